@@ -1,0 +1,106 @@
+"""Bring colours into sRGB at constant luminance.
+
+Where the gamut ends, chroma gives way, not luminance: in linear light every colour on the line
+``Y + t (rgb - Y)`` has luminance Y, so the largest t in [0, 1] that keeps the three channels in
+[0, 1] is the answer in closed form.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from photochrom.color.lab import (
+    Array,
+    lab_to_linear,
+    lightness_to_luminance,
+    linear_to_luminance,
+    linear_to_srgb,
+)
+
+TOLERANCE = 1e-6  # of linear light: rounding, not colour
+
+
+class Bounded(NamedTuple):
+    """A colour inside the gamut, and how many pixels gave up chroma for it."""
+
+    rgb: Array
+    moved: int
+
+
+def bound_chroma(linear: Array, luminance: Array | None = None) -> Bounded:
+    """Scale chroma down until linear sRGB is inside [0, 1]; luminance stays.
+
+    Parameters
+    ----------
+    linear : float array, (..., 3)
+        Linear light, unbounded; its luminance lies in [0, 1].
+    luminance : float array, (...), optional
+        Its relative luminance, where it is known already.
+
+    Returns
+    -------
+    Bounded
+        `rgb`: linear light in [0, 1], same shape and library; `moved`: pixels outside the gamut.
+    """
+    xp = array_namespace(linear)
+    y = linear_to_luminance(linear) if luminance is None else luminance
+    y = xp.clip(y, 0.0, 1.0)[..., None]
+    chroma = linear - y
+    above = xp.max(chroma, axis=-1, keepdims=True)
+    below = -xp.min(chroma, axis=-1, keepdims=True)
+    moved = (above > 1 - y + TOLERANCE) | (below > y + TOLERANCE)
+    tiny = 1e-12
+    t = xp.minimum((1 - y) / xp.clip(above, tiny, None), y / xp.clip(below, tiny, None))
+    bounded = xp.clip(y + xp.clip(t, 0.0, 1.0) * chroma, 0.0, 1.0)
+    return Bounded(bounded, int(xp.sum(xp.astype(moved, xp.int64))))
+
+
+def lab_to_rgb(lab: Array) -> Bounded:
+    """Convert CIE L*a*b* (D65) to sRGB, inside the gamut at constant luminance.
+
+    Parameters
+    ----------
+    lab : float array, (..., 3)
+        L in [0, 100], a and b.
+
+    Returns
+    -------
+    Bounded
+        `rgb`: gamma-encoded sRGB in [0, 1], same shape and library; `moved`: pixels whose chroma
+        was reduced.
+
+    Raises
+    ------
+    ShapeError
+        If the last axis is not 3.
+    """
+    bounded = bound_chroma(lab_to_linear(lab), lightness_to_luminance(lab[..., 0]))
+    return Bounded(linear_to_srgb(bounded.rgb), bounded.moved)
+
+
+def largest_chroma(lightness: float, hue: float) -> float:
+    """Give the largest chroma that sRGB can show at a lightness and a hue.
+
+    Parameters
+    ----------
+    lightness : float
+        L* in [0, 100].
+    hue : float
+        Hue angle in degrees.
+
+    Returns
+    -------
+    float
+        Chroma in ab units, by bisection to 0.01.
+    """
+    direction = np.array([np.cos(np.radians(hue)), np.sin(np.radians(hue))])
+    inside, outside = 0.0, 200.0
+    while outside - inside > 0.01:
+        middle = (inside + outside) / 2
+        linear = lab_to_linear(np.array([lightness, *(middle * direction)]))
+        if linear.min() >= -TOLERANCE and linear.max() <= 1 + TOLERANCE:
+            inside = middle
+        else:
+            outside = middle
+    return inside

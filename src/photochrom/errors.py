@@ -1,0 +1,92 @@
+"""Every error that photochrom raises on purpose.
+
+::
+
+    PhotochromError
+    ├── ShapeError (ValueError)             an array has the wrong shape
+    ├── DtypeError (TypeError)              an array or object has the wrong type
+    ├── InvalidValueError (ValueError)      a number or option is outside its range
+    ├── UnknownMethodError (ValueError)     no method, network or recipe has that name
+    ├── MissingExtraError (ImportError)     an optional part is not installed
+    ├── PhotoError (OSError)                a photograph could not be used
+    │   ├── UnreadablePhotoError            not a picture, truncated, or corrupt
+    │   ├── UnsupportedFormatError          a picture in a format that is not handled
+    │   ├── PhotoTooLargeError              more megapixels than allowed
+    │   └── UnwritablePhotoError            the result could not be written
+    ├── WeightsError (ValueError)           a network file is damaged or not ours
+    ├── MethodOutputError (ArithmeticError) a method returned what no method may return
+    ├── RecipeError (ValueError)            a recipe is wrong
+    ├── CheckpointError (ValueError)        a checkpoint does not fit
+    ├── DataError (ValueError)              a data set is empty, damaged or unusable
+    └── TrainingDivergedError (ArithmeticError)  the loss is not finite
+
+A message says what is needed, what came, and what to do.
+"""
+
+
+class PhotochromError(Exception):
+    """Base of every error that photochrom raises on purpose."""
+
+
+class ShapeError(PhotochromError, ValueError):
+    """An array has the wrong shape."""
+
+
+class DtypeError(PhotochromError, TypeError):
+    """An array or object has the wrong type."""
+
+
+class InvalidValueError(PhotochromError, ValueError):
+    """A number or option is outside its range."""
+
+
+class UnknownMethodError(PhotochromError, ValueError):
+    """No method, network or recipe has that name."""
+
+
+class MissingExtraError(PhotochromError, ImportError):
+    """An optional part of photochrom is not installed."""
+
+
+class PhotoError(PhotochromError, OSError):
+    """A photograph could not be used."""
+
+
+class UnreadablePhotoError(PhotoError):
+    """The file is not a picture, or it is truncated or corrupt."""
+
+
+class UnsupportedFormatError(PhotoError):
+    """The file is a picture in a format that is not handled."""
+
+
+class PhotoTooLargeError(PhotoError):
+    """The picture has more megapixels than allowed."""
+
+
+class UnwritablePhotoError(PhotoError):
+    """The result could not be written."""
+
+
+class WeightsError(PhotochromError, ValueError):
+    """A network file is damaged, or it was not made by photochrom."""
+
+
+class MethodOutputError(PhotochromError, ArithmeticError):
+    """A method returned what no method may return, such as NaN."""
+
+
+class RecipeError(PhotochromError, ValueError):
+    """A recipe is wrong."""
+
+
+class CheckpointError(PhotochromError, ValueError):
+    """A checkpoint does not fit the network or the recipe."""
+
+
+class DataError(PhotochromError, ValueError):
+    """A data set is empty, damaged or unusable."""
+
+
+class TrainingDivergedError(PhotochromError, ArithmeticError):
+    """The training loss is not finite."""
