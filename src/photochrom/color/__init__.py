@@ -1,0 +1,1 @@
+"""What a colour is: arrays in, arrays out; NumPy and torch alike."""

@@ -3,12 +3,14 @@
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, sections 2.1 to 2.3: the
 ab plane on a grid of 10 units, of which 313 bins are used; a soft encoding over the nearest bins;
 the annealed mean. The exact set of bins follows no simple gamut rule and is stored as ranges.
+
+Colours and logits are finite: a NaN has no nearest bin.
 """
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
-from photochrom.color.lab import Array
+from photochrom.color.lab import Array, check_last_axis
 from photochrom.errors import InvalidValueError
 
 GRID = 10  # ab units between two bins
@@ -40,9 +42,7 @@ _RANGES = {
 
 def zhang_bins() -> np.ndarray:
     """Give the 313 bin centres of Zhang et al. 2016, (313, 2) float32, a ascending, then b."""
-    pairs = [
-        (a, b) for a, (low, high) in _RANGES.items() for b in range(low, high + GRID, GRID)
-    ]
+    pairs = [(a, b) for a, (low, high) in _RANGES.items() for b in range(low, high + GRID, GRID)]
     return np.array(pairs, dtype=np.float32)
 
 
@@ -67,9 +67,13 @@ def nearest_bins(ab: Array, centres: Array, neighbours: int) -> tuple[Array, Arr
 
     Raises
     ------
+    ShapeError
+        If the last axis of `ab` or `centres` is not 2.
     InvalidValueError
         If `neighbours` is not in 1..Q.
     """
+    check_last_axis(ab, 2, "ab")
+    check_last_axis(centres, 2, "centres")
     if not 1 <= neighbours <= centres.shape[0]:
         raise InvalidValueError(
             f"neighbours must lie in 1..{centres.shape[0]} (the bins); it is {neighbours}."
@@ -135,14 +139,16 @@ def annealed_mean(logits: Array, centres: Array, temperature: float = 0.38) -> A
 
     Raises
     ------
+    ShapeError
+        If the last axis of `logits` is not the number of bins.
     InvalidValueError
         If the temperature is not above 0.
     """
+    check_last_axis(logits, centres.shape[0], "logits")
     if not temperature > 0:
         raise InvalidValueError(f"temperature must be above 0; it is {temperature}.")
     xp = array_namespace(logits)
-    scaled = logits / temperature
-    weights = xp.exp(scaled - xp.max(scaled, axis=-1, keepdims=True))
+    weights = xp.exp((logits - xp.max(logits, axis=-1, keepdims=True)) / temperature)
     return (weights / xp.sum(weights, axis=-1, keepdims=True)) @ centres
 
 
@@ -163,6 +169,5 @@ def histogram(ab: Array, centres: Array) -> Array:
     """
     xp = array_namespace(ab)
     indices, _ = nearest_bins(ab, centres, 1)
-    bins = xp.arange(centres.shape[0], device=device(ab))
-    counts = xp.stack([xp.sum(xp.astype(indices == q, xp.int64)) for q in bins])
+    counts = xp.bincount(indices[:, 0], minlength=centres.shape[0])
     return xp.astype(counts, ab.dtype) / ab.shape[0]

@@ -4,7 +4,7 @@ Sources: IEC 61966-2-1 (the sRGB transfer curve; the matrix to seven digits foll
 primaries and D65), CIE 15:2004 (L*a*b* with the exact constants 6/29 and 4/29).
 
 White is the sum of each row of the matrix, so that a gray is exactly neutral. Every function takes
-NumPy arrays and torch tensors alike, and returns the same kind.
+NumPy arrays and torch tensors alike, and returns the same kind. NaN stays NaN, in its own pixel.
 """
 
 from typing import Any
@@ -50,9 +50,11 @@ Z_RED, Z_BLUE = RGB_TO_XYZ[2][0] / WHITE[2], RGB_TO_XYZ[2][2] / WHITE[2]
 CHROMA = tuple((row[0] * WHITE[0], row[2] * WHITE[2]) for row in XYZ_TO_RGB)
 
 
-def _check_triplets(values: Array, name: str) -> None:
-    if values.ndim < 1 or values.shape[-1] != 3:
-        raise ShapeError(f"{name} needs 3 numbers on its last axis; its shape is {values.shape}.")
+def check_last_axis(values: Array, count: int, name: str) -> None:
+    """Raise ShapeError unless the last axis of `values` has `count` numbers."""
+    if values.ndim < 1 or values.shape[-1] != count:
+        shape = tuple(values.shape)
+        raise ShapeError(f"{name} needs {count} numbers on its last axis; its shape is {shape}.")
 
 
 def srgb_to_linear(srgb: Array) -> Array:
@@ -131,7 +133,7 @@ def linear_to_luminance(linear: Array) -> Array:
     ShapeError
         If the last axis is not 3.
     """
-    _check_triplets(linear, "linear")
+    check_last_axis(linear, 3, "linear")
     red, green, blue = linear[..., 0], linear[..., 1], linear[..., 2]
     return green + Y_RED * (red - green) + Y_BLUE * (blue - green)
 
@@ -154,9 +156,30 @@ def rgb_to_lab(rgb: Array) -> Array:
     ShapeError
         If the last axis is not 3.
     """
-    _check_triplets(rgb, "rgb")
-    xp = array_namespace(rgb)
-    linear = srgb_to_linear(rgb)
+    check_last_axis(rgb, 3, "rgb")
+    return linear_to_lab(srgb_to_linear(rgb))
+
+
+def linear_to_lab(linear: Array) -> Array:
+    """Convert linear sRGB to CIE L*a*b* (D65).
+
+    Parameters
+    ----------
+    linear : float array, (..., 3)
+        Linear light in [0, 1].
+
+    Returns
+    -------
+    float array, (..., 3)
+        L in [0, 100], a and b; same dtype and library.
+
+    Raises
+    ------
+    ShapeError
+        If the last axis is not 3.
+    """
+    check_last_axis(linear, 3, "linear")
+    xp = array_namespace(linear)
     red, green, blue = linear[..., 0], linear[..., 1], linear[..., 2]
     x = _compress(green + X_RED * (red - green) + X_BLUE * (blue - green))
     y = _compress(green + Y_RED * (red - green) + Y_BLUE * (blue - green))
@@ -183,7 +206,7 @@ def lab_to_linear(lab: Array) -> Array:
     ShapeError
         If the last axis is not 3.
     """
-    _check_triplets(lab, "lab")
+    check_last_axis(lab, 3, "lab")
     xp = array_namespace(lab)
     f = (lab[..., 0] + 16) / 116
     y = _expand(f)

@@ -1,0 +1,1 @@
+"""Is it good? Metrics, reference rows, curves, intervals, reports."""

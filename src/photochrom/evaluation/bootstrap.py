@@ -1,0 +1,154 @@
+"""How sure a mean over pictures is: percentile intervals from resampled pictures.
+
+Source: Efron, Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. The pictures are
+drawn with replacement; a ratio of means draws numerator and denominator together, and a difference
+of two rows draws both rows together, so that what makes a picture hard for both cancels out.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.errors import InvalidValueError, ShapeError
+
+Floats = NDArray[np.floating[Any]]
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+class Estimate(NamedTuple):
+    """A number, and the interval that holds it with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Quantity(NamedTuple):
+    """What is estimated from one value a picture: a mean, a ratio of means, or a root of a mean.
+
+    numerator : float array, (n,)
+    denominator : float array, (n,), or None
+    root : whether the root of the mean is meant
+    """
+
+    numerator: Floats
+    denominator: Floats | None = None
+    root: bool = False
+
+    def over(self, weights: Floats) -> Floats:
+        """Give the quantity for each row of weights, (..., n) -> (...)."""
+        mean: Floats = weights @ self.numerator / weights.sum(axis=-1)
+        if self.denominator is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):  # a truth without colour: NaN
+                mean = mean / (weights @ self.denominator / weights.sum(axis=-1))
+        return mean**0.5 if self.root else mean
+
+
+def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """Draw how often each picture is in each resample.
+
+    Parameters
+    ----------
+    pictures : int
+        How many, at least 1.
+    resamples : int
+        How many draws, at least 1.
+    seed : int
+        The same seed gives the same draws, which is what pairs two estimates.
+
+    Returns
+    -------
+    float array, (1 + resamples, pictures)
+        Counts. The first row is all ones: the pictures themselves. Every other sums to `pictures`.
+
+    Raises
+    ------
+    InvalidValueError
+        If a number is below 1.
+    """
+    if pictures < 1 or resamples < 1:
+        raise InvalidValueError(
+            f"pictures and resamples must be at least 1; they are {pictures} and {resamples}."
+        )
+    random = np.random.default_rng(seed)
+    counts = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples)
+    return np.concatenate([np.ones((1, pictures)), counts])
+
+
+def interval(values: Floats) -> Estimate:
+    """Summarise a quantity over resamples.
+
+    Parameters
+    ----------
+    values : float array, (1 + resamples,)
+        The quantity for each row of `resample_weights`; its first is the estimate itself.
+
+    Returns
+    -------
+    Estimate
+        With the percentile interval; NaN where more than one resample in forty has no value.
+    """
+    tail = (1 - LEVEL) / 2
+    known = values[1:][np.isfinite(values[1:])]
+    if known.size < (1 - tail) * (values.size - 1):
+        return Estimate(float(values[0]), float("nan"), float("nan"))
+    low, high = np.quantile(known, (tail, 1 - tail))
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def estimate(quantity: Quantity, weights: Floats) -> Estimate:
+    """Estimate a quantity with its interval.
+
+    Parameters
+    ----------
+    quantity : Quantity
+        One value a picture.
+    weights : float array, (1 + resamples, n)
+        From `resample_weights`.
+
+    Returns
+    -------
+    Estimate
+        Value and interval.
+
+    Raises
+    ------
+    ShapeError
+        If quantity and weights have different numbers of pictures.
+    """
+    return interval(_over(quantity, weights))
+
+
+def estimate_difference(one: Quantity, two: Quantity, weights: Floats) -> Estimate:
+    """Estimate how much larger one quantity is than another on the same pictures.
+
+    Parameters
+    ----------
+    one, two : Quantity
+        Of the same pictures in the same order.
+    weights : float array, (1 + resamples, n)
+        From `resample_weights`.
+
+    Returns
+    -------
+    Estimate
+        `one` less `two`; an interval without 0 is a difference worth believing.
+
+    Raises
+    ------
+    ShapeError
+        If quantities and weights have different numbers of pictures.
+    """
+    return interval(_over(one, weights) - _over(two, weights))
+
+
+def _over(quantity: Quantity, weights: Floats) -> Floats:
+    if quantity.numerator.shape != weights.shape[1:]:
+        raise ShapeError(
+            f"the weights are for {weights.shape[1]} pictures; "
+            f"the quantity has the shape {quantity.numerator.shape}."
+        )
+    return quantity.over(weights)

@@ -1,0 +1,136 @@
+"""Revealed colours: how much a method gains from being told a few.
+
+Source: Zhang, Zhu, Isola, Geng, Lin, Yu, Efros, "Real-Time User-Guided Image Colorization with
+Learned Deep Priors", SIGGRAPH 2017, section 4.1: small patches at random places show their mean
+true colour. The places of a picture are nested: the first ten of a hundred are those of ten.
+"""
+
+import zlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.errors import InvalidValueError
+
+Floats = NDArray[np.floating[Any]]
+
+PATCH_PX = 6
+COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
+
+# The two numbers of the baseline, chosen on photographs for the highest PSNR at ten patches.
+LIGHTNESS_RANGE = 43.0  # of L*: as far apart as the two ends of the picture
+NEAR = 0.0015  # squared distance below which nearer does not count more
+
+
+class Patches(NamedTuple):
+    """Revealed patches of a picture.
+
+    corners : int array, (n, 2), top and left in pixels
+    ab : float array, (n, 2), the mean true colour of each
+    """
+
+    corners: NDArray[np.int64]
+    ab: Floats
+
+
+def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
+    """Reveal patches at uniform places.
+
+    Parameters
+    ----------
+    truth_ab : float array, (h, w, 2)
+        True a and b; each side at least 6 pixels.
+    count : int
+        How many patches, 0 or more.
+    key : str
+        The picture's name: each picture has its own places.
+    seed : int
+        Other seeds, other places.
+
+    Returns
+    -------
+    Patches
+        The first `count` of the picture's list.
+
+    Raises
+    ------
+    InvalidValueError
+        If the picture is smaller than a patch, or the count is negative.
+    """
+    height, width = truth_ab.shape[:2]
+    if min(height, width) < PATCH_PX or count < 0:
+        raise InvalidValueError(
+            f"revealing needs a picture of at least {PATCH_PX} x {PATCH_PX} and a count of 0 or "
+            f"more; they are {width} x {height} and {count}."
+        )
+    random = np.random.default_rng((seed, zlib.crc32(key.encode())))
+    ends = (height - PATCH_PX + 1, width - PATCH_PX + 1)
+    corners = (random.random((count, 2)) * ends).astype(np.int64)
+    ab = [truth_ab[y : y + PATCH_PX, x : x + PATCH_PX].mean((0, 1)) for y, x in corners]
+    return Patches(corners, np.array(ab, truth_ab.dtype).reshape(count, 2))
+
+
+def paint(patches: Patches, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Paint patches into the two maps that a method takes.
+
+    Parameters
+    ----------
+    patches : Patches
+        Where and which.
+    shape : (int, int)
+        Height and width in pixels.
+
+    Returns
+    -------
+    ab : float32 array, (h, w, 2)
+        The colour inside the patches, 0 outside.
+    mask : float32 array, (h, w)
+        1 inside, 0 outside.
+    """
+    ab, mask = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+    # Backwards, so that a later patch never covers an earlier one: more hints only add.
+    for (y, x), colour in zip(patches.corners[::-1], patches.ab[::-1], strict=True):
+        ab[y : y + PATCH_PX, x : x + PATCH_PX] = colour
+        mask[y : y + PATCH_PX, x : x + PATCH_PX] = 1
+    return ab, mask
+
+
+def spread(patches: Patches, lightness: Floats) -> Floats:
+    """Spread the colours of patches by radial basis functions: the baseline of the hint curve.
+
+    Each pixel takes the mean of the patches' colours, weighed by the inverse cube of their distance
+    (Shepard, "A Two-Dimensional Interpolation Function for Irregularly-Spaced Data", 1968) in the
+    picture and in lightness together. No other kernel tried was better: a Gaussian in both lost
+    0.1 dB at ten patches, one that does not look at the lightness 0.7 dB.
+
+    Parameters
+    ----------
+    patches : Patches
+        Where and which.
+    lightness : float array, (h, w)
+        L* in [0, 100] of the gray picture.
+
+    Returns
+    -------
+    float32 array, (h, w, 2)
+        a and b; 0 without patches.
+    """
+    shape = lightness.shape
+    if not len(patches.corners):
+        return np.zeros((*shape, 2), np.float32)
+    tops, lefts = patches.corners.T
+    middle = (PATCH_PX - 1) / 2
+    inside = np.array(
+        [lightness[y : y + PATCH_PX, x : x + PATCH_PX].mean() for y, x in patches.corners]
+    )
+    rows = ((np.arange(shape[0])[:, None] - tops - middle) / max(shape)) ** 2
+    columns = ((np.arange(shape[1])[:, None] - lefts - middle) / max(shape)) ** 2
+    colours, total = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+    for row, column, own, ab in zip(rows.T, columns.T, inside, patches.ab, strict=True):
+        squared = (row[:, None] + column).astype(np.float32) + NEAR
+        squared += ((lightness - own) / LIGHTNESS_RANGE) ** 2
+        weight = 1 / (squared * np.sqrt(squared))
+        colours += weight[..., None] * ab
+        total += weight
+    return colours / total[..., None]

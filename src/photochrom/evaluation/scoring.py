@@ -1,0 +1,149 @@
+"""From candidates to records: one flat row of numbers for each colouring of each photograph.
+
+The records are kept, so that every table, interval and curve can be computed anew from them.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import MethodOutputError
+from photochrom.evaluation import metrics
+from photochrom.evaluation.candidates import Candidate, Source
+from photochrom.evaluation.pictures import Sample
+
+Record = dict[str, Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST_WORKERS = 2
+TRUTH = "truth"
+
+
+def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Make the picture that a person gets: true lightness, bounded by the gamut, 8 bits.
+
+    Parameters
+    ----------
+    sample : Sample
+        The photograph.
+    ab : float array, (h, w, 2)
+        Its colours.
+
+    Returns
+    -------
+    uint8 array, (h, w, 3)
+        sRGB.
+    """
+    lab = np.concatenate([sample.lab[..., :1], ab.astype(np.float32)], axis=-1)
+    rgb: NDArray[np.uint8] = np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
+    return rgb
+
+
+def score(sample: Sample, candidate: Candidate) -> Record:
+    """Measure one colouring of one photograph.
+
+    Parameters
+    ----------
+    sample : Sample
+        The photograph.
+    candidate : Candidate
+        Its colouring. Rows get every metric, points of the hint curve PSNR alone, those of the
+        other curves what a curve is drawn from.
+
+    Returns
+    -------
+    Record
+        `part`, `name`, `setting`, `key`, `source`, and a number for each metric.
+
+    Raises
+    ------
+    MethodOutputError
+        If the colours have another size than the photograph, or are not finite.
+    """
+    part, name, setting, ab = candidate
+    if ab.shape != (*sample.lightness.shape, 2) or not np.isfinite(ab).all():
+        raise MethodOutputError(
+            f"{name} on {sample.key}: ab must be finite and {(*sample.lightness.shape, 2)}; "
+            f"it is {ab.shape}, {np.count_nonzero(~np.isfinite(ab))} numbers not finite."
+        )
+    rgb = finish(sample, ab)
+    record: Record = {"part": part, "name": name, "setting": setting}
+    record |= {"key": sample.key, "source": sample.source, "psnr": metrics.psnr(rgb, sample.rgb)}
+    if part == "hints":
+        return record
+    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    record["ciede2000"] = metrics.mean_ciede2000(lab, sample.lab)
+    record |= _colourfulness(rgb)
+    if part == "rows":
+        record["ab_mae"] = metrics.mean_absolute_error(ab, sample.lab[..., 1:])
+        record["ab_mse"] = metrics.mean_squared_error(ab, sample.lab[..., 1:])
+        record["ssim"] = metrics.ssim(rgb, sample.rgb)
+    return record
+
+
+def _colourfulness(rgb: NDArray[np.uint8]) -> Record:
+    return {
+        "colourfulness": metrics.colourfulness(rgb),
+        "colourfulness_ddcolor": metrics.colourfulness_ddcolor(rgb),
+    }
+
+
+def score_sample(sample: Sample, sources: Sequence[Source]) -> list[Record]:
+    """Measure every candidate of one photograph; the first record is the truth's own."""
+    record: Record = {"part": "rows", "name": TRUTH, "setting": None}
+    record |= {"key": sample.key, "source": sample.source} | _colourfulness(sample.rgb)
+    return [record] + [score(sample, each) for source in sources for each in source(sample)]
+
+
+def score_samples(
+    samples: Iterable[Sample],
+    sources: Sequence[Source],
+    workers: int = MOST_WORKERS,
+    progress: Callable[[int], None] | None = None,
+) -> list[Record]:
+    """Measure photographs as they stream by.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+        Read one by one; at most a few are in memory.
+    sources : sequence of Source
+        What is judged.
+    workers : int
+        Threads, 1 or 2. More would only contend: networks and NumPy use cores of their own.
+    progress : callable, optional
+        Called with the number of photographs done.
+
+    Returns
+    -------
+    list of Record
+        In the order of the photographs, each with its number as `picture`.
+    """
+    records: list[Record] = []
+    with ThreadPoolExecutor(max(1, min(workers, MOST_WORKERS))) as pool:
+        scored = _map_ahead(pool, lambda sample: score_sample(sample, sources), samples)
+        for number, rows in enumerate(scored):
+            records += [{"picture": number} | row for row in rows]
+            if progress is not None:
+                progress(number + 1)
+    return records
+
+
+def _map_ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """Map in order, reading only a few items ahead (Executor.map reads all of them at once)."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > 2 * MOST_WORKERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -1,0 +1,243 @@
+"""The flagship: one small network for automatic colour, hints, reference and palette.
+
+An ImageNet encoder, context at stride 32 with a global branch, and a plain decoder to stride 4
+that gives a distribution over ab bins (after Zhang et al. 2016); hints after Zhang et al. 2017.
+Everything that turns the distribution into ab is part of the network, so that one exported graph
+holds all of it.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.networks.encoder import Encoder
+
+STRIDE = 32  # sides of the input are multiples of this
+OUTPUT_STRIDE = 4
+AB_SCALE = 50.0  # ab units that a hint's 1 stands for
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network's shape.
+
+    Attributes
+    ----------
+    encoder : str
+        A timm model that `Encoder` takes.
+    bins : int
+        Number of ab bins.
+    context : int
+        Channels of the context at stride 32 and of the global vector.
+    context_layers : int
+        Convolutions at stride 32.
+    decoder : tuple of three int
+        Channels at strides 16, 8 and 4.
+    """
+
+    encoder: str = "tf_efficientnet_lite0"
+    bins: int = 313
+    context: int = 256
+    context_layers: int = 3
+    decoder: tuple[int, ...] = (256, 192, 128)
+
+
+class Colours(NamedTuple):
+    """What the exported graph gives."""
+
+    ab: Tensor  # (N, 2, H/4, W/4), ab units
+    confidence: Tensor  # (N, 1, H/4, W/4), in [0, 1]
+    logits: Tensor  # (N, Q, H/4, W/4), neither rebalanced nor annealed
+
+
+def convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    """A 3 x 3 convolution that keeps the variance through a ReLU."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """Start a layer at zero, so that what it adds has to be learnt."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Up(nn.Module):
+    """One step up: enlarge twice, join the encoder's features and the hints, convolve."""
+
+    def __init__(self, below: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(below, outputs, 1)
+        self.skip = nn.Conv2d(skip, outputs, 1)
+        self.hints = silent(nn.Conv2d(3, outputs, 3, padding=1))
+        self.convolve = convolution(outputs, outputs)
+
+    def forward(self, below: Tensor, skip: Tensor, hints: Tensor) -> Tensor:
+        """(N, C, h, w), (N, S, 2h, 2w), (N, 3, 2h, 2w) -> (N, outputs, 2h, 2w)."""
+        raised = F.interpolate(self.reduce(below), scale_factor=2.0, mode="nearest")
+        joined = F.relu(raised + self.skip(skip) + self.hints(hints))
+        return F.relu(self.convolve(joined))
+
+
+class Photochrom(nn.Module):
+    """Lightness, and what the owner wishes, to colours.
+
+    Parameters
+    ----------
+    config : Config
+    pretrained : bool
+        Load ImageNet weights into the encoder.
+
+    Attributes
+    ----------
+    centres : float tensor, (Q, 2)
+        Bin centres in ab units.
+    prior : float tensor, (Q,)
+        Share of each bin in the training pictures; sums to 1.
+    """
+
+    centres: Tensor
+    prior: Tensor
+
+    def __init__(self, config: Config, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, pretrained)
+        stride4, stride8, stride16, stride32 = self.encoder.channels
+        context, (wide, middle, narrow) = config.context, config.decoder
+        self.hints_in = silent(nn.Conv2d(3, stride4, 3, padding=1))
+        self.context_in = nn.Conv2d(stride32, context, 1)
+        self.context_hints = silent(nn.Conv2d(3, context, 3, padding=1))
+        self.context = nn.ModuleList(
+            convolution(context, context) for _ in range(config.context_layers)
+        )
+        self.pooled = nn.Linear(context, context)
+        self.wish = nn.Sequential(
+            nn.Linear(config.bins + 3, context), nn.ReLU(), nn.Linear(context, context), nn.ReLU()
+        )
+        self.wish_context = silent(nn.Linear(context, context))
+        self.wish_logits = silent(nn.Linear(context, config.bins))
+        self.up16 = Up(context, stride16, wide)
+        self.up8 = Up(wide, stride8, middle)
+        self.up4 = Up(middle, stride4, narrow)
+        self.head = nn.Conv2d(narrow, config.bins, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.register_buffer("centres", torch.zeros(config.bins, 2))
+        self.register_buffer("prior", torch.full((config.bins,), 1 / config.bins))
+
+    def distribution(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+    ) -> Tensor:
+        """Give the logits of the colours.
+
+        Parameters
+        ----------
+        lightness : tensor, (N, 1, H, W)
+            L* in [0, 100]; H and W multiples of 32.
+        hint_ab : tensor, (N, 2, H, W)
+            Hinted colours in ab units, 0 where there is none.
+        hint_mask : tensor, (N, 1, H, W)
+            1 where hinted, 0 elsewhere.
+        histogram : tensor, (N, Q + 1)
+            Wanted share of each bin, and wanted mean chroma in ab units.
+        global_mask : tensor, (N, 2)
+            1 where the histogram, the chroma, is wanted; 0 where not.
+
+        Returns
+        -------
+        tensor, (N, Q, H/4, W/4)
+        """
+        hints = [stride_4_hints(hint_ab, hint_mask)]
+        for _ in range(3):
+            hints.append(halve_hints(hints[-1]))
+        stride4 = self.encoder.stem(lightness)
+        stride8, stride16, stride32 = self.encoder.deeper(stride4 + self.hints_in(hints[0]))
+        wish = self.wish(wanted(histogram, global_mask))
+        context = self.context_in(stride32) + self.context_hints(hints[3])
+        context = F.relu(context + self.wish_context(wish)[:, :, None, None])
+        for layer in self.context:
+            pooled = self.pooled(context.mean(dim=(2, 3)))[:, :, None, None]
+            context = context + F.relu(layer(context) + pooled)
+        decoded = self.up16(context, stride16, hints[2])
+        decoded = self.up8(decoded, stride8, hints[1])
+        decoded = self.up4(decoded, stride4, hints[0])
+        logits: Tensor = self.head(decoded) + self.wish_logits(wish)[:, :, None, None]
+        return logits
+
+    def forward(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+        temperature: Tensor,
+        rebalance: Tensor,
+    ) -> Colours:
+        """Give colours; see `distribution` for the first five inputs.
+
+        Parameters
+        ----------
+        temperature : tensor, (1,)
+            Of the annealed mean: 1 is the mean, towards 0 the mode.
+        rebalance : tensor, (1,)
+            The power gamma of prior^-gamma: 0 leaves the distribution, more prefers rare colours.
+
+        Returns
+        -------
+        Colours
+        """
+        logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
+        rare = -torch.log(self.prior)[:, None, None]
+        shares = torch.softmax((logits + rebalance * rare) / temperature, dim=1)
+        ab = torch.einsum("nqhw,qc->nchw", shares, self.centres)
+        return Colours(ab, self.confidence(logits), logits)
+
+    def confidence(self, logits: Tensor) -> Tensor:
+        """Give the share of the distribution within about 15 ab units of its mean."""
+        shares = torch.softmax(logits, dim=1)
+        mean = torch.einsum("nqhw,qc->nchw", shares, self.centres)
+        squared = torch.einsum("nqhw,q->nhw", shares, (self.centres**2).sum(1))
+        spread = (squared - (mean**2).sum(1)).clamp(min=0.0)
+        return torch.exp(-spread / (2 * 15.0**2))[:, None]
+
+
+def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:
+    """Hints at full size -> (N, 3, H/4, W/4): mean hinted ab, and whether there is any."""
+    share = F.avg_pool2d(hint_mask, OUTPUT_STRIDE)
+    mean = F.avg_pool2d(hint_ab * hint_mask, OUTPUT_STRIDE) / share.clamp(min=1e-6)
+    return torch.cat((mean / AB_SCALE, share.clamp(max=0.25) * 4), dim=1)
+
+
+def halve_hints(planes: Tensor) -> Tensor:
+    """Bring hints to half the size: colours weighted by their share, the share's maximum."""
+    share = planes[:, 2:]
+    mean = F.avg_pool2d(planes[:, :2] * share, 2) / F.avg_pool2d(share, 2).clamp(min=1e-6)
+    return torch.cat((mean, F.max_pool2d(share, 2)), dim=1)
+
+
+def wanted(histogram: Tensor, global_mask: Tensor) -> Tensor:
+    """Wished histogram and chroma, zeros where not wished, with the two indicators."""
+    bins, chroma = histogram[:, :-1], histogram[:, -1:]
+    # The square root keeps small shares visible.
+    return torch.cat(
+        (
+            torch.sqrt(bins) * global_mask[:, :1],
+            chroma / AB_SCALE * global_mask[:, 1:],
+            global_mask,
+        ),
+        dim=1,
+    )
