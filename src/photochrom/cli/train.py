@@ -88,3 +88,25 @@ def read_keys(path: Path) -> list[str]:
         return path.read_text().split()
     except OSError as error:
         raise RecipeError(f"{path}: the list of validation keys cannot be read.") from error
+
+
+def export(checkpoint: Path, target: Path, /, *, info: Path | None = None) -> None:
+    """Export a trained network to one ONNX file, which is a method: `--method FILE.onnx`.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        best.pt or last.pt of a run.
+    target : Path
+        The .onnx file.
+    info : Path
+        A TOML file with fields of the method's description, such as name, licence, vividness_path.
+    """
+    _need_torch()
+    import tomllib
+
+    from photochrom.training.export import export as export_checkpoint
+
+    table = tomllib.loads(info.read_text()) if info else None
+    described = export_checkpoint(checkpoint, target, table)
+    _line(f"Wrote {target}: {described.name}, stride {described.stride}.")

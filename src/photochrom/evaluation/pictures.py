@@ -138,6 +138,7 @@ def read_samples(
         If Parquet is read and pyarrow is not installed.
     """
     encoded = read_pictures(data_files(data))
-    chosen = (e for e in encoded if keys is None or e.key in keys)
+    wanted = None if keys is None else frozenset(keys)
+    chosen = (each for each in encoded if wanted is None or each.key in wanted)
     for one in islice(chosen, limit):
         yield make_sample(decode_rgb(one.image, one.key), gray, one.key, one.source)

@@ -41,9 +41,13 @@ def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     uint8 array, (h, w, 3)
         sRGB.
     """
-    lab = np.concatenate([sample.lab[..., :1], ab.astype(np.float32)], axis=-1)
-    rgb: NDArray[np.uint8] = np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
+    bounded = lab_to_rgb(_with_lightness(sample, ab)).rgb
+    rgb: NDArray[np.uint8] = np.rint(bounded * 255).astype(np.uint8)
     return rgb
+
+
+def _with_lightness(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    return np.concatenate([sample.lab[..., :1], ab.astype(np.float32)], axis=-1)
 
 
 def score(sample: Sample, candidate: Candidate) -> Record:
@@ -80,6 +84,8 @@ def score(sample: Sample, candidate: Candidate) -> Record:
         return record
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)
     record["ciede2000"] = metrics.mean_ciede2000(lab, sample.lab)
+    unbounded = _with_lightness(sample, ab)
+    record["ciede2000_unbounded"] = metrics.mean_ciede2000(unbounded, sample.lab)
     record |= _colourfulness(rgb)
     if part == "rows":
         record["ab_mae"] = metrics.mean_absolute_error(ab, sample.lab[..., 1:])

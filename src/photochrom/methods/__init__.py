@@ -1,0 +1,1 @@
+"""From lightness to ab: one file a paper, and one catalogue."""

@@ -196,10 +196,12 @@ class Depthwise(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H / stride, W / stride)."""
-        weight, bias = self.weight, self.bias
-        if self.stride[0] == 2:
+        weight, bias, margin = self.weight, self.bias, self.kernel_size[0] // 2
+        if self.stride[0] == 2 and torch.compiler.is_exporting():
+            # In ONNX the uneven padding becomes part of the convolution itself.
+            x, margin = F.pad(x, (margin - 1, margin, margin - 1, margin)), 0
+        elif self.stride[0] == 2:
             weight = F.pad(weight, (1, 0, 1, 0))
-        margin = self.kernel_size[0] // 2
         if x.device.type != "cpu" or self.groups == 1:
             return F.conv2d(x, weight, bias, self.stride, margin, groups=self.groups)
         with torch.autocast("cpu", enabled=False):

@@ -1,0 +1,246 @@
+"""`photochrom colorize`, and bare `photochrom FILE`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from photochrom.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from photochrom.engine.batch import Outcome, Task
+    from photochrom.engine.colorize import Colorizer
+
+Format = Literal["jpeg", "png", "tiff", "webp", "avif"]
+STDIN = Path("-")
+
+
+def colorize(
+    sources: Annotated[list[Path], Parameter(name="SOURCE", negative=())],
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    recursive: Annotated[bool, Parameter(name=["--recursive", "-r"], negative=())] = False,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    watch: Annotated[bool, Parameter(negative=())] = False,
+    method: Annotated[str, Parameter(name=["--method", "-m"])] = "photochrom",
+    vividness: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
+    saturation: Annotated[float, Parameter(validator=Number(gte=0, lte=4))] = 1.0,
+    working_px: Annotated[int | None, Parameter(validator=Number(gte=32, lte=512))] = None,
+    format: Format | None = None,
+    quality: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None,
+    jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"], validator=Number(gte=1))] = None,
+    device: Literal["cpu", "cuda", "coreml", "directml"] = "cpu",
+    max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 1000.0,
+    float_range: tuple[float, float] | None = None,
+    json_lines: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> int:
+    """Colour photographs: `photochrom FILE` writes FILE-color beside it.
+
+    Parameters
+    ----------
+    sources : list of Path
+        Photographs, folders of them, or - for standard input.
+    output : Path
+        A file for one photograph, a folder for many; `-` for standard output.
+    recursive : bool
+        Look below folders too, and keep their tree in the output folder.
+    resume : bool
+        Skip photographs that were already coloured by the same method and settings.
+    watch : bool
+        Keep running, and colour what appears in the folders.
+    method : str
+        See `photochrom methods`; or a path to an exported network (.onnx).
+    vividness : float
+        From 0, calm, to 1, bold.
+    saturation : float
+        Factor on the chroma: 0 is gray, 1 as the method gives it.
+    working_px : int
+        Short side at which the network sees the photograph.
+    format : str
+        Of the results; the source's own by default.
+    quality : int
+        1 to 100, of JPEG, WebP and AVIF; at least 90 and no less than the source's by default.
+    jobs : int
+        Photographs in work at once; one a core by default.
+    device : str
+        What runs the network.
+    max_megapixels : float
+        Refuse larger photographs before they are decoded.
+    float_range : (low, high)
+        The values of black and white in float pictures; 0 1 by default.
+    json_lines : bool
+        Print one JSON object a photograph on standard output.
+    """
+    from photochrom.engine.colorize import Colorizer
+    from photochrom.methods.network import cores
+
+    if not sources:
+        raise InvalidValueError("Name a photograph: photochrom old-photo.jpg. Help: --help.")
+    piped = STDIN in sources or output == STDIN
+    if piped and (len(sources) > 1 or watch):
+        raise InvalidValueError("Standard input or output takes exactly one photograph.")
+    many = watch or len(sources) > 1 or sources[0].is_dir()
+    jobs = jobs or (cores() if many else 1)
+    colorizer = Colorizer(
+        method,
+        vividness=vividness,
+        saturation=saturation,
+        short_side_px=working_px,
+        device=device,
+        threads=1 if jobs > 1 else 0,
+    )
+    options = {"max_megapixels": max_megapixels, "float_range": float_range}
+    if piped:
+        return _pipe(colorizer, sources[0], output, format, quality, options)
+    outcomes = _outcomes(
+        colorizer, sources, output, recursive, watch, many, jobs, resume, format, quality, options
+    )
+    return _report(outcomes, json_lines, many)
+
+
+def _pipe(
+    colorizer: "Colorizer",
+    source: Path,
+    output: Path | None,
+    format: str | None,
+    quality: int | None,
+    options: dict[str, object],
+) -> int:
+    """Colour standard input, or to standard output."""
+    to_stdout = output is None or output == STDIN
+    if to_stdout and sys.stdout.isatty():
+        raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
+    coloured = colorizer.colorize_file(
+        sys.stdin.buffer if source == STDIN else source,
+        None if to_stdout else output,
+        format=format,
+        quality=quality,
+        **options,  # type: ignore[arg-type]
+    )
+    if coloured.content is not None:
+        sys.stdout.buffer.write(coloured.content)
+    for note in coloured.notes:
+        print(note, file=sys.stderr)
+    return 0
+
+
+def _outcomes(
+    colorizer: "Colorizer",
+    sources: list[Path],
+    output: Path | None,
+    recursive: bool,
+    watch: bool,
+    many: bool,
+    jobs: int,
+    resume: bool,
+    format: str | None,
+    quality: int | None,
+    options: dict[str, object],
+) -> "Iterator[Outcome]":
+    """Plan the work and start it; the outcomes come as they are done."""
+    from photochrom.engine import batch
+
+    tasks: list[Task] | Iterator[Task]
+    if watch:
+        tasks = _watched(sources, output, recursive, format)
+    elif not many and output is not None and (output.suffix or not output.is_dir()):
+        tasks = [batch.Task(sources[0], output)]
+    else:
+        tasks = batch.plan(sources, output=output, recursive=recursive, format=format)
+    return batch.colorize_many(
+        colorizer,
+        tasks,
+        jobs=1 if watch else jobs,
+        resume=resume or watch,
+        format=format,
+        quality=quality,
+        options=options,
+    )
+
+
+def _watched(
+    sources: list[Path], output: Path | None, recursive: bool, format: str | None
+) -> "Iterator[Task]":
+    from photochrom.engine import batch
+
+    folder = sources[0]
+    if len(sources) > 1 or not folder.is_dir():
+        raise InvalidValueError("--watch takes exactly one folder.")
+    print(f"Watching {folder}; stop with Ctrl-C.", file=sys.stderr)
+
+    def plan_one(photo: Path) -> "list[Task]":
+        below = output / photo.parent.relative_to(folder) if output else None
+        if batch.is_own(photo):
+            return []
+        return batch.plan([photo], output=below, format=format)
+
+    return batch.watch(folder, plan_one, recursive=recursive)
+
+
+def _report(outcomes: "Iterator[Outcome]", json_lines: bool, many: bool) -> int:
+    """Print what became of each photograph; give the exit code."""
+    coloured = skipped = failed = 0
+    with _progress(many and not json_lines) as say:
+        for outcome in outcomes:
+            coloured += outcome.status == "coloured"
+            skipped += outcome.status == "skipped"
+            failed += outcome.status == "failed"
+            if json_lines:
+                print(json.dumps(_as_json(outcome)), flush=True)
+            else:
+                say(outcome)
+    if many and not json_lines:
+        rest = f", {skipped} skipped" * bool(skipped) + f", {failed} failed" * bool(failed)
+        print(f"{coloured} coloured{rest}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _as_json(outcome: "Outcome") -> dict[str, object]:
+    return {
+        "source": str(outcome.source),
+        "target": str(outcome.target),
+        "status": outcome.status,
+        "notes": list(outcome.notes),
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+class _progress:  # noqa: N801 - used as a context manager
+    """Says what became of each photograph, above a bar on stderr where there are many."""
+
+    def __init__(self, bar: bool) -> None:
+        self.bar = bar and sys.stderr.isatty()
+
+    def __enter__(self) -> "_progress":
+        if self.bar:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self.progress = Progress(console=Console(stderr=True))
+            self.task = self.progress.add_task("Colouring", total=None)
+            self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar:
+            self.progress.stop()
+
+    def __call__(self, outcome: "Outcome") -> None:
+        if self.bar:
+            self.progress.advance(self.task)
+        if outcome.status == "failed":
+            lines = [f"photochrom: {outcome.notes[0]}"]
+        else:
+            lines = [f"{outcome.source} -> {outcome.target}" if outcome.status == "coloured" else
+                     f"{outcome.source}: {outcome.notes[0]}"]
+            lines += [f"  {note}" for note in outcome.notes if outcome.status == "coloured"]
+        for line in lines:
+            if self.bar:
+                self.progress.console.print(line, markup=False, highlight=False)
+            else:
+                print(line, file=sys.stderr)

@@ -1,0 +1,29 @@
+"""`photochrom methods`."""
+
+import json
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def methods(*, json_output: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
+    """List the methods that can colour a photograph.
+
+    Parameters
+    ----------
+    json_output : bool
+        Print them as one JSON object.
+    """
+    from photochrom import methods as all_methods
+
+    found = all_methods()
+    if json_output:
+        tables = {n: {**i.to_table(), "centres": len(i.centres)} for n, i in found.items()}
+        print(json.dumps(tables, indent=2))
+        return
+    for name, info in found.items():
+        print(f"{name:12}  {info.paper}")
+        print(f"{'':12}  accepts: {', '.join(info.accepts) or 'nothing more'}")
+        weights = f"; weights {info.weights_sha256[:16]}" if info.weights_sha256 else ""
+        print(f"{'':12}  licence: {info.licence}{weights}")
+    print("A path to an exported network (.onnx) is a method too.")

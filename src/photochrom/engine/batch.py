@@ -1,0 +1,240 @@
+"""Many photographs: find them, colour them on all cores, skip what is done, survive what fails."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from photochrom.engine.colorize import Colorizer, beside
+from photochrom.errors import PhotochromError, UnreadablePhotoError
+from photochrom.photo.metadata import Marker
+from photochrom.photo.photo import SUFFIXES, read_file_marker
+from photochrom.photo.write import SUFFIX_OF, remove_orphans
+
+SETTLED_SECONDS = 1.0  # a watched file that has not changed for so long is whole
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to colour, and where it goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task.
+
+    Attributes
+    ----------
+    source, target : Path
+    status : str
+        'coloured', 'skipped' or 'failed'.
+    notes : tuple of str
+        What a person should know; the error's message if it failed.
+    seconds : float
+    """
+
+    source: Path
+    target: Path
+    status: str
+    notes: tuple[str, ...]
+    seconds: float
+
+
+def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
+    """List the photographs of a folder, by suffix, sorted, without photochrom's unfinished files.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If there is none.
+    """
+    entries = folder.rglob("*") if recursive else folder.iterdir()
+    found = sorted(
+        p for p in entries if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != "."
+    )
+    if not found:
+        below = " or below it" if recursive else "; --recursive looks below it"
+        raise UnreadablePhotoError(f"{folder}: a folder without pictures in it{below}.")
+    return found
+
+
+def plan(
+    sources: Iterable[Path],
+    *,
+    output: Path | None = None,
+    recursive: bool = False,
+    format: str | None = None,
+) -> list[Task]:
+    """Decide what is coloured, and where it goes.
+
+    Parameters
+    ----------
+    sources : iterable of Path
+        Files and folders.
+    output : Path, optional
+        A folder for the results, which keeps the tree of a recursive run; beside the originals if
+        there is none.
+    recursive : bool
+        Look below folders too.
+    format : str, optional
+        The format of the results.
+
+    Returns
+    -------
+    list of Task
+        Files of a folder that photochrom made itself are left out.
+    """
+    suffix = SUFFIX_OF[format] if format else None
+    tasks = []
+    for source in sources:
+        if not source.is_dir():
+            tasks.append(Task(source, beside(source, output, suffix)))
+            continue
+        for photo in find_photos(source, recursive):
+            folder = output / photo.parent.relative_to(source) if output else None
+            if not is_own(photo):
+                tasks.append(Task(photo, beside(photo, folder, suffix)))
+    return tasks
+
+
+def is_own(photo: Path) -> bool:
+    """Whether photochrom made this file: it bears the marker."""
+    return read_file_marker(photo) is not None
+
+
+def colorize_many(
+    colorizer: Colorizer,
+    tasks: Iterable[Task],
+    *,
+    jobs: int = 2,
+    resume: bool = False,
+    format: str | None = None,
+    quality: int | None = None,
+    options: dict[str, Any] | None = None,
+) -> Iterator[Outcome]:
+    """Colour many files, a few at a time.
+
+    Parameters
+    ----------
+    colorizer : Colorizer
+        Shared by all.
+    tasks : iterable of Task
+    jobs : int
+        Files in work at once.
+    resume : bool
+        Skip a task whose target bears this colorizer's marker.
+    format, quality, options :
+        As `Colorizer.colorize_file` takes them.
+
+    Yields
+    ------
+    Outcome
+        One a task, as they are done. A file that fails does not stop the rest.
+    """
+
+    def run(task: Task) -> Outcome:
+        return _colorize_one(colorizer, task, resume, format, quality, options or {})
+
+    waiting: set[Future[Outcome]] = set()
+    cleaned: set[Path] = set()
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for task in tasks:
+                if task.target.parent not in cleaned and task.target.parent.is_dir():
+                    remove_orphans(task.target.parent)
+                    cleaned.add(task.target.parent)
+                waiting.add(pool.submit(run, task))
+                while len(waiting) >= 2 * jobs:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _colorize_one(
+    colorizer: Colorizer,
+    task: Task,
+    resume: bool,
+    format: str | None,
+    quality: int | None,
+    options: dict[str, Any],
+) -> Outcome:
+    begun = time.monotonic()
+
+    def outcome(status: str, notes: tuple[str, ...]) -> Outcome:
+        return Outcome(task.source, task.target, status, notes, time.monotonic() - begun)
+
+    if resume and _is_done(task.target, colorizer.marker):
+        return outcome("skipped", ("already coloured by the same method and settings",))
+    try:
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+        coloured = colorizer.colorize_file(
+            task.source, task.target, format=format, quality=quality, **options
+        )
+    except (PhotochromError, OSError) as error:
+        return outcome("failed", (str(error),))
+    return outcome("coloured", coloured.notes)
+
+
+def _is_done(target: Path, marker: Marker) -> bool:
+    return target.exists() and read_file_marker(target) == marker
+
+
+def watch(
+    folder: Path,
+    plan_one: Callable[[Path], list[Task]],
+    *,
+    recursive: bool = False,
+    interval_seconds: float = 0.5,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Task]:
+    """Wait for new photographs in a folder, for ever.
+
+    Parameters
+    ----------
+    folder : Path
+    plan_one : callable
+        Turns a photograph into its tasks; none for what photochrom made itself.
+    recursive : bool
+        Watch below it too.
+    interval_seconds : float
+        Between two looks.
+    stop : callable
+        Ends the watch when true.
+
+    Yields
+    ------
+    Task
+        One a photograph, once its file is whole.
+    """
+    seen: dict[Path, tuple[int, int]] = {}
+    while not stop():
+        for path, state in _settled(folder, recursive):
+            if seen.get(path) != state:
+                seen[path] = state
+                yield from plan_one(path)
+        time.sleep(interval_seconds)
+
+
+def _settled(folder: Path, recursive: bool) -> Iterator[tuple[Path, tuple[int, int]]]:
+    """Give the photographs that nobody is writing any more, with their size and time."""
+    try:
+        found = find_photos(folder, recursive)
+    except UnreadablePhotoError:
+        return
+    for path in found:
+        try:
+            stat = path.stat()
+        except OSError:  # gone between two looks
+            continue
+        if time.time() - stat.st_mtime > SETTLED_SECONDS and stat.st_size:
+            yield path, (stat.st_size, stat.st_mtime_ns)

@@ -1,0 +1,106 @@
+"""The fast guided filter: small colours brought to a full-size lightness.
+
+Source: He and Sun, "Fast Guided Filter", arXiv 1505.00996 (2015). The fit is made at the working
+size; what is enlarged are its coefficients, so colour stops at the edges of the full-size picture.
+"""
+
+import numpy as np
+
+from photochrom.engine.resize import resize
+from photochrom.photo.field import ColourField
+
+RADIUS = 3  # of the fit's window, pixels of the working size
+EPSILON = 2.0  # L* units squared: lightness varies more than this at what counts as an edge
+BOUND_RADIUS = 4  # of the window whose range of ab bounds the result
+
+
+def box_mean(planes: np.ndarray, radius: int) -> np.ndarray:
+    """Average over a square window, clipped at the borders.
+
+    Parameters
+    ----------
+    planes : float array, (h, w, n)
+    radius : int
+        The window has 2 radius + 1 pixels a side.
+
+    Returns
+    -------
+    float64 array, (h, w, n)
+    """
+    for axis in (0, 1):
+        planes = _box_mean_along(planes, radius, axis)
+    return planes
+
+
+def _box_mean_along(planes: np.ndarray, radius: int, axis: int) -> np.ndarray:
+    length = planes.shape[axis]
+    sums = np.cumsum(planes, axis=axis, dtype=np.float64)
+    sums = np.concatenate((np.zeros_like(np.take(sums, [0], axis)), sums), axis)
+    centre = np.arange(length)
+    start, stop = np.maximum(centre - radius, 0), np.minimum(centre + radius + 1, length)
+    shape = [1] * planes.ndim
+    shape[axis] = length
+    total = np.take(sums, stop, axis) - np.take(sums, start, axis)
+    return np.asarray(total / (stop - start).reshape(shape))
+
+
+def _extreme_along(planes: np.ndarray, radius: int, axis: int, largest: bool) -> np.ndarray:
+    padding = [(0, 0)] * planes.ndim
+    padding[axis] = (radius, radius)
+    padded = np.pad(planes, padding, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1, axis)
+    return np.asarray(windows.max(-1) if largest else windows.min(-1))
+
+
+def fit_field(lightness: np.ndarray, ab: np.ndarray) -> ColourField:
+    """Fit ab = slope * L + offset in every window.
+
+    Parameters
+    ----------
+    lightness : float array, (h, w)
+        L* in [0, 100] at the working size.
+    ab : float array, (h, w, 2)
+        Colours at the same size.
+
+    Returns
+    -------
+    ColourField
+        Slope, offset and the local bounds of ab, float32.
+    """
+    guide = lightness[..., None].astype(np.float64)
+    moments = np.concatenate((guide, guide * guide, ab, ab * guide), axis=-1)
+    means = box_mean(moments, RADIUS)
+    mean_l, mean_ll, mean_ab, mean_lab = means[..., :1], means[..., 1:2], means[..., 2:4], means[..., 4:]
+    slope = (mean_lab - mean_l * mean_ab) / (np.maximum(mean_ll - mean_l**2, 0) + EPSILON)
+    offset = mean_ab - slope * mean_l
+    smooth = box_mean(np.concatenate((slope, offset), axis=-1), RADIUS)
+    low, high = (
+        _extreme_along(_extreme_along(ab, BOUND_RADIUS, 0, largest), BOUND_RADIUS, 1, largest)
+        for largest in (False, True)
+    )
+    return ColourField(
+        slope=smooth[..., :2].astype(np.float32),
+        offset=smooth[..., 2:].astype(np.float32),
+        low=low.astype(np.float32),
+        high=high.astype(np.float32),
+    )
+
+
+def apply_field(field: ColourField, lightness: np.ndarray) -> np.ndarray:
+    """Evaluate a field at a larger lightness, as `photochrom.photo.join` does in a stream.
+
+    Parameters
+    ----------
+    field : ColourField
+    lightness : float array, (H, W)
+        L* in [0, 100].
+
+    Returns
+    -------
+    float32 array, (H, W, 2)
+        ab.
+    """
+    height, width = lightness.shape
+    large = ColourField.of(resize(field.planes, height, width))
+    ab = large.slope * lightness[..., None].astype(np.float32) + large.offset
+    return np.clip(ab, large.low, large.high)

@@ -1,0 +1,171 @@
+"""Judge methods on photographs: photos -> gray -> engine -> metrics -> records.
+
+Methods are run through the engine, so that what is scored is what a person gets.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.evaluation.bootstrap import RESAMPLES
+from photochrom.evaluation.candidates import (
+    MEAN_AB,
+    Predict,
+    PredictHinted,
+    hint_curve,
+    method,
+    references,
+    spread_curve,
+    vividness_curve,
+)
+from photochrom.evaluation.pictures import Sample, read_samples
+from photochrom.evaluation.results import Evaluation
+from photochrom.evaluation.scoring import MOST_WORKERS, score_samples
+from photochrom.methods.method import Hints
+
+Floats = NDArray[np.floating[Any]]
+
+
+class Engine(Protocol):
+    """What is asked of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
+
+    @property
+    def info(self) -> Any:
+        """The method's own description: `name`, and what it `accepts`."""
+
+    def predict_ab(
+        self, lightness: Floats, *, hints: Any = None, vividness: float | None = None
+    ) -> Floats:
+        """Colour a lightness (h, w) in [0, 100]: ab (h, w, 2)."""
+
+
+Open = Callable[..., Engine]
+
+
+def open_method(name: str | Path, short_side_px: int | None = None) -> Engine:
+    """Open a method of the catalogue, or an exported network, in the engine."""
+    # Here, so that reading a stored evaluation loads neither libvips nor ONNX Runtime.
+    from photochrom.engine.colorize import Colorizer
+
+    return Colorizer(name, short_side_px=short_side_px)
+
+
+def evaluate(
+    data: Path,
+    methods: Sequence[str | Path] = ("photochrom",),
+    *,
+    gray: str = "lightness",
+    short_side_px: int | None = None,
+    vividness: float | None = None,
+    vividnesses: Sequence[float] = (),
+    saturations: Sequence[float] = (),
+    hint_counts: Sequence[int] = (),
+    mean_ab: tuple[float, float] = MEAN_AB,
+    limit: int | None = None,
+    keys: Collection[str] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    workers: int = MOST_WORKERS,
+    progress: Callable[[int], None] | None = None,
+    open_as: Open = open_method,
+) -> Evaluation:
+    """Measure methods on photographs whose colours are known.
+
+    Parameters
+    ----------
+    data : Path
+        A Parquet file with a column `image` (`key` and `source` where known), or a folder of
+        Parquet files or of pictures. Each is judged at its stored size.
+    methods : sequence of str or Path
+        Names of the catalogue, or exported networks. The rows `gray`, `mean-colour` and
+        `oracle-mean` are always there.
+    gray : str
+        How the photographs become gray: 'lightness', 'bt601', 'bt709', 'orthochromatic' or
+        'panchromatic'. Any but 'lightness' changes only what the methods are shown: the colours
+        are joined with the true lightness, so that the error is that of the colours alone.
+    short_side_px : int, optional
+        Working size of the methods; each method's own default without it.
+    vividness : float, optional
+        Of the methods' rows, in [0, 1]; the method's own default without it.
+    vividnesses : sequence of float
+        Points of the curve of error against colourfulness, for the methods that accept vividness.
+    saturations : sequence of float
+        Points of the curves of `mean-colour` and of each method, its ab times the saturation.
+    hint_counts : sequence of int
+        Points of the hint curve (`photochrom.evaluation.hints.COUNTS`), for the methods that accept
+        hints and the baseline `rbf`.
+    mean_ab : (float, float)
+        The training set's mean a and b, for `mean-colour`.
+    limit : int, optional
+        At most so many photographs.
+    keys : collection of str, optional
+        Only the photographs with these keys.
+    seed : int
+        Of the revealed places and of the intervals.
+    resamples : int
+        Of the intervals.
+    workers : int
+        Threads, 1 or 2.
+    progress : callable, optional
+        Called with the number of photographs done.
+    open_as : callable
+        Opens a method by name and working size; the engine's own by default.
+
+    Returns
+    -------
+    Evaluation
+        Records, rows, curves, and what can be computed from them.
+
+    Raises
+    ------
+    DataError
+        If there is no photograph, or one cannot be used.
+    InvalidValueError
+        If there is no such gray, or a number is out of its range.
+    UnknownMethodError
+        If there is no such method.
+    MissingExtraError
+        If the extra `evaluate` is not installed.
+    MethodOutputError
+        If a method returns colours of the wrong size, or that are not finite.
+    """
+    sources = [references(mean_ab, saturations)]
+    engines = [open_as(name, short_side_px) for name in methods]
+    names = _distinct([engine.info.name for engine in engines])
+    for name, engine in zip(names, engines, strict=True):
+        if name == "gray":  # it is among the references
+            continue
+        sources.append(method(name, _predict(engine, vividness), saturations))
+        if "vividness" in engine.info.accepts:
+            points = {v: _predict(engine, v) for v in vividnesses}
+            sources.append(vividness_curve(name, points))
+        if hint_counts and "hints" in engine.info.accepts:
+            sources.append(hint_curve(name, _predict_hinted(engine, vividness), hint_counts, seed))
+    if hint_counts:
+        sources.append(spread_curve(hint_counts, seed))
+    samples = read_samples(data, gray, limit, keys)
+    records = score_samples(samples, sources, workers, progress)
+    return Evaluation(records, data.name, gray, resamples, seed)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Tell apart names that come again, such as those of two networks of one recipe."""
+    return [
+        name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})"
+        for i, name in enumerate(names)
+    ]
+
+
+def _predict(engine: Engine, vividness: float | None) -> Predict:
+    return lambda sample: engine.predict_ab(sample.lightness, vividness=vividness)
+
+
+def _predict_hinted(engine: Engine, vividness: float | None) -> PredictHinted:
+    def predict(sample: Sample, ab: Floats, mask: Floats) -> Floats:
+        hints = Hints(ab=ab, mask=mask) if mask.any() else None
+        return engine.predict_ab(sample.lightness, hints=hints, vividness=vividness)
+
+    return predict

@@ -1,0 +1,191 @@
+"""An evaluation as a person or a program reads it: terminal, Markdown, CSV, JSON."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group
+from rich.table import Table as RichTable
+
+from photochrom.evaluation.bootstrap import Estimate
+from photochrom.evaluation.results import KNOBS, METRICS, Evaluation, Metric
+
+SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the truth's colourfulness, at which curves are compared
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table of text, before it is drawn."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def upright(self) -> "Table":
+        """Turn a table that is wider than high, so that it fits a terminal."""
+        if len(self.header) <= len(self.rows) + 1:
+            return self
+        header, *rows = zip(self.header, *self.rows, strict=True)
+        return Table(self.title, header, rows)
+
+
+def _number(estimate: Estimate, decimals: int, percent: bool = False) -> str:
+    factor, unit = (100, " %") if percent else (1, "")
+    if math.isnan(estimate.value):
+        return "-"
+    value, low, high = (f"{factor * x:.{decimals}f}" for x in estimate)
+    return f"{value}{unit}" if math.isnan(estimate.low) else f"{value}{unit} [{low}, {high}]"
+
+
+def _cell(metric: Metric, estimate: Estimate) -> str:
+    return _number(estimate, 0 if metric.percent else _DECIMALS.get(metric.key, 2), metric.percent)
+
+
+_DECIMALS = {"ratio": 3, "ratio_unbounded": 3, "ratio_each": 3, "ssim": 4}
+
+
+def _score_table(evaluation: Evaluation, title: str) -> Table:
+    rows = [
+        [row.name, *(_cell(m, row.estimates[m.key]) for m in METRICS)] for row in evaluation.rows
+    ]
+    return Table(title, ["method", *(metric.label for metric in METRICS)], rows)
+
+
+def _curve_tables(evaluation: Evaluation) -> Iterator[Table]:
+    curves = [(knob, name) for knob in KNOBS for name in evaluation.names(knob)]
+    for knob, name in curves:
+        yield Table(
+            f"{name}: error against colourfulness over {knob}",
+            [knob, "share of the truth's colourfulness", "CIEDE2000 of gray's"],
+            [
+                [f"{p.setting:g}", _number(p.share, 0, percent=True), _number(p.ratio, 3)]
+                for p in evaluation.curve(knob, name)
+            ],
+        )
+    if curves:
+        yield Table(
+            "CIEDE2000 of gray's at equal colourfulness",
+            ["curve", *(f"{share:.0%}" for share in SHARES)],
+            [
+                [f"{name} x {knob}"]
+                + [_number(evaluation.ratio_at(share, knob, name), 3) for share in SHARES]
+                for knob, name in curves
+            ],
+        )
+
+
+def _hint_table(evaluation: Evaluation) -> Iterator[Table]:
+    curves = {name: evaluation.hint_curve(name) for name in evaluation.names("hints")}
+    if curves:
+        counts = [str(point.patches) for point in next(iter(curves.values()))]
+        rows = [[name, *(_number(p.psnr, 2) for p in points)] for name, points in curves.items()]
+        yield Table("PSNR dB by revealed 6 x 6 patches", ["method", *counts], rows)
+
+
+def tables(evaluation: Evaluation, by_source: bool = False) -> list[Table]:
+    """Give every table of an evaluation.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was measured.
+    by_source : bool
+        Whether to add the scores of each source of photographs.
+
+    Returns
+    -------
+    list of Table
+        Scores; curves; the hint curve; scores by source.
+    """
+    shown = "" if evaluation.gray == "lightness" else f", shown as {evaluation.gray}"
+    title = f"{evaluation.data}: {evaluation.pictures} photographs{shown}; 95 % intervals"
+    found = [_score_table(evaluation, title)]
+    found += [*_curve_tables(evaluation), *_hint_table(evaluation)]
+    if by_source:
+        for source, part in evaluation.by_source().items():
+            name = source or "(no source)"
+            found.append(_score_table(part, f"{name}: {part.pictures} photographs"))
+    return found
+
+
+def to_terminal(evaluation: Evaluation, by_source: bool = False) -> Group:
+    """Give the tables for `rich.console.Console.print`."""
+    drawn = []
+    for table in (each.upright() for each in tables(evaluation, by_source)):
+        rich = RichTable(title=table.title, title_justify="left")
+        for number, label in enumerate(table.header):
+            rich.add_column(label, justify="left" if number == 0 else "right")
+        for row in table.rows:
+            rich.add_row(
+                *(cell.replace(" [", "\n[") for cell in row)
+            )  # the interval below its value
+        drawn.append(rich)
+    return Group(*drawn)
+
+
+def to_markdown(evaluation: Evaluation, by_source: bool = False) -> str:
+    """Give the tables in Markdown."""
+    parts = []
+    for table in tables(evaluation, by_source):
+        lines = [table.header, ["---", *["--:"] * (len(table.header) - 1)], *table.rows]
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"**{table.title}**\n\n{body}\n")
+    return "\n".join(parts)
+
+
+def to_csv(evaluation: Evaluation) -> str:
+    """Give the records: one line a colouring of a photograph, empty where not measured."""
+    columns = list(dict.fromkeys(column for record in evaluation.records for column in record))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(evaluation.records)
+    return file.getvalue()
+
+
+def to_json(evaluation: Evaluation) -> str:
+    """Give everything: rows and curves with their intervals, and the records below them."""
+    content = {
+        "data": evaluation.data,
+        "gray": evaluation.gray,
+        "pictures": evaluation.pictures,
+        "resamples": evaluation.resamples,
+        "seed": evaluation.seed,
+        "rows": {
+            row.name: {key: _plain(e) for key, e in row.estimates.items()}
+            for row in evaluation.rows
+        },
+        "curves": {
+            knob: {
+                name: [
+                    {"setting": p.setting, "share": _plain(p.share), "ratio": _plain(p.ratio)}
+                    for p in evaluation.curve(knob, name)
+                ]
+                for name in evaluation.names(knob)
+            }
+            for knob in KNOBS
+        },
+        "hints": {
+            name: [
+                {"patches": p.patches, "psnr": _plain(p.psnr)} for p in evaluation.hint_curve(name)
+            ]
+            for name in evaluation.names("hints")
+        },
+        "records": list(evaluation.records),
+    }
+    return json.dumps(content, indent=1, allow_nan=False)
+
+
+def from_json(text: str) -> Evaluation:
+    """Read an evaluation back; its tables are computed from the records again."""
+    content = json.loads(text)
+    kept = ("data", "gray", "resamples", "seed")
+    return Evaluation(content["records"], **{key: content[key] for key in kept})
+
+
+def _plain(estimate: Estimate) -> dict[str, float | None]:
+    """Give an estimate for JSON, which has no NaN."""
+    return {k: None if math.isnan(v) else v for k, v in estimate._asdict().items()}

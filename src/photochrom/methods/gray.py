@@ -1,0 +1,15 @@
+"""No colour at all: the row every comparison begins with."""
+
+import numpy as np
+
+from photochrom.methods.method import MethodInfo, Prediction, Request
+
+
+class Gray:
+    """Leaves the photograph as it is."""
+
+    info = MethodInfo(name="gray", paper="none: the photograph itself", licence="Apache-2.0")
+
+    def predict(self, request: Request) -> Prediction:
+        """Give ab = 0, (n, 1, 1, 2)."""
+        return Prediction(np.zeros((request.candidates, 1, 1, 2), np.float32))

@@ -1,0 +1,196 @@
+"""What a colorization method is: lightness in, ab out, and an honest description of itself."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
+
+METADATA_KEY = "photochrom"  # of the MethodInfo in an ONNX file's metadata
+CAPABILITIES = ("hints", "reference", "histogram", "chroma", "vividness")
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """How a method describes itself.
+
+    Attributes
+    ----------
+    name, paper, licence : str
+    working_px : tuple of two int
+        Smallest and largest short side, in pixels, that it should be shown.
+    short_side_px : int
+        The short side at which it is shown pictures unless somebody asks otherwise.
+    stride : int
+        Sides of the working size are multiples of this.
+    accepts, requires : tuple of str
+        Of hints, reference, histogram, chroma, vividness.
+    weights_sha256 : str
+        Of the network's file; '' for a method without one.
+    centres : tuple of (a, b)
+        Bin centres of its distribution, ab units; empty if it has none.
+    vividness_path : tuple of (vividness, temperature, rebalance, saturation)
+        What a vividness in [0, 1] stands for, by linear interpolation between these points.
+    vividness : float
+        The default.
+    """
+
+    name: str
+    paper: str
+    licence: str
+    working_px: tuple[int, int] = (1, 1_000_000)
+    short_side_px: int = 192
+    stride: int = 1
+    accepts: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    weights_sha256: str = ""
+    centres: tuple[tuple[float, float], ...] = field(default=(), repr=False)
+    vividness_path: tuple[tuple[float, float, float, float], ...] = (
+        (0.0, 1.0, 0.0, 1.0),
+        (1.0, 0.2, 0.5, 1.0),
+    )
+    vividness: float = 0.5
+
+    def to_table(self) -> dict[str, Any]:
+        """Give the fields as plain values, as JSON can hold them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> "MethodInfo":
+        """Build a description from `to_table`'s values.
+
+        Raises
+        ------
+        WeightsError
+            If a field is unknown or missing.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        unknown = table.keys() - known
+        if unknown or not {"name", "paper", "licence"} <= table.keys():
+            raise WeightsError(
+                f"A network's description needs name, paper and licence, and may have "
+                f"{', '.join(sorted(known))}; it has {', '.join(sorted(table))}."
+            )
+        return cls(**{key: _as_tuples(value) for key, value in table.items()})
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Colours that somebody has decided, as two planes.
+
+    Attributes
+    ----------
+    ab : float32 array, (h, w, 2)
+        Decided colours in ab units; anything where `mask` is 0.
+    mask : float32 array, (h, w)
+        1 where decided, 0 elsewhere.
+    """
+
+    ab: np.ndarray
+    mask: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.mask.ndim != 2 or self.ab.shape != (*self.mask.shape, 2):
+            raise ShapeError(
+                f"Hints need ab of shape (h, w, 2) and a mask of shape (h, w); "
+                f"they have {self.ab.shape} and {self.mask.shape}."
+            )
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture, at a working size, and what is wished of it.
+
+    Attributes
+    ----------
+    lightness : float32 array, (h, w)
+        L* in [0, 100]; sides are multiples of the method's stride.
+    hints : Hints, optional
+        At the same size.
+    reference : float32 array, (h', w', 3), optional
+        L*a*b* of a picture whose colours are wanted.
+    histogram : float32 array, (Q,), optional
+        Wanted share of each of the method's bins; sums to 1.
+    chroma : float, optional
+        Wanted mean chroma, ab units.
+    vividness : float, optional
+        From 0, calm, to 1, bold; the method's own default if not given.
+    seed : int
+        Of what is drawn at random.
+    candidates : int
+        How many colourings are wanted.
+    """
+
+    lightness: np.ndarray
+    hints: Hints | None = None
+    reference: np.ndarray | None = None
+    histogram: np.ndarray | None = None
+    chroma: float | None = None
+    vividness: float | None = None
+    seed: int = 0
+    candidates: int = 1
+
+    def __post_init__(self) -> None:
+        if self.lightness.ndim != 2 or 0 in self.lightness.shape:
+            raise ShapeError(f"lightness needs shape (h, w); it is {self.lightness.shape}.")
+        if self.hints is not None and self.hints.mask.shape != self.lightness.shape:
+            raise ShapeError(
+                f"Hints need the size of the lightness, {self.lightness.shape}; "
+                f"theirs is {self.hints.mask.shape}."
+            )
+        if self.vividness is not None and not 0 <= self.vividness <= 1:
+            raise InvalidValueError(f"vividness needs 0 (calm) to 1 (bold); it is {self.vividness}.")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a method says of a picture.
+
+    Attributes
+    ----------
+    ab : float32 array, (n, h', w', 2)
+        n colourings in ab units; h' <= h and w' <= w of the request.
+    confidence : float32 array, (h', w'), optional
+        In [0, 1]: 0 is guessing.
+    distribution : float32 array, (Q, h', w'), optional
+        Logits over the method's bins.
+    """
+
+    ab: np.ndarray
+    confidence: np.ndarray | None = None
+    distribution: np.ndarray | None = None
+
+
+class Method(Protocol):
+    """Anything that gives lightness its colours."""
+
+    info: MethodInfo
+
+    def predict(self, request: Request) -> Prediction:
+        """Colour one picture at its working size."""
+        ...
+
+
+def checked(prediction: Prediction, method: str) -> Prediction:
+    """Refuse what no method may return.
+
+    Raises
+    ------
+    MethodOutputError
+        If ab has another shape than (n, h, w, 2), or is not finite.
+    """
+    if prediction.ab.ndim != 4 or prediction.ab.shape[-1] != 2:
+        raise MethodOutputError(
+            f"The method '{method}' must return ab of shape (n, h, w, 2); "
+            f"it returned {prediction.ab.shape}."
+        )
+    if not np.isfinite(prediction.ab).all():
+        bad = int(np.size(prediction.ab) - np.isfinite(prediction.ab).sum())
+        raise MethodOutputError(f"The method '{method}' returned {bad} numbers that are not finite.")
+    return prediction

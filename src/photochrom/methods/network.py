@@ -1,0 +1,170 @@
+"""Run an exported network: the only room that imports ONNX Runtime.
+
+Everything from lightness to ab lies in the file's graph (see `photochrom.training.export`), and
+its MethodInfo in the file's metadata, so a path to an .onnx file is a method.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from photochrom.errors import InvalidValueError, MethodOutputError, WeightsError
+from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+
+
+class NetworkMethod:
+    """A network in an ONNX file, as a method.
+
+    Parameters
+    ----------
+    path : Path
+        The .onnx file, made by `photochrom export`.
+    sha256 : str, optional
+        What the file must hash to.
+    device : str
+        'cpu', 'cuda', 'coreml' or 'directml', as far as the installed ONNX Runtime has it.
+    threads : int
+        Threads of one run; 0 leaves it to ONNX Runtime.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, is not what `sha256` says, or was not made by photochrom.
+    InvalidValueError
+        If the installed ONNX Runtime does not have the device.
+    """
+
+    def __init__(
+        self, path: Path, sha256: str | None = None, device: str = "cpu", threads: int = 0
+    ) -> None:
+        content = _read(path)
+        digest = hashlib.sha256(content).hexdigest()
+        if sha256 is not None and digest != sha256:
+            raise WeightsError(
+                f"{path}: its SHA-256 must be {sha256[:16]}...; it is {digest[:16]}... "
+                "The file is damaged; install photochrom again."
+            )
+        self._session = _open_session(content, path, device, threads)
+        table = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if table is None:
+            raise WeightsError(
+                f"{path}: an ONNX file without photochrom's description. "
+                "Make it from a checkpoint: photochrom export CHECKPOINT FILE.onnx"
+            )
+        info = MethodInfo.from_table(json.loads(table))
+        self.info = dataclasses.replace(info, weights_sha256=digest)
+        self._inputs = {node.name for node in self._session.get_inputs()}
+        self._outputs = [node.name for node in self._session.get_outputs()]
+
+    def predict(self, request: Request, distribution: bool = False) -> Prediction:
+        """Run the network on one picture; `distribution` also gives the logits.
+
+        Raises
+        ------
+        MethodOutputError
+            If ONNX Runtime fails.
+        """
+        feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
+        wanted = [n for n in self._outputs if n != "logits" or distribution]
+        try:
+            values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
+        except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
+            raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
+        ab, saturation = values["ab"], self._look(request)[2]
+        return Prediction(
+            # (1, 2, h, w) of the graph -> (1, h, w, 2)
+            ab=np.moveaxis(ab, 1, -1) * np.float32(saturation),
+            confidence=values["confidence"][0, 0] if "confidence" in values else None,
+            distribution=values["logits"][0] if "logits" in values else None,
+        )
+
+    def _look(self, request: Request) -> tuple[float, float, float]:
+        """Temperature, rebalance and saturation of a vividness, between the path's points."""
+        vividness = self.info.vividness if request.vividness is None else request.vividness
+        path = np.array(self.info.vividness_path)
+        values = [float(np.interp(vividness, path[:, 0], path[:, i])) for i in (1, 2, 3)]
+        return values[0], values[1], values[2]
+
+    def _feed(self, request: Request) -> dict[str, np.ndarray]:
+        height, width = request.lightness.shape
+        bins = len(self.info.centres)
+        hint_ab = np.zeros((1, 2, height, width), np.float32)
+        mask = np.zeros((1, 1, height, width), np.float32)
+        if request.hints is not None:
+            mask[0, 0] = request.hints.mask
+            hint_ab[0] = np.moveaxis(request.hints.ab, -1, 0) * request.hints.mask
+        wishes = np.zeros((1, bins + 1), np.float32)
+        known = np.zeros((1, 2), np.float32)
+        if request.histogram is not None:
+            if request.histogram.shape != (bins,):
+                raise InvalidValueError(
+                    f"'{self.info.name}' needs a histogram over its {bins} bins; "
+                    f"it has shape {request.histogram.shape}."
+                )
+            wishes[0, :-1], known[0, 0] = request.histogram, 1
+        if request.chroma is not None:
+            wishes[0, -1], known[0, 1] = request.chroma, 1
+        temperature, rebalance, _ = self._look(request)
+        return {
+            "lightness": request.lightness[None, None].astype(np.float32),
+            "hint_ab": hint_ab,
+            "hint_mask": mask,
+            "histogram": wishes,
+            "global_mask": known,
+            "temperature": np.array([temperature], np.float32),
+            "rebalance": np.array([rebalance], np.float32),
+        }
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: the network cannot be read ({error.strerror}).") from error
+
+
+def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Waiting threads sleep: a spinning one takes the core that libvips works on.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(
+            content, options, providers=_providers(device, onnxruntime.get_available_providers())
+        )
+    except (InvalidValueError, MemoryError):
+        raise
+    except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
+        raise WeightsError(f"{path}: is not a network that ONNX Runtime can run ({error}).") from error
+
+
+def _providers(device: str, available: Iterable[str]) -> list[str]:
+    wanted = PROVIDERS.get(device)
+    present = [name for name, provider in PROVIDERS.items() if provider in available]
+    if wanted is None or device not in present:
+        raise InvalidValueError(
+            f"The device '{device}' is not there. This ONNX Runtime has: {', '.join(present)}. "
+            "For CUDA install onnxruntime-gpu, for DirectML onnxruntime-directml."
+        )
+    return list(dict.fromkeys((wanted, PROVIDERS["cpu"])))
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

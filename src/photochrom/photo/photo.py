@@ -1,0 +1,349 @@
+"""A photograph on disk or in memory: lazy, with everything that must survive colouring."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import numpy as np
+import pyvips
+
+from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
+from photochrom.errors import InvalidValueError
+from photochrom.photo.device import Device, describe_device
+from photochrom.photo.metadata import Marker, Metadata, marker_of, read_metadata
+from photochrom.photo.orientation import to_upright, upright_size
+from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
+from photochrom.photo.source import ArraySource, FileSource
+from photochrom.photo.tone import Tone, import_xyz, tone_of_colour, tone_of_gray
+
+COLOUR_SPREAD = 2.0  # of 255: mean difference of the channels from which a picture has colour
+COLOUR_PROBE_PX = 96
+
+
+class Photo:
+    """A photograph, opened but not decoded.
+
+    Keep the object until everything made from it has been written: it may own a temporary file.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    format : str
+        'jpeg', 'png', 'tiff', 'webp', 'avif', 'heic', 'gif' or 'array'.
+    headers : tuple of Header
+        One for each page.
+    metadata : Metadata
+        EXIF, XMP, IPTC, profile and resolution of the file.
+    notes : tuple of str
+        What was repaired, ignored or assumed.
+    """
+
+    def __init__(
+        self,
+        source: FileSource | ArraySource,
+        *,
+        max_megapixels: float = 1000,
+        float_range: tuple[float, float] | None = None,
+    ) -> None:
+        self._source = source
+        self.name = source.name
+        self.format = source.kind
+        self.headers = _read_headers(source, max_megapixels)
+        self.metadata, repaired = read_metadata(source, self.headers[0])
+        self._devices = tuple(
+            describe_device(source, page, header, self.metadata.profile, float_range)
+            for page, header in enumerate(self.headers)
+        )
+        found = [note for device in self._devices for note in device.notes]
+        self.notes: tuple[str, ...] = tuple(
+            dict.fromkeys([*_frame_notes(self.format, self.headers[0]), *repaired, *found])
+        )
+
+    @classmethod
+    def open(
+        cls,
+        source: str | Path | bytes | BinaryIO,
+        *,
+        max_megapixels: float = 1000,
+        float_range: tuple[float, float] | None = None,
+    ) -> Self:
+        """Open a picture file.
+
+        Parameters
+        ----------
+        source : str, Path, bytes or binary file
+            A file that is not on disk is spooled to a temporary one.
+        max_megapixels : float
+            A page with more is refused before it is decoded.
+        float_range : (low, high), optional
+            The values of black and white in a file of floats; default (0, 1), and in a file of
+            signed or 32-bit integers the whole range of the type.
+
+        Raises
+        ------
+        UnreadablePhotoError
+            If it is missing, empty, no picture, truncated or corrupt.
+        UnsupportedFormatError
+            If it is a picture of a format that is not handled.
+        PhotoTooLargeError
+            If it has more megapixels than allowed.
+        InvalidValueError
+            If `float_range` is empty or not finite.
+        """
+        return cls(FileSource(source), max_megapixels=max_megapixels, float_range=float_range)
+
+    @classmethod
+    def from_array(cls, array: np.ndarray) -> Self:
+        """Take a picture from memory.
+
+        Parameters
+        ----------
+        array : array, (H, W), (H, W, 1), (H, W, 3), or with alpha (H, W, 2) or (H, W, 4)
+            bool, uint8, uint16, or float in [0, 1] (sRGB-encoded).
+
+        Raises
+        ------
+        ShapeError, DtypeError, InvalidValueError
+            If the array is anything else.
+        """
+        return cls(ArraySource(array))
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is read; None for an array."""
+        return self._source.path if isinstance(self._source, FileSource) else None
+
+    @property
+    def array(self) -> np.ndarray | None:
+        """The array that was given; None for a file."""
+        return self._source.array if isinstance(self._source, ArraySource) else None
+
+    @property
+    def width(self) -> int:
+        """Of the first page, as stored."""
+        return self.headers[0].width
+
+    @property
+    def height(self) -> int:
+        """Of the first page, as stored."""
+        return self.headers[0].height
+
+    @property
+    def orientation(self) -> int:
+        """EXIF orientation of the first page, 1 to 8."""
+        return self.headers[0].orientation
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height of the first page when upright."""
+        return self.headers[0].upright_size
+
+    @property
+    def pages(self) -> int:
+        """How many pages are coloured: all of a TIFF, else 1."""
+        return len(self.headers)
+
+    @property
+    def bands(self) -> int:
+        """Bands of the first page, alpha included."""
+        return self.headers[0].bands
+
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a sample, 1, 8, 16 or 32: the largest of all pages."""
+        return max(device.bit_depth for device in self._devices)
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether every page is a true gray picture: one band of tone."""
+        return all(device.bands == 1 for device in self._devices)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether any page has transparency."""
+        return any(header.has_alpha for header in self.headers)
+
+    @property
+    def profile(self) -> bytes | None:
+        """The embedded ICC profile, if it is usable for the first page."""
+        return self._devices[0].profile
+
+    @property
+    def buffers_frame(self) -> bool:
+        """Whether the decoder must hold a whole frame in memory."""
+        return self.format != "array" and not all(header.streams for header in self.headers)
+
+    @cached_property
+    def marker(self) -> Marker | None:
+        """What an earlier photochrom wrote into this file, or None."""
+        return marker_of(self.metadata.xmp)
+
+    @cached_property
+    def is_colour(self) -> bool:
+        """Whether the first page has any colour in it, as its thumbnail tells."""
+        if self._devices[0].bands == 1:
+            return False
+        width, height = self.upright_size
+        scale = min(1.0, COLOUR_PROBE_PX / max(width, height))
+        rgb = self.small_rgb(max(1, round(width * scale)), max(1, round(height * scale)))
+        spread = rgb.max(axis=-1).astype(float) - rgb.min(axis=-1)
+        return bool(spread.mean() > COLOUR_SPREAD)
+
+    @cached_property
+    def jpeg_quality(self) -> int | None:
+        """The estimated quality of a JPEG, 1 to 100; None for what is no JPEG."""
+        return jpeg_quality(self.path) if self.path and self.format == "jpeg" else None
+
+    def device(self, page: int = 0) -> Device:
+        """Tell what the stored numbers of a page mean."""
+        self._check_page(page)
+        return self._devices[page]
+
+    def small_lightness(self, width: int, height: int, page: int = 0) -> np.ndarray:
+        """Give a small upright copy of the lightness; transparency is ignored.
+
+        Parameters
+        ----------
+        width, height : int
+            The exact size wanted, in pixels.
+        page : int
+            From 0.
+
+        Returns
+        -------
+        float32 array, (height, width)
+            L* in [0, 100].
+
+        Raises
+        ------
+        InvalidValueError
+            If a side is not at least 1, or there is no such page.
+        UnreadablePhotoError
+            If the pixels are truncated or corrupt.
+        """
+        return self._small(width, height, page, self._lightness_of)
+
+    def small_rgb(self, width: int, height: int, page: int = 0) -> np.ndarray:
+        """Give a small upright copy in colour; transparency is ignored.
+
+        Parameters
+        ----------
+        width, height : int
+            The exact size wanted, in pixels.
+        page : int
+            From 0.
+
+        Returns
+        -------
+        uint8 array, (height, width, 3)
+            sRGB.
+
+        Raises
+        ------
+        InvalidValueError
+            If a side is not at least 1, or there is no such page.
+        UnreadablePhotoError
+            If the pixels are truncated or corrupt.
+        """
+        return self._small(width, height, page, self._rgb_of)
+
+    def tone(self, page: int = 0) -> Tone:
+        """Give the full-size lightness in stored orientation, to be read once.
+
+        Raises
+        ------
+        InvalidValueError
+            If there is no such page.
+        UnreadablePhotoError
+            If the file can no longer be opened. Damage further down shows when pixels are read.
+        """
+        self._check_page(page)
+        return self._tone_of(self._devices[page].without_alpha(self._source.open(page)), page)
+
+    def alpha(self, page: int = 0) -> pyvips.Image | None:
+        """Give the transparency as stored, full size, one band, to be read once; or None."""
+        self._check_page(page)
+        header = self.headers[page]
+        return self._source.open(page)[header.bands - 1] if header.has_alpha else None
+
+    def stored(self, page: int = 0) -> pyvips.Image:
+        """Give a page just as libvips decodes it, with its metadata, to be read once."""
+        self._check_page(page)
+        return self._source.open(page)
+
+    def _tone_of(self, image: pyvips.Image, page: int) -> Tone:
+        device = self._devices[page]
+        if device.bands == 1:
+            return tone_of_gray(image, device.profile)
+        return tone_of_colour(image, device.conversion)
+
+    def _lightness_of(self, image: pyvips.Image, page: int) -> np.ndarray:
+        tone = self._tone_of(image, page)
+        table = luminance_to_lightness(tone.luminance).astype(np.float32)
+        codes = tone.codes.numpy()
+        return table[codes.reshape(codes.shape[:2])]
+
+    def _rgb_of(self, image: pyvips.Image, page: int) -> np.ndarray:
+        device = self._devices[page]
+        if device.bands == 1:
+            tone = tone_of_gray(image, device.profile)
+            levels = np.round(linear_to_srgb(tone.luminance) * 255).astype(np.uint8)
+            codes = tone.codes.numpy()
+            return np.repeat(levels[codes.reshape(codes.shape[:2])][..., None], 3, axis=-1)
+        if device.conversion is not None:
+            image = import_xyz(image, device.conversion).colourspace("srgb")
+        elif image.format == "ushort":
+            image = image.linear(255 / 65535, 0.5).cast("uchar")
+        return image.numpy()
+
+    def _small(
+        self,
+        width: int,
+        height: int,
+        page: int,
+        convert: Callable[[pyvips.Image, int], np.ndarray],
+    ) -> np.ndarray:
+        """Shrink the stored numbers, convert the few that remain, turn them upright."""
+        self._check_page(page)
+        if min(width, height) < 1:
+            raise InvalidValueError(f"A picture has at least 1 x 1 pixel; {width} x {height} asked.")
+        header = self.headers[page]
+        wide, high = upright_size(width, height, header.orientation)
+        shrink = min(header.width / wide, header.height / high)
+        try:
+            image = self._devices[page].without_alpha(self._source.open_small(page, shrink))
+            resized = _resize(image, wide, high)
+            return np.ascontiguousarray(to_upright(convert(resized, page), header.orientation))
+        except pyvips.Error as error:
+            raise unreadable(self.name, error, self.format) from error
+
+    def _check_page(self, page: int) -> None:
+        if not 0 <= page < self.pages:
+            raise InvalidValueError(f"{self.name}: pages are 0 to {self.pages - 1}; {page} asked.")
+
+
+def _resize(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
+    """Resize to exactly this size."""
+    resized = image.resize(width / image.width, vscale=height / image.height)
+    return resized.embed(0, 0, width, height, extend="copy")
+
+
+def _read_headers(source: FileSource | ArraySource, max_megapixels: float) -> tuple[Header, ...]:
+    first = read_header(source.open(0), source.kind)
+    check_size(first, max_megapixels, source.name)
+    headers = [first]
+    for page in range(1, first.frames if source.kind == "tiff" else 1):
+        header = read_header(source.open(page), source.kind)
+        check_size(header, max_megapixels, source.name)
+        headers.append(header)
+    return tuple(headers)
+
+
+def _frame_notes(kind: str, header: Header) -> list[str]:
+    if header.frames == 1 or kind == "tiff":
+        return []
+    if kind in ("avif", "heic"):
+        return [f"It holds {header.frames} pictures: only the main one is used."]
+    return [f"It is animated ({header.frames} frames): only the first frame is used."]

@@ -1,0 +1,71 @@
+"""What an embedded ICC profile is worth: is it usable, and does it say more than sRGB?
+
+Source: ICC.1:2022, section 7.2 (the header: colour space at byte 16, signature `acsp` at byte 36).
+"""
+
+from functools import cache
+
+import numpy as np
+import pyvips
+
+from photochrom.color.lab import XYZ_TO_RGB, linear_to_srgb
+from photochrom.photo.tone import XYZ_MAX, import_xyz
+
+SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
+SRGB_TOLERANCE = 1 / 255  # libvips' own sRGB profile departs by half of it in the shadows
+
+
+def describe_space(profile: bytes) -> str:
+    """Give the colour space a profile says it is for, such as 'RGB', or 'nothing'."""
+    if len(profile) < 128 or profile[36:40] != b"acsp":
+        return "nothing"
+    return profile[16:20].decode("latin-1").strip()
+
+
+@cache
+def fits(profile: bytes, bands: int) -> bool:
+    """Tell whether the profile describes pictures of 1, 3 or 4 bands and libvips can use it."""
+    if profile[16:20] != SPACES.get(bands) or profile[36:40] != b"acsp":
+        return False
+    probe = pyvips.Image.black(1, 1, bands=bands).copy(
+        interpretation={1: "b-w", 3: "srgb", 4: "cmyk"}[bands]
+    )
+    try:
+        return bool(np.isfinite(import_xyz(probe, profile).numpy()).all())
+    except pyvips.Error:
+        return False
+
+
+@cache
+def is_srgb(profile: bytes) -> bool:
+    """Tell whether an RGB profile describes sRGB, whose own formula is exact and faster."""
+    steps = np.linspace(0, 255, 9).round().astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    image = pyvips.Image.new_from_array(grid).copy(interpretation="srgb")
+    xyz = import_xyz(image, profile).numpy() / XYZ_MAX
+    linear = xyz @ np.array(XYZ_TO_RGB).T
+    encoded = linear_to_srgb(np.clip(linear, 0.0, 1.0))
+    return bool(np.abs(encoded - grid / 255).max() <= SRGB_TOLERANCE)
+
+
+@cache
+def srgb_profile() -> bytes:
+    """Give the sRGB profile that libvips carries."""
+    return bytes(pyvips.Image.profile_load("srgb"))
+
+
+def srgb_to_profile(image: pyvips.Image, profile: bytes, *, sixteen_bit: bool) -> pyvips.Image:
+    """Convert sRGB to an RGB profile, relative colorimetric.
+
+    Parameters
+    ----------
+    image : pyvips.Image
+        Three bands, uchar or ushort.
+    profile : bytes
+        Of the colour space wanted.
+    sixteen_bit : bool
+        Whether the result is ushort.
+    """
+    light = image.icc_import(input_profile="srgb", pcs="xyz", intent="relative").copy()
+    light.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return light.icc_export(pcs="xyz", intent="relative", depth=16 if sixteen_bit else 8)

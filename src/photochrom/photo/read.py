@@ -1,0 +1,300 @@
+"""Opening picture files: which formats, how large, and what libvips says about them.
+
+The format is told from the file's first bytes, and only that format's own loader is ever called:
+nothing outside the table below is shown to libvips, whatever the file is named.
+"""
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyvips
+
+from photochrom.errors import (
+    PhotoError,
+    PhotoTooLargeError,
+    UnreadablePhotoError,
+    UnsupportedFormatError,
+)
+from photochrom.photo.orientation import upright_size
+
+HEADER_BYTES = 4096
+LOADERS = {
+    "jpeg": "jpegload",
+    "png": "pngload",
+    "tiff": "tiffload",
+    "webp": "webpload",
+    "gif": "gifload",
+    "avif": "heifload",
+    "heic": "heifload",
+}
+PAGED = ("tiff", "webp", "gif")
+HANDLED = "Formats that are read: JPEG, PNG, TIFF, WebP, AVIF, HEIC, GIF."
+RAW_SUFFIXES = frozenset(".arw .cr2 .cr3 .dng .nef .nrw .orf .pef .raf .rw2 .sr2 .srw".split())
+MAGIC = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"%PDF", "PDF"),
+    (b"BM", "BMP"),
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"II\xbc", "JPEG XR"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"SIMPLE  =", "FITS"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"\x08\xf2\xa6\xb6", "libvips"),
+    (b"\xb6\xa6\xf2\x08", "libvips"),
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the head of one page says, before anything is decoded.
+
+    Attributes
+    ----------
+    width, height : int
+        As stored.
+    bands : int
+        Of the decoded picture, alpha included.
+    band_format : str
+        libvips' number format: 'uchar', 'ushort', 'float' and so on.
+    interpretation : str
+        libvips' colour space: 'b-w', 'srgb', 'cmyk' and so on.
+    has_alpha : bool
+    orientation : int
+        1 to 8.
+    bit_depth : int
+        Of one sample in the file: 1, 2, 4, 8, 10, 12, 16, 32 or 64.
+    streams : bool
+        Whether the decoder gives rows as it goes instead of buffering the whole frame.
+    frames : int
+        How many pages or frames the file holds.
+    fields : dict
+        libvips' metadata by name.
+    """
+
+    width: int
+    height: int
+    bands: int
+    band_format: str
+    interpretation: str
+    has_alpha: bool
+    orientation: int
+    bit_depth: int
+    streams: bool
+    frames: int
+    fields: dict[str, Any] = field(repr=False)
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height after turning upright."""
+        return upright_size(self.width, self.height, self.orientation)
+
+
+def sniff(path: Path, name: str) -> str:
+    """Tell a file's format from its first bytes.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        What the file is called in messages.
+
+    Returns
+    -------
+    str
+        A key of `LOADERS`.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If there is no such file, it may not be read, is a folder or empty, or is no picture.
+    UnsupportedFormatError
+        If it is a picture or document of a format that is not handled.
+    """
+    head = _read_head(path, name)
+    found = _format_of(head)
+    if found is None:
+        raise UnreadablePhotoError(f"{name}: not a picture. {HANDLED}")
+    if found == "tiff" and path.suffix.lower() in RAW_SUFFIXES:
+        found = "camera raw"
+    if found not in LOADERS:
+        raise UnsupportedFormatError(
+            f"{name}: {found} is not handled. {HANDLED} Convert it to one of them first."
+        )
+    return found
+
+
+def _read_head(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER_BYTES)
+    except FileNotFoundError:
+        raise UnreadablePhotoError(f"{name}: no such file.") from None
+    except IsADirectoryError:
+        raise UnreadablePhotoError(f"{name}: a folder, where a picture is needed.") from None
+    except PermissionError:
+        raise UnreadablePhotoError(f"{name}: no permission to read it.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UnreadablePhotoError(f"{name}: cannot be read ({reason}).") from error
+    if not head:
+        raise UnreadablePhotoError(f"{name}: the file is empty (0 bytes).")
+    return head
+
+
+def _format_of(head: bytes) -> str | None:
+    for magic, name in MAGIC:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp":
+        return _format_of_heif(head)
+    if b"<svg" in head:
+        return "SVG"
+    if head[:1] == b"P" and head[1:2] in b"1234567fF" and head[2:3].isspace():
+        return "PNM"
+    return None
+
+
+def _format_of_heif(head: bytes) -> str:
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = [head[8:12], *(head[i : i + 4] for i in range(16, end, 4))]
+    if b"avif" in brands or b"avis" in brands:
+        return "avif"
+    if any(brand in (b"mif1", b"msf1") or brand[:3] in (b"hei", b"hev") for brand in brands):
+        return "heic"
+    return "camera raw" if brands[0][:3] == b"crx" else "MP4"
+
+
+def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyvips.Image:
+    """Open one page as a stream that can be read once, top to bottom.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        A key of `LOADERS`.
+    name : str
+        What the file is called in messages.
+    page : int
+        Of a TIFF; elsewhere 0.
+    **options
+        Of the loader, such as `shrink` of JPEG.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If the header is damaged, or this build of libvips lacks the decoder.
+    """
+    if kind in PAGED:
+        options |= {"page": page, "n": 1}
+    loader = getattr(pyvips.Image, LOADERS[kind])
+    try:
+        return loader(str(path), access="sequential", fail_on="error", **options)
+    except pyvips.Error as error:
+        raise unreadable(name, error, kind) from error
+
+
+def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
+    """Say in one line what libvips found wrong with a file."""
+    reason = first_line(error)
+    if kind == "heic":
+        return UnsupportedFormatError(
+            f"{name}: this build of libvips cannot decode HEIC ({reason}). Install a libvips with "
+            f"libheif and libde265 (apt install libvips42, brew install vips) and run "
+            f"pip install --no-binary pyvips pyvips, or convert the file to JPEG first."
+        )
+    return UnreadablePhotoError(f"{name}: truncated or corrupt ({reason}).")
+
+
+def first_line(error: pyvips.Error) -> str:
+    """Give the first line of what libvips says, without our own 'unable to call'."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    details = [line for line in lines if not line.startswith("unable to ")]
+    return (details or lines)[0]
+
+
+def read_header(image: pyvips.Image, kind: str) -> Header:
+    """Describe an opened page."""
+    fields = {name: image.get(name) for name in image.get_fields()[8:]}
+    default_depth = {"uchar": 8, "ushort": 16, "double": 64}.get(image.format, 32)
+    return Header(
+        width=image.width,
+        height=image.height,
+        bands=image.bands,
+        band_format=image.format,
+        interpretation=image.interpretation,
+        has_alpha=bool(image.hasalpha()),
+        orientation=_orientation(fields, kind),
+        bit_depth=int(fields.get("bits-per-sample", default_depth)),
+        streams=kind in ("jpeg", "png", "tiff") and not fields.get("interlaced"),
+        frames=int(fields.get("n-pages", 1)),
+        fields=fields,
+    )
+
+
+def _orientation(fields: dict[str, Any], kind: str) -> int:
+    """Give 1 to 8; HEIF decoders have turned the picture already."""
+    value = fields.get("orientation", 1)
+    return int(value) if kind not in ("avif", "heic") and value in range(1, 9) else 1
+
+
+def check_size(header: Header, max_megapixels: float, name: str) -> None:
+    """Refuse a page that is too large, before decoding it.
+
+    Raises
+    ------
+    PhotoTooLargeError
+        If it has more megapixels than allowed.
+    """
+    megapixels = header.width * header.height / 1e6
+    if megapixels > max_megapixels:
+        raise PhotoTooLargeError(
+            f"{name}: at most {max_megapixels:g} megapixels are allowed; it has {megapixels:.0f} "
+            f"({header.width} x {header.height}). Raise max_megapixels (--max-megapixels) if you "
+            f"trust it."
+        )
+
+
+def jpeg_quality(path: Path) -> int | None:
+    """Estimate a JPEG's quality from its luminance table (Annex K.1 of ITU-T T.81).
+
+    Returns
+    -------
+    int or None
+        1 to 100 as libjpeg counts, or None where there is no such table.
+    """
+    with contextlib.suppress(OSError, IndexError), path.open("rb") as file:
+        table = _luminance_table(file.read(1 << 20))
+        if table:
+            scale = 100 * sum(table) / STANDARD_LUMINANCE_SUM
+            return max(1, min(100, round(5000 / scale if scale > 100 else (200 - scale) / 2)))
+    return None
+
+
+STANDARD_LUMINANCE_SUM = 3688
+
+
+def _luminance_table(head: bytes) -> bytes | None:
+    """Give the 64 numbers of 8-bit quantisation table 0, walking the segments before the scan."""
+    at = 2
+    while at + 4 <= len(head) and head[at] == 0xFF and head[at + 1] != 0xDA:
+        size = int.from_bytes(head[at + 2 : at + 4], "big")
+        if head[at + 1] == 0xDB and head[at + 4] == 0:
+            return head[at + 5 : at + 69]
+        at += 2 + size
+    return None

@@ -1,0 +1,124 @@
+"""How light each pixel is: the one thing every picture is reduced to.
+
+A `Tone` is a stream of codes and a table that gives each code's relative luminance Y (D65, linear
+light). Gray pictures keep their own codes, so that nothing is rounded; their table is the sRGB
+curve, or what an embedded gray profile (gamma 2.2, dot gain) makes of the ramp of all codes.
+Colours become CIE lightness, quantised to 16 bits.
+
+Y of a colour with a profile: libvips imports it to XYZ with relative colorimetric intent, adapted
+from the profile's D50 to D65 by Bradford (measured to 1e-4: sRGB's own primaries come back), and Y
+is taken. Y of a colour without: the weights of `photochrom.color.lab`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pyvips
+
+from photochrom.color.lab import (
+    LUMINANCE,
+    lightness_to_luminance,
+    luminance_to_lightness,
+    srgb_to_linear,
+)
+
+TOP = {"uchar": 255, "ushort": 65535}
+XYZ_MAX = 100.0  # libvips' Y of white
+
+
+@dataclass(frozen=True)
+class Tone:
+    """The lightness of a picture.
+
+    Attributes
+    ----------
+    codes : pyvips.Image
+        One band, uchar or ushort, full size, stored orientation; a stream that can be read once.
+    luminance : float64 array, (256,) or (65536,)
+        Relative luminance Y in [0, 1] of each code.
+    """
+
+    codes: pyvips.Image
+    luminance: np.ndarray
+
+
+@cache
+def srgb_table(levels: int) -> np.ndarray:
+    """Give Y of each of 256 or 65536 sRGB-encoded grays; float64."""
+    table = srgb_to_linear(np.arange(levels) / (levels - 1))
+    table.flags.writeable = False
+    return table
+
+
+@cache
+def lightness_table() -> np.ndarray:
+    """Give Y of the codes that stand for L* 0 to 100 in 65535 steps; float64, (65536,)."""
+    table = lightness_to_luminance(np.arange(65536) * (100 / 65535))
+    table.flags.writeable = False
+    return table
+
+
+def tone_of_gray(codes: pyvips.Image, profile: bytes | None) -> Tone:
+    """Keep the codes of a gray picture.
+
+    Parameters
+    ----------
+    codes : pyvips.Image
+        One band, uchar or ushort.
+    profile : bytes or None
+        A usable gray ICC profile; None stands for the sRGB curve.
+    """
+    levels = TOP[codes.format] + 1
+    table = srgb_table(levels) if profile is None else _profile_table(profile, levels)
+    return Tone(codes, table)
+
+
+@cache
+def _profile_table(profile: bytes, levels: int) -> np.ndarray:
+    kind, interpretation = (np.uint8, "b-w") if levels == 256 else (np.uint16, "grey16")
+    ramp = pyvips.Image.new_from_array(np.arange(levels, dtype=kind)[None, :, None])
+    luminance = import_xyz(ramp.copy(interpretation=interpretation), profile)[1]
+    table = np.clip(luminance.numpy().astype(np.float64).reshape(-1) / XYZ_MAX, 0.0, 1.0)
+    table.flags.writeable = False
+    return table
+
+
+def tone_of_colour(colour: pyvips.Image, profile: bytes | str | None) -> Tone:
+    """Reduce colours to lightness.
+
+    Parameters
+    ----------
+    colour : pyvips.Image
+        sRGB of three bands, or whatever the profile describes; uchar or ushort.
+    profile : bytes, str or None
+        An ICC profile, or the name of one of libvips' own ('cmyk'); None stands for sRGB.
+    """
+    if profile is None:
+        # The weights are in the table, so that one look-up and one sum give Y.
+        luminance = colour.maplut(_weighted_srgb(TOP[colour.format] + 1)).bandmean() * 3.0
+    else:
+        luminance = import_xyz(colour, profile)[1] / XYZ_MAX
+    steps = luminance.linear(65535.0, 0.5).cast("ushort")
+    return Tone(steps.maplut(_lightness_of_luminance()), lightness_table())
+
+
+@cache
+def _weighted_srgb(levels: int) -> pyvips.Image:
+    table = srgb_table(levels)[:, None] * np.array(LUMINANCE)
+    return pyvips.Image.new_from_array(table.astype(np.float32)[None])
+
+
+@cache
+def _lightness_of_luminance() -> pyvips.Image:
+    codes = luminance_to_lightness(np.arange(65536) / 65535) * (65535 / 100)
+    return pyvips.Image.new_from_array(np.round(codes).astype(np.uint16)[None, :, None])
+
+
+def import_xyz(image: pyvips.Image, profile: bytes | str) -> pyvips.Image:
+    """Convert device colours to XYZ (D65, Y of white 100) through a profile."""
+    if isinstance(profile, str):
+        return image.icc_import(input_profile=profile, pcs="xyz", intent="relative")
+    tagged = image.copy()
+    tagged.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return tagged.icc_import(embedded=True, pcs="xyz", intent="relative")

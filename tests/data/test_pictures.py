@@ -1,0 +1,73 @@
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from photochrom.data.pictures import data_files, decode, fingerprint, read_pictures
+from photochrom.errors import DataError
+
+
+def encoded(picture, kind="PNG"):
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, kind)
+    return content.getvalue()
+
+
+RED = np.full((40, 60, 3), (200, 30, 30), np.uint8)
+
+
+def test_a_folder_of_pictures_is_read_in_order_with_its_folders_as_sources(picture_folder):
+    pictures = list(read_pictures(data_files(picture_folder)))
+    assert [p.source for p in pictures] == ["discs"] * 6 + ["dots"] * 4
+    assert decode(pictures[0].image).shape == (72, 96, 3)
+
+
+def test_parquet_is_read_with_and_without_its_optional_columns(tmp_path):
+    full = {"image": [encoded(RED)], "source": ["a"], "label": ["red"], "key": ["k"]}
+    pq.write_table(pa.table(full), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"image": [encoded(RED)]}), tmp_path / "2.parquet")
+    first, second = read_pictures(data_files(tmp_path))
+    assert (first.source, first.label, first.key) == ("a", "red", "k")
+    assert (second.source, second.label, second.key) == ("", "", "2.parquet:0")
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(DataError, match=r"bad\.parquet"):
+        list(read_pictures(data_files(tmp_path)))
+
+
+def test_a_parquet_file_without_pictures_says_which_columns_it_has(tmp_path):
+    pq.write_table(pa.table({"photo": [b""]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="photo"):
+        list(read_pictures(data_files(tmp_path)))
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "empty"])
+def test_nothing_to_read_is_an_error(tmp_path, missing):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=missing):
+        data_files(tmp_path / missing)
+
+
+def test_large_pictures_are_reduced_and_small_ones_left_alone():
+    assert decode(encoded(RED), 20).shape == (20, 30, 3)
+    assert decode(encoded(RED), 200).shape == (40, 60, 3)
+    assert (decode(encoded(RED), 20) == (200, 30, 30)).all()
+
+
+@pytest.mark.parametrize("broken", [b"", b"text", encoded(RED)[:100]])
+def test_what_cannot_be_decoded_is_none(broken):
+    assert decode(broken) is None
+
+
+def test_the_fingerprint_follows_files_and_options(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(RED))
+    first = fingerprint(data_files(tmp_path), 192)
+    assert first == fingerprint(data_files(tmp_path), 192)
+    assert first != fingerprint(data_files(tmp_path), 64)
+    (tmp_path / "b.png").write_bytes(encoded(RED))
+    assert first != fingerprint(data_files(tmp_path), 192)

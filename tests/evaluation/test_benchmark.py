@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from photochrom.errors import DataError
+from photochrom.evaluation.benchmark import evaluate
+
+
+def test_two_methods_of_one_name_are_told_apart(parquet, open_as):
+    found = evaluate(parquet, ["one.onnx", "two.onnx"], limit=1, resamples=5, open_as=open_as)
+    assert [row.name for row in found.rows][3:] == ["tint", "tint (2)"]
+
+
+def test_vividness_reaches_the_method(parquet, open_as):
+    calm, bold = (
+        evaluate(parquet, ["tint"], vividness=v, resamples=5, open_as=open_as).rows[3]
+        for v in (0.2, 0.9)
+    )
+    assert calm.estimates["colourfulness"].value < bold.estimates["colourfulness"].value
+
+
+def test_the_method_sees_the_gray_that_was_asked_for(parquet, open_as):
+    plain, ortho = (
+        evaluate(parquet, ["tint"], gray=gray, resamples=5, open_as=open_as)
+        for gray in ("lightness", "orthochromatic")
+    )
+    assert ortho.gray == "orthochromatic"
+    assert plain.rows[:3] == ortho.rows[:3]  # what never looks is judged alike
+    assert plain.rows[3] != ortho.rows[3]
+
+
+def test_only_methods_that_accept_hints_and_vividness_have_those_curves(parquet, open_as):
+    found = evaluate(
+        parquet,
+        ["tint"],
+        vividnesses=(0, 1),
+        hint_counts=(0, 3),
+        resamples=5,
+        limit=1,
+        open_as=lambda name, short_side_px: type(open_as(name))(accepts=()),
+    )
+    assert found.names("hints") == ["rbf"]
+    assert found.names("vividness") == []
+
+
+def test_the_method_is_opened_by_its_name_and_working_size(parquet, open_as):
+    opened = []
+
+    def remember(name, short_side_px):
+        opened.append((name, short_side_px))
+        return open_as(name, short_side_px)
+
+    evaluate(parquet, ["a", "b"], short_side_px=160, limit=1, resamples=5, open_as=remember)
+    assert opened == [("a", 160), ("b", 160)]
+
+
+def test_limit_keys_and_progress(parquet):
+    done = []
+    found = evaluate(parquet, [], limit=2, resamples=5, progress=done.append)
+    assert found.pictures == 2
+    assert done == [1, 2]
+    assert found.data == "three.parquet"
+    chosen = evaluate(parquet, [], keys=["coffee"], resamples=5)
+    np.testing.assert_array_equal(
+        [r["key"] for r in chosen.records], ["coffee"] * len(chosen.records)
+    )
+
+
+def test_keys_that_are_nowhere_leave_nothing_to_judge(parquet):
+    with pytest.raises(DataError, match="at least one photograph"):
+        evaluate(parquet, [], keys=["nobody"])

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage import data
+from skimage.color import deltaE_ciede2000
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from photochrom.errors import ShapeError
+from photochrom.evaluation import metrics
+
+
+@pytest.fixture(scope="module")
+def pair():
+    truth = np.ascontiguousarray(data.astronaut()[100:148, 200:240])
+    noise = np.random.default_rng(0).integers(-20, 20, truth.shape)
+    return np.clip(truth + noise, 0, 255).astype(np.uint8), truth
+
+
+def test_ciede2000_is_scikit_images_mean():
+    one, two = np.random.default_rng(1).uniform([0, -80, -80], [100, 80, 80], (2, 9, 7, 3))
+    expected = deltaE_ciede2000(one, two).mean()
+    assert metrics.mean_ciede2000(one, two) == pytest.approx(expected, abs=1e-9)
+    as_float32 = metrics.mean_ciede2000(one.astype(np.float32), two.astype(np.float32))
+    assert as_float32 == pytest.approx(expected, abs=1e-3)
+
+
+def test_psnr_is_scikit_images(pair):
+    assert metrics.psnr(*pair) == pytest.approx(peak_signal_noise_ratio(pair[1], pair[0]), abs=1e-9)
+
+
+def test_the_psnr_of_equal_pictures_is_that_of_one_level(pair):
+    almost = pair[1].copy()
+    almost[0, 0, 0] += 1
+    assert metrics.psnr(pair[1], pair[1]) == pytest.approx(metrics.psnr(almost, pair[1]))
+
+
+def test_ssim_is_the_papers(pair):
+    expected = np.mean(
+        [
+            structural_similarity(
+                pair[0][..., i], pair[1][..., i], data_range=255, gaussian_weights=True,
+                sigma=1.5, use_sample_covariance=False, win_size=11,
+            )
+            for i in range(3)
+        ]
+    )  # fmt: skip
+    assert metrics.ssim(*pair) == pytest.approx(expected, abs=1e-9)
+    assert metrics.ssim(pair[1], pair[1]) == 1
+
+
+def test_ab_errors_meet_values_counted_by_hand():
+    truth = np.zeros((1, 2, 2))
+    ab = np.array([[[1.0, -3.0], [0.0, 2.0]]])
+    assert metrics.mean_absolute_error(ab, truth) == 6 / 4
+    assert metrics.mean_squared_error(ab, truth) == 14 / 4
+
+
+def test_colourfulness_meets_a_value_counted_by_hand():
+    # Half red, half green: rg is +255 and -255, yb is 127.5 throughout.
+    rgb = np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8)
+    assert metrics.colourfulness(rgb) == pytest.approx(255 + 0.3 * 127.5)
+    # |rg| is 255 throughout: no spread is left.
+    assert metrics.colourfulness_ddcolor(rgb) == pytest.approx(0.3 * np.hypot(255, 127.5))
+
+
+@given(st.integers(0, 255))
+def test_gray_is_not_colourful(level):
+    rgb = np.full((3, 3, 3), level, np.uint8)
+    assert metrics.colourfulness(rgb) == metrics.colourfulness_ddcolor(rgb) == 0
+
+
+@pytest.mark.parametrize(
+    "metric", [metrics.mean_ciede2000, metrics.psnr, metrics.ssim, metrics.mean_absolute_error]
+)
+def test_pictures_of_two_sizes_are_refused(metric):
+    with pytest.raises(ShapeError, match=r"\(12, 12, 3\) and \(12, 13, 3\)"):
+        metric(np.zeros((12, 12, 3), np.uint8), np.zeros((12, 13, 3), np.uint8))
+
+
+def test_ssim_refuses_pictures_smaller_than_its_window():
+    small = np.zeros((10, 40, 3), np.uint8)
+    with pytest.raises(ShapeError, match="at least 11 pixels"):
+        metrics.ssim(small, small)
