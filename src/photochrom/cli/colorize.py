@@ -236,8 +236,11 @@ class _progress:  # noqa: N801 - used as a context manager
         if outcome.status == "failed":
             lines = [f"photochrom: {outcome.notes[0]}"]
         else:
-            lines = [f"{outcome.source} -> {outcome.target}" if outcome.status == "coloured" else
-                     f"{outcome.source}: {outcome.notes[0]}"]
+            lines = [
+                f"{outcome.source} -> {outcome.target}"
+                if outcome.status == "coloured"
+                else f"{outcome.source}: {outcome.notes[0]}"
+            ]
             lines += [f"  {note}" for note in outcome.notes if outcome.status == "coloured"]
         for line in lines:
             if self.bar:

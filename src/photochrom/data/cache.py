@@ -121,7 +121,9 @@ def _decoded(files: list[Path], short_side_px: int) -> Iterator[list[Decoded]]:
     workers = os.cpu_count() or 1
     chunks = _chunks(files)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting = [pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 2 * workers)]
+        waiting = [
+            pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 2 * workers)
+        ]
         while waiting:
             yield waiting.pop(0).result()
             waiting += [pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 1)]

@@ -52,7 +52,9 @@ def data_files(data: Path) -> list[Path]:
     if not files:
         files = sorted(f for f in data.rglob("*") if f.suffix.lower() in SUFFIXES)
     if not files:
-        raise DataError(f"{data}: holds neither Parquet files nor pictures ({', '.join(sorted(SUFFIXES))}).")
+        raise DataError(
+            f"{data}: holds neither Parquet files nor pictures ({', '.join(sorted(SUFFIXES))})."
+        )
     return files
 
 

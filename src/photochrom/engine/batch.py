@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.engine.colorize import Colorizer, beside
-from photochrom.errors import PhotochromError, UnreadablePhotoError
-from photochrom.photo.metadata import Marker
-from photochrom.photo.photo import SUFFIXES, read_file_marker
-from photochrom.photo.write import SUFFIX_OF, remove_orphans
+from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError
+from photochrom.photo.atomic import remove_orphans
+from photochrom.photo.formats import FORMATS
+from photochrom.photo.photo import Photo
+from photochrom.photo.xmp import Marker
+
+READ_SUFFIXES = frozenset({".gif", ".heic", ".heif"}.union(*(f.suffixes for f in FORMATS.values())))
 
 SETTLED_SECONDS = 1.0  # a watched file that has not changed for so long is whole
 
@@ -55,7 +58,7 @@ def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
     """
     entries = folder.rglob("*") if recursive else folder.iterdir()
     found = sorted(
-        p for p in entries if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != "."
+        p for p in entries if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != "."
     )
     if not found:
         below = " or below it" if recursive else "; --recursive looks below it"
@@ -89,7 +92,7 @@ def plan(
     list of Task
         Files of a folder that photochrom made itself are left out.
     """
-    suffix = SUFFIX_OF[format] if format else None
+    suffix = FORMATS[format].suffixes[0] if format else None
     tasks = []
     for source in sources:
         if not source.is_dir():
@@ -104,7 +107,15 @@ def plan(
 
 def is_own(photo: Path) -> bool:
     """Whether photochrom made this file: it bears the marker."""
-    return read_file_marker(photo) is not None
+    return _marker(photo) is not None
+
+
+def _marker(path: Path) -> Marker | None:
+    """Read a file's marker; a file that is no picture has none."""
+    try:
+        return Photo.open(path).marker
+    except PhotoError:
+        return None
 
 
 def colorize_many(
@@ -186,7 +197,7 @@ def _colorize_one(
 
 
 def _is_done(target: Path, marker: Marker) -> bool:
-    return target.exists() and read_file_marker(target) == marker
+    return target.exists() and _marker(target) == marker
 
 
 def watch(

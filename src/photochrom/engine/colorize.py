@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from photochrom import __version__
 from photochrom.engine.guided import apply_field
 from photochrom.engine.predict import Colouring, predict_colours
 from photochrom.engine.resize import resize
@@ -19,12 +20,14 @@ from photochrom.engine.working import WorkingSize, working_size
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnwritablePhotoError
 from photochrom.methods.catalogue import load_method
 from photochrom.methods.method import Hints, MethodInfo, Request
-from photochrom.photo.field import ColourField
+from photochrom.photo.formats import choose_format
 from photochrom.photo.join import join
-from photochrom.photo.metadata import Marker
-from photochrom.photo.photo import MAX_MEGAPIXELS, Photo
-from photochrom.photo.write import array_of, output_format, write_photo
+from photochrom.photo.photo import Photo
+from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
+from photochrom.photo.xmp import Marker
 
+MAX_MEGAPIXELS = 1000.0
+INSTEAD_OF_SUFFIX = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
 MOST_SATURATION = 4.0
 
 
@@ -129,9 +132,7 @@ class Colorizer:
         """What a file coloured by this colorizer is marked with."""
         wishes = {"method": self.info.name, **self.look.__dict__}
         recipe = hashlib.sha256(json.dumps(wishes, sort_keys=True).encode()).hexdigest()[:16]
-        return Marker(
-            method=self.info.name, weights_sha256=self.info.weights_sha256, recipe_sha256=recipe
-        )
+        return Marker(self.info.name, __version__, self.info.weights_sha256, recipe)
 
     def predict_ab(
         self,
@@ -185,7 +186,7 @@ class Colorizer:
 
     def colouring(self, photo: Photo, page: int = 0) -> Colouring:
         """Ask the method for the colours of one page of a photo, upright."""
-        width, height = photo.upright_size
+        width, height = photo.headers[page].upright_size
         size = self._working_size(height, width)
         lightness = photo.small_lightness(size.width, size.height, page)
         request = Request(lightness, vividness=self.look.vividness)
@@ -219,7 +220,8 @@ class Colorizer:
             return self.colorize_file(bytes(picture)).content
         if isinstance(picture, np.ndarray):
             photo = Photo.from_array(picture)
-            return array_of(self._pages(photo, photo.bit_depth > 8)[0], photo, picture.dtype)
+            deep = picture.dtype not in (np.uint8, bool)
+            return photo_to_array(self._pages(photo, deep)[0], photo)
         if hasattr(picture, "getexif") and hasattr(picture, "save"):
             return self._colorize_pil(picture)
         raise DtypeError(
@@ -266,15 +268,15 @@ class Colorizer:
         photo = Photo.open(source, max_megapixels=max_megapixels, float_range=float_range)
         if target is not None and photo.path is not None and _same_file(photo.path, target):
             raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
-        format = output_format(photo, format, target)
-        pages = self._pages(photo, photo.needs_sixteen_bit(format))
+        format = choose_format(photo, target, format)
+        pages = self._pages(photo, needs_sixteen_bit(photo, format))
         written = write_photo(
             photo, pages, target, format=format, quality=quality, marker=self.marker
         )
         notes = [*photo.notes, *written.notes]
         if photo.is_colour and self.info.name != "gray":
             notes.append("was in colour or toned: coloured anew from its lightness")
-        return Coloured(written.content, target, tuple(notes))
+        return Coloured(written.data, written.path, tuple(notes))
 
     def _working_size(self, height: int, width: int) -> WorkingSize:
         short_side = self.look.short_side_px or self.info.short_side_px
@@ -284,23 +286,25 @@ class Colorizer:
         """Join each page with its colours; None leaves a gray page as it is."""
         if self.info.name == "gray" and photo.is_gray:
             return [None] * photo.pages
-        fields = [self._field(photo, page) for page in range(photo.pages)]
+        fields = [
+            self.colouring(photo, page).field.stored(header.orientation)
+            for page, header in enumerate(photo.headers)
+        ]
         return [
             join(photo.tone(page), field, sixteen_bit=sixteen_bit)
             for page, field in enumerate(fields)
         ]
-
-    def _field(self, photo: Photo, page: int) -> ColourField:
-        return self.colouring(photo, page).field.stored(photo.orientation)
 
     def _colorize_pil(self, image: Any) -> Any:
         """Go through an uncompressed TIFF in memory, which keeps profile and depth."""
         from PIL import Image
 
         content = io.BytesIO()
-        source = image.convert("RGBA" if "transparency" in image.info else "RGB") if (
-            image.mode in ("P", "PA", "HSV", "LAB", "YCbCr")
-        ) else image
+        source = (
+            image.convert("RGBA" if "transparency" in image.info else "RGB")
+            if (image.mode in ("P", "PA", "HSV", "LAB", "YCbCr"))
+            else image
+        )
         source.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
         coloured = Image.open(io.BytesIO(self.colorize(content.getvalue())))
         coloured.load()
@@ -310,14 +314,12 @@ class Colorizer:
 
 
 def beside(source: Path, folder: Path | None = None, suffix: str | None = None) -> Path:
-    """Name the coloured file: `photo.jpg` -> `photo-color.jpg`, perhaps elsewhere."""
-    ending = suffix or SUFFIX_INSTEAD.get(source.suffix.lower(), source.suffix)
+    """Name the coloured file: `photo.jpg` -> `photo-color.jpg`, perhaps elsewhere.
+
+    Formats that are read but not written become what `photochrom.photo.formats` puts instead.
+    """
+    ending = suffix or INSTEAD_OF_SUFFIX.get(source.suffix.lower(), source.suffix)
     return (folder or source.parent) / f"{source.stem}-color{ending}"
-
-
-# Formats that are read but not written, and what is written instead.
-SUFFIX_INSTEAD = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg", ".bmp": ".png",
-                  ".pgm": ".png", ".ppm": ".png", ".pbm": ".png", ".pnm": ".png"}
 
 
 def _same_file(source: Path, target: Path) -> bool:
@@ -333,4 +335,3 @@ def _small_hints(hints: Hints, size: WorkingSize) -> Hints:
     mask = share > min(0.25, 0.5 * float(share.max(initial=0)))
     ab = small[..., :2] / np.maximum(share, 1e-6)[..., None]
     return Hints(ab * mask[..., None], mask.astype(np.float32))
-

@@ -70,7 +70,12 @@ def fit_field(lightness: np.ndarray, ab: np.ndarray) -> ColourField:
     guide = lightness[..., None].astype(np.float64)
     moments = np.concatenate((guide, guide * guide, ab, ab * guide), axis=-1)
     means = box_mean(moments, RADIUS)
-    mean_l, mean_ll, mean_ab, mean_lab = means[..., :1], means[..., 1:2], means[..., 2:4], means[..., 4:]
+    mean_l, mean_ll, mean_ab, mean_lab = (
+        means[..., :1],
+        means[..., 1:2],
+        means[..., 2:4],
+        means[..., 4:],
+    )
     slope = (mean_lab - mean_l * mean_ab) / (np.maximum(mean_ll - mean_l**2, 0) + EPSILON)
     offset = mean_ab - slope * mean_l
     smooth = box_mean(np.concatenate((slope, offset), axis=-1), RADIUS)

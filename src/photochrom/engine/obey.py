@@ -49,7 +49,9 @@ def obey_hints(ab: np.ndarray, hints: Hints, lightness: np.ndarray) -> np.ndarra
     blurred = _blur(grid)
     below = tone.astype(int)
     share = (tone - below)[..., None]
-    sampled = blurred[rows, columns, below] * (1 - share) + blurred[rows, columns, below + 1] * share
+    sampled = (
+        blurred[rows, columns, below] * (1 - share) + blurred[rows, columns, below + 1] * share
+    )
     weight = sampled[..., 2:]
     spread = sampled[..., :2] / np.maximum(weight, 1e-9) * np.minimum(1.0, weight / ENOUGH)
     mask = hints.mask[..., None]

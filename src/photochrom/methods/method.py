@@ -145,7 +145,9 @@ class Request:
                 f"theirs is {self.hints.mask.shape}."
             )
         if self.vividness is not None and not 0 <= self.vividness <= 1:
-            raise InvalidValueError(f"vividness needs 0 (calm) to 1 (bold); it is {self.vividness}.")
+            raise InvalidValueError(
+                f"vividness needs 0 (calm) to 1 (bold); it is {self.vividness}."
+            )
 
 
 @dataclass(frozen=True)
@@ -192,5 +194,7 @@ def checked(prediction: Prediction, method: str) -> Prediction:
         )
     if not np.isfinite(prediction.ab).all():
         bad = int(np.size(prediction.ab) - np.isfinite(prediction.ab).sum())
-        raise MethodOutputError(f"The method '{method}' returned {bad} numbers that are not finite.")
+        raise MethodOutputError(
+            f"The method '{method}' returned {bad} numbers that are not finite."
+        )
     return prediction

@@ -64,7 +64,7 @@ class NetworkMethod:
                 f"{path}: an ONNX file without photochrom's description. "
                 "Make it from a checkpoint: photochrom export CHECKPOINT FILE.onnx"
             )
-        info = MethodInfo.from_table(json.loads(table))
+        info = MethodInfo.from_table(_parse(table, path))
         self.info = dataclasses.replace(info, weights_sha256=digest)
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._outputs = [node.name for node in self._session.get_outputs()]
@@ -136,6 +136,16 @@ def _read(path: Path) -> bytes:
         raise WeightsError(f"{path}: the network cannot be read ({error.strerror}).") from error
 
 
+def _parse(table: str, path: Path) -> dict[str, Any]:
+    try:
+        parsed = json.loads(table)
+    except json.JSONDecodeError as error:
+        raise WeightsError(f"{path}: its description is not JSON ({error}).") from error
+    if not isinstance(parsed, dict):
+        raise WeightsError(f"{path}: its description needs to be a table; it is {table[:40]}.")
+    return parsed
+
+
 def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
     import onnxruntime
 
@@ -151,7 +161,9 @@ def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
     except (InvalidValueError, MemoryError):
         raise
     except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
-        raise WeightsError(f"{path}: is not a network that ONNX Runtime can run ({error}).") from error
+        raise WeightsError(
+            f"{path}: is not a network that ONNX Runtime can run ({error})."
+        ) from error
 
 
 def _providers(device: str, available: Iterable[str]) -> list[str]:

@@ -144,10 +144,13 @@ def load_in_order(body: nn.Module, theirs: dict[str, Tensor], file: Path) -> Non
     Raises
     ------
     CheckpointError
-        If the order or a shape differs.
+        If the order or a shape differs, or the file holds too few tensors; it may hold more, such
+        as a classifier.
     """
     values = [v for k, v in theirs.items() if not k.endswith("num_batches_tracked")]
     ours = {k: v for k, v in body.state_dict().items() if not k.endswith("num_batches_tracked")}
+    if len(values) < len(ours):
+        raise CheckpointError(f"{file}: needs {len(ours)} tensors; the file has {len(values)}.")
     loaded = dict(body.state_dict())
     for (key, old), new in zip(ours.items(), values, strict=False):
         if new.ndim == 4 and old.shape[1] == 1 and new.shape[1] == 3:

@@ -1,0 +1,1 @@
+"""Pictures on disk: the only room that imports pyvips."""

@@ -5,6 +5,7 @@ After `Device.without_alpha` a picture is uchar or ushort and gray (1 band), RGB
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyvips
@@ -14,7 +15,7 @@ from photochrom.photo.profiles import describe_space, fits, is_srgb
 from photochrom.photo.read import Header, unreadable
 from photochrom.photo.source import ArraySource, FileSource
 
-INTEGERS = {"char": np.int8, "short": np.int16, "int": np.int32, "uint": np.uint32}
+INTEGERS: dict[str, Any] = {"char": np.int8, "short": np.int16, "int": np.int32, "uint": np.uint32}
 PLAIN = ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband", "cmyk")
 
 
@@ -149,7 +150,7 @@ def _range_notes(
     missing = (numbers != numbers).bandmean()
     outside = ((numbers < low) | (numbers > high)).bandmean()
     try:
-        shares = missing.bandjoin(outside).stats().numpy()[1:, 4, 0] / 255  # column 4: the mean
+        shares = missing.bandjoin(outside).stats().numpy()[1:, 4] / 255  # column 4: the mean
     except pyvips.Error as error:
         raise unreadable(source.name, error) from error
     counts = [round(float(share) * total) for share in shares]

@@ -11,7 +11,7 @@ import pyvips
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError
 from photochrom.photo.device import Device, describe_device
-from photochrom.photo.metadata import Marker, Metadata, marker_of, read_metadata
+from photochrom.photo.metadata import Marker, marker_of, read_metadata
 from photochrom.photo.orientation import to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
 from photochrom.photo.source import ArraySource, FileSource
@@ -283,7 +283,8 @@ class Photo:
         tone = self._tone_of(image, page)
         table = luminance_to_lightness(tone.luminance).astype(np.float32)
         codes = tone.codes.numpy()
-        return table[codes.reshape(codes.shape[:2])]
+        lightness: np.ndarray = table[codes.reshape(codes.shape[:2])]
+        return lightness
 
     def _rgb_of(self, image: pyvips.Image, page: int) -> np.ndarray:
         device = self._devices[page]
@@ -296,7 +297,8 @@ class Photo:
             image = import_xyz(image, device.conversion).colourspace("srgb")
         elif image.format == "ushort":
             image = image.linear(255 / 65535, 0.5).cast("uchar")
-        return image.numpy()
+        rgb: np.ndarray = image.numpy()
+        return rgb
 
     def _small(
         self,
@@ -308,7 +310,9 @@ class Photo:
         """Shrink the stored numbers, convert the few that remain, turn them upright."""
         self._check_page(page)
         if min(width, height) < 1:
-            raise InvalidValueError(f"A picture has at least 1 x 1 pixel; {width} x {height} asked.")
+            raise InvalidValueError(
+                f"A picture has at least 1 x 1 pixel; {width} x {height} asked."
+            )
         header = self.headers[page]
         wide, high = upright_size(width, height, header.orientation)
         shrink = min(header.width / wide, header.height / high)

@@ -1,4 +1,4 @@
-"""What an embedded ICC profile is worth: is it usable, and does it say more than sRGB?
+"""Embedded ICC profiles: whether one is usable, and whether it says more than sRGB.
 
 Source: ICC.1:2022, section 7.2 (the header: colour space at byte 16, signature `acsp` at byte 36).
 """

@@ -9,7 +9,8 @@ import numpy as np
 import pyvips
 
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
-from photochrom.photo.read import load, sniff
+from photochrom.photo.read import load
+from photochrom.photo.sniff import sniff
 
 JPEG_SHRINKS = (8, 4, 2)
 MARGIN = 2  # shrinking while decoding is a plain mean: leave this much to the better filter
@@ -42,7 +43,7 @@ class FileSource:
     DtypeError
         If `source` is nothing of these.
     UnreadablePhotoError, UnsupportedFormatError
-        See `photochrom.photo.read.sniff`.
+        See `photochrom.photo.sniff.sniff`.
     """
 
     def __init__(self, source: str | Path | bytes | BinaryIO) -> None:

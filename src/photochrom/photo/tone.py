@@ -46,7 +46,7 @@ class Tone:
 @cache
 def srgb_table(levels: int) -> np.ndarray:
     """Give Y of each of 256 or 65536 sRGB-encoded grays; float64."""
-    table = srgb_to_linear(np.arange(levels) / (levels - 1))
+    table: np.ndarray = srgb_to_linear(np.arange(levels) / (levels - 1))
     table.flags.writeable = False
     return table
 
@@ -54,7 +54,7 @@ def srgb_table(levels: int) -> np.ndarray:
 @cache
 def lightness_table() -> np.ndarray:
     """Give Y of the codes that stand for L* 0 to 100 in 65535 steps; float64, (65536,)."""
-    table = lightness_to_luminance(np.arange(65536) * (100 / 65535))
+    table: np.ndarray = lightness_to_luminance(np.arange(65536) * (100 / 65535))
     table.flags.writeable = False
     return table
 
@@ -79,7 +79,9 @@ def _profile_table(profile: bytes, levels: int) -> np.ndarray:
     kind, interpretation = (np.uint8, "b-w") if levels == 256 else (np.uint16, "grey16")
     ramp = pyvips.Image.new_from_array(np.arange(levels, dtype=kind)[None, :, None])
     luminance = import_xyz(ramp.copy(interpretation=interpretation), profile)[1]
-    table = np.clip(luminance.numpy().astype(np.float64).reshape(-1) / XYZ_MAX, 0.0, 1.0)
+    table: np.ndarray = np.clip(
+        luminance.numpy().astype(np.float64).reshape(-1) / XYZ_MAX, 0.0, 1.0
+    )
     table.flags.writeable = False
     return table
 

@@ -86,15 +86,23 @@ def initial_weights(module: nn.Module, path: Path) -> None:
         If the file does not fit.
     """
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        load_strictly(module, load_file(path), path)
+        load_strictly(module, _read_safetensors(path), path)
     elif path.suffix == ".onnx":
         from photochrom.training.export import weights_of
 
         load_strictly(module, weights_of(path), path)
     else:
         load_strictly(module, read_checkpoint(path)["average"], path)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: is not a readable safetensors file ({error}).") from error
 
 
 def table_of(recipe: Recipe) -> dict[str, Any]:

@@ -6,6 +6,7 @@ within 0.5 ab units of the float32 network (a test holds it there).
 """
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -
     ------
     CheckpointError
         If the checkpoint is missing or damaged.
+    WeightsError
+        If `info` has a field that MethodInfo has not.
     """
     network, recipe = network_of(read_checkpoint(checkpoint), checkpoint)
     return export_network(network, recipe, target, info)
@@ -79,42 +82,50 @@ def export_network(
     """Write a network as ONNX; see `export`."""
     import onnx
 
+    described = _description(network, recipe, info or {})
     network.eval()
     batch, high, wide = (torch.export.Dim(n, min=1) for n in ("batch", "high", "wide"))
     plane = {0: batch, 2: STRIDE * high, 3: STRIDE * wide}
     shapes = (plane, plane, plane, {0: batch}, {0: batch}, None, None)
-    program = torch.onnx.export(
-        network,
-        example_inputs(network),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=list(INPUTS),
-        output_names=list(OUTPUTS),
-        dynamic_shapes=shapes,
-        optimize=False,  # ONNX Runtime folds constants itself; here names stay for `--init`
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # torch warns of its own calls, and that inputs which share a size share its name.
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+        warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+        program = torch.onnx.export(
+            network,
+            example_inputs(network),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes=shapes,
+            optimize=False,  # ONNX Runtime folds constants itself; here names stay for `--init`
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
-    centres = np.asarray(network.centres, dtype=np.float64)  # type: ignore[arg-type]
-    described = MethodInfo(
-        **{
+    _store_as_half(model)
+    _forget_traces(model)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described.to_table())})
+    part = target.with_suffix(".part")
+    onnx.save(model, part)
+    part.replace(target)
+    return described
+
+
+def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodInfo:
+    return MethodInfo.from_table(
+        {
             "name": recipe.name,
             "paper": "photochrom 2026, after Zhang et al. 2016 and 2017",
             "working_px": (128, 320),
             "stride": STRIDE,
             "accepts": ("hints", "histogram", "chroma", "vividness"),
             "licence": "see its model card",
-            "centres": tuple(map(tuple, centres.tolist())),
-            **(info or {}),
+            "centres": network.centres.double().tolist(),
+            **info,
         }
     )
-    _store_as_half(model)
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described.to_table())})
-    part = target.with_suffix(".part")
-    onnx.save(model, part)
-    part.replace(target)
-    return described
 
 
 def _store_as_half(model: Any) -> None:
@@ -136,6 +147,15 @@ def _store_as_half(model: Any) -> None:
     del model.graph.node[:]
     model.graph.node.extend([*casts, *nodes])
     del model.graph.value_info[:]
+
+
+def _forget_traces(model: Any) -> None:
+    """Remove what torch notes of each node: stack traces, which name the maker's folders."""
+    graph = model.graph
+    parts = (graph.node, graph.input, graph.output, graph.initializer)
+    for part in (graph, *(item for items in parts for item in items)):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
 
 
 def _half_name(name: str) -> str:

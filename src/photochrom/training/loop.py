@@ -7,6 +7,7 @@ checkpoint holds the rest, so a run that was stopped anywhere continues as if it
 
 import csv
 import ctypes
+import dataclasses
 import json
 import math
 import os
@@ -14,7 +15,6 @@ import platform
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ from photochrom.training.validation import Validation
 
 Report = Callable[[str], None]
 LOG_EVERY = 50  # steps
+# What a resumed run may change: how long it goes on, and how its rates fall.
+SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes")
 
 
 class Steps(Dataset[Batch]):
@@ -189,7 +191,7 @@ def train(
     validation_keys : frozenset of str
         Pictures that are never trained on, and judged on instead.
     resume : bool
-        Continue the folder's run, exactly.
+        Continue the folder's run, exactly; the recipe may change its schedule only.
     init : Path, optional
         Start from the weights of a checkpoint, a safetensors file or an exported network.
     cache : Path, optional
@@ -221,7 +223,7 @@ def train(
         raise CheckpointError(f"{folder}: holds a run already. Resume it, or name another folder.")
     state = read_checkpoint(last) if resume else None
     if state is not None:
-        recipe = recipe_of(state, last)
+        recipe = _continued(recipe_of(state, last), recipe, folder)
     folder.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(
         accelerator=accelerator,
@@ -230,7 +232,9 @@ def train(
         precision=recipe.precision,  # type: ignore[arg-type]
     )
     fabric.launch()
-    batches = Batches(open_cache(data, cache, report=report), recipe.data, recipe.seed, validation_keys)
+    batches = Batches(
+        open_cache(data, cache, report=report), recipe.data, recipe.seed, validation_keys
+    )
     run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
     if init is not None:
         initial_weights(run.network, init)
@@ -242,11 +246,25 @@ def train(
     if state is not None:
         run.load(state)
         report(f"Resumed {folder} at step {run.step}.")
-    else:
-        _write_environment(folder, recipe)
+    _write_environment(folder, recipe)
     validation = Validation.of(batches, validation_keys, recipe)
     _take_steps(run, batches, validation, report, stop_after)
     return last
+
+
+def _continued(stored: Recipe, given: Recipe, folder: Path) -> Recipe:
+    """Continue by the recipe given, which may differ from the stored one in its schedule alone."""
+    differing = [
+        f.name
+        for f in dataclasses.fields(Recipe)
+        if f.name not in SCHEDULE and getattr(stored, f.name) != getattr(given, f.name)
+    ]
+    if differing:
+        raise CheckpointError(
+            f"{folder}: was begun with another recipe ({', '.join(differing)} differ). "
+            "Only the schedule may change; begin another run, or give the run's own recipe."
+        )
+    return given
 
 
 def _take_steps(
@@ -269,6 +287,7 @@ def _take_steps(
     begun = saved = time.monotonic()
     before, first = run.seconds, run.step
     sums: dict[str, float] = {}
+    logged = run.step
     with _stop_request() as stopped:
         for batch in loader:
             phase = phase_at(recipe, run.step)
@@ -282,10 +301,10 @@ def _take_steps(
             now = time.monotonic()
             run.seconds = before + now - begun
             if run.step % LOG_EVERY == 0:
-                means = {name: total / LOG_EVERY for name, total in sums.items()}
+                means = {name: total / (run.step - logged) for name, total in sums.items()}
                 speed = (seen + phase.batch - pictures_before(recipe, first)) / (now - begun)
                 _log(run, seen + phase.batch, means, speed, report)
-                sums = {}
+                sums, logged = {}, run.step
             crossed = seen // recipe.validate_every < (seen + phase.batch) // recipe.validate_every
             if crossed or run.step == total_steps(recipe):
                 _validate(run, validation, seen + phase.batch, report)
@@ -304,9 +323,10 @@ def _step(run: Run, batch: Batch) -> dict[str, torch.Tensor]:
         run.wrapped, Tensors.of(batch, run.fabric.device), run.recipe.loss, random
     )
     if not torch.isfinite(terms["loss"]):
-        torch.save(asdict(batch), run.folder / "diverged-batch.pt")
+        planes = {k: torch.from_numpy(v) for k, v in dataclasses.asdict(batch).items()}
+        torch.save(planes, run.folder / "diverged-batch.pt")
         raise TrainingDivergedError(
-            f"The loss is {float(terms['loss'])} at step {run.step}; the batch lies in "
+            f"The loss is {terms['loss'].item()} at step {run.step}; the batch lies in "
             f"{run.folder / 'diverged-batch.pt'}. Try a lower rate, or resume the last checkpoint."
         )
     run.optimizer.zero_grad()
@@ -403,4 +423,3 @@ def keep_memory() -> None:
         libc.mallopt(trim, 2**31 - 1)
         libc.mallopt(top_pad, 64 * 2**20)
         libc.mallopt(mmap_threshold, 32 * 2**20)
-

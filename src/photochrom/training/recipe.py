@@ -151,8 +151,10 @@ def read_recipe(path: Path) -> Recipe:
 def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
     """Build a recipe from a table such as TOML or `dataclasses.asdict` gives; see `read_recipe`."""
     recipe: Recipe = _build(Recipe, table, where)
-    if not recipe.phases or any(phase.pictures <= 0 for phase in recipe.phases):
-        raise RecipeError(f"{where}: needs at least one phase with pictures above 0.")
+    if not recipe.phases or any(min(p.pictures, p.size_px, p.batch) <= 0 for p in recipe.phases):
+        raise RecipeError(
+            f"{where}: needs at least one phase, each with pictures, size_px and batch above 0."
+        )
     return recipe
 
 
@@ -178,9 +180,12 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, (list, tuple)):
         return tuple(_value(arguments[0], v, f"{where} {i}") for i, v in enumerate(value))
     if origin is types.UnionType:
-        if value is None:
-            return None
-        hint, origin = arguments[0], typing.get_origin(arguments[0])
+        return None if value is None else _value(arguments[0], value, where)
+    if origin is dict and isinstance(value, dict):
+        kind = typing.get_args(hint)[1]
+        return {k: _value(kind, v, f"{where} {k}") for k, v in value.items()}
+    if hint is Any:
+        return value
     wanted = origin or hint
     if wanted is float and type(value) is int:
         return float(value)

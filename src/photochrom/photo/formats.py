@@ -1,0 +1,164 @@
+"""What each format that is written can hold, and the words libvips needs for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from photochrom.errors import InvalidValueError, UnsupportedFormatError
+from photochrom.photo.photo import Photo
+from photochrom.photo.tiff import TiffError, read_tag
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that is written.
+
+    Attributes
+    ----------
+    saver : str
+        libvips' name.
+    max_bits : int
+        Of a sample: 8, 12, 16 or 32 (float).
+    max_side : int
+        Pixels.
+    suffixes : tuple of str
+        The first is used for new files.
+    holds_alpha : bool
+    """
+
+    saver: str
+    max_bits: int
+    max_side: int
+    suffixes: tuple[str, ...]
+    holds_alpha: bool = True
+
+
+FORMATS = {
+    "jpeg": Format("jpegsave", 8, 65535, (".jpg", ".jpeg", ".jpe", ".jfif"), holds_alpha=False),
+    "png": Format("pngsave", 16, 2**31 - 1, (".png",)),
+    "tiff": Format("tiffsave", 32, 2**31 - 1, (".tif", ".tiff")),
+    "webp": Format("webpsave", 8, 16383, (".webp",)),
+    "avif": Format("heifsave", 12, 16384, (".avif",)),
+}
+INSTEAD = {"gif": "png", "heic": "jpeg", "array": "png"}  # for what is read but not written
+JPEG_QUALITY = WEBP_QUALITY = 90
+AVIF_QUALITY = 80
+PNG_COMPRESSION = 4
+COMPRESSIONS = {  # TIFF tag 259
+    1: "none",
+    5: "lzw",
+    7: "jpeg",
+    8: "deflate",
+    32773: "packbits",
+    32946: "deflate",
+    50000: "zstd",
+}
+COMPRESSION_TAG, TILE_WIDTH_TAG, TILE_HEIGHT_TAG = 259, 322, 323
+BIG_TIFF_BYTES = 3_500_000_000
+HEAD_BYTES = 64
+
+
+def default_format(photo: Photo) -> str:
+    """Give the format a picture is written in unless somebody asks otherwise: its own."""
+    return INSTEAD.get(photo.format, photo.format)
+
+
+def choose_format(photo: Photo, target: Path | None, asked: str | None) -> str:
+    """Give the format to write: what is asked, or what the name says, or the source's own.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If it is not one of `FORMATS`.
+    """
+    if asked is not None:
+        wanted = {"jpg": "jpeg", "tif": "tiff"}.get(asked.lower(), asked.lower())
+    elif target is not None and target.suffix:
+        suffix = target.suffix.lower()
+        wanted = next((name for name, f in FORMATS.items() if suffix in f.suffixes), suffix)
+    else:
+        wanted = default_format(photo)
+    if wanted not in FORMATS:
+        raise UnsupportedFormatError(
+            f"Pictures are written as {', '.join(FORMATS)}; {wanted!r} is not one of them."
+        )
+    return wanted
+
+
+def check_quality(quality: int | None) -> None:
+    """Raise InvalidValueError unless `quality` is None or 1 to 100."""
+    if quality is not None and not 1 <= quality <= 100:
+        raise InvalidValueError(f"quality is 1 to 100; it is {quality}.")
+
+
+def output_bits(photo: Photo, page: int, target_format: str) -> int:
+    """Give the bits of a sample that a page is written with: 8, 10, 12, 16, or 32 for floats."""
+    header, most = photo.headers[page], FORMATS[target_format].max_bits
+    bits = 8
+    if header.band_format in ("float", "double"):
+        bits = 32
+    elif header.band_format != "uchar":
+        bits = header.bit_depth if header.bit_depth in (10, 12) else 16
+    if bits > most:
+        return most
+    return 16 if bits in (10, 12) and target_format != "avif" else bits
+
+
+def save_options(
+    photo: Photo, target_format: str, bits: int, quality: int | None
+) -> dict[str, Any]:
+    """Give the saver's options: the source's own where it is the same kind of file."""
+    if target_format == "jpeg":
+        chosen = quality or max(JPEG_QUALITY, photo.jpeg_quality or 0)
+        return {"Q": chosen, "subsample_mode": "off"}
+    if target_format == "webp":
+        lossless = quality is None and _is_lossless_webp(photo)
+        return {"lossless": True} if lossless else {"Q": quality or WEBP_QUALITY}
+    if target_format == "avif":
+        return {
+            "compression": "av1",
+            "Q": quality or AVIF_QUALITY,
+            "subsample_mode": "off",
+            "bitdepth": bits,
+        }
+    if target_format == "png":
+        return {"compression": PNG_COMPRESSION}
+    return _tiff_options(photo, bits, quality)
+
+
+def _is_lossless_webp(photo: Photo) -> bool:
+    if photo.format != "webp" or photo.path is None:
+        return False
+    with photo.path.open("rb") as file:
+        return b"VP8L" in file.read(HEAD_BYTES)
+
+
+def _tiff_options(photo: Photo, bits: int, quality: int | None) -> dict[str, Any]:
+    compression = COMPRESSIONS.get(_tag(photo, COMPRESSION_TAG) or 0, "deflate")
+    if compression == "jpeg" and bits != 8:
+        compression = "deflate"
+    options: dict[str, Any] = {"compression": compression}
+    if compression in ("deflate", "lzw", "zstd"):
+        options["predictor"] = "float" if bits == 32 else "horizontal"
+    if compression == "jpeg":
+        options["Q"] = quality or JPEG_QUALITY
+    wide, high = _tag(photo, TILE_WIDTH_TAG), _tag(photo, TILE_HEIGHT_TAG)
+    if wide and high:
+        options |= {"tile": True, "tile_width": wide, "tile_height": high}
+    samples = sum(header.width * header.height for header in photo.headers) * 4
+    if samples * bits // 8 > BIG_TIFF_BYTES:
+        options["bigtiff"] = True
+    return options
+
+
+def _tag(photo: Photo, tag: int) -> int | None:
+    """Give a number from a TIFF's first page; None for other formats or a damaged directory."""
+    if photo.format != "tiff" or photo.path is None:
+        return None
+    try:
+        value = read_tag(photo.path, tag)
+    except TiffError:
+        return None
+    with photo.path.open("rb") as file:
+        order = "little" if file.read(2) == b"II" else "big"
+    return None if value is None else int.from_bytes(value, order)  # type: ignore[arg-type]

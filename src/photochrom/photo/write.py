@@ -1,0 +1,290 @@
+"""Writing a coloured picture as the same kind of file, with everything it had."""
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyvips
+
+from photochrom.errors import InvalidValueError, PhotoError, ShapeError, UnwritablePhotoError
+from photochrom.photo.atomic import atomic_target
+from photochrom.photo.formats import (
+    FORMATS,
+    check_quality,
+    choose_format,
+    default_format,
+    output_bits,
+    save_options,
+)
+from photochrom.photo.metadata import Marker, Prepared, prepare
+from photochrom.photo.photo import Photo
+from photochrom.photo.read import first_line, unreadable
+from photochrom.photo.render import (
+    coloured_page,
+    restored_profile,
+    say_depth,
+    unchanged_page,
+    with_alpha,
+)
+from photochrom.photo.tiff import TiffError, append_page, write_metadata
+
+WRITE_FAILURES = ("write", "space", "system error", "too large", "unix error", "file size", "quota")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of writing.
+
+    Attributes
+    ----------
+    format : str
+    path : Path or None
+        None if bytes were asked for.
+    data : bytes or None
+    notes : tuple of str
+        What was lost, moved or converted on the way.
+    """
+
+    format: str
+    path: Path | None
+    data: bytes | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def needs_sixteen_bit(photo: Photo, target_format: str | None = None) -> bool:
+    """Tell whether `write_photo` needs colours of 16 bits a channel to lose nothing.
+
+    Parameters
+    ----------
+    photo : Photo
+    target_format : str, optional
+        Default: the photo's own.
+    """
+    target_format = target_format or default_format(photo)
+    return any(
+        output_bits(photo, page, target_format) > 8 or restored_profile(photo, page) is not None
+        for page in range(photo.pages)
+    )
+
+
+def write_photo(
+    photo: Photo,
+    colour_pages: Sequence[pyvips.Image | None],
+    target: str | Path | None,
+    *,
+    marker: Marker | None,
+    format: str | None = None,
+    quality: int | None = None,
+) -> Written:
+    """Write a coloured picture.
+
+    Parameters
+    ----------
+    photo : Photo
+        The source: its alpha, profile, depth, metadata and compression are taken over.
+    colour_pages : sequence of pyvips.Image or None
+        For each page, sRGB of three bands (uchar, or ushort where `needs_sixteen_bit`), full size,
+        stored orientation. None leaves a gray page as it is, pixel for pixel.
+    target : str, Path or None
+        A file, replaced in one step when it is complete; None gives bytes.
+    marker : Marker or None
+        Goes into the XMP packet.
+    format : str, optional
+        'jpeg', 'png', 'tiff', 'webp' or 'avif'. Default: by the name, else the source's own.
+    quality : int, optional
+        1 to 100. Default for JPEG: the source's own, 90 at least.
+
+    Returns
+    -------
+    Written
+
+    Raises
+    ------
+    InvalidValueError
+        If the quality is out of range, the pages are not as many as the photo's, or a page that
+        is to stay as it is is not gray.
+    ShapeError
+        If a page has another size than the photo's.
+    UnsupportedFormatError
+        If the format is not one that is written.
+    UnreadablePhotoError
+        If the source turns out to be damaged while it is read.
+    UnwritablePhotoError
+        If the folder is missing, full or protected, or the format cannot hold such a size.
+    """
+    path = None if target is None else Path(target)
+    target_format = choose_format(photo, path, format)
+    check_quality(quality)
+    _check_pages(photo, colour_pages, target_format)
+    with ExitStack() as stack:
+        if path is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="photochrom-")))
+            part = folder / "picture"
+        else:
+            part = stack.enter_context(atomic_target(path))
+        notes = _write_pages(photo, colour_pages, part, target_format, quality, marker)
+        data = part.read_bytes() if path is None else None
+    return Written(target_format, path, data, tuple(dict.fromkeys(notes)))
+
+
+def _check_pages(
+    photo: Photo, colour_pages: Sequence[pyvips.Image | None], target_format: str
+) -> None:
+    if len(colour_pages) != photo.pages:
+        raise InvalidValueError(
+            f"{photo.name}: {photo.pages} pages are needed; {len(colour_pages)} came."
+        )
+    most = FORMATS[target_format].max_side
+    for page, (header, colour) in enumerate(zip(photo.headers, colour_pages, strict=True)):
+        if max(header.width, header.height) > most:
+            raise UnwritablePhotoError(
+                f"{photo.name}: {target_format.upper()} holds at most {most} pixels a side; it has "
+                f"{header.width} x {header.height}. Write it as TIFF or PNG."
+            )
+        if colour is None and photo.device(page).bands != 1:
+            raise InvalidValueError(
+                f"{photo.name}: only a gray page can stay as it is; page {page + 1} is not gray."
+            )
+        if colour is not None and (colour.width, colour.height, colour.bands) != (
+            *(header.width, header.height),
+            3,
+        ):
+            raise ShapeError(
+                f"{photo.name}: page {page + 1} needs 3 bands of {header.width} x {header.height}; "
+                f"it has {colour.bands} of {colour.width} x {colour.height}."
+            )
+
+
+def _write_pages(
+    photo: Photo,
+    colour_pages: Sequence[pyvips.Image | None],
+    part: Path,
+    target_format: str,
+    quality: int | None,
+    marker: Marker | None,
+) -> list[str]:
+    notes: list[str] = []
+    count = photo.pages if target_format == "tiff" else 1
+    if count < photo.pages:
+        notes.append(
+            f"{target_format.upper()} holds one page: the other {photo.pages - 1} are left out."
+        )
+    first = _prepare_page(photo, 0, colour_pages[0], target_format, marker, notes)
+    _save(photo, 0, first, part, target_format, quality)
+    try:
+        for page in range(1, count):
+            prepared = _prepare_page(photo, page, colour_pages[page], target_format, marker, notes)
+            with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
+                single = Path(folder) / "page.tif"
+                _save(photo, page, prepared, single, target_format, quality)
+                append_page(part, single)
+        if target_format == "tiff" and (first.exif or first.iptc):
+            write_metadata(part, first.exif, first.iptc)
+    except TiffError as error:
+        if photo.pages > 1 and count > 1 and "joined" in str(error):
+            raise UnwritablePhotoError(
+                f"{photo.name}: its pages cannot be joined ({error})."
+            ) from error
+        notes.append(f"EXIF and IPTC could not be entered into the TIFF ({error}): left out.")
+    return notes
+
+
+def _save(
+    photo: Photo, page: int, prepared: Prepared, part: Path, target_format: str, quality: int | None
+) -> None:
+    """Run the whole stream: this is where the source is decoded and the target encoded."""
+    bits = output_bits(photo, page, target_format)
+    options = save_options(photo, target_format, bits, quality)
+    image = prepared.image
+    if image.bands == 1 and photo.device(page).bit_depth == 1 and target_format in ("png", "tiff"):
+        options = {key: value for key, value in options.items() if key != "predictor"}
+        options["bitdepth"] = 1
+    try:
+        getattr(image, FORMATS[target_format].saver)(str(part), **options)
+    except pyvips.Error as error:
+        raise _failure(photo, error) from error
+
+
+def _failure(photo: Photo, error: pyvips.Error) -> PhotoError:
+    """Tell whether the source or the target is at fault."""
+    reason = first_line(error)
+    if any(word in str(error).lower() for word in WRITE_FAILURES):
+        return UnwritablePhotoError(
+            f"{photo.name}: its coloured copy cannot be written ({reason})."
+        )
+    return unreadable(photo.name, error)
+
+
+def _prepare_page(
+    photo: Photo,
+    page: int,
+    colour: pyvips.Image | None,
+    target_format: str,
+    marker: Marker | None,
+    notes: list[str],
+) -> Prepared:
+    """Give a page as it will be written, with its metadata."""
+    bits = output_bits(photo, page, target_format)
+    if colour is None:
+        image, profile = unchanged_page(photo, page, bits), photo.device(page).profile
+    else:
+        image, profile = coloured_page(photo, page, colour, bits, notes)
+    image = with_alpha(photo, page, image, target_format, notes)
+    say_depth(photo, page, target_format, bits, notes)
+    prepared = prepare(
+        image,
+        photo.metadata,
+        target_format,
+        orientation=photo.headers[page].orientation,
+        profile=profile,
+        marker=marker,
+    )
+    notes.extend(prepared.notes)
+    return prepared
+
+
+def photo_to_array(colour_page: pyvips.Image | None, like: Photo) -> np.ndarray:
+    """Give a coloured picture as the kind of array that came.
+
+    Parameters
+    ----------
+    colour_page : pyvips.Image or None
+        sRGB of three bands, uchar or ushort. None gives the array that came.
+    like : Photo
+        Made by `Photo.from_array`.
+
+    Returns
+    -------
+    array, (H, W, 3), or (H, W, 4) with alpha
+        Of the array's dtype; uint8 for bool.
+
+    Raises
+    ------
+    InvalidValueError
+        If `like` was not made from an array.
+    """
+    source = like.array
+    if source is None:
+        raise InvalidValueError(f"{like.name}: only a picture from an array becomes one.")
+    if colour_page is None:
+        return source.copy()
+    dtype = np.dtype(np.uint8) if source.dtype == bool else source.dtype
+    rgb = _as_dtype(colour_page.numpy(), dtype)
+    if like.has_alpha:
+        alpha = source[..., -1:]
+        rgb = np.concatenate(
+            (rgb, alpha * np.uint8(255) if alpha.dtype == bool else alpha), axis=-1
+        )
+    return rgb
+
+
+def _as_dtype(rgb: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if rgb.dtype == dtype:
+        return rgb
+    scaled = rgb / np.iinfo(rgb.dtype).max
+    if dtype.kind == "u":
+        scaled = np.round(scaled * np.iinfo(dtype).max)
+    return scaled.astype(dtype)

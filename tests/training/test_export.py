@@ -1,0 +1,215 @@
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import drawn_picture
+
+import photochrom.networks.photochrom
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import CheckpointError, WeightsError
+from photochrom.methods.method import Hints, MethodInfo, Request
+from photochrom.methods.network import NetworkMethod
+from photochrom.networks.photochrom import Config, Photochrom
+from photochrom.training.checkpoint import initial_weights, save_atomically, table_of
+from photochrom.training.export import export, export_network, weights_of
+from photochrom.training.recipe import Phase, Recipe
+
+# Largest differences between torch and ONNX Runtime: ab units, confidence in [0, 1], logits.
+TOLERANCES = {
+    "weights before they were stored as float16": {"ab": 0.5, "confidence": 0.01, "logits": 0.05},
+    "the same weights": {"ab": 1e-2, "confidence": 1e-3, "logits": 1e-3},
+}
+SIZES = [(64, 96), (160, 32)]
+WISHES = {
+    "nothing": {},
+    "hints": {"hints": True},
+    "a histogram": {"histogram": np.eye(20, dtype=np.float32)[3]},
+    "chroma": {"chroma": 35.0},
+    "calm": {"vividness": 0.0},
+    "bold, with hints and wishes": {
+        "hints": True,
+        "histogram": np.full(20, 0.05, np.float32),
+        "chroma": 20.0,
+        "vividness": 0.8,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def method(exported_network):
+    return NetworkMethod(exported_network.path, threads=1)
+
+
+@pytest.fixture(scope="module")
+def networks(exported_network):
+    """Give the network as it was, and with the weights that lie in the file."""
+    stored = Photochrom(exported_network.network.config).eval()
+    initial_weights(stored, exported_network.path)
+    return dict(zip(TOLERANCES, (exported_network.network, stored), strict=True))
+
+
+def request_of(height, width, wishes):
+    lightness = rgb_to_lab(drawn_picture(1, height, width) / 255.0)[..., 0].astype(np.float32)
+    wishes = dict(wishes)
+    if wishes.pop("hints", False):
+        ab = np.full((height, width, 2), 7.0, np.float32)
+        mask = np.zeros((height, width), np.float32)
+        ab[9:15, 10:20], mask[9:15, 10:20] = (50, -20), 1
+        wishes["hints"] = Hints(ab, mask)
+    return Request(lightness, **wishes)
+
+
+@torch.no_grad()
+def in_torch(network, request, info):
+    """Colour with the network itself, the inputs made by hand."""
+    size = request.lightness.shape
+    mask = torch.zeros(1, 1, *size)
+    ab = torch.zeros(1, 2, *size)
+    if request.hints is not None:
+        mask[0, 0] = torch.from_numpy(request.hints.mask)
+        ab[0] = torch.from_numpy(request.hints.ab).permute(2, 0, 1) * mask[0]
+    histogram, known = torch.zeros(1, 21), torch.zeros(1, 2)
+    if request.histogram is not None:
+        histogram[0, :20], known[0, 0] = torch.from_numpy(request.histogram), 1
+    if request.chroma is not None:
+        histogram[0, 20], known[0, 1] = request.chroma, 1
+    vividness = info.vividness if request.vividness is None else request.vividness
+    for before, after in pairwise(info.vividness_path):
+        if before[0] <= vividness <= after[0]:
+            share = (vividness - before[0]) / (after[0] - before[0])
+            look = [a + share * (b - a) for a, b in zip(before[1:], after[1:], strict=True)]
+    lightness = torch.from_numpy(request.lightness)[None, None]
+    temperature, rebalance = torch.tensor(look[:1]), torch.tensor(look[1:2])
+    result = network(lightness, ab, mask, histogram, known, temperature, rebalance)
+    # (1, C, h, w) -> (h, w, C)
+    return {
+        "ab": (result.ab * look[2])[0].permute(1, 2, 0).numpy(),
+        "confidence": result.confidence[0, 0].numpy(),
+        "logits": result.logits[0].numpy(),
+    }
+
+
+@pytest.mark.parametrize("against", TOLERANCES)
+@pytest.mark.parametrize("wishes", WISHES)
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_the_file_gives_what_torch_gives(
+    method, networks, exported_network, height, width, wishes, against
+):
+    request = request_of(height, width, WISHES[wishes])
+    prediction = method.predict(request, distribution=True)
+    expected = in_torch(networks[against], request, exported_network.info)
+    ours = {
+        "ab": prediction.ab[0],
+        "confidence": prediction.confidence,
+        "logits": prediction.distribution,
+    }
+    for name, tolerance in TOLERANCES[against].items():
+        assert ours[name].shape == expected[name].shape
+        assert np.abs(ours[name] - expected[name]).max() <= tolerance, name
+    assert np.ptp(ours["ab"]) > 1  # there is something to compare
+
+
+@pytest.mark.parametrize("wishes", ["hints", "a histogram", "chroma", "calm"])
+def test_every_wish_reaches_the_graph(method, wishes):
+    plain = method.predict(request_of(64, 96, {})).ab
+    assert np.abs(method.predict(request_of(64, 96, WISHES[wishes])).ab - plain).max() > 0.5
+
+
+def test_the_batch_of_the_graph_is_free(exported_network):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported_network.path)
+    random = np.random.default_rng(0)
+    feed = {
+        "lightness": random.uniform(0, 100, (3, 1, 32, 64)),
+        "hint_ab": np.zeros((3, 2, 32, 64)),
+        "hint_mask": np.zeros((3, 1, 32, 64)),
+        "histogram": np.zeros((3, 21)),
+        "global_mask": np.zeros((3, 2)),
+    }
+    look = {n: np.full(1, 0.5, np.float32) for n in ("temperature", "rebalance")}
+    feed = {k: v.astype(np.float32) for k, v in feed.items()}
+    (together,) = session.run(["ab"], {**feed, **look})
+    (alone,) = session.run(["ab"], {**{k: v[1:2] for k, v in feed.items()}, **look})
+    assert together.shape == (3, 2, 8, 16)
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-2)
+
+
+def test_the_description_lies_in_the_file(method, exported_network):
+    info = exported_network.info
+    assert info == MethodInfo.from_table(json.loads(json.dumps(info.to_table())))
+    digest = hashlib.sha256(exported_network.path.read_bytes()).hexdigest()
+    assert method.info == replace(info, weights_sha256=digest)
+    assert (info.name, info.licence, info.stride) == ("small", "none", 32)
+    np.testing.assert_array_equal(np.array(info.centres), exported_network.network.centres.numpy())
+
+
+def test_the_file_runs_where_there_is_no_torch(exported_network):
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np\n"
+        "from photochrom.methods.catalogue import load_method\n"
+        "from photochrom.methods.method import Request\n"
+        "method = load_method(sys.argv[1], threads=1)\n"
+        "print(method.predict(Request(np.full((32, 64), 50, np.float32))).ab.shape)"
+    )
+    command = [sys.executable, "-c", program, str(exported_network.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(1, 8, 16, 2)"
+
+
+def test_the_file_holds_every_weight_rounded_to_float16(exported_network):
+    ours, stored = exported_network.network.state_dict(), weights_of(exported_network.path)
+    assert stored.keys() == ours.keys()
+    for name, weight in stored.items():
+        torch.testing.assert_close(weight, ours[name], atol=1e-6, rtol=2**-10)
+    numbers = sum(w.numel() for w in ours.values())
+    assert exported_network.path.stat().st_size < 2.2 * numbers
+
+
+def test_the_file_names_no_folder_of_the_machine_it_was_made_on(exported_network):
+    content = exported_network.path.read_bytes()
+    source = Path(photochrom.networks.photochrom.__file__)
+    assert not any(str(folder).encode() in content for folder in (source.parent, Path.home()))
+    assert b"forward" not in content  # of torch's stack traces
+
+
+def test_nothing_is_left_beside_the_file(exported_network):
+    assert [f.name for f in exported_network.path.parent.iterdir()] == ["small.onnx"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a network"])
+def test_weights_of_something_else_are_refused(tmp_path, content):
+    path = tmp_path / "other.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises((WeightsError, CheckpointError), match=r"other\.onnx"):
+        initial_weights(Photochrom(Config(bins=20)), path)
+
+
+def test_a_description_with_an_unknown_field_is_refused(tmp_path, exported_network):
+    recipe = Recipe("x", "photochrom", (Phase(1),))
+    with pytest.raises(WeightsError, match=r"it has .*lisence"):
+        export_network(exported_network.network, recipe, tmp_path / "x.onnx", {"lisence": "MIT"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_that_is_missing_or_does_not_fit_its_recipe_is_refused(
+    tmp_path, exported_network
+):
+    network = exported_network.network
+    with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
+        export(tmp_path / "none.pt", tmp_path / "x.onnx")
+    recipe = Recipe("x", "photochrom", (Phase(1),), config={"bins": 20})
+    state = {"recipe": table_of(recipe), "network": {}, "average": network.state_dict()}
+    save_atomically(state, tmp_path / "wide.pt")
+    with pytest.raises(CheckpointError, match=r"wide\.pt"):
+        export(tmp_path / "wide.pt", tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()

@@ -1,0 +1,262 @@
+import csv
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photochrom.data.batches import Batches, DataRecipe
+from photochrom.data.cache import open_cache
+from photochrom.errors import CheckpointError, DataError, TrainingDivergedError
+from photochrom.training.checkpoint import network_of, read_checkpoint, table_of
+from photochrom.training.loop import (
+    phase_at,
+    pictures_before,
+    rate_at,
+    steps_in,
+    total_steps,
+    train,
+)
+from photochrom.training.recipe import Optimizer, Phase, Recipe, recipe_from_table
+from photochrom.training.step import Tensors, distribution_loss
+
+SHAPE = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
+WISHES = DataRecipe(hints=True, old_share=0.5, histogram_share=0.5, chroma_share=0.5)
+RECIPE = Recipe(
+    name="small",
+    network="photochrom",
+    phases=(Phase(6, 32, 2), Phase(9, 64, 3)),
+    config=SHAPE,
+    data=WISHES,
+    optimizer=Optimizer(warmup=4),
+    pretrained=False,
+    precision="32-true",
+)
+LEARNING = replace(  # one picture, learnt by heart
+    RECIPE,
+    phases=(Phase(100, 32, 2),),
+    data=DataRecipe(),
+    optimizer=Optimizer(rate=5e-3, encoder_rate=5e-3, warmup=10, ema_half_life=10),
+    validate_every=40,
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def run(picture_folder, cache):
+    def run(recipe, folder, **options):
+        options = {"cache": cache, "accelerator": "cpu", "devices": 1, **options}
+        return read_checkpoint(train(recipe, picture_folder, folder, **options))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(run, tmp_path_factory):
+    """Take the first two of six steps."""
+    folder = tmp_path_factory.mktemp("first") / "run"
+    run(RECIPE, folder, stop_after=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learnt(run, picture_folder, tmp_path_factory):
+    """Learn one picture by heart; the nine others are judged on."""
+    folder = tmp_path_factory.mktemp("learnt") / "run"
+    keys = sorted(str(path) for path in picture_folder.rglob("*.png"))
+    run(LEARNING, folder, validation_keys=frozenset(keys[1:]))
+    return folder
+
+
+def differing(one, other):
+    """Name the tensors and numbers that differ between two nested tables."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        return [f"{k}.{d}" for k in one for d in differing(one[k], other[k])]
+    if isinstance(one, (list, tuple)):
+        return [d for a, b in zip(one, other, strict=True) for d in differing(a, b)]
+    same = torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+    return [] if same else ["here"]
+
+
+def rows(path):
+    with path.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+PHASES = st.lists(st.builds(Phase, st.integers(1, 50), st.just(32), st.integers(1, 9)), min_size=1)
+
+
+@given(PHASES)
+def test_steps_walk_through_the_phases_and_count_the_pictures(phases):
+    recipe = replace(RECIPE, phases=tuple(phases))
+    walked = [phase_at(recipe, step) for step in range(total_steps(recipe))]
+    assert walked == [phase for phase in phases for _ in range(steps_in(phase))]
+    seen = [pictures_before(recipe, step) for step in range(total_steps(recipe) + 1)]
+    assert seen[0] == 0
+    assert [b - a for a, b in pairwise(seen)] == [phase.batch for phase in walked]
+    assert recipe.pictures <= seen[-1] < recipe.pictures + sum(p.batch for p in phases)
+
+
+def test_the_rate_rises_stays_and_falls_to_zero():
+    optimizer = Optimizer(warmup=100, decay_share=0.4)
+    recipe = replace(RECIPE, phases=(Phase(1000),), optimizer=optimizer)
+    rates = [rate_at(recipe, seen) for seen in range(1001)]
+    assert rates[0] == pytest.approx(1 / 100)
+    assert all(later > earlier for earlier, later in pairwise(rates[:100]))
+    assert set(rates[100:600]) == {1.0}
+    assert rates[800] == pytest.approx(0.5)  # half way down a cosine
+    assert all(later < earlier for earlier, later in pairwise(rates[601:]))
+    assert rates[1000] == 0
+
+
+@given(st.integers(0, 5000), st.integers(0, 3000), st.floats(0, 1))
+def test_the_rate_is_a_share_whatever_the_recipe(seen, warmup, decay):
+    optimizer = Optimizer(warmup=warmup, decay_share=decay)
+    assert 0 <= rate_at(replace(RECIPE, phases=(Phase(1000),), optimizer=optimizer), seen) <= 1
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(run, first, tmp_path):
+    straight = run(RECIPE, tmp_path / "straight")
+    resumed = tmp_path / "resumed"
+    resumed.mkdir()
+    (resumed / "last.pt").write_bytes((first / "last.pt").read_bytes())
+    states = [run(RECIPE, resumed, resume=True, stop_after=n) for n in (2, None)]
+    assert (straight["step"], states[0]["step"], states[1]["step"]) == (6, 4, 6)
+    assert differing({**straight, "seconds": 0}, {**states[1], "seconds": 0}) == []
+    assert differing(straight["network"], states[0]["network"]) != []
+
+
+def test_a_step_moves_all_but_the_frozen_stem_and_the_bins(run, tmp_path):
+    before = run(RECIPE, tmp_path / "run", stop_after=0)["network"]
+    moved = run(RECIPE, tmp_path / "run", resume=True, stop_after=3)["network"]
+    still = {name for name in moved if torch.equal(moved[name], before[name])}
+    frozen = {n for n in moved if n.startswith("encoder.stages.0.")} | {"centres", "prior"}
+    assert frozen <= still
+    hardly_any = [n for n in still - frozen if "wish" not in n and "hints" not in n]
+    assert hardly_any == []
+
+
+def test_one_picture_is_learnt_by_heart(learnt, picture_folder, cache):
+    keys = sorted(str(path) for path in picture_folder.rglob("*.png"))
+    batches = Batches(open_cache(picture_folder, cache), DataRecipe(), 9, frozenset(keys[1:]))
+    tensors = Tensors.of(batches.batch(0, 32, 8), torch.device("cpu"))
+    network, recipe = network_of(read_checkpoint(learnt / "last.pt"), learnt)
+    with torch.no_grad():
+        got = distribution_loss(network, tensors, recipe.loss, torch.Generator())
+    assert float(got["cross_entropy"]) < 0.6 * math.log(20)
+
+
+def test_a_run_s_folder_holds_what_its_judgement_and_repetition_need(learnt):
+    (logged, last) = rows(learnt / "log.csv")[:1], rows(learnt / "log.csv")[-1]
+    assert (logged[0]["step"], logged[0]["pictures"]) == ("50", "100")
+    assert math.isfinite(float(last["loss"]))
+    assert float(last["rate"]) < 5e-3
+    judged = rows(learnt / "validation.csv")
+    assert [row["pictures"] for row in judged] == ["40", "80", "100"]
+    best = min(float(row["cross_entropy"]) for row in judged)
+    assert read_checkpoint(learnt / "best.pt")["best"] == pytest.approx(best)
+    assert (learnt / "loss.png").read_bytes()[:4] == b"\x89PNG"
+    table = json.loads((learnt / "recipe.json").read_text())
+    assert table == json.loads(json.dumps(table_of(recipe_from_table(table, "recipe.json"))))
+    assert json.loads((learnt / "environment.json").read_text())["torch"] == torch.__version__
+    assert not list(learnt.glob("*.part"))
+
+
+def test_a_network_starts_from_the_weights_given_and_keeps_their_bins(run, first, tmp_path):
+    # Pretrained weights are not looked for when others are given.
+    recipe = replace(RECIPE, pretrained=True, seed=5)
+    state = run(recipe, tmp_path / "run", init=first / "last.pt", stop_after=0)
+    given_weights = read_checkpoint(first / "last.pt")["average"]
+    assert differing(state["network"], given_weights) == []
+    assert differing(state["average"], given_weights) == []
+
+
+def test_weights_that_do_not_fit_are_refused(run, first, tmp_path):
+    wide = replace(RECIPE, config={**SHAPE, "context": 24})
+    with pytest.raises(CheckpointError, match=r"context_in\.weight needs shape \(24, .* it is \(16"):
+        run(wide, tmp_path / "run", init=first / "last.pt")
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_batch(run, tmp_path):
+    wild = replace(RECIPE, optimizer=Optimizer(rate=1e30, encoder_rate=1e30, warmup=1))
+    with pytest.raises(TrainingDivergedError, match=r"step 1; .*diverged-batch\.pt"):
+        run(wild, tmp_path / "run")
+    batch = torch.load(tmp_path / "run" / "diverged-batch.pt", weights_only=True)
+    assert batch["lightness"].shape == (2, 32, 32)
+    assert batch["ab"].shape == (2, 32, 32, 2)
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(run, first):
+    before = (first / "last.pt").read_bytes()
+    with pytest.raises(CheckpointError, match="holds a run already. Resume it"):
+        run(RECIPE, first)
+    assert (first / "last.pt").read_bytes() == before
+
+
+def test_only_the_schedule_of_a_run_may_change(run, first):
+    with pytest.raises(CheckpointError, match=r"\(data, seed differ\)"):
+        run(replace(RECIPE, seed=2, data=DataRecipe()), first, resume=True)
+    longer = replace(RECIPE, phases=(*RECIPE.phases, Phase(6, 32, 2)), validate_every=5)
+    assert run(longer, first, resume=True, stop_after=0)["step"] == 2
+
+
+@pytest.mark.parametrize("content", [None, b"half a checkpo"])
+def test_without_a_readable_checkpoint_there_is_nothing_to_resume(run, tmp_path, content):
+    if content is not None:
+        (tmp_path / "last.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"last\.pt: "):
+        run(RECIPE, tmp_path, resume=True)
+
+
+def test_nothing_left_to_train_on_leaves_no_checkpoint(run, tmp_path):
+    nothing = replace(RECIPE, data=DataRecipe(leave_out=("discs", "dots")))
+    with pytest.raises(DataError, match="discs, dots"):
+        run(nothing, tmp_path / "run")
+    assert not (tmp_path / "run" / "last.pt").exists()
+
+
+LONG_RUN = """
+import json, sys
+from pathlib import Path
+from photochrom.training.loop import train
+from photochrom.training.recipe import recipe_from_table
+recipe = recipe_from_table(json.loads(sys.argv[1]), "argument")
+data, folder, cache = map(Path, sys.argv[2:])
+train(recipe, data, folder, cache=cache, accelerator="cpu", devices=1)
+"""
+
+
+def test_an_interrupt_ends_the_step_and_leaves_a_run_that_resumes(
+    run, first, picture_folder, cache, tmp_path
+):
+    # A checkpoint after every step; many more steps than anybody waits for.
+    recipe = replace(RECIPE, phases=(Phase(100_000, 32, 2),), checkpoint_minutes=0.0)
+    table, last = json.dumps(table_of(recipe)), tmp_path / "run" / "last.pt"
+    arguments = [table, str(picture_folder), str(tmp_path / "run"), str(cache)]
+    process = subprocess.Popen([sys.executable, "-c", LONG_RUN, *arguments])
+    try:
+        deadline = time.monotonic() + 120
+        while not last.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    stopped = read_checkpoint(last)["step"]
+    assert 1 <= stopped < 50_000
+    read = recipe_from_table(json.loads(table), "argument")
+    assert run(read, tmp_path / "run", resume=True, stop_after=1)["step"] == stopped + 1
