@@ -5,15 +5,16 @@
 PosixPath('grandmother-color.jpg')
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from photochrom import errors
 from photochrom.errors import PhotochromError
 
 if TYPE_CHECKING:
+    from photochrom import methods as methods
     from photochrom.engine.colorize import Colorizer as Colorizer
     from photochrom.methods.method import Hints as Hints
-    from photochrom.methods.method import MethodInfo
 
 __version__ = "0.1.0"
 __all__ = ["Colorizer", "Hints", "PhotochromError", "colorize", "errors", "methods"]
@@ -48,21 +49,16 @@ def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
     return Colorizer(method, **options).colorize(picture)
 
 
-def methods() -> "dict[str, MethodInfo]":
-    """Give the description of every method by its name."""
-    from photochrom.methods.catalogue import CATALOGUE, load_method
-
-    return {name: load_method(name).info for name in CATALOGUE}
-
-
 def __getattr__(name: str) -> Any:
     """Import the heavier names when they are first used."""
-    if name == "Colorizer":
-        from photochrom.engine.colorize import Colorizer
+    if name not in _LATER:
+        raise AttributeError(f"module 'photochrom' has no attribute '{name}'")
+    module = import_module(_LATER[name])
+    return module if name == "methods" else getattr(module, name)
 
-        return Colorizer
-    if name == "Hints":
-        from photochrom.methods.method import Hints
 
-        return Hints
-    raise AttributeError(f"module 'photochrom' has no attribute '{name}'")
+_LATER = {
+    "Colorizer": "photochrom.engine.colorize",
+    "Hints": "photochrom.methods.method",
+    "methods": "photochrom.methods",
+}

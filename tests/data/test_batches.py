@@ -21,7 +21,9 @@ def cache(picture_folder, tmp_path_factory):
 def test_a_batch_is_a_function_of_seed_and_step(cache):
     one, two = (Batches(cache, FULL, 7, frozenset()) for _ in range(2))
     for name in ("lightness", "ab", "hint_ab", "hint_mask", "global_mask"):
-        assert np.array_equal(getattr(one.batch(5, 32, 4), name), getattr(two.batch(5, 32, 4), name))
+        assert np.array_equal(
+            getattr(one.batch(5, 32, 4), name), getattr(two.batch(5, 32, 4), name)
+        )
     assert not np.array_equal(one.batch(5, 32, 4).ab, one.batch(6, 32, 4).ab)
 
 

@@ -169,7 +169,7 @@ def lightness():
         from photochrom.color.lab import luminance_to_lightness
 
         tone = photo.tone(page)
-        codes = tone.codes.numpy()
-        return luminance_to_lightness(tone.luminance)[codes.reshape(codes.shape[:2])]
+        codes = tone.codes.numpy().reshape(tone.codes.height, tone.codes.width)
+        return luminance_to_lightness(tone.luminance)[codes]
 
     return full_lightness

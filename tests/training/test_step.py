@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from photochrom.color.bins import histogram, zhang_bins
-from photochrom.data.batches import Batch, Batches, DataRecipe
+from photochrom.color.bins import histogram, soft_encode, zhang_bins
+from photochrom.data.batches import Batch, Batches, DataRecipe, validation_picture
 from photochrom.data.cache import open_cache
 from photochrom.networks.photochrom import Config, Photochrom
 from photochrom.training.recipe import Loss
@@ -138,3 +138,14 @@ def test_the_chosen_bins_are_those_the_pictures_use_most(batches):
     assert {tuple(c) for c in few.tolist()} == {tuple(c) for c in most.tolist()}
     kept = prior[prior.topk(5).indices.sort().values]
     torch.testing.assert_close(few_prior, kept / kept.sum(), atol=1e-4, rtol=0)
+
+
+def test_a_picture_drawn_twice_counts_twice(batches):
+    bins, total = zhang_bins(), np.zeros(313)
+    for index in batches.draw(30):
+        _, ab = validation_picture(batches.cache[index], 32)
+        indices, weights = soft_encode(ab.reshape(-1, 2), bins)
+        np.add.at(total, indices, weights)
+    _, prior = choose_bins(batches, 313, sample=30)
+    expected = np.clip(total / total.sum(), 1e-5, None)
+    np.testing.assert_allclose(prior, expected / expected.sum(), rtol=1e-4)

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -94,7 +94,7 @@ def colorize(
         device=device,
         threads=1 if jobs > 1 else 0,
     )
-    options = {"max_megapixels": max_megapixels, "float_range": float_range}
+    options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
     if piped:
         return _pipe(colorizer, sources[0], output, format, quality, options)
     outcomes = _outcomes(
@@ -109,7 +109,7 @@ def _pipe(
     output: Path | None,
     format: str | None,
     quality: int | None,
-    options: dict[str, object],
+    options: dict[str, Any],
 ) -> int:
     """Colour standard input, or to standard output."""
     to_stdout = output is None or output == STDIN
@@ -120,7 +120,7 @@ def _pipe(
         None if to_stdout else output,
         format=format,
         quality=quality,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     if coloured.content is not None:
         sys.stdout.buffer.write(coloured.content)
@@ -140,7 +140,7 @@ def _outcomes(
     resume: bool,
     format: str | None,
     quality: int | None,
-    options: dict[str, object],
+    options: dict[str, Any],
 ) -> "Iterator[Outcome]":
     """Plan the work and start it; the outcomes come as they are done."""
     from photochrom.engine import batch

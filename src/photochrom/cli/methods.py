@@ -14,9 +14,9 @@ def methods(*, json_output: Annotated[bool, Parameter(name="--json", negative=()
     json_output : bool
         Print them as one JSON object.
     """
-    from photochrom import methods as all_methods
+    from photochrom.methods.catalogue import CATALOGUE, load_method
 
-    found = all_methods()
+    found = {name: load_method(name).info for name in CATALOGUE}
     if json_output:
         tables = {n: {**i.to_table(), "centres": len(i.centres)} for n, i in found.items()}
         print(json.dumps(tables, indent=2))

@@ -48,7 +48,7 @@ def old_lightness(
         old = _blur(old)
     if random.random() < 0.5:
         old = _grain(old, random)
-    return np.clip(old, 0, 100).astype(np.float32)
+    return np.asarray(np.clip(old, 0, 100), dtype=np.float32)
 
 
 def _response(lightness: np.ndarray, random: np.random.Generator) -> np.ndarray:

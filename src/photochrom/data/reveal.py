@@ -52,6 +52,7 @@ def simulate_hints(ab: np.ndarray, random: np.random.Generator) -> tuple[np.ndar
 def reveal_patches(
     ab: np.ndarray, hint_ab: np.ndarray, mask: np.ndarray, count: int, random: np.random.Generator
 ) -> None:
+    """Reveal `count` small squares at uniform places in `hint_ab` and `mask`, in place."""
     for _ in range(count):
         _reveal_patch(ab, hint_ab, mask, random.uniform(1, 9) / 128, random)
 

@@ -1,0 +1,1 @@
+"""One photo, done properly, with any method; and many of them."""

@@ -108,4 +108,4 @@ def apply_field(field: ColourField, lightness: np.ndarray) -> np.ndarray:
     height, width = lightness.shape
     large = ColourField.of(resize(field.planes, height, width))
     ab = large.slope * lightness[..., None].astype(np.float32) + large.offset
-    return np.clip(ab, large.low, large.high)
+    return np.asarray(np.clip(ab, large.low, large.high))

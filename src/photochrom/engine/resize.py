@@ -32,7 +32,8 @@ def _shrink(planes: np.ndarray, size: int, axis: int) -> np.ndarray:
     integral = np.concatenate((first, np.cumsum(planes, axis, dtype=np.float64)), axis)
     borders = np.linspace(0, length, size + 1)
     at_borders = _interpolate(integral, borders, axis)
-    return (np.diff(at_borders, axis=axis) * (size / length)).astype(planes.dtype)
+    means = np.diff(at_borders, axis=axis) * (size / length)
+    return np.asarray(means, dtype=planes.dtype)
 
 
 def _stretch(planes: np.ndarray, size: int, axis: int) -> np.ndarray:

@@ -54,7 +54,7 @@ class Colours(NamedTuple):
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3 x 3 convolution that keeps the variance through a ReLU."""
+    """Make a 3 x 3 convolution that keeps the variance through a ReLU."""
     layer = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

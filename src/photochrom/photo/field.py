@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 # EXIF orientation -> whether the upright picture is transposed, then its rows, its columns turned
 # round, to lie as in its file.
 UPRIGHT_TO_STORED = {

@@ -24,8 +24,6 @@ COLOUR_PROBE_PX = 96
 class Photo:
     """A photograph, opened but not decoded.
 
-    Keep the object until everything made from it has been written: it may own a temporary file.
-
     Attributes
     ----------
     name : str
@@ -282,8 +280,7 @@ class Photo:
     def _lightness_of(self, image: pyvips.Image, page: int) -> np.ndarray:
         tone = self._tone_of(image, page)
         table = luminance_to_lightness(tone.luminance).astype(np.float32)
-        codes = tone.codes.numpy()
-        lightness: np.ndarray = table[codes.reshape(codes.shape[:2])]
+        lightness: np.ndarray = table[_pixels(tone.codes)[..., 0]]
         return lightness
 
     def _rgb_of(self, image: pyvips.Image, page: int) -> np.ndarray:
@@ -291,14 +288,12 @@ class Photo:
         if device.bands == 1:
             tone = tone_of_gray(image, device.profile)
             levels = np.round(linear_to_srgb(tone.luminance) * 255).astype(np.uint8)
-            codes = tone.codes.numpy()
-            return np.repeat(levels[codes.reshape(codes.shape[:2])][..., None], 3, axis=-1)
+            return np.repeat(levels[_pixels(tone.codes)], 3, axis=-1)
         if device.conversion is not None:
             image = import_xyz(image, device.conversion).colourspace("srgb")
         elif image.format == "ushort":
             image = image.linear(255 / 65535, 0.5).cast("uchar")
-        rgb: np.ndarray = image.numpy()
-        return rgb
+        return _pixels(image)
 
     def _small(
         self,
@@ -326,6 +321,12 @@ class Photo:
     def _check_page(self, page: int) -> None:
         if not 0 <= page < self.pages:
             raise InvalidValueError(f"{self.name}: pages are 0 to {self.pages - 1}; {page} asked.")
+
+
+def _pixels(image: pyvips.Image) -> np.ndarray:
+    """Give (H, W, bands) whatever the size: pyvips drops axes of length 1."""
+    pixels: np.ndarray = image.numpy().reshape(image.height, image.width, image.bands)
+    return pixels
 
 
 def _resize(image: pyvips.Image, width: int, height: int) -> pyvips.Image:

@@ -25,7 +25,7 @@ def describe_space(profile: bytes) -> str:
 @cache
 def fits(profile: bytes, bands: int) -> bool:
     """Tell whether the profile describes pictures of 1, 3 or 4 bands and libvips can use it."""
-    if profile[16:20] != SPACES.get(bands) or profile[36:40] != b"acsp":
+    if profile[16:20] != SPACES.get(bands) or not _is_whole(profile):
         return False
     probe = pyvips.Image.black(1, 1, bands=bands).copy(
         interpretation={1: "b-w", 3: "srgb", 4: "cmyk"}[bands]
@@ -34,6 +34,17 @@ def fits(profile: bytes, bands: int) -> bool:
         return bool(np.isfinite(import_xyz(probe, profile).numpy()).all())
     except pyvips.Error:
         return False
+
+
+def _is_whole(profile: bytes) -> bool:
+    """Check that every tag lies inside; libvips takes sRGB for a cut profile without a word."""
+    if len(profile) < 132 or profile[36:40] != b"acsp":
+        return False
+    count = int.from_bytes(profile[128:132], "big")
+    table = profile[132 : 132 + 12 * count]
+    places = [table[at + 4 : at + 12] for at in range(0, len(table), 12)]
+    ends = [int.from_bytes(p[:4], "big") + int.from_bytes(p[4:], "big") for p in places]
+    return len(table) == 12 * count > 0 and max(ends) <= len(profile)
 
 
 @cache

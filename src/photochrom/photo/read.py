@@ -1,6 +1,7 @@
 """Opening picture files: how large they are, and what libvips says about them."""
 
 import contextlib
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from photochrom.errors import (
 )
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
+
+logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
 PAGED = ("tiff", "webp", "gif")
 

@@ -1,7 +1,10 @@
 """Where a picture comes from: a file, opened afresh for each pass, or an array in memory."""
 
+import io
+import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -52,7 +55,7 @@ class FileSource:
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
-        return load(self.path, self.kind, self.name, page)
+        return self._kept(load(self.path, self.kind, self.name, page))
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
         """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
@@ -61,30 +64,44 @@ class FileSource:
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
         elif self.kind == "webp" and shrink > MARGIN:
             options["scale"] = MARGIN / shrink
-        return load(self.path, self.kind, self.name, page, **options)
+        return self._kept(load(self.path, self.kind, self.name, page, **options))
+
+    def _kept(self, image: pyvips.Image) -> pyvips.Image:
+        """Tie the temporary file to the image; pyvips hands references on to what is made of it."""
+        if self._spool is not None:
+            image._references.append(self._spool)
+        return image
 
 
 def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
     """Give the path, the name for messages, and what must be kept alive."""
     if isinstance(source, str | Path):
         return Path(source), str(source), None
-    spool = tempfile.NamedTemporaryFile(prefix="photochrom-")  # noqa: SIM115 - lives with the object
     if isinstance(source, bytes | bytearray | memoryview):
-        name = "picture in memory"
-        spool.write(source)
-    elif hasattr(source, "read"):
-        name = str(getattr(source, "name", "picture in memory"))
-        try:
-            shutil.copyfileobj(source, spool)
-        except OSError as error:
-            raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
-    else:
+        source = io.BytesIO(source)
+    elif not hasattr(source, "read"):
         raise DtypeError(
             f"A picture is a path, bytes or a file opened for reading in binary; this is a "
             f"{type(source).__name__}."
         )
-    spool.flush()
-    return Path(spool.name), name, spool
+    name = str(getattr(source, "name", "picture in memory"))
+    spool = _Spool()
+    try:
+        with spool.path.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    except OSError as error:
+        raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
+    return spool.path, name, spool
+
+
+class _Spool:
+    """A temporary file that is removed when nothing refers to this object any more."""
+
+    def __init__(self) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="photochrom-")
+        os.close(descriptor)
+        self.path = Path(name)
+        weakref.finalize(self, self.path.unlink, missing_ok=True)
 
 
 class ArraySource:

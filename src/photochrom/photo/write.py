@@ -1,5 +1,6 @@
 """Writing a coloured picture as the same kind of file, with everything it had."""
 
+import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,7 +16,6 @@ from photochrom.photo.formats import (
     FORMATS,
     check_quality,
     choose_format,
-    default_format,
     output_bits,
     save_options,
 )
@@ -30,8 +30,6 @@ from photochrom.photo.render import (
     with_alpha,
 )
 from photochrom.photo.tiff import TiffError, append_page, write_metadata
-
-WRITE_FAILURES = ("write", "space", "system error", "too large", "unix error", "file size", "quota")
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,13 @@ def needs_sixteen_bit(photo: Photo, target_format: str | None = None) -> bool:
     photo : Photo
     target_format : str, optional
         Default: the photo's own.
+
+    Raises
+    ------
+    UnsupportedFormatError
+        If the format is not one that is written.
     """
-    target_format = target_format or default_format(photo)
+    target_format = choose_format(photo, None, target_format)
     return any(
         output_bits(photo, page, target_format) > 8 or restored_profile(photo, page) is not None
         for page in range(photo.pages)
@@ -119,13 +122,14 @@ def write_photo(
     target_format = choose_format(photo, path, format)
     check_quality(quality)
     _check_pages(photo, colour_pages, target_format)
+    name = photo.name if path is None else str(path)
     with ExitStack() as stack:
         if path is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="photochrom-")))
             part = folder / "picture"
         else:
             part = stack.enter_context(atomic_target(path))
-        notes = _write_pages(photo, colour_pages, part, target_format, quality, marker)
+        notes = _write_pages(photo, colour_pages, part, name, target_format, quality, marker)
         data = part.read_bytes() if path is None else None
     return Written(target_format, path, data, tuple(dict.fromkeys(notes)))
 
@@ -162,6 +166,7 @@ def _write_pages(
     photo: Photo,
     colour_pages: Sequence[pyvips.Image | None],
     part: Path,
+    name: str,
     target_format: str,
     quality: int | None,
     marker: Marker | None,
@@ -173,13 +178,13 @@ def _write_pages(
             f"{target_format.upper()} holds one page: the other {photo.pages - 1} are left out."
         )
     first = _prepare_page(photo, 0, colour_pages[0], target_format, marker, notes)
-    _save(photo, 0, first, part, target_format, quality)
+    _save(photo, 0, first, part, name, target_format, quality)
     try:
         for page in range(1, count):
             prepared = _prepare_page(photo, page, colour_pages[page], target_format, marker, notes)
             with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
                 single = Path(folder) / "page.tif"
-                _save(photo, page, prepared, single, target_format, quality)
+                _save(photo, page, prepared, single, name, target_format, quality)
                 append_page(part, single)
         if target_format == "tiff" and (first.exif or first.iptc):
             write_metadata(part, first.exif, first.iptc)
@@ -193,7 +198,13 @@ def _write_pages(
 
 
 def _save(
-    photo: Photo, page: int, prepared: Prepared, part: Path, target_format: str, quality: int | None
+    photo: Photo,
+    page: int,
+    prepared: Prepared,
+    part: Path,
+    target: str,
+    target_format: str,
+    quality: int | None,
 ) -> None:
     """Run the whole stream: this is where the source is decoded and the target encoded."""
     bits = output_bits(photo, page, target_format)
@@ -205,17 +216,16 @@ def _save(
     try:
         getattr(image, FORMATS[target_format].saver)(str(part), **options)
     except pyvips.Error as error:
-        raise _failure(photo, error) from error
+        raise _failure(photo, target, part, error) from error
 
 
-def _failure(photo: Photo, error: pyvips.Error) -> PhotoError:
-    """Tell whether the source or the target is at fault."""
-    reason = first_line(error)
-    if any(word in str(error).lower() for word in WRITE_FAILURES):
-        return UnwritablePhotoError(
-            f"{photo.name}: its coloured copy cannot be written ({reason})."
-        )
-    return unreadable(photo.name, error)
+def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> PhotoError:
+    """Tell whether the source or the target is at fault: libvips names the first to fail first."""
+    if str(part) not in first_line(error):
+        return unreadable(photo.name, error)
+    system = re.search(r"system error: (.+)", str(error))
+    reason = system[1].strip() if system else first_line(error)
+    return UnwritablePhotoError(f"{target}: cannot be written ({reason}).")
 
 
 def _prepare_page(
@@ -271,8 +281,9 @@ def photo_to_array(colour_page: pyvips.Image | None, like: Photo) -> np.ndarray:
         raise InvalidValueError(f"{like.name}: only a picture from an array becomes one.")
     if colour_page is None:
         return source.copy()
+    pixels = colour_page.numpy().reshape(colour_page.height, colour_page.width, 3)
     dtype = np.dtype(np.uint8) if source.dtype == bool else source.dtype
-    rgb = _as_dtype(colour_page.numpy(), dtype)
+    rgb = _as_dtype(pixels, dtype)
     if like.has_alpha:
         alpha = source[..., -1:]
         rgb = np.concatenate(

@@ -148,11 +148,10 @@ def _without_earlier_marker(packet: bytes) -> bytes:
 
 def _as_utf8(packet: bytes) -> bytes:
     """XMP may be UTF-16 or UTF-32 in theory; insertion needs UTF-8."""
-    packet = packet.rstrip(b"\0")
     for mark, encoding in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if packet.startswith(mark):
-            return packet.decode(encoding, "replace").encode()
-    return packet
+            return packet.decode(encoding, "replace").rstrip("\0").encode()
+    return packet.rstrip(b"\0")
 
 
 def _marker_block(marker: Marker) -> str:

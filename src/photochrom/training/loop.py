@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from photochrom.data.batches import Batch, Batches
@@ -101,16 +100,16 @@ class Run:
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
         torch.manual_seed(recipe.seed)
         kind = network(recipe.network)
-        self.network: nn.Module = kind.build(network_config(kind.config, recipe), pretrained)
+        self.network: Any = kind.build(network_config(kind.config, recipe), pretrained)
         self.step, self.seconds, self.best = 0, 0.0, math.inf
 
     def prepare(self) -> None:
         """Build optimizer and average, and hand the network to Fabric."""
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        stem = {id(p) for p in self.network.encoder.stages[0].parameters()}  # type: ignore[union-attr]
-        for parameter in self.network.encoder.stages[0].parameters():  # type: ignore[union-attr]
+        self.network.to(memory_format=torch.channels_last)
+        stem = {id(p) for p in self.network.encoder.stages[0].parameters()}
+        for parameter in self.network.encoder.stages[0].parameters():
             parameter.requires_grad_(False)  # the first layers see edges, whatever the task
-        encoder = [p for p in self.network.encoder.parameters() if id(p) not in stem]  # type: ignore[union-attr]
+        encoder = [p for p in self.network.encoder.parameters() if id(p) not in stem]
         known = {id(p) for p in encoder} | stem
         others = [p for p in self.network.parameters() if id(p) not in known]
         settings = self.recipe.optimizer
@@ -239,9 +238,9 @@ def train(
     if init is not None:
         initial_weights(run.network, init)
     elif state is None:
-        centres, prior = choose_bins(batches, run.network.centres.shape[0])  # type: ignore[arg-type, index, union-attr]
-        run.network.centres.copy_(centres)  # type: ignore[operator, union-attr]
-        run.network.prior.copy_(prior)  # type: ignore[operator, union-attr]
+        centres, prior = choose_bins(batches, run.network.centres.shape[0])
+        run.network.centres.copy_(centres)
+        run.network.prior.copy_(prior)
     run.prepare()
     if state is not None:
         run.load(state)

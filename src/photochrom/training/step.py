@@ -27,8 +27,11 @@ class Tensors:
     def of(cls, batch: Batch, device: torch.device) -> "Tensors":
         """Cross from (N, S, S, C) arrays to (N, C, S, S) tensors."""
         planes = [batch.lightness[..., None], batch.ab, batch.hint_ab, batch.hint_mask[..., None]]
-        moved = [torch.from_numpy(p).to(device).permute(0, 3, 1, 2) for p in planes]
-        return cls(*moved, torch.from_numpy(batch.global_mask).to(device))
+        lightness, ab, hint_ab, hint_mask = (
+            torch.from_numpy(p).to(device).permute(0, 3, 1, 2) for p in planes
+        )
+        wishes = torch.from_numpy(batch.global_mask).to(device)
+        return cls(lightness, ab, hint_ab, hint_mask, wishes)
 
 
 def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tensor, Tensor]:
@@ -50,10 +53,11 @@ def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tenso
         Softly encoded shares, at least 1e-5 each; sums to 1.
     """
     bins, total = zhang_bins(), np.zeros(313)
-    for index in batches.draw(sample):
+    drawn, times = np.unique(batches.draw(sample), return_counts=True)
+    for index, often in zip(drawn, times, strict=True):
         _, ab = validation_picture(batches.cache[index], 32)
         indices, weights = soft_encode(ab.reshape(-1, 2), bins)
-        np.add.at(total, indices.ravel(), weights.ravel())
+        np.add.at(total, indices.ravel(), often * weights.ravel())
     kept = np.sort(np.argsort(-total, kind="stable")[:count])
     prior = np.clip(total[kept] / total[kept].sum(), 1e-5, None)
     return torch.from_numpy(bins[kept]), torch.from_numpy(prior / prior.sum()).float()

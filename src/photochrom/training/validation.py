@@ -33,7 +33,7 @@ class Validation:
         """Take the pictures with these keys, at the first phase's size."""
         cache, size_px = batches.cache, recipe.phases[0].size_px
         indices = np.flatnonzero(np.isin(cache.keys, list(keys)))
-        pairs = [validation_picture(cache[i], size_px) for i in indices]
+        pairs = [validation_picture(cache[int(i)], size_px) for i in indices]
         if not pairs:
             return cls(np.zeros((0, size_px, size_px)), np.zeros((0, size_px, size_px, 2)))
         return cls(*(np.stack(column) for column in zip(*pairs, strict=True)))

@@ -1,0 +1,147 @@
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.conftest import drawn_picture
+
+
+def photochrom(*words, **options):
+    command = [sys.executable, "-c", "from photochrom.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, timeout=120, **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "below").mkdir()
+    for number, name in enumerate(("a.jpg", "b.png", "below/c.png")):
+        Image.fromarray(drawn_picture(number)).convert("L").save(tmp_path / name)
+    return tmp_path
+
+
+def test_a_bare_file_name_colours_it(folder):
+    done = photochrom(folder / "a.jpg")
+    assert done.returncode == 0
+    assert b"a-color.jpg" in done.stderr
+    assert done.stdout == b""
+    with Image.open(folder / "a-color.jpg") as colour:
+        assert colour.mode == "RGB"
+
+
+def test_a_folder_with_a_broken_file_colours_the_rest_and_exits_with_1(folder):
+    (folder / "broken.jpg").write_text("no picture")
+    out = folder / "out"
+    done = photochrom("colorize", folder, "-r", "-o", out, "--json")
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(line["status"] for line in lines) == ["coloured"] * 3 + ["failed"]
+    assert (out / "below" / "c-color.png").exists()
+
+
+def test_resume_skips_what_is_done(folder):
+    photochrom(folder, "-o", folder / "out")
+    done = photochrom(folder, "-o", folder / "out", "--resume")
+    assert b"2 skipped" in done.stderr
+
+
+def test_standard_input_becomes_standard_output(folder):
+    done = photochrom("-", "--format", "png", input=(folder / "a.jpg").read_bytes())
+    assert done.returncode == 0, done.stderr
+    with Image.open(io.BytesIO(done.stdout)) as colour:
+        assert (colour.format, colour.mode) == ("PNG", "RGB")
+
+
+def test_no_picture_is_written_to_a_terminal(folder):
+    master, slave = pty.openpty()
+    command = [sys.executable, "-c", "from photochrom.cli import main; main()", "-"]
+    content = (folder / "a.jpg").read_bytes()
+    done = subprocess.run(command, input=content, stdout=slave, stderr=subprocess.PIPE, timeout=60)
+    os.close(slave)
+    os.close(master)
+    assert done.returncode == 1
+    assert b"terminal" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["missing.jpg"], 1, b"missing.jpg"),
+        (["a.jpg", "--method", "grey"], 1, b"Did you mean 'gray'"),
+        (["a.jpg", "--saturation", "-1"], 2, b"saturation"),
+        (["a.jpg", "--no-such-option"], 2, b"no-such-option"),
+        (["a.jpg", "--format", "bmp"], 2, b"bmp"),
+        ([], 1, b"photochrom old-photo.jpg"),
+        (["below", "--max-megapixels", "0.0001"], 1, b"megapixels"),
+        (["train", "none.toml", "--data", "."], 1, b"none.toml"),
+    ],
+)
+def test_misuse_is_one_clear_line_and_an_exit_code(folder, words, code, said):
+    done = photochrom(*words, cwd=folder)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr + done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_options_reach_the_result(folder):
+    photochrom(folder / "b.png", "--saturation", "0", "-o", folder / "s.png")
+    colour = np.array(Image.open(folder / "s.png")).astype(int)
+    assert np.ptp(colour, axis=-1).max() == 0
+
+
+def test_methods_are_listed(folder):
+    listed = json.loads(photochrom("methods", "--json").stdout)
+    assert {"gray", "photochrom"} <= listed.keys()
+    assert len(listed["photochrom"]["weights_sha256"]) == 64
+
+
+def test_help_names_every_command_and_option():
+    text = photochrom("--help").stdout.decode()
+    for word in (
+        "--recursive",
+        "--resume",
+        "--watch",
+        "--vividness",
+        "evaluate",
+        "train",
+        "export",
+    ):
+        assert word in text
+
+
+def test_ctrl_c_leaves_whole_files_only(tmp_path):
+    for number in range(40):
+        Image.fromarray(drawn_picture(number, 600, 800)).convert("L").save(
+            tmp_path / f"{number}.jpg"
+        )
+    command = [sys.executable, "-c", "from photochrom.cli import main; main()", str(tmp_path)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("*-color.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    results = list(tmp_path.glob("*-color.jpg"))
+    assert 0 < len(results) < 40
+    for result in results:
+        Image.open(result).load()
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_watch_colours_what_appears(folder):
+    command = [sys.executable, "-c", "from photochrom.cli import main; main()", "--watch", "."]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder)
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("*-color.*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert sorted(p.name for p in folder.glob("*color*")) == ["a-color.jpg", "b-color.png"]

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photochrom.engine.obey import obey_hints
+from photochrom.methods.method import Hints
+
+WISH = np.array([55.0, -35.0])
+
+
+def hint(height, width, *spots, colour=WISH):
+    """Give hints of 4 x 4 pixels at (row, column) spots."""
+    ab, mask = np.zeros((height, width, 2), np.float32), np.zeros((height, width), np.float32)
+    for row, column in spots:
+        ab[row : row + 4, column : column + 4] = colour
+        mask[row : row + 4, column : column + 4] = 1
+    return Hints(ab, mask)
+
+
+@pytest.fixture
+def flat():
+    return np.full((64, 96), 50.0, np.float32)
+
+
+@given(st.integers(0, 2**31))
+def test_hinted_pixels_have_exactly_the_hints_colour(seed):
+    random = np.random.default_rng(seed)
+    mask = (random.random((13, 22)) < 0.2).astype(np.float32)
+    hints = Hints(random.uniform(-90, 90, (13, 22, 2)).astype(np.float32), mask)
+    lightness = random.uniform(0, 100, (13, 22)).astype(np.float32)
+    result = obey_hints(random.uniform(-90, 90, (13, 22, 2)), hints, lightness)
+    assert np.isfinite(result).all()
+    np.testing.assert_allclose(result[mask == 1], hints.ab[mask == 1], atol=1e-6)
+
+
+@given(st.integers(0, 2**31))
+def test_a_correction_is_never_larger_than_the_largest_miss(seed):
+    random = np.random.default_rng(seed)
+    mask = (random.random((24, 24)) < 0.1).astype(np.float32)
+    hints = Hints(random.uniform(-90, 90, (24, 24, 2)), mask)
+    ab = random.uniform(-90, 90, (24, 24, 2))
+    change = np.abs(obey_hints(ab, hints, random.uniform(0, 100, (24, 24))) - ab)
+    missed = np.abs((hints.ab - ab) * mask[..., None])
+    assert (change <= missed.max((0, 1)) + 1e-6).all()
+
+
+def test_near_pixels_of_the_same_lightness_follow(flat):
+    result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), flat)
+    np.testing.assert_allclose(result[30:34, 45], np.broadcast_to(WISH, (4, 2)), atol=6)
+
+
+def test_far_pixels_keep_the_methods_colours(flat):
+    ab = np.tile([12.0, 7.0], (64, 96, 1))
+    result = obey_hints(ab, hint(64, 96, (30, 40)), flat)
+    np.testing.assert_array_equal(result[:, 62:], ab[:, 62:])
+    np.testing.assert_array_equal(result[:, :20], ab[:, :20])
+
+
+def test_the_correction_fades_with_distance(flat):
+    result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), flat)
+    along = result[32, 44:70, 0]
+    assert (np.diff(along) <= 1e-9).all()
+    assert along[0] > 0.9 * WISH[0]
+    assert along[-1] == 0
+
+
+def test_the_correction_stops_at_an_edge_of_lightness(flat):
+    lightness = flat.copy()
+    lightness[:, 46:] = 95
+    result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), lightness)
+    assert not result[:, 46:].any()
+    assert result[31, 45, 0] > 0.9 * WISH[0]
+
+
+def test_two_hints_each_hold_their_neighbourhood(flat):
+    red, green = hint(64, 96, (30, 20)), hint(64, 96, (30, 70), colour=(-60.0, 40.0))
+    both = Hints(red.ab + green.ab, red.mask + green.mask)
+    result = obey_hints(np.zeros((64, 96, 2)), both, flat)
+    np.testing.assert_allclose(result[32, 25], WISH, atol=6)
+    np.testing.assert_allclose(result[32, 75], (-60, 40), atol=6)
+
+
+def test_a_hint_that_the_method_obeyed_already_changes_nothing(flat):
+    ab = np.tile(WISH, (64, 96, 1))
+    np.testing.assert_allclose(obey_hints(ab, hint(64, 96, (30, 40)), flat), ab, atol=1e-6)
+
+
+def test_without_hints_nothing_changes(flat):
+    ab = np.random.default_rng(0).uniform(-50, 50, (64, 96, 2))
+    np.testing.assert_array_equal(obey_hints(ab, hint(64, 96), flat), ab)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2)])
+@pytest.mark.parametrize("level", [0.0, 100.0])
+def test_the_smallest_pictures_and_the_ends_of_lightness_are_served(size, level):
+    hints = Hints(np.full((*size, 2), 20.0), np.ones(size))
+    result = obey_hints(np.zeros((*size, 2)), hints, np.full(size, level))
+    np.testing.assert_array_equal(result, hints.ab)

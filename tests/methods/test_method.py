@@ -1,0 +1,86 @@
+import json
+
+import numpy as np
+import pytest
+
+from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
+from photochrom.methods.method import Hints, MethodInfo, Prediction, Request, checked
+
+FULL = MethodInfo(
+    name="small",
+    paper="a paper",
+    licence="MIT",
+    working_px=(32, 96),
+    stride=32,
+    accepts=("hints", "vividness"),
+    requires=("hints",),
+    centres=((0.0, 10.0), (-20.0, 0.5)),
+    vividness_path=((0.0, 1.0, 0.0, 1.0), (1.0, 0.5, 0.5, 1.25)),
+    vividness=0.25,
+)
+GRAY = np.full((4, 6), 50, np.float32)
+
+
+def test_a_description_survives_the_way_through_json():
+    assert MethodInfo.from_table(json.loads(json.dumps(FULL.to_table()))) == FULL
+
+
+def test_a_description_needs_only_name_paper_and_licence():
+    least = MethodInfo.from_table({"name": "a", "paper": "b", "licence": "c"})
+    assert least == MethodInfo("a", "b", "c")
+
+
+@pytest.mark.parametrize("table", [{}, {"name": "a", "paper": "b"}, {**FULL.to_table(), "url": ""}])
+def test_a_description_with_a_missing_or_unknown_field_is_refused(table):
+    with pytest.raises(WeightsError, match="needs name, paper and licence"):
+        MethodInfo.from_table(table)
+
+
+@pytest.mark.parametrize(
+    ("ab", "mask"),
+    [((4, 6, 3), (4, 6)), ((4, 6), (4, 6)), ((6, 4, 2), (4, 6)), ((4, 6, 1, 2), (4, 6, 1))],
+)
+def test_hints_of_a_wrong_shape_are_refused(ab, mask):
+    with pytest.raises(ShapeError, match=r"Hints need ab of shape \(h, w, 2\)"):
+        Hints(np.zeros(ab), np.zeros(mask))
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (4, 6, 1), (0, 6), (4, 0)])
+def test_a_lightness_of_a_wrong_shape_is_refused(shape):
+    with pytest.raises(ShapeError, match=r"lightness needs shape \(h, w\)"):
+        Request(np.zeros(shape, np.float32))
+
+
+def test_hints_of_another_size_than_the_lightness_are_refused():
+    with pytest.raises(ShapeError, match=r"\(4, 6\); theirs is \(5, 6\)"):
+        Request(GRAY, Hints(np.zeros((5, 6, 2)), np.zeros((5, 6))))
+
+
+@pytest.mark.parametrize("vividness", [-0.01, 1.01, float("nan"), float("inf")])
+def test_a_vividness_outside_0_to_1_is_refused(vividness):
+    with pytest.raises(InvalidValueError, match=r"vividness needs 0 \(calm\) to 1 \(bold\)"):
+        Request(GRAY, vividness=vividness)
+
+
+@pytest.mark.parametrize("vividness", [None, 0, 0.5, 1])
+def test_every_vividness_from_0_to_1_is_taken(vividness):
+    assert Request(GRAY, vividness=vividness).vividness == vividness
+
+
+def test_a_sound_prediction_passes_unchanged():
+    prediction = Prediction(np.zeros((1, 4, 6, 2), np.float32))
+    assert checked(prediction, "small") is prediction
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 2), (1, 4, 6, 3), (1, 2, 4, 6), (2,)])
+def test_ab_of_a_wrong_shape_names_the_method(shape):
+    with pytest.raises(MethodOutputError, match=r"'small' must return ab of shape \(n, h, w, 2\)"):
+        checked(Prediction(np.zeros(shape)), "small")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_counted_and_name_the_method(bad):
+    ab = np.zeros((1, 4, 6, 2), np.float32)
+    ab[0, 1, 2], ab[0, 3, 3, 1] = bad, bad
+    with pytest.raises(MethodOutputError, match="'small' returned 3 numbers that are not finite"):
+        checked(Prediction(ab), "small")

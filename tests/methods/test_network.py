@@ -1,0 +1,134 @@
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from photochrom.errors import InvalidValueError, MethodOutputError, WeightsError
+from photochrom.methods.catalogue import load_method
+from photochrom.methods.method import METADATA_KEY, Hints, Request
+from photochrom.methods.network import NetworkMethod
+
+PLAIN = Request(np.linspace(0, 100, 64 * 96, dtype=np.float32).reshape(64, 96))
+
+
+@pytest.fixture(scope="module")
+def method(exported_network):
+    return NetworkMethod(exported_network.path, threads=1)
+
+
+def described_as(path, target, description):
+    """Write the network again with another description, or with none."""
+    import onnx
+
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: description} if description else {})
+    onnx.save(model, target)
+    return target
+
+
+def test_a_prediction_has_its_shapes_types_and_ranges(method):
+    prediction = method.predict(PLAIN, distribution=True)
+    assert prediction.ab.shape == (1, 16, 24, 2)
+    assert prediction.confidence.shape == (16, 24)
+    assert prediction.distribution.shape == (20, 16, 24)
+    assert {prediction.ab.dtype, prediction.confidence.dtype} == {np.dtype(np.float32)}
+    assert prediction.confidence.min() >= 0
+    assert prediction.confidence.max() <= 1
+    assert method.predict(PLAIN).distribution is None
+
+
+def test_the_same_request_gives_the_same_colours(method):
+    np.testing.assert_array_equal(method.predict(PLAIN).ab, method.predict(PLAIN).ab)
+
+
+def test_a_path_is_a_method(exported_network, method):
+    named = load_method(exported_network.path, threads=1)
+    assert named.info == method.info
+    np.testing.assert_array_equal(named.predict(PLAIN).ab, method.predict(PLAIN).ab)
+
+
+def test_the_default_vividness_is_the_described_one(method):
+    default = method.predict(replace(PLAIN, vividness=method.info.vividness)).ab
+    np.testing.assert_array_equal(default, method.predict(PLAIN).ab)
+
+
+def test_more_vividness_is_more_chroma(method):
+    chroma = [
+        np.hypot(*np.moveaxis(method.predict(replace(PLAIN, vividness=v)).ab, -1, 0)).mean()
+        for v in (0, 0.5, 1)
+    ]
+    assert chroma == sorted(chroma)
+    assert chroma[2] > 1.1 * chroma[0]
+
+
+def test_what_lies_outside_the_mask_is_no_hint(method):
+    mask = np.zeros((64, 96), np.float32)
+    mask[20:24, 30:34] = 1
+    clean = np.where(mask[..., None] > 0, 40.0, 0.0) * np.ones(2)
+    noisy = np.where(mask[..., None] > 0, 40.0, -99.0) * np.ones(2)
+    given = [method.predict(replace(PLAIN, hints=Hints(ab, mask))).ab for ab in (clean, noisy)]
+    np.testing.assert_array_equal(given[0], given[1])
+
+
+@pytest.mark.parametrize("shape", [(19,), (21,), (1, 20)])
+def test_a_histogram_over_other_bins_is_refused(method, shape):
+    with pytest.raises(InvalidValueError, match=r"'small' needs a histogram over its 20 bins"):
+        method.predict(replace(PLAIN, histogram=np.zeros(shape, np.float32)))
+
+
+@pytest.mark.parametrize("size", [(33, 64), (64, 40)])
+def test_a_size_off_the_stride_is_an_error_that_names_the_network(method, size):
+    with pytest.raises(MethodOutputError, match="'small' failed"):
+        method.predict(Request(np.full(size, 50, np.float32)))
+
+
+def test_the_right_hash_is_taken_and_a_wrong_one_refused(exported_network):
+    path = exported_network.path
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert NetworkMethod(path, digest).info.weights_sha256 == digest
+    with pytest.raises(WeightsError, match=rf"must be 0{{16}}\.\.\.; it is {digest[:16]}"):
+        NetworkMethod(path, "0" * 64)
+
+
+def test_a_damaged_file_is_refused(exported_network, tmp_path):
+    content = exported_network.path.read_bytes()
+    (tmp_path / "half.onnx").write_bytes(content[: len(content) // 2])
+    with pytest.raises(WeightsError, match=r"half\.onnx: is not a network"):
+        load_method(tmp_path / "half.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network"])
+def test_a_file_that_is_no_network_is_refused(tmp_path, content):
+    (tmp_path / "text.onnx").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"text\.onnx"):
+        load_method(tmp_path / "text.onnx")
+
+
+@pytest.mark.parametrize("name", ["none.onnx", "folder.onnx"])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, name):
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(WeightsError, match=rf"{name}: the network cannot be read"):
+        load_method(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        (None, "without photochrom's description.*photochrom export"),
+        ("{", "is not JSON"),
+        ("[1]", "needs to be a table"),
+        ('{"name": "x"}', "needs name, paper and licence"),
+    ],
+)
+def test_another_description_than_photochroms_is_refused(
+    exported_network, tmp_path, description, message
+):
+    path = described_as(exported_network.path, tmp_path / "other.onnx", description)
+    with pytest.raises(WeightsError, match=message):
+        load_method(path)
+
+
+def test_an_unknown_device_is_answered_with_those_that_are_there(exported_network):
+    with pytest.raises(InvalidValueError, match=r"'abacus' is not there\. .* has: .*cpu"):
+        load_method(exported_network.path, device="abacus")

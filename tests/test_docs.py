@@ -1,0 +1,30 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from photochrom.methods.catalogue import CATALOGUE
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_method_is_documented(name):
+    assert f"| `{name}` |" in (ROOT / "docs" / "methods.md").read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_every_link_to_a_file_leads_somewhere(document):
+    for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_every_option_that_is_named_exists(document):
+    source = "\n".join(f.read_text() for f in (ROOT / "src" / "photochrom" / "cli").glob("*.py"))
+    for line in document.read_text().splitlines():
+        for command in re.findall(r"photochrom [^`#|]*", line):
+            for option in re.findall(r"(?<=\s)--([a-z][a-z-]+)", command):
+                name = option.removeprefix("no-").replace("-", "_")
+                assert name in source or option in source or option == "help", option
