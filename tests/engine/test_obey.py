@@ -47,7 +47,9 @@ def test_a_correction_is_never_larger_than_the_largest_miss(seed):
 
 def test_near_pixels_of_the_same_lightness_follow(flat):
     result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), flat)
-    np.testing.assert_allclose(result[30:34, 45], np.broadcast_to(WISH, (4, 2)), atol=6)
+    shares = result[30:34, 45] / WISH
+    assert shares.min() > 0.75
+    np.testing.assert_allclose(shares[:, 0], shares[:, 1])  # the hint's own hue
 
 
 def test_far_pixels_keep_the_methods_colours(flat):
@@ -61,7 +63,7 @@ def test_the_correction_fades_with_distance(flat):
     result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), flat)
     along = result[32, 44:70, 0]
     assert (np.diff(along) <= 1e-9).all()
-    assert along[0] > 0.9 * WISH[0]
+    assert along[0] > 0.75 * WISH[0]
     assert along[-1] == 0
 
 
@@ -70,15 +72,15 @@ def test_the_correction_stops_at_an_edge_of_lightness(flat):
     lightness[:, 46:] = 95
     result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), lightness)
     assert not result[:, 46:].any()
-    assert result[31, 45, 0] > 0.9 * WISH[0]
+    assert result[31, 45, 0] > 0.75 * WISH[0]
 
 
 def test_two_hints_each_hold_their_neighbourhood(flat):
     red, green = hint(64, 96, (30, 20)), hint(64, 96, (30, 70), colour=(-60.0, 40.0))
     both = Hints(red.ab + green.ab, red.mask + green.mask)
     result = obey_hints(np.zeros((64, 96, 2)), both, flat)
-    np.testing.assert_allclose(result[32, 25], WISH, atol=6)
-    np.testing.assert_allclose(result[32, 75], (-60, 40), atol=6)
+    for column, wish in ((25, WISH), (75, np.array([-60, 40]))):
+        assert (result[32, column] / wish).min() > 0.75
 
 
 def test_a_hint_that_the_method_obeyed_already_changes_nothing(flat):

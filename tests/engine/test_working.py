@@ -49,22 +49,20 @@ def test_sides_are_multiples_of_the_stride_and_tiles_cover_all(height, width, sh
 def test_what_a_method_sees_at_once_is_bounded(height, width, short, stride):
     size = working_size(height, width, short, stride)
     start, stop = size.tiles[0]
-    seen = (stop - start) * min(size.height, size.width)
-    # Rounding to the stride may add half of one to each side.
-    slack = stride * (size.height + stop - start) / 2 + stride**2
-    assert seen <= MOST_PIXELS + slack
+    assert (stop - start) * min(size.height, size.width) <= MOST_PIXELS
 
 
-@given(st.integers(1, 9000), st.integers(1, 9000), STRIDES)
-def test_the_aspect_is_kept_up_to_the_rounding_of_each_side(height, width, stride):
-    size = working_size(height, width, 192, stride)
-    if max(height, width) > LONGEST * min(height, width):
+@given(st.integers(1, 9000), st.floats(1 / 3, 3), st.integers(64, 320), STRIDES)
+def test_the_aspect_is_kept_up_to_the_rounding_of_each_side(height, aspect, short, stride):
+    width = min(max(1, round(height * aspect)), LONGEST * height)
+    if height > LONGEST * width:
         return
-    scale = min(192, (MOST_PIXELS * min(height, width) / max(height, width)) ** 0.5) / min(
-        height, width
-    )
-    assert abs(size.height - height * scale) <= stride / 2 + 1e-6
-    assert abs(size.width - width * scale) <= stride / 2 + 1e-6
+    size = working_size(height, width, short, stride)
+    shortest, longest = sorted((height, width))
+    scale = min(short, (MOST_PIXELS * shortest / longest) ** 0.5) / shortest
+    within = stride / 2 if short <= 192 else stride  # rounded down where that is too many pixels
+    for side, given_side in ((size.height, height), (size.width, width)):
+        assert abs(side - given_side * scale) <= within + 1e-6
 
 
 @given(SIDES, SIDES)
@@ -77,8 +75,8 @@ def test_a_turned_picture_has_the_turned_size(height, width):
 @pytest.mark.parametrize(("height", "width"), [(1000, 3000), (3000, 1000)])
 def test_three_to_one_is_seen_whole_and_more_in_tiles(height, width):
     assert len(usual(height, width).tiles) == 1
-    longer = usual(height + (height > width) * 10, width + (width > height) * 10)
-    assert len(longer.tiles) > 1
+    longer = usual(height + (height > width) * 400, width + (width > height) * 400)
+    assert len(longer.tiles) == 2
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 20_000), (20_000, 1)])
@@ -89,7 +87,14 @@ def test_an_extreme_strip_has_the_most_tiles_and_no_more(height, width):
     assert size.is_wide == (width > height)
 
 
-@pytest.mark.parametrize("ratio", [3.2, 4, 5, 8, 12])
-def test_a_long_picture_is_hardly_stretched(ratio):
-    size = usual(200, round(200 * ratio))
-    assert 0.75 < size.width / size.height / ratio < 1.5
+@given(st.floats(3.01, 36))
+def test_a_long_picture_keeps_its_aspect_up_to_the_rounding(ratio):
+    size = usual(1000, round(1000 * ratio))
+    assert abs(size.width - 192 * ratio) <= 17
+
+
+@given(st.floats(3.01, 36))
+def test_tiles_overlap_by_a_quarter_or_more(ratio):
+    tiles = usual(1000, round(1000 * ratio)).tiles
+    length = tiles[0][1]
+    assert all(a[1] - b[0] >= length / 4 - 32 for a, b in pairwise(tiles))

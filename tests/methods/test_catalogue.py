@@ -3,11 +3,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from skimage import data, transform
 from tests.conftest import drawn_picture
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import UnknownMethodError
-from photochrom.methods.catalogue import CATALOGUE, load_method
+from photochrom.methods.catalogue import CATALOGUE, WEIGHTS, load_method
 from photochrom.methods.gray import Gray
 from photochrom.methods.method import CAPABILITIES, Hints, MethodInfo, Request, checked
 
@@ -84,6 +85,25 @@ def test_what_a_method_accepts_it_takes(method):
     whole = replace(method.info, requires=method.info.accepts)
     request = request_of(type("Described", (), {"info": whole}))
     checked(method.predict(request), method.info.name)
+
+
+def test_bold_has_more_chroma_than_calm(method):
+    if "vividness" not in method.info.accepts:
+        assert method.info.vividness_path == MethodInfo("a", "b", "c").vividness_path
+        return
+    side = 6 * method.info.stride
+    for picture in (data.astronaut(), data.coffee()[:, :400], data.chelsea()[:, :300]):
+        lightness = rgb_to_lab(transform.resize(picture, (side, side)))[..., 0].astype(np.float32)
+        calm, usual, bold = (
+            np.linalg.norm(method.predict(Request(lightness, vividness=v)).ab, axis=-1).mean()
+            for v in (0.0, method.info.vividness, 1.0)
+        )
+        assert calm < usual < bold
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.onnx")), ids=lambda path: path.name)
+def test_shipped_weights_hold_no_traces_of_the_machine_that_made_them(path):
+    assert b"stack_trace" not in path.read_bytes()
 
 
 def test_gray_leaves_the_photograph_as_it_is():

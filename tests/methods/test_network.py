@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from photochrom.errors import InvalidValueError, MethodOutputError, WeightsError
+from photochrom.errors import InvalidValueError, ShapeError, WeightsError
 from photochrom.methods.catalogue import load_method
 from photochrom.methods.method import METADATA_KEY, Hints, Request
 from photochrom.methods.network import NetworkMethod
@@ -53,15 +53,6 @@ def test_the_default_vividness_is_the_described_one(method):
     np.testing.assert_array_equal(default, method.predict(PLAIN).ab)
 
 
-def test_more_vividness_is_more_chroma(method):
-    chroma = [
-        np.hypot(*np.moveaxis(method.predict(replace(PLAIN, vividness=v)).ab, -1, 0)).mean()
-        for v in (0, 0.5, 1)
-    ]
-    assert chroma == sorted(chroma)
-    assert chroma[2] > 1.1 * chroma[0]
-
-
 def test_what_lies_outside_the_mask_is_no_hint(method):
     mask = np.zeros((64, 96), np.float32)
     mask[20:24, 30:34] = 1
@@ -77,9 +68,9 @@ def test_a_histogram_over_other_bins_is_refused(method, shape):
         method.predict(replace(PLAIN, histogram=np.zeros(shape, np.float32)))
 
 
-@pytest.mark.parametrize("size", [(33, 64), (64, 40)])
-def test_a_size_off_the_stride_is_an_error_that_names_the_network(method, size):
-    with pytest.raises(MethodOutputError, match="'small' failed"):
+@pytest.mark.parametrize("size", [(33, 64), (64, 40), (1, 1)])
+def test_a_size_off_the_stride_is_refused(method, size):
+    with pytest.raises(ShapeError, match=r"'small' needs sides that are multiples of 32"):
         method.predict(Request(np.full(size, 50, np.float32)))
 
 

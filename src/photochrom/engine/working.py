@@ -51,14 +51,25 @@ def working_size(height: int, width: int, short_side_px: int, stride: int) -> Wo
     """
     ratio = max(height, width) / min(height, width)
     if ratio <= LONGEST:
-        short = min(short_side_px, (MOST_PIXELS / ratio) ** 0.5)
-        scale = short / min(height, width)
-        sides = [max(stride, round(side * scale / stride) * stride) for side in (height, width)]
-        return WorkingSize(sides[0], sides[1], ((0, max(sides)),))
-    short = max(stride, round(min(short_side_px, (MOST_PIXELS / LONGEST) ** 0.5) / stride) * stride)
+        scale = min(short_side_px, (MOST_PIXELS / ratio) ** 0.5) / min(height, width)
+        high, wide = _multiples((height * scale, width * scale), stride)
+        return WorkingSize(high, wide, ((0, max(high, wide)),))
+    side = min(short_side_px, (MOST_PIXELS / LONGEST) ** 0.5)
+    short = min(_multiples((side, LONGEST * side), stride))
     tile = round(LONGEST * short / stride) * stride
     step = round(tile * (1 - OVERLAP) / stride) * stride
-    count = min(MOST_TILES, max(2, 1 + -(-round(ratio * short - tile) // step)))
-    long = tile + (count - 1) * step
-    tiles = tuple((i * step, i * step + tile) for i in range(count))
+    most = tile + (MOST_TILES - 1) * step
+    long = min(most, max(tile, round(ratio * short / stride) * stride))
+    count = 1 + -(-(long - tile) // step)
+    gap = (long - tile) / stride / max(1, count - 1)  # at most `step`: the aspect is kept
+    starts = [round(i * gap) * stride for i in range(count)]
+    tiles = tuple((start, start + tile) for start in starts)
     return WorkingSize(short, long, tiles) if width >= height else WorkingSize(long, short, tiles)
+
+
+def _multiples(sides: tuple[float, float], stride: int) -> tuple[int, int]:
+    """Bring sides to the nearest multiples of the stride, or below where those are too many."""
+    nearest = [max(1, round(side / stride)) * stride for side in sides]
+    if nearest[0] * nearest[1] > MOST_PIXELS:
+        nearest = [max(1, int(side / stride)) * stride for side in sides]
+    return nearest[0], nearest[1]

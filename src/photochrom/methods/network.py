@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.errors import InvalidValueError, MethodOutputError, WeightsError
+from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request
 
 PROVIDERS = {
@@ -74,9 +74,16 @@ class NetworkMethod:
 
         Raises
         ------
+        ShapeError
+            If a side is not a multiple of the network's stride.
         MethodOutputError
             If ONNX Runtime fails.
         """
+        if any(side % self.info.stride for side in request.lightness.shape):
+            raise ShapeError(
+                f"'{self.info.name}' needs sides that are multiples of {self.info.stride}; "
+                f"the lightness has {request.lightness.shape}."
+            )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
         wanted = [n for n in self._outputs if n != "logits" or distribution]
         try:

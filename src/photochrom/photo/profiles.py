@@ -9,7 +9,8 @@ import numpy as np
 import pyvips
 
 from photochrom.color.lab import XYZ_TO_RGB, linear_to_srgb
-from photochrom.photo.tone import XYZ_MAX, import_xyz
+from photochrom.photo.icc import CurveProfile, curve_profile
+from photochrom.photo.tone import TOP, XYZ_MAX, import_xyz, srgb_table
 
 SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
 SRGB_TOLERANCE = 1 / 255  # libvips' own sRGB profile departs by half of it in the shadows
@@ -77,6 +78,18 @@ def srgb_to_profile(image: pyvips.Image, profile: bytes, *, sixteen_bit: bool) -
     sixteen_bit : bool
         Whether the result is ushort.
     """
+    exact = curve_profile(profile)
+    if exact is not None and exact.to_xyz is not None:
+        return _encode(image, exact, sixteen_bit)
     light = image.icc_import(input_profile="srgb", pcs="xyz", intent="relative").copy()
     light.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     return light.icc_export(pcs="xyz", intent="relative", depth=16 if sixteen_bit else 8)
+
+
+def _encode(image: pyvips.Image, exact: CurveProfile, sixteen_bit: bool) -> pyvips.Image:
+    decode = srgb_table(TOP[image.format] + 1).astype(np.float32)
+    linear = image.maplut(pyvips.Image.new_from_array(decode[None, :, None]))
+    steps = linear.recomb(exact.from_srgb().tolist()).linear(65535.0, 0.5).cast("ushort")
+    top, kind = (65535, np.uint16) if sixteen_bit else (255, np.uint8)
+    encode = pyvips.Image.new_from_array(exact.encoding(top).astype(kind)[None])
+    return steps.maplut(encode).copy(interpretation="rgb16" if sixteen_bit else "srgb")

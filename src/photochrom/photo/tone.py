@@ -5,9 +5,10 @@ light). Gray pictures keep their own codes, so that nothing is rounded; their ta
 curve, or what an embedded gray profile (gamma 2.2, dot gain) makes of the ramp of all codes.
 Colours become CIE lightness, quantised to 16 bits.
 
-Y of a colour with a profile: libvips imports it to XYZ with relative colorimetric intent, adapted
-from the profile's D50 to D65 by Bradford (measured to 1e-4: sRGB's own primaries come back), and Y
-is taken. Y of a colour without: the weights of `photochrom.color.lab`.
+Y of a colour with a profile of curves and a matrix is computed exactly; see `photochrom.photo.icc`.
+With any other profile libvips imports it to XYZ with relative colorimetric intent. Both adapt from
+the profile's D50 to D65 by Bradford (measured to 1e-4: sRGB's own primaries come back). Y of a
+colour without a profile: the weights of `photochrom.color.lab`.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from photochrom.color.lab import (
     luminance_to_lightness,
     srgb_to_linear,
 )
+from photochrom.photo.icc import curve_profile
 
 TOP = {"uchar": 255, "ushort": 65535}
 XYZ_MAX = 100.0  # libvips' Y of white
@@ -76,6 +78,9 @@ def tone_of_gray(codes: pyvips.Image, profile: bytes | None) -> Tone:
 
 @cache
 def _profile_table(profile: bytes, levels: int) -> np.ndarray:
+    exact = curve_profile(profile)
+    if exact is not None:
+        return exact.linear(levels)[:, 0]
     kind, interpretation = (np.uint8, "b-w") if levels == 256 else (np.uint16, "grey16")
     ramp = pyvips.Image.new_from_array(np.arange(levels, dtype=kind)[None, :, None])
     luminance = import_xyz(ramp.copy(interpretation=interpretation), profile)[1]
@@ -96,18 +101,25 @@ def tone_of_colour(colour: pyvips.Image, profile: bytes | str | None) -> Tone:
     profile : bytes, str or None
         An ICC profile, or the name of one of libvips' own ('cmyk'); None stands for sRGB.
     """
-    if profile is None:
-        # The weights are in the table, so that one look-up and one sum give Y.
-        luminance = colour.maplut(_weighted_srgb(TOP[colour.format] + 1)).bandmean() * 3.0
-    else:
+    weighted = _weighted_light(profile, TOP[colour.format] + 1)
+    if weighted is None:
         luminance = import_xyz(colour, profile)[1] / XYZ_MAX
+    else:  # the weights are in the table, so that one look-up and one sum give Y
+        luminance = colour.maplut(weighted).bandmean() * 3.0
     steps = luminance.linear(65535.0, 0.5).cast("ushort")
     return Tone(steps.maplut(_lightness_of_luminance()), lightness_table())
 
 
 @cache
-def _weighted_srgb(levels: int) -> pyvips.Image:
-    table = srgb_table(levels)[:, None] * np.array(LUMINANCE)
+def _weighted_light(profile: bytes | str | None, levels: int) -> pyvips.Image | None:
+    """Give each channel's share of Y for each code; None for a profile that has no such table."""
+    if profile is None:
+        table = srgb_table(levels)[:, None] * np.array(LUMINANCE)
+    else:
+        exact = curve_profile(profile) if isinstance(profile, bytes) else None
+        if exact is None or exact.to_xyz is None:
+            return None
+        table = exact.linear(levels) * exact.luminance_weights()
     return pyvips.Image.new_from_array(table.astype(np.float32)[None])
 
 
@@ -117,8 +129,10 @@ def _lightness_of_luminance() -> pyvips.Image:
     return pyvips.Image.new_from_array(np.round(codes).astype(np.uint16)[None, :, None])
 
 
-def import_xyz(image: pyvips.Image, profile: bytes | str) -> pyvips.Image:
-    """Convert device colours to XYZ (D65, Y of white 100) through a profile."""
+def import_xyz(image: pyvips.Image, profile: bytes | str | None) -> pyvips.Image:
+    """Convert device colours to XYZ (D65, Y of white 100) through a profile, or from sRGB."""
+    if profile is None:
+        profile = "srgb"
     if isinstance(profile, str):
         return image.icc_import(input_profile=profile, pcs="xyz", intent="relative")
     tagged = image.copy()
