@@ -77,7 +77,7 @@ def test_no_picture_is_written_to_a_terminal(folder):
         (["a.jpg", "--saturation", "-1"], 2, b"saturation"),
         (["a.jpg", "--no-such-option"], 2, b"no-such-option"),
         (["a.jpg", "--format", "bmp"], 2, b"bmp"),
-        ([], 1, b"photochrom old-photo.jpg"),
+        ([], 0, b"photochrom old-photo.jpg"),
         (["below", "--max-megapixels", "0.0001"], 1, b"megapixels"),
         (["train", "none.toml", "--data", "."], 1, b"none.toml"),
     ],

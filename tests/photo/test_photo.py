@@ -228,3 +228,11 @@ def test_wrong_arrays_are_refused_with_what_they_are(array, error, message):
 def test_a_size_of_nothing_is_refused(gray):
     with pytest.raises(InvalidValueError, match="0 x 5 asked"):
         Photo.from_array(gray).small_lightness(0, 5)
+
+
+def test_a_file_that_has_changed_is_read_anew(tmp_path):
+    path = tmp_path / "same.png"
+    for level in (30, 200):
+        Image.fromarray(np.full((40, 50), level, np.uint8)).save(path)
+        tone = Photo.open(path).tone()
+        assert tone.codes.avg() == level

@@ -6,6 +6,7 @@ import sys
 from cyclopts import App, CycloptsError
 
 from photochrom import __version__
+from photochrom.cli.pipe import PIPE
 from photochrom.errors import PhotochromError
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
@@ -34,7 +35,10 @@ def _build() -> App:
 def main() -> None:
     """Run the command; a PhotochromError becomes one line and exit code 1, misuse 2."""
     try:
-        _build()(exit_on_error=False, print_error=True)
+        # A lone hyphen would be read as an option.
+        words = [str(PIPE) if word == "-" else word for word in sys.argv[1:]]
+        words = words or ["--help"]
+        _build()(words, exit_on_error=False, print_error=True)
     except CycloptsError:
         sys.exit(USAGE)
     except PhotochromError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.cli.pipe import PIPE
 from photochrom.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from photochrom.engine.colorize import Colorizer
 
 Format = Literal["jpeg", "png", "tiff", "webp", "avif"]
-STDIN = Path("-")
 
 
 def colorize(
@@ -80,8 +80,8 @@ def colorize(
     from photochrom.methods.network import cores
 
     if not sources:
-        raise InvalidValueError("Name a photograph: photochrom old-photo.jpg. Help: --help.")
-    piped = STDIN in sources or output == STDIN
+        raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
+    piped = PIPE in sources or output == PIPE
     if piped and (len(sources) > 1 or watch):
         raise InvalidValueError("Standard input or output takes exactly one photograph.")
     many = watch or len(sources) > 1 or sources[0].is_dir()
@@ -112,11 +112,11 @@ def _pipe(
     options: dict[str, Any],
 ) -> int:
     """Colour standard input, or to standard output."""
-    to_stdout = output is None or output == STDIN
+    to_stdout = output is None or output == PIPE
     if to_stdout and sys.stdout.isatty():
         raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
     coloured = colorizer.colorize_file(
-        sys.stdin.buffer if source == STDIN else source,
+        sys.stdin.buffer if source == PIPE else source,
         None if to_stdout else output,
         format=format,
         quality=quality,

@@ -107,6 +107,9 @@ def export(checkpoint: Path, target: Path, /, *, info: Path | None = None) -> No
 
     from photochrom.training.export import export as export_checkpoint
 
-    table = tomllib.loads(info.read_text()) if info else None
+    try:
+        table = tomllib.loads(info.read_text()) if info else None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{info}: is not a readable TOML file ({error}).") from error
     described = export_checkpoint(checkpoint, target, table)
     _line(f"Wrote {target}: {described.name}, stride {described.stride}.")

@@ -4,18 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# EXIF orientation -> whether the upright picture is transposed, then its rows, its columns turned
-# round, to lie as in its file.
-UPRIGHT_TO_STORED = {
-    1: (False, False, False),
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, True, False),
-    7: (True, True, True),
-    8: (True, False, True),
-}
+from photochrom.photo.orientation import to_stored
 
 
 @dataclass(frozen=True)
@@ -57,12 +46,4 @@ class ColourField:
         -------
         ColourField
         """
-        planes = self.planes
-        transposed, rows_turned, columns_turned = UPRIGHT_TO_STORED[orientation]
-        if transposed:
-            planes = planes.transpose(1, 0, 2)
-        if rows_turned:
-            planes = planes[::-1]
-        if columns_turned:
-            planes = planes[:, ::-1]
-        return ColourField.of(np.ascontiguousarray(planes))
+        return ColourField.of(np.ascontiguousarray(to_stored(self.planes, orientation)))
