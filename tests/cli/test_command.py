@@ -91,8 +91,8 @@ def test_misuse_is_one_clear_line_and_an_exit_code(folder, words, code, said):
 
 def test_options_reach_the_result(folder):
     photochrom(folder / "b.png", "--saturation", "0", "-o", folder / "s.png")
-    colour = np.array(Image.open(folder / "s.png")).astype(int)
-    assert np.ptp(colour, axis=-1).max() == 0
+    with Image.open(folder / "s.png") as colour:
+        assert np.ptp(np.array(colour).astype(int), axis=-1).max() == 0
 
 
 def test_methods_are_listed(folder):
@@ -131,7 +131,8 @@ def test_ctrl_c_leaves_whole_files_only(tmp_path):
     results = list(tmp_path.glob("*-color.jpg"))
     assert 0 < len(results) < 40
     for result in results:
-        Image.open(result).load()
+        with Image.open(result) as whole:
+            whole.load()
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -145,3 +146,18 @@ def test_watch_colours_what_appears(folder):
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=30)
     assert sorted(p.name for p in folder.glob("*color*")) == ["a-color.jpg", "b-color.png"]
+
+
+def test_evaluate_prints_every_row_and_writes_a_report(picture_folder, tmp_path):
+    done = photochrom("evaluate", "--data", picture_folder, "--limit", "2", "-o", tmp_path / "r.md")
+    assert done.returncode == 0, done.stderr
+    for row in ("gray", "mean-colour", "oracle-mean", "photochrom"):
+        assert row in done.stdout.decode()
+        assert row in (tmp_path / "r.md").read_text()
+
+
+def test_a_contact_sheet_is_drawn(picture_folder, tmp_path):
+    done = photochrom("evaluate", "--data", picture_folder, "--sheet", tmp_path / "sheet.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 500

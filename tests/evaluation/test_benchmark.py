@@ -68,3 +68,26 @@ def test_limit_keys_and_progress(parquet):
 def test_keys_that_are_nowhere_leave_nothing_to_judge(parquet):
     with pytest.raises(DataError, match="at least one photograph"):
         evaluate(parquet, [], keys=["nobody"])
+
+
+def test_the_shipped_method_is_measured_through_the_engine(parquet):
+    found = evaluate(
+        parquet, ["photochrom"], vividnesses=(0, 1), hint_counts=(0, 20), limit=2, resamples=20
+    )
+    assert [row.name for row in found.rows] == [
+        "gray",
+        "mean-colour",
+        "oracle-mean",
+        "photochrom",
+    ]
+    calm, bold = found.curve("vividness", "photochrom")
+    assert calm.share.value < bold.share.value
+    bare, hinted = found.hint_curve("photochrom")
+    assert bare.psnr.value < hinted.psnr.value
+
+
+def test_two_workers_give_what_one_gives(parquet):
+    one, two = (
+        evaluate(parquet, ["photochrom"], resamples=5, workers=workers).rows for workers in (1, 2)
+    )
+    assert one == two
