@@ -17,6 +17,7 @@ from photochrom.photo.tone import Tone
 VIPS_WHITE = (95.0470, 100.0, 108.8827)  # libvips' D65, which its Lab2XYZ scales by
 STEPS_PER_CELL = 4  # the field is interpolated to this, then repeated: its steps cannot be seen
 LINEAR_MAX = 65535
+TINY, HUGE = 1e-9, 1e12
 
 
 def join(tone: Tone, field: ColourField, *, sixteen_bit: bool = False) -> pyvips.Image:
@@ -39,17 +40,17 @@ def join(tone: Tone, field: ColourField, *, sixteen_bit: bool = False) -> pyvips
     """
     codes = tone.codes
     lightness = codes.maplut(_table(luminance_to_lightness(tone.luminance)))
-    luminance = codes.maplut(_table(tone.luminance))
     ab = _field_at(field, lightness)
     lab = lightness.bandjoin(ab).copy(interpretation="lab")
-    linear = lab.Lab2XYZ().recomb(_RGB_FROM_VIPS_XYZ)
-    bounded = _bound_chroma(linear, luminance)
-    levels = bounded.linear(LINEAR_MAX, 0.5).cast("ushort")
-    encoded = levels.maplut(_srgb_table(sixteen_bit))
+    chroma = lab.Lab2XYZ().recomb(_CHROMA_FROM_VIPS_XYZ)
+    encoded = _bound_chroma(chroma, tone).cast("ushort").maplut(_srgb_table(sixteen_bit))
     return encoded.copy(interpretation="rgb16" if sixteen_bit else "srgb")
 
 
-_RGB_FROM_VIPS_XYZ = (np.array(XYZ_TO_RGB) * (np.array(WHITE) / np.array(VIPS_WHITE))).tolist()
+# linear sRGB less its luminance, which is the Y of libvips over 100
+_CHROMA_FROM_VIPS_XYZ = (
+    np.array(XYZ_TO_RGB) * (np.array(WHITE) / np.array(VIPS_WHITE)) - (0, 1 / VIPS_WHITE[1], 0)
+).tolist()
 
 
 def _field_at(field: ColourField, lightness: pyvips.Image) -> pyvips.Image:
@@ -97,16 +98,21 @@ def enlarge(planes: np.ndarray, width: int, height: int) -> pyvips.Image:
     return stretched.zoom(repeat_x, repeat_y).crop(0, 0, width, height)
 
 
-def _bound_chroma(linear: pyvips.Image, luminance: pyvips.Image) -> pyvips.Image:
-    """Y + t (rgb - Y) with the largest t in [0, 1] that stays in gamut; see color.gamut."""
-    chroma = linear - luminance
+def _bound_chroma(chroma: pyvips.Image, tone: Tone) -> pyvips.Image:
+    """Y + (rgb - Y) / excess, the least excess >= 1 that stays in gamut; see color.gamut.
+
+    Scaled to 16 bits, half a step up for the cast that follows: what depends on lightness alone
+    is in the tables, so that few passes are left.
+    """
+    y = tone.luminance
+    luminance = tone.codes.maplut(_table(LINEAR_MAX * y + 0.5))
+    per_room_above = tone.codes.maplut(_table(1 / (LINEAR_MAX * (1 - y + TINY))))
+    per_room_below = tone.codes.maplut(_table(-1 / (LINEAR_MAX * (y + TINY))))
     red, green, blue = chroma[0], chroma[1], chroma[2]
-    above = red.maxpair(green).maxpair(blue)
-    below = -red.minpair(green).minpair(blue)
-    # The divisors are at least what the quotient may be, so that t <= 1 without another pass.
-    share_above = (1 - luminance) / above.maxpair(1 - luminance + 1e-9)
-    share_below = luminance / below.maxpair(luminance + 1e-9)
-    return chroma * share_above.minpair(share_below) + luminance
+    above = red.maxpair(green).maxpair(blue) * per_room_above
+    below = red.minpair(green).minpair(blue) * per_room_below
+    excess = above.maxpair(below).clamp(min=1 / LINEAR_MAX, max=HUGE)
+    return chroma / excess + luminance
 
 
 def _table(values: np.ndarray) -> pyvips.Image:
