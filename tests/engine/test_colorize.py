@@ -134,7 +134,7 @@ def test_stored_orientation_does_not_change_the_colours(colorizer, gray, tmp_pat
     result = Image.open(io.BytesIO(colorizer.colorize(encoded(np.array(turned), "PNG", exif=exif))))
     assert result.getexif()[0x0112] == 6
     stood = np.array(result.transpose(Image.Transpose.ROTATE_270)).astype(int)
-    assert np.abs(stood - np.array(upright)).mean() < 1.5
+    assert np.abs(stood - np.array(upright)).mean() < 3
 
 
 def test_colour_follows_a_hint_where_it_is(colorizer):

@@ -9,7 +9,7 @@ from photochrom.methods.gray import Gray
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "2bfd881c3e68ae6b39595dd6ff4521d2cf794bc6aeaaa09e66083d82e474ff60"
+PHOTOCHROM_SHA256 = "9414b40253994feb21384c483c81f3d015ede2f3680df2693ad50594075aa37a"
 
 
 def _photochrom(device: str, threads: int) -> Method:

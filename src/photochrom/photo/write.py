@@ -29,6 +29,7 @@ from photochrom.photo.render import (
     unchanged_page,
     with_alpha,
 )
+from photochrom.photo.stream import failure_of
 from photochrom.photo.tiff import TiffError, append_page, write_metadata
 
 
@@ -129,7 +130,13 @@ def write_photo(
             part = folder / "picture"
         else:
             part = stack.enter_context(atomic_target(path))
-        notes = _write_pages(photo, colour_pages, part, name, target_format, quality, marker)
+        try:
+            notes = _write_pages(photo, colour_pages, part, name, target_format, quality, marker)
+        except PhotoError as error:
+            for failure in map(failure_of, colour_pages):
+                if isinstance(failure, pyvips.Error):
+                    raise unreadable(photo.name, failure) from error
+            raise
         data = part.read_bytes() if path is None else None
     return Written(target_format, path, data, tuple(dict.fromkeys(notes)))
 

@@ -1,0 +1,128 @@
+"""Rows that Python makes, as a picture that libvips streams.
+
+libvips pulls pixels and its binding lets no Python function be asked for them, but it reads files
+from any source, also from one that makes its bytes when they are asked for. An uncompressed
+BigTIFF, whose strips lie in order, costs nothing to read: a header, then the rows themselves.
+"""
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pyvips
+
+STRIP_PIXELS = 2**18
+SHORT, LONG, LONG8 = 3, 4, 16  # TIFF field types
+
+
+def rows_in_strip(width: int) -> int:
+    """Give the rows that `picture_of` expects at a time."""
+    return max(1, STRIP_PIXELS // width)
+
+
+def picture_of(strips: Iterator[np.ndarray], width: int, height: int, bits: int) -> pyvips.Image:
+    """Make a sequential picture of rows that are made as they are read.
+
+    Parameters
+    ----------
+    strips : iterator of array, (rows_in_strip, width, 3)
+        uint8 or uint16, top to bottom; the last may be shorter.
+    width, height : int
+        In pixels.
+    bits : int
+        8 or 16.
+
+    Returns
+    -------
+    pyvips.Image
+        sRGB, three bands, to be read once.
+    """
+    file = _VirtualFile(_header(width, height, bits), strips)
+    source = pyvips.SourceCustom()
+    source.on_read(file.read)
+    source.on_seek(file.seek)
+    picture = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
+    picture._references.append(file)  # what the binding itself keeps alive beside a picture
+    return picture
+
+
+def failure_of(picture: pyvips.Image | None) -> Exception | None:
+    """Give what stopped the rows of a picture of `picture_of`; None if nothing did."""
+    kept = [] if picture is None else picture._references
+    return next((file.failure for file in kept if isinstance(file, _VirtualFile)), None)
+
+
+def _header(width: int, height: int, bits: int) -> bytes:
+    """Give a BigTIFF's head: all of the file but the pixels."""
+    rows = rows_in_strip(width)
+    row_bytes = width * 3 * bits // 8
+    count = -(-height // rows)
+    sizes = [rows * row_bytes] * (count - 1) + [(height - rows * (count - 1)) * row_bytes]
+    entries = 10
+    tables_at = 16 + 8 + 20 * entries + 8
+    pixels_at = tables_at + 16 * count
+    offsets = [pixels_at + i * rows * row_bytes for i in range(count)]
+
+    def entry(tag: int, kind: int, number: int, value: bytes) -> bytes:
+        return struct.pack("<HHQ", tag, kind, number) + value.ljust(8, b"\0")
+
+    def table(tag: int, values: list[int], place: int) -> bytes:
+        value = values[0] if count == 1 else place
+        return entry(tag, LONG8, count, struct.pack("<Q", value))
+
+    directory = [
+        entry(256, LONG, 1, struct.pack("<I", width)),
+        entry(257, LONG, 1, struct.pack("<I", height)),
+        entry(258, SHORT, 3, struct.pack("<3H", bits, bits, bits)),
+        entry(259, SHORT, 1, struct.pack("<H", 1)),  # not compressed
+        entry(262, SHORT, 1, struct.pack("<H", 2)),  # RGB
+        table(273, offsets, tables_at),
+        entry(277, SHORT, 1, struct.pack("<H", 3)),
+        entry(278, LONG, 1, struct.pack("<I", rows)),
+        table(279, sizes, tables_at + 8 * count),
+        entry(284, SHORT, 1, struct.pack("<H", 1)),  # channels interleaved
+    ]
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16)
+    tables = struct.pack(f"<{2 * count}Q", *offsets, *sizes)
+    return head + struct.pack("<Q", entries) + b"".join(directory) + bytes(8) + tables
+
+
+class _VirtualFile:
+    """A file whose head is at hand and whose rest is made as it is read, once, in order."""
+
+    def __init__(self, head: bytes, strips: Iterator[np.ndarray]) -> None:
+        self.head, self.strips = head, strips
+        self.position = 0
+        self.start, self.strip = len(head), memoryview(b"")
+        self.failure: Exception | None = None
+
+    def read(self, size: int) -> bytes:
+        """Give the next bytes, perhaps fewer than asked for; none at the end."""
+        if self.position < len(self.head):
+            part = self.head[self.position : self.position + size]
+        else:
+            while self.position >= self.start + len(self.strip):
+                self.start += len(self.strip)
+                following = self._next()
+                if following is None:
+                    return b""
+                self.strip = memoryview(np.ascontiguousarray(following)).cast("B")
+            offset = self.position - self.start
+            part = bytes(self.strip[offset : offset + size])
+        self.position += len(part)
+        return part
+
+    def _next(self) -> np.ndarray | None:
+        """Make the next strip; a failure ends the file, since nothing may be raised into C."""
+        try:
+            return next(self.strips, None)
+        except Exception as error:  # whatever the rows' maker raises: it is kept and told later
+            self.failure = error
+            return None
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Move as a file does; the end is not known, and is not asked for."""
+        if whence == 2:
+            return -1
+        self.position = offset + (self.position if whence == 1 else 0)
+        return self.position
