@@ -12,8 +12,8 @@ from photochrom.errors import InvalidValueError, UnwritablePhotoError
 if TYPE_CHECKING:
     from photochrom.evaluation.results import Evaluation
 
-VIVIDNESSES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
-SATURATIONS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+VIVIDNESSES = (0.0, 0.25, 0.4, 0.5, 0.6, 0.75, 1.0)
+SATURATIONS = (0.5, 1.0, 2.0, 4.0, 6.0)
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from photochrom.methods.gray import Gray
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "9414b40253994feb21384c483c81f3d015ede2f3680df2693ad50594075aa37a"
+PHOTOCHROM_SHA256 = "8a7753430fd0f93325af36e2e87335f0f8d354adff7137e2a676a0874d2067a8"
 
 
 def _photochrom(device: str, threads: int) -> Method:

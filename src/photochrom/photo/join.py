@@ -138,7 +138,7 @@ class _Join:
 def _bounded(f: np.ndarray, field: np.ndarray, channel: int) -> np.ndarray:
     """Give f of X or Z: slope * f + offset within the bounds, added to f."""
     slope, offset, low, high = (field[2 * i + channel] for i in range(4))
-    added = f * slope
+    added: np.ndarray = f * slope
     added += offset
     np.maximum(added, low, out=added)
     np.minimum(added, high, out=added)
@@ -147,7 +147,7 @@ def _bounded(f: np.ndarray, field: np.ndarray, channel: int) -> np.ndarray:
 
 
 def _expand(f: np.ndarray) -> np.ndarray:
-    cubed = f * f
+    cubed: np.ndarray = f * f
     cubed *= f
     dark = f <= np.float32(DELTA)
     if dark.any():
@@ -171,4 +171,4 @@ def _as_f(field: ColourField) -> np.ndarray:
 def _srgb_table(sixteen_bit: bool) -> np.ndarray:
     encoded = linear_to_srgb(np.arange(LINEAR_MAX + 1) / LINEAR_MAX)
     kind, top = (np.uint16, 65535) if sixteen_bit else (np.uint8, 255)
-    return np.round(encoded * top).astype(kind)
+    return np.asarray(np.round(encoded * top), dtype=kind)

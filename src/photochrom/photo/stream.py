@@ -106,7 +106,7 @@ class _VirtualFile:
                 following = self._next()
                 if following is None:
                     return b""
-                self.strip = memoryview(np.ascontiguousarray(following)).cast("B")
+                self.strip = np.ascontiguousarray(following).data.cast("B")
             offset = self.position - self.start
             part = bytes(self.strip[offset : offset + size])
         self.position += len(part)
