@@ -57,19 +57,23 @@ def _pool() -> ThreadPoolExecutor:
 
 def _strips(tone: Tone, work: "_Join") -> Iterator[np.ndarray]:
     """Read the codes in order and colour a few strips ahead of who asks for them."""
-    width, height = tone.codes.width, tone.codes.height
-    rows = rows_in_strip(width)
-    region = pyvips.Region.new(tone.codes)
-    kind = np.uint8 if tone.codes.format == "uchar" else np.uint16
+    height, rows = tone.codes.height, rows_in_strip(tone.codes.width)
     ahead: deque[Future[np.ndarray]] = deque()
-    for top in range(0, height, rows):
-        count = min(rows, height - top)
-        codes = np.frombuffer(region.fetch(0, top, width, count), kind).reshape(count, width)
-        ahead.append(_pool().submit(work.strip, codes, top))
-        if len(ahead) > 2 * (os.cpu_count() or 1):
+    with ThreadPoolExecutor(1) as reader:  # a region of libvips belongs to one thread
+        region = reader.submit(pyvips.Region.new, tone.codes).result()
+        for top in range(0, height, rows):
+            codes = reader.submit(_fetch, region, tone, top, min(rows, height - top))
+            ahead.append(_pool().submit(work.strip, codes, top))
+            if len(ahead) > 2 * (os.cpu_count() or 1):
+                yield ahead.popleft().result()
+        while ahead:
             yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
+
+
+def _fetch(region: pyvips.Region, tone: Tone, top: int, rows: int) -> np.ndarray:
+    kind = np.uint8 if tone.codes.format == "uchar" else np.uint16
+    pixels = region.fetch(0, top, tone.codes.width, rows)
+    return np.frombuffer(pixels, kind).reshape(rows, tone.codes.width)
 
 
 class _Join:
@@ -94,8 +98,9 @@ class _Join:
         self.after = np.minimum(self.before + 1, cells - 1)
         self.share = (centres - self.before).astype(np.float32)
 
-    def strip(self, codes: np.ndarray, top: int) -> np.ndarray:
+    def strip(self, read: "Future[np.ndarray]", top: int) -> np.ndarray:
         """Colour some rows: codes (h, W) from row `top` on -> (h, W, 3)."""
+        codes = read.result()
         out = np.empty((*codes.shape, 3), self.encode.dtype)
         for row in range(0, len(codes), self.block):
             part = codes[row : row + self.block]

@@ -7,11 +7,11 @@ rdf:RDF: nothing of the packet is parsed and written again, so that unknown name
 and the wrapper stay byte for byte.
 """
 
+import html  # and not xml.sax, which imports an HTTP client
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 MARKER = "https://github.com/photochrom/photochrom/ns/1.0/"
@@ -156,7 +156,7 @@ def _as_utf8(packet: bytes) -> bytes:
 
 def _marker_block(marker: Marker) -> str:
     attributes = "".join(
-        f" photochrom:{field.name}={quoteattr(getattr(marker, field.name))}"
+        f' photochrom:{field.name}="{html.escape(getattr(marker, field.name))}"'
         for field in fields(marker)
     )
     return (
@@ -185,7 +185,10 @@ def _property_block(packet: bytes | None, properties: Mapping[tuple[str, str], l
 
 
 def _value(held: str, values: list[str]) -> str:
-    cleaned = [escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)) for value in values]
+    cleaned = [
+        html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value), quote=False)
+        for value in values
+    ]
     if held == "text":
         return cleaned[0]
     language = ' xml:lang="x-default"' if held == "alt" else ""
