@@ -11,7 +11,7 @@ from photochrom.engine.guided import box_mean
 from photochrom.methods.method import Hints
 
 CELL_PX = 8  # of the grid, rows and columns
-CELL_LIGHTNESS = 15.0  # of the grid, L* units
+CELL_LIGHTNESS = 10.0  # of the grid, L* units
 BLUR_CELLS = 1  # radius of each of three box blurs
 ENOUGH = 0.004  # of hinted pixels in a blurred cell, where the whole correction applies
 

@@ -89,7 +89,9 @@ class _Join:
         self.width, self.height = width, height
         self.encode = _srgb_table(sixteen_bit)
         rows, cells = self.planes.shape[:2]
-        self.block = max(1, min(BLOCK_PIXELS // width, height // (STEPS_PER_CELL * rows)))
+        self.repeat_rows = max(1, height // (STEPS_PER_CELL * rows))
+        block = max(1, BLOCK_PIXELS // width)
+        self.block = block - block % self.repeat_rows if block > self.repeat_rows else block
         self.repeat = max(1, width // (STEPS_PER_CELL * cells))
         steps = -(-width // self.repeat)
         centres = (np.arange(steps) + 0.5) * self.repeat * cells / width - 0.5
@@ -104,22 +106,23 @@ class _Join:
         out = np.empty((*codes.shape, 3), self.encode.dtype)
         for row in range(0, len(codes), self.block):
             part = codes[row : row + self.block]
-            self._colour(
-                part, self._field_at(top + row + len(part) / 2), out[row : row + len(part)]
-            )
+            self._colour(part, self._field_at(top + row, len(part)), out[row : row + len(part)])
         return out
 
-    def _field_at(self, row: float) -> np.ndarray:
-        """Interpolate the field at the height of a row: (8, W)."""
+    def _field_at(self, top: int, rows: int) -> np.ndarray:
+        """Interpolate the field at some rows from `top` on: (8, rows, W), or (8, 1, W) for all."""
         cells = len(self.planes)
-        place = min(max(row * cells / self.height - 0.5, 0.0), cells - 1.0)
-        above = int(place)
-        share = np.float32(place - above)
-        line = self.planes[above] * (1 - share) + self.planes[min(above + 1, cells - 1)] * share
-        steps = (
-            line[self.before] * (1 - self.share[:, None]) + line[self.after] * self.share[:, None]
-        )
-        return np.repeat(steps.T, self.repeat, axis=1)[:, : self.width]
+        steps = np.arange(-(-rows // self.repeat_rows))
+        places = (top + (steps + 0.5) * self.repeat_rows) * cells / self.height - 0.5
+        places = np.clip(places, 0, cells - 1)
+        above = places.astype(int)
+        below = np.minimum(above + 1, cells - 1)
+        lines = _between(self.planes[above], self.planes[below], places - above, axis=0)
+        field = _between(lines[:, self.before], lines[:, self.after], self.share, axis=1)
+        field = np.repeat(np.moveaxis(field, -1, 0), self.repeat, axis=2)[..., : self.width]
+        if len(steps) == 1:
+            return field  # broadcasts over the rows
+        return np.repeat(field, self.repeat_rows, axis=1)[:, :rows]
 
     def _colour(self, codes: np.ndarray, field: np.ndarray, out: np.ndarray) -> None:
         """Colour a block in place: the formulas of color.lab and color.gamut, fused."""
@@ -138,6 +141,13 @@ class _Join:
             part *= scale
             part += level
             out[..., band] = self.encode[np.clip(part, 0, LINEAR_MAX).astype(np.uint16)]
+
+
+def _between(one: np.ndarray, two: np.ndarray, share: np.ndarray, axis: int) -> np.ndarray:
+    """Interpolate linearly; `share` of `two` along an axis of three."""
+    shape = [1, 1, 1]
+    shape[axis] = len(share)
+    return np.asarray(one + (two - one) * share.astype(np.float32).reshape(shape))
 
 
 def _bounded(f: np.ndarray, field: np.ndarray, channel: int) -> np.ndarray:
