@@ -126,7 +126,8 @@ def test_vividness_makes_colours_bolder(gray):
     assert np.ptp(calm.astype(int), axis=-1).mean() < np.ptp(bold.astype(int), axis=-1).mean()
 
 
-def test_stored_orientation_does_not_change_the_colours(colorizer, gray, tmp_path):
+def test_stored_orientation_does_not_change_the_colours(gray):
+    colorizer = Colorizer("photochrom", vividness=0.0, threads=1)  # bold looks amplify rounding
     upright = Image.open(io.BytesIO(colorizer.colorize(encoded(gray, "PNG"))))
     turned = Image.fromarray(gray).transpose(Image.Transpose.ROTATE_90)
     exif = turned.getexif()
@@ -134,7 +135,7 @@ def test_stored_orientation_does_not_change_the_colours(colorizer, gray, tmp_pat
     result = Image.open(io.BytesIO(colorizer.colorize(encoded(np.array(turned), "PNG", exif=exif))))
     assert result.getexif()[0x0112] == 6
     stood = np.array(result.transpose(Image.Transpose.ROTATE_270)).astype(int)
-    assert np.abs(stood - np.array(upright)).mean() < 3
+    assert np.abs(stood - np.array(upright)).mean() < 1.5
 
 
 def test_colour_follows_a_hint_where_it_is(colorizer):
