@@ -9,7 +9,7 @@ from photochrom.data.reveal import KINDS, SHARES, reveal_patches, simulate_hints
 from photochrom.errors import DataError
 
 FULL = DataRecipe(
-    hints=True, old_share=0.5, hue_turn_share=0.5, histogram_share=0.5, chroma_share=0.5
+    hint_share=0.5, old_share=0.5, hue_turn_share=0.5, histogram_share=0.5, chroma_share=0.5
 )
 
 

@@ -102,8 +102,8 @@ def in_torch(network, request, info):
 def test_the_file_gives_what_torch_gives(
     method, networks, exported_network, height, width, wishes, against
 ):
-    request = request_of(height, width, WISHES[wishes])
-    prediction = method.predict(request, distribution=True)
+    request = replace(request_of(height, width, WISHES[wishes]), distribution=True)
+    prediction = method.predict(request)
     expected = in_torch(networks[against], request, exported_network.info)
     ours = {
         "ab": prediction.ab[0],

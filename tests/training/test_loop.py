@@ -29,7 +29,7 @@ from photochrom.training.recipe import Loss, Optimizer, Phase, Recipe, recipe_fr
 from photochrom.training.step import Tensors, distribution_loss
 
 SHAPE = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
-WISHES = DataRecipe(hints=True, old_share=0.5, histogram_share=0.5, chroma_share=0.5)
+WISHES = DataRecipe(hint_share=0.5, old_share=0.5, histogram_share=0.5, chroma_share=0.5)
 RECIPE = Recipe(
     name="small",
     network="photochrom",

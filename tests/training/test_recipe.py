@@ -36,7 +36,7 @@ rate = 1
 huber = 0.5
 [data]
 leave_out = ["bsds500"]
-hints = true
+hint_share = 0.5
 [data.source_weights]
 dots = 2
 """

@@ -34,7 +34,7 @@ def network():
 @pytest.fixture(scope="module")
 def batches(picture_folder, tmp_path_factory):
     cache = open_cache(picture_folder, tmp_path_factory.mktemp("cache"))
-    return Batches(cache, DataRecipe(hints=True), 1, frozenset())
+    return Batches(cache, DataRecipe(hint_share=0.5), 1, frozenset())
 
 
 def tensors_of(ab):

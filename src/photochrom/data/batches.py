@@ -41,8 +41,8 @@ class DataRecipe:
         network obeys colours that it finds unlikely.
     histogram_share, chroma_share : float
         How often the picture's own ab histogram, and its mean chroma, are given as wishes.
-    hints : bool
-        Whether hints are simulated.
+    hint_share : float
+        How often hints are simulated.
     """
 
     validation_keys: str = ""
@@ -54,7 +54,7 @@ class DataRecipe:
     hue_turn_share: float = 0.0
     histogram_share: float = 0.0
     chroma_share: float = 0.0
-    hints: bool = False
+    hint_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Batches:
         if random.random() < self.recipe.old_share:
             lightness = old_lightness(linear, lightness, random)
         hint_ab, mask = np.zeros_like(ab), np.zeros_like(lightness)
-        if self.recipe.hints:
+        if random.random() < self.recipe.hint_share:
             hint_ab, mask = simulate_hints(ab, random)
-            if mask.any() and random.random() < self.recipe.hue_turn_share:
+            if random.random() < self.recipe.hue_turn_share:
                 ab, hint_ab = _turn_hue(ab, hint_ab, random)
         wishes = random.random(2) < (self.recipe.histogram_share, self.recipe.chroma_share)
         return lightness, ab, hint_ab, mask, wishes.astype(np.float32)
