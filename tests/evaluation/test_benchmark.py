@@ -86,6 +86,35 @@ def test_the_shipped_method_is_measured_through_the_engine(parquet):
     assert bare.psnr.value < hinted.psnr.value
 
 
+def test_methods_that_require_hints_have_a_hint_curve_and_no_row(parquet):
+    found = evaluate(parquet, ["levin", "rbf"], hint_counts=(0, 40), limit=2, resamples=20)
+    assert found.names("rows")[1:] == ["gray", "mean-colour", "oracle-mean"]
+    assert found.names("hints") == ["levin", "rbf (method)", "rbf"]
+    for bare, hinted in map(found.hint_curve, found.names("hints")):
+        assert bare.psnr == pytest.approx(found.rows[0].estimates["psnr"])
+        assert hinted.psnr.value > bare.psnr.value + 1
+    assert [note.split(":")[0] for note in found.notes] == [
+        "'levin' needs hints",
+        "'rbf (method)' needs hints",
+    ]
+
+
+def test_measuring_the_method_rbf_does_not_change_the_baseline_of_that_name(parquet):
+    named, unnamed = (
+        evaluate(parquet, methods, hint_counts=(0, 5), limit=2, resamples=5).hint_curve("rbf")
+        for methods in (["rbf"], [])
+    )
+    assert named == unnamed
+
+
+def test_methods_that_require_a_reference_are_not_measured_and_that_is_said(parquet):
+    found = evaluate(parquet, ["welsh", "gray"], hint_counts=(0,), limit=1, resamples=5)
+    assert found.names("rows")[1:] == ["gray", "mean-colour", "oracle-mean"]
+    assert found.names("hints") == ["rbf"]
+    (note,) = found.notes
+    assert note.startswith("'welsh' is not measured: it needs a reference")
+
+
 def test_two_workers_give_what_one_gives(parquet):
     one, two = (
         evaluate(parquet, ["photochrom"], resamples=5, workers=workers).rows for workers in (1, 2)

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -53,6 +54,17 @@ def test_json_holds_the_numbers_and_is_read_back(evaluation):
     again = from_json(to_json(evaluation))
     assert again.rows == evaluation.rows
     assert to_json(again) == to_json(evaluation)
+
+
+def test_notes_are_shown_kept_and_read_back(evaluation):
+    noted = replace(evaluation, notes=("'x' is not measured: [it] needs a reference.",))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(to_terminal(noted))
+    assert noted.notes[0] in console.file.getvalue()
+    assert to_markdown(noted).endswith(f"\n\n{noted.notes[0]}\n")
+    assert from_json(to_json(noted)).notes == noted.notes
+    older = {k: v for k, v in json.loads(to_json(noted)).items() if k != "notes"}
+    assert from_json(json.dumps(older)).notes == ()
 
 
 @pytest.mark.parametrize("part", ["animals", "others"])

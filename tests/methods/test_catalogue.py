@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -7,7 +9,7 @@ from skimage import data, transform
 from tests.conftest import drawn_picture
 
 from photochrom.color.lab import rgb_to_lab
-from photochrom.errors import UnknownMethodError
+from photochrom.errors import InvalidValueError, UnknownMethodError
 from photochrom.methods.catalogue import CATALOGUE, WEIGHTS, load_method
 from photochrom.methods.gray import Gray
 from photochrom.methods.method import CAPABILITIES, Hints, MethodInfo, Request, checked
@@ -87,6 +89,43 @@ def test_what_a_method_accepts_it_takes(method):
     checked(method.predict(request), method.info.name)
 
 
+def test_what_a_method_requires_it_asks_for(method):
+    for name in method.info.requires:
+        lacking = replace(request_of(method), **{name: None})
+        with pytest.raises(InvalidValueError, match=rf"'{method.info.name}' needs .*{name}"):
+            method.predict(lacking)
+
+
+def test_methods_are_listed_without_scipy_and_name_the_line_to_run_when_used():
+    code = """
+import sys
+sys.modules["scipy"] = None  # as if it were not installed
+import numpy as np
+import photochrom
+from photochrom.methods.catalogue import load_method
+from photochrom.methods.method import Hints, Request
+print(sorted(photochrom.methods()))
+plane = np.full((3, 4), 50, np.float32)
+mask = np.eye(3, 4, dtype=np.float32)
+request = Request(plane, Hints(np.zeros((3, 4, 2)), mask), reference=np.zeros((3, 4, 3)))
+for name in ("levin", "welsh", "rbf", "transfer"):
+    try:
+        print(name, load_method(name).predict(request).ab.shape)
+    except photochrom.errors.MissingExtraError as error:
+        print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    listed, *used = ran.stdout.splitlines()
+    assert listed == str(sorted(CATALOGUE)), ran.stderr
+    needs = "needs SciPy, which is not installed. Run: pip install 'photochrom[methods]'"
+    assert used == [
+        f"'levin' {needs}",
+        f"'welsh' {needs}",
+        "rbf (1, 3, 4, 2)",
+        "transfer (1, 3, 4, 2)",
+    ]
+
+
 def test_bold_has_more_chroma_than_calm(method):
     if "vividness" not in method.info.accepts:
         assert method.info.vividness_path == MethodInfo("a", "b", "c").vividness_path
@@ -107,8 +146,8 @@ def test_shipped_weights_hold_no_traces_of_the_machine_that_made_them(path):
 
 
 def test_gray_leaves_the_photograph_as_it_is():
-    prediction = Gray().predict(Request(np.zeros((7, 5), np.float32), candidates=3))
-    assert prediction.ab.shape == (3, 1, 1, 2)
+    prediction = Gray().predict(Request(np.zeros((7, 5), np.float32)))
+    assert prediction.ab.shape == (1, 1, 1, 2)
     assert not prediction.ab.any()
 
 

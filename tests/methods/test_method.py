@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
-from photochrom.methods.method import Hints, MethodInfo, Prediction, Request, checked
+from photochrom.methods.method import (
+    CAPABILITIES,
+    Hints,
+    MethodInfo,
+    Prediction,
+    Request,
+    check_request,
+    checked,
+)
 
 FULL = MethodInfo(
     name="small",
@@ -65,6 +73,23 @@ def test_a_vividness_outside_0_to_1_is_refused(vividness):
 @pytest.mark.parametrize("vividness", [None, 0, 0.5, 1])
 def test_every_vividness_from_0_to_1_is_taken(vividness):
     assert Request(GRAY, vividness=vividness).vividness == vividness
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 2), (0, 6, 3), (1, 4, 6, 3)])
+def test_a_reference_of_a_wrong_shape_is_refused(shape):
+    with pytest.raises(ShapeError, match=r"A reference needs L\*a\*b\* of shape \(h, w, 3\)"):
+        Request(GRAY, reference=np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_what_a_method_requires_and_does_not_get_is_said(name):
+    needy = MethodInfo("needy", "a paper", "MIT", accepts=(name,), requires=(name,))
+    with pytest.raises(InvalidValueError, match=rf"'needy' needs (a )?{name}: "):
+        check_request(needy, Request(GRAY))
+
+
+def test_hints_that_hint_at_nothing_are_hints():
+    check_request(FULL, Request(GRAY, Hints(np.zeros((4, 6, 2)), np.zeros((4, 6)))))
 
 
 def test_a_sound_prediction_passes_unchanged():

@@ -28,7 +28,7 @@ def described_as(path, target, description):
 
 
 def test_a_prediction_has_its_shapes_types_and_ranges(method):
-    prediction = method.predict(PLAIN, distribution=True)
+    prediction = method.predict(replace(PLAIN, distribution=True))
     assert prediction.ab.shape == (1, 16, 24, 2)
     assert prediction.confidence.shape == (16, 24)
     assert prediction.distribution.shape == (20, 16, 24)

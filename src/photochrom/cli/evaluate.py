@@ -47,7 +47,8 @@ def evaluate(
     curves : bool
         Also the curves of error against colourfulness, over vividness and over saturation.
     hints : bool
-        Also the hint curve: PSNR with 0 to 100 revealed patches.
+        Also the hint curve: PSNR with 0 to 100 revealed patches, of every method that accepts hints
+        and of the baseline rbf; methods that require hints are measured only here.
     by_source : bool
         Also a table for each source.
     vividness : float

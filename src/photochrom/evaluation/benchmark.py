@@ -34,7 +34,7 @@ class Engine(Protocol):
 
     @property
     def info(self) -> Any:
-        """The method's own description: `name`, and what it `accepts`."""
+        """The method's own description: `name`, and what it `accepts` and `requires`."""
 
     def predict_ab(
         self, lightness: Floats, *, hints: Any = None, vividness: float | None = None
@@ -43,6 +43,8 @@ class Engine(Protocol):
 
 
 Open = Callable[..., Engine]
+
+RENAMED = {"rbf": "rbf (method)"}  # beside the baseline, which does without the engine
 
 
 def open_method(name: str | Path, short_side_px: int | None = None) -> Engine:
@@ -96,7 +98,8 @@ def evaluate(
         Points of the curves of `mean-colour` and of each method, its ab times the saturation.
     hint_counts : sequence of int
         Points of the hint curve (`photochrom.evaluation.hints.COUNTS`), for the methods that accept
-        hints and the baseline `rbf`.
+        hints. The baseline `rbf` is always there: a plain spread of the patches at the stored size.
+        The method of that name goes through the engine like all others, as `rbf (method)`.
     mean_ab : (float, float)
         The training set's mean a and b, for `mean-colour`.
     limit : int, optional
@@ -117,7 +120,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Records, rows, curves, and what can be computed from them.
+        Records, rows, curves, and what can be computed from them. A method that requires hints has
+        a hint curve alone; one that requires anything else is not measured: notes say so.
 
     Raises
     ------
@@ -134,21 +138,37 @@ def evaluate(
     """
     sources = [references(mean_ab, saturations)]
     engines = [open_as(name, short_side_px) for name in methods]
-    names = _distinct([engine.info.name for engine in engines])
+    names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
+    notes = [note for name, e in zip(names, engines, strict=True) if (note := _note(name, e.info))]
     for name, engine in zip(names, engines, strict=True):
         if name == "gray":  # it is among the references
             continue
-        sources.append(method(name, _predict(engine, vividness), saturations))
-        if "vividness" in engine.info.accepts:
+        requires = engine.info.requires
+        if not requires:
+            sources.append(method(name, _predict(engine, vividness), saturations))
+        if not requires and "vividness" in engine.info.accepts:
             points = {v: _predict(engine, v) for v in vividnesses}
             sources.append(vividness_curve(name, points))
-        if hint_counts and "hints" in engine.info.accepts:
+        if hint_counts and "hints" in engine.info.accepts and set(requires) <= {"hints"}:
             sources.append(hint_curve(name, _predict_hinted(engine, vividness), hint_counts, seed))
     if hint_counts:
         sources.append(spread_curve(hint_counts, seed))
     samples = read_samples(data, gray, limit, keys)
     records = score_samples(samples, sources, workers, progress)
-    return Evaluation(records, data.name, gray, resamples, seed)
+    return Evaluation(records, data.name, gray, resamples, seed, tuple(notes))
+
+
+def _note(name: str, info: Any) -> str | None:
+    """Say why a method is not measured as the others are."""
+    beyond = [each for each in info.requires if each != "hints"]
+    if beyond:
+        return (
+            f"'{name}' is not measured: it needs a {beyond[0]}, and the photograph's own would "
+            "give its colours away."
+        )
+    if "hints" in info.requires:
+        return f"'{name}' needs hints: it has no row; the hint curve (--hints) shows what it does."
+    return None
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -165,7 +185,8 @@ def _predict(engine: Engine, vividness: float | None) -> Predict:
 
 def _predict_hinted(engine: Engine, vividness: float | None) -> PredictHinted:
     def predict(sample: Sample, ab: Floats, mask: Floats) -> Floats:
-        hints = Hints(ab=ab, mask=mask) if mask.any() else None
+        needed = "hints" in engine.info.requires
+        hints = Hints(ab=ab, mask=mask) if needed or mask.any() else None
         return engine.predict_ab(sample.lightness, hints=hints, vividness=vividness)
 
     return predict

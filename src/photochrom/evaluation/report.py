@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Group
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from photochrom.evaluation.bootstrap import Estimate
 from photochrom.evaluation.results import KNOBS, METRICS, Evaluation, Metric
@@ -112,7 +113,7 @@ def tables(evaluation: Evaluation, by_source: bool = False) -> list[Table]:
 
 
 def to_terminal(evaluation: Evaluation, by_source: bool = False) -> Group:
-    """Give the tables for `rich.console.Console.print`."""
+    """Give the tables and notes for `rich.console.Console.print`."""
     drawn = []
     for table in (each.upright() for each in tables(evaluation, by_source)):
         rich = RichTable(title=table.title, title_justify="left")
@@ -123,16 +124,17 @@ def to_terminal(evaluation: Evaluation, by_source: bool = False) -> Group:
                 *(cell.replace(" [", "\n[") for cell in row)
             )  # the interval below its value
         drawn.append(rich)
-    return Group(*drawn)
+    return Group(*drawn, *(Text(note) for note in evaluation.notes))
 
 
 def to_markdown(evaluation: Evaluation, by_source: bool = False) -> str:
-    """Give the tables in Markdown."""
+    """Give the tables and notes in Markdown."""
     parts = []
     for table in tables(evaluation, by_source):
         lines = [table.header, ["---", *["--:"] * (len(table.header) - 1)], *table.rows]
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         parts.append(f"**{table.title}**\n\n{body}\n")
+    parts += [f"{note}\n" for note in evaluation.notes]
     return "\n".join(parts)
 
 
@@ -154,6 +156,7 @@ def to_json(evaluation: Evaluation) -> str:
         "pictures": evaluation.pictures,
         "resamples": evaluation.resamples,
         "seed": evaluation.seed,
+        "notes": list(evaluation.notes),
         "rows": {
             row.name: {key: _plain(e) for key, e in row.estimates.items()}
             for row in evaluation.rows
@@ -183,7 +186,8 @@ def from_json(text: str) -> Evaluation:
     """Read an evaluation back; its tables are computed from the records again."""
     content = json.loads(text)
     kept = ("data", "gray", "resamples", "seed")
-    return Evaluation(content["records"], **{key: content[key] for key in kept})
+    found = {key: content[key] for key in kept}
+    return Evaluation(content["records"], **found, notes=tuple(content.get("notes", ())))
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:

@@ -105,6 +105,7 @@ class Evaluation:
     data : the data set's name
     gray : how the photographs became gray
     resamples, seed : of the intervals
+    notes : sentences on what was not measured, and why
     """
 
     records: Sequence[Record]
@@ -112,6 +113,7 @@ class Evaluation:
     gray: str = "lightness"
     resamples: int = RESAMPLES
     seed: int = 0
+    notes: Sequence[str] = ()
     _groups: dict[tuple[str, str, float | None], dict[int, Record]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )

@@ -6,7 +6,11 @@ from pathlib import Path
 
 from photochrom.errors import UnknownMethodError
 from photochrom.methods.gray import Gray
+from photochrom.methods.levin import Levin
 from photochrom.methods.method import Method
+from photochrom.methods.rbf import Rbf
+from photochrom.methods.transfer import Transfer
+from photochrom.methods.welsh import Welsh
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 PHOTOCHROM_SHA256 = "8a7753430fd0f93325af36e2e87335f0f8d354adff7137e2a676a0874d2067a8"
@@ -21,7 +25,11 @@ def _photochrom(device: str, threads: int) -> Method:
 # name -> how it is made from (device, threads)
 CATALOGUE: dict[str, Callable[[str, int], Method]] = {
     "gray": lambda device, threads: Gray(),
+    "levin": lambda device, threads: Levin(),
     "photochrom": _photochrom,
+    "rbf": lambda device, threads: Rbf(),
+    "transfer": lambda device, threads: Transfer(),
+    "welsh": lambda device, threads: Welsh(),
 }
 
 

@@ -9,7 +9,14 @@ import numpy as np
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 
 METADATA_KEY = "photochrom"  # of the MethodInfo in an ONNX file's metadata
-CAPABILITIES = ("hints", "reference", "histogram", "chroma", "vividness")
+# What a request may bring, and what to call it where it is missing.
+CAPABILITIES = {
+    "hints": "hints: colours for some places of the photograph, which it spreads",
+    "reference": "a reference: a colour photograph whose colours it borrows",
+    "histogram": "a histogram: the wanted share of each of its colours",
+    "chroma": "a chroma: how colourful the photograph should be",
+    "vividness": "a vividness: from 0, calm, to 1, bold",
+}
 
 
 @dataclass(frozen=True)
@@ -123,8 +130,8 @@ class Request:
         From 0, calm, to 1, bold; the method's own default if not given.
     seed : int
         Of what is drawn at random.
-    candidates : int
-        How many colourings are wanted.
+    distribution : bool
+        Whether the distribution is wanted, where the method has one.
     """
 
     lightness: np.ndarray
@@ -134,7 +141,7 @@ class Request:
     chroma: float | None = None
     vividness: float | None = None
     seed: int = 0
-    candidates: int = 1
+    distribution: bool = False
 
     def __post_init__(self) -> None:
         if self.lightness.ndim != 2 or 0 in self.lightness.shape:
@@ -144,10 +151,19 @@ class Request:
                 f"Hints need the size of the lightness, {self.lightness.shape}; "
                 f"theirs is {self.hints.mask.shape}."
             )
+        if self.reference is not None:
+            _check_reference(self.reference)
         if self.vividness is not None and not 0 <= self.vividness <= 1:
             raise InvalidValueError(
                 f"vividness needs 0 (calm) to 1 (bold); it is {self.vividness}."
             )
+
+
+def _check_reference(reference: np.ndarray) -> None:
+    if reference.ndim != 3 or reference.shape[-1] != 3 or 0 in reference.shape:
+        raise ShapeError(
+            f"A reference needs L*a*b* of shape (h, w, 3); its shape is {reference.shape}."
+        )
 
 
 @dataclass(frozen=True)
@@ -177,6 +193,26 @@ class Method(Protocol):
     def predict(self, request: Request) -> Prediction:
         """Colour one picture at its working size."""
         ...
+
+
+def check_request(info: MethodInfo, request: Request) -> None:
+    """Refuse a request that lacks what a method cannot do without.
+
+    Parameters
+    ----------
+    info : MethodInfo
+        Of the method.
+    request : Request
+        What it is asked. Hints with an empty mask are hints: a tile of a photograph may have none.
+
+    Raises
+    ------
+    InvalidValueError
+        If something that the method requires is not there.
+    """
+    for name in info.requires:
+        if getattr(request, name) is None:
+            raise InvalidValueError(f"'{info.name}' needs {CAPABILITIES[name]}.")
 
 
 def checked(prediction: Prediction, method: str) -> Prediction:

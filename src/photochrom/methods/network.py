@@ -69,8 +69,8 @@ class NetworkMethod:
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._outputs = [node.name for node in self._session.get_outputs()]
 
-    def predict(self, request: Request, distribution: bool = False) -> Prediction:
-        """Run the network on one picture; `distribution` also gives the logits.
+    def predict(self, request: Request) -> Prediction:
+        """Run the network on one picture.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class NetworkMethod:
                 f"the lightness has {request.lightness.shape}."
             )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
-        wanted = [n for n in self._outputs if n != "logits" or distribution]
+        wanted = [n for n in self._outputs if n != "logits" or request.distribution]
         try:
             values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
         except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception

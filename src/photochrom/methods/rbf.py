@@ -1,0 +1,138 @@
+"""Hints spread by radial basis functions: the baseline that any method with hints has to beat.
+
+Source: Shepard, "A Two-Dimensional Interpolation Function for Irregularly-Spaced Data", 1968: the
+mean of all hinted colours, weighed by an inverse power of their distance. Here the distance is
+taken in the picture and in lightness together.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.methods.method import Hints, MethodInfo, Prediction, Request, check_request
+
+# Chosen on photographs for the highest PSNR at ten patches. No other kernel tried was better: a
+# Gaussian in both lost 0.1 dB, one that does not look at the lightness 0.7 dB.
+LIGHTNESS_RANGE = 43.0  # of L*: as far apart as the two ends of the picture
+NEAR = 0.0015  # squared distance below which nearer does not count more
+
+CELL_PX = 6  # hinted pixels of a cell are one centre
+MOST_CENTRES = 500  # beyond, cells grow: time is centres times pixels
+
+
+class Centres(NamedTuple):
+    """Where colours are known.
+
+    Attributes
+    ----------
+    places : float array, (n, 2)
+        Row and column, in pixels.
+    ab : float array, (n, 2)
+        Their colours, ab units.
+    lightness : float array, (n,)
+        L* of the picture there.
+    shares : float array, (n,)
+        How much each counts; 1 for a cell full of hints.
+    """
+
+    places: np.ndarray
+    ab: np.ndarray
+    lightness: np.ndarray
+    shares: np.ndarray
+
+
+class Rbf:
+    """Each pixel takes the mean of the hinted colours, weighed by their nearness.
+
+    Hinted pixels are gathered in cells of 6 pixels, or of 12, 24, ... where there are more than
+    500, since what is near is smoothed over a larger area anyway.
+    """
+
+    info = MethodInfo(
+        name="rbf",
+        paper='Shepard, "A Two-Dimensional Interpolation Function for Irregularly-Spaced Data", '
+        "1968, with a distance in lightness too",
+        licence="Apache-2.0",
+        short_side_px=256,
+        accepts=("hints",),
+        requires=("hints",),
+    )
+
+    def predict(self, request: Request) -> Prediction:
+        """Spread the hints, (1, h, w, 2); gray where there is none.
+
+        Raises
+        ------
+        InvalidValueError
+            If the request has no hints.
+        """
+        check_request(self.info, request)
+        assert request.hints is not None
+        centres = gather(request.hints, request.lightness)
+        return Prediction(spread(centres, request.lightness)[None])
+
+
+def gather(hints: Hints, lightness: np.ndarray) -> Centres:
+    """Gather hinted pixels into centres.
+
+    Parameters
+    ----------
+    hints : Hints
+        At the size of the lightness.
+    lightness : float array, (h, w)
+        L* in [0, 100].
+
+    Returns
+    -------
+    Centres
+        At most 500: the mean place, colour and lightness of the hinted pixels of each cell.
+    """
+    rows, columns = np.nonzero(hints.mask)
+    width, cell = lightness.shape[1], CELL_PX
+    numbers = _cells(rows, columns, width, cell)
+    while numbers.max(initial=0) >= MOST_CENTRES:
+        cell *= 2
+        numbers = _cells(rows, columns, width, cell)
+    values = np.column_stack((rows, columns, hints.ab[rows, columns], lightness[rows, columns]))
+    counts = np.bincount(numbers)
+    sums = np.stack([np.bincount(numbers, column) for column in values.T], axis=-1)
+    means = sums / counts[:, None]
+    return Centres(means[:, :2], means[:, 2:4], means[:, 4], counts / cell**2)
+
+
+def _cells(rows: np.ndarray, columns: np.ndarray, width: int, cell: int) -> np.ndarray:
+    """Give each pixel the number of its cell, counting from 0 those that hold any."""
+    cells = (rows // cell) * (width // cell + 1) + columns // cell
+    return np.unique(cells, return_inverse=True)[1]
+
+
+def spread(centres: Centres, lightness: np.ndarray) -> np.ndarray:
+    """Spread the colours of centres over a picture.
+
+    Parameters
+    ----------
+    centres : Centres
+    lightness : float array, (h, w)
+        L* in [0, 100] of the gray picture.
+
+    Returns
+    -------
+    float32 array, (h, w, 2)
+        a and b: the mean of the centres' colours, weighed by the inverse cube of their distance, in
+        units of the longer side and of 43 L*; 0 without centres.
+    """
+    shape = lightness.shape
+    colours, total = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
+    if not len(centres.places):
+        return colours
+    tops, lefts = centres.places.T
+    rows = ((np.arange(shape[0])[:, None] - tops) / max(shape)) ** 2
+    columns = ((np.arange(shape[1])[:, None] - lefts) / max(shape)) ** 2
+    each = zip(rows.T, columns.T, centres.lightness, centres.ab, centres.shares, strict=True)
+    for row, column, own, ab, share in each:
+        squared = (row[:, None] + column).astype(np.float32) + NEAR
+        squared += ((lightness - own) / LIGHTNESS_RANGE) ** 2
+        weight = float(share) / (squared * np.sqrt(squared))
+        colours += weight[..., None] * ab
+        total += weight
+    return colours / total[..., None]
