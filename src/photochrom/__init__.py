@@ -14,10 +14,10 @@ from photochrom.errors import PhotochromError
 if TYPE_CHECKING:
     from photochrom import methods as methods
     from photochrom.engine.colorize import Colorizer as Colorizer
-    from photochrom.methods.method import Hints as Hints
+    from photochrom.methods.hint import Hint as Hint
 
 __version__ = "0.1.0"
-__all__ = ["Colorizer", "Hints", "PhotochromError", "colorize", "errors", "methods"]
+__all__ = ["Colorizer", "Hint", "PhotochromError", "colorize", "errors", "methods"]
 
 
 def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
@@ -31,7 +31,8 @@ def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
     method : str
         A name of `methods()`, or a path to an exported network (.onnx).
     **options
-        As `Colorizer` takes them: vividness, saturation, short_side_px, device, threads.
+        As `Colorizer` takes them: vividness, saturation, short_side_px, device, threads; and as
+        `Colorizer.colorize` does: hints, reference, palette, candidate, seed.
 
     Returns
     -------
@@ -46,7 +47,8 @@ def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
     """
     from photochrom.engine.colorize import Colorizer
 
-    return Colorizer(method, **options).colorize(picture)
+    wishes = {k: options.pop(k) for k in _WISHES if k in options}
+    return Colorizer(method, **options).colorize(picture, **wishes)
 
 
 def __getattr__(name: str) -> Any:
@@ -57,8 +59,9 @@ def __getattr__(name: str) -> Any:
     return module if name == "methods" else getattr(module, name)
 
 
+_WISHES = ("hints", "reference", "palette", "candidate", "seed")
 _LATER = {
     "Colorizer": "photochrom.engine.colorize",
-    "Hints": "photochrom.methods.method",
+    "Hint": "photochrom.methods.hint",
     "methods": "photochrom.methods",
 }

@@ -95,6 +95,16 @@ def test_options_reach_the_result(folder):
         assert np.ptp(np.array(colour).astype(int), axis=-1).max() == 0
 
 
+def test_restore_mends_a_faded_print_and_says_what_it_did(folder):
+    with Image.open(folder / "b.png") as picture:
+        Image.fromarray((60 + np.array(picture) * 0.4).astype(np.uint8)).save(folder / "faded.png")
+    done = photochrom(folder / "faded.png", "--restore", "-m", "gray", "-o", folder / "r.png")
+    assert done.returncode == 0, done.stderr
+    assert b"restored: tones levelled (from " in done.stderr
+    with Image.open(folder / "faded.png") as faded, Image.open(folder / "r.png") as restored:
+        assert np.ptp(np.array(restored)) > 1.5 * np.ptp(np.array(faded))
+
+
 def test_methods_are_listed(folder):
     listed = json.loads(photochrom("methods", "--json").stdout)
     assert {"gray", "photochrom"} <= listed.keys()
@@ -154,6 +164,16 @@ def test_evaluate_prints_every_row_and_writes_a_report(picture_folder, tmp_path)
     for row in ("gray", "mean-colour", "oracle-mean", "photochrom"):
         assert row in done.stdout.decode()
         assert row in (tmp_path / "r.md").read_text()
+
+
+def test_evaluate_gives_the_hint_curve_of_methods_that_need_hints(picture_folder):
+    wanted = ["--hints", "--method", "levin", "--method", "rbf", "--method", "welsh"]
+    done = photochrom("evaluate", "--data", picture_folder, "--limit", "1", *wanted)
+    assert done.returncode == 0, done.stderr
+    scores, curve = done.stdout.decode().split("PSNR dB by revealed")
+    assert "levin" not in scores
+    assert "levin" in curve.split("'levin' needs hints")[0]
+    assert "'welsh' is not measured: it needs a reference" in curve
 
 
 def test_a_contact_sheet_is_drawn(picture_folder, tmp_path):

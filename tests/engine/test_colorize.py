@@ -103,7 +103,12 @@ def test_method_gray_on_a_gray_file_gives_identical_pixels(gray):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 3), (37, 53)])
 def test_every_method_colours_every_shape(name, shape):
     source = np.linspace(0, 255, shape[0] * shape[1]).astype(np.uint8).reshape(shape)
-    assert photochrom.colorize(source, method=name).shape[:2] == shape
+    given = {
+        "hints": [photochrom.Hint.point(0, 0, "#a04030")],
+        "reference": drawn_picture(3),
+    }
+    required = {k: given[k] for k in photochrom.methods()[name].requires}
+    assert photochrom.colorize(source, method=name, **required).shape[:2] == shape
 
 
 @pytest.mark.parametrize("level", [0, 255])

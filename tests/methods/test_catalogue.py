@@ -10,7 +10,8 @@ from tests.conftest import drawn_picture
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import InvalidValueError, UnknownMethodError
-from photochrom.methods.catalogue import CATALOGUE, WEIGHTS, load_method
+from photochrom.methods import catalogue
+from photochrom.methods.catalogue import CATALOGUE, WEIGHTS, begin_loading, load_method
 from photochrom.methods.gray import Gray
 from photochrom.methods.method import CAPABILITIES, Hints, MethodInfo, Request, checked
 
@@ -156,3 +157,18 @@ def test_an_unknown_method_is_answered_with_the_nearest_name_and_all_of_them():
         load_method("grey")
     with pytest.raises(UnknownMethodError, match=r"'xyz'\. All: .* or a path to an \.onnx file"):
         load_method("xyz")
+
+
+def test_a_method_that_was_begun_is_the_one_that_is_loaded_and_only_once():
+    begin_loading("photochrom", threads=1)
+    begun = catalogue._BEGUN["photochrom", "cpu", 1]
+    begin_loading("photochrom", threads=1)
+    assert catalogue._BEGUN["photochrom", "cpu", 1] is begun
+    assert load_method("photochrom", threads=1) is begun.result()
+    assert load_method("photochrom", threads=1) is not begun.result()
+
+
+def test_what_is_wrong_with_a_begun_method_is_told_when_it_is_loaded():
+    begin_loading("grey")
+    with pytest.raises(UnknownMethodError, match=r"'grey'\. Did you mean 'gray'"):
+        load_method("grey")

@@ -2,42 +2,65 @@
 
 import os
 import sys
-
-from cyclopts import App, CycloptsError
+from typing import TYPE_CHECKING
 
 from photochrom import __version__
 from photochrom.cli.pipe import PIPE
 from photochrom.errors import PhotochromError
 
+if TYPE_CHECKING:
+    from cyclopts import App
+
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
-
-app = App(
-    name="photochrom",
-    help="Colour black-and-white photographs: offline, at full size, lightness untouched.\n\n"
-    "    photochrom old-photo.jpg            writes old-photo-color.jpg",
-    version=__version__,
-    help_format="markdown",
-)
+OTHER_NETWORK = {"--method", "-m", "--recipe", "--device", "--jobs", "-j", "--help", "-h"}
 
 
-def _build() -> App:
+def _build() -> "App":
+    from cyclopts import App
+
     from photochrom.cli.colorize import colorize
 
+    app = App(
+        name="photochrom",
+        help="Colour black-and-white photographs: offline, at full size, lightness untouched.\n\n"
+        "    photochrom old-photo.jpg            writes old-photo-color.jpg",
+        version=__version__,
+        help_format="markdown",
+    )
     app.default(colorize)
     app.command("photochrom.cli.colorize:colorize", name="colorize")
     app.command("photochrom.cli.methods:methods", name="methods")
+    app.command("photochrom.cli.inspect:suggest", name="suggest")
+    app.command("photochrom.cli.inspect:confidence", name="confidence")
+    app.command("photochrom.cli.serve:serve", name="serve")
     app.command("photochrom.cli.evaluate:evaluate", name="evaluate")
     app.command("photochrom.cli.train:train", name="train")
     app.command("photochrom.cli.train:export", name="export")
     return app
 
 
+def _begin_early(words: list[str]) -> None:
+    """Let the network open, if it is clear which, while the words are still being read."""
+    names = {word.partition("=")[0] for word in words}
+    # Unlike Path.is_file, this is false for what can be no path.
+    if os.path.isfile(words[0]) and not OTHER_NETWORK & names:  # noqa: PTH113
+        # Threads of OpenBLAS, which has nothing to do here, would wait on a core of ours.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        from photochrom.methods.catalogue import begin_loading
+        from photochrom.methods.network import runtime
+
+        runtime()  # a thread would wait long to import it, beside ours that imports the rest
+        begin_loading("photochrom")
+
+
 def main() -> None:
     """Run the command; a PhotochromError becomes one line and exit code 1, misuse 2."""
+    # A lone hyphen would be read as an option.
+    words = [str(PIPE) if word == "-" else word for word in sys.argv[1:]] or ["--help"]
+    _begin_early(words)
+    from cyclopts import CycloptsError
+
     try:
-        # A lone hyphen would be read as an option.
-        words = [str(PIPE) if word == "-" else word for word in sys.argv[1:]]
-        words = words or ["--help"]
         _build()(words, exit_on_error=False, print_error=True)
     except CycloptsError:
         sys.exit(USAGE)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from photochrom.cli.pipe import PIPE
+from photochrom.cli.wishes import WishOptions, candidates_of, fitted
 from photochrom.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def colorize(
     vividness: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
     saturation: Annotated[float, Parameter(validator=Number(gte=0, lte=4))] = 1.0,
     working_px: Annotated[int | None, Parameter(validator=Number(gte=32, lte=512))] = None,
+    restore: Annotated[bool, Parameter(negative=())] = False,
     format: Format | None = None,
     quality: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None,
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"], validator=Number(gte=1))] = None,
@@ -38,6 +40,7 @@ def colorize(
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 1000.0,
     float_range: tuple[float, float] | None = None,
     json_lines: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    wished: WishOptions = WishOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Colour photographs: `photochrom FILE` writes FILE-color beside it.
 
@@ -61,6 +64,8 @@ def colorize(
         Factor on the chroma: 0 is gray, 1 as the method gives it.
     working_px : int
         Short side at which the network sees the photograph.
+    restore : bool
+        Mend an old print first: faded tones, stain, dust, scratches, strong grain.
     format : str
         Of the results; the source's own by default.
     quality : int
@@ -75,8 +80,10 @@ def colorize(
         The values of black and white in float pictures; 0 1 by default.
     json_lines : bool
         Print one JSON object a photograph on standard output.
+    wished : WishOptions
+        What is decided about the photographs.
     """
-    from photochrom.engine.colorize import Colorizer
+    from photochrom.methods.catalogue import begin_loading
     from photochrom.methods.network import cores
 
     if not sources:
@@ -86,19 +93,47 @@ def colorize(
         raise InvalidValueError("Standard input or output takes exactly one photograph.")
     many = watch or len(sources) > 1 or sources[0].is_dir()
     jobs = jobs or (cores() if many else 1)
-    colorizer = Colorizer(
-        method,
-        vividness=vividness,
-        saturation=saturation,
-        short_side_px=working_px,
-        device=device,
-        threads=1 if jobs > 1 else 0,
+    threads = 1 if jobs > 1 else 0
+    if wished.recipe is None:
+        begin_loading(method, device, threads)
+    # Imported while the network opens.
+    from photochrom.engine import batch
+    from photochrom.engine.colorize import Colorizer
+
+    recipe = wished.read_recipe()
+    colorizer = (
+        recipe.colorizer(device=device, threads=threads)
+        if recipe
+        else Colorizer(
+            method,
+            vividness=vividness,
+            saturation=saturation,
+            short_side_px=working_px,
+            restore=restore,
+            device=device,
+            threads=threads,
+        )
     )
     options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
     if piped:
+        options["wishes"] = recipe.wishes if recipe else wished.wishes()
         return _pipe(colorizer, sources[0], output, format, quality, options)
-    outcomes = _outcomes(
-        colorizer, sources, output, recursive, watch, many, jobs, resume, format, quality, options
+    tasks: list[Task] | Iterator[Task]
+    if watch:
+        tasks = _watched(sources, output, recursive, format, wished)
+    else:
+        tasks = _planned(sources, output, recursive, format, many, wished)
+        tasks = fitted(tasks, recipe) if recipe else candidates_of(tasks, wished.candidates)
+        many = many or len(tasks) > 1
+    outcomes = batch.colorize_many(
+        colorizer,
+        tasks,
+        jobs=1 if watch else jobs,
+        resume=resume or watch,
+        sidecar=wished.sidecar,
+        format=format,
+        quality=quality,
+        options=options,
     )
     return _report(outcomes, json_lines, many)
 
@@ -129,55 +164,43 @@ def _pipe(
     return 0
 
 
-def _outcomes(
-    colorizer: "Colorizer",
+def _planned(
     sources: list[Path],
     output: Path | None,
     recursive: bool,
-    watch: bool,
-    many: bool,
-    jobs: int,
-    resume: bool,
     format: str | None,
-    quality: int | None,
-    options: dict[str, Any],
-) -> "Iterator[Outcome]":
-    """Plan the work and start it; the outcomes come as they are done."""
+    many: bool,
+    wished: WishOptions,
+) -> "list[Task]":
+    """Decide what is coloured, and where it goes."""
     from photochrom.engine import batch
 
-    tasks: list[Task] | Iterator[Task]
-    if watch:
-        tasks = _watched(sources, output, recursive, format)
-    elif not many and output is not None and (output.suffix or not output.is_dir()):
-        tasks = [batch.Task(sources[0], output)]
-    else:
-        tasks = batch.plan(sources, output=output, recursive=recursive, format=format)
-    return batch.colorize_many(
-        colorizer,
-        tasks,
-        jobs=1 if watch else jobs,
-        resume=resume or watch,
-        format=format,
-        quality=quality,
-        options=options,
-    )
+    wishes = wished.wishes()
+    if not many and output is not None and (output.suffix or not output.is_dir()):
+        return [batch.Task(sources[0], output, wishes)]
+    return batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
 
 
 def _watched(
-    sources: list[Path], output: Path | None, recursive: bool, format: str | None
+    sources: list[Path],
+    output: Path | None,
+    recursive: bool,
+    format: str | None,
+    wished: WishOptions,
 ) -> "Iterator[Task]":
     from photochrom.engine import batch
 
     folder = sources[0]
     if len(sources) > 1 or not folder.is_dir():
         raise InvalidValueError("--watch takes exactly one folder.")
+    wishes = wished.wishes()
     print(f"Watching {folder}; stop with Ctrl-C.", file=sys.stderr)
 
     def plan_one(photo: Path) -> "list[Task]":
         below = output / photo.parent.relative_to(folder) if output else None
         if batch.is_own(photo):
             return []
-        return batch.plan([photo], output=below, format=format)
+        return batch.plan([photo], output=below, format=format, wishes=wishes)
 
     return batch.watch(folder, plan_one, recursive=recursive)
 

@@ -7,24 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from photochrom.engine.colorize import Colorizer, beside
+from photochrom.engine.colorize import PLAIN, Colorizer, beside
+from photochrom.engine.sidecar import Sidecar
+from photochrom.engine.wishes import Wishes
 from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError
-from photochrom.photo.atomic import remove_orphans
+from photochrom.photo.atomic import atomic_target, remove_orphans
+from photochrom.photo.find import find_photos
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.photo import Photo
 from photochrom.photo.xmp import Marker
-
-READ_SUFFIXES = frozenset({".gif", ".heic", ".heif"}.union(*(f.suffixes for f in FORMATS.values())))
 
 SETTLED_SECONDS = 1.0  # a watched file that has not changed for so long is whole
 
 
 @dataclass(frozen=True)
 class Task:
-    """One file to colour, and where it goes."""
+    """One file to colour, where it goes, and what is wished of it."""
 
     source: Path
     target: Path
+    wishes: Wishes = PLAIN
 
 
 @dataclass(frozen=True)
@@ -48,30 +50,13 @@ class Outcome:
     seconds: float
 
 
-def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
-    """List the photographs of a folder, by suffix, sorted, without photochrom's unfinished files.
-
-    Raises
-    ------
-    UnreadablePhotoError
-        If there is none.
-    """
-    entries = folder.rglob("*") if recursive else folder.iterdir()
-    found = sorted(
-        p for p in entries if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != "."
-    )
-    if not found:
-        below = " or below it" if recursive else "; --recursive looks below it"
-        raise UnreadablePhotoError(f"{folder}: a folder without pictures in it{below}.")
-    return found
-
-
 def plan(
     sources: Iterable[Path],
     *,
     output: Path | None = None,
     recursive: bool = False,
     format: str | None = None,
+    wishes: Wishes = PLAIN,
 ) -> list[Task]:
     """Decide what is coloured, and where it goes.
 
@@ -86,6 +71,8 @@ def plan(
         Look below folders too.
     format : str, optional
         The format of the results.
+    wishes : Wishes
+        What is wished of each.
 
     Returns
     -------
@@ -96,12 +83,12 @@ def plan(
     tasks = []
     for source in sources:
         if not source.is_dir():
-            tasks.append(Task(source, beside(source, output, suffix)))
+            tasks.append(Task(source, beside(source, output, suffix), wishes))
             continue
         for photo in find_photos(source, recursive):
             folder = output / photo.parent.relative_to(source) if output else None
             if not is_own(photo):
-                tasks.append(Task(photo, beside(photo, folder, suffix)))
+                tasks.append(Task(photo, beside(photo, folder, suffix), wishes))
     return tasks
 
 
@@ -126,6 +113,7 @@ def colorize_many(
     resume: bool = False,
     format: str | None = None,
     quality: int | None = None,
+    sidecar: bool = False,
     options: dict[str, Any] | None = None,
 ) -> Iterator[Outcome]:
     """Colour many files, a few at a time.
@@ -139,6 +127,8 @@ def colorize_many(
         Files in work at once.
     resume : bool
         Skip a task whose target bears this colorizer's marker.
+    sidecar : bool
+        Write `photo-color.json` beside each result.
     format, quality, options :
         As `Colorizer.colorize_file` takes them.
 
@@ -147,9 +137,10 @@ def colorize_many(
     Outcome
         One a task, as they are done. A file that fails does not stop the rest.
     """
+    given = {"format": format, "quality": quality, **(options or {})}
 
     def run(task: Task) -> Outcome:
-        return _colorize_one(colorizer, task, resume, format, quality, options or {})
+        return _colorize_one(colorizer, task, resume, sidecar, given)
 
     waiting: set[Future[Outcome]] = set()
     cleaned: set[Path] = set()
@@ -175,8 +166,7 @@ def _colorize_one(
     colorizer: Colorizer,
     task: Task,
     resume: bool,
-    format: str | None,
-    quality: int | None,
+    sidecar: bool,
     options: dict[str, Any],
 ) -> Outcome:
     begun = time.monotonic()
@@ -184,13 +174,15 @@ def _colorize_one(
     def outcome(status: str, notes: tuple[str, ...]) -> Outcome:
         return Outcome(task.source, task.target, status, notes, time.monotonic() - begun)
 
-    if resume and _is_done(task.target, colorizer.marker):
+    if resume and _is_done(task.target, colorizer.marker(task.wishes)):
         return outcome("skipped", ("already coloured by the same method and settings",))
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
-        coloured = colorizer.colorize_file(
-            task.source, task.target, format=format, quality=quality, **options
-        )
+        coloured = colorizer.colorize_file(task.source, task.target, wishes=task.wishes, **options)
+        if sidecar:
+            decided = Sidecar.of(colorizer, coloured.wishes, coloured.size)
+            with atomic_target(task.target.with_suffix(".json")) as part:
+                part.write_text(decided.to_json(), "utf-8")
     except (PhotochromError, OSError) as error:
         return outcome("failed", (str(error),))
     return outcome("coloured", coloured.notes)

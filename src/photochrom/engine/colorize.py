@@ -6,29 +6,41 @@ file -> Photo -> L (small) -> method -> ab (small) -> guided to full size -> joi
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from photochrom import __version__
+from photochrom.engine.ask import ask, distribution
 from photochrom.engine.guided import apply_field
+from photochrom.engine.likely import Suggestion, shares_of, suggest
+from photochrom.engine.look import Look
 from photochrom.engine.predict import Colouring, predict_colours
+from photochrom.engine.reference import References
 from photochrom.engine.resize import resize
+from photochrom.engine.restore import opencv, restored_photo
+from photochrom.engine.wishes import Wishes
 from photochrom.engine.working import WorkingSize, working_size
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnwritablePhotoError
 from photochrom.methods.catalogue import load_method
+from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints, MethodInfo, Request
 from photochrom.photo.formats import choose_format
 from photochrom.photo.join import join
 from photochrom.photo.photo import Photo
+from photochrom.photo.toned import Tint
 from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
 from photochrom.photo.xmp import Marker
 
 MAX_MEGAPIXELS = 1000.0
+MOST_MAP_PX = 1024
 INSTEAD_OF_SUFFIX = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
-MOST_SATURATION = 4.0
+
+
+PLAIN = Wishes()
 
 
 class Coloured(NamedTuple):
@@ -42,45 +54,17 @@ class Coloured(NamedTuple):
         The file that was written.
     notes : tuple of str
         What a person should know: repaired, lost, or decided.
+    wishes : Wishes
+        As they were fulfilled: with the reference that was taken from a folder.
+    size : (width, height)
+        Upright, of the first page.
     """
 
     content: bytes | None
     target: Path | None
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the result should look; what a result's marker stands for.
-
-    Attributes
-    ----------
-    vividness : float, optional
-        From 0, calm, to 1, bold; the method's default if not given.
-    saturation : float
-        Factor on chroma, 0 to 4.
-    short_side_px : int, optional
-        At which the method sees the picture; its own default if not given.
-    """
-
-    vividness: float | None = None
-    saturation: float = 1.0
-    short_side_px: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.vividness is not None and not 0 <= self.vividness <= 1:
-            raise InvalidValueError(
-                f"vividness needs 0 (calm) to 1 (bold); it is {self.vividness}."
-            )
-        if not 0 <= self.saturation <= MOST_SATURATION:
-            raise InvalidValueError(
-                f"saturation needs 0 to {MOST_SATURATION:g}; it is {self.saturation}."
-            )
-        if self.short_side_px is not None and not 32 <= self.short_side_px <= 512:
-            raise InvalidValueError(
-                f"The working size needs a short side of 32 to 512 pixels; "
-                f"it is {self.short_side_px}."
-            )
+    wishes: Wishes
+    size: tuple[int, int]
 
 
 class Colorizer:
@@ -90,7 +74,7 @@ class Colorizer:
     ----------
     method : str or Path
         A name of `photochrom.methods()`, or a path to an exported network (.onnx).
-    vividness, saturation, short_side_px :
+    vividness, saturation, short_side_px, restore :
         See `Look`.
     device : str
         'cpu', 'cuda', 'coreml' or 'directml'.
@@ -101,6 +85,8 @@ class Colorizer:
     ------
     UnknownMethodError, WeightsError, InvalidValueError
         If the method or an option is not usable.
+    MissingExtraError
+        If `restore` is asked for and not installed.
 
     Examples
     --------
@@ -116,10 +102,14 @@ class Colorizer:
         vividness: float | None = None,
         saturation: float = 1.0,
         short_side_px: int | None = None,
+        restore: bool = False,
         device: str = "cpu",
         threads: int = 0,
     ) -> None:
-        self.look = Look(vividness, saturation, short_side_px)
+        self.name = str(method)
+        self.look = Look(vividness, saturation, short_side_px, restore)
+        if restore:
+            opencv()  # a missing extra is told before any work
         self.method = load_method(method, device, threads)
 
     @property
@@ -127,11 +117,12 @@ class Colorizer:
         """How the method describes itself."""
         return self.method.info
 
-    @property
-    def marker(self) -> Marker:
-        """What a file coloured by this colorizer is marked with."""
-        wishes = {"method": self.info.name, **self.look.__dict__}
-        recipe = hashlib.sha256(json.dumps(wishes, sort_keys=True).encode()).hexdigest()[:16]
+    def marker(self, wishes: Wishes = PLAIN) -> Marker:
+        """Give what a file coloured by this colorizer is marked with."""
+        recipe_of = {"method": self.info.name, **self.look.__dict__}
+        if wishes != PLAIN:
+            recipe_of["wishes"] = wishes.to_table()
+        recipe = hashlib.sha256(json.dumps(recipe_of, sort_keys=True).encode()).hexdigest()[:16]
         return Marker(self.info.name, __version__, self.info.weights_sha256, recipe)
 
     def predict_ab(
@@ -182,17 +173,134 @@ class Colorizer:
         )
         saturation = self.look.saturation if saturation is None else saturation
         colouring = predict_colours(self.method, request, size, saturation)
-        return apply_field(colouring.field, lightness)
+        ab = apply_field(colouring.field, lightness)
+        if hints is None:
+            return ab
+        decided = hints.mask[..., None]
+        return np.asarray(ab + (hints.ab - ab) * decided, np.float32)
 
-    def colouring(self, photo: Photo, page: int = 0) -> Colouring:
-        """Ask the method for the colours of one page of a photo, upright."""
-        width, height = photo.headers[page].upright_size
-        size = self._working_size(height, width)
-        lightness = photo.small_lightness(size.width, size.height, page)
-        request = Request(lightness, vividness=self.look.vividness)
-        return predict_colours(self.method, request, size, self.look.saturation)
+    def colouring(self, photo: Photo, page: int = 0, wishes: Wishes = PLAIN) -> Colouring:
+        """Ask the method for the colours of one page of a photo, upright.
 
-    def colorize(self, picture: Any) -> Any:
+        Parameters
+        ----------
+        photo : Photo
+        page : int
+            From 0.
+        wishes : Wishes
+            In pixels of that page, upright.
+
+        Returns
+        -------
+        Colouring
+        """
+        lightness, size = self._small(photo, page)
+        upright = photo.headers[page].upright_size
+        asked = ask(self.method, lightness, upright, wishes, self.look.vividness)
+        return predict_colours(
+            self.method,
+            asked.request,
+            size,
+            self.look.saturation,
+            proposed=asked.proposed,
+            touches=asked.touches,
+        )
+
+    def suggest(
+        self,
+        picture: Any,
+        x: float,
+        y: float,
+        radius: float = 8.0,
+        *,
+        count: int = 6,
+        hints: Sequence[Hint] = (),
+    ) -> list[Suggestion]:
+        """Give the likely colours of a spot, most likely first.
+
+        Parameters
+        ----------
+        picture : as `colorize` takes it, or Photo
+        x, y, radius : float
+            The spot, in pixels of the upright photo.
+        count : int
+            At most so many.
+        hints : sequence of Hint
+            What is decided already, elsewhere.
+
+        Returns
+        -------
+        list of Suggestion
+
+        Raises
+        ------
+        InvalidValueError
+            If the spot lies outside the picture, or the method has one opinion only.
+        """
+        photo = _open(picture)
+        width, height = photo.upright_size
+        if not (0 <= x < width and 0 <= y < height):
+            raise InvalidValueError(
+                f"The spot {x:g}, {y:g} lies outside the picture of {width} x {height} pixels."
+            )
+        lightness, _ = self._small(photo, 0)
+        asked = ask(self.method, lightness, (width, height), Wishes(tuple(hints)), None)
+        logits = distribution(self.method, asked.request)
+        shares = shares_of(_window_mean(np.moveaxis(logits, 0, -1), x / width, y / height))
+        spot = _window_mean(lightness[..., None], x / width, y / height, radius / width)
+        return suggest(shares, np.array(self.info.centres), float(spot[0]), count)
+
+    def confidence(self, picture: Any) -> np.ndarray:
+        """Tell where the method is guessing.
+
+        Parameters
+        ----------
+        picture : as `colorize` takes it, or Photo
+
+        Returns
+        -------
+        float32 array, (h, w)
+            At the working size, in [0, 1]: 0 is guessing, 1 is sure.
+
+        Raises
+        ------
+        InvalidValueError
+            If the method does not know how sure it is.
+        """
+        found = self.colouring(_open(picture)).confidence
+        if found is None:
+            raise InvalidValueError(
+                f"The method '{self.info.name}' does not know how sure it is; 'photochrom' does."
+            )
+        return found
+
+    def write_confidence(self, source: Path, target: Path) -> None:
+        """Write `confidence` as an 8-bit gray PNG of the photograph's size, at most 1024 px.
+
+        Raises
+        ------
+        PhotoError
+            If the photograph cannot be read or the map not be written.
+        """
+        photo = Photo.open(source)
+        width, height = photo.upright_size
+        scale = min(1.0, MOST_MAP_PX / max(width, height))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        levels = resize(self.confidence(photo)[..., None], *size)[..., 0] * 255
+        plane = Photo.from_array(np.round(levels).astype(np.uint8))
+        # Marked, so that no later run colours the map itself.
+        write_photo(plane, [None], target, format="png", marker=self.marker())
+
+    def colorize(
+        self,
+        picture: Any,
+        *,
+        hints: Iterable[Hint] = (),
+        reference: Any = None,
+        palette: Any = None,
+        candidate: int = 0,
+        seed: int = 0,
+    ) -> Any:
         """Colour a picture and give back the same kind.
 
         Parameters
@@ -200,6 +308,16 @@ class Colorizer:
         picture : str, Path, bytes, PIL image, or array
             A path: a file beside it, `name-color.ext`, is written. Arrays: (H, W) or (H, W, 3),
             also with alpha as (H, W, 2) or (H, W, 4); uint8, uint16, bool, or float in [0, 1].
+        hints : iterable of Hint
+            Decided colours, in pixels of the upright picture (the first page of several).
+        reference : str, Path, bytes or uint8 array (H, W, 3), optional
+            A colour photograph that lends its colours; of a folder, the one that shows the like.
+        palette : str or sequence of colours, optional
+            A few wanted colours, or a mood; see `Palette.of`.
+        candidate : int
+            0 is what the method thinks likeliest; 1, 2, ... are other plausible colourings.
+        seed : int
+            Of what is drawn at random.
 
         Returns
         -------
@@ -214,16 +332,17 @@ class Colorizer:
         ShapeError, DtypeError, InvalidValueError
             If an array is not a picture.
         """
+        wishes = Wishes.of(hints, reference, palette, candidate, seed)
         if isinstance(picture, (str, Path)):
-            return self.colorize_file(picture, beside(Path(picture))).target
+            return self.colorize_file(picture, beside(Path(picture)), wishes=wishes).target
         if isinstance(picture, (bytes, bytearray, memoryview)):
-            return self.colorize_file(bytes(picture)).content
+            return self.colorize_file(bytes(picture), wishes=wishes).content
         if isinstance(picture, np.ndarray):
-            photo = Photo.from_array(picture)
+            photo, _ = self.restored(Photo.from_array(picture))
             deep = picture.dtype not in (np.uint8, bool)
-            return photo_to_array(self._pages(photo, deep)[0], photo)
+            return photo_to_array(self._pages(photo, deep, wishes)[0], photo)
         if hasattr(picture, "getexif") and hasattr(picture, "save"):
-            return self._colorize_pil(picture)
+            return self._colorize_pil(picture, wishes)
         raise DtypeError(
             "A picture is a path, bytes, a PIL image or a NumPy array; "
             f"this is {type(picture).__name__}."
@@ -238,6 +357,7 @@ class Colorizer:
         quality: int | None = None,
         max_megapixels: float = MAX_MEGAPIXELS,
         float_range: tuple[float, float] | None = None,
+        wishes: Wishes = PLAIN,
     ) -> Coloured:
         """Colour a file.
 
@@ -255,6 +375,8 @@ class Colorizer:
             Larger pictures are refused before they are decoded.
         float_range : (low, high), optional
             The values of black and white in a float picture; (0, 1) by default.
+        wishes : Wishes
+            What is decided for this photograph.
 
         Returns
         -------
@@ -269,25 +391,46 @@ class Colorizer:
         if target is not None and photo.path is not None and _same_file(photo.path, target):
             raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
         format = choose_format(photo, target, format)
-        pages = self._pages(photo, needs_sixteen_bit(photo, format))
-        written = write_photo(
-            photo, pages, target, format=format, quality=quality, marker=self.marker
-        )
-        notes = [*photo.notes, *written.notes]
+        photo, restored = self.restored(photo)
+        marker = self.marker(wishes)
+        wishes, chosen = self._choose_reference(photo, wishes)
+        pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes)
+        written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
+        notes = [*photo.notes, *restored, *chosen, *written.notes]
         if photo.is_colour and self.info.name != "gray":
-            notes.append("was in colour or toned: coloured anew from its lightness")
-        return Coloured(written.data, written.path, tuple(notes))
+            notes.append(_said_of(photo.tint))
+        return Coloured(written.data, written.path, tuple(notes), wishes, photo.upright_size)
+
+    def restored(self, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
+        """Give a photo as it will be coloured, mended if that is asked for, and what was done."""
+        return restored_photo(photo) if self.look.restore else (photo, ())
 
     def _working_size(self, height: int, width: int) -> WorkingSize:
         short_side = self.look.short_side_px or self.info.short_side_px
         return working_size(height, width, short_side, self.info.stride)
 
-    def _pages(self, photo: Photo, sixteen_bit: bool) -> list[Any]:
+    def _small(self, photo: Photo, page: int) -> tuple[np.ndarray, WorkingSize]:
+        width, height = photo.headers[page].upright_size
+        size = self._working_size(height, width)
+        return photo.small_lightness(size.width, size.height, page), size
+
+    def _choose_reference(self, photo: Photo, wishes: Wishes) -> tuple[Wishes, list[str]]:
+        """Take the reference of a folder that shows the like of a photo; say which."""
+        if not isinstance(wishes.reference, References):
+            return wishes, []
+        judge = self.method if self.info.centres else load_method("photochrom")
+        reference = wishes.reference.choose(self._small(photo, 0)[0], judge)
+        return replace(wishes, reference=reference), [f"reference: {reference.name}"]
+
+    def _pages(self, photo: Photo, sixteen_bit: bool, wishes: Wishes = PLAIN) -> list[Any]:
         """Join each page with its colours; None leaves a gray page as it is."""
-        if self.info.name == "gray" and photo.is_gray:
+        as_it_is = photo.is_gray and not photo.has_other_lightness
+        if self.info.name == "gray" and as_it_is and not wishes.hints:
             return [None] * photo.pages
         fields = [
-            self.colouring(photo, page).field.stored(header.orientation)
+            self.colouring(
+                photo, page, wishes if page == 0 else replace(wishes, hints=())
+            ).field.stored(header.orientation, *header.upright_size)
             for page, header in enumerate(photo.headers)
         ]
         return [
@@ -295,7 +438,7 @@ class Colorizer:
             for page, field in enumerate(fields)
         ]
 
-    def _colorize_pil(self, image: Any) -> Any:
+    def _colorize_pil(self, image: Any, wishes: Wishes) -> Any:
         """Go through an uncompressed TIFF in memory, which keeps profile and depth."""
         from PIL import Image
 
@@ -306,7 +449,8 @@ class Colorizer:
             else image
         )
         source.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
-        coloured = Image.open(io.BytesIO(self.colorize(content.getvalue())))
+        whole = self.colorize_file(content.getvalue(), wishes=wishes).content
+        coloured = Image.open(io.BytesIO(whole or b""))
         coloured.load()
         kept = {k: v for k, v in image.info.items() if k not in ("transparency", "icc_profile")}
         coloured.info = {**kept, **{k: v for k, v in coloured.info.items() if k == "icc_profile"}}
@@ -320,6 +464,29 @@ def beside(source: Path, folder: Path | None = None, suffix: str | None = None) 
     """
     ending = suffix or INSTEAD_OF_SUFFIX.get(source.suffix.lower(), source.suffix)
     return (folder or source.parent) / f"{source.stem}-color{ending}"
+
+
+def _said_of(tint: Tint) -> str:
+    if tint.kind == "toned":
+        return f"a toned original ({tint.name}): its tone is not taken for colour"
+    return "was in colour: coloured anew from its lightness"
+
+
+def _open(picture: Any) -> Photo:
+    if isinstance(picture, Photo):
+        return picture
+    return Photo.from_array(picture) if isinstance(picture, np.ndarray) else Photo.open(picture)
+
+
+def _window_mean(planes: np.ndarray, x: float, y: float, radius: float = 0.0) -> np.ndarray:
+    """Average (h, w, n) planes around a place given in shares of the sides."""
+    high, wide = planes.shape[:2]
+    reach = radius * wide
+    rows, columns = (
+        slice(int(max(0, at * n - reach)), int(min(n - 1, at * n + reach)) + 1)
+        for at, n in ((y, high), (x, wide))
+    )
+    return np.asarray(planes[rows, columns].mean(axis=(0, 1)))
 
 
 def _same_file(source: Path, target: Path) -> bool:

@@ -1,5 +1,6 @@
 """Ask a method for the colours of a lightness, and fit them into a field."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from photochrom.engine.resize import resize
 from photochrom.engine.working import WorkingSize
 from photochrom.methods.method import Hints, Method, Prediction, Request, checked
 from photochrom.photo.field import ColourField
+from photochrom.photo.touch import Touch
 
 
 class Colouring(NamedTuple):
@@ -35,7 +37,13 @@ class Colouring(NamedTuple):
 
 
 def predict_colours(
-    method: Method, request: Request, size: WorkingSize, saturation: float = 1.0
+    method: Method,
+    request: Request,
+    size: WorkingSize,
+    saturation: float = 1.0,
+    *,
+    proposed: Hints | None = None,
+    touches: Sequence[Touch] = (),
 ) -> Colouring:
     """Colour a picture at the working size.
 
@@ -47,7 +55,11 @@ def predict_colours(
     size : WorkingSize
         With its tiles.
     saturation : float
-        Factor on ab.
+        Factor on ab; what is hinted is shown as hinted.
+    proposed : Hints, optional
+        Shown to the method beside the request's own hints, which win, but not obeyed to the letter.
+    touches : sequence of Touch
+        Places of the full-size picture whose colour is decided.
 
     Returns
     -------
@@ -58,17 +70,29 @@ def predict_colours(
     MethodOutputError
         If the method returns what no method may return.
     """
-    parts = [_predict_tile(method, request, size, tile) for tile in size.tiles]
+    shown = replace(request, hints=_joined(request.hints, proposed))
+    parts = [_predict_tile(method, shown, size, tile) for tile in size.tiles]
     ab = _blend([ab for ab, _ in parts], size)
     confidence = None
     if all(c is not None for _, c in parts):
         confidence = _blend([c for _, c in parts if c is not None], size)[..., 0]
+    ab = ab * saturation
     if request.hints is not None:
         ab = obey_hints(ab, request.hints, request.lightness)
-    ab = (ab * saturation).astype(np.float32)
+    ab = ab.astype(np.float32)
     lab = np.concatenate((request.lightness[..., None], ab), axis=-1)
     moved = lab_to_rgb(lab).moved / request.lightness.size
-    return Colouring(fit_field(request.lightness, ab), ab, confidence, moved)
+    field = replace(fit_field(request.lightness, ab), touches=tuple(touches))
+    return Colouring(field, ab, confidence, moved)
+
+
+def _joined(decided: Hints | None, proposed: Hints | None) -> Hints | None:
+    if decided is None or proposed is None:
+        return decided or proposed
+    mask = decided.mask[..., None]
+    return Hints(
+        decided.ab * mask + proposed.ab * (1 - mask), np.maximum(decided.mask, proposed.mask)
+    )
 
 
 def _predict_tile(

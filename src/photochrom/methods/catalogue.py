@@ -1,6 +1,7 @@
 """All methods by name; a path to an .onnx file is a method too."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -33,6 +34,21 @@ CATALOGUE: dict[str, Callable[[str, int], Method]] = {
 }
 
 
+_BEGUN: dict[tuple[str, str, int], Future[Method]] = {}
+
+
+def begin_loading(name: str | Path, device: str = "cpu", threads: int = 0) -> None:
+    """Load a method in a thread; the next `load_method` of the same words takes it.
+
+    A network opens without the interpreter, so that the command imports the rest meanwhile.
+    """
+    words = str(name), device, threads
+    if words not in _BEGUN:
+        thread = ThreadPoolExecutor(1)
+        _BEGUN[words] = thread.submit(_load, name, device, threads)
+        thread.shutdown(wait=False)
+
+
 def load_method(name: str | Path, device: str = "cpu", threads: int = 0) -> Method:
     """Make a method ready.
 
@@ -56,6 +72,11 @@ def load_method(name: str | Path, device: str = "cpu", threads: int = 0) -> Meth
     WeightsError
         If the network's file cannot be used.
     """
+    begun = _BEGUN.pop((str(name), device, threads), None)
+    return _load(name, device, threads) if begun is None else begun.result()
+
+
+def _load(name: str | Path, device: str, threads: int) -> Method:
     if Path(name).suffix == ".onnx":
         from photochrom.methods.network import NetworkMethod
 

@@ -153,9 +153,15 @@ def _parse(table: str, path: Path) -> dict[str, Any]:
     return parsed
 
 
-def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
+def runtime() -> Any:
+    """Import ONNX Runtime, which takes a while, and give it."""
     import onnxruntime
 
+    return onnxruntime
+
+
+def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

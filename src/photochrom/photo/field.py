@@ -1,10 +1,11 @@
 """Colour as a small field of local linear functions of lightness."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from photochrom.photo.orientation import to_stored
+from photochrom.photo.touch import Touch
 
 
 @dataclass(frozen=True)
@@ -17,33 +18,41 @@ class ColourField:
         With L* in [0, 100] and ab in ab units.
     low, high : float32 array, (h, w, 2)
         Bounds of ab.
+    touches : tuple of Touch
+        Places of the full-size picture whose colour is decided.
     """
 
     slope: np.ndarray
     offset: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    touches: tuple[Touch, ...] = ()
 
     @property
     def planes(self) -> np.ndarray:
-        """All of it as (h, w, 8), in the order of the attributes."""
+        """Slope, offset and bounds as (h, w, 8), in the order of the attributes."""
         return np.concatenate((self.slope, self.offset, self.low, self.high), axis=-1)
 
     @classmethod
     def of(cls, planes: np.ndarray) -> "ColourField":
         """Take `planes` apart again."""
-        return cls(*np.split(planes, 4, axis=-1))
+        slope, offset, low, high = np.split(planes, 4, axis=-1)
+        return cls(slope, offset, low, high)
 
-    def stored(self, orientation: int) -> "ColourField":
+    def stored(self, orientation: int, width: int, height: int) -> "ColourField":
         """Turn an upright field to how the picture lies in its file.
 
         Parameters
         ----------
         orientation : int
             The EXIF orientation, 1 to 8.
+        width, height : int
+            Of the upright picture, pixels.
 
         Returns
         -------
         ColourField
         """
-        return ColourField.of(np.ascontiguousarray(to_stored(self.planes, orientation)))
+        turned = ColourField.of(np.ascontiguousarray(to_stored(self.planes, orientation)))
+        touches = (touch.stored(orientation, width, height) for touch in self.touches)
+        return replace(turned, touches=tuple(touches))

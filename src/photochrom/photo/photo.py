@@ -1,6 +1,7 @@
 """A photograph on disk or in memory: lazy, with everything that must survive colouring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -9,16 +10,23 @@ import numpy as np
 import pyvips
 
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
-from photochrom.errors import InvalidValueError
+from photochrom.errors import InvalidValueError, ShapeError
 from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, marker_of, read_metadata
-from photochrom.photo.orientation import to_upright, upright_size
+from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
 from photochrom.photo.source import ArraySource, FileSource
-from photochrom.photo.tone import Tone, import_xyz, tone_of_colour, tone_of_gray
+from photochrom.photo.tone import (
+    Tone,
+    import_xyz,
+    lightness_of,
+    tone_of_colour,
+    tone_of_gray,
+    tone_of_lightness,
+)
+from photochrom.photo.toned import NEUTRAL, Tint, find_tint
 
-COLOUR_SPREAD = 2.0  # of 255: mean difference of the channels from which a picture has colour
-COLOUR_PROBE_PX = 96
+PROBE_PX = 96  # long side of the copy whose colours are judged
 
 
 class Photo:
@@ -46,6 +54,7 @@ class Photo:
         float_range: tuple[float, float] | None = None,
     ) -> None:
         self._source = source
+        self._lightness: tuple[np.ndarray | None, ...] = ()
         self.name = source.name
         self.format = source.kind
         self.headers = _read_headers(source, max_megapixels)
@@ -179,15 +188,16 @@ class Photo:
         return marker_of(self.metadata.xmp)
 
     @cached_property
-    def is_colour(self) -> bool:
-        """Whether the first page has any colour in it, as its thumbnail tells."""
+    def tint(self) -> Tint:
+        """Whether the first page is neutral, toned or in colour, as its thumbnail tells."""
         if self._devices[0].bands == 1:
-            return False
-        width, height = self.upright_size
-        scale = min(1.0, COLOUR_PROBE_PX / max(width, height))
-        rgb = self.small_rgb(max(1, round(width * scale)), max(1, round(height * scale)))
-        spread = rgb.max(axis=-1).astype(float) - rgb.min(axis=-1)
-        return bool(spread.mean() > COLOUR_SPREAD)
+            return NEUTRAL
+        return find_tint(self.probe_rgb())
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether the first page has any colour in it, be it a tone alone."""
+        return self.tint.kind != "neutral"
 
     @cached_property
     def jpeg_quality(self) -> int | None:
@@ -221,7 +231,60 @@ class Photo:
         UnreadablePhotoError
             If the pixels are truncated or corrupt.
         """
-        return self._small(width, height, page, self._lightness_of)
+        other = self._other_tone(page) if 0 <= page < self.pages else None
+        codes = None if other is None else other.codes
+        return self._small(width, height, page, self._lightness_of, codes)
+
+    def lightness_codes(self, page: int = 0) -> np.ndarray:
+        """Give the full-size lightness, whole in memory, in stored orientation.
+
+        Returns
+        -------
+        uint16 array, (H, W)
+            L* 0 to 100 in 65535 steps.
+
+        Raises
+        ------
+        InvalidValueError
+            If there is no such page.
+        UnreadablePhotoError
+            If the pixels are truncated or corrupt.
+        """
+        try:
+            return _pixels(lightness_of(self.tone(page)).codes)[..., 0]
+        except pyvips.Error as error:
+            raise unreadable(self.name, error, self.format) from error
+
+    def with_lightness(self, pages: Sequence[np.ndarray | None]) -> Self:
+        """Give the same photo with other lightness; everything else is the file's.
+
+        Parameters
+        ----------
+        pages : sequence of uint16 array (H, W), or None
+            For each page as `lightness_codes` gives it; None keeps a page's own.
+
+        Returns
+        -------
+        Photo
+            Its `tone` and `small_lightness` are new; `small_rgb` and `stored` are the file's.
+
+        Raises
+        ------
+        ShapeError
+            If there is not one for each page, or one has another size.
+        """
+        sizes = [(header.height, header.width) for header in self.headers]
+        given = [size if p is None else p.shape for p, size in zip(pages, sizes, strict=False)]
+        if len(pages) != self.pages or given != sizes:
+            raise ShapeError(f"{self.name}: pages of {sizes} are needed; {given} came.")
+        changed = copy(self)
+        changed._lightness = tuple(pages)
+        return changed
+
+    @property
+    def has_other_lightness(self) -> bool:
+        """Whether any page's lightness is not the file's."""
+        return any(page is not None for page in self._lightness)
 
     def small_rgb(self, width: int, height: int, page: int = 0) -> np.ndarray:
         """Give a small upright copy in colour; transparency is ignored.
@@ -247,6 +310,14 @@ class Photo:
         """
         return self._small(width, height, page, self._rgb_of)
 
+    def probe_rgb(self, page: int = 0) -> np.ndarray:
+        """Give a copy so small that it shows tone and stain alone, as stored: uint8 (h, w, 3)."""
+        self._check_page(page)
+        header = self.headers[page]
+        scale = min(1.0, PROBE_PX / max(header.width, header.height))
+        width, height = (max(1, round(side * scale)) for side in header.upright_size)
+        return to_stored(self.small_rgb(width, height, page), header.orientation)
+
     def tone(self, page: int = 0) -> Tone:
         """Give the full-size lightness in stored orientation, to be read once.
 
@@ -258,7 +329,14 @@ class Photo:
             If the file can no longer be opened. Damage further down shows when pixels are read.
         """
         self._check_page(page)
+        other = self._other_tone(page)
+        if other is not None:
+            return other
         return self._tone_of(self._devices[page].without_alpha(self._source.open(page)), page)
+
+    def _other_tone(self, page: int) -> Tone | None:
+        codes = self._lightness[page] if self._lightness else None
+        return None if codes is None else tone_of_lightness(codes)
 
     def alpha(self, page: int = 0) -> pyvips.Image | None:
         """Give the transparency as stored, full size, one band, to be read once; or None."""
@@ -278,7 +356,8 @@ class Photo:
         return tone_of_colour(image, device.conversion)
 
     def _lightness_of(self, image: pyvips.Image, page: int) -> np.ndarray:
-        tone = self._tone_of(image, page)
+        other = self._other_tone(page)
+        tone = self._tone_of(image, page) if other is None else Tone(image, other.luminance)
         table = luminance_to_lightness(tone.luminance).astype(np.float32)
         lightness: np.ndarray = table[_pixels(tone.codes)[..., 0]]
         return lightness
@@ -301,8 +380,9 @@ class Photo:
         height: int,
         page: int,
         convert: Callable[[pyvips.Image, int], np.ndarray],
+        codes: pyvips.Image | None = None,
     ) -> np.ndarray:
-        """Shrink the stored numbers, convert the few that remain, turn them upright."""
+        """Shrink the stored numbers or these, convert the few that remain, turn them upright."""
         self._check_page(page)
         if min(width, height) < 1:
             raise InvalidValueError(
@@ -312,7 +392,9 @@ class Photo:
         wide, high = upright_size(width, height, header.orientation)
         shrink = min(header.width / wide, header.height / high)
         try:
-            image = self._devices[page].without_alpha(self._source.open_small(page, shrink))
+            image = codes
+            if image is None:
+                image = self._devices[page].without_alpha(self._source.open_small(page, shrink))
             resized = _resize(image, wide, high)
             return np.ascontiguousarray(to_upright(convert(resized, page), header.orientation))
         except pyvips.Error as error:

@@ -76,6 +76,23 @@ def tone_of_gray(codes: pyvips.Image, profile: bytes | None) -> Tone:
     return Tone(codes, table)
 
 
+def lightness_of(tone: Tone) -> Tone:
+    """Give the same tone in codes of lightness, 16 bits; see `lightness_table`."""
+    if tone.luminance is lightness_table():
+        return tone
+    codes = np.round(luminance_to_lightness(tone.luminance) * (65535 / 100)).astype(np.uint16)
+    table = pyvips.Image.new_from_array(codes[None, :, None])
+    return Tone(tone.codes.maplut(table), lightness_table())
+
+
+def tone_of_lightness(codes: np.ndarray) -> Tone:
+    """Take codes of lightness, uint16 (H, W), from memory."""
+    height, width = codes.shape
+    pixels = np.ascontiguousarray(codes)
+    image = pyvips.Image.new_from_memory(pixels, width, height, 1, "ushort")
+    return Tone(image.copy(interpretation="grey16"), lightness_table())
+
+
 @cache
 def _profile_table(profile: bytes, levels: int) -> np.ndarray:
     exact = curve_profile(profile)

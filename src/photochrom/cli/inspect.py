@@ -1,0 +1,74 @@
+"""`photochrom suggest` and `photochrom confidence`: what the method thinks of a photograph."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+Method = Annotated[str, Parameter(name=["--method", "-m"])]
+
+
+def suggest(
+    source: Path,
+    x: float,
+    y: float,
+    /,
+    *,
+    radius: Annotated[float, Parameter(validator=Number(gt=0))] = 8.0,
+    count: Annotated[int, Parameter(validator=Number(gte=1, lte=20))] = 6,
+    method: Method = "photochrom",
+    json_output: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """List the likely colours of a spot, most likely first.
+
+    Parameters
+    ----------
+    source : Path
+        A photograph.
+    x, y : float
+        The spot, in pixels of the upright photograph from its top left corner.
+    radius : float
+        Of the spot, in pixels.
+    count : int
+        At most so many.
+    method : str
+        One that knows more than one colour: photochrom, or an exported network.
+    json_output : bool
+        Print them as JSON.
+    """
+    from photochrom.engine.colorize import Colorizer
+
+    found = Colorizer(method).suggest(source, x, y, radius, count=count)
+    table = [{"colour": "#{:02x}{:02x}{:02x}".format(*s.rgb), "share": s.share} for s in found]
+    if json_output:
+        print(json.dumps(table))
+        return
+    for row in table:
+        print(f"{row['colour']}  {row['share']:4.0%}")
+
+
+def confidence(
+    source: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    method: Method = "photochrom",
+) -> None:
+    """Write a map of where the method is guessing: white is sure, black is a guess.
+
+    Parameters
+    ----------
+    source : Path
+        A photograph.
+    output : Path
+        A PNG file; SOURCE-confidence.png by default.
+    method : str
+        One that knows how sure it is: photochrom, or an exported network.
+    """
+    from photochrom.engine.colorize import Colorizer
+
+    target = output or source.with_name(f"{source.stem}-confidence.png")
+    Colorizer(method).write_confidence(source, target)
+    print(target)

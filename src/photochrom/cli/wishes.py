@@ -1,0 +1,148 @@
+"""The options that decide about one photograph: hints, reference, palette, candidates, sidecar."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from photochrom.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from photochrom.engine.batch import Task
+    from photochrom.engine.sidecar import Sidecar
+    from photochrom.engine.wishes import Wishes
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class WishOptions:
+    """What is decided about the photographs.
+
+    Attributes
+    ----------
+    hint : list of str
+        A colour for a spot: X,Y,#rrggbb or X,Y,#rrggbb,RADIUS in pixels of the upright photograph;
+        the word gray instead of #rrggbb keeps it gray. May be given many times.
+    hints : Path
+        A JSON file with a list of hints, strokes and regions among them.
+    reference : Path
+        A colour photograph that lends its colours, or a folder: the one that shows the like.
+    palette : str
+        Wanted colours, '#c0622d,#d99a2b', or a mood such as autumn, seaside or pastel.
+    candidates : int
+        Write so many plausible colourings, FILE-color-1 and on.
+    seed : int
+        Of what is drawn at random.
+    recipe : Path
+        A sidecar: colour as it says, method and look included.
+    sidecar : bool
+        Write FILE-color.json, which repeats the result by --recipe.
+    """
+
+    hint: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    hints: Path | None = None
+    reference: Path | None = None
+    palette: str | None = None
+    candidates: Annotated[int, Parameter(validator=Number(gte=1, lte=6))] = 1
+    seed: Annotated[int, Parameter(validator=Number(gte=0))] = 0
+    recipe: Path | None = None
+    sidecar: Annotated[bool, Parameter(negative=())] = False
+
+    def wishes(self) -> "Wishes":
+        """Read them.
+
+        Raises
+        ------
+        InvalidValueError
+            If a hint, the hints' file, the reference or the palette is none.
+        """
+        from photochrom.engine.wishes import Wishes
+
+        spots = [read_hint(text) for text in self.hint]
+        return Wishes.of(
+            [*_read_hints(self.hints), *spots], self.reference, self.palette, 0, self.seed
+        )
+
+    def read_recipe(self) -> "Sidecar | None":
+        """Read the sidecar that decides instead of everything else.
+
+        Raises
+        ------
+        InvalidValueError
+            If it is no sidecar, or other wishes stand beside it.
+        """
+        if self.recipe is None:
+            return None
+        from photochrom.engine.sidecar import read_sidecar
+
+        if replace(self, recipe=None, sidecar=False) != WishOptions():
+            raise InvalidValueError(
+                "--recipe decides everything: leave out hints, reference, palette and candidates."
+            )
+        return read_sidecar(self.recipe)
+
+
+def read_hint(text: str) -> dict[str, Any]:
+    """Read X,Y,COLOUR or X,Y,COLOUR,RADIUS as a hint's table.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is neither.
+    """
+    try:
+        x, y, colour, *radius = text.split(",")
+        table: dict[str, Any] = {
+            "shape": "point",
+            "points": [[float(x), float(y)]],
+            "colour": None if colour.strip() == "gray" else colour.strip(),
+        }
+        if radius:
+            (table["radius"],) = (float(value) for value in radius)
+    except ValueError as error:
+        raise InvalidValueError(
+            f"A hint is X,Y,#rrggbb or X,Y,#rrggbb,RADIUS (or gray for the colour); it is '{text}'."
+        ) from error
+    return table
+
+
+def _read_hints(path: Path | None) -> list[Any]:
+    if path is None:
+        return []
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidValueError(f"{path}: hints cannot be read ({error}).") from error
+    if not isinstance(content, list):
+        raise InvalidValueError(f"{path}: needs a JSON list of hints.")
+    return content
+
+
+def fitted(tasks: "list[Task]", recipe: "Sidecar") -> "list[Task]":
+    """Fit a sidecar's wishes to each photograph's size."""
+    from photochrom.photo.photo import Photo
+
+    return [
+        replace(task, wishes=recipe.wishes_for(Photo.open(task.source).upright_size))
+        if recipe.wishes.hints
+        else replace(task, wishes=recipe.wishes)
+        for task in tasks
+    ]
+
+
+def candidates_of(tasks: "list[Task]", count: int) -> "list[Task]":
+    """Make several tasks of each: FILE-color-1, FILE-color-2, ..."""
+    if count == 1:
+        return tasks
+    return [
+        replace(
+            task,
+            target=task.target.with_stem(f"{task.target.stem}-{number + 1}"),
+            wishes=replace(task.wishes, candidate=number),
+        )
+        for task in tasks
+        for number in range(count)
+    ]

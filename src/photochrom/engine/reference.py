@@ -1,0 +1,178 @@
+"""A colour photograph that lends its colours, named or found in a folder.
+
+Welsh et al. (2002) name the pain of choosing a reference by hand. Here the flagship itself says
+which photograph of a folder shows the like: it sees every candidate in gray, as it sees the
+photograph, and the distributions of colour that it expects, in a few places of the picture, are
+compared. Grass expects grass, skin expects skin, whatever their true colours are.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from photochrom.color.bins import histogram
+from photochrom.color.lab import rgb_to_lab
+from photochrom.engine.resize import resize
+from photochrom.errors import InvalidValueError, PhotoError
+from photochrom.methods.method import Method, Request
+from photochrom.photo.photo import Photo
+
+SMALL_PX = 192  # short side at which a reference is kept
+HISTOGRAM_STEP = 4  # the flagship learnt histograms of colours averaged over 4 x 4 pixels
+COMPARED_PX = 128  # sides at which pictures are compared
+CELLS = 2  # places a side whose expected colours are compared, beside the whole
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference, small.
+
+    Attributes
+    ----------
+    lab : float32 array, (h, w, 3)
+        L*a*b*.
+    name, sha256 : str
+        Of its file; '' for an array.
+    """
+
+    lab: np.ndarray = field(repr=False, compare=False)
+    name: str = ""
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, picture: Any) -> Self:
+        """Read a reference.
+
+        Parameters
+        ----------
+        picture : str, Path, bytes or uint8 array (H, W, 3)
+
+        Raises
+        ------
+        PhotoError
+            If the file cannot be read.
+        InvalidValueError
+            If it has no colours to lend.
+        """
+        is_array = isinstance(picture, np.ndarray)
+        photo = Photo.from_array(picture) if is_array else Photo.open(picture)
+        width, height = photo.upright_size
+        scale = min(1.0, SMALL_PX / min(width, height))
+        rgb = photo.small_rgb(max(1, round(width * scale)), max(1, round(height * scale)))
+        lab = np.asarray(rgb_to_lab(rgb / np.float32(255)), np.float32)
+        if not photo.is_colour:
+            raise InvalidValueError(
+                f"{photo.name}: a reference needs colours to lend; this picture has none."
+            )
+        content = b"" if is_array or photo.path is None else photo.path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest() if content else ""
+        return cls(lab, str(picture) if isinstance(picture, (str, Path)) else "", digest)
+
+    def to_table(self) -> dict[str, str]:
+        """Give what a sidecar says of it."""
+        return {"file": self.name, "sha256": self.sha256}
+
+    def histogram(self, centres: np.ndarray) -> tuple[np.ndarray, float]:
+        """Give its share of each bin, and its mean chroma in ab units.
+
+        Parameters
+        ----------
+        centres : float array, (Q, 2)
+
+        Returns
+        -------
+        histogram : float32 array, (Q,)
+        chroma : float
+        """
+        ab = self.lab[..., 1:]
+        high, wide = (max(1, side // HISTOGRAM_STEP) for side in ab.shape[:2])
+        small = resize(ab, high, wide).reshape(-1, 2)
+        shares = np.asarray(histogram(small, centres), np.float32)
+        return shares, float(np.hypot(small[:, 0], small[:, 1]).mean())
+
+
+class References:
+    """A folder of references, of which the one that shows the like is taken.
+
+    Parameters
+    ----------
+    folder : Path
+    photos : sequence of Path
+        The photographs in it.
+
+    Raises
+    ------
+    InvalidValueError
+        When none of the photographs can serve.
+    """
+
+    def __init__(self, folder: Path, photos: Sequence[Path]) -> None:
+        self.folder, self.photos = folder, photos
+        self._described: list[tuple[Path, np.ndarray]] | None = None
+
+    def to_table(self) -> dict[str, str]:
+        """Give what a marker says of it."""
+        return {"folder": str(self.folder)}
+
+    def choose(self, lightness: np.ndarray, method: Method) -> Reference:
+        """Find the photograph that shows the like of a picture.
+
+        Parameters
+        ----------
+        lightness : float array, (h, w)
+            L* of the picture, small.
+        method : Method
+            One that gives a distribution, such as the flagship.
+
+        Returns
+        -------
+        Reference
+        """
+        if self._described is None:
+            self._described = list(_describe_all(self.photos, method))
+        if not self._described:
+            raise InvalidValueError(f"{self.folder}: holds no photograph in colour.")
+        wanted = describe(lightness, method)
+        return Reference.of(max(self._described, key=lambda pair: float(wanted @ pair[1]))[0])
+
+
+def _describe_all(photos: Sequence[Path], method: Method) -> Iterator[tuple[Path, np.ndarray]]:
+    """Describe what can serve; files that cannot be read or have no colours are passed over."""
+    for path in photos:
+        try:
+            yield path, describe(Reference.of(path).lab[..., 0], method)
+        except (PhotoError, InvalidValueError):
+            continue
+
+
+def describe(lightness: np.ndarray, method: Method) -> np.ndarray:
+    """Describe a picture by the colours that a method expects of it, as a unit vector.
+
+    Parameters
+    ----------
+    lightness : float array, (h, w)
+        L* in [0, 100].
+    method : Method
+        One that gives a distribution.
+
+    Returns
+    -------
+    float array, (n,)
+        Square roots of shares, for the whole and for places; the product of two is their
+        Bhattacharyya coefficient.
+    """
+    side = COMPARED_PX - COMPARED_PX % method.info.stride
+    square = resize(lightness[..., None].astype(np.float32), side, side)[..., 0]
+    logits = method.predict(Request(square, distribution=True)).distribution
+    if logits is None:
+        raise InvalidValueError(f"'{method.info.name}' cannot compare photographs.")
+    shares = np.exp(logits - logits.max(axis=0))
+    shares = np.moveaxis(shares / shares.sum(axis=0), 0, -1)
+    parts = [resize(shares, n, n).reshape(-1) / (n * n) for n in (1, CELLS)]
+    tones = np.histogram(square, bins=10, range=(0, 100))[0] / square.size
+    described = np.sqrt(np.concatenate([*parts, tones]))
+    return np.asarray(described / np.linalg.norm(described))

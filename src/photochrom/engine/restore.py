@@ -1,0 +1,458 @@
+"""Mend an old print before it is coloured: tones, stain, dust, scratches, grain.
+
+Careful by design: what cannot be told from the photographer's picture stays. Tones are only widened
+as far as the print is faded. A stain is what the paper's colour says it is. Dust is white, and
+counts when much of it lies all over the print; a scratch is thin, straight, long, white, and
+crosses what lies below it. Everything works on the whole lightness in memory, 16 bits a pixel;
+defects are looked for on a reduced copy and mended in tiles. Inpainting is Telea's ("An image
+inpainting technique based on the fast marching method", 2004), denoising is non-local means
+(Buades, Coll and Morel, 2011).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
+from photochrom.errors import DtypeError, MissingExtraError, ShapeError
+from photochrom.photo.photo import Photo
+from photochrom.photo.toned import find_stain
+
+TOP = 65535  # the code of L* 100
+UNIT = TOP / 100  # codes in a unit of L*
+PROBE_PX = 1600  # long side at which defects are looked for
+TILE_PX = 1024  # mended and denoised at a time
+MARGIN_PX = 32  # that a tile sees beyond its edge
+
+# Tones, in L*.
+BORDER = 0.05  # of each side, left out of the measure: frames and mounts are not the picture
+TAIL = 0.002  # of the pixels that may lie beyond black and white
+FADED_BLACK = (9.0, 13.0)  # a print whose black is lighter than the first is faded, by the second
+PURE_WHITE = 98.0  # no faded paper is so light
+DEEP_BLACK, PAPER_WHITE = 3.0, 96.0  # where a print's tones are brought
+MOST_GAIN = 2.0
+
+# Defects, in L* of the levelled picture and pixels of the probe.
+DUST_STEP = 16.0  # a speck differs by so much from what surrounds it
+DUST_QUIET = 0.35  # share of that step, that the ring around it may vary by
+DUST_RANGE = (2, 80)  # pixels of a speck
+DUST_COUNT, DUST_CELLS = 10, 5  # in so many of 4 x 4 parts of the print
+DUST_MOST = 2000  # more are grain or a texture
+DUST_SPREAD = (0.75, 1.4)  # distance to the nearest, of what chance gives: no dots of a pattern
+BRIGHT = 70.0  # specks and scratches are at least so light: what lost its silver, or hides it
+STAR_GROUND = 25.0  # bright specks on a darker ground may be stars or lights in eyes
+SCRATCH_STEP = 10.0
+SCRATCH_SHARE, SCRATCH_LENGTH = 0.2, 80.0  # of the short side, and pixels: it is longer than both
+SCRATCH_WIDTH = 2.4  # pixels at most
+SCRATCH_BEND = 1.2  # pixels, standard deviation from a straight line
+SCRATCH_SIDE = 4.0  # pixels from it, where both sides are compared
+SCRATCH_EDGE = 6.0  # what they may differ by, L*
+SCRATCH_EVEN = 0.7  # its own lightness varies less than that of its ground, by this factor
+SCRATCH_GROUND = 5.0  # standard deviation of what it crosses, L*
+
+# Grain, in L*.
+STRONG_GRAIN = 3.0
+GRAIN_KEPT = 0.4  # share of the grain that stays: a photograph is not plastic
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A mended lightness.
+
+    Attributes
+    ----------
+    codes : uint16 array, (H, W)
+        L* 0 to 100 in 65535 steps.
+    notes : tuple of str
+        What was done, with counts; empty if nothing was.
+    """
+
+    codes: np.ndarray
+    notes: tuple[str, ...]
+
+
+def opencv() -> Any:
+    """Give the module that mends.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtraError(
+            "Restoring needs opencv-python-headless, which is not installed. "
+            "Run: pip install 'photochrom[restore]'"
+        ) from error
+    return cv2
+
+
+def restored_photo(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
+    """Mend every page of a photo.
+
+    Parameters
+    ----------
+    photo : Photo
+        Each page's lightness is held in memory, two bytes a pixel.
+
+    Returns
+    -------
+    (Photo, tuple of str)
+        The same photo with the mended lightness, and what was done. A page that needed nothing
+        keeps its own.
+
+    Raises
+    ------
+    MissingExtraError
+        If OpenCV is not installed.
+    UnreadablePhotoError
+        If the pixels are truncated or corrupt.
+    """
+    pages: list[np.ndarray | None] = []
+    notes = []
+    for page in range(photo.pages):
+        codes = photo.lightness_codes(page)
+        in_colour = photo.device(page).bands > 1
+        mended = restore(codes, photo.probe_rgb(page) if in_colour else None)
+        pages.append(mended.codes if mended.notes else None)
+        where = f" page {page + 1}" if photo.pages > 1 else ""
+        notes.append(f"restored{where}: {', '.join(mended.notes) or 'nothing needed mending'}")
+    return photo.with_lightness(pages), tuple(notes)
+
+
+def restore(codes: np.ndarray, small_rgb: np.ndarray | None = None) -> Restored:
+    """Mend a print.
+
+    Parameters
+    ----------
+    codes : uint16 array, (H, W)
+        L* 0 to 100 in 65535 steps, whole in memory; about four bytes a pixel are needed beside it.
+    small_rgb : uint8 array, (h, w, 3), optional
+        A small copy of the same picture in colour, about 100 pixels on its long side, which shows
+        a stain; without it none is looked for.
+
+    Returns
+    -------
+    Restored
+        `codes` itself, not a copy, if nothing needed mending.
+
+    Raises
+    ------
+    MissingExtraError
+        If OpenCV is not installed.
+    ShapeError, DtypeError
+        If `codes` is no such array.
+    """
+    cv2 = opencv()
+    if codes.ndim != 2 or codes.size == 0:
+        raise ShapeError(f"codes needs shape (H, W) with pixels; it is {codes.shape}.")
+    if codes.dtype != np.uint16:
+        raise DtypeError(f"codes needs uint16; it is {codes.dtype}.")
+    notes: list[str] = []
+    if small_rgb is not None:
+        codes = _lift_stain(cv2, codes, small_rgb, notes)
+    codes = _level(codes, notes)
+    codes = _mend(cv2, codes, notes)
+    codes = _calm_grain(cv2, codes, notes)
+    return Restored(codes, tuple(notes))
+
+
+def _probe(cv2: Any, codes: np.ndarray) -> np.ndarray:
+    """Give L* at a size at which a print's defects are a few pixels; float32."""
+    scale = min(1.0, PROBE_PX / max(codes.shape))
+    height, width = (max(1, round(side * scale)) for side in codes.shape)
+    small = cv2.resize(codes, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32) / np.float32(UNIT)
+
+
+def _lift_stain(cv2: Any, codes: np.ndarray, small_rgb: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Undo what the yellowed paper absorbs, as a factor on f(Y) that varies slowly."""
+    stain = find_stain(small_rgb)
+    if stain is None:
+        return codes
+    height, width = codes.shape
+    out = np.empty_like(codes)
+    lift = cv2.resize(stain.astype(np.float32), (width, min(height, 4096)))
+    for top in range(0, height, TILE_PX):
+        rows = slice(top, min(height, top + TILE_PX))
+        places = np.arange(rows.start, rows.stop) * len(lift) // height
+        part = codes[rows].astype(np.float32)
+        part += lift[places] * (part + np.float32(16 * UNIT))
+        out[rows] = np.clip(part + 0.5, 0, TOP)
+    notes.append(f"stained paper lifted by up to {100 * float(stain.max()):.0f} %")
+    return out
+
+
+def _level(codes: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Widen the tones of a faded print by three straight pieces, which clip nothing."""
+    black, white = _extremes(codes)
+    deep, light = levels(black, white)
+    if (deep, light) == (black, white):
+        return codes
+    knots = np.array([0, black, white, 100]) * UNIT
+    table = np.interp(np.arange(TOP + 1), knots, np.array([0, deep, light, 100]) * UNIT)
+    before, after = ([_level_of(one) for one in pair] for pair in ((black, white), (deep, light)))
+    notes.append(f"tones levelled (from {before[0]}..{before[1]} to {after[0]}..{after[1]})")
+    levelled: np.ndarray = np.round(table).astype(np.uint16)[codes]
+    return levelled
+
+
+def _extremes(codes: np.ndarray) -> tuple[float, float]:
+    height, width = codes.shape
+    inner = codes[
+        round(height * BORDER) : max(1, round(height * (1 - BORDER))),
+        round(width * BORDER) : max(1, round(width * (1 - BORDER))),
+    ]
+    step = max(1, int((inner.size / 1e6) ** 0.5))
+    black, white = np.percentile(inner[::step, ::step], (100 * TAIL, 100 - 100 * TAIL)) / UNIT
+    return float(black), float(white)
+
+
+def levels(black: float, white: float) -> tuple[float, float]:
+    """Say where a print's darkest and lightest tones belong, L*.
+
+    Parameters
+    ----------
+    black, white : float
+        What they are, L*.
+
+    Returns
+    -------
+    (float, float)
+        The same, if it is not faded; nothing is stretched to more than twice its range.
+    """
+    start, end = FADED_BLACK  # dull whites alone are weather, or a short exposure
+    faded = min(1.0, max(0.0, (black - start) / (end - start)))
+    if faded == 0 or white > PURE_WHITE:
+        return black, white
+    deep = black - faded * (black - DEEP_BLACK)
+    light = white + faded * max(0.0, PAPER_WHITE - white)
+    span, wanted = white - black, light - deep
+    if span <= 0 or wanted <= span:
+        return black, white
+    if wanted > MOST_GAIN * span:  # a picture of little contrast: fog, or a detail
+        share = (MOST_GAIN - 1) * span / (wanted - span)
+        deep, light = black - share * (black - deep), white + share * (light - white)
+    return deep, light
+
+
+def _level_of(lightness: float) -> int:
+    """Give the 8-bit sRGB level of a lightness, which is what people know."""
+    return round(255 * float(linear_to_srgb(lightness_to_luminance(np.float64(lightness)))))
+
+
+def _mend(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Paint over specks and scratches from their surroundings."""
+    probe = _probe(cv2, codes)
+    specks, dust = _find_dust(cv2, probe)
+    scratches, lines = _find_scratches(cv2, probe)
+    said = [
+        f"{count} {name}{'es' * (name[-1] == 'h') or 's'}" if count > 1 else f"1 {name}"
+        for count, name in ((specks, "speck"), (scratches, "scratch"))
+        if count
+    ]
+    if not said:
+        return codes
+    notes.append(f"{' and '.join(said)} mended")
+    return _paint(cv2, codes, cv2.dilate(dust | lines, _disc(cv2, 1)))
+
+
+def _disc(cv2: Any, radius: int) -> Any:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
+def _find_dust(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
+    """Find small white outliers that lie isolated on smooth ground, all over the print.
+
+    Dark ones stay: windows, lamps and birds cannot be told from them.
+    """
+    radius = max(2, round(max(probe.shape) / 400))
+    ground = cv2.medianBlur(probe, 5)
+    ground = cv2.morphologyEx(
+        cv2.morphologyEx(ground, cv2.MORPH_OPEN, _disc(cv2, radius)),
+        cv2.MORPH_CLOSE,
+        _disc(cv2, radius),
+    )
+    fit = (ground > STAR_GROUND) & (ground < 100 - DUST_STEP)
+    outliers = (probe - ground > DUST_STEP) & (probe > BRIGHT) & fit
+    return _scattered(cv2, outliers.astype(np.uint8), probe, radius, int(fit.sum()))
+
+
+def _scattered(
+    cv2: Any, candidates: np.ndarray, probe: np.ndarray, radius: int, room: int
+) -> tuple[int, np.ndarray]:
+    """Keep small compact specks on smooth ground if there are many, in many parts of the print."""
+    _, labels, boxes, centres = cv2.connectedComponentsWithStats(candidates, connectivity=8)
+    area = boxes[:, cv2.CC_STAT_AREA]
+    wide, high = boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT]
+    small = (area >= DUST_RANGE[0]) & (area <= DUST_RANGE[1])
+    keep = small & (np.maximum(wide, high) <= 2 * radius + 1) & (2 * area >= wide * high)
+    keep[0] = False
+    for label in np.flatnonzero(keep):
+        keep[label] = _is_alone(probe, labels, boxes[label], int(label), radius)
+    height, width = candidates.shape
+    cells = (centres[:, 1] * 4 // height) * 4 + centres[:, 0] * 4 // width
+    if len(np.unique(cells[keep])) < DUST_CELLS or not _fell(centres[keep], room):
+        keep[:] = False
+    return int(keep.sum()), keep[labels].astype(np.uint8)
+
+
+def _fell(centres: np.ndarray, room: int) -> bool:
+    """Whether specks are many and lie as chance strews them (Clark and Evans, 1954)."""
+    if not DUST_COUNT <= len(centres) <= DUST_MOST:
+        return False
+    apart = np.linalg.norm(centres[:, None] - centres, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    by_chance = 0.5 * (room / len(centres)) ** 0.5
+    return bool(DUST_SPREAD[0] < apart.min(axis=1).mean() / by_chance < DUST_SPREAD[1])
+
+
+def _is_alone(
+    probe: np.ndarray, labels: np.ndarray, box: np.ndarray, label: int, radius: int
+) -> bool:
+    """Whether what surrounds a speck is quiet: hair, foliage, letters and faces are not."""
+    left, top, wide, high = box[:4]
+
+    def window(reach: int) -> tuple[slice, slice]:
+        return (
+            slice(max(0, top - reach), top + high + reach),
+            slice(max(0, left - reach), left + wide + reach),
+        )
+
+    speck = probe[window(0)][labels[window(0)] == label]
+    outer, inner = probe[window(2 + 2 * radius)], probe[window(2)]
+    ring_sum = outer.sum() - inner.sum()
+    count = outer.size - inner.size
+    mean = ring_sum / count
+    square = ((outer - mean) ** 2).sum() - ((inner - mean) ** 2).sum()
+    return bool(max(square, 0.0) ** 0.5 / count**0.5 < DUST_QUIET / 2 * abs(speck.mean() - mean))
+
+
+def _find_scratches(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
+    """Find thin, long, straight, white lines that cross differing ground."""
+    radius = max(2, round(max(probe.shape) / 400))
+    ground = cv2.morphologyEx(probe, cv2.MORPH_OPEN, _disc(cv2, radius))
+    bright = ((probe - ground) > SCRATCH_STEP) & (probe > BRIGHT)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(
+        bright.astype(np.uint8), connectivity=8
+    )
+    least = max(SCRATCH_LENGTH, SCRATCH_SHARE * min(probe.shape))
+    keep = np.zeros(count, bool)
+    for label in np.flatnonzero(np.hypot(boxes[:, 2], boxes[:, 3]) >= least):
+        left, top, wide, high, area = boxes[label]
+        if label and area <= SCRATCH_WIDTH * np.hypot(wide, high):
+            part = slice(top, top + high), slice(left, left + wide)
+            places = np.argwhere(labels[part] == label) + np.array((top, left))
+            keep[label] = _is_scratch(probe, ground, places)
+    return int(keep.sum()), keep[labels].astype(np.uint8)
+
+
+def _is_scratch(probe: np.ndarray, ground: np.ndarray, places: np.ndarray) -> bool:
+    """Whether bright pixels are a straight line of one lightness that crosses what lies below it.
+
+    A rim or an edge parts two lightnesses, a whisker or a rope follows the light on it.
+    """
+    centred = places - places.mean(axis=0)
+    sizes, axes = np.linalg.svd(centred, full_matrices=False)[1:]
+    if sizes[1] / len(places) ** 0.5 > SCRATCH_BEND:
+        return False
+    limits = np.array(probe.shape) - 1
+    one, other = (
+        np.clip(np.round(places + side * SCRATCH_SIDE * axes[1]), 0, limits).astype(int)
+        for side in (-1, 1)
+    )
+    step = probe[tuple(one.T)] - probe[tuple(other.T)]
+    own, below = probe[tuple(places.T)], ground[tuple(places.T)]
+    return bool(
+        abs(np.median(step)) < SCRATCH_EDGE
+        and below.std() > SCRATCH_GROUND
+        and own.std() < SCRATCH_EVEN * below.std()
+    )
+
+
+def _paint(cv2: Any, codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Inpaint where the mask, of the probe's size, says so, tile by tile."""
+    out = codes.copy()
+    height, width = codes.shape
+    reach = max(3, round(3 * height / mask.shape[0]))
+    for rows, columns, seen, inner in _tiles(height, width):
+        part = _cut(cv2, mask, codes.shape, seen)
+        if part.any():
+            painted = cv2.inpaint(codes[seen], part, reach, cv2.INPAINT_TELEA)
+            out[rows, columns] = painted[inner]
+    return out
+
+
+def _cut(
+    cv2: Any, mask: np.ndarray, shape: tuple[int, ...], seen: tuple[slice, slice]
+) -> np.ndarray:
+    """Enlarge a mask where a tile looks."""
+    rows, columns = (
+        np.arange(part.start, part.stop) * small // large
+        for part, small, large in zip(seen, mask.shape, shape, strict=True)
+    )
+    return np.ascontiguousarray(mask[np.ix_(rows, columns)])
+
+
+def _tiles(height: int, width: int) -> Any:
+    """Give each tile's rows and columns, what it sees, and where it lies in that."""
+    for top in range(0, height, TILE_PX):
+        for left in range(0, width, TILE_PX):
+            rows = slice(top, min(height, top + TILE_PX))
+            columns = slice(left, min(width, left + TILE_PX))
+            seen = tuple(
+                slice(max(0, s.start - MARGIN_PX), min(length, s.stop + MARGIN_PX))
+                for s, length in ((rows, height), (columns, width))
+            )
+            inner = tuple(
+                slice(s.start - m.start, s.stop - m.start)
+                for s, m in zip((rows, columns), seen, strict=True)
+            )
+            yield rows, columns, seen, inner
+
+
+def grain_of(lightness: np.ndarray) -> float:
+    """Estimate the grain: the standard deviation of pixels against neighbours on smooth ground.
+
+    Parameters
+    ----------
+    lightness : float32 array, (h, w)
+        L*.
+
+    Returns
+    -------
+    float
+        L*; the lower tenth over squares of 16 pixels, of which some are always smooth; black and
+        white ones, where a picture ends, are left out.
+    """
+    height, width = (side // 16 * 16 for side in lightness.shape)
+    if not height * width:
+        return 0.0
+    a = lightness[:height, :width]
+    second = a[1:-1, 1:-1] * 4 - 2 * (a[:-2, 1:-1] + a[2:, 1:-1] + a[1:-1, :-2] + a[1:-1, 2:])
+    second += a[:-2, :-2] + a[:-2, 2:] + a[2:, :-2] + a[2:, 2:]  # Immerkaer (1996): blind to edges
+    by_square = (height // 16, 16, width // 16, 16)
+    noise = np.abs(np.pad(second, 1)).reshape(by_square).mean(axis=(1, 3))
+    mean = a.reshape(by_square).mean(axis=(1, 3))
+    noise = noise[(mean > 5) & (mean < 95)]
+    return float(np.percentile(noise, 10) * (np.pi / 2) ** 0.5 / 6) if noise.size else 0.0
+
+
+def _calm_grain(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Take part of strong grain away."""
+    middle = codes[: 4 * TILE_PX, : 4 * TILE_PX].astype(np.float32) / np.float32(UNIT)
+    grain = grain_of(middle)
+    if grain < STRONG_GRAIN:
+        return codes
+    out = np.empty_like(codes)
+    for rows, columns, seen, inner in _tiles(*codes.shape):
+        calm = cv2.fastNlMeansDenoising(
+            codes[seen], [float(grain * UNIT)], None, 5, 15, cv2.NORM_L1
+        )[inner].astype(np.float32)
+        kept = codes[rows, columns].astype(np.float32)
+        out[rows, columns] = calm + np.float32(GRAIN_KEPT) * (kept - calm) + 0.5
+    notes.append(f"grain of {grain:.1f} L* calmed")
+    return out

@@ -1,0 +1,188 @@
+"""The sidecar: everything that was decided for one photograph, as JSON beside it.
+
+`photo-color.json` names method, weights, look and wishes; the same photograph coloured by it again
+has the same pixels on the same machine and versions, and the same within a level elsewhere.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from photochrom import __version__
+from photochrom.engine.colorize import Colorizer
+from photochrom.engine.look import Look
+from photochrom.engine.palette import MOST_COLOURS, Palette
+from photochrom.engine.reference import Reference
+from photochrom.engine.wishes import MOST_CANDIDATES, Wishes
+from photochrom.errors import InvalidValueError
+from photochrom.methods.hint import HINT_SCHEMA, MOST_HINTS, Hint
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "photochrom sidecar",
+    "type": "object",
+    "required": ["photochrom", "method", "look", "wishes", "size"],
+    "additionalProperties": False,
+    "properties": {
+        "photochrom": {"type": "string", "description": "The version that wrote it."},
+        "method": {"type": "string"},
+        "weights_sha256": {"type": "string"},
+        "size": {
+            "type": "array",
+            "prefixItems": [{"type": "integer"}, {"type": "integer"}],
+            "minItems": 2,
+            "maxItems": 2,
+            "description": "Width and height of the upright photo, which hints are measured in.",
+        },
+        "look": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "vividness": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+                "saturation": {"type": "number", "minimum": 0, "maximum": 4},
+                "short_side_px": {"type": ["integer", "null"], "minimum": 32, "maximum": 512},
+                "restore": {"type": "boolean"},
+            },
+        },
+        "wishes": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "hints": {"type": "array", "maxItems": MOST_HINTS, "items": HINT_SCHEMA},
+                "reference": {
+                    "type": ["object", "null"],
+                    "required": ["file", "sha256"],
+                    "properties": {"file": {"type": "string"}, "sha256": {"type": "string"}},
+                },
+                "palette": {
+                    "type": ["array", "null"],
+                    "maxItems": MOST_COLOURS,
+                    "items": {"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"},
+                },
+                "candidate": {"type": "integer", "minimum": 0, "maximum": MOST_CANDIDATES - 1},
+                "seed": {"type": "integer", "minimum": 0},
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What was decided for a photograph.
+
+    Attributes
+    ----------
+    method, weights_sha256 : str
+    look : Look
+    wishes : Wishes
+        In pixels of a photograph of `size`.
+    size : (width, height)
+        Of the upright photograph.
+    """
+
+    method: str
+    weights_sha256: str
+    look: Look
+    wishes: Wishes
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, colorizer: Colorizer, wishes: Wishes, size: tuple[int, int]) -> Self:
+        """Take down what a colorizer did."""
+        info = colorizer.info
+        return cls(colorizer.name, info.weights_sha256, colorizer.look, wishes, size)
+
+    def to_json(self) -> str:
+        """Give the file's text, as `SCHEMA` describes it."""
+        table = {
+            "photochrom": __version__,
+            "method": self.method,
+            "weights_sha256": self.weights_sha256,
+            "size": list(self.size),
+            "look": asdict(self.look),
+            "wishes": self.wishes.to_table(),
+        }
+        return json.dumps(table, indent=2) + "\n"
+
+    def colorizer(self, **options: Any) -> Colorizer:
+        """Make the colorizer that did it; `options` are device and threads.
+
+        Raises
+        ------
+        UnknownMethodError, WeightsError
+            If the method is not there.
+        """
+        return Colorizer(self.method, **asdict(self.look), **options)
+
+    def wishes_for(self, size: tuple[int, int]) -> Wishes:
+        """Fit the wishes to a copy of the photograph of another size.
+
+        Raises
+        ------
+        InvalidValueError
+            If there are hints and the copy has another shape.
+        """
+        across, down = size[0] / self.size[0], size[1] / self.size[1]
+        if self.wishes.hints and abs(across / down - 1) > 0.01:
+            raise InvalidValueError(
+                f"The hints were made on {self.size[0]} x {self.size[1]} pixels; "
+                f"this photograph has {size[0]} x {size[1]}, another shape."
+            )
+        return self.wishes if across == 1 else self.wishes.scaled(across)
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar.
+
+    Parameters
+    ----------
+    path : Path
+        A reference is looked for where it says, or beside the sidecar.
+
+    Raises
+    ------
+    InvalidValueError
+        If it cannot be read, is not a sidecar, or its reference is gone or another file.
+    """
+    try:
+        table = json.loads(path.read_text("utf-8"))
+        return sidecar_of(table, path.parent)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidValueError(f"{path}: not a sidecar of photochrom ({error}).") from error
+
+
+def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
+    """Build a sidecar from its table; see `read_sidecar`."""
+    wishes, look = dict(table["wishes"]), dict(table["look"])
+    unknown = look.keys() - {f.name for f in fields(Look)}
+    if unknown:
+        raise InvalidValueError(f"its look has unknown entries: {', '.join(sorted(unknown))}")
+    lender = wishes.get("reference")
+    palette = wishes.get("palette")
+    width, height = (int(side) for side in table["size"])
+    return Sidecar(
+        str(table["method"]),
+        str(table.get("weights_sha256", "")),
+        Look(**look),
+        Wishes(
+            tuple(Hint.from_table(hint) for hint in wishes.get("hints", ())),
+            _reference(lender, folder) if lender else None,
+            Palette.of(palette) if palette else None,
+            int(wishes.get("candidate", 0)),
+            int(wishes.get("seed", 0)),
+        ),
+        (width, height),
+    )
+
+
+def _reference(lender: dict[str, str], folder: Path) -> Reference:
+    named = Path(lender["file"])
+    for path in (named, folder / named.name):
+        if path.is_file():
+            reference = Reference.of(path)
+            if reference.sha256 != lender["sha256"]:
+                raise InvalidValueError(f"the reference {path} is another file than it was")
+            return reference
+    raise InvalidValueError(f"its reference {named} is gone")

@@ -1,0 +1,207 @@
+"""What the owner decides: a colour at a point, along a stroke or in a region.
+
+A hint is geometry on the upright photograph, in its full-size pixels, so that it means the same at
+every size; methods see hints as planes at their working size (`photochrom.methods.method.Hints`).
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import InvalidValueError
+
+FEWEST_POINTS = {"point": 1, "stroke": 1, "region": 3}
+MOST_HINTS = 1000
+MOST_POINTS = 2000  # of one stroke or region
+
+# Part of the sidecar's schema, and what the service takes: JSON Schema 2020-12.
+HINT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["shape", "points"],
+    "additionalProperties": False,
+    "properties": {
+        "shape": {"enum": list(FEWEST_POINTS)},
+        "points": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST_POINTS,
+            "items": {
+                "type": "array",
+                "minItems": 2,
+                "maxItems": 2,
+                "items": {"type": "number"},
+            },
+            "description": "x to the right and y down, in pixels of the upright full-size photo.",
+        },
+        "colour": {
+            "type": ["string", "null"],
+            "pattern": "^#[0-9a-fA-F]{6}$",
+            "description": "sRGB; only hue and chroma count. null keeps the place gray.",
+        },
+        "radius": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "description": "Of a point, or half a stroke's width, in pixels.",
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Hint:
+    """One decision about colour.
+
+    Attributes
+    ----------
+    shape : str
+        'point', 'stroke' or 'region'.
+    points : tuple of (x, y)
+        Pixels of the upright full-size photo, from its top left corner; one for a point, a
+        polyline for a stroke, the corners of a region.
+    colour : tuple of three int, or None
+        sRGB, 0 to 255; its hue and chroma are shown, the lightness stays the photo's. None keeps
+        the place gray.
+    radius : float
+        Of a point, or half the width of a stroke, in pixels.
+
+    Raises
+    ------
+    InvalidValueError
+        If a number is out of its range or not finite.
+    """
+
+    shape: str
+    points: tuple[tuple[float, float], ...]
+    colour: tuple[int, int, int] | None = None
+    radius: float = 8.0
+
+    def __post_init__(self) -> None:
+        # 60 and 60.0 are one place, in a sidecar and a marker too.
+        object.__setattr__(self, "points", _pairs(self.points))
+        object.__setattr__(self, "radius", float(self.radius))
+        if self.shape not in FEWEST_POINTS:
+            raise InvalidValueError(
+                f"A hint is a point, a stroke or a region; it is '{self.shape}'."
+            )
+        fewest, most = FEWEST_POINTS[self.shape], 1 if self.shape == "point" else MOST_POINTS
+        if not fewest <= len(self.points) <= most:
+            raise InvalidValueError(
+                f"A {self.shape} has {fewest} to {most} points; it has {len(self.points)}."
+            )
+        if not all(math.isfinite(v) and abs(v) < 1e7 for pair in self.points for v in pair):
+            raise InvalidValueError(f"A {self.shape}'s points must be finite; one is not.")
+        if not 0 < self.radius < 1e6:
+            raise InvalidValueError(f"A hint's radius must be above 0; it is {self.radius}.")
+        if self.colour is not None and not all(0 <= c <= 255 for c in self.colour):
+            raise InvalidValueError(f"A colour has numbers from 0 to 255; it is {self.colour}.")
+
+    @classmethod
+    def point(
+        cls, x: float, y: float, colour: "str | Sequence[int] | None", radius: float = 8.0
+    ) -> Self:
+        """Decide the colour of a spot; see `parse_colour` for colours, None keeps it gray."""
+        return cls("point", ((x, y),), _colour(colour), radius)
+
+    @classmethod
+    def stroke(
+        cls,
+        points: Iterable[tuple[float, float]],
+        colour: "str | Sequence[int] | None",
+        width: float = 16.0,
+    ) -> Self:
+        """Decide the colour along a polyline of some width in pixels."""
+        return cls("stroke", tuple(points), _colour(colour), width / 2)
+
+    @classmethod
+    def region(
+        cls, points: Iterable[tuple[float, float]], colour: "str | Sequence[int] | None" = None
+    ) -> Self:
+        """Decide the colour of a polygon; by default it stays gray."""
+        return cls("region", tuple(points), _colour(colour))
+
+    @property
+    def ab(self) -> np.ndarray:
+        """The colour in ab units, (2,) float32; zeros where it stays gray."""
+        if self.colour is None:
+            return np.zeros(2, np.float32)
+        return np.asarray(rgb_to_lab(np.array(self.colour) / 255.0)[1:], np.float32)
+
+    def scaled(self, factor: float) -> Self:
+        """Give the same hint on a copy of the photo that is `factor` as large."""
+        points = tuple((x * factor, y * factor) for x, y in self.points)
+        return replace(self, points=points, radius=self.radius * factor)
+
+    def to_table(self) -> dict[str, Any]:
+        """Give plain values, as `HINT_SCHEMA` describes them."""
+        return {
+            "shape": self.shape,
+            "points": [list(pair) for pair in self.points],
+            "colour": None if self.colour is None else "#{:02x}{:02x}{:02x}".format(*self.colour),
+            "radius": self.radius,
+        }
+
+    @classmethod
+    def from_table(cls, table: Any) -> Self:
+        """Build a hint from `to_table`'s values.
+
+        Raises
+        ------
+        InvalidValueError
+            If a field is missing, unknown or of the wrong type.
+        """
+        fields = HINT_SCHEMA["properties"]
+        if not isinstance(table, dict) or not {"shape", "points"} <= table.keys() <= fields.keys():
+            raise InvalidValueError(
+                f"A hint needs shape and points, and may have colour and radius; it is {table!r}."
+            )
+        try:
+            points = _pairs(table["points"])
+            radius = float(table.get("radius", 8.0))
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(f"A hint's numbers cannot be read ({error}).") from error
+        return cls(str(table["shape"]), points, _colour(table.get("colour")), radius)
+
+
+def _pairs(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(x), float(y)) for x, y in points)
+
+
+def _colour(colour: "str | Sequence[int] | None") -> tuple[int, int, int] | None:
+    return None if colour is None else parse_colour(colour)
+
+
+def parse_colour(colour: "str | Sequence[int]") -> tuple[int, int, int]:
+    """Read a colour.
+
+    Parameters
+    ----------
+    colour : str or three int
+        '#c08040' or 'c08040', or red, green and blue from 0 to 255.
+
+    Returns
+    -------
+    tuple of three int
+
+    Raises
+    ------
+    InvalidValueError
+        If it is neither.
+    """
+    try:
+        if isinstance(colour, str):
+            digits = colour.removeprefix("#")
+            if len(digits) != 6:
+                raise ValueError("six hexadecimal digits needed")
+            values = list(bytes.fromhex(digits))
+        else:
+            values = [int(value) for value in colour]
+        red, green, blue = values
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(
+            f"A colour is #rrggbb, or three numbers from 0 to 255; it is {colour!r}."
+        ) from error
+    return red, green, blue

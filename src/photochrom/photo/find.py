@@ -1,0 +1,26 @@
+"""Find the photographs of a folder."""
+
+from pathlib import Path
+
+from photochrom.errors import UnreadablePhotoError
+from photochrom.photo.formats import FORMATS
+
+READ_SUFFIXES = frozenset({".gif", ".heic", ".heif"}.union(*(f.suffixes for f in FORMATS.values())))
+
+
+def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
+    """List the photographs of a folder, by suffix, sorted, without photochrom's unfinished files.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If there is none.
+    """
+    entries = folder.rglob("*") if recursive else folder.iterdir()
+    found = sorted(
+        p for p in entries if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != "."
+    )
+    if not found:
+        below = " or below it" if recursive else "; --recursive looks below it"
+        raise UnreadablePhotoError(f"{folder}: a folder without pictures in it{below}.")
+    return found

@@ -1,0 +1,88 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.test_command import photochrom
+from tests.conftest import drawn_picture
+
+from photochrom.cli.wishes import read_hint
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import InvalidValueError
+
+
+@pytest.fixture
+def command():
+    """Run the command in another process; give what it said."""
+
+    def run(*words, check=0):
+        said = photochrom(*words)
+        assert said.returncode == check, said.stderr.decode()
+        return (said.stdout + said.stderr).decode()
+
+    return run
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "old.png"
+    Image.fromarray(drawn_picture(5, 150, 200)).convert("L").save(path)
+    return path
+
+
+def test_a_hint_is_written_as_numbers_and_a_colour():
+    assert read_hint("10,20.5,#c08040,3") == {
+        "shape": "point",
+        "points": [[10.0, 20.5]],
+        "colour": "#c08040",
+        "radius": 3.0,
+    }
+    assert read_hint("10,20,gray")["colour"] is None
+
+
+@pytest.mark.parametrize("text", ["", "1,2", "x,2,#112233", "1,2,#112233,4,5"])
+def test_what_is_no_hint_is_refused(text):
+    with pytest.raises(InvalidValueError, match="X,Y,#rrggbb"):
+        read_hint(text)
+
+
+def test_hints_from_options_and_files_are_shown(command, photo, tmp_path):
+    strokes = [{"shape": "stroke", "points": [[20, 120], [60, 120]], "radius": 5}]
+    (tmp_path / "hints.json").write_text(json.dumps(strokes))
+    command(photo, "--hint", "150,40,#be3228,9", "--hints", tmp_path / "hints.json")
+    shown = np.array(Image.open(tmp_path / "old-color.png"))
+    assert rgb_to_lab(shown[40, 150] / 255)[1] > 8
+    assert np.ptp(shown[118:122, 25:55].astype(int), axis=-1).max() <= 2
+
+
+def test_candidates_are_numbered_and_differ(command, photo, tmp_path):
+    command(photo, "--candidates", 3)
+    pictures = [Image.open(tmp_path / f"old-color-{n}.png") for n in (1, 2, 3)]
+    assert len({p.tobytes() for p in pictures}) == 3
+
+
+def test_a_sidecar_repeats_a_result(command, photo, tmp_path):
+    command(photo, "--hint", "150,40,#be3228,9", "--saturation", 1.4, "--sidecar")
+    command(photo, "-o", tmp_path / "again.png", "--recipe", tmp_path / "old-color.json")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "old-color.png").read_bytes()
+
+
+def test_a_recipe_decides_alone(command, photo, tmp_path):
+    (tmp_path / "x.json").write_text("{}")
+    failed = command(photo, "--recipe", tmp_path / "x.json", "--palette", "warm", check=1)
+    assert "--recipe decides everything" in failed
+    assert "not a sidecar" in command(photo, "--recipe", tmp_path / "x.json", check=1)
+
+
+def test_a_reference_folder_says_which_it_took(command, photo, tmp_path):
+    (tmp_path / "lenders").mkdir()
+    Image.fromarray(drawn_picture(7)).save(tmp_path / "lenders" / "only.png")
+    assert "reference: " in command(photo, "--reference", tmp_path / "lenders")
+
+
+def test_suggest_lists_colours_and_confidence_writes_a_map(command, photo, tmp_path):
+    rows = json.loads(command("suggest", photo, 150, 40, "--json"))
+    assert rows[0]["colour"].startswith("#")
+    command("confidence", photo)
+    with Image.open(tmp_path / "old-confidence.png") as written:
+        assert written.size == (200, 150)
