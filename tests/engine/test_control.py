@@ -186,3 +186,8 @@ def test_the_marker_tells_wishes_apart(gray):
     assert colorizer.marker() != colorizer.marker(hinted)
     coloured = colorizer.colorize_file(content.getvalue(), wishes=hinted).content
     assert photochrom.engine.colorize.Photo.open(coloured).marker == colorizer.marker(hinted)
+
+
+def test_the_published_schema_is_the_one_that_is_used():
+    published = Path(__file__).parents[2] / "docs" / "sidecar.schema.json"
+    assert json.loads(published.read_text()) == SCHEMA

@@ -52,11 +52,20 @@ def test_near_pixels_of_the_same_lightness_follow(flat):
     np.testing.assert_allclose(shares[:, 0], shares[:, 1])  # the hint's own hue
 
 
-def test_far_pixels_keep_the_methods_colours(flat):
+def test_far_pixels_nearly_keep_the_methods_colours(flat):
     ab = np.tile([12.0, 7.0], (64, 96, 1))
-    result = obey_hints(ab, hint(64, 96, (30, 40)), flat)
-    np.testing.assert_array_equal(result[:, 76:], ab[:, 76:])  # four cells away
-    np.testing.assert_array_equal(result[:, :8], ab[:, :8])
+    change = np.abs(obey_hints(ab, hint(64, 96, (30, 40)), flat) - ab)
+    assert change[:, 76:].mean() < 2
+    assert change[:, :8].mean() < 2
+
+
+def test_what_is_told_needs_no_raised_saturation(flat):
+    ab = np.tile([20.0, 0.0], (64, 96, 1))
+    ab[:, 60:] = (30, 0)
+    obeyed = hint(64, 96, (30, 40), colour=ab[30, 40])
+    raised, calm = (obey_hints(ab, obeyed, flat, saturation=s) for s in (1.2, 0.8))
+    np.testing.assert_allclose(calm, ab, atol=1e-5)
+    assert raised[32, 62, 0] < calm[32, 62, 0] - 0.3
 
 
 def test_the_correction_fades_with_distance(flat):
@@ -64,14 +73,14 @@ def test_the_correction_fades_with_distance(flat):
     along = result[32, 44:80, 0]
     assert (np.diff(along) <= 1e-9).all()
     assert along[0] > 0.75 * WISH[0]
-    assert along[-1] == 0
+    assert along[-1] < 0.05 * WISH[0]
 
 
 def test_the_correction_stops_at_an_edge_of_lightness(flat):
     lightness = flat.copy()
     lightness[:, 46:] = 95
     result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), lightness)
-    assert not result[:, 46:].any()
+    assert np.abs(result[:, 46:]).max() < 0.04 * WISH[0]
     assert result[31, 45, 0] > 0.75 * WISH[0]
 
 

@@ -46,6 +46,8 @@ def _begin_early(words: list[str]) -> None:
     if os.path.isfile(words[0]) and not OTHER_NETWORK & names:  # noqa: PTH113
         # Threads of OpenBLAS, which has nothing to do here, would wait on a core of ours.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # What computes without the interpreter waits so long for it each time; 5 ms otherwise.
+        sys.setswitchinterval(0.0005)
         from photochrom.methods.catalogue import begin_loading
         from photochrom.methods.network import runtime
 

@@ -8,8 +8,8 @@ Colours and logits are finite: a NaN has no nearest bin.
 """
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from photochrom.color.arrays import array_namespace
 from photochrom.color.lab import Array, check_last_axis
 from photochrom.errors import InvalidValueError
 

@@ -10,8 +10,7 @@ result NaN and no other.
 
 import math
 
-from array_api_compat import array_namespace
-
+from photochrom.color.arrays import array_namespace
 from photochrom.color.lab import Array, check_last_axis
 
 

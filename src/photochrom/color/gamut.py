@@ -8,8 +8,8 @@ Where the gamut ends, chroma gives way, not luminance: in linear light every col
 from typing import NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from photochrom.color.arrays import array_namespace
 from photochrom.color.lab import (
     Array,
     lab_to_linear,

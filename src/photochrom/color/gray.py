@@ -15,8 +15,7 @@ ShapeError if the last axis is not 3. NaN gives NaN.
 
 from collections.abc import Callable
 
-from array_api_compat import array_namespace
-
+from photochrom.color.arrays import array_namespace
 from photochrom.color.lab import (
     LUMINANCE,
     Array,

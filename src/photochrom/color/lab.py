@@ -9,8 +9,7 @@ NumPy arrays and torch tensors alike, and returns the same kind. NaN stays NaN, 
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from photochrom.color.arrays import array_namespace
 from photochrom.errors import ShapeError
 
 Array = Any  # a NumPy array or a torch tensor

@@ -78,12 +78,17 @@ def predict_colours(
         confidence = _blend([c for _, c in parts if c is not None], size)[..., 0]
     ab = ab * saturation
     if request.hints is not None:
-        ab = obey_hints(ab, request.hints, request.lightness)
+        ab = obey_hints(ab, request.hints, request.lightness, *_raised(method, request))
     ab = ab.astype(np.float32)
     lab = np.concatenate((request.lightness[..., None], ab), axis=-1)
     moved = lab_to_rgb(lab).moved / request.lightness.size
     field = replace(fit_field(request.lightness, ab), touches=tuple(touches))
     return Colouring(field, ab, confidence, moved)
+
+
+def _raised(method: Method, request: Request) -> tuple[float, ...]:
+    """Give the saturation of a method's look, where it has one."""
+    return (method.info.look(request.vividness)[2],) if "vividness" in method.info.accepts else ()
 
 
 def _joined(decided: Hints | None, proposed: Hints | None) -> Hints | None:

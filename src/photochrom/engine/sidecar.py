@@ -30,7 +30,7 @@ SCHEMA: dict[str, Any] = {
         "weights_sha256": {"type": "string"},
         "size": {
             "type": "array",
-            "prefixItems": [{"type": "integer"}, {"type": "integer"}],
+            "items": {"type": "integer"},
             "minItems": 2,
             "maxItems": 2,
             "description": "Width and height of the upright photo, which hints are measured in.",

@@ -60,6 +60,13 @@ class MethodInfo:
     )
     vividness: float = 0.5
 
+    def look(self, vividness: float | None) -> tuple[float, float, float]:
+        """Give temperature, rebalance and saturation of a vividness; of the default for None."""
+        wanted = self.vividness if vividness is None else vividness
+        path = np.array(self.vividness_path)
+        values = [float(np.interp(wanted, path[:, 0], path[:, i])) for i in (1, 2, 3)]
+        return values[0], values[1], values[2]
+
     def to_table(self) -> dict[str, Any]:
         """Give the fields as plain values, as JSON can hold them."""
         return dataclasses.asdict(self)

@@ -90,20 +90,13 @@ class NetworkMethod:
             values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
         except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
             raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
-        ab, saturation = values["ab"], self._look(request)[2]
+        ab, saturation = values["ab"], self.info.look(request.vividness)[2]
         return Prediction(
             # (1, 2, h, w) of the graph -> (1, h, w, 2)
             ab=np.moveaxis(ab, 1, -1) * np.float32(saturation),
             confidence=values["confidence"][0, 0] if "confidence" in values else None,
             distribution=values["logits"][0] if "logits" in values else None,
         )
-
-    def _look(self, request: Request) -> tuple[float, float, float]:
-        """Temperature, rebalance and saturation of a vividness, between the path's points."""
-        vividness = self.info.vividness if request.vividness is None else request.vividness
-        path = np.array(self.info.vividness_path)
-        values = [float(np.interp(vividness, path[:, 0], path[:, i])) for i in (1, 2, 3)]
-        return values[0], values[1], values[2]
 
     def _feed(self, request: Request) -> dict[str, np.ndarray]:
         height, width = request.lightness.shape
@@ -124,7 +117,7 @@ class NetworkMethod:
             wishes[0, :-1], known[0, 0] = request.histogram, 1
         if request.chroma is not None:
             wishes[0, -1], known[0, 1] = request.chroma, 1
-        temperature, rebalance, _ = self._look(request)
+        temperature, rebalance, _ = self.info.look(request.vividness)
         return {
             "lightness": request.lightness[None, None].astype(np.float32),
             "hint_ab": hint_ab,

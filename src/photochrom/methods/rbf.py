@@ -121,10 +121,29 @@ def spread(centres: Centres, lightness: np.ndarray) -> np.ndarray:
         a and b: the mean of the centres' colours, weighed by the inverse cube of their distance, in
         units of the longer side and of 43 L*; 0 without centres.
     """
+    if not len(centres.places):
+        return np.zeros((*lightness.shape, 2), np.float32)
+    colours, total = weigh(centres, lightness)
+    return np.asarray(colours / total[..., None])
+
+
+def weigh(centres: Centres, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the weights of centres at each pixel, and their colours by these weights.
+
+    Parameters
+    ----------
+    centres : Centres
+    lightness : float array, (h, w)
+        L* in [0, 100] of the gray picture.
+
+    Returns
+    -------
+    colours : float32 array, (h, w, 2)
+    total : float32 array, (h, w)
+        The inverse cube of the distance to each centre, in units of the longer side and of 43 L*.
+    """
     shape = lightness.shape
     colours, total = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
-    if not len(centres.places):
-        return colours
     tops, lefts = centres.places.T
     rows = ((np.arange(shape[0])[:, None] - tops) / max(shape)) ** 2
     columns = ((np.arange(shape[1])[:, None] - lefts) / max(shape)) ** 2
@@ -135,4 +154,4 @@ def spread(centres: Centres, lightness: np.ndarray) -> np.ndarray:
         weight = float(share) / (squared * np.sqrt(squared))
         colours += weight[..., None] * ab
         total += weight
-    return colours / total[..., None]
+    return colours, total

@@ -11,7 +11,7 @@ from pathlib import Path
 from photochrom.errors import PhotoError, UnwritablePhotoError
 
 _COUNTER = itertools.count()
-_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:24] or "host"
+HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:24] or "host"
 _PART = re.compile(r"\..+\.photochrom-(?P<host>[A-Za-z0-9]+)-(?P<pid>\d+)-\d+\.part")
 
 
@@ -33,7 +33,7 @@ def atomic_target(target: Path) -> Iterator[Path]:
     UnwritablePhotoError
         If the folder is missing, or `target` is a folder or may not be written.
     """
-    part = target.parent / f".{target.name}.photochrom-{_HOST}-{os.getpid()}-{next(_COUNTER)}.part"
+    part = target.parent / f".{target.name}.photochrom-{HOST}-{os.getpid()}-{next(_COUNTER)}.part"
     try:
         if target.is_dir():
             raise UnwritablePhotoError(f"{target}: a folder, where a file is to be written.")
@@ -78,14 +78,15 @@ def remove_orphans(folder: Path) -> tuple[Path, ...]:
     removed = []
     for path in sorted(folder.glob(".*.part")):
         match = _PART.fullmatch(path.name)
-        if match and match["host"] == _HOST and not _is_alive(int(match["pid"])):
+        if match and match["host"] == HOST and not is_alive(int(match["pid"])):
             with suppress(OSError):
                 path.unlink()
                 removed.append(path)
     return tuple(removed)
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; True where that cannot be told."""
     if pid == os.getpid():
         return True
     if os.name == "nt":  # there signal 0 ends the process; but an open file cannot be removed

@@ -11,33 +11,31 @@ from collections.abc import Iterator
 import numpy as np
 import pyvips
 
-STRIP_PIXELS = 2**18
 SHORT, LONG, LONG8 = 3, 4, 16  # TIFF field types
 
 
-def rows_in_strip(width: int) -> int:
-    """Give the rows that `picture_of` expects at a time."""
-    return max(1, STRIP_PIXELS // width)
-
-
-def picture_of(strips: Iterator[np.ndarray], width: int, height: int, bits: int) -> pyvips.Image:
+def picture_of(
+    strips: Iterator[np.ndarray], width: int, height: int, bits: int, rows: int
+) -> pyvips.Image:
     """Make a sequential picture of rows that are made as they are read.
 
     Parameters
     ----------
-    strips : iterator of array, (rows_in_strip, width, 3)
+    strips : iterator of array, (rows, width, 3)
         uint8 or uint16, top to bottom; the last may be shorter.
     width, height : int
         In pixels.
     bits : int
         8 or 16.
+    rows : int
+        In each strip but the last.
 
     Returns
     -------
     pyvips.Image
         sRGB, three bands, to be read once.
     """
-    file = _VirtualFile(_header(width, height, bits), strips)
+    file = _VirtualFile(_header(width, height, bits, rows), strips)
     source = pyvips.SourceCustom()
     source.on_read(file.read)
     source.on_seek(file.seek)
@@ -52,9 +50,8 @@ def failure_of(picture: pyvips.Image | None) -> Exception | None:
     return next((file.failure for file in kept if isinstance(file, _VirtualFile)), None)
 
 
-def _header(width: int, height: int, bits: int) -> bytes:
+def _header(width: int, height: int, bits: int, rows: int) -> bytes:
     """Give a BigTIFF's head: all of the file but the pixels."""
-    rows = rows_in_strip(width)
     row_bytes = width * 3 * bits // 8
     count = -(-height // rows)
     sizes = [rows * row_bytes] * (count - 1) + [(height - rows * (count - 1)) * row_bytes]
@@ -96,8 +93,9 @@ class _VirtualFile:
         self.start, self.strip = len(head), memoryview(b"")
         self.failure: Exception | None = None
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes | memoryview:
         """Give the next bytes, perhaps fewer than asked for; none at the end."""
+        part: bytes | memoryview
         if self.position < len(self.head):
             part = self.head[self.position : self.position + size]
         else:
@@ -108,7 +106,7 @@ class _VirtualFile:
                     return b""
                 self.strip = np.ascontiguousarray(following).data.cast("B")
             offset = self.position - self.start
-            part = bytes(self.strip[offset : offset + size])
+            part = self.strip[offset : offset + size]
         self.position += len(part)
         return part
 

@@ -1,0 +1,186 @@
+"""What the worker process does: all that decodes a file somebody sent, or encodes a whole one.
+
+Functions of plain values and paths, so that they can be sent to another process.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
+from photochrom.engine.look import Look
+from photochrom.engine.reference import Reference
+from photochrom.engine.restore import restored_photo
+from photochrom.engine.wishes import Wishes
+from photochrom.errors import PhotoTooLargeError
+from photochrom.photo.photo import Photo
+from photochrom.photo.sniff import sniff
+from photochrom.photo.write import write_photo
+from photochrom.web.colorizers import colorizer_of
+
+PROOF_PX = 1280  # long side of what previews are made from
+RESULT = "result"
+WARM_SIZE = 960, 1280
+
+
+class Facts(NamedTuple):
+    """What is known of a photograph.
+
+    Attributes
+    ----------
+    format : str
+    width, height : int
+        Upright, of the first page.
+    pages, bit_depth : int
+    notes : tuple of str
+        What was repaired, ignored or assumed.
+    tint : str
+        'neutral', 'toned' or 'colour'.
+    """
+
+    format: str
+    width: int
+    height: int
+    pages: int
+    bit_depth: int
+    notes: tuple[str, ...]
+    tint: str
+
+
+class Order(NamedTuple):
+    """A file to be coloured at full size.
+
+    Attributes
+    ----------
+    source, folder : Path
+        The photograph; where the result is to be written.
+    method : str
+    look : Look
+    wishes : Wishes
+        In pixels of the upright photograph.
+    format : str or None
+        The source's own if None.
+    quality : int or None
+    megapixels : float
+        Of all pages together, at most.
+    """
+
+    source: Path
+    folder: Path
+    method: str
+    look: Look
+    wishes: Wishes
+    format: str | None
+    quality: int | None
+    megapixels: float
+
+
+class Done(NamedTuple):
+    """A coloured file."""
+
+    path: Path
+    format: str
+    notes: tuple[str, ...]
+
+
+def warm() -> None:
+    """Load what every job needs, and go the whole way once: the first request is not slower."""
+    ramp = np.tile(np.linspace(0, 255, WARM_SIZE[1]).astype(np.uint8), (WARM_SIZE[0], 1))
+    photo = Photo.from_array(ramp)
+    content = write_photo(photo, [None], None, format="jpeg", marker=None).data
+    colorizer_of("photochrom").colorize(content)
+
+
+def examine(path: Path, megapixels: float) -> tuple[Facts, np.ndarray]:
+    """Read what a photograph is, and draw its proof.
+
+    Parameters
+    ----------
+    path : Path
+    megapixels : float
+        Of all pages together, at most.
+
+    Returns
+    -------
+    (Facts, uint8 array (h, w))
+
+    Raises
+    ------
+    PhotoError
+        If it is no photograph, damaged, or too large.
+    """
+    photo = _open(path, megapixels)
+    facts = Facts(
+        photo.format,
+        *photo.upright_size,
+        photo.pages,
+        photo.bit_depth,
+        photo.notes,
+        photo.tint.kind,
+    )
+    return facts, _proof(photo)
+
+
+def mended_proof(path: Path, megapixels: float) -> np.ndarray:
+    """Draw the proof of a photograph as restoring leaves it, (h, w) uint8.
+
+    Raises
+    ------
+    PhotoError, MissingExtraError
+        If the photograph cannot be read, or what restores is not installed.
+    """
+    return _proof(restored_photo(_open(path, megapixels))[0])
+
+
+def lend(path: Path, megapixels: float) -> Reference:
+    """Read a photograph that lends its colours.
+
+    Raises
+    ------
+    PhotoError, InvalidValueError
+        If it cannot be read, or has no colours.
+    """
+    _open(path, megapixels)
+    return Reference.of(path)
+
+
+def colour(order: Order) -> Done:
+    """Colour a whole file.
+
+    Raises
+    ------
+    PhotoError, InvalidValueError, MissingExtraError
+        If the photograph cannot be read, or what is wished cannot be done.
+    """
+    _open(order.source, order.megapixels)
+    target = order.folder / RESULT
+    coloured = colorizer_of(order.method, order.look).colorize_file(
+        order.source,
+        target,
+        format=order.format,
+        quality=order.quality,
+        max_megapixels=order.megapixels,
+        wishes=order.wishes,
+    )
+    return Done(target, sniff(target, RESULT), coloured.notes)
+
+
+def _open(path: Path, megapixels: float) -> Photo:
+    photo = Photo.open(path, max_megapixels=megapixels)
+    found = sum(header.width * header.height for header in photo.headers) / 1e6
+    if found > megapixels:
+        raise PhotoTooLargeError(
+            f"{path}: its {photo.pages} pages have {found:.1f} megapixels together; at most "
+            f"{megapixels:g} are taken."
+        )
+    return photo
+
+
+def _proof(photo: Photo) -> np.ndarray:
+    """Draw a photograph in gray, small, such that its lightness stays."""
+    width, height = photo.upright_size
+    scale = min(1.0, PROOF_PX / max(width, height))
+    lightness = photo.small_lightness(max(1, round(width * scale)), max(1, round(height * scale)))
+    levels = linear_to_srgb(lightness_to_luminance(lightness)) * 255
+    return np.asarray(np.round(levels), np.uint8)

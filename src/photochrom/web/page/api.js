@@ -1,0 +1,138 @@
+/** The HTTP service, one function a route; every failure is a Problem that says what to do. */
+
+/** What went wrong, as application/problem+json says it. */
+export class Problem extends Error {
+  constructor(status, title, detail, retryAfter = null) {
+    super(detail || title);
+    this.status = status;
+    this.title = title;
+    this.retryAfter = retryAfter;
+  }
+}
+
+const MOST_TRIES = 4;
+const KEY = "photochrom-api-key";
+let askForKey = async () => null;
+
+/** Say how the page asks for the API key of a service that needs one. */
+export function onKeyNeeded(ask) {
+  askForKey = ask;
+}
+
+const authorization = () => {
+  const key = sessionStorage.getItem(KEY);
+  return key ? { Authorization: `Bearer ${key}` } : {};
+};
+
+async function problemOf(response) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || null;
+  try {
+    const { title, detail } = await response.json();
+    return new Problem(response.status, title, detail, retryAfter);
+  } catch {
+    return new Problem(response.status, response.statusText, `The service answered ${response.status}.`, retryAfter);
+  }
+}
+
+const pause = (seconds, signal) => new Promise((resolve, reject) => {
+  const timer = setTimeout(resolve, seconds * 1000);
+  signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+});
+
+/** Fetch; wait and try again when the service is busy, ask for the key when it wants one. */
+async function request(path, { method = "GET", json, form, signal } = {}) {
+  for (let tries = 1; ; tries += 1) {
+    const headers = { ...authorization(), ...(json === undefined ? {} : { "Content-Type": "application/json" }) };
+    const body = json === undefined ? form : JSON.stringify(json);
+    let response;
+    try {
+      response = await fetch(path, { method, headers, body, signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem(0, "No answer", "The service does not answer. Is photochrom serve still running? Start it and try again.");
+    }
+    if (response.ok) return response;
+    const problem = await problemOf(response);
+    if (problem.status === 401 && (await takeKey())) continue;
+    if (problem.status !== 503 || tries >= MOST_TRIES) throw problem;
+    await pause(Math.min(problem.retryAfter ?? 1, 5), signal);
+  }
+}
+
+let asking = null;
+async function takeKey() {
+  asking ??= askForKey().finally(() => { asking = null; });
+  const key = await asking;
+  if (key) sessionStorage.setItem(KEY, key);
+  return Boolean(key);
+}
+
+const get = async (path, signal) => (await request(path, { signal })).json();
+const post = (path, json, signal) => request(path, { method: "POST", json, signal });
+
+export const methods = () => get("/v1/methods");
+export const moods = () => get("/v1/moods");
+export const photo = (id) => get(`/v1/photos/${id}`);
+export const forget = (id) => request(`/v1/photos/${id}`, { method: "DELETE" });
+export const gray = async (id, signal) => (await request(`/v1/photos/${id}/gray`, { signal })).blob();
+export const preview = async (id, wishes, signal) => (await post(`/v1/photos/${id}/preview`, wishes, signal)).blob();
+export const candidates = async (id, wishes, signal) =>
+  (await (await post(`/v1/photos/${id}/candidates`, wishes, signal)).json()).candidates;
+export const suggestions = async (id, place, wishes, signal) =>
+  (await post(`/v1/photos/${id}/suggestions`, { ...place, wishes }, signal)).json();
+export const confidence = async (id, wishes, signal) => (await post(`/v1/photos/${id}/confidence`, wishes, signal)).blob();
+
+export function putReference(id, file, signal) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return request(`/v1/photos/${id}/reference`, { method: "PUT", form, signal });
+}
+
+/** A file to keep, under the name that the service gives it. */
+async function kept(response, fallback) {
+  const disposition = response.headers.get("Content-Disposition") ?? "";
+  const encoded = /filename\*=UTF-8''([^;]+)/i.exec(disposition);
+  const plain = /filename="?([^";]+)"?/i.exec(disposition);
+  const notes = JSON.parse(response.headers.get("Photochrom-Notes") || "[]");
+  const name = encoded ? decodeURIComponent(encoded[1]) : plain?.[1] ?? fallback;
+  return { blob: await response.blob(), name, notes };
+}
+
+export const result = async (id, wishes, signal) =>
+  kept(await post(`/v1/photos/${id}/result`, { wishes, format: null, quality: null }, signal), "photo-color");
+export const sidecar = async (id, wishes) =>
+  kept(await post(`/v1/photos/${id}/sidecar`, wishes), "photo-color.json");
+export const zip = async (photos, signal) => kept(await post("/v1/zip", { photos }, signal), "photochrom.zip");
+
+/**
+ * Upload a photograph. fetch cannot tell how much has gone, so this alone is XMLHttpRequest.
+ * @param {File} file
+ * @param {(share: number) => void} onProgress  Called with the share that has gone, 0 to 1.
+ */
+export async function upload(file, onProgress = () => {}) {
+  for (let tries = 1; ; tries += 1) {
+    const { status, json, retryAfter } = await send(file, onProgress);
+    if (status === 201) return json;
+    if (status === 401 && (await takeKey())) continue;
+    if (status !== 503 || tries >= MOST_TRIES) {
+      throw new Problem(status, json?.title, json?.detail ?? "The upload failed. Is photochrom serve still running?");
+    }
+    await pause(Math.min(retryAfter || 1, 5));
+  }
+}
+
+function send(file, onProgress) {
+  return new Promise((resolve) => {
+    const form = new FormData();
+    form.append("file", file, file.name || "pasted.png");
+    const call = new XMLHttpRequest();
+    call.open("POST", "/v1/photos");
+    call.responseType = "json";
+    for (const [name, value] of Object.entries(authorization())) call.setRequestHeader(name, value);
+    call.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    call.onload = () =>
+      resolve({ status: call.status, json: call.response, retryAfter: Number(call.getResponseHeader("Retry-After")) });
+    call.onerror = () => resolve({ status: 0, json: null, retryAfter: 0 });
+    call.send(form);
+  });
+}

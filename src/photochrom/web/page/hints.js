@@ -1,0 +1,160 @@
+/** Hints drawn over the picture: a marker each, to be dragged, opened and deleted; strokes as lines. */
+
+import { element, paintSwatch } from "./dom.js";
+import { nameOf } from "./colour.js";
+import { freshId } from "./state.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const CLICK_PX = 4;
+
+/** Where a hint's marker stands: a point itself, a stroke's middle point. */
+export function anchorOf(hint) {
+  return hint.points[Math.floor(hint.points.length / 2)];
+}
+
+/** Say a hint in words. */
+export function describe(hint, info) {
+  const [x, y] = anchorOf(hint);
+  const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
+  const shape = hint.shape === "point" ? "Spot" : "Stroke";
+  return { shape, colour: nameOf(hint.colour), where: `${percent(x, info.width)}, ${percent(y, info.height)}` };
+}
+
+export class HintLayer {
+  /**
+   * @param {Stage} stage
+   * @param {Desk} desk
+   * @param {Editor} editor  Opens and deletes what is chosen here.
+   */
+  constructor(stage, desk, editor) {
+    this.stage = stage;
+    this.desk = desk;
+    this.editor = editor;
+    this.shown = true;
+    this.markers = stage.main.querySelector(".markers");
+    this.lines = stage.main.querySelector(".strokes");
+    this.buttons = new Map(); // id -> button: kept between drawings, so that the focus stays
+    stage.addEventListener("view", () => this.draw());
+  }
+
+  show(shown) {
+    this.shown = shown;
+    this.draw();
+  }
+
+  draw() {
+    const hints = (this.shown && this.desk.current?.status === "ready" && this.desk.wishes.hints) || [];
+    const living = new Set(hints.map((hint) => hint.id));
+    for (const [id, made] of this.buttons) {
+      if (!living.has(id)) {
+        made.remove();
+        this.buttons.delete(id);
+      }
+    }
+    this.lines.replaceChildren();
+    for (const hint of hints) {
+      if (hint.shape === "stroke") this.drawStroke(hint, this.editor.selected === hint.id);
+      this.drawMarker(hint);
+    }
+    const { draft } = this.editor;
+    if (draft) this.drawDraft(draft);
+    const selected = hints.find((hint) => hint.id === this.editor.selected);
+    if (selected?.shape === "point") this.drawReach(selected);
+  }
+
+  drawMarker(hint) {
+    const made = this.buttons.get(hint.id) ?? this.makeMarker(hint.id);
+    const [x, y] = this.stage.view.toPane(...anchorOf(hint));
+    made.style.transform = `translate(${x}px, ${y}px)`;
+    const words = describe(hint, this.desk.current.info);
+    made.setAttribute("aria-label", `${words.shape}, ${words.colour}, at ${words.where}`);
+    made.setAttribute("aria-pressed", String(this.editor.selected === hint.id));
+    paintSwatch(made, hint.colour);
+  }
+
+  makeMarker(id) {
+    const made = element("button", { type: "button", class: "marker" });
+    this.buttons.set(id, made);
+    this.markers.append(made);
+    this.listenToMarker(made, id);
+    return made;
+  }
+
+  listenToMarker(made, id) {
+    let drag = null;
+    made.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      event.stopPropagation();
+      made.setPointerCapture(event.pointerId);
+      drag = { at: [event.clientX, event.clientY], gesture: freshId("drag"), moved: false };
+    });
+    made.addEventListener("pointermove", (event) => {
+      if (!drag) return;
+      const across = event.clientX - drag.at[0];
+      const down = event.clientY - drag.at[1];
+      if (!drag.moved && Math.hypot(across, down) < CLICK_PX) return;
+      if (!drag.moved) this.editor.close();
+      drag.moved = true;
+      drag.at = [event.clientX, event.clientY];
+      this.move(id, across / this.stage.view.scale, down / this.stage.view.scale, drag.gesture);
+    });
+    for (const name of ["pointerup", "pointercancel"]) {
+      made.addEventListener(name, () => {
+        made.dataset.dragged = drag?.moved ? "yes" : "";
+        drag = null;
+      });
+    }
+    made.addEventListener("click", () => {
+      if (made.dataset.dragged) made.dataset.dragged = "";
+      else this.editor.openHint(id);
+    });
+    made.addEventListener("keydown", (event) => this.onKey(event, id));
+  }
+
+  onKey(event, id) {
+    const step = (event.shiftKey ? 20 : 4) / this.stage.view.scale;
+    const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+    if (moves[event.key]) this.move(id, ...moves[event.key], `keys-${id}`);
+    else if (event.key === "Delete" || event.key === "Backspace") this.editor.delete(id);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** Move a hint by full-size pixels; its marker stays inside the picture. */
+  move(id, across, down, gesture) {
+    const hint = this.desk.wishes.hints.find((one) => one.id === id);
+    const { width, height } = this.desk.current.info;
+    const [x, y] = anchorOf(hint);
+    const dx = Math.min(Math.max(x + across, 0), width - 1) - x;
+    const dy = Math.min(Math.max(y + down, 0), height - 1) - y;
+    const points = hint.points.map(([px, py]) => [px + dx, py + dy]);
+    this.desk.act({ type: "change-hint", id, changes: { points }, gesture, label: "moved a hint" });
+  }
+
+  svg(tag, properties) {
+    const made = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
+    this.lines.append(made);
+  }
+
+  drawStroke(hint, selected) {
+    const { view } = this.stage;
+    const points = hint.points.map((point) => view.toPane(...point).join()).join(" ");
+    if (selected) this.svg("polyline", { points, class: "reach", "stroke-width": 2 * hint.radius * view.scale });
+    this.svg("polyline", { points, class: "casing" });
+    this.svg("polyline", { points, class: "line" });
+  }
+
+  drawReach(hint) {
+    const [cx, cy] = this.stage.view.toPane(...anchorOf(hint));
+    const r = Math.max(hint.radius * this.stage.view.scale, 3);
+    this.svg("circle", { cx, cy, r, class: "ring-casing" });
+    this.svg("circle", { cx, cy, r, class: "ring" });
+  }
+
+  drawDraft(draft) {
+    if (draft.shape === "point") this.drawReach(draft);
+    else this.drawStroke(draft, true);
+  }
+}

@@ -1,0 +1,58 @@
+/** Keys that hold everywhere, and the list of all keys. */
+
+import { byId, element } from "./dom.js";
+
+const LIST = [
+  [["Ctrl Z", "Ctrl Shift Z"], "Undo, redo"],
+  [["O"], "Open photographs"],
+  [["Ctrl V"], "Paste a photograph"],
+  [["D"], "Download at full size"],
+  [["1", "2", "3"], "Spot, stroke, keep gray"],
+  [["[", "]"], "Smaller, larger brush"],
+  [["P"], "Go to the picture"],
+  [["← ↑ → ↓"], "In the picture: move the cross. On a hint: move it"],
+  [["Enter"], "Colours for the place; brush down and up"],
+  [["Delete"], "Delete the hint"],
+  [["Esc"], "Close the palette"],
+  [["+", "−", "0"], "Zoom in, out, fit"],
+  [["Shift ← ↑ → ↓"], "Pan the picture"],
+  [["Space", "drag"], "Pan while a brush is chosen"],
+  [["B", "C", "H"], "Original, guesses, hints"],
+  [["PageUp", "PageDown"], "Previous, next photograph"],
+];
+
+/**
+ * @param {Object<string, (event: KeyboardEvent) => void>} acts  By key, Ctrl and Cmd as "ctrl+".
+ */
+export function listenToKeys(acts) {
+  addEventListener("keydown", (event) => {
+    const types = event.target.closest?.("input[type=text], input[type=password], dialog[open]");
+    if (types || event.altKey || event.defaultPrevented) return;
+    const held = event.ctrlKey || event.metaKey ? "ctrl+" : "";
+    const shift = held && event.shiftKey ? "shift+" : "";
+    const act = acts[held + shift + (event.key.length === 1 ? event.key.toLowerCase() : event.key)];
+    if (!act || (event.target.tagName === "SELECT" && !held)) return;
+    event.preventDefault();
+    act(event);
+  });
+}
+
+export function fillKeyList() {
+  const rows = LIST.flatMap(([keys, text]) => [
+    element("dt", {}, ...keys.flatMap((key, i) => [i ? " " : "", element("kbd", {}, key)])),
+    element("dd", {}, text),
+  ]);
+  byId("keyboard-list").replaceChildren(...rows);
+}
+
+/** A hand to pan with while Space is held, whatever the tool. */
+export function listenToHand(panes) {
+  const toggle = (on) => panes.forEach((pane) => pane.classList.toggle("is-hand", on));
+  addEventListener("keydown", (event) => {
+    if (event.code !== "Space" || event.target.closest?.("input, select, button, dialog, [role=slider]")) return;
+    toggle(true);
+    if (event.target === document.body) event.preventDefault();
+  });
+  addEventListener("keyup", (event) => event.code === "Space" && toggle(false));
+  addEventListener("blur", () => toggle(false));
+}

@@ -1,0 +1,174 @@
+/** The page: makes its parts and ties them together. */
+
+import * as api from "./api.js";
+import { Candidates } from "./candidates.js";
+import { Desk } from "./desk.js";
+import { byId } from "./dom.js";
+import { Editor } from "./editor.js";
+import { Files } from "./files.js";
+import { HintLayer } from "./hints.js";
+import { fillKeyList, listenToHand, listenToKeys } from "./keys.js";
+import { say, showProblem } from "./notices.js";
+import { Painter } from "./painter.js";
+import { Panel } from "./panel.js";
+import { Queue } from "./queue.js";
+import { Saving } from "./saving.js";
+import { Sources } from "./sources.js";
+import { Stage } from "./stage.js";
+import { Tools } from "./tools.js";
+
+/** Ask for the API key in a dialog; null if the owner has none. */
+function askForKey() {
+  const dialog = byId("key-dialog");
+  const input = byId("key-input");
+  input.value = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue ? input.value : null), { once: true });
+  });
+}
+
+/** Close dialogs without submitting their forms: the policy allows no form to be sent anywhere. */
+function tameDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.querySelector("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      dialog.close(event.submitter?.value ?? "");
+    });
+  }
+}
+
+async function start() {
+  api.onKeyNeeded(askForKey);
+  tameDialogs();
+  fillKeyList();
+  byId("stays").hidden = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  const [methods, moods] = await Promise.all([api.methods(), api.moods()]);
+  const desk = new Desk(methods);
+  const stage = new Stage();
+  const painter = new Painter(desk, stage);
+  const editor = new Editor(stage, desk);
+  const hints = new HintLayer(stage, desk, editor);
+  editor.redraw = () => hints.draw();
+  const tools = new Tools(stage, desk, editor);
+  const panel = new Panel(desk, painter, editor);
+  const files = new Files({
+    open: (chosen) => desk.add(chosen),
+    lend: (file) => sources.lend(file),
+    canLend: () => desk.current?.status === "ready",
+  });
+  const sources = new Sources(desk, moods, (then) => files.pick(then));
+  const candidates = new Candidates(desk);
+  const queue = new Queue(desk, painter);
+  const saving = new Saving(desk);
+  painter.onSettled((photo) => candidates.refresh(photo));
+
+  const drawHistory = () => {
+    const history = desk.current?.history;
+    byId("undo").disabled = !history?.past.length;
+    byId("redo").disabled = !history?.future.length;
+  };
+  const drawAll = () => {
+    const photo = desk.current;
+    document.body.classList.toggle("is-empty", !photo || (photo.status !== "ready" && desk.photos.length < 2));
+    byId("welcome").hidden = Boolean(photo);
+    for (const id of ["panel", "rail", "show"]) byId(id).inert = photo?.status !== "ready";
+    byId("file-name").textContent = photo?.name ?? "";
+    document.title = photo ? `${photo.name} · photochrom` : "photochrom";
+    drawGone(photo);
+    drawHistory();
+    panel.draw();
+    sources.draw();
+    hints.draw();
+  };
+  const look = () => {
+    editor.close();
+    sources.reset();
+    candidates.stale(true);
+    drawAll();
+    queue.draw();
+    painter.show();
+  };
+
+  desk.addEventListener("current", look);
+  desk.addEventListener("session", look);
+  desk.addEventListener("list", () => queue.draw());
+  desk.addEventListener("wishes", ({ detail }) => {
+    candidates.stale(false);
+    drawHistory();
+    panel.draw();
+    sources.draw();
+    hints.draw();
+    editor.refresh();
+    painter.paint(detail.gesture);
+  });
+
+  const travel = (type, word) => {
+    const { history } = desk.current ?? {};
+    const label = type === "undo" ? history?.present.label : history?.future[0]?.label;
+    if (!history || (type === "undo" ? !history.past.length : !history.future.length)) return;
+    desk.act({ type });
+    say(`${word}: ${label}.`);
+  };
+  const toggle = (id, act) => () => {
+    const pressed = byId(id).getAttribute("aria-pressed") !== "true";
+    byId(id).setAttribute("aria-pressed", String(pressed));
+    act(pressed);
+  };
+  const original = () => stage.toggleOriginal();
+  const guesses = toggle("show-guesses", (on) => { painter.guesses = on; painter.afterwards(); });
+  const showHints = toggle("show-hints", (on) => hints.show(on));
+  stage.addEventListener("share", () => byId("show-before").setAttribute("aria-pressed", String(stage.share >= 1)));
+  stage.addEventListener("view", () => { byId("zoom-value").textContent = `${Math.round(100 * stage.view.scale)} %`; });
+  const zoom = (act) => () => { act(stage.view); stage.draw(); };
+  const zoomIn = zoom((view) => view.zoom(1.4));
+  const zoomOut = zoom((view) => view.zoom(1 / 1.4));
+  const fit = zoom((view) => view.fit());
+  const step = (by) => () => {
+    const next = desk.photos[desk.photos.indexOf(desk.current) + by];
+    if (next) desk.look(next);
+  };
+  const help = () => byId("keyboard").showModal();
+
+  const presses = {
+    undo: () => travel("undo", "Undone"), redo: () => travel("redo", "Done again"),
+    "show-before": original, "show-guesses": guesses, "show-hints": showHints,
+    "zoom-in": zoomIn, "zoom-out": zoomOut, "zoom-fit": fit, help,
+    adjust: () => byId("adjust").setAttribute("aria-expanded", String(byId("panel").classList.toggle("is-open"))),
+    reopen: () => files.pick((file) => { desk.current.file = file; desk.open(desk.current); }),
+    "gone-remove": () => desk.remove(desk.current),
+  };
+  for (const [id, press] of Object.entries(presses)) byId(id).addEventListener("click", press);
+  listenToKeys({
+    "ctrl+z": presses.undo, "ctrl+shift+z": presses.redo, "ctrl+y": presses.redo,
+    o: () => files.pick(), d: () => saving.save(), b: original, c: guesses, h: showHints,
+    1: () => tools.use("spot"), 2: () => tools.use("stroke"), 3: () => tools.use("gray"),
+    "[": () => tools.changeSize(-6), "]": () => tools.changeSize(6),
+    p: () => stage.main.focus(), "+": zoomIn, "=": zoomIn, "-": zoomOut, 0: fit, "?": help,
+    Escape: () => editor.close(true), PageUp: step(-1), PageDown: step(1),
+  });
+  listenToHand([stage.main, stage.other]);
+  addEventListener("resize", () => editor.picker.isOpen && editor.picker.place(...editor.inWindow()));
+
+  await desk.resume();
+  document.documentElement.dataset.ready = "yes";
+}
+
+/** A photograph that cannot be shown: why, and what can be done. */
+function drawGone(photo) {
+  const lost = photo?.status === "gone" || photo?.status === "failed";
+  byId("gone").hidden = !lost;
+  if (!lost) return;
+  const { hints } = photo.history.present.wishes;
+  const kept = hints.length ? ` Its ${hints.length === 1 ? "hint is" : `${hints.length} hints are`} kept and will be applied.` : "";
+  byId("gone-title").textContent = photo.status === "gone" ? `${photo.name} has to be opened again` : `${photo.name} could not be opened`;
+  byId("gone-text").textContent = photo.status === "gone"
+    ? `The service has put it away, or was started anew.${kept}`
+    : photo.problem.message;
+  byId("reopen").textContent = photo.status === "gone" ? "Open the file again" : "Choose another file";
+}
+
+start().catch((problem) => {
+  showProblem("picture", problem);
+  byId("welcome").hidden = true;
+});

@@ -1,0 +1,49 @@
+/** What outlives a reload: which photographs are open and what was wished of each (localStorage). */
+
+const PREFIX = "photochrom/";
+const LIST = PREFIX + "open";
+
+function read(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null; // written by another version or cut short: as good as nothing
+  }
+}
+
+/** @returns {{id: string, name: string}[]} */
+export function openPhotos() {
+  return read(LIST) ?? [];
+}
+
+/** The wishes and the size of a photograph, or null. */
+export function recall(id) {
+  return read(PREFIX + id);
+}
+
+/**
+ * Keep wishes. A full or forbidden store costs the survival of a reload, nothing else.
+ * @param {{id: string, name: string, width: number, height: number}} info
+ * @returns {boolean}  Whether it could be kept.
+ */
+export function keep(info, wishes, sentReference = null) {
+  try {
+    const { id, name, width, height } = info;
+    localStorage.setItem(PREFIX + id, JSON.stringify({ name, width, height, wishes, sentReference }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function keepList(photos) {
+  try {
+    localStorage.setItem(LIST, JSON.stringify(photos));
+  } catch {
+    // as in keep()
+  }
+}
+
+export function drop(id) {
+  localStorage.removeItem(PREFIX + id);
+}

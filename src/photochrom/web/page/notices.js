@@ -1,0 +1,27 @@
+/** Saying what happened: in words for those who hear the page, and errors where they happened. */
+
+import { byId } from "./dom.js";
+
+/** Say something through the live region. */
+export function say(text) {
+  const status = byId("status");
+  status.textContent = "";
+  // The same words twice are only spoken twice when the region was empty in between.
+  requestAnimationFrame(() => { status.textContent = text; });
+}
+
+/**
+ * Show a problem at its place, or clear it with null.
+ * @param {string} place  `error-{place}` is the id of its paragraph.
+ * @param {Error|string|null} problem
+ */
+export function showProblem(place, problem) {
+  const paragraph = byId(`error-${place}`);
+  paragraph.hidden = problem === null;
+  paragraph.textContent = problem === null ? "" : problem.message ?? problem;
+}
+
+/** Whether an error only means that newer work took its place. */
+export function superseded(error) {
+  return error.name === "AbortError" || error.status === 409;
+}

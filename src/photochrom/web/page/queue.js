@@ -1,0 +1,148 @@
+/** The strip of open photographs: which are coloured, how far the others are, all of them as one zip. */
+
+import * as api from "./api.js";
+import { button, byId, element } from "./dom.js";
+import { say } from "./notices.js";
+import { busyWhile, handOver } from "./saving.js";
+import { reduce } from "./state.js";
+
+const BATCH = 24; // photographs of one zip: the service keeps 32 at once
+const LOOK = ["method", "vividness", "saturation", "restore", "source"]; // what many photographs can share
+
+export class Queue {
+  constructor(desk, painter) {
+    this.desk = desk;
+    this.painter = painter;
+    this.frames = new Map(); // photo -> list item, kept so that the focus stays
+    this.colouring = null; // the promise of what goes on
+    // Each is coloured before the next one comes: the service would put the first away meanwhile.
+    desk.afterOpening = () => this.colourAll();
+    byId("zip").addEventListener("click", () => this.zip());
+    byId("look-for-all").addEventListener("click", () => this.lookForAll());
+  }
+
+  draw() {
+    const { photos, current } = this.desk;
+    byId("strip").hidden = photos.length < 2;
+    for (const [photo, frame] of this.frames) {
+      if (!photos.includes(photo)) {
+        frame.remove();
+        this.frames.delete(photo);
+      }
+    }
+    for (const photo of photos) this.drawFrame(photo, photo === current);
+    this.drawCount(photos);
+    this.colourAll();
+  }
+
+  drawFrame(photo, isCurrent) {
+    let frame = this.frames.get(photo);
+    if (!frame) {
+      frame = element("li", { class: "frame" });
+      const open = button("", () => this.desk.look(photo));
+      open.append(element("img", { alt: "", hidden: true }), element("span", { class: "state" }), element("span", { class: "bar-share" }));
+      const remove = button("", () => this.desk.remove(photo), { iconName: "close", kind: "remove", label: `Close ${photo.name}` });
+      frame.append(open, remove);
+      this.frames.set(photo, frame);
+      byId("strip-list").append(frame);
+    }
+    const [open] = frame.children;
+    const [image, state, share] = open.children;
+    if (photo.thumb && image.getAttribute("src") !== photo.thumb) image.src = photo.thumb;
+    image.hidden = !photo.thumb;
+    const word = this.word(photo);
+    state.textContent = word ?? "";
+    state.hidden = !word;
+    share.hidden = photo.status !== "uploading";
+    share.style.setProperty("--share", photo.share);
+    open.title = photo.problem ? `${photo.name}: ${photo.problem.message}` : photo.name;
+    open.setAttribute("aria-label", `${photo.name}, ${word ?? "coloured"}`);
+    open.setAttribute("aria-current", String(isCurrent));
+  }
+
+  word(photo) {
+    if (photo.status === "uploading") return "opening";
+    if (photo.stuck) return "needs you";
+    if (photo.status === "ready") return photo.coloured ? null : "colouring";
+    return photo.status;
+  }
+
+  drawCount(photos) {
+    const alive = photos.filter((photo) => !photo.stuck && !["failed", "gone"].includes(photo.status));
+    const done = alive.filter((photo) => photo.coloured).length;
+    const lost = photos.length - alive.length;
+    byId("strip-count").textContent = `${done} of ${photos.length} coloured${lost ? `, ${lost} could not be` : ""}`;
+    const progress = byId("strip-progress");
+    progress.max = alive.length || 1;
+    progress.value = done;
+    progress.hidden = done === alive.length;
+    const zip = byId("zip");
+    if (!zip.hasAttribute("aria-busy")) zip.disabled = !done || done < alive.length;
+    if (this.counted !== undefined && done > this.counted && done === alive.length && done > 1) {
+      say(`All ${done} photographs are coloured.`);
+    }
+    this.counted = done;
+  }
+
+  /** Colour one photograph after another; the one that is looked at is the painter's. */
+  colourAll() {
+    this.colouring ??= this.colourRest().finally(() => { this.colouring = null; });
+    return this.colouring;
+  }
+
+  async colourRest() {
+    for (;;) {
+      const next = this.desk.photos.find((p) => p.status === "ready" && !p.coloured && !p.stuck && p !== this.desk.current);
+      if (!next) return;
+      await this.colour(next);
+      this.desk.tell("list");
+    }
+  }
+
+  async colour(photo) {
+    const { wishes } = photo.history.present;
+    try {
+      const request = await this.desk.request(photo);
+      const coloured = await this.desk.ask(photo, (id) => api.preview(id, request));
+      Object.assign(photo, { coloured, colouredFor: wishes, problem: null });
+      await this.painter.thumb(photo);
+    } catch (problem) {
+      Object.assign(photo, { stuck: wishes, problem }); // looking at it tells what it needs
+    }
+  }
+
+  zip() {
+    const photos = this.desk.photos.filter((photo) => photo.status === "ready" && photo.coloured);
+    busyWhile([byId("zip")], "strip", async () => {
+      say(`Colouring ${photos.length} photographs at full size.`);
+      for (let at = 0; at < photos.length; at += BATCH) await this.zipOf(photos.slice(at, at + BATCH));
+      say("The zip is downloaded.");
+    });
+  }
+
+  async zipOf(photos) {
+    const wanted = [];
+    for (const photo of photos) {
+      await this.desk.ask(photo, (id) => api.photo(id)); // brings back what the service has forgotten
+      const wishes = await this.desk.request(photo);
+      wanted.push({ id: photo.info.id, wishes });
+    }
+    handOver(await api.zip(wanted));
+  }
+
+  /** Give every photograph the settings of this one; hints and candidates stay each one's own. */
+  lookForAll() {
+    const { current, wishes, photos } = this.desk;
+    const shared = Object.fromEntries(LOOK.map((field) => [field, wishes[field]]));
+    for (const photo of photos) {
+      if (photo === current) continue;
+      const action = { type: "replace", wishes: { ...photo.history.present.wishes, ...shared }, label: "settings of another" };
+      photo.history = reduce(photo.history, action);
+      for (const [token, file] of current.references) photo.references.set(token, file);
+      Object.assign(photo, { coloured: null, stuck: null });
+      this.desk.remember(photo);
+    }
+    this.desk.tell("list");
+    say("All photographs have these settings.");
+  }
+}

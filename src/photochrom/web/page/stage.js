@@ -1,0 +1,165 @@
+/** The stage: the picture in one or two panes, the view over it, and the line between before and after. */
+
+import { byId } from "./dom.js";
+import { View } from "./view.js";
+
+const NARROW_PX = 600;
+
+/** Events: "view" after zoom, pan or a new size of the pane. */
+export class Stage extends EventTarget {
+  constructor() {
+    super();
+    this.view = new View();
+    this.main = byId("pane-main");
+    this.other = byId("pane-other");
+    this.split = byId("split");
+    this.share = 0; // of the seen picture that shows the original
+    this.held = null; // the share to go back to after the original was shown
+    new ResizeObserver(() => this.measure()).observe(this.main);
+    this.listenToSplit();
+  }
+
+  layer(pane, name) {
+    return pane.querySelector(`.picture > .${name}`);
+  }
+
+  measure() {
+    const { width, height } = this.main.getBoundingClientRect();
+    if (!width || !height) return;
+    this.view.setPane(width, height, Math.min(width, height) > NARROW_PX ? 28 : 8);
+    this.draw();
+  }
+
+  /** Show another photograph: its size now, its pixels when they come. */
+  begin(info) {
+    for (const pane of [this.main, this.other]) {
+      pane.querySelector(".picture").hidden = true;
+      for (const image of pane.querySelectorAll("img")) image.removeAttribute("src");
+    }
+    this.split.hidden = true;
+    if (!info) return;
+    this.main.setAttribute("aria-label", `Picture ${info.name}`);
+    this.view.setPicture(info.width, info.height);
+    this.draw();
+  }
+
+  /**
+   * Put pixels into a layer once they are decoded, so that nothing flashes.
+   * @param {"before"|"after"|"other"} name
+   * @param {Blob|null} blob
+   */
+  async paint(name, blob, signal) {
+    const pane = name === "other" ? this.other : this.main;
+    const image = this.layer(pane, name === "other" ? "after" : name);
+    const url = URL.createObjectURL(blob);
+    const probe = new Image();
+    probe.src = url;
+    await probe.decode();
+    if (signal?.aborted) {
+      URL.revokeObjectURL(url);
+      return;
+    }
+    const old = image.src;
+    image.src = url;
+    await image.decode().catch(() => {}); // replaced by a newer one meanwhile
+    pane.querySelector(".picture").hidden = false;
+    if (name === "after") this.split.hidden = false;
+    if (old.startsWith("blob:")) URL.revokeObjectURL(old);
+    this.drawSplit();
+  }
+
+  /** Show a second pane or take it away. */
+  beside(shown) {
+    if (this.other.hidden === !shown) return;
+    this.other.hidden = !shown;
+    this.measure();
+  }
+
+  draw() {
+    const { left, top, width, height } = this.view.box;
+    for (const pane of [this.main, this.other]) {
+      const { style } = pane.querySelector(".picture");
+      style.transform = `translate(${left}px, ${top}px)`;
+      style.width = `${width}px`;
+      style.height = `${height}px`;
+    }
+    this.drawSplit();
+    this.dispatchEvent(new CustomEvent("view"));
+  }
+
+  drawSplit() {
+    const [left, right] = this.view.seenAcross;
+    const at = left + this.share * (right - left);
+    const box = this.view.box;
+    const before = this.layer(this.main, "before");
+    const shown = Math.max(0, at - box.left);
+    before.style.clipPath = `inset(0 ${Math.max(0, box.width - shown)}px 0 0)`;
+    // Without colours yet, the original is all there is to see.
+    if (!this.layer(this.main, "after").hasAttribute("src")) before.style.clipPath = "none";
+    const inside = Math.min(Math.max(at, 17), this.view.pane.width - 17);
+    this.split.style.transform = `translateX(${inside}px)`;
+    this.split.style.top = `${Math.max(box.top, 0)}px`;
+    this.split.style.bottom = `${Math.max(this.view.pane.height - box.top - box.height, 0)}px`;
+    this.split.classList.toggle("is-home", this.share <= 0 || this.share >= 1);
+    const percent = Math.round(this.share * 100);
+    this.split.setAttribute("aria-valuenow", percent);
+    this.split.setAttribute("aria-valuetext", `${percent} % original`);
+  }
+
+  setShare(share) {
+    this.share = Math.min(1, Math.max(0, share));
+    this.held = null;
+    this.drawSplit();
+    this.dispatchEvent(new CustomEvent("share"));
+  }
+
+  /** Show all of the original, or go back to where the line was. */
+  toggleOriginal() {
+    const back = this.held ?? 0;
+    const original = this.share >= 1;
+    const share = this.share;
+    this.setShare(original ? back : 1);
+    this.held = original ? null : share;
+    return !original;
+  }
+
+  /** Let the colours come over the picture, once, for a photograph just opened. */
+  unveil() {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.setShare(0);
+      return;
+    }
+    const start = performance.now();
+    const step = (now) => {
+      const t = Math.min(1, (now - start) / 700);
+      if (this.dragging) return;
+      this.setShare(1 - (1 - (1 - t) ** 3));
+      if (t < 1) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  }
+
+  listenToSplit() {
+    const { split } = this;
+    const move = (event) => {
+      const [left, right] = this.view.seenAcross;
+      this.setShare((event.clientX - this.main.getBoundingClientRect().left - left) / (right - left));
+    };
+    split.addEventListener("pointerdown", (event) => {
+      split.setPointerCapture(event.pointerId);
+      this.dragging = true;
+    });
+    split.addEventListener("pointermove", (event) => this.dragging && move(event));
+    for (const name of ["pointerup", "pointercancel"]) {
+      split.addEventListener(name, () => { this.dragging = false; });
+    }
+    split.addEventListener("keydown", (event) => {
+      const step = event.shiftKey ? 0.1 : 0.02;
+      const to = { ArrowLeft: this.share - step, ArrowDown: this.share - step, ArrowRight: this.share + step, ArrowUp: this.share + step, Home: 0, End: 1 }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.setShare(to);
+    });
+  }
+}

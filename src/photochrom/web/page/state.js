@@ -1,0 +1,143 @@
+/**
+ * What is wished of one photograph, with undo and redo: a pure reducer, no page and no service.
+ *
+ * A history is {past, present, future, gesture}; each step is {wishes, label}, the label saying what
+ * was done to come there. Changes of one gesture (a drag, a slider) share one step.
+ */
+
+/** Wishes before anybody has wished anything; coordinates are full-size pixels of the upright photo. */
+export const DEFAULTS = Object.freeze({
+  method: "photochrom",
+  vividness: null,
+  saturation: 1,
+  restore: false,
+  hints: Object.freeze([]),
+  // {kind: "automatic"} | {kind: "mood", mood} | {kind: "palette", colours} | {kind: "reference", token, name, thumb}
+  source: Object.freeze({ kind: "automatic" }),
+  candidate: 0,
+  seed: 0,
+});
+
+const MOST_STEPS = 200;
+
+/** Whether nothing has been wished. */
+export function isPlain(wishes) {
+  return same({ ...DEFAULTS, ...wishes }, DEFAULTS);
+}
+
+/** Begin a history. */
+export function begin(wishes = DEFAULTS) {
+  return { past: [], present: { wishes: { ...DEFAULTS, ...wishes }, label: "opened" }, future: [], gesture: null };
+}
+
+/** Change wishes by one action; null where nothing changes. */
+function changed(wishes, action) {
+  switch (action.type) {
+    case "set":
+      return same(wishes[action.field], action.value) ? null : { ...wishes, [action.field]: action.value };
+    case "replace":
+      return { ...DEFAULTS, ...action.wishes };
+    case "add-hint":
+      return { ...wishes, hints: [...wishes.hints, action.hint] };
+    case "change-hint":
+      return {
+        ...wishes,
+        hints: wishes.hints.map((hint) => (hint.id === action.id ? { ...hint, ...action.changes } : hint)),
+      };
+    case "delete-hint":
+      return { ...wishes, hints: wishes.hints.filter((hint) => hint.id !== action.id) };
+    case "clear-hints":
+      return wishes.hints.length ? { ...wishes, hints: [] } : null;
+    default:
+      throw new Error(`Unknown action '${action.type}'.`);
+  }
+}
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/**
+ * Give the history after an action.
+ * @param {Object} history
+ * @param {{type: string, label?: string, gesture?: string}} action  'undo', 'redo' or a change.
+ * @returns {Object}  The same object where nothing changed.
+ */
+export function reduce(history, action) {
+  const { past, present, future } = history;
+  if (action.type === "undo") {
+    if (!past.length) return history;
+    return { past: past.slice(0, -1), present: past.at(-1), future: [present, ...future], gesture: null };
+  }
+  if (action.type === "redo") {
+    if (!future.length) return history;
+    return { past: [...past, present], present: future[0], future: future.slice(1), gesture: null };
+  }
+  const wishes = changed(present.wishes, action);
+  if (!wishes) return history;
+  const gesture = action.gesture ?? null;
+  const step = { wishes, label: action.label ?? action.type };
+  if (gesture !== null && gesture === history.gesture) {
+    return { past, present: { ...step, label: present.label }, future: [], gesture };
+  }
+  return { past: [...past, present].slice(-MOST_STEPS), present: step, future: [], gesture };
+}
+
+/**
+ * Write wishes as the service takes them, without what the method does not take.
+ * @param {Object} wishes
+ * @param {{accepts: string[]}} method
+ */
+export function toRequest(wishes, method) {
+  const { kind, ...source } = wishes.source;
+  const takes = sourcesOf(method);
+  const used = takes.includes(kind) ? kind : "automatic";
+  return {
+    method: wishes.method,
+    vividness: wishes.vividness,
+    saturation: wishes.saturation,
+    restore: wishes.restore,
+    hints: wishes.hints.map(({ shape, points, colour, radius }) => ({ shape, points, colour, radius })),
+    palette: used === "palette" && source.colours.length ? source.colours : null,
+    mood: used === "mood" ? source.mood : null,
+    reference: used === "reference" && Boolean(source.token),
+    candidate: hasCandidates(method) ? wishes.candidate : 0,
+    seed: wishes.seed,
+  };
+}
+
+/** Where a method can take colours from. */
+export function sourcesOf(method) {
+  if (method.accepts.includes("histogram")) return ["automatic", "mood", "palette", "reference"];
+  return method.accepts.includes("reference") ? ["automatic", "reference"] : ["automatic"];
+}
+
+/** Whether a method knows several likely colours of a place. */
+export function hasCandidates(method) {
+  return method.accepts.includes("histogram");
+}
+
+/** Say what a method still needs, or null when it can go. */
+export function missing(wishes, method) {
+  if (method.requires.includes("hints") && !wishes.hints.length) {
+    return `${method.name} spreads colours that you give: click a spot in the picture and choose one.`;
+  }
+  if (method.requires.includes("reference") && !(wishes.source.kind === "reference" && wishes.source.token)) {
+    return `${method.name} takes its colours from another photograph: drop one under Reference.`;
+  }
+  return null;
+}
+
+let counter = 0;
+/** A name that no other hint or gesture has, across reloads too. */
+export function freshId(prefix) {
+  counter += 1;
+  return `${prefix}-${Date.now().toString(36)}-${counter}`;
+}
+
+/** Fit hints to a copy of the photograph that is `factor` as large. */
+export function scaleHints(hints, factor) {
+  return hints.map((hint) => ({
+    ...hint,
+    points: hint.points.map(([x, y]) => [x * factor, y * factor]),
+    radius: hint.radius * factor,
+  }));
+}

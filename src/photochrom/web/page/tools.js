@@ -1,0 +1,195 @@
+/** Spot, stroke and keep-gray: by pointer, and by a cross that the keyboard moves. */
+
+import { byId } from "./dom.js";
+import { listen } from "./gestures.js";
+import { say } from "./notices.js";
+
+const SMALLEST = 0.002; // radius as a share of the long side
+const LARGEST = 0.08;
+const CURSOR_PX = 12;
+const THIN_PX = 1.5; // points of a stroke that differ less say nothing
+
+/** Radius in full-size pixels of a slider's 0 to 100; even steps look even on a logarithmic scale. */
+export function radiusOf(share, info) {
+  const long = Math.max(info.width, info.height);
+  return Math.max(0.5, long * SMALLEST * (LARGEST / SMALLEST) ** (share / 100));
+}
+
+export function shareOf(radius, info) {
+  const long = Math.max(info.width, info.height);
+  return Math.round((100 * Math.log(radius / long / SMALLEST)) / Math.log(LARGEST / SMALLEST));
+}
+
+export class Tools {
+  constructor(stage, desk, editor) {
+    this.stage = stage;
+    this.desk = desk;
+    this.editor = editor;
+    this.name = "spot";
+    this.points = null; // of the stroke that is being drawn
+    this.cursor = null; // [x, y] in the picture: the keyboard's cross
+    this.crosshair = stage.main.querySelector(".crosshair");
+    this.ring = stage.main.querySelector(".brush");
+    for (const tool of this.buttons) tool.addEventListener("click", () => this.use(tool.dataset.tool));
+    byId("size").addEventListener("input", () => this.drawRing());
+    stage.addEventListener("view", () => { this.drawCursor(); this.drawRing(); });
+    this.listenTo(stage.main, true);
+    this.listenTo(stage.other, false);
+    stage.main.addEventListener("keydown", (event) => this.onKey(event));
+    stage.main.addEventListener("pointermove", (event) => this.follow(event));
+    for (const name of ["pointerleave", "pointerup"]) {
+      stage.main.addEventListener(name, (event) => {
+        if (name === "pointerup" && event.pointerType === "mouse") return;
+        this.at = null; // a finger that is lifted is nowhere
+        this.drawRing();
+      });
+    }
+    for (const name of ["focus", "blur"]) stage.main.addEventListener(name, () => this.drawCursor());
+  }
+
+  get buttons() {
+    return [...document.querySelectorAll(".rail [data-tool]")];
+  }
+
+  get radius() {
+    return radiusOf(Number(byId("size").value), this.desk.current.info);
+  }
+
+  get ready() {
+    return this.desk.current?.status === "ready";
+  }
+
+  use(name) {
+    this.name = name;
+    this.lift(false);
+    for (const tool of this.buttons) tool.setAttribute("aria-pressed", String(tool.dataset.tool === name));
+    this.stage.main.classList.toggle("is-brush", name !== "spot");
+    this.drawRing();
+    say({ spot: "Spot", stroke: "Stroke", gray: "Keep gray" }[name]);
+  }
+
+  changeSize(by) {
+    const size = byId("size");
+    size.value = Number(size.value) + by;
+    this.drawRing();
+  }
+
+  listenTo(pane, draws) {
+    listen(pane, this.stage.view, {
+      draws: () => draws && this.ready && this.name !== "spot",
+      click: (x, y) => this.click(...this.stage.view.toPicture(x, y)),
+      drawStart: (x, y) => { this.editor.close(); this.begin(...this.stage.view.toPicture(x, y)); },
+      drawMove: (x, y) => this.extend(...this.stage.view.toPicture(x, y)),
+      drawEnd: (kept) => this.lift(kept),
+      moved: () => this.stage.draw(),
+    });
+  }
+
+  click(x, y) {
+    if (!this.ready) return;
+    if (this.editor.picker.isOpen && !this.stage.view.contains(x, y)) this.editor.close();
+    else if (this.stage.view.contains(x, y)) this.editor.openDraft("point", [[x, y]], this.radius);
+  }
+
+  begin(x, y) {
+    if (!this.stage.view.contains(x, y)) return;
+    this.points = [[x, y]];
+    this.showStroke();
+  }
+
+  extend(x, y) {
+    if (!this.points) return;
+    const { width, height } = this.desk.current.info;
+    const point = [Math.min(Math.max(x, 0), width - 1), Math.min(Math.max(y, 0), height - 1)];
+    const [lastX, lastY] = this.points.at(-1);
+    if (Math.hypot(point[0] - lastX, point[1] - lastY) * this.stage.view.scale < THIN_PX) return;
+    if (this.points.length < 1900) this.points.push(point);
+    this.showStroke();
+  }
+
+  /** Lift the brush: what it has drawn becomes a hint, or is forgotten. */
+  lift(kept, focus = false) {
+    const { points } = this;
+    this.points = null;
+    this.crosshair.classList.remove("is-down");
+    this.editor.draft = null;
+    if (!points) return;
+    if (!kept) this.editor.redraw();
+    else if (this.name === "gray") this.editor.keepGray("stroke", points, this.radius);
+    else this.editor.openDraft("stroke", points, this.radius, { focus });
+  }
+
+  showStroke() {
+    this.editor.draft = { shape: "stroke", points: this.points, radius: this.radius };
+    this.editor.redraw();
+  }
+
+  follow(event) {
+    this.cursor = this.points ? this.cursor : null; // the hand has left the keyboard
+    this.drawCursor();
+    const box = this.stage.main.getBoundingClientRect();
+    this.at = [event.clientX - box.left, event.clientY - box.top];
+    this.overButton = Boolean(event.target.closest("button, [role=slider]"));
+    this.drawRing();
+  }
+
+  drawRing() {
+    this.ring.hidden = this.name === "spot" || !this.ready || !this.at || this.overButton;
+    if (this.ring.hidden) return;
+    const side = Math.max(4, 2 * this.radius * this.stage.view.scale);
+    this.ring.style.width = this.ring.style.height = `${side}px`;
+    this.ring.style.transform = `translate(${this.at[0]}px, ${this.at[1]}px)`;
+  }
+
+  onKey(event) {
+    if (event.target !== this.stage.main || !this.ready || event.ctrlKey || event.metaKey || event.altKey) return;
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (moves[event.key]) this.step(...moves[event.key], event.shiftKey);
+    else if (event.key === "Enter") this.press();
+    else if (event.key === "Escape" && this.points) this.lift(false);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  step(across, down, pans) {
+    const { view } = this.stage;
+    if (pans) {
+      view.pan(-across * 80, -down * 80);
+      this.stage.draw();
+      return;
+    }
+    const { width, height } = view.picture;
+    const [x, y] = this.cursor ?? view.toPicture(view.pane.width / 2, view.pane.height / 2);
+    const by = this.cursor ? CURSOR_PX / view.scale : 0;
+    this.cursor = [Math.min(Math.max(x + across * by, 0), width - 1), Math.min(Math.max(y + down * by, 0), height - 1)];
+    view.reveal(...this.cursor);
+    this.stage.draw();
+    if (this.points) this.extend(...this.cursor);
+    const percent = (at, whole) => `${Math.round((100 * at) / whole)} %`;
+    say(`${percent(this.cursor[0], width)}, ${percent(this.cursor[1], height)}`);
+  }
+
+  press() {
+    if (!this.cursor) {
+      this.step(0, 0, false);
+      return;
+    }
+    if (this.name === "spot") {
+      this.editor.openDraft("point", [this.cursor], this.radius, { focus: true });
+    } else if (this.points) {
+      this.lift(true, true);
+    } else {
+      this.begin(...this.cursor);
+      this.crosshair.classList.add("is-down");
+      say("The brush is down. Arrow keys draw, Enter lifts it.");
+    }
+  }
+
+  drawCursor() {
+    this.crosshair.hidden = !this.cursor || !this.ready || document.activeElement !== this.stage.main;
+    if (!this.cursor) return;
+    const [x, y] = this.stage.view.toPane(...this.cursor);
+    this.crosshair.style.transform = `translate(${x}px, ${y}px)`;
+  }
+}

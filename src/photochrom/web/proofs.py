@@ -1,0 +1,152 @@
+"""What is shown while a photograph is worked on: made from its proof, in this process.
+
+A proof is a small gray copy, (h, w) uint8, that the worker drew; hints and spots are scaled to it.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from photochrom.engine.likely import Suggestion
+from photochrom.engine.look import Look
+from photochrom.engine.wishes import Wishes
+from photochrom.errors import InvalidValueError
+from photochrom.methods.hint import Hint
+from photochrom.photo.metadata import Marker
+from photochrom.photo.photo import Photo
+from photochrom.photo.write import write_photo
+from photochrom.web.colorizers import colorizer_of
+
+PREVIEW_QUALITY = 88
+GRAY_QUALITY = 90
+THUMBNAIL_PX = 256
+HEAVY_PX = 10e6  # pixels to visit for hints: about a third of a second
+
+
+class Ask(NamedTuple):
+    """What is wished of a proof.
+
+    Attributes
+    ----------
+    proof : uint8 array, (h, w)
+    scale : float
+        Proof pixels a pixel of the photograph.
+    method : str
+    look : Look
+    wishes : Wishes
+        In pixels of the photograph.
+    """
+
+    proof: np.ndarray
+    scale: float
+    method: str
+    look: Look
+    wishes: Wishes
+
+
+def is_heavy(ask: Ask) -> bool:
+    """Tell whether hints are so many or so wide that drawing them had better be killable."""
+    return sum(_visited(hint.scaled(ask.scale)) for hint in ask.wishes.hints) > HEAVY_PX
+
+
+def _visited(hint: Hint) -> float:
+    """Estimate how many pixels are visited for a hint: the box around each of its segments."""
+    points = np.array(hint.points)
+    extent = np.ptp(points, axis=0) + 2 * hint.radius
+    if hint.shape == "region":
+        return float(len(points) * extent.prod())
+    steps = np.abs(np.diff(points, axis=0)) + 2 * hint.radius
+    return float(extent.prod() + steps.prod(axis=1).sum())
+
+
+def gray(proof: np.ndarray) -> bytes:
+    """Give a proof as a JPEG."""
+    return _encoded(Photo.from_array(proof), None, "jpeg", GRAY_QUALITY)
+
+
+def preview(ask: Ask) -> bytes:
+    """Colour a proof; give a JPEG of its size.
+
+    Raises
+    ------
+    InvalidValueError
+        If the method cannot do what is wished.
+    """
+    colorizer = colorizer_of(ask.method, ask.look)
+    photo = Photo.from_array(_coloured(ask))
+    page = None if photo.is_gray else photo.stored()  # method `gray` leaves one band
+    return _encoded(photo, page, "jpeg", PREVIEW_QUALITY, colorizer.marker(ask.wishes))
+
+
+def thumbnail(ask: Ask) -> bytes:
+    """Colour a proof; give a small JPEG."""
+    photo = Photo.from_array(_coloured(ask))
+    width, height = photo.upright_size
+    scale = min(1.0, THUMBNAIL_PX / max(width, height))
+    small = photo.small_rgb(max(1, round(width * scale)), max(1, round(height * scale)))
+    shown = Photo.from_array(small)
+    return _encoded(shown, shown.stored(), "jpeg", PREVIEW_QUALITY)
+
+
+def confidence(ask: Ask) -> bytes:
+    """Show where the method is guessing: a gray PNG at its working size, 255 where it is sure.
+
+    Raises
+    ------
+    InvalidValueError
+        If the method does not know.
+    """
+    colorizer = colorizer_of(ask.method, ask.look)
+    photo = Photo.from_array(ask.proof)
+    found = colorizer.colouring(photo, 0, ask.wishes.scaled(ask.scale)).confidence
+    if found is None:
+        raise InvalidValueError(
+            f"The method '{ask.method}' does not know how sure it is; 'photochrom' does."
+        )
+    levels = np.asarray(np.round(found.clip(0, 1) * 255), np.uint8)
+    return _encoded(Photo.from_array(levels), None, "png")
+
+
+def suggestions(ask: Ask, x: float, y: float, radius: float) -> tuple[float, list[Suggestion]]:
+    """Give the lightness of a spot and its likely colours.
+
+    Parameters
+    ----------
+    ask : Ask
+    x, y, radius : float
+        The spot, in pixels of the photograph.
+
+    Raises
+    ------
+    InvalidValueError
+        If the spot lies outside, or the method has one opinion only.
+    """
+    colorizer = colorizer_of(ask.method, ask.look)
+    photo = Photo.from_array(ask.proof)
+    at_x, at_y, reach = (value * ask.scale for value in (x, y, radius))
+    hints = ask.wishes.scaled(ask.scale).hints
+    found = colorizer.suggest(photo, at_x, at_y, reach, hints=hints)
+    rows, columns = (slice(max(0, int(at - reach)), int(at + reach) + 1) for at in (at_y, at_x))
+    spot = Photo.from_array(np.ascontiguousarray(ask.proof[rows, columns]))
+    return float(spot.small_lightness(*spot.upright_size).mean()), found
+
+
+def _coloured(ask: Ask) -> np.ndarray:
+    colorizer = colorizer_of(ask.method, ask.look)
+    wishes = ask.wishes.scaled(ask.scale)
+    rgb = colorizer.colorize(
+        ask.proof,
+        hints=wishes.hints,
+        reference=wishes.reference,
+        palette=wishes.palette,
+        candidate=wishes.candidate,
+        seed=wishes.seed,
+    )
+    return np.asarray(rgb)
+
+
+def _encoded(
+    photo: Photo, page: Any, format: str, quality: int | None = None, marker: Marker | None = None
+) -> bytes:
+    written = write_photo(photo, [page], None, format=format, quality=quality, marker=marker)
+    return written.data or b""

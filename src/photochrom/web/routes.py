@@ -1,0 +1,363 @@
+"""The routes below /v1: requests in, answers out."""
+
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from pydantic import Json
+from starlette.responses import FileResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from photochrom.engine.palette import MOODS
+from photochrom.engine.sidecar import SCHEMA, Sidecar
+from photochrom.errors import PhotochromError
+from photochrom.methods.catalogue import CATALOGUE
+from photochrom.photo.formats import FORMATS
+from photochrom.web import proofs
+from photochrom.web.colorizers import colorizer_of
+from photochrom.web.jobs import Done
+from photochrom.web.problems import Problem, documented
+from photochrom.web.service import (
+    Service,
+    clean_name,
+    coloured_name,
+    save,
+    sidecar_name,
+)
+from photochrom.web.sessions import Session, remove
+from photochrom.web.wire import (
+    CandidateAnswer,
+    CandidatesAnswer,
+    FormatName,
+    MethodAnswer,
+    PhotoAnswer,
+    Quality,
+    ResultBody,
+    Size,
+    SpotBody,
+    SuggestionAnswer,
+    SuggestionsAnswer,
+    WishesBody,
+    ZipBody,
+    ZipEntryBody,
+)
+from photochrom.web.zipped import ZipStream
+
+CANDIDATES = 3
+MOST_NOTES = 4000  # characters of a header
+MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
+
+
+def service_of(request: Request) -> Service:
+    """Give the service that a request has reached."""
+    service: Service = request.app.state.service
+    return service
+
+
+def _binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]]:
+    content = {t: {"schema": {"type": "string", "format": "binary"}} for t in media_types}
+    described = {
+        name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
+        for name, text in headers.items()
+    }
+    return {200: {"description": "OK", "content": content, "headers": described}}
+
+
+Reached = Annotated[Service, Depends(service_of)]
+NOTES = {"Photochrom_Notes": "A JSON list: what was repaired, lost or decided."}
+COLOURED = _binary(*MEDIA_TYPES.values(), **NOTES)
+
+router = APIRouter(
+    prefix="/v1", responses=documented(400, 401, 403, 408, 413, 422, 503), tags=["v1"]
+)
+
+
+@router.get("/methods")
+def methods() -> list[MethodAnswer]:
+    """List the methods that can colour a photograph."""
+    found = [colorizer_of(name).info for name in CATALOGUE]
+    return [
+        MethodAnswer(
+            name=info.name,
+            paper=info.paper,
+            licence=info.licence,
+            accepts=list(info.accepts),
+            requires=list(info.requires),
+        )
+        for info in found
+    ]
+
+
+@router.get("/moods")
+def moods() -> dict[str, list[str]]:
+    """List the named palettes."""
+    return {name: list(colours) for name, colours in MOODS.items()}
+
+
+@router.post("/colorize", response_class=Response, responses={**COLOURED, **documented(415)})
+async def colorize(
+    service: Reached,
+    file: Annotated[UploadFile, File(description="The photograph.")],
+    wishes: Annotated[
+        Json[WishesBody] | None,
+        Form(description="As JSON; hints in pixels of the upright photograph."),
+    ] = None,
+    reference: Annotated[
+        UploadFile | None, File(description="A colour photograph that lends its colours.")
+    ] = None,
+    format: Annotated[FormatName | None, Form()] = None,
+    quality: Annotated[Quality | None, Form()] = None,
+) -> Response:
+    """Colour a file: a file in, a file out."""
+    name = clean_name(file.filename)
+    wished = (wishes or WishesBody()).model_copy(update={"reference": reference is not None})
+    body = ResultBody(wishes=wished, format=format, quality=quality)
+    lender = None if reference is None else await service.read_reference(reference)
+    async with AsyncExitStack() as stack:
+        folder = service.sessions.new_folder()
+        stack.callback(remove, folder)
+        source = folder / "photo"
+        await save(file, source)
+        done = await stack.enter_async_context(
+            service.coloured(source, name, lender, body, wait=False)
+        )
+        return _coloured_file(done, name, stack.pop_all())
+
+
+@router.post("/photos", status_code=201, responses=documented(415))
+async def open_photo(
+    service: Reached, response: Response, file: Annotated[UploadFile, File()]
+) -> PhotoAnswer:
+    """Open a photograph to work on."""
+    session = await service.open_photo(file)
+    response.headers["Location"] = f"/v1/photos/{session.id}"
+    return _answer(session)
+
+
+@router.get("/photos/{id}", responses=documented(404))
+async def describe_photo(service: Reached, id: str) -> PhotoAnswer:
+    """Describe a photograph that is open."""
+    with service.sessions.hold(id) as session:
+        return _answer(session)
+
+
+@router.delete("/photos/{id}", status_code=204, responses=documented(404))
+async def close_photo(service: Reached, id: str) -> None:
+    """Let a photograph go, with all that belongs to it."""
+    service.sessions.close(id)
+
+
+@router.get(
+    "/photos/{id}/gray",
+    response_class=Response,
+    responses={**_binary("image/jpeg"), **documented(404)},
+)
+async def gray(service: Reached, id: str) -> Response:
+    """Show a photograph as it came, in gray, at the size of previews."""
+    with service.sessions.hold(id) as session:
+        content = await service.think(partial(proofs.gray, session.proof))
+    return Response(content, media_type="image/jpeg")
+
+
+@router.post(
+    "/photos/{id}/preview",
+    response_class=Response,
+    responses={
+        **_binary("image/jpeg", Photochrom_Milliseconds="What it took."),
+        **documented(404, 409),
+    },
+)
+async def preview(service: Reached, id: str, wishes: WishesBody) -> Response:
+    """Show a photograph coloured, small; a newer request by the same method goes first."""
+    started = time.perf_counter()
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn(wishes.method)
+        ask = await service.ask(session, wishes)
+        content = await service.draw(proofs.preview, ask, is_wanted=is_newest)
+    milliseconds = str(round(1000 * (time.perf_counter() - started)))
+    return Response(
+        content, media_type="image/jpeg", headers={"Photochrom-Milliseconds": milliseconds}
+    )
+
+
+@router.post("/photos/{id}/candidates", responses=documented(404, 409))
+async def candidates(service: Reached, id: str, wishes: WishesBody) -> CandidatesAnswer:
+    """Show three plausible colourings, as thumbnails."""
+    found = []
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn("candidates")
+        ask = await service.ask(session, wishes)
+        for number in range(CANDIDATES):
+            other = ask._replace(wishes=replace(ask.wishes, candidate=number))
+            content = await service.draw(proofs.thumbnail, other, is_wanted=is_newest)
+            image = f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+            found.append(CandidateAnswer(candidate=number, image=image))
+    return CandidatesAnswer(candidates=found)
+
+
+@router.post("/photos/{id}/suggestions", responses=documented(404))
+async def suggestions(service: Reached, id: str, spot: SpotBody) -> SuggestionsAnswer:
+    """Give the likely colours of a spot, most likely first."""
+    with service.sessions.hold(id) as session:
+        ask = await service.ask(session, spot.wishes)
+        lightness, found = await service.draw(proofs.suggestions, ask, spot.x, spot.y, spot.radius)
+    return SuggestionsAnswer(
+        lightness=lightness,
+        suggestions=[
+            SuggestionAnswer(colour="#{:02x}{:02x}{:02x}".format(*s.rgb), share=s.share)
+            for s in found
+        ],
+    )
+
+
+@router.post(
+    "/photos/{id}/confidence",
+    response_class=Response,
+    responses={**_binary("image/png"), **documented(404)},
+)
+async def confidence(service: Reached, id: str, wishes: WishesBody) -> Response:
+    """Show where the method is guessing: a small gray PNG, 255 where it is sure."""
+    with service.sessions.hold(id) as session:
+        ask = await service.ask(session, wishes)
+        content = await service.draw(proofs.confidence, ask)
+    return Response(content, media_type="image/png")
+
+
+@router.put("/photos/{id}/reference", status_code=204, responses=documented(404, 415))
+async def put_reference(service: Reached, id: str, file: Annotated[UploadFile, File()]) -> None:
+    """Send a colour photograph that lends its colours."""
+    with service.sessions.hold(id) as session:
+        session.reference = await service.read_reference(file)
+
+
+@router.delete("/photos/{id}/reference", status_code=204, responses=documented(404))
+async def delete_reference(service: Reached, id: str) -> None:
+    """Take the reference away."""
+    with service.sessions.hold(id) as session:
+        session.reference = None
+
+
+@router.post(
+    "/photos/{id}/result",
+    response_class=Response,
+    responses={**COLOURED, **documented(404)},
+)
+async def result(service: Reached, id: str, body: ResultBody) -> Response:
+    """Colour a photograph at full size: the same kind of file, with its metadata."""
+    async with AsyncExitStack() as stack:
+        session = stack.enter_context(service.sessions.hold(id))
+        done = await stack.enter_async_context(
+            service.coloured(session.source, session.name, session.reference, body, wait=False)
+        )
+        return _coloured_file(done, session.name, stack.pop_all())
+
+
+@router.post(
+    "/photos/{id}/sidecar",
+    response_class=Response,
+    responses={
+        200: {"description": "OK", "content": {"application/json": {"schema": SCHEMA}}},
+        **documented(404),
+    },
+)
+async def sidecar(service: Reached, id: str, wishes: WishesBody) -> Response:
+    """Give everything that was decided, as a file beside the result."""
+    with service.sessions.hold(id) as session:
+        wished = wishes.wishes(session.reference, service.limits)
+        colorizer = colorizer_of(wishes.method, wishes.look)
+        size = session.facts.width, session.facts.height
+        text = Sidecar.of(colorizer, wished, size).to_json()
+        # Starlette words the header, which is not simple for names beyond ASCII.
+        named = FileResponse(session.source, filename=sidecar_name(session.name))
+    headers = {"Content-Disposition": named.headers["content-disposition"]}
+    return Response(text, media_type="application/json", headers=headers)
+
+
+@router.post(
+    "/zip",
+    response_class=Response,
+    responses={**_binary("application/zip"), **documented(404)},
+)
+async def zip_photos(service: Reached, body: ZipBody) -> Response:
+    """Colour many photographs at full size and send them as one zip while it is made.
+
+    What fails after the first byte is named in the entry `not-coloured.txt`.
+    """
+    service.worker.gate.check()
+    for entry in body.photos:
+        with service.sessions.hold(entry.id) as session:
+            entry.wishes.wishes(session.reference, service.limits)
+    headers = {"Content-Disposition": 'attachment; filename="photochrom.zip"'}
+    return StreamingResponse(
+        _zip_of(service, body.photos), media_type="application/zip", headers=headers
+    )
+
+
+async def _zip_of(service: Service, entries: list[ZipEntryBody]) -> AsyncIterator[bytes]:
+    stream, failures = ZipStream(), []
+    for entry in entries:
+        name = entry.id
+        try:
+            with service.sessions.hold(entry.id) as session:
+                name, body = session.name, ResultBody(wishes=entry.wishes)
+                async with service.coloured(
+                    session.source, name, session.reference, body, wait=True
+                ) as done:
+                    for piece in stream.add(coloured_name(name, done.format), done.path):
+                        yield piece
+        except PhotochromError as error:
+            failures.append(str(error))
+        except Problem as problem:
+            failures.append(f"{name}: {problem.detail}")
+    if failures:
+        stream.add_text("not-coloured.txt", "\n".join(failures) + "\n")
+    yield stream.end()
+
+
+def _answer(session: Session) -> PhotoAnswer:
+    facts, (height, width) = session.facts, session.proof.shape
+    return PhotoAnswer(
+        id=session.id,
+        name=session.name,
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        pages=facts.pages,
+        bit_depth=facts.bit_depth,
+        notes=list(facts.notes),
+        preview=Size(width=width, height=height),
+        tint=facts.tint,
+    )
+
+
+class _Passing(FileResponse):
+    """A file that goes when it has been sent, or when nobody wants it any more."""
+
+    stack: AsyncExitStack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.stack:
+            # It is made anew for each request, so that there are no parts to come back for.
+            kept = [pair for pair in scope["headers"] if pair[0] not in (b"range", b"if-range")]
+            await super().__call__({**scope, "headers": kept}, receive, send)
+
+
+def _coloured_file(done: Done, name: str, stack: AsyncExitStack) -> Response:
+    notes = list(done.notes)
+    while len(json.dumps(notes)) > MOST_NOTES:
+        notes.pop()
+    response = _Passing(
+        done.path,
+        media_type=MEDIA_TYPES[done.format],
+        filename=coloured_name(name, done.format),
+        headers={"Photochrom-Notes": json.dumps(notes)},
+    )
+    del response.headers["accept-ranges"]
+    response.stack = stack
+    return response

@@ -1,0 +1,270 @@
+"""One running service: its sessions, its worker, its counters; and the work of its routes."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import anyio.to_thread
+import numpy as np
+from fastapi import FastAPI, UploadFile
+
+from photochrom.engine.reference import Reference
+from photochrom.errors import PhotochromError
+from photochrom.photo.formats import FORMATS
+from photochrom.web.jobs import Done, Order, colour, examine, lend, mended_proof, warm
+from photochrom.web.limits import Limits
+from photochrom.web.metrics import Metrics
+from photochrom.web.problems import Problem
+from photochrom.web.proofs import Ask, is_heavy
+from photochrom.web.sessions import Session, Sessions, make_root, remove, remove_left_behind
+from photochrom.web.wire import ResultBody, WishesBody
+from photochrom.web.worker import Gate, Worker
+
+T = TypeVar("T")
+MOST_NAME = 120
+SWEEPS = 20  # in the time that a photograph is kept
+
+
+class Service:
+    """What the routes work with.
+
+    Parameters
+    ----------
+    limits : Limits
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.metrics = limits, Metrics()
+        self.worker = Worker(limits, self.metrics.restarts.inc)
+        self.gate = Gate(limits.jobs, limits.queue)
+        self.sessions: Sessions
+
+    @asynccontextmanager
+    async def run(self, app: FastAPI) -> AsyncIterator[None]:
+        """Make the folder and start the worker; leave nothing behind."""
+        await anyio.to_thread.run_sync(remove_left_behind)
+        root = make_root()
+        self.sessions = Sessions(root, self.limits)
+        self.metrics.count_sessions(lambda: len(self.sessions))
+        self.worker.start()
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            await anyio.to_thread.run_sync(warm)
+            yield
+        finally:
+            sweeper.cancel()
+            self.worker.stop()
+            remove(root)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self.limits.session_seconds / SWEEPS)
+            self.sessions.sweep()
+
+    async def open_photo(self, file: UploadFile) -> Session:
+        """Keep a photograph that was sent.
+
+        Raises
+        ------
+        PhotoError, Problem
+            If it is none, or cannot be taken.
+        """
+        name = clean_name(file.filename)
+        folder = self.sessions.new_folder()
+        source = folder / "photo"
+        try:
+            await save(file, source)
+            with named(name, source):
+                facts, proof = await self.worker.run(examine, source, self.limits.megapixels)
+        except BaseException:
+            remove(folder)
+            raise
+        return self.sessions.add(folder, source, name, facts, proof)
+
+    async def read_reference(self, file: UploadFile) -> Reference:
+        """Read a photograph that lends its colours; the file itself is not kept.
+
+        Raises
+        ------
+        PhotochromError, Problem
+            If it is none, has no colours, or cannot be taken.
+        """
+        name = clean_name(file.filename)
+        folder = self.sessions.new_folder()
+        source = folder / "reference"
+        try:
+            await save(file, source)
+            with named(name, source):
+                reference = await self.worker.run(lend, source, self.limits.megapixels)
+        finally:
+            remove(folder)
+        return replace(reference, name=name)
+
+    async def ask(self, session: Session, body: WishesBody) -> Ask:
+        """Turn wishes for a photograph into wishes for its proof.
+
+        Raises
+        ------
+        InvalidValueError, Problem
+            If they cannot be taken.
+        """
+        wishes = body.wishes(session.reference, self.limits)
+        proof = await self._mended(session) if body.restore else session.proof
+        scale = max(proof.shape) / max(session.facts.width, session.facts.height)
+        return Ask(proof, scale, body.method, replace(body.look, restore=False), wishes)
+
+    async def _mended(self, session: Session) -> np.ndarray:
+        """Give the proof as restoring leaves it; it is drawn once."""
+        async with session.mending:
+            if session.mended is None:
+                with named(session.name, session.source):
+                    session.mended = await self.worker.run(
+                        mended_proof, session.source, self.limits.megapixels
+                    )
+            return session.mended
+
+    async def draw(
+        self,
+        work: Callable[..., T],
+        ask: Ask,
+        *args: Any,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> T:
+        """Work on a proof in its turn: in a thread, or in the worker if there is much to do.
+
+        Parameters
+        ----------
+        work : callable
+            Takes the ask and the arguments.
+        ask : Ask
+        is_wanted : callable
+            Asked when the turn has come.
+
+        Raises
+        ------
+        Problem
+            503 if too much work waits, 409 if it is wanted no longer.
+        PhotochromError
+            As the work raises it.
+        """
+        if is_heavy(ask):
+            return await self.worker.run(work, ask, *args)
+
+        def wanted_work() -> T:
+            if not is_wanted():
+                raise Problem(409, "Superseded: the same was asked of this photograph again.")
+            return work(ask, *args)
+
+        return await self.think(wanted_work)
+
+    async def think(self, work: Callable[[], T]) -> T:
+        """Do small work in a thread, in its turn.
+
+        Raises
+        ------
+        Problem
+            503 if too much work waits.
+        """
+        self.gate.check()
+        return await anyio.to_thread.run_sync(work, limiter=self.gate.limiter)
+
+    @asynccontextmanager
+    async def coloured(
+        self, source: Path, name: str, reference: Reference | None, body: ResultBody, *, wait: bool
+    ) -> AsyncIterator[Done]:
+        """Colour a file at full size; the result goes when the context ends.
+
+        Parameters
+        ----------
+        source : Path
+        name : str
+            What its sender calls it.
+        reference : Reference, optional
+        body : ResultBody
+        wait : bool
+            However much work waits already.
+
+        Raises
+        ------
+        PhotochromError, Problem
+            If it cannot be coloured.
+        """
+        wishes = body.wishes.wishes(reference, self.limits)
+        folder = self.sessions.new_folder()
+        order = Order(
+            source,
+            folder,
+            body.wishes.method,
+            body.wishes.look,
+            wishes,
+            body.format,
+            body.quality,
+            self.limits.megapixels,
+        )
+        run = self.worker.run_later if wait else self.worker.run
+        try:
+            with named(name, source, folder):
+                done = await run(colour, order)
+            yield done
+        finally:
+            remove(folder)
+
+
+async def save(file: UploadFile, target: Path) -> None:
+    """Write what was sent to a new file.
+
+    Raises
+    ------
+    Problem
+        503 if there is no room.
+    """
+
+    def copy() -> None:
+        with target.open("xb") as opened:
+            shutil.copyfileobj(file.file, opened)
+
+    try:
+        await anyio.to_thread.run_sync(copy)
+    except OSError as error:
+        raise Problem(503, f"The file cannot be kept ({error.strerror}).") from error
+
+
+@contextmanager
+def named(name: str, *paths: Path) -> Iterator[None]:
+    """Let errors speak of a photograph by the name its sender knows, not by our paths."""
+    try:
+        yield
+    except PhotochromError as error:
+        text = str(error)
+        for path in paths:
+            text = text.replace(str(path), name)
+        error.args = (text,)
+        raise
+
+
+def clean_name(filename: str | None) -> str:
+    """Give the last part of a file's name, without what could harm a terminal or a header."""
+    last = PurePosixPath((filename or "").replace("\\", "/")).name
+    kept = "".join(c for c in last if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF)
+    return kept.strip(" .")[-MOST_NAME:] or "photo"
+
+
+def coloured_name(name: str, format: str) -> str:
+    """Name a coloured file: `photo.jpg` -> `photo-color.jpg`."""
+    stem, _, suffix = name.rpartition(".")
+    suffixes = FORMATS[format].suffixes
+    kept = f".{suffix}" if f".{suffix.lower()}" in suffixes and stem else suffixes[0]
+    return f"{_stem(name)}-color{kept}"
+
+
+def sidecar_name(name: str) -> str:
+    """Name a sidecar: `photo.jpg` -> `photo-color.json`."""
+    return f"{_stem(name)}-color.json"
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem or "photo"

@@ -1,0 +1,199 @@
+"""Photographs that are worked on: a private folder each, until they are closed, old or too many."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from photochrom.engine.reference import Reference
+from photochrom.photo.atomic import HOST, is_alive
+from photochrom.web.jobs import Facts
+from photochrom.web.limits import Limits
+from photochrom.web.problems import Problem
+
+ID_BYTES = 16  # 128 bits
+PREFIX = "photochrom-serve-"
+
+
+@dataclass(eq=False)
+class Session:
+    """One photograph.
+
+    Attributes
+    ----------
+    id : str
+        32 hexadecimal digits that cannot be guessed.
+    folder : Path
+        Its private folder.
+    source : Path
+        The file that was sent.
+    name : str
+        What its sender calls it.
+    facts : Facts
+    proof : uint8 array, (h, w)
+    mended : uint8 array, (h, w), optional
+        The proof as restoring leaves it, once somebody asked for it.
+    reference : Reference, optional
+    mending : Lock
+        Held while the mended proof is drawn.
+    turns : dict
+        By kind of work, the number of the newest request.
+    """
+
+    id: str
+    folder: Path
+    source: Path
+    name: str
+    facts: Facts
+    proof: np.ndarray
+    mended: np.ndarray | None = None
+    reference: Reference | None = None
+    mending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: dict[str, int] = field(default_factory=dict)
+    used_at: float = 0.0
+    users: int = 0
+    is_closed: bool = False
+
+    def take_turn(self, kind: str) -> Callable[[], bool]:
+        """Become the newest request of a kind; what is given tells whether it still is."""
+        mine = self.turns[kind] = self.turns.get(kind, 0) + 1
+        return lambda: self.turns[kind] == mine
+
+
+class Sessions:
+    """All photographs that are worked on. Used from the event loop alone.
+
+    Parameters
+    ----------
+    root : Path
+        A private folder, which this object fills.
+    limits : Limits
+    clock : callable
+        Seconds that only grow.
+    """
+
+    def __init__(
+        self, root: Path, limits: Limits, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._root, self._limits, self._clock = root, limits, clock
+        self._open: OrderedDict[str, Session] = OrderedDict()  # least recently used first
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def new_folder(self) -> Path:
+        """Make a private folder below the root."""
+        return Path(tempfile.mkdtemp(dir=self._root))
+
+    def add(
+        self, folder: Path, source: Path, name: str, facts: Facts, proof: np.ndarray
+    ) -> Session:
+        """Keep a photograph; what is old, or least recently used beyond the limit, goes."""
+        self.sweep()
+        while len(self._open) >= self._limits.sessions:
+            self._close(next(iter(self._open.values())))
+        session = Session(secrets.token_hex(ID_BYTES), folder, source, name, facts, proof)
+        session.used_at = self._clock()
+        self._open[session.id] = session
+        return session
+
+    @contextmanager
+    def hold(self, id: str) -> Iterator[Session]:
+        """Use a photograph; its folder stays at least until it is let go.
+
+        Raises
+        ------
+        Problem
+            404, if it is not there.
+        """
+        self.sweep()
+        session = self._open.get(id)
+        if session is None:
+            raise Problem(
+                404, "This photograph is not here, or no longer. Open its file once more."
+            )
+        session.used_at = self._clock()
+        self._open.move_to_end(id)
+        session.users += 1
+        try:
+            yield session
+        finally:
+            session.users -= 1
+            session.used_at = self._clock()
+            if session.is_closed:
+                self._remove_unused(session)
+
+    def close(self, id: str) -> None:
+        """Let a photograph go.
+
+        Raises
+        ------
+        Problem
+            404, if it is not there.
+        """
+        with self.hold(id) as session:
+            self._close(session)
+
+    def sweep(self) -> None:
+        """Let go what nobody has asked for in a while."""
+        oldest = self._clock() - self._limits.session_seconds
+        for session in [s for s in self._open.values() if not s.users and s.used_at <= oldest]:
+            self._close(session)
+
+    def _close(self, session: Session) -> None:
+        self._open.pop(session.id, None)
+        session.is_closed = True
+        self._remove_unused(session)
+
+    def _remove_unused(self, session: Session) -> None:
+        if session.users == 0:
+            remove(session.folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, whatever is left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_root(parent: Path | None = None) -> Path:
+    """Make this process's own folder for temporary files, readable by its user alone."""
+    prefix = f"{PREFIX}{HOST}-{os.getpid()}-"
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+
+
+def remove_left_behind(parent: Path | None = None) -> tuple[Path, ...]:
+    """Remove the folders of services that were killed on this machine.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        The system's temporary folder by default.
+
+    Returns
+    -------
+    tuple of Path
+        What was removed.
+    """
+    removed = []
+    for folder in sorted((parent or Path(tempfile.gettempdir())).glob(f"{PREFIX}{HOST}-*-*")):
+        process = folder.name.removeprefix(f"{PREFIX}{HOST}-").split("-")[0]
+        if process.isdecimal() and _is_ours(folder) and not is_alive(int(process)):
+            remove(folder)
+            removed.append(folder)
+    return tuple(removed)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether it is a folder, no link, of this user: anybody may write to /tmp."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and (os.name == "nt" or found.st_uid == os.getuid())

@@ -1,0 +1,209 @@
+"""What goes over the wire: JSON bodies and answers, the same everywhere."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from photochrom.engine.look import MOST_SATURATION, Look
+from photochrom.engine.palette import MOODS, MOST_COLOURS, Palette
+from photochrom.engine.reference import Reference
+from photochrom.engine.wishes import MOST_CANDIDATES, Wishes
+from photochrom.errors import InvalidValueError
+from photochrom.methods.catalogue import CATALOGUE
+from photochrom.methods.hint import MOST_HINTS, MOST_POINTS, Hint
+from photochrom.photo.formats import FORMATS
+from photochrom.web.limits import Limits
+
+LARGEST_SEED = 2**53 - 1  # what a number of JavaScript holds
+
+
+def _known(names: Iterable[str]) -> AfterValidator:
+    """Take no other names; a path to a network is none of them."""
+    known = tuple(names)
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError(f"'{name}' is none of {', '.join(known)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _enum(names: Iterable[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(names)})
+
+
+MethodName = Annotated[str, _known(CATALOGUE), _enum(CATALOGUE)]
+MoodName = Annotated[str, _known(MOODS), _enum(MOODS)]
+FormatName = Annotated[str, _known(FORMATS), _enum(FORMATS)]
+TintName = Annotated[str, _enum(("neutral", "toned", "colour"))]
+Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#a03030"])]
+Coordinate = Annotated[float, Field(gt=-1e7, lt=1e7)]
+Place = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
+Radius = Annotated[float, Field(gt=0, lt=1e6)]
+Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+class _Body(BaseModel):
+    """A body takes its own fields, of their own types, and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class HintBody(_Body):
+    """A place with a decided colour, in pixels of the upright full-size photograph."""
+
+    shape: Literal["point", "stroke", "region"]
+    points: Annotated[list[Place], Field(min_length=1, max_length=MOST_POINTS)]
+    colour: Colour | None = Field(default=None, description="null keeps the place gray.")
+    radius: Radius = Field(default=8.0, description="Of a point, or half a stroke's width.")
+
+
+class WishesBody(_Body):
+    """Everything that is decided for one photograph."""
+
+    method: MethodName = "photochrom"
+    vividness: Annotated[float, Field(ge=0, le=1)] | None = None
+    saturation: Annotated[float, Field(ge=0, le=MOST_SATURATION)] = 1.0
+    restore: bool = Field(default=False, description="Mend an old print first.")
+    hints: Annotated[list[HintBody], Field(max_length=MOST_HINTS)] = []
+    palette: Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)] | None = None
+    mood: MoodName | None = None
+    reference: bool = Field(default=False, description="Use the photograph's reference.")
+    candidate: Annotated[int, Field(ge=0, lt=MOST_CANDIDATES)] = 0
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+
+    @property
+    def look(self) -> Look:
+        """The settings that hold for many photographs."""
+        return Look(self.vividness, self.saturation, restore=self.restore)
+
+    def wishes(self, reference: Reference | None, limits: Limits) -> Wishes:
+        """Give the engine's own wishes.
+
+        Parameters
+        ----------
+        reference : Reference, optional
+            The one that was sent for this photograph.
+        limits : Limits
+
+        Raises
+        ------
+        InvalidValueError
+            If there are too many hints, or wishes that exclude each other.
+        """
+        points = sum(len(hint.points) for hint in self.hints)
+        if len(self.hints) > limits.hints or points > limits.points:
+            raise InvalidValueError(
+                f"At most {limits.hints} hints of {limits.points} points together are taken; "
+                f"there are {len(self.hints)} of {points}."
+            )
+        if self.reference and reference is None:
+            raise InvalidValueError("A reference is wished, but none was sent. Send it first.")
+        if self.palette is not None and self.mood is not None:
+            raise InvalidValueError("Give a palette or a mood, not both.")
+        colours = self.palette or self.mood
+        return Wishes(
+            tuple(Hint.from_table(hint.model_dump()) for hint in self.hints),
+            reference if self.reference else None,
+            None if colours is None else Palette.of(colours),
+            self.candidate,
+            self.seed,
+        )
+
+
+class SpotBody(_Body):
+    """A spot of the upright full-size photograph."""
+
+    x: Coordinate
+    y: Coordinate
+    radius: Radius = 8.0
+    wishes: WishesBody = WishesBody()
+
+
+class ResultBody(_Body):
+    """How the full-size file is wanted."""
+
+    wishes: WishesBody = WishesBody()
+    format: FormatName | None = Field(default=None, description="The photograph's own by default.")
+    quality: Quality | None = None
+
+
+class ZipEntryBody(_Body):
+    """One photograph of a zip."""
+
+    id: str
+    wishes: WishesBody = WishesBody()
+
+
+class ZipBody(_Body):
+    """The photographs of a zip, in its order."""
+
+    photos: Annotated[list[ZipEntryBody], Field(min_length=1, max_length=1000)]
+
+
+class Size(BaseModel):
+    """Pixels."""
+
+    width: int
+    height: int
+
+
+class PhotoAnswer(BaseModel):
+    """A photograph that is kept for a while."""
+
+    id: str
+    name: str
+    format: str
+    width: int = Field(description="Upright.")
+    height: int = Field(description="Upright.")
+    pages: int
+    bit_depth: int
+    notes: list[str]
+    preview: Size
+    tint: TintName
+
+
+class MethodAnswer(BaseModel):
+    """A method that colours photographs."""
+
+    name: str
+    paper: str
+    licence: str
+    accepts: list[str]
+    requires: list[str]
+
+
+class CandidateAnswer(BaseModel):
+    """One plausible colouring."""
+
+    candidate: int
+    image: str = Field(description="A data URL.")
+
+
+class CandidatesAnswer(BaseModel):
+    """Plausible colourings, the likeliest first."""
+
+    candidates: list[CandidateAnswer]
+
+
+class SuggestionAnswer(BaseModel):
+    """A likely colour."""
+
+    colour: str
+    share: float
+
+
+class SuggestionsAnswer(BaseModel):
+    """Likely colours of a spot, most likely first."""
+
+    lightness: float = Field(description="L* of the spot, 0 to 100.")
+    suggestions: list[SuggestionAnswer]
+
+
+class HealthAnswer(BaseModel):
+    """The service is up."""
+
+    status: Literal["ok"] = "ok"
+    version: str

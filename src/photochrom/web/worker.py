@@ -1,0 +1,189 @@
+"""The worker processes: one can be killed, and comes back, at the cost of the request it had."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+
+import anyio
+
+from photochrom.web.jobs import warm
+from photochrom.web.limits import Limits
+from photochrom.web.memory import share_arenas
+from photochrom.web.problems import Problem
+
+P = ParamSpec("P")
+T = TypeVar("T")
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no other
+
+
+class Gate:
+    """So much at once and so many waiting; who comes then is told to come again.
+
+    Parameters
+    ----------
+    at_once, queue : int
+    """
+
+    def __init__(self, at_once: int, queue: int) -> None:
+        self.limiter = anyio.CapacityLimiter(at_once)
+        self._queue = queue
+
+    def check(self) -> None:
+        """Refuse if nobody else may wait.
+
+        Raises
+        ------
+        Problem
+            503, with Retry-After.
+        """
+        if self.limiter.statistics().tasks_waiting >= self._queue:
+            raise Problem(503, "The service has as much work as it takes. Try again in a second.")
+
+
+class Worker:
+    """Runs jobs in processes of their own, one process for each that may run at once.
+
+    A pool of the standard library breaks as a whole when one of its processes dies, so that each
+    process is a pool of its own here.
+
+    Parameters
+    ----------
+    limits : Limits
+    on_restart : callable
+        Told whenever a process had to be replaced.
+    """
+
+    def __init__(self, limits: Limits, on_restart: Callable[[], None] = lambda: None) -> None:
+        self.gate = Gate(limits.jobs, limits.queue)
+        self._seconds = limits.job_seconds
+        self._on_restart = on_restart
+        self._idle = [_Process() for _ in range(limits.jobs)]
+        self._all = tuple(self._idle)
+
+    def start(self) -> None:
+        """Start the processes and load what they need, without waiting for them."""
+        for process in self._all:
+            process.start()
+
+    def stop(self) -> None:
+        """Kill the processes."""
+        for process in self._all:
+            process.kill()
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run."""
+        return [process.pid for process in self._all if process.pid]
+
+    async def run(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a job in a worker process, in its turn.
+
+        Parameters
+        ----------
+        job : callable
+            A function of a module.
+
+        Raises
+        ------
+        Problem
+            503 if too much work waits; 422 if the process died of the job or took too long.
+        PhotochromError
+            As the job raises it.
+        """
+        self.gate.check()
+        return await self.run_later(job, *args, **kwargs)
+
+    async def run_later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a job as `run` does, however much work waits."""
+        async with self.gate.limiter:
+            process = self._idle.pop()
+            try:
+                future = process.submit(job, *args, **kwargs)
+                return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
+            except TimeoutError:
+                self._replace(process)
+                raise Problem(
+                    422,
+                    f"The photograph took longer than {self._seconds:g} seconds and was given up. "
+                    "Send a smaller one.",
+                ) from None
+            except BrokenProcessPool:
+                self._replace(process)
+                raise Problem(
+                    422,
+                    "The process that worked on this photograph died. The file may be damaged: "
+                    "save it anew with another program, or send a smaller one.",
+                ) from None
+            except asyncio.CancelledError:
+                self._replace(process)
+                raise
+            finally:
+                self._idle.append(process)
+
+    def _replace(self, process: "_Process") -> None:
+        self._on_restart()
+        process.kill()
+        process.start()
+
+
+class _Process:
+    """One process that can be killed and started anew."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._pid: Future[int] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its number, once it runs."""
+        if self._pid is None or not self._pid.done() or self._pid.exception() is not None:
+            return None
+        return self._pid.result()
+
+    def start(self) -> None:
+        """Start it, and let it load what it needs."""
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, context, initializer=_settle)
+        self._pid = self._pool.submit(os.getpid)
+        self._pool.submit(warm)
+
+    def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Give it a job; if it died while it was idle, its successor gets it."""
+        with suppress(BrokenProcessPool):
+            if self._pool is not None:
+                return self._pool.submit(job, *args, **kwargs)
+        self.start()
+        assert self._pool is not None
+        return self._pool.submit(job, *args, **kwargs)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._pool is None:
+            return
+        # The pool's own way, which waits for the job, is for Python 3.14 to change.
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, KILL)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._pid = None
+
+
+def _settle() -> None:
+    """End with the service, however it ends; Ctrl-C is the service's business."""
+    share_arenas()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

@@ -1,0 +1,125 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from photochrom.web.jobs import Facts
+from photochrom.web.limits import Limits
+from photochrom.web.problems import Problem
+from photochrom.web.sessions import Sessions, make_root, remove_left_behind
+
+FACTS = Facts("jpeg", 4, 3, 1, 8, (), "neutral")
+
+
+class Clock:
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def sessions(tmp_path, clock):
+    return Sessions(tmp_path, Limits(sessions=2, session_seconds=60), clock)
+
+
+def add(sessions, name="a.jpg"):
+    folder = sessions.new_folder()
+    source = folder / "photo"
+    source.write_bytes(b"pixels")
+    return sessions.add(folder, source, name, FACTS, np.zeros((3, 4), np.uint8))
+
+
+def is_there(sessions, session):
+    try:
+        with sessions.hold(session.id):
+            return True
+    except Problem as problem:
+        assert problem.status_code == 404
+        return False
+
+
+def test_the_least_recently_used_photograph_goes_first_with_its_folder(sessions):
+    first, second = add(sessions), add(sessions)
+    assert is_there(sessions, first)  # which uses it
+    third = add(sessions)
+    assert [is_there(sessions, s) for s in (first, second, third)] == [True, False, True]
+    assert first.folder.exists() and not second.folder.exists()
+
+
+def test_a_photograph_that_nobody_asks_for_goes_after_its_time(sessions, clock):
+    old, used = add(sessions), add(sessions)
+    clock.seconds = 59
+    assert is_there(sessions, used)
+    clock.seconds = 61
+    sessions.sweep()
+    assert not old.folder.exists() and used.folder.exists()
+    assert len(sessions) == 1
+
+
+def test_a_photograph_in_use_keeps_its_folder_until_it_is_let_go(sessions):
+    session = add(sessions)
+    with sessions.hold(session.id):
+        sessions.close(session.id)
+        assert not is_there(sessions, session)
+        assert session.source.exists()
+    assert not session.folder.exists()
+
+
+def test_a_photograph_in_use_does_not_grow_old(sessions, clock):
+    session = add(sessions)
+    with sessions.hold(session.id):
+        clock.seconds = 1000
+        sessions.sweep()
+        assert len(sessions) == 1
+    assert is_there(sessions, session)
+
+
+def test_ids_have_128_bits_and_folders_are_private(sessions):
+    ids = {add(sessions).id for _ in range(20)}
+    assert len(ids) == 20 and all(len(bytes.fromhex(id)) == 16 for id in ids)
+    assert os.name == "nt" or sessions.new_folder().stat().st_mode & 0o077 == 0
+
+
+def test_only_the_newest_request_of_a_kind_is_wanted(sessions):
+    session = add(sessions)
+    older, other = session.take_turn("preview"), session.take_turn("candidates")
+    assert older()
+    newer = session.take_turn("preview")
+    assert not older() and newer() and other()
+
+
+def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path):
+    code = (
+        "import os, pathlib, sys; from photochrom.web.sessions import make_root;"
+        "root = make_root(pathlib.Path(sys.argv[1])); (root / 'photo').touch();"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path])
+    (left,) = tmp_path.iterdir()
+    assert (left / "photo").exists()
+    alive = make_root(tmp_path)
+    strange = Path(str(left).replace(left.name.split("-")[2], "elsewhere"))
+    strange.mkdir()
+    assert remove_left_behind(tmp_path) == (left,)
+    assert sorted(tmp_path.iterdir()) == sorted([alive, strange])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_that_looks_like_a_folder_left_behind_is_not_followed(tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "precious").touch()
+    name = make_root(tmp_path).name.split("-")
+    link = tmp_path / "-".join([*name[:3], "999999999", "x"])
+    link.symlink_to(target)
+    assert remove_left_behind(tmp_path) == ()
+    assert (target / "precious").exists()

@@ -1,0 +1,147 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from photochrom.errors import PhotoTooLargeError
+from photochrom.web.limits import Limits
+from photochrom.web.problems import Problem
+from photochrom.web.worker import Worker
+
+
+def refuse():
+    raise PhotoTooLargeError("much too large")
+
+
+@pytest.fixture(scope="module")
+def all_restarts():
+    return []
+
+
+@pytest.fixture(scope="module")
+def worker(all_restarts):
+    worker = Worker(Limits(jobs=1, queue=1, job_seconds=4), lambda: all_restarts.append(1))
+    yield worker
+    worker.stop()
+
+
+@pytest.fixture
+def restarts(all_restarts):
+    all_restarts.clear()
+    return all_restarts
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_a_job_runs_in_another_process_that_lives_on(worker):
+    async def twice():
+        return [await worker.run(os.getpid) for _ in range(2)]
+
+    first, second = asyncio.run(twice())
+    assert first == second != os.getpid()
+
+
+def test_an_error_of_the_engine_comes_through(worker):
+    with pytest.raises(PhotoTooLargeError, match="much too large"):
+        asyncio.run(worker.run(refuse))
+
+
+def test_a_worker_killed_at_work_costs_that_request_alone(worker, restarts):
+    async def scene():
+        pid = await worker.run(os.getpid)
+        hostile = asyncio.create_task(worker.run(time.sleep, 3))
+        innocent = asyncio.create_task(worker.run(os.getpid))
+        await asyncio.sleep(0.2)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(Problem) as caught:
+            await hostile
+        return pid, await innocent, caught.value.status_code
+
+    pid, next_pid, status = asyncio.run(scene())
+    assert status == 422 and pid != next_pid and len(restarts) == 1
+
+
+def test_a_worker_killed_while_idle_costs_nothing(worker):
+    async def scene():
+        pid = await worker.run(os.getpid)
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        return pid, await worker.run(os.getpid)
+
+    pid, next_pid = asyncio.run(scene())
+    assert pid != next_pid
+
+
+def test_a_job_that_takes_too_long_is_ended(worker, restarts):
+    async def scene():
+        pid = await worker.run(os.getpid)
+        with pytest.raises(Problem) as caught:
+            await worker.run(time.sleep, 60)
+        return pid, caught.value
+
+    pid, problem = asyncio.run(scene())
+    assert problem.status_code == 422 and "longer than 4 seconds" in problem.detail
+    assert wait_until(lambda: not is_alive(pid))
+    assert len(restarts) == 1
+
+
+def test_who_comes_when_the_queue_is_full_is_told_to_come_again(worker):
+    async def scene():
+        await worker.run(os.getpid)
+        busy = [asyncio.create_task(worker.run(time.sleep, 0.5)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        with pytest.raises(Problem) as caught:
+            await worker.run(os.getpid)
+        patient = await worker.run_later(os.getpid)
+        await asyncio.gather(*busy)
+        return caught.value, patient
+
+    problem, patient = asyncio.run(scene())
+    assert problem.status_code == 503 and problem.headers["Retry-After"] == "1"
+    assert patient
+
+
+def test_a_job_that_nobody_waits_for_any_more_is_ended(worker):
+    async def scene():
+        pid = await worker.run(os.getpid)
+        task = asyncio.create_task(worker.run(time.sleep, 3))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return pid
+
+    pid = asyncio.run(scene())
+    assert wait_until(lambda: not is_alive(pid))
+
+
+def test_the_worker_ends_with_a_service_that_is_killed():
+    code = (
+        "import asyncio, os, sys\n"
+        "from photochrom.web.limits import Limits\n"
+        "from photochrom.web.worker import Worker\n"
+        "if __name__ == '__main__':\n"
+        "    worker = Worker(Limits(jobs=1))\n"
+        "    print(asyncio.run(worker.run(os.getpid)), flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    pid = int(done.stdout)
+    assert wait_until(lambda: not is_alive(pid))
