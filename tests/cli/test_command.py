@@ -2,10 +2,12 @@ import io
 import json
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,3 +183,27 @@ def test_a_contact_sheet_is_drawn(picture_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 500
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_a_full_disk_behind_standard_output_is_one_line(folder):
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "photochrom", folder / "a.jpg", "-o", "-"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=120)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == b"photochrom: standard output: cannot be written (No space left on device).\n"
+    )
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(folder):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    before = sorted(folder.iterdir())
+    done = photochrom(folder / "a.jpg", "-o", folder / "out.png", preexec_fn=limit)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"photochrom: ")
+    assert done.stderr.count(b"\n") == 1
+    assert sorted(folder.iterdir()) == before

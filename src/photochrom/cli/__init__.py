@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
+# What each is for stands here, so that the list of them imports none of them.
+COMMANDS = {
+    "colorize": ("colorize", "Colour photographs; the word may be left out."),
+    "serve": ("serve", "Serve the page and the HTTP service on this machine."),
+    "suggest": ("inspect", "List the likely colours of a spot."),
+    "confidence": ("inspect", "Write a map of where the method is guessing."),
+    "methods": ("methods", "List the methods that can colour a photograph."),
+    "evaluate": ("evaluate", "Measure methods on colour photographs, honestly."),
+    "train": ("train", "Train a network as a recipe says."),
+    "export": ("train", "Turn a checkpoint into a network that colours."),
+}
 OTHER_NETWORK = {"--method", "-m", "--recipe", "--device", "--jobs", "-j", "--help", "-h"}
 
 
@@ -28,14 +39,8 @@ def _build() -> "App":
         help_format="markdown",
     )
     app.default(colorize)
-    app.command("photochrom.cli.colorize:colorize", name="colorize")
-    app.command("photochrom.cli.methods:methods", name="methods")
-    app.command("photochrom.cli.inspect:suggest", name="suggest")
-    app.command("photochrom.cli.inspect:confidence", name="confidence")
-    app.command("photochrom.cli.serve:serve", name="serve")
-    app.command("photochrom.cli.evaluate:evaluate", name="evaluate")
-    app.command("photochrom.cli.train:train", name="train")
-    app.command("photochrom.cli.train:export", name="export")
+    for name, (where, help) in COMMANDS.items():
+        app.command(f"photochrom.cli.{where}:{name}", name=name, help=help)
     return app
 
 

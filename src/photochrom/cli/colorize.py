@@ -1,6 +1,7 @@
 """`photochrom colorize`, and bare `photochrom FILE`."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from cyclopts.validators import Number
 
 from photochrom.cli.pipe import PIPE
 from photochrom.cli.wishes import WishOptions, candidates_of, fitted
-from photochrom.errors import InvalidValueError
+from photochrom.errors import InvalidValueError, UnwritablePhotoError
 
 if TYPE_CHECKING:
     from photochrom.engine.batch import Outcome, Task
@@ -158,7 +159,17 @@ def _pipe(
         **options,
     )
     if coloured.content is not None:
-        sys.stdout.buffer.write(coloured.content)
+        try:
+            sys.stdout.buffer.write(coloured.content)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # What is left in the buffer would fail once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise UnwritablePhotoError(
+                f"standard output: cannot be written ({error.strerror})."
+            ) from error
     for note in coloured.notes:
         print(note, file=sys.stderr)
     return 0

@@ -27,8 +27,10 @@ def suggest(
     ----------
     source : Path
         A photograph.
-    x, y : float
-        The spot, in pixels of the upright photograph from its top left corner.
+    x : float
+        Of the spot, in pixels of the upright photograph from its left edge.
+    y : float
+        Of the spot, from its top edge.
     radius : float
         Of the spot, in pixels.
     count : int

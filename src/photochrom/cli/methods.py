@@ -23,7 +23,8 @@ def methods(*, json_output: Annotated[bool, Parameter(name="--json", negative=()
         return
     for name, info in found.items():
         print(f"{name:12}  {info.paper}")
-        print(f"{'':12}  accepts: {', '.join(info.accepts) or 'nothing more'}")
+        needs = f"; requires: {', '.join(info.requires)}" if info.requires else ""
+        print(f"{'':12}  accepts: {', '.join(info.accepts) or 'nothing more'}{needs}")
         weights = f"; weights {info.weights_sha256[:16]}" if info.weights_sha256 else ""
         print(f"{'':12}  licence: {info.licence}{weights}")
     print("A path to an exported network (.onnx) is a method too.")
