@@ -14,7 +14,7 @@ from photochrom.methods.transfer import Transfer
 from photochrom.methods.welsh import Welsh
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "8a7753430fd0f93325af36e2e87335f0f8d354adff7137e2a676a0874d2067a8"
+PHOTOCHROM_SHA256 = "7944f6389c02cde213625db3f3c12ccf67c7f9cdb3b631d9f33075f7ef6673de"
 
 
 def _photochrom(device: str, threads: int) -> Method:
