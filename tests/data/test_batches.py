@@ -5,7 +5,7 @@ from tests.conftest import drawn_picture
 from photochrom.data.batches import Batches, DataRecipe, random_crop, validation_picture
 from photochrom.data.cache import open_cache
 from photochrom.data.film import old_lightness
-from photochrom.data.reveal import KINDS, SHARES, reveal_patches, simulate_hints
+from photochrom.data.reveal import reveal_patches, simulate_hints
 from photochrom.errors import DataError
 
 FULL = DataRecipe(
@@ -74,11 +74,20 @@ def test_old_lightness_stays_in_range_and_keeps_clean_pictures_possible():
     assert np.abs(ab).max() > 5
 
 
-def test_hints_are_revealed_in_the_stated_shares():
+def test_simulated_hints_reveal_few_places_most_of_the_time_and_many_sometimes():
     _, ab = validation_picture(drawn_picture(2), 64)
     random = np.random.default_rng(0)
-    empty = np.mean([not simulate_hints(ab, random)[1].any() for _ in range(400)])
-    assert empty == pytest.approx(SHARES[KINDS.index("none")], abs=0.08)
+    shown = np.array([simulate_hints(ab, random)[1].mean() for _ in range(400)])
+    assert shown.min() > 0
+    assert np.median(shown) < 0.05
+    assert np.mean(shown > 0.15) > 0.02
+
+
+def test_hints_are_given_as_often_as_the_recipe_says(cache):
+    for share in (0.0, 0.4, 1.0):
+        batches = Batches(cache, DataRecipe(hint_share=share), 1, frozenset())
+        hinted = batches.batch(0, 64, 60).hint_mask.any(axis=(1, 2)).mean()
+        assert hinted == pytest.approx(share, abs=0.2)
 
 
 def test_a_revealed_patch_shows_its_mean_colour_and_nothing_else():

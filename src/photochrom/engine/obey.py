@@ -20,6 +20,8 @@ ENOUGH = 0.004  # of hinted pixels in a blurred cell, where the whole correction
 # The weight of hints at which half of what was missed is believed: a hint's own weight is half of
 # this at a fifth of the picture's side, and a tenth at two fifths.
 HALF_TRUST = 150.0
+# The same where what the method itself makes of the hints is believed: farther.
+HALF_REACH = 30.0
 # What is told needs no boldness: the saturation that looks best where nothing is known gives way.
 TOLD_SATURATION = 0.8
 
@@ -48,6 +50,26 @@ def obey_hints(
     if not hints.mask.any():
         return ab
     return _closely(_widely(ab, hints, lightness, saturation), hints, lightness)
+
+
+def reach(hints: Hints, lightness: np.ndarray) -> np.ndarray:
+    """Tell how far a method may follow hints: a network would change far places by them too.
+
+    Parameters
+    ----------
+    hints : Hints
+    lightness : float array, (h, w)
+        L* in [0, 100].
+
+    Returns
+    -------
+    float array, (h, w, 1)
+        1 at the hints, towards 0 far away in place or lightness; 0 without hints.
+    """
+    if not hints.mask.any():
+        return np.zeros((*lightness.shape, 1))
+    weight = rbf.weigh(rbf.gather(hints, lightness), lightness)[1][..., None]
+    return np.asarray(weight / (weight + HALF_REACH))
 
 
 def _widely(ab: np.ndarray, hints: Hints, lightness: np.ndarray, saturation: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.engine.guided import fit_field
-from photochrom.engine.obey import obey_hints
+from photochrom.engine.obey import obey_hints, reach
 from photochrom.engine.resize import resize
 from photochrom.engine.working import WorkingSize
 from photochrom.methods.method import Hints, Method, Prediction, Request, checked
@@ -76,6 +76,10 @@ def predict_colours(
     confidence = None
     if all(c is not None for _, c in parts):
         confidence = _blend([c for _, c in parts if c is not None], size)[..., 0]
+    if request.hints is not None and "hints" not in method.info.requires:
+        plain = replace(request, hints=proposed)
+        alone = _blend([_predict_tile(method, plain, size, tile)[0] for tile in size.tiles], size)
+        ab = alone + reach(request.hints, request.lightness) * (ab - alone)
     ab = ab * saturation
     if request.hints is not None:
         ab = obey_hints(ab, request.hints, request.lightness, *_raised(method, request))
