@@ -173,6 +173,7 @@ def jittered_grid(
     height, width = shape
     high = int(np.clip(round(np.sqrt(count * height / width)), 1, min(height, count)))
     wide = int(np.clip(round(count / high), 1, width))
+    high = int(np.clip(round(count / wide), 1, high))  # a narrow picture has few columns to choose
     row, column = (each.ravel() for each in np.mgrid[:high, :wide])
     return _in_cells(row, high, height, random), _in_cells(column, wide, width, random)
 
