@@ -80,3 +80,16 @@ def evaluation(parquet):
         resamples=200,
         open_as=open_tint,
     )
+
+
+@pytest.fixture
+def entries(evaluation):
+    """The records of a run and of the references, on both evaluation sets."""
+    from photochrom.evaluation import ledger
+    from photochrom.evaluation.results import Evaluation
+
+    small = Evaluation(evaluation.records, "cifar-test.parquet", resamples=20)
+    tint = ledger.Entry("tinted", "a tint | two", 5_600_000, 42.4, 163_200, "photos", "a note")
+    shown = [*ledger.with_scores(tint, evaluation), *ledger.with_scores(tint, small)]
+    joined = {entry.name: entry for entry in shown[:4]}
+    return [ledger.merge(joined[entry.name], entry) for entry in shown[4:]]

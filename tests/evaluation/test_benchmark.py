@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from PIL import Image
+from skimage import data
 
 from photochrom.errors import DataError
 from photochrom.evaluation.benchmark import evaluate
@@ -113,6 +115,21 @@ def test_methods_that_require_a_reference_are_not_measured_and_that_is_said(parq
     assert found.names("hints") == ["rbf"]
     (note,) = found.notes
     assert note.startswith("'welsh' is not measured: it needs a reference")
+
+
+def test_a_method_that_borrows_is_measured_with_a_folder_of_other_photographs(parquet, tmp_path):
+    for name, part in (("left", np.s_[::3, :300:3]), ("right", np.s_[::3, 300::3])):
+        Image.fromarray(data.rocket()[part]).save(tmp_path / f"{name}.png")
+    found = evaluate(parquet, ["welsh"], lenders=tmp_path, limit=2, resamples=5)
+    assert [row.name for row in found.rows] == ["gray", "mean-colour", "oracle-mean", "welsh"]
+    assert found.rows[-1].estimates["colourfulness"].value > 0.05
+    (note,) = found.notes
+    assert note.startswith("'welsh' borrows from the 2 photographs of")
+
+
+def test_a_folder_with_nothing_to_borrow_is_refused(parquet, tmp_path):
+    with pytest.raises(DataError, match="needs colour photographs to borrow from"):
+        evaluate(parquet, ["welsh"], lenders=tmp_path / "none")
 
 
 def test_two_workers_give_what_one_gives(parquet):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 from skimage import data
 from skimage.color import deltaE_ciede2000
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -71,7 +72,17 @@ def test_gray_is_not_colourful(level):
 
 
 @pytest.mark.parametrize(
-    "metric", [metrics.mean_ciede2000, metrics.psnr, metrics.ssim, metrics.mean_absolute_error]
+    "metric",
+    [
+        metrics.mean_ciede2000,
+        metrics.psnr,
+        metrics.ssim,
+        metrics.mean_absolute_error,
+        metrics.area_under_curve,
+        metrics.mean_absolute_rgb_error,
+        metrics.kolmogorov_smirnov,
+        lambda one, two: metrics.share_within(one, two, 0.02),
+    ],
 )
 def test_pictures_of_two_sizes_are_refused(metric):
     with pytest.raises(ShapeError, match=r"\(12, 12, 3\) and \(12, 13, 3\)"):
@@ -82,3 +93,62 @@ def test_ssim_refuses_pictures_smaller_than_its_window():
     small = np.zeros((10, 40, 3), np.uint8)
     with pytest.raises(ShapeError, match="at least 11 pixels"):
         metrics.ssim(small, small)
+
+
+def test_rgb_error_and_right_pixels_meet_values_counted_by_hand():
+    truth = np.full((1, 4, 3), 100, np.uint8)
+    rgb = truth.copy()
+    rgb[0, 1] = (105, 95, 100)  # 2 % of 255 is 5.1 levels
+    rgb[0, 2] = (106, 100, 100)
+    rgb[0, 3] = (100, 100, 113)  # 5 % is 12.75
+    assert metrics.mean_absolute_rgb_error(rgb, truth) == pytest.approx((10 + 6 + 13) / 12 / 255)
+    assert metrics.share_within(rgb, truth, 0.02) == 0.5
+    assert metrics.share_within(rgb, truth, 0.05) == 0.75
+    assert metrics.share_within(truth, rgb, 0.02) == 0.5
+
+
+def test_the_area_under_the_curve_is_that_of_zhangs_thresholds():
+    random = np.random.default_rng(3)
+    truth, ab = random.normal(0, 40, (2, 30, 20, 2))
+    distance = np.hypot(*np.moveaxis(ab - truth, -1, 0))
+    thresholds = np.linspace(0, 150, 3001)
+    curve = [(distance <= t).mean() for t in thresholds]
+    expected = np.trapezoid(curve, thresholds) / 150
+    assert metrics.area_under_curve(ab, truth) == pytest.approx(expected, abs=1e-4)
+    steps = np.mean([(distance <= t).mean() for t in range(151)])  # as the paper's code adds up
+    assert metrics.area_under_curve(ab, truth) == pytest.approx(steps, abs=4e-3)
+
+
+def test_a_pixel_adds_to_the_area_what_its_distance_leaves_of_150():
+    truth = np.zeros((1, 3, 2))
+    ab = np.array([[[0.0, 0.0], [45.0, 60.0], [0.0, 170.0]]])  # distances 0, 75, 170
+    assert metrics.area_under_curve(ab, truth) == pytest.approx((1 + 0.5 + 0) / 3)
+    weights = np.array([[0.0, 2.0, 1.0]])
+    assert metrics.area_under_curve(ab, truth, weights) == pytest.approx(2 * 0.5 / 3)
+    assert metrics.area_under_curve(truth, truth) == 1
+
+
+def test_kolmogorov_smirnov_is_scipys(pair):
+    expected = [ks_2samp(pair[0][..., i].ravel(), pair[1][..., i].ravel()) for i in range(3)]
+    assert metrics.kolmogorov_smirnov(*pair) == pytest.approx([each.statistic for each in expected])
+
+
+@given(st.integers(0, 254), st.integers(1, 255))
+def test_kolmogorov_smirnov_lies_between_the_same_levels_and_none_in_common(level, step):
+    truth = np.full((3, 4, 3), level, np.uint8)
+    other = np.full((3, 4, 3), min(255, level + step), np.uint8)
+    assert metrics.kolmogorov_smirnov(truth, truth) == (0, 0, 0)
+    assert metrics.kolmogorov_smirnov(other, truth) == (1, 1, 1)
+    other[0] = level
+    assert metrics.kolmogorov_smirnov(truth, other) == pytest.approx((2 / 3,) * 3)
+
+
+@given(st.integers(0, 2**31))
+def test_shares_and_areas_lie_between_0_and_1(seed):
+    random = np.random.default_rng(seed)
+    one, two = random.integers(0, 256, (2, 4, 5, 3)).astype(np.uint8)
+    ab, truth = random.normal(0, 90, (2, 4, 5, 2))
+    few, many = (metrics.share_within(one, two, t) for t in (0.02, 0.05))
+    assert 0 <= few <= many <= 1
+    assert 0 <= metrics.area_under_curve(ab, truth) <= 1
+    assert 0 <= metrics.mean_absolute_rgb_error(one, two) <= 1

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -14,17 +15,17 @@ from photochrom.evaluation.report import (
     to_markdown,
     to_terminal,
 )
-from photochrom.evaluation.results import METRICS
+from photochrom.evaluation.results import FURTHER, STANDARD
 
 
 def test_markdown_has_every_row_with_its_interval(evaluation):
     text = to_markdown(evaluation)
     for name in ("gray", "mean-colour", "oracle-mean", "tint"):
         line = next(line for line in text.splitlines() if line.startswith(f"| {name} |"))
-        assert line.count("[") == len(METRICS)
+        assert line.count("[") == len(STANDARD)
     assert "three.parquet: 3 photographs; 95 % intervals" in text
     widths = {line.count("|") for line in text.split("\n\n")[1].splitlines()}
-    assert widths == {len(METRICS) + 2}
+    assert widths == {len(STANDARD) + 2}
 
 
 def test_the_terminal_shows_the_tables_without_cutting_numbers(evaluation):
@@ -71,3 +72,41 @@ def test_notes_are_shown_kept_and_read_back(evaluation):
 def test_sources_have_tables_of_their_own(evaluation, part):
     assert part not in to_markdown(evaluation)
     assert f"**{part}: " in to_markdown(evaluation, by_source=True)
+
+
+def test_further_metrics_have_a_table_of_their_own_when_asked_for(evaluation):
+    assert len(tables(evaluation)) + 1 == len(tables(evaluation, all_metrics=True))
+    assert "AuC rebalanced" not in to_markdown(evaluation)
+    text = to_markdown(evaluation, all_metrics=True)
+    further = text.split("further metrics**")[1].split("**")[0]
+    shown = [metric for metric in FURTHER if metric in evaluation.metrics]
+    assert {metric.key for metric in FURTHER} - {m.key for m in shown} == {"lpips", "fid"}
+    assert all(f" {metric.label} |" in further for metric in shown)
+
+
+def test_csv_and_json_always_hold_all_metrics(evaluation):
+    header = to_csv(evaluation).splitlines()[0].split(",")
+    assert {"rgb_mae", "within_2", "within_5", "auc", "auc_weighted", "ks_blue"} <= set(header)
+    rows = json.loads(to_json(evaluation))["rows"]
+    assert rows["tint"].keys() == {metric.key for metric in evaluation.metrics}
+
+
+def test_an_evaluation_from_before_the_further_metrics_is_read(evaluation):
+    later = {metric.column for metric in FURTHER} - {"ab_mse"} | {"auc_weight"}
+    content = json.loads(to_json(evaluation))
+    content["records"] = [
+        {key: value for key, value in record.items() if key not in later}
+        for record in content["records"]
+    ]
+    del content["whole"]
+    older = from_json(json.dumps(content))
+    assert [m.key for m in older.metrics] == [m.key for m in STANDARD] + ["ab_mse"]
+    assert to_markdown(older) == to_markdown(evaluation)
+
+
+def test_a_number_of_all_photographs_at_once_has_no_interval_and_is_read_back(evaluation):
+    measured = replace(evaluation, whole={"gray": {"fid": 81.25}, "tint": {"fid": 40.0}})
+    text = to_markdown(measured, all_metrics=True)
+    assert re.search(r"\| tint \|.* 40\.0 \|\n", text)
+    assert re.search(r"\| mean-colour \|.* - \|\n", text)
+    assert from_json(to_json(measured)).whole == measured.whole

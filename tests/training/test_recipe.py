@@ -52,7 +52,7 @@ def read(tmp_path, text):
 def test_every_recipe_of_the_repository_loads_and_fits_its_network(path):
     recipe = read_recipe(path)
     assert recipe.pictures > 0
-    assert network_config(network(recipe.network).config, recipe).bins > 0
+    assert network_config(network(recipe.network).config, recipe.config, "x").bins > 0
     assert not recipe.data.validation_keys or (path.parent / recipe.data.validation_keys).exists()
 
 
@@ -70,7 +70,7 @@ def test_what_is_said_arrives(tmp_path):
     assert isinstance(recipe.optimizer.rate, float)
     assert recipe.data.leave_out == ("bsds500",)
     assert recipe.data.source_weights == {"dots": 2}
-    assert network_config(network("photochrom").config, recipe).decoder == (16, 16, 16)
+    assert network_config(network("photochrom").config, recipe.config, "recipe small, config").decoder == (16, 16, 16)
 
 
 def test_a_recipe_survives_the_way_through_json(tmp_path):
@@ -112,7 +112,7 @@ def test_a_recipe_without_phases_is_refused():
 def test_a_wrong_network_configuration_is_refused_by_key(tmp_path):
     recipe = read(tmp_path, FULL.replace("bins = 20", "bin = 20"))
     with pytest.raises(RecipeError, match=r"recipe small, config: unknown key 'bin'.*'bins'"):
-        network_config(network("photochrom").config, recipe)
+        network_config(network("photochrom").config, recipe.config, "recipe small, config")
 
 
 def test_a_missing_file_is_refused(tmp_path):

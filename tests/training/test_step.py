@@ -41,7 +41,8 @@ def tensors_of(ab):
     """Give a batch with these colours, (N, S, S, 2), on gray, without hints."""
     plane = np.full(ab.shape[:3], 50, np.float32)
     empty = np.zeros_like(plane)
-    batch = Batch(plane, ab, np.zeros_like(ab), empty, np.zeros((len(ab), 2), np.float32))
+    wishes, label = np.zeros((len(ab), 2), np.float32), np.full(len(ab), -1)
+    batch = Batch(plane, ab, np.zeros_like(ab), empty, wishes, label)
     return Tensors.of(batch, torch.device("cpu"))
 
 

@@ -23,6 +23,34 @@ COMMANDS = {
     "train": ("train", "Train a network as a recipe says."),
     "export": ("train", "Turn a checkpoint into a network that colours."),
 }
+# Groups of commands: what the group is for, and its commands as (room, function, help).
+GROUPS = {
+    "data": (
+        "Prepare, split, study and gather training pictures.",
+        {
+            "prepare": ("data", "prepare", "Bring pictures into Parquet shards to train on."),
+            "split": ("data", "split", "Split pictures into training, validation and test."),
+            "study": ("study_data", "study", "Study pictures: PCA, palettes, groups; an HTML page."),
+            "crawl": ("study_data", "crawl", "Gather openly licensed pictures, politely."),
+        },
+    ),
+    "study": (
+        "Ask people which of two pictures is real.",
+        {
+            "prepare": ("turing", "prepare", "Make the folder of a study."),
+            "serve": ("turing", "serve", "Serve a study's page on this machine."),
+            "results": ("turing", "results", "Count a study's votes, with intervals."),
+        },
+    ),
+    "report": (
+        "Keep the table of results in step with its records.",
+        {
+            "collect": ("report", "collect", "Make records of runs."),
+            "build": ("report", "build", "Write the table; --check compares it."),
+        },
+    ),
+}
+DEFAULTS = {"report": "build"}  # of a group: what its bare word means
 OTHER_NETWORK = {"--method", "-m", "--recipe", "--device", "--jobs", "-j", "--help", "-h"}
 
 
@@ -41,6 +69,11 @@ def _build() -> "App":
     app.default(colorize)
     for name, (where, help) in COMMANDS.items():
         app.command(f"photochrom.cli.{where}:{name}", name=name, help=help)
+    for name, (help, commands) in GROUPS.items():
+        group = App(name=name, help=help)
+        for word, (where, function, what) in commands.items():
+            group.command(f"photochrom.cli.{where}:{function}", name=word, help=what)
+        app.command(group)
     return app
 
 
@@ -64,6 +97,8 @@ def main() -> None:
     """Run the command; a PhotochromError becomes one line and exit code 1, misuse 2."""
     # A lone hyphen would be read as an option.
     words = [str(PIPE) if word == "-" else word for word in sys.argv[1:]] or ["--help"]
+    if words[0] in DEFAULTS and words[1:2] and words[1].startswith("--") and words[1] != "--help":
+        words.insert(1, DEFAULTS[words[0]])
     _begin_early(words)
     from cyclopts import CycloptsError
 

@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from photochrom.errors import MissingExtraError, RecipeError
+
+if TYPE_CHECKING:
+    from photochrom.training.recipe import Recipe
 
 
 def _line(text: str) -> None:
@@ -26,10 +29,14 @@ def train(
     recipe: Path,
     /,
     *,
-    data: Path,
+    data: str = "",
+    profile: str = "",
     run: Annotated[Path | None, Parameter(name=["--run", "-o"])] = None,
+    epochs: int | None = None,
     resume: bool = False,
     init: Path | None = None,
+    keys: Path | None = None,
+    folds: int | None = None,
     cache: Path | None = None,
     accelerator: str = "auto",
     devices: str = "auto",
@@ -40,40 +47,80 @@ def train(
     Parameters
     ----------
     recipe : Path
-        A TOML file, such as recipes/photochrom.toml.
-    data : Path
-        Training pictures: Parquet files, or a folder of pictures.
+        A name such as unet, a TOML file, or the folder of a run that is to be repeated.
+    data : str
+        Training pictures: Parquet files, a folder of pictures, or builtin:tiny.
+    profile : str
+        Which profile of the recipe: here (the default) or paper, and its own variants.
     run : Path
         Folder for the log and the checkpoints; runs/NAME by default.
+    epochs : int
+        See each picture so many times, whatever the recipe says; with --resume so many more.
     resume : bool
         Continue the run in that folder, exactly where it stopped.
     init : Path
         Start from these weights: a checkpoint, a safetensors file or an exported network.
+    keys : Path
+        Keys of the pictures to judge on and never to train on, one a line, instead of the recipe's.
+    folds : int
+        Train so many times, each time judged on another part of the pictures; the mean score and
+        its spread are written into folds.json.
     cache : Path
         Where pictures are kept decoded; ~/.cache/photochrom by default.
     accelerator, devices, nodes :
         As Lightning Fabric takes them: cpu, cuda, mps; how many; on how many machines.
     """
     _need_torch()
+    from photochrom.training.folds import train_folds
     from photochrom.training.loop import train as run_training
-    from photochrom.training.recipe import read_recipe
 
-    read = read_recipe(recipe)
-    keys = read_keys(recipe.parent / read.data.validation_keys) if read.data.validation_keys else ()
-    last = run_training(
-        read,
-        data,
-        run or Path("runs") / read.name,
-        validation_keys=frozenset(keys),
-        resume=resume,
-        init=init,
-        cache=cache,
-        accelerator=accelerator,
-        devices=int(devices) if devices.isdecimal() else devices,
-        nodes=nodes,
-        report=_line,
-    )
-    _line(f"Saved {last}. Export it: photochrom export {last} network.onnx")
+    read, where, used_keys = _read_run(recipe, profile, data, keys)
+    folder = run or Path("runs") / "-".join(filter(None, (read.name, _variant(read.profile))))
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "resume": resume,
+        "init": init,
+        "cache": cache,
+        "accelerator": accelerator,
+        "devices": int(devices) if devices.isdecimal() else devices,
+        "nodes": nodes,
+        "report": _line,
+    }
+    if folds is not None:
+        scores = train_folds(read, where, folder, folds, **options)
+        return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
+    last = run_training(read, where, folder, validation_keys=used_keys, **options)
+    best = last.with_name("best.pt")
+    _line(f"Saved {last}. Export: photochrom export {best if best.exists() else last} network.onnx")
+
+
+def _variant(profile: str) -> str:
+    return "" if profile == "here" else profile
+
+
+def _read_run(
+    recipe: Path, profile: str, data: str, keys: Path | None
+) -> "tuple[Recipe, Path, frozenset[str]]":
+    """Give recipe, data and validation keys, of a file or of a run's folder."""
+    import json
+
+    from photochrom.data.builtin import PREFIX, builtin
+    from photochrom.training.recipe import find_recipe, read_recipe, recipe_from_table
+
+    stored = recipe / "recipe.json"
+    if stored.exists():
+        read = recipe_from_table(json.loads(stored.read_text()), str(stored))
+        data = data or json.loads((recipe / "environment.json").read_text())["data"]
+        keys = keys or recipe / "validation-keys.txt"
+    else:
+        path = find_recipe(recipe)
+        read = read_recipe(path, profile)
+        if keys is None and read.data.validation_keys:
+            keys = path.parent / read.data.validation_keys
+    if not data:
+        raise RecipeError(f"Training '{recipe}' needs pictures: --data FOLDER (or builtin:tiny).")
+    where = builtin(data) if data.startswith(PREFIX) else Path(data)
+    return read, where, frozenset(read_keys(keys) if keys else ())
 
 
 def read_keys(path: Path) -> list[str]:
@@ -85,7 +132,7 @@ def read_keys(path: Path) -> list[str]:
         If the file cannot be read.
     """
     try:
-        return path.read_text().split()
+        return path.read_text().splitlines()
     except OSError as error:
         raise RecipeError(f"{path}: the list of validation keys cannot be read.") from error
 

@@ -26,6 +26,8 @@ class DataRecipe:
     ----------
     validation_keys : str
         A file beside the recipe with one key a line: pictures never trained on.
+    hold_out : float
+        Share of the pictures that is never trained on, drawn by the seed, where no keys are given.
     leave_out : tuple of str
         Sources that are not used.
     source_power : float
@@ -34,6 +36,8 @@ class DataRecipe:
         Sources drawn more or less often than that.
     smallest_crop : float
         Smallest share of the picture's area that a crop keeps.
+    aspect_jitter : float
+        Largest change of a crop's aspect, as a natural logarithm.
     old_share : float
         Share of the inputs that are made to look like old photographs.
     hue_turn_share : float
@@ -46,10 +50,12 @@ class DataRecipe:
     """
 
     validation_keys: str = ""
+    hold_out: float = 0.0
     leave_out: tuple[str, ...] = ()
     source_power: float = 1.0
     source_weights: dict[str, float] | None = None
     smallest_crop: float = 0.6
+    aspect_jitter: float = 0.25
     old_share: float = 0.0
     hue_turn_share: float = 0.0
     histogram_share: float = 0.0
@@ -71,6 +77,8 @@ class Batch:
     hint_mask : float32 array, (N, S, S)
     global_mask : float32 array, (N, 2)
         1 where the histogram, the chroma, are to be given.
+    label : int64 array, (N,)
+        Number of the picture's class among `Batches.classes`; -1 where it has none.
     """
 
     lightness: np.ndarray
@@ -78,16 +86,25 @@ class Batch:
     hint_ab: np.ndarray
     hint_mask: np.ndarray
     global_mask: np.ndarray
+    label: np.ndarray
 
 
 class Batches:
-    """Training batches by step number."""
+    """Training batches by step number.
+
+    Attributes
+    ----------
+    classes : str array
+        Names of the classes of the pictures trained on, sorted.
+    """
 
     def __init__(
         self, cache: PixelCache, recipe: DataRecipe, seed: int, validation_keys: frozenset[str]
     ) -> None:
         self.cache, self.recipe, self.seed = cache, recipe, seed
         self.indices, self.cumulative = _draw_table(cache, recipe, validation_keys)
+        names = cache.labels[self.indices]
+        self.classes = np.unique(names[names != ""])
 
     def batch(self, step: int, size_px: int, pictures: int) -> Batch:
         """Make the batch of a step.
@@ -118,19 +135,25 @@ class Batches:
         return self.indices[drawn]
 
     def _picture(self, index: int, size_px: int, random: np.random.Generator) -> Any:
-        rgb = random_crop(self.cache[index], size_px, self.recipe.smallest_crop, random)
+        recipe = self.recipe
+        pixels = self.cache[index]
+        rgb = random_crop(pixels, size_px, recipe.smallest_crop, random, recipe.aspect_jitter)
         linear = LINEAR[rgb]
         lab = linear_to_lab(linear)
         lightness, ab = lab[..., 0], lab[..., 1:]
-        if random.random() < self.recipe.old_share:
+        if random.random() < recipe.old_share:
             lightness = old_lightness(linear, lightness, random)
         hint_ab, mask = np.zeros_like(ab), np.zeros_like(lightness)
-        if random.random() < self.recipe.hint_share:
+        if random.random() < recipe.hint_share:
             hint_ab, mask = simulate_hints(ab, random)
-            if random.random() < self.recipe.hue_turn_share:
+            if random.random() < recipe.hue_turn_share:
                 ab, hint_ab = _turn_hue(ab, hint_ab, random)
-        wishes = random.random(2) < (self.recipe.histogram_share, self.recipe.chroma_share)
-        return lightness, ab, hint_ab, mask, wishes.astype(np.float32)
+        wishes = random.random(2) < (recipe.histogram_share, recipe.chroma_share)
+        return lightness, ab, hint_ab, mask, wishes.astype(np.float32), self._class(index)
+
+    def _class(self, index: int) -> int:
+        name = self.cache.labels[index]
+        return int(np.searchsorted(self.classes, name)) if name else -1
 
 
 def _draw_table(
@@ -156,7 +179,11 @@ def _draw_table(
 
 
 def random_crop(
-    rgb: np.ndarray, size_px: int, smallest: float, random: np.random.Generator
+    rgb: np.ndarray,
+    size_px: int,
+    smallest: float,
+    random: np.random.Generator,
+    aspect_jitter: float = 0.25,
 ) -> np.ndarray:
     """Cut a part that keeps the picture's context, resize it to a square, perhaps mirror it.
 
@@ -168,6 +195,8 @@ def random_crop(
     smallest : float
         Smallest share of the area that is kept, in (0, 1].
     random : Generator
+    aspect_jitter : float
+        Largest change of the aspect, as a natural logarithm.
 
     Returns
     -------
@@ -177,7 +206,9 @@ def random_crop(
 
     height, width = rgb.shape[:2]
     area = random.uniform(smallest, 1) * height * width
-    aspect = np.clip(width / height * np.exp(random.uniform(-0.25, 0.25)), 3 / 4, 4 / 3)
+    aspect = np.clip(
+        width / height * np.exp(random.uniform(-aspect_jitter, aspect_jitter)), 3 / 4, 4 / 3
+    )
     crop_width = min(width, np.sqrt(area * aspect))
     crop_height = min(height, np.sqrt(area / aspect))
     left = random.uniform(0, width - crop_width)

@@ -3,16 +3,18 @@
 Methods are run through the engine, so that what is scored is what a person gets.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.errors import InvalidValueError
 from photochrom.evaluation.bootstrap import RESAMPLES
 from photochrom.evaluation.candidates import (
     MEAN_AB,
+    REFERENCES,
     Predict,
     PredictHinted,
     hint_curve,
@@ -21,9 +23,11 @@ from photochrom.evaluation.candidates import (
     spread_curve,
     vividness_curve,
 )
+from photochrom.evaluation.outputs import Outputs
 from photochrom.evaluation.pictures import Sample, read_samples
 from photochrom.evaluation.results import Evaluation
-from photochrom.evaluation.scoring import MOST_WORKERS, score_samples
+from photochrom.evaluation.scoring import MOST_WORKERS, TRUTH, Observer, score_samples
+from photochrom.evaluation.survey import Survey, survey_samples
 from photochrom.methods.method import Hints
 
 Floats = NDArray[np.floating[Any]]
@@ -65,6 +69,9 @@ def evaluate(
     vividnesses: Sequence[float] = (),
     saturations: Sequence[float] = (),
     hint_counts: Sequence[int] = (),
+    outputs: Mapping[str, Path] | None = None,
+    true_lightness: bool = False,
+    lenders: Path | None = None,
     mean_ab: tuple[float, float] = MEAN_AB,
     limit: int | None = None,
     keys: Collection[str] | None = None,
@@ -72,6 +79,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     workers: int = MOST_WORKERS,
     progress: Callable[[int], None] | None = None,
+    observe: Callable[[Survey], Sequence[Observer]] | None = None,
     open_as: Open = open_method,
 ) -> Evaluation:
     """Measure methods on photographs whose colours are known.
@@ -100,6 +108,13 @@ def evaluate(
         Points of the hint curve (`photochrom.evaluation.hints.COUNTS`), for the methods that accept
         hints. The baseline `rbf` is always there: a plain spread of the patches at the stored size.
         The method of that name goes through the engine like all others, as `rbf (method)`.
+    outputs : mapping of str to Path, optional
+        Name of a row -> folder of another program's coloured pictures, found by key or file stem.
+    true_lightness : bool
+        Whether those get the photographs' true lightness, as the methods' own rows do.
+    lenders : Path, optional
+        A folder of colour photographs for the methods that require a reference; none of those that
+        are judged. Without it such methods are not measured.
     mean_ab : (float, float)
         The training set's mean a and b, for `mean-colour`.
     limit : int, optional
@@ -114,6 +129,9 @@ def evaluate(
         Threads, 1 or 2.
     progress : callable, optional
         Called with the number of photographs done.
+    observe : callable, optional
+        Survey of the photographs -> observers of every finished picture of the table, such as a
+        `photochrom.evaluation.gallery.Gallery`.
     open_as : callable
         Opens a method by name and working size; the engine's own by default.
 
@@ -126,9 +144,10 @@ def evaluate(
     Raises
     ------
     DataError
-        If there is no photograph, or one cannot be used.
+        If there is no photograph, one cannot be used, or another program's picture of it is
+        missing.
     InvalidValueError
-        If there is no such gray, or a number is out of its range.
+        If there is no such gray, a number is out of its range, or the name of a row is taken.
     UnknownMethodError
         If there is no such method.
     MissingExtraError
@@ -139,11 +158,22 @@ def evaluate(
     sources = [references(mean_ab, saturations)]
     engines = [open_as(name, short_side_px) for name in methods]
     names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
-    notes = [note for name, e in zip(names, engines, strict=True) if (note := _note(name, e.info))]
+    _check_own_names(outputs or {}, names)
+    borrowers = {
+        name: _borrower(engine, lenders)
+        for name, engine in zip(names, engines, strict=True)
+        if lenders is not None and tuple(engine.info.requires) == ("reference",)
+    }
+    notes = [each.note(name) for name, each in borrowers.items()]
+    for name, engine in zip(names, engines, strict=True):
+        if name not in borrowers and (note := _note(name, engine.info)):
+            notes.append(note)
     for name, engine in zip(names, engines, strict=True):
         if name == "gray":  # it is among the references
             continue
         requires = engine.info.requires
+        if name in borrowers:
+            sources.append(method(name, borrowers[name], saturations))
         if not requires:
             sources.append(method(name, _predict(engine, vividness), saturations))
         if not requires and "vividness" in engine.info.accepts:
@@ -153,9 +183,24 @@ def evaluate(
             sources.append(hint_curve(name, _predict_hinted(engine, vividness), hint_counts, seed))
     if hint_counts:
         sources.append(spread_curve(hint_counts, seed))
+    survey = survey_samples(read_samples(data, gray, limit, keys))
+    rivals = [
+        Outputs(name, folder, survey.keys, true_lightness)
+        for name, folder in (outputs or {}).items()
+    ]
+    sources += rivals
+    observers = observe(survey) if observe else ()
     samples = read_samples(data, gray, limit, keys)
-    records = score_samples(samples, sources, workers, progress)
+    records = score_samples(samples, sources, workers, progress, survey, observers)
+    notes += [note for rival in rivals for note in rival.notes()]
     return Evaluation(records, data.name, gray, resamples, seed, tuple(notes))
+
+
+def _borrower(engine: Any, lenders: Path) -> Any:
+    # Here, as in `open_method`: libvips and ONNX Runtime are loaded when they are needed.
+    from photochrom.evaluation.lent import Borrower
+
+    return Borrower(engine, lenders)
 
 
 def _note(name: str, info: Any) -> str | None:
@@ -164,11 +209,20 @@ def _note(name: str, info: Any) -> str | None:
     if beyond:
         return (
             f"'{name}' is not measured: it needs a {beyond[0]}, and the photograph's own would "
-            "give its colours away."
+            "give its colours away. A reference may come from another folder (--references)."
         )
     if "hints" in info.requires:
         return f"'{name}' needs hints: it has no row; the hint curve (--hints) shows what it does."
     return None
+
+
+def _check_own_names(outputs: Mapping[str, Path], methods: Sequence[str]) -> None:
+    taken = {TRUTH, *REFERENCES, *methods} & outputs.keys()
+    if taken:
+        raise InvalidValueError(
+            f"outputs need a name of their own; '{min(taken)}' is a row already. "
+            f"Name them otherwise: {min(taken)}-outputs={outputs[min(taken)]}"
+        )
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

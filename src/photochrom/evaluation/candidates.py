@@ -19,6 +19,8 @@ Floats = NDArray[np.floating[Any]]
 # left out of training.
 MEAN_AB = (1.76, 6.51)
 
+REFERENCES = ("gray", "mean-colour", "oracle-mean")
+
 Part = Literal["rows", "vividness", "saturation", "hints"]
 
 
@@ -29,12 +31,15 @@ class Candidate(NamedTuple):
     name : of the method or the reference
     setting : where on the curve: vividness, saturation, or revealed patches
     ab : float array, (h, w, 2)
+    rgb : uint8 array, (h, w, 3), its own pixels where it is judged by them, lightness and all;
+        without them the picture is finished from `ab` with the true lightness
     """
 
     part: Part
     name: str
     setting: float | None
     ab: Floats
+    rgb: NDArray[np.uint8] | None = None
 
 
 Predict = Callable[[Sample], Floats]
@@ -63,9 +68,8 @@ def references(mean_ab: tuple[float, float], saturations: Sequence[float] = ()) 
         shape = (*sample.lightness.shape, 2)
         truth = sample.lab[..., 1:]
         mean = np.asarray(mean_ab, np.float32)
-        yield Candidate("rows", "gray", None, np.zeros(shape, np.float32))
-        yield Candidate("rows", "mean-colour", None, np.broadcast_to(mean, shape))
-        yield Candidate("rows", "oracle-mean", None, np.broadcast_to(truth.mean((0, 1)), shape))
+        for name, ab in zip(REFERENCES, (0, mean, truth.mean((0, 1))), strict=True):
+            yield Candidate("rows", name, None, np.broadcast_to(np.float32(ab), shape))
         for factor in saturations:
             yield Candidate(
                 "saturation", "mean-colour", factor, np.broadcast_to(factor * mean, shape)

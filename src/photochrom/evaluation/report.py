@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from photochrom.evaluation.bootstrap import Estimate
-from photochrom.evaluation.results import KNOBS, METRICS, Evaluation, Metric
+from photochrom.evaluation.results import FURTHER, KNOBS, STANDARD, Evaluation, Metric
 
 SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the truth's colourfulness, at which curves are compared
 
@@ -41,18 +41,20 @@ def _number(estimate: Estimate, decimals: int, percent: bool = False) -> str:
     return f"{value}{unit}" if math.isnan(estimate.low) else f"{value}{unit} [{low}, {high}]"
 
 
-def _cell(metric: Metric, estimate: Estimate) -> str:
-    return _number(estimate, 0 if metric.percent else _DECIMALS.get(metric.key, 2), metric.percent)
+def cell(metric: Metric, estimate: Estimate) -> str:
+    """Give an estimate as the tables show it, such as '0.876 [0.859, 0.894]'; '-' for NaN."""
+    return _number(estimate, _DECIMALS.get(metric.key, 2), metric.percent)
 
 
-_DECIMALS = {"ratio": 3, "ratio_unbounded": 3, "ratio_each": 3, "ssim": 4}
+_DECIMALS = {"ratio": 3, "ratio_unbounded": 3, "ratio_each": 3, "ssim": 4, "lpips": 3}
+_DECIMALS |= {"colourfulness": 0, "colourfulness_ddcolor": 0, "ab_mse": 1, "fid": 1}
+_DECIMALS |= {"within_2": 1, "within_5": 1, "ks": 3, "ks_red": 3, "ks_green": 3, "ks_blue": 3}
 
 
-def _score_table(evaluation: Evaluation, title: str) -> Table:
-    rows = [
-        [row.name, *(_cell(m, row.estimates[m.key]) for m in METRICS)] for row in evaluation.rows
-    ]
-    return Table(title, ["method", *(metric.label for metric in METRICS)], rows)
+def _score_table(evaluation: Evaluation, title: str, metrics: Sequence[Metric] = STANDARD) -> Table:
+    shown = [metric for metric in metrics if metric in evaluation.metrics]
+    rows = [[row.name, *(cell(m, row.estimates[m.key]) for m in shown)] for row in evaluation.rows]
+    return Table(title, ["method", *(metric.label for metric in shown)], rows)
 
 
 def _curve_tables(evaluation: Evaluation) -> Iterator[Table]:
@@ -86,7 +88,9 @@ def _hint_table(evaluation: Evaluation) -> Iterator[Table]:
         yield Table("PSNR dB by revealed 6 x 6 patches", ["method", *counts], rows)
 
 
-def tables(evaluation: Evaluation, by_source: bool = False) -> list[Table]:
+def tables(
+    evaluation: Evaluation, by_source: bool = False, all_metrics: bool = False
+) -> list[Table]:
     """Give every table of an evaluation.
 
     Parameters
@@ -95,27 +99,35 @@ def tables(evaluation: Evaluation, by_source: bool = False) -> list[Table]:
         What was measured.
     by_source : bool
         Whether to add the scores of each source of photographs.
+    all_metrics : bool
+        Whether to add a second table of scores, with the metrics that are seldom asked for.
 
     Returns
     -------
     list of Table
-        Scores; curves; the hint curve; scores by source.
+        Scores; further scores; curves; the hint curve; scores by source.
     """
     shown = "" if evaluation.gray == "lightness" else f", shown as {evaluation.gray}"
     title = f"{evaluation.data}: {evaluation.pictures} photographs{shown}; 95 % intervals"
     found = [_score_table(evaluation, title)]
+    if all_metrics:
+        found.append(_score_table(evaluation, f"{evaluation.data}: further metrics", FURTHER))
     found += [*_curve_tables(evaluation), *_hint_table(evaluation)]
     if by_source:
         for source, part in evaluation.by_source().items():
             name = source or "(no source)"
             found.append(_score_table(part, f"{name}: {part.pictures} photographs"))
+            if all_metrics:
+                found.append(_score_table(part, f"{name}: further metrics", FURTHER))
     return found
 
 
-def to_terminal(evaluation: Evaluation, by_source: bool = False) -> Group:
+def to_terminal(
+    evaluation: Evaluation, by_source: bool = False, all_metrics: bool = False
+) -> Group:
     """Give the tables and notes for `rich.console.Console.print`."""
     drawn = []
-    for table in (each.upright() for each in tables(evaluation, by_source)):
+    for table in (each.upright() for each in tables(evaluation, by_source, all_metrics)):
         rich = RichTable(title=table.title, title_justify="left")
         for number, label in enumerate(table.header):
             rich.add_column(label, justify="left" if number == 0 else "right")
@@ -127,10 +139,10 @@ def to_terminal(evaluation: Evaluation, by_source: bool = False) -> Group:
     return Group(*drawn, *(Text(note) for note in evaluation.notes))
 
 
-def to_markdown(evaluation: Evaluation, by_source: bool = False) -> str:
+def to_markdown(evaluation: Evaluation, by_source: bool = False, all_metrics: bool = False) -> str:
     """Give the tables and notes in Markdown."""
     parts = []
-    for table in tables(evaluation, by_source):
+    for table in tables(evaluation, by_source, all_metrics):
         lines = [table.header, ["---", *["--:"] * (len(table.header) - 1)], *table.rows]
         body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         parts.append(f"**{table.title}**\n\n{body}\n")
@@ -157,6 +169,7 @@ def to_json(evaluation: Evaluation) -> str:
         "resamples": evaluation.resamples,
         "seed": evaluation.seed,
         "notes": list(evaluation.notes),
+        "whole": {name: dict(numbers) for name, numbers in evaluation.whole.items()},
         "rows": {
             row.name: {key: _plain(e) for key, e in row.estimates.items()}
             for row in evaluation.rows
@@ -177,9 +190,11 @@ def to_json(evaluation: Evaluation) -> str:
             ]
             for name in evaluation.names("hints")
         },
-        "records": list(evaluation.records),
     }
-    return json.dumps(content, indent=1, allow_nan=False)
+    head = json.dumps(content, indent=1, allow_nan=False).removesuffix("\n}")
+    # One line a record: readable, and several times faster where there are many.
+    records = ",\n  ".join(json.dumps(record, allow_nan=False) for record in evaluation.records)
+    return f'{head},\n "records": [\n  {records}\n ]\n}}\n'
 
 
 def from_json(text: str) -> Evaluation:
@@ -187,7 +202,8 @@ def from_json(text: str) -> Evaluation:
     content = json.loads(text)
     kept = ("data", "gray", "resamples", "seed")
     found = {key: content[key] for key in kept}
-    return Evaluation(content["records"], **found, notes=tuple(content.get("notes", ())))
+    later = {"notes": tuple(content.get("notes", ())), "whole": content.get("whole", {})}
+    return Evaluation(content["records"], **found, **later)
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:

@@ -4,7 +4,7 @@ Everything here is computed from the records alone, so that a stored run can be 
 by source, or compared in a way that nobody thought of when it ran.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -33,9 +33,11 @@ class Metric(NamedTuple):
     key, label : for files, for people
     column : of the records
     relative_to : name of the row whose mean divides this mean, or None
+    weighed_by : column of the same row whose mean divides this mean, or None
     each : whether each photograph is divided by its own instead, and the mean taken of that
     root : whether the root of the mean is shown
     percent : whether it is shown in percent
+    whole : whether it is one number for all photographs, which has no records and no interval
     """
 
     key: str
@@ -45,9 +47,11 @@ class Metric(NamedTuple):
     each: bool = False
     root: bool = False
     percent: bool = False
+    weighed_by: str | None = None
+    whole: bool = False
 
 
-METRICS = (
+STANDARD = (
     Metric("ciede2000", "CIEDE2000", "ciede2000"),
     Metric("ratio", "of gray's", "ciede2000", relative_to="gray"),
     Metric("ratio_unbounded", "before the gamut", "ciede2000_unbounded", relative_to="gray"),
@@ -65,6 +69,23 @@ METRICS = (
         percent=True,
     ),
 )
+FURTHER = (
+    Metric("ab_mse", "ab MSE", "ab_mse"),
+    Metric("rgb_mae", "RGB MAE", "rgb_mae", percent=True),
+    Metric("within_2", "within 2 %", "within_2", percent=True),
+    Metric("within_5", "within 5 %", "within_5", percent=True),
+    Metric("auc", "AuC", "auc", percent=True),
+    Metric(
+        "auc_rebalanced", "AuC rebalanced", "auc_weighted", percent=True, weighed_by="auc_weight"
+    ),
+    Metric("ks", "KS", "ks"),
+    Metric("ks_red", "KS red", "ks_red"),
+    Metric("ks_green", "KS green", "ks_green"),
+    Metric("ks_blue", "KS blue", "ks_blue"),
+    Metric("lpips", "LPIPS", "lpips"),
+    Metric("fid", "FID", "fid", whole=True),
+)
+METRICS = STANDARD + FURTHER
 BY_KEY = {metric.key: metric for metric in METRICS}
 KNOBS = ("vividness", "saturation")
 
@@ -106,6 +127,7 @@ class Evaluation:
     gray : how the photographs became gray
     resamples, seed : of the intervals
     notes : sentences on what was not measured, and why
+    whole : name of a row -> key of a metric -> its number for all photographs at once
     """
 
     records: Sequence[Record]
@@ -114,6 +136,7 @@ class Evaluation:
     resamples: int = RESAMPLES
     seed: int = 0
     notes: Sequence[str] = ()
+    whole: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     _groups: dict[tuple[str, str, float | None], dict[int, Record]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -175,6 +198,8 @@ class Evaluation:
     ) -> Quantity:
         """Give a metric of a row, or of a point of a curve, ready to be estimated."""
         values = self.column(name, metric.column, part, setting)
+        if metric.weighed_by is not None:
+            return Quantity(values, self.column(name, metric.weighed_by, part, setting))
         if metric.relative_to is None:
             return Quantity(values, root=metric.root)
         divisors = self.column(metric.relative_to, metric.column)
@@ -184,13 +209,30 @@ class Evaluation:
         return Quantity(values, divisors, metric.root)
 
     @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those of METRICS that were measured; an older run, or one without weights, has fewer."""
+        first = next(iter(self._groups["rows", "gray", None].values()))
+        return tuple(
+            m
+            for m in METRICS
+            if (any(m.key in w for w in self.whole.values()) if m.whole else m.column in first)
+        )
+
+    @cached_property
     def rows(self) -> list[Row]:
         """The table: `gray`, `mean-colour`, `oracle-mean`, then the methods."""
         return [
-            Row(name, {m.key: estimate(self.quantity(name, m), self._weights) for m in METRICS})
+            Row(name, {metric.key: self.estimate(name, metric) for metric in self.metrics})
             for name in self.names("rows")
             if name != TRUTH
         ]
+
+    def estimate(self, name: str, metric: Metric) -> Estimate:
+        """Give a metric of a row with its interval; one of all photographs at once has none."""
+        if metric.whole:
+            value = self.whole.get(name, {}).get(metric.key, float("nan"))
+            return Estimate(value, float("nan"), float("nan"))
+        return estimate(self.quantity(name, metric), self._weights)
 
     def difference(self, one: str, two: str, metric: str = "ratio") -> Estimate:
         """Give how much larger a metric is for one row than for another, pictures paired.

@@ -17,10 +17,15 @@ from photochrom.errors import MethodOutputError
 from photochrom.evaluation import metrics
 from photochrom.evaluation.candidates import Candidate, Source
 from photochrom.evaluation.pictures import Sample
+from photochrom.evaluation.survey import Survey
 
 Record = dict[str, Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Told of every row of a table: the photograph, the row's name and its finished picture; what it
+# gives is added to the record. It is called from several threads.
+Observer = Callable[[Sample, str, NDArray[np.uint8]], Record]
 
 MOST_WORKERS = 2
 TRUTH = "truth"
@@ -50,7 +55,12 @@ def _with_lightness(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np
     return np.concatenate([sample.lab[..., :1], ab.astype(np.float32)], axis=-1)
 
 
-def score(sample: Sample, candidate: Candidate) -> Record:
+def score(
+    sample: Sample,
+    candidate: Candidate,
+    survey: Survey | None = None,
+    observers: Sequence[Observer] = (),
+) -> Record:
     """Measure one colouring of one photograph.
 
     Parameters
@@ -60,6 +70,10 @@ def score(sample: Sample, candidate: Candidate) -> Record:
     candidate : Candidate
         Its colouring. Rows get every metric, points of the hint curve PSNR alone, those of the
         other curves what a curve is drawn from.
+    survey : Survey, optional
+        Of all photographs; without it there is no class-rebalanced metric.
+    observers : sequence of Observer
+        Shown the finished picture of a row.
 
     Returns
     -------
@@ -71,26 +85,52 @@ def score(sample: Sample, candidate: Candidate) -> Record:
     MethodOutputError
         If the colours have another size than the photograph, or are not finite.
     """
-    part, name, setting, ab = candidate
+    part, name, setting, ab, own = candidate
     if ab.shape != (*sample.lightness.shape, 2) or not np.isfinite(ab).all():
         raise MethodOutputError(
             f"{name} on {sample.key}: ab must be finite and {(*sample.lightness.shape, 2)}; "
             f"it is {ab.shape}, {np.count_nonzero(~np.isfinite(ab))} numbers not finite."
         )
-    rgb = finish(sample, ab)
+    rgb = finish(sample, ab) if own is None else own
     record: Record = {"part": part, "name": name, "setting": setting}
     record |= {"key": sample.key, "source": sample.source, "psnr": metrics.psnr(rgb, sample.rgb)}
     if part == "hints":
         return record
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)
     record["ciede2000"] = metrics.mean_ciede2000(lab, sample.lab)
-    unbounded = _with_lightness(sample, ab)
+    unbounded = lab if own is not None else _with_lightness(sample, ab)
     record["ciede2000_unbounded"] = metrics.mean_ciede2000(unbounded, sample.lab)
     record |= _colourfulness(rgb)
     if part == "rows":
-        record["ab_mae"] = metrics.mean_absolute_error(ab, sample.lab[..., 1:])
-        record["ab_mse"] = metrics.mean_squared_error(ab, sample.lab[..., 1:])
-        record["ssim"] = metrics.ssim(rgb, sample.rgb)
+        record |= _row_metrics(sample, ab, rgb, survey)
+        for observer in observers:
+            record |= observer(sample, name, rgb)
+    return record
+
+
+def _row_metrics(
+    sample: Sample,
+    ab: NDArray[np.floating[Any]],
+    rgb: NDArray[np.uint8],
+    survey: Survey | None,
+) -> Record:
+    truth_ab = sample.lab[..., 1:]
+    record: Record = {
+        "ab_mae": metrics.mean_absolute_error(ab, truth_ab),
+        "ab_mse": metrics.mean_squared_error(ab, truth_ab),
+        "ssim": metrics.ssim(rgb, sample.rgb),
+        "rgb_mae": metrics.mean_absolute_rgb_error(rgb, sample.rgb),
+        "within_2": metrics.share_within(rgb, sample.rgb, 0.02),
+        "within_5": metrics.share_within(rgb, sample.rgb, 0.05),
+        "auc": metrics.area_under_curve(ab, truth_ab),
+    }
+    gaps = metrics.kolmogorov_smirnov(rgb, sample.rgb)
+    record |= dict(zip(("ks_red", "ks_green", "ks_blue"), gaps, strict=True))
+    record["ks"] = sum(gaps) / 3
+    if survey is not None:
+        weights = survey.weights(truth_ab)
+        record["auc_weighted"] = metrics.area_under_curve(ab, truth_ab, weights)
+        record["auc_weight"] = float(weights.mean(dtype=np.float64))
     return record
 
 
@@ -101,11 +141,20 @@ def _colourfulness(rgb: NDArray[np.uint8]) -> Record:
     }
 
 
-def score_sample(sample: Sample, sources: Sequence[Source]) -> list[Record]:
+def score_sample(
+    sample: Sample,
+    sources: Sequence[Source],
+    survey: Survey | None = None,
+    observers: Sequence[Observer] = (),
+) -> list[Record]:
     """Measure every candidate of one photograph; the first record is the truth's own."""
     record: Record = {"part": "rows", "name": TRUTH, "setting": None}
     record |= {"key": sample.key, "source": sample.source} | _colourfulness(sample.rgb)
-    return [record] + [score(sample, each) for source in sources for each in source(sample)]
+    for observer in observers:
+        record |= observer(sample, TRUTH, sample.rgb)
+    return [record] + [
+        score(sample, each, survey, observers) for source in sources for each in source(sample)
+    ]
 
 
 def score_samples(
@@ -113,6 +162,8 @@ def score_samples(
     sources: Sequence[Source],
     workers: int = MOST_WORKERS,
     progress: Callable[[int], None] | None = None,
+    survey: Survey | None = None,
+    observers: Sequence[Observer] = (),
 ) -> list[Record]:
     """Measure photographs as they stream by.
 
@@ -126,6 +177,8 @@ def score_samples(
         Threads, 1 or 2. More would only contend: networks and NumPy use cores of their own.
     progress : callable, optional
         Called with the number of photographs done.
+    survey, observers :
+        As for `score`.
 
     Returns
     -------
@@ -134,7 +187,9 @@ def score_samples(
     """
     records: list[Record] = []
     with ThreadPoolExecutor(max(1, min(workers, MOST_WORKERS))) as pool:
-        scored = _map_ahead(pool, lambda sample: score_sample(sample, sources), samples)
+        scored = _map_ahead(
+            pool, lambda sample: score_sample(sample, sources, survey, observers), samples
+        )
         for number, rows in enumerate(scored):
             records += [{"picture": number} | row for row in rows]
             if progress is not None:

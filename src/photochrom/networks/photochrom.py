@@ -7,12 +7,12 @@ holds all of it.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from photochrom.networks.annealed import Annealed, Colours
 from photochrom.networks.encoder import Encoder
 
 STRIDE = 32  # sides of the input are multiples of this
@@ -43,14 +43,6 @@ class Config:
     context: int = 256
     context_layers: int = 3
     decoder: tuple[int, ...] = (256, 192, 128)
-
-
-class Colours(NamedTuple):
-    """What the exported graph gives."""
-
-    ab: Tensor  # (N, 2, H/4, W/4), ab units
-    confidence: Tensor  # (N, 1, H/4, W/4), in [0, 1]
-    logits: Tensor  # (N, Q, H/4, W/4), neither rebalanced nor annealed
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:
@@ -86,7 +78,7 @@ class Up(nn.Module):
         return F.relu(self.convolve(joined))
 
 
-class Photochrom(nn.Module):
+class Photochrom(Annealed):
     """Lightness, and what the owner wishes, to colours.
 
     Parameters
@@ -94,22 +86,19 @@ class Photochrom(nn.Module):
     config : Config
     pretrained : bool
         Load ImageNet weights into the encoder.
-
-    Attributes
-    ----------
-    centres : float tensor, (Q, 2)
-        Bin centres in ab units.
-    prior : float tensor, (Q,)
-        Share of each bin in the training pictures; sums to 1.
     """
 
-    centres: Tensor
-    prior: Tensor
+    stride = STRIDE
+    working_px = (128, 320)
+    short_side_px = 192
+    paper = "photochrom 2026, after Zhang et al. 2016 and 2017"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.encoder, pretrained)
+        # The first layers see edges, whatever the task.
+        self.encoder.stages[0].requires_grad_(False)
         stride4, stride8, stride16, stride32 = self.encoder.channels
         context, (wide, middle, narrow) = config.context, config.decoder
         self.hints_in = silent(nn.Conv2d(3, stride4, 3, padding=1))
@@ -130,8 +119,11 @@ class Photochrom(nn.Module):
         self.head = nn.Conv2d(narrow, config.bins, 1)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        self.register_buffer("centres", torch.zeros(config.bins, 2))
-        self.register_buffer("prior", torch.full((config.bins,), 1 / config.bins))
+        self.register_bins(config.bins)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Give the pretrained weights that learn, more slowly than the others."""
+        return [p for p in self.encoder.parameters() if p.requires_grad]
 
     def distribution(
         self,
@@ -187,32 +179,9 @@ class Photochrom(nn.Module):
         temperature: Tensor,
         rebalance: Tensor,
     ) -> Colours:
-        """Give colours; see `distribution` for the first five inputs.
-
-        Parameters
-        ----------
-        temperature : tensor, (1,)
-            Of the annealed mean: 1 is the mean, towards 0 the mode.
-        rebalance : tensor, (1,)
-            The power gamma of prior^-gamma: 0 leaves the distribution, more prefers rare colours.
-
-        Returns
-        -------
-        Colours
-        """
+        """Give colours; see `distribution` for the first five inputs, `colours` for the others."""
         logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
-        rare = -torch.log(self.prior)[:, None, None]
-        shares = torch.softmax((logits + rebalance * rare) / temperature, dim=1)
-        ab = torch.einsum("nqhw,qc->nchw", shares, self.centres)
-        return Colours(ab, self.confidence(logits), logits)
-
-    def confidence(self, logits: Tensor) -> Tensor:
-        """Give the share of the distribution within about 15 ab units of its mean."""
-        shares = torch.softmax(logits, dim=1)
-        mean = torch.einsum("nqhw,qc->nchw", shares, self.centres)
-        squared = torch.einsum("nqhw,q->nhw", shares, (self.centres**2).sum(1))
-        spread = (squared - (mean**2).sum(1)).clamp(min=0.0)
-        return torch.exp(-spread / (2 * 15.0**2))[:, None]
+        return self.colours(logits, temperature, rebalance)
 
 
 def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:

@@ -47,7 +47,9 @@ def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
     """Rebuild a checkpoint's network with its averaged weights, for export or `--init`."""
     recipe = recipe_of(state, path)
     kind = network(recipe.network)
-    module = kind.build(network_config(kind.config, recipe), pretrained=False)
+    module = kind.build(
+        network_config(kind.config, recipe.config, f"{path}, config"), pretrained=False
+    )
     load_strictly(module, state["average"], path)
     return module, recipe
 
@@ -61,6 +63,8 @@ def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> Non
         If a tensor is missing, unknown, or of another shape.
     """
     ours = module.state_dict()
+    counters = {k: v for k, v in ours.items() if k.endswith("num_batches_tracked")}
+    weights = {**counters, **weights}  # a graph does not hold them, and nothing depends on them
     missing, unknown = ours.keys() - weights.keys(), weights.keys() - ours.keys()
     if missing or unknown:
         raise CheckpointError(

@@ -12,26 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from photochrom.errors import WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo
-from photochrom.networks.photochrom import STRIDE
 from photochrom.training.checkpoint import network_of, read_checkpoint
+from photochrom.training.inputs import input_names, neutral_inputs
 from photochrom.training.recipe import Recipe
 
 OPSET = 18
 SMALL = 16  # tensors with fewer numbers stay float32
-INPUTS = (
-    "lightness",
-    "hint_ab",
-    "hint_mask",
-    "histogram",
-    "global_mask",
-    "temperature",
-    "rebalance",
-)
-OUTPUTS = ("ab", "confidence", "logits")
+EXAMPLE = (2, 1)  # pictures, channels of the lightness that the graph is traced with
 
 
 def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -> MethodInfo:
@@ -62,43 +53,35 @@ def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -
     return export_network(network, recipe, target, info)
 
 
-def example_inputs(network: Any, height: int = 96, width: int = 64) -> tuple[Tensor, ...]:
-    """Give inputs of the right shapes, two pictures each, neutral wishes."""
-    bins = network.centres.shape[0]
-    return (
-        torch.rand(2, 1, height, width) * 100,
-        torch.zeros(2, 2, height, width),
-        torch.zeros(2, 1, height, width),
-        torch.zeros(2, bins + 1),
-        torch.zeros(2, 2),
-        torch.ones(1),
-        torch.zeros(1),
-    )
+def example_inputs(network: Any, strides: tuple[int, int] = (3, 2)) -> tuple[Tensor, ...]:
+    """Give inputs of the right shapes, two pictures each, so many strides high and wide."""
+    height, width = (count * network.stride for count in strides)
+    return neutral_inputs(network, torch.rand(*EXAMPLE, height, width) * 100)
 
 
 def export_network(
-    network: nn.Module, recipe: Recipe, target: Path, info: dict[str, Any] | None = None
+    network: Any, recipe: Recipe, target: Path, info: dict[str, Any] | None = None
 ) -> MethodInfo:
     """Write a network as ONNX; see `export`."""
     import onnx
 
     described = _description(network, recipe, info or {})
     network.eval()
-    batch, high, wide = (torch.export.Dim(n, min=1) for n in ("batch", "high", "wide"))
-    plane = {0: batch, 2: STRIDE * high, 3: STRIDE * wide}
-    shapes = (plane, plane, plane, {0: batch}, {0: batch}, None, None)
+    names, inputs = input_names(network), example_inputs(network)
+    with torch.no_grad():
+        outputs = network(*inputs)._fields
     with warnings.catch_warnings():
         # torch warns of its own calls, and that inputs which share a size share its name.
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
         warnings.filterwarnings("ignore", "# The axis name", UserWarning)
         program = torch.onnx.export(
             network,
-            example_inputs(network),
+            inputs,
             dynamo=True,
             opset_version=OPSET,
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
-            dynamic_shapes=shapes,
+            input_names=names,
+            output_names=list(outputs),
+            dynamic_shapes=_shapes(names, network.stride),
             optimize=False,  # ONNX Runtime folds constants itself; here names stay for `--init`
             verbose=False,
         )
@@ -113,16 +96,38 @@ def export_network(
     return described
 
 
+def _shapes(names: list[str], stride: int) -> tuple[Any, ...]:
+    """Say which sizes of the inputs are free."""
+    batch, high, wide = (torch.export.Dim(n, min=1) for n in ("batch", "high", "wide"))
+    plane = {0: batch, 2: stride * high, 3: stride * wide}
+    style = {0: batch, 2: torch.export.Dim("style_high"), 3: torch.export.Dim("style_wide")}
+    free = {"style": style, "histogram": {0: batch}, "global_mask": {0: batch}}
+    fixed = {"temperature": None, "rebalance": None}
+    return tuple({**free, **fixed}.get(name, plane) for name in names)
+
+
+# What a network accepts, by the input that brings it.
+ACCEPTS = {
+    "hint_ab": "hints",
+    "style": "reference",
+    "histogram": "histogram",
+    "global_mask": "chroma",
+    "temperature": "vividness",
+}
+
+
 def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodInfo:
+    names = input_names(network)
     return MethodInfo.from_table(
         {
             "name": recipe.name,
-            "paper": "photochrom 2026, after Zhang et al. 2016 and 2017",
-            "working_px": (128, 320),
-            "stride": STRIDE,
-            "accepts": ("hints", "histogram", "chroma", "vividness"),
+            "paper": network.paper,
+            "working_px": network.working_px,
+            "short_side_px": network.short_side_px,
+            "stride": network.stride,
+            "accepts": tuple(ACCEPTS[name] for name in names if name in ACCEPTS),
             "licence": "see its model card",
-            "centres": network.centres.double().tolist(),
+            "centres": network.centres.double().tolist() if hasattr(network, "centres") else (),
             **info,
         }
     )

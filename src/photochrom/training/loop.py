@@ -15,17 +15,20 @@ import platform
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader, Dataset
 
 from photochrom.data.batches import Batch, Batches
-from photochrom.data.cache import open_cache
+from photochrom.data.cache import PixelCache, open_cache
 from photochrom.errors import CheckpointError, TrainingDivergedError
 from photochrom.networks import network
+from photochrom.training.adversary import Adversary
 from photochrom.training.checkpoint import (
     initial_weights,
     read_checkpoint,
@@ -33,15 +36,24 @@ from photochrom.training.checkpoint import (
     save_atomically,
     table_of,
 )
+from photochrom.training.gallery import draw_gallery
+from photochrom.training.objectives import objective
 from photochrom.training.plot import plot_log
 from photochrom.training.recipe import Phase, Recipe, network_config
-from photochrom.training.step import Tensors, choose_bins, distribution_loss
+from photochrom.training.step import Tensors, choose_bins, prior_of
 from photochrom.training.validation import Validation
 
 Report = Callable[[str], None]
 LOG_EVERY = 50  # steps
+PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
 # What a resumed run may change: how long it goes on, and how its rates fall.
-SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes")
+SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
+OPTIMIZERS: dict[str, Any] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "adadelta": torch.optim.Adadelta,
+    "rmsprop": torch.optim.RMSprop,
+}
 
 
 class Steps(Dataset[Batch]):
@@ -100,29 +112,39 @@ class Run:
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
         torch.manual_seed(recipe.seed)
         kind = network(recipe.network)
-        self.network: Any = kind.build(network_config(kind.config, recipe), pretrained)
-        self.step, self.seconds, self.best = 0, 0.0, math.inf
+        config = network_config(kind.config, recipe.config, f"recipe {recipe.name}, config")
+        self.network: Any = kind.build(config, pretrained)
+        self.objective = objective(recipe.loss)
+        self.critic: Adversary | None = None
+        self.step, self.seconds, self.best, self.worse = 0, 0.0, math.inf, 0
 
     def prepare(self) -> None:
         """Build optimizer and average, and hand the network to Fabric."""
         self.network.to(memory_format=torch.channels_last)
-        stem = {id(p) for p in self.network.encoder.stages[0].parameters()}
-        for parameter in self.network.encoder.stages[0].parameters():
-            parameter.requires_grad_(False)  # the first layers see edges, whatever the task
-        encoder = [p for p in self.network.encoder.parameters() if id(p) not in stem]
-        known = {id(p) for p in encoder} | stem
-        others = [p for p in self.network.parameters() if id(p) not in known]
         settings = self.recipe.optimizer
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": others, "rate": settings.rate},
-                {"params": encoder, "rate": settings.encoder_rate},
-            ],
-            weight_decay=settings.weight_decay,
-        )
+        self.encoder = self.network.encoder_parameters()
+        known = {id(p) for p in self.encoder}
+        others = [p for p in self.network.parameters() if p.requires_grad and id(p) not in known]
+        groups = [{"params": others, "rate": settings.rate}]
+        if self.encoder:
+            groups.append({"params": self.encoder, "rate": settings.encoder_rate})
+        options: dict[str, Any] = {"weight_decay": settings.weight_decay}
+        if settings.kind.startswith("adam"):
+            options["betas"] = (settings.betas[0], settings.betas[1])
+        optimizer = OPTIMIZERS[settings.kind](groups, lr=settings.rate, **options)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.wrapped, self.optimizer = self.fabric.setup(self.network, optimizer)
-        self.wrapped.mark_forward_method("distribution")
+        for method in ("distribution", "paint", "paint_and_classify"):
+            if hasattr(self.network, method):
+                self.wrapped.mark_forward_method(method)
+        if self.recipe.critic is not None:
+            self.critic = Adversary(self.recipe, self.fabric)
+
+    def enter(self, phase: Phase) -> None:
+        """Let learn what learns in a phase."""
+        self.network.train(phase.learns != "critic")
+        for parameter in self.encoder:
+            parameter.requires_grad_(not phase.frozen_encoder)
 
     def set_rate(self, share: float) -> None:
         """Set the learning rates to a share of the recipe's."""
@@ -131,12 +153,16 @@ class Run:
 
     @torch.no_grad()
     def update_average(self, pictures: int) -> None:
-        """Let the moving average follow the weights; faster at the start of a run."""
-        half_life = max(1.0, min(self.recipe.optimizer.ema_half_life, 0.2 * pictures * self.step))
-        keep = 0.5 ** (pictures / half_life)
+        """Let the moving average follow the weights, faster at the start; statistics are copied."""
+        longest = self.recipe.optimizer.ema_half_life
+        half_life = max(1.0, min(longest, 0.2 * pictures * self.step))
+        keep = 0.5 ** (pictures / half_life) if longest else 0.0
+        learnt = {name for name, _ in self.network.named_parameters()}
         for name, weight in self.network.state_dict().items():
-            if weight.dtype.is_floating_point:
+            if keep and name in learnt:
                 self.average[name].lerp_(weight, 1 - keep)
+            else:
+                self.average[name].copy_(weight)
 
     def save(self, name: str) -> None:
         """Write a checkpoint into the run's folder, on the first rank."""
@@ -149,9 +175,12 @@ class Run:
             "step": self.step,
             "seconds": self.seconds,
             "best": self.best,
+            "worse": self.worse,
         }
         if name == "last":
             state["optimizer"] = self.optimizer.state_dict()
+            if self.critic is not None:
+                state["critic"] = self.critic.state()
         save_atomically(state, self.folder / f"{name}.pt")
 
     def load(self, state: dict[str, Any]) -> None:
@@ -160,7 +189,10 @@ class Run:
         for name, weight in state["average"].items():
             self.average[name].copy_(weight)
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.critic is not None:
+            self.critic.load(state["critic"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
+        self.worse = state.get("worse", 0)
 
 
 def train(
@@ -169,6 +201,7 @@ def train(
     folder: Path,
     *,
     validation_keys: frozenset[str] = frozenset(),
+    epochs: int | None = None,
     resume: bool = False,
     init: Path | None = None,
     cache: Path | None = None,
@@ -189,6 +222,9 @@ def train(
         The run's folder: recipe, log, plot and checkpoints.
     validation_keys : frozenset of str
         Pictures that are never trained on, and judged on instead.
+    epochs : int, optional
+        So many times as many pictures as there are, whatever the recipe says; in a resumed run so
+        many more, whatever came before.
     resume : bool
         Continue the folder's run, exactly; the recipe may change its schedule only.
     init : Path, optional
@@ -231,28 +267,71 @@ def train(
         precision=recipe.precision,  # type: ignore[arg-type]
     )
     fabric.launch()
-    batches = Batches(
-        open_cache(data, cache, report=report), recipe.data, recipe.seed, validation_keys
-    )
+    pixels = open_cache(data, cache, report=report)
+    validation_keys = validation_keys or held_out(pixels, recipe)
+    batches = Batches(pixels, recipe.data, recipe.seed, validation_keys)
+    if recipe.config.get("classes") == 0:
+        recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
+    if epochs is not None:
+        step = 0 if state is None else state["step"]
+        recipe = for_epochs(recipe, step, epochs * len(batches.indices))
     run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
     if init is not None:
         initial_weights(run.network, init)
-    elif state is None:
-        centres, prior = choose_bins(batches, run.network.centres.shape[0])
-        run.network.centres.copy_(centres)
-        run.network.prior.copy_(prior)
+    elif state is None and hasattr(run.network, "centres"):
+        _give_colours(run, batches)
     run.prepare()
     if state is not None:
         run.load(state)
         report(f"Resumed {folder} at step {run.step}.")
-    _write_environment(folder, recipe)
+    _write_environment(folder, recipe, data, batches, validation_keys)
     validation = Validation.of(batches, validation_keys, recipe)
     _take_steps(run, batches, validation, report, stop_after)
     return last
 
 
+def held_out(cache: PixelCache, recipe: Recipe) -> frozenset[str]:
+    """Draw the pictures that the recipe holds out, the same for the same seed."""
+    random = np.random.default_rng(recipe.seed)
+    count = round(recipe.data.hold_out * len(cache))
+    return frozenset(random.choice(cache.keys, count, replace=False).tolist())
+
+
+def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
+    """Let a recipe end after so many pictures more: its phases scaled, or its last one again."""
+    seen = pictures_before(recipe, step)
+    if not seen:
+        share = pictures / recipe.pictures
+        scaled = (replace(p, pictures=max(1, round(share * p.pictures))) for p in recipe.phases)
+        return replace(recipe, phases=tuple(scaled))
+    done, left = [], seen
+    for phase in recipe.phases:
+        taken = min(left, steps_in(phase) * phase.batch)
+        if taken:
+            done.append(replace(phase, pictures=taken))
+        left -= taken
+    return replace(recipe, phases=(*done, replace(done[-1], pictures=pictures)))
+
+
+def _give_colours(run: Run, batches: Batches) -> None:
+    """Choose the colours that a new network tells apart: bins, or a palette of the pictures."""
+    if run.recipe.palette:
+        from photochrom.data.palette import fit_palette
+
+        sample = (batches.cache[int(i)] for i in batches.draw(PALETTE_SAMPLE))
+        found, _ = fit_palette(sample, run.recipe.palette, run.recipe.seed)
+        centres = torch.from_numpy(found).float()
+        prior = prior_of(centres, batches)
+    else:
+        centres, prior = choose_bins(batches, run.network.centres.shape[0])
+    run.network.centres.copy_(centres)
+    run.network.prior.copy_(prior)
+
+
 def _continued(stored: Recipe, given: Recipe, folder: Path) -> Recipe:
     """Continue by the recipe given, which may differ from the stored one in its schedule alone."""
+    if given.config.get("classes") == 0:  # was counted when the run began
+        given = replace(given, config={**given.config, "classes": stored.config.get("classes")})
     differing = [
         f.name
         for f in dataclasses.fields(Recipe)
@@ -285,28 +364,33 @@ def _take_steps(
     )
     begun = saved = time.monotonic()
     before, first = run.seconds, run.step
-    sums: dict[str, float] = {}
-    logged = run.step
+    sums: dict[str, tuple[float, int]] = {}
+    epoch = len(batches.indices)
     with _stop_request() as stopped:
         for batch in loader:
             phase = phase_at(recipe, run.step)
             seen = pictures_before(recipe, run.step)
-            run.set_rate(rate_at(recipe, seen))
-            terms = _step(run, batch)
+            run.set_rate(rate_at(recipe, seen) * phase.rate)
+            run.enter(phase)
+            terms = _step(run, batch, phase)
             for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(term.detach())
+                total, times = sums.get(name, (0.0, 0))
+                sums[name] = total + float(term.detach()), times + 1
             run.step += 1
             run.update_average(phase.batch)
             now = time.monotonic()
             run.seconds = before + now - begun
             if run.step % LOG_EVERY == 0:
-                means = {name: total / (run.step - logged) for name, total in sums.items()}
+                means = {name: total / times for name, (total, times) in sums.items()}
                 speed = (seen + phase.batch - pictures_before(recipe, first)) / (now - begun)
-                _log(run, seen + phase.batch, means, speed, report)
-                sums, logged = {}, run.step
+                _log(run, seen + phase.batch, epoch, means, speed, report)
+                sums = {}
             crossed = seen // recipe.validate_every < (seen + phase.batch) // recipe.validate_every
             if crossed or run.step == total_steps(recipe):
-                _validate(run, validation, seen + phase.batch, report)
+                _validate(run, validation, seen + phase.batch, epoch, report)
+                if recipe.patience and run.worse >= recipe.patience:
+                    report(f"No better score in {run.worse} validations: the run ends early.")
+                    break
             if now - saved > 60 * recipe.checkpoint_minutes:
                 run.save("last")
                 saved = now
@@ -315,44 +399,79 @@ def _take_steps(
     run.save("last")
 
 
-def _step(run: Run, batch: Batch) -> dict[str, torch.Tensor]:
-    """Take one optimizer step; give the terms of the loss."""
-    random = torch.Generator().manual_seed(run.recipe.seed * 1_000_003 + run.step)
-    terms = distribution_loss(
-        run.wrapped, Tensors.of(batch, run.fabric.device), run.recipe.loss, random
-    )
-    if not torch.isfinite(terms["loss"]):
-        planes = {k: torch.from_numpy(v) for k, v in dataclasses.asdict(batch).items()}
-        torch.save(planes, run.folder / "diverged-batch.pt")
-        raise TrainingDivergedError(
-            f"The loss is {terms['loss'].item()} at step {run.step}; the batch lies in "
-            f"{run.folder / 'diverged-batch.pt'}. Try a lower rate, or resume the last checkpoint."
-        )
+def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
+    """Take one optimizer step, of what learns in this phase; give the terms of the losses."""
+    number = run.recipe.seed * 1_000_003 + run.step
+    torch.manual_seed(number)  # dropout, the same in a resumed run
+    random = torch.Generator().manual_seed(number)
+    tensors = Tensors.of(batch, run.fabric.device)
+    if phase.learns == "critic":
+        with torch.no_grad():
+            painted = run.wrapped.paint(tensors.lightness)
+        return {"critic": _critic_step(run, painted, tensors, phase)}
+    with run.fabric.autocast():
+        answer = run.objective(run.wrapped, tensors, run.recipe.loss, random)
+    terms = answer.terms
+    loss = terms["loss"]
+    if phase.learns == "both" and run.critic is not None and answer.painted is not None:
+        terms["critic"] = _critic_step(run, answer.painted.detach(), tensors, phase)
+        if not run.critic.ready:
+            return {"critic": terms["critic"]}
+        terms["adversarial"] = run.critic.judge(tensors.lightness, answer.painted)
+        loss = loss + terms["adversarial"]
+    _refuse_infinite(run, loss, batch)
     run.optimizer.zero_grad()
-    run.fabric.backward(terms["loss"])
-    run.fabric.clip_gradients(run.wrapped, run.optimizer, max_norm=run.recipe.optimizer.clip)
+    run.fabric.backward(loss)
+    if run.recipe.optimizer.clip:
+        clip = run.recipe.optimizer.clip
+        run.fabric.clip_gradients(run.wrapped, run.optimizer, max_norm=clip)
     run.optimizer.step()
     return terms
 
 
-def _validate(run: Run, validation: Validation, seen: int, report: Report) -> None:
+def _critic_step(run: Run, painted: torch.Tensor, tensors: Tensors, phase: Phase) -> torch.Tensor:
+    assert run.critic is not None
+    real = run.network.scaled(tensors.lightness, tensors.ab)
+    size = (painted.shape[-2], painted.shape[-1])
+    real = torch.nn.functional.adaptive_avg_pool2d(real, size)
+    return run.critic.learn(tensors.lightness, painted, real, phase.rate)
+
+
+def _refuse_infinite(run: Run, loss: torch.Tensor, batch: Batch) -> None:
+    if torch.isfinite(loss):
+        return
+    planes = {k: torch.from_numpy(v) for k, v in dataclasses.asdict(batch).items()}
+    torch.save(planes, run.folder / "diverged-batch.pt")
+    raise TrainingDivergedError(
+        f"The loss is {loss.item()} at step {run.step}; the batch lies in "
+        f"{run.folder / 'diverged-batch.pt'}. Try a lower rate, or resume the last checkpoint."
+    )
+
+
+def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: Report) -> None:
     """Judge the moving average; keep the best."""
     if run.fabric.global_rank or not len(validation):
         return
     scores = validation.judge(run)
-    _append(run.folder / "validation.csv", {"step": run.step, "pictures": seen, **scores})
+    begun = {"step": run.step, "pictures": seen, "epochs": seen / epoch}
+    _append(run.folder / "validation.csv", {**begun, **scores})
     report(f"  validation: {', '.join(f'{k} {v:.4f}' for k, v in scores.items())}")
-    if scores["cross_entropy"] < run.best:
-        run.best = scores["cross_entropy"]
+    run.worse += 1
+    if scores[validation.score] < run.best:
+        run.best, run.worse = scores[validation.score], 0
         run.save("best")
     plot_log(run.folder)
+    draw_gallery(run, validation, seen)
 
 
-def _log(run: Run, seen: int, means: dict[str, float], speed: float, report: Report) -> None:
+def _log(
+    run: Run, seen: int, epoch: int, means: dict[str, float], speed: float, report: Report
+) -> None:
     if run.fabric.global_rank:
         return
     rates = {"rate": run.optimizer.param_groups[0]["lr"], "pictures_per_second": speed}
-    row = {"step": run.step, "pictures": seen, "minutes": run.seconds / 60, **means, **rates}
+    begun = {"step": run.step, "pictures": seen, "epochs": seen / epoch}
+    row = {**begun, "minutes": run.seconds / 60, **means, **rates}
     _append(run.folder / "log.csv", row)
     left = (run.recipe.pictures - seen) / speed
     terms = ", ".join(f"{k} {v:.3f}" for k, v in means.items())
@@ -363,25 +482,36 @@ def _log(run: Run, seen: int, means: dict[str, float], speed: float, report: Rep
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
-    """Append a row to a CSV file, with a header if it is new."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if new:
+    """Append a row to a CSV file whose columns are those of its rows so far and of this one."""
+    rows: list[dict[str, Any]] = []
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    columns = list(dict.fromkeys(name for each in (*rows[:1], row) for name in each))
+    whole = not rows or columns != list(rows[0])
+    with path.open("w" if whole else "a", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        if whole:
             writer.writeheader()
+            writer.writerows(rows)
         writer.writerow(row)
 
 
-def _write_environment(folder: Path, recipe: Recipe) -> None:
+def _write_environment(
+    folder: Path, recipe: Recipe, data: Path, batches: Batches, validation_keys: frozenset[str]
+) -> None:
     """Store what a repetition needs beside the checkpoints."""
     environment = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "data": str(data),
+        "pictures": len(batches.indices),
     }
     (folder / "recipe.json").write_text(json.dumps(table_of(recipe), indent=2))
     (folder / "environment.json").write_text(json.dumps(environment, indent=2))
+    (folder / "validation-keys.txt").write_text("".join(f"{k}\n" for k in sorted(validation_keys)))
 
 
 class _stop_request:  # noqa: N801 - used as a context manager

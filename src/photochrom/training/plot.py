@@ -1,4 +1,4 @@
-"""Plot a run's log: the logarithm of the loss against the pictures seen."""
+"""Plot a run's log: the loss, on a logarithmic axis, against epochs."""
 
 import csv
 from pathlib import Path
@@ -17,13 +17,13 @@ def plot_log(folder: Path) -> None:
         if not file.exists():
             continue
         with file.open() as lines:
-            rows = list(csv.DictReader(lines))
+            rows = [row for row in csv.DictReader(lines) if row.get("loss")]
         axes.plot(
-            [int(row["pictures"]) for row in rows],
-            [float(row["cross_entropy"]) for row in rows],
+            [float(row["epochs"]) for row in rows],
+            [float(row["loss"]) for row in rows],
             label=label,
         )
-    axes.set(xlabel="pictures seen", ylabel="cross-entropy", yscale="log")
+    axes.set(xlabel="epochs (the training pictures once)", ylabel="loss", yscale="log")
     axes.legend()
     figure.savefig(folder / "loss.png", dpi=100)
     plt.close(figure)

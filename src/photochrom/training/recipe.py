@@ -1,6 +1,11 @@
-"""A recipe says everything that decides a training run; it is read from TOML."""
+"""A recipe says everything that decides a training run; it is read from TOML.
+
+A file may hold profiles: tables that are laid over the rest, such as `paper`, the source's sizes
+and schedule, and `here`, what two cores can do. A profile may name another as its `base`.
+"""
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -11,6 +16,14 @@ from typing import Any
 
 from photochrom.data.batches import DataRecipe
 from photochrom.errors import RecipeError
+
+DEFAULT_PROFILE = "here"
+KINDS = ("distribution", "classification", "regression", "fusion", "features")
+DISTANCES = ("mse", "l1")
+OPTIMIZERS = ("adamw", "adam", "adadelta", "rmsprop")
+LEARNERS = ("network", "critic", "both")
+SHIPPED = Path(__file__).parent.parent / "recipes"  # in a wheel
+CHECKOUT = Path(__file__).parents[3] / "recipes"
 
 
 @dataclass(frozen=True)
@@ -25,34 +38,50 @@ class Phase:
         Side of the crops, a multiple of the network's stride.
     batch : int
         Pictures a step, over all devices.
+    learns : str
+        'network'; 'critic' alone, as a classifier of real and painted; or 'both', against each
+        other. The latter two need a critic.
+    rate : float
+        Share of the optimizer's rates.
+    frozen_encoder : bool
+        Whether the pretrained encoder stays as it is.
     """
 
     pictures: int
     size_px: int = 128
     batch: int = 32
+    learns: str = "network"
+    rate: float = 1.0
+    frozen_encoder: bool = False
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """AdamW with warm-up, plateau and a cosine decay to zero.
+    """An optimizer with warm-up, plateau and a cosine decay to zero.
 
     Attributes
     ----------
+    kind : str
+        'adamw', 'adam', 'adadelta' or 'rmsprop'.
     rate, encoder_rate : float
         Learning rates of the new layers and of the encoder.
+    betas : tuple of two float
+        Of adamw and adam.
     warmup : int
         Pictures over which the rates rise.
     decay_share : float
-        The last share of the pictures, over which they fall.
+        The last share of the pictures, over which they fall; 0 keeps them.
     weight_decay : float
     clip : float
-        Largest norm of the gradient.
+        Largest norm of the gradient; 0 does not clip.
     ema_half_life : int
-        Pictures after which a weight's share in the moving average is half.
+        Pictures after which a weight's share in the moving average is half; 0 keeps none.
     """
 
+    kind: str = "adamw"
     rate: float = 1e-3
     encoder_rate: float = 3e-4
+    betas: tuple[float, ...] = (0.9, 0.999)
     warmup: int = 10_000
     decay_share: float = 0.5
     weight_decay: float = 0.01
@@ -62,22 +91,75 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Loss:
-    """Weights and widths of the loss.
+    """Which loss, and its weights and widths.
 
     Attributes
     ----------
-    sigma : float
-        Width of the soft encoding, ab units.
+    kind : str
+        'distribution': cross-entropy of a network that takes hints and wishes; 'classification':
+        the same of one that takes lightness alone; 'regression': distance of painted and true
+        colours; 'fusion': that and the picture's class; 'features': distance of ImageNet features.
+    weight : float
+        Of the distance, beside a critic's judgement.
+    sigma, neighbours :
+        Width of the soft encoding in ab units, and bins that a colour is spread over; 1 is hard.
+    rebalance : float
+        Of the classification: 1 - the share of the uniform distribution that is mixed into the
+        prior whose inverse weighs colours (Zhang et al. 2016: 0.5); 0 does not weigh.
     huber : float
         Weight of the Huber loss (delta 10 ab units) on the expected ab.
     row_step : int
         The loss is taken on every so-manieth row of the output, from a row drawn anew each step:
         neighbours teach the same.
+    distance : str
+        Of the regression: 'mse' or 'l1', in the network's own scale.
+    balance : bool
+        Of the regression: nearly colourless places and the others weigh the same.
+    class_weight : float
+        Of the fusion: alpha.
     """
 
+    kind: str = "distribution"
+    weight: float = 1.0
     sigma: float = 5.0
+    neighbours: int = 5
+    rebalance: float = 0.0
     huber: float = 0.02
     row_step: int = 2
+    distance: str = "mse"
+    balance: bool = False
+    class_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Critic:
+    """The network that tells real from painted, and how it learns.
+
+    Attributes
+    ----------
+    network : str
+    config : dict
+        Its own configuration.
+    weight : float
+        Of its judgement in the painter's loss.
+    rate : float
+        Its learning rate.
+    betas : tuple of two float
+    weight_decay : float
+    real : float
+        What it shall say of real pictures; below 1 is one-sided label smoothing.
+    stay_below : float
+        While its loss is above this, it learns alone; infinity lets both take every step.
+    """
+
+    network: str
+    config: dict[str, Any] = field(default_factory=dict)
+    weight: float = 1.0
+    rate: float = 2e-4
+    betas: tuple[float, ...] = (0.5, 0.999)
+    weight_decay: float = 0.0
+    real: float = 1.0
+    stay_below: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -92,8 +174,10 @@ class Recipe:
         One after the other.
     config : dict
         The network's own configuration.
-    data, optimizer, loss :
+    data, optimizer, loss, critic :
         See there.
+    palette : int
+        Colours of a k-means palette that take the place of Zhang's bins; 0 keeps the bins.
     pretrained : bool
         Whether the encoder starts from ImageNet weights.
     seed : int
@@ -101,6 +185,10 @@ class Recipe:
         As Lightning Fabric names it.
     validate_every, checkpoint_minutes :
         Pictures between validations; minutes between checkpoints.
+    patience : int
+        Validations without a better score after which the run ends; 0 never ends it.
+    profile : str
+        Which profile of its file this is.
     """
 
     name: str
@@ -110,11 +198,15 @@ class Recipe:
     data: DataRecipe = field(default_factory=DataRecipe)
     optimizer: Optimizer = field(default_factory=Optimizer)
     loss: Loss = field(default_factory=Loss)
+    critic: Critic | None = None
+    palette: int = 0
     pretrained: bool = True
     seed: int = 1
     precision: str = "bf16-mixed"
     validate_every: int = 20_000
     checkpoint_minutes: float = 4.0
+    patience: int = 0
+    profile: str = ""
 
     @property
     def pictures(self) -> int:
@@ -122,13 +214,33 @@ class Recipe:
         return sum(phase.pictures for phase in self.phases)
 
 
-def read_recipe(path: Path) -> Recipe:
+def find_recipe(name: Path) -> Path:
+    """Find a recipe by its file, or one of photochrom's own by its bare name.
+
+    Raises
+    ------
+    RecipeError
+        If there is none.
+    """
+    if name.suffix == ".toml" or len(name.parts) > 1:
+        return name
+    own = {f.stem: f for folder in (CHECKOUT, SHIPPED) for f in sorted(folder.glob("*.toml"))}
+    if name.name not in own:
+        close = get_close_matches(name.name, own, 1)
+        meant = f" Did you mean '{close[0]}'?" if close else ""
+        raise RecipeError(f"No recipe '{name}'.{meant} photochrom's own: {', '.join(own)}.")
+    return own[name.name]
+
+
+def read_recipe(path: Path, profile: str = "") -> Recipe:
     """Read a recipe.
 
     Parameters
     ----------
     path : Path
         A TOML file.
+    profile : str
+        Which of its profiles; 'here' where it has profiles and none is named.
 
     Returns
     -------
@@ -137,7 +249,8 @@ def read_recipe(path: Path) -> Recipe:
     Raises
     ------
     RecipeError
-        If the file cannot be read, or a key is unknown, missing or of the wrong type.
+        If the file cannot be read, has no such profile, or a key is unknown, missing or of the
+        wrong type.
     """
     try:
         table = tomllib.loads(path.read_text())
@@ -145,7 +258,33 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: is not TOML ({error}).") from error
-    return recipe_from_table(table, str(path))
+    return recipe_from_table(_with_profile(table, profile, str(path)), str(path))
+
+
+def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, Any]:
+    profiles = table.pop("profiles", {})
+    if not profile and not profiles:
+        return table
+    name, chain = profile or DEFAULT_PROFILE, []
+    while name:
+        if name not in profiles or name in chain:
+            raise RecipeError(
+                f"{where}: has no profile '{name}'. Its profiles: {', '.join(profiles) or 'none'}."
+            )
+        chain.append(name)
+        name = profiles[name].get("base", "")
+    for name in reversed(chain):
+        table = _laid_over(table, {k: v for k, v in profiles[name].items() if k != "base"})
+    return {**table, "profile": chain[0]}
+
+
+def _laid_over(table: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Merge tables key by key; anything else, lists too, is replaced."""
+    merged = dict(table)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _laid_over(merged[key], value) if both else value
+    return merged
 
 
 def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
@@ -155,6 +294,17 @@ def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
         raise RecipeError(
             f"{where}: needs at least one phase, each with pictures, size_px and batch above 0."
         )
+    choices = [
+        ("loss, kind", recipe.loss.kind, KINDS),
+        ("loss, distance", recipe.loss.distance, DISTANCES),
+        ("optimizer, kind", recipe.optimizer.kind, OPTIMIZERS),
+        *(("phases, learns", phase.learns, LEARNERS) for phase in recipe.phases),
+    ]
+    for what, value, known in choices:
+        if value not in known:
+            raise RecipeError(f"{where}, {what}: needs one of {', '.join(known)}; it is {value!r}.")
+    if recipe.critic is None and any(phase.learns != "network" for phase in recipe.phases):
+        raise RecipeError(f"{where}: a phase in which a critic learns needs the table [critic].")
     return recipe
 
 
@@ -194,6 +344,6 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-def network_config(kind: type[Any], recipe: Recipe) -> Any:
-    """Build the network's own configuration of a recipe; see `read_recipe` for errors."""
-    return _build(kind, recipe.config, f"recipe {recipe.name}, config")
+def network_config(kind: type[Any], table: dict[str, Any], where: str) -> Any:
+    """Build a network's own configuration; see `read_recipe` for errors."""
+    return _build(kind, table, where)

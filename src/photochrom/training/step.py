@@ -1,4 +1,4 @@
-"""What one training step of each network minimises."""
+"""What a training step of a network that gives a distribution over colours minimises."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ class Tensors:
     hint_ab: Tensor  # (N, 2, S, S)
     hint_mask: Tensor  # (N, 1, S, S)
     global_mask: Tensor  # (N, 2)
+    label: Tensor  # (N,), -1 where there is none
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> "Tensors":
@@ -30,8 +31,8 @@ class Tensors:
         lightness, ab, hint_ab, hint_mask = (
             torch.from_numpy(p).to(device).permute(0, 3, 1, 2) for p in planes
         )
-        wishes = torch.from_numpy(batch.global_mask).to(device)
-        return cls(lightness, ab, hint_ab, hint_mask, wishes)
+        wishes, label = (torch.from_numpy(v).to(device) for v in (batch.global_mask, batch.label))
+        return cls(lightness, ab, hint_ab, hint_mask, wishes, label)
 
 
 def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tensor, Tensor]:
@@ -63,13 +64,23 @@ def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tenso
     return torch.from_numpy(bins[kept]), torch.from_numpy(prior / prior.sum()).float()
 
 
+def prior_of(centres: Tensor, batches: Batches, sample: int = 4000) -> Tensor:
+    """Give the share of each colour of a palette in the training pictures; see `choose_bins`."""
+    total = np.zeros(len(centres))
+    for index in batches.draw(sample):
+        _, ab = validation_picture(batches.cache[index], 32)
+        indices, weights = soft_encode(ab.reshape(-1, 2), centres.numpy())
+        np.add.at(total, indices.ravel(), weights.ravel())
+    prior = np.clip(total / total.sum(), 1e-5, None)
+    return torch.from_numpy(prior / prior.sum()).float()
+
+
 def distribution_loss(
     network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
-    """Cross-entropy against softly encoded colours, and Huber on the expected colour.
+    """Judge a network that takes hints and wishes by its distribution; see `colour_terms`.
 
-    Zhang et al. 2016, equation 2, without the class rebalancing: the distribution stays
-    calibrated, and serves confidence, suggestions and hints; vividness is chosen afterwards.
+    A wish is the picture's own histogram or chroma.
 
     Parameters
     ----------
@@ -87,14 +98,13 @@ def distribution_loss(
     dict of str to tensor
         'loss', and for the log 'cross_entropy' and 'rmse' (of the expected ab, ab units).
     """
-    offset = int(torch.randint(loss.row_step, (1,), generator=random))
-    rows = slice(offset, None, loss.row_step)
-    truth = F.avg_pool2d(tensors.ab, 4)[:, :, rows].permute(0, 2, 3, 1)  # (N, h / step, w, 2)
+    rows = _rows(loss, random)
+    truth = _truth(tensors.ab, 4, rows)
     pictures, bins = truth.shape[0], network.centres.shape[0]
-    truth = truth.reshape(-1, 2)
-    indices, weights = soft_encode(truth, network.centres, sigma=loss.sigma)
+    flat = truth.reshape(-1, 2)
+    indices, weights = _encode(flat, network, loss)
     histogram = _histograms(indices[:, 0].reshape(pictures, -1), bins)
-    chroma = torch.linalg.vector_norm(truth, dim=1).reshape(pictures, -1).mean(1, keepdim=True)
+    chroma = torch.linalg.vector_norm(flat, dim=1).reshape(pictures, -1).mean(1, keepdim=True)
     logits = network.distribution(
         tensors.lightness,
         tensors.hint_ab,
@@ -102,18 +112,84 @@ def distribution_loss(
         torch.cat((histogram, chroma), 1),
         tensors.global_mask,
     )
-    logits = logits[:, :, rows].permute(0, 2, 3, 1).reshape(-1, bins)
-    logs = torch.log_softmax(logits.float(), dim=1)
-    cross_entropy = -(logs.gather(1, indices) * weights).sum(1).mean()
+    return colour_terms(logits[:, :, rows], flat, indices, weights, network, loss)
+
+
+def classification_loss(
+    network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
+) -> dict[str, Tensor]:
+    """Judge a network that takes lightness alone by its distribution; see `colour_terms`."""
+    rows = _rows(loss, random)
+    logits = network.distribution(tensors.lightness)
+    stride = tensors.ab.shape[-1] // logits.shape[-1]
+    flat = _truth(tensors.ab, stride, rows).reshape(-1, 2)
+    indices, weights = _encode(flat, network, loss)
+    return colour_terms(logits[:, :, rows], flat, indices, weights, network, loss)
+
+
+def _rows(loss: Loss, random: torch.Generator) -> slice:
+    return slice(int(torch.randint(loss.row_step, (1,), generator=random)), None, loss.row_step)
+
+
+def _truth(ab: Tensor, stride: int, rows: slice) -> Tensor:
+    """(N, 2, H, W) -> (N, h / step, w, 2)."""
+    return F.avg_pool2d(ab, stride)[:, :, rows].permute(0, 2, 3, 1)
+
+
+def _encode(flat: Tensor, network: Any, loss: Loss) -> tuple[Tensor, Tensor]:
+    return soft_encode(flat, network.centres, loss.neighbours, loss.sigma)
+
+
+def colour_terms(
+    logits: Tensor, truth: Tensor, indices: Tensor, weights: Tensor, network: Any, loss: Loss
+) -> dict[str, Tensor]:
+    """Cross-entropy against softly encoded colours, and Huber on the expected colour.
+
+    Zhang et al. 2016, equation 2. Without the class rebalancing the distribution stays
+    calibrated, and serves confidence, suggestions and hints; vividness is chosen afterwards.
+
+    Parameters
+    ----------
+    logits : tensor, (N, Q, h, w)
+    truth : tensor, (N * h * w, 2)
+        ab units.
+    indices, weights : tensors, (N * h * w, neighbours)
+        The truth's soft encoding.
+    network :
+        With its `centres` and `prior`.
+    loss : Loss
+        Weights and widths.
+
+    Returns
+    -------
+    dict of str to tensor
+        'loss', and for the log 'cross_entropy' and 'rmse' (of the expected ab, ab units).
+    """
+    logs = torch.log_softmax(logits.permute(0, 2, 3, 1).flatten(0, 2).float(), dim=1)
+    each = -(logs.gather(1, indices) * weights).sum(1)
+    cross_entropy = each.mean()
+    if loss.rebalance:
+        minimised = (each * rarity(network.prior, loss.rebalance)[indices[:, 0]]).mean()
+    else:
+        minimised = cross_entropy
     expected = logs.exp() @ network.centres
     huber = F.huber_loss(expected, truth, delta=10.0) / 10.0
     with torch.no_grad():
         rmse = F.mse_loss(expected, truth).sqrt()
     return {
-        "loss": cross_entropy + loss.huber * huber,
+        "loss": minimised + loss.huber * huber,
         "cross_entropy": cross_entropy.detach(),
         "rmse": rmse,
     }
+
+
+def rarity(prior: Tensor, share: float) -> Tensor:
+    """Weigh bins by their rarity, (Q,), so that the mean over the prior is 1.
+
+    Zhang et al. 2016, equation 4: the inverse of the prior mixed with the uniform distribution.
+    """
+    weights = 1 / (share * prior + (1 - share) / len(prior))
+    return weights / (weights * prior).sum()
 
 
 def _histograms(nearest: Tensor, bins: int) -> Tensor:

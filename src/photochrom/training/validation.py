@@ -1,15 +1,19 @@
 """Judge a network on pictures that it never sees, cheaply enough to do it often."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from photochrom.data.batches import Batch, Batches, validation_picture
 from photochrom.data.reveal import reveal_patches
+from photochrom.training.inputs import neutral_inputs
 from photochrom.training.recipe import Recipe
-from photochrom.training.step import Tensors, distribution_loss
+from photochrom.training.step import Tensors
 
 BATCH = 50
 HINTS = 10  # patches a picture in the judgement with hints
@@ -23,20 +27,25 @@ class Validation:
     ----------
     lightness : float32 array, (N, S, S)
     ab : float32 array, (N, S, S, 2)
+    score : str
+        Which of the scores decides which checkpoint is the best: the smallest.
     """
 
     lightness: np.ndarray
     ab: np.ndarray
+    score: str
 
     @classmethod
     def of(cls, batches: Batches, keys: frozenset[str], recipe: Recipe) -> "Validation":
         """Take the pictures with these keys, at the first phase's size."""
         cache, size_px = batches.cache, recipe.phases[0].size_px
+        score = score_name(recipe)
         indices = np.flatnonzero(np.isin(cache.keys, list(keys)))
         pairs = [validation_picture(cache[int(i)], size_px) for i in indices]
         if not pairs:
-            return cls(np.zeros((0, size_px, size_px)), np.zeros((0, size_px, size_px, 2)))
-        return cls(*(np.stack(column) for column in zip(*pairs, strict=True)))
+            return cls(np.zeros((0, size_px, size_px)), np.zeros((0, size_px, size_px, 2)), score)
+        lightness, ab = (np.stack(column) for column in zip(*pairs, strict=True))
+        return cls(lightness, ab, score)
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -53,26 +62,20 @@ class Validation:
         Returns
         -------
         dict of str to float
-            'cross_entropy' and 'rmse' (ab units) without hints; 'hinted_rmse' with ten patches.
+            The objective's 'loss', 'rmse' (of the expected ab, ab units) and, of a distribution,
+            'cross_entropy'; of a network that takes hints also 'hinted_rmse' with ten patches.
         """
-        weights = {k: v.clone() for k, v in run.network.state_dict().items()}
-        run.network.load_state_dict(run.average, strict=True)
-        plain, hinted = self._terms(run, 0), self._terms(run, HINTS)
-        run.network.load_state_dict(weights, strict=True)
-        return {
-            "cross_entropy": plain["cross_entropy"],
-            "rmse": plain["rmse"],
-            "hinted_rmse": hinted["rmse"],
-        }
+        with averaged(run):
+            scores = self._scores(run, 0)
+            if run.recipe.loss.kind == "distribution":
+                scores["hinted_rmse"] = self._scores(run, HINTS)["rmse"]
+        return scores
 
-    def _terms(self, run: Any, hints: int) -> dict[str, float]:
-        loss = replace(run.recipe.loss, row_step=1)
+    def _scores(self, run: Any, hints: int) -> dict[str, float]:
         sums: dict[str, float] = {}
         for start in range(0, len(self), BATCH):
             batch = self._batch(slice(start, start + BATCH), hints)
-            tensors = Tensors.of(batch, run.fabric.device)
-            terms = distribution_loss(run.wrapped, tensors, loss, torch.Generator())
-            for name, term in terms.items():
+            for name, term in _terms(run, Tensors.of(batch, run.fabric.device)).items():
                 power = 2 if name == "rmse" else 1
                 sums[name] = sums.get(name, 0.0) + float(term) ** power * len(batch.lightness)
         means = {name: total / len(self) for name, total in sums.items()}
@@ -84,4 +87,36 @@ class Validation:
         for number in range(len(lightness)):
             random = np.random.default_rng((part.start, number))
             reveal_patches(ab[number], hint_ab[number], mask[number], hints, random)
-        return Batch(lightness, ab, hint_ab, mask, np.zeros((len(ab), 2), np.float32))
+        wishes, label = np.zeros((len(ab), 2), np.float32), np.full(len(ab), -1)
+        return Batch(lightness, ab, hint_ab, mask, wishes, label)
+
+
+def score_name(recipe: Recipe) -> str:
+    """Name the score that decides which checkpoint of a recipe is the best."""
+    distributions = ("distribution", "classification")
+    return "cross_entropy" if recipe.loss.kind in distributions else "rmse"
+
+
+def _terms(run: Any, tensors: Tensors) -> dict[str, torch.Tensor]:
+    """Give the objective's terms, with the error of the painted ab where it does not give it."""
+    loss = replace(run.recipe.loss, row_step=1)
+    with run.fabric.autocast():
+        answer = run.objective(run.wrapped, tensors, loss, torch.Generator())
+        terms = {name: answer.terms[name] for name in answer.terms if name != "class"}
+        if "rmse" not in terms:
+            ab = run.network(*neutral_inputs(run.network, tensors.lightness)).ab.float()
+            truth = F.adaptive_avg_pool2d(tensors.ab, ab.shape[-2:])
+            terms["rmse"] = F.mse_loss(ab, truth).sqrt()
+    return terms
+
+
+@contextmanager
+def averaged(run: Any) -> Iterator[None]:
+    """Let a run's network be its moving average for a while, as it is when it colours."""
+    weights = {k: v.clone() for k, v in run.network.state_dict().items()}
+    training = run.network.training
+    run.network.load_state_dict(run.average, strict=True)
+    run.network.eval()
+    yield
+    run.network.load_state_dict(weights, strict=True)
+    run.network.train(training)

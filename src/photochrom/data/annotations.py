@@ -1,0 +1,71 @@
+"""Lists of pictures that show something, as MIR-FLICKR-25k has them.
+
+Huiskes and Lew, "The MIR Flickr Retrieval Evaluation", 2008: for each concept one text file, such
+as `bird.txt`, with one picture a line: its number (17 is im17.jpg) or its file name.
+"""
+
+import re
+from pathlib import Path
+
+from photochrom.errors import DataError
+
+_NUMBER = re.compile(r"(\d+)$")
+
+
+def read_annotations(folder: Path, labels: tuple[str, ...]) -> dict[str, str]:
+    """Read which pictures carry labels.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds a file LABEL.txt for each label.
+    labels : tuple of str
+        Of a picture in several lists the first counts.
+
+    Returns
+    -------
+    dict of str to str
+        Number or file name, to label.
+
+    Raises
+    ------
+    DataError
+        If a list is missing or empty.
+    """
+    found: dict[str, str] = {}
+    for label in labels:
+        file = folder / f"{label}.txt"
+        try:
+            lines = file.read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            known = ", ".join(sorted(f.stem for f in folder.glob("*.txt"))) or "none"
+            raise DataError(f"{file}: no readable list of that label. Lists: {known}.") from error
+        names = [_plain(line.strip()) for line in lines if line.strip()]
+        if not names:
+            raise DataError(f"{file}: the list of pictures is empty.")
+        found |= {name: label for name in names if name not in found}
+    return found
+
+
+def annotated_label(path: Path, annotations: dict[str, str]) -> str | None:
+    """Give a picture's label by its file name, its name without suffix, or the number it ends in.
+
+    Parameters
+    ----------
+    path : Path
+    annotations : dict of str to str
+        As `read_annotations` gives them.
+
+    Returns
+    -------
+    str or None
+        None if no list has the picture.
+    """
+    number = _NUMBER.search(path.stem)
+    names = (path.name, path.stem, *([_plain(number[1])] if number else []))
+    return next((annotations[name] for name in names if name in annotations), None)
+
+
+def _plain(name: str) -> str:
+    """Write a number without leading zeros, a name as it is."""
+    return str(int(name)) if name.isdecimal() else name

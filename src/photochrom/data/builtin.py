@@ -1,0 +1,64 @@
+"""Small data sets that are made here, so that training can be tried without any download."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from photochrom.errors import DataError, MissingExtraError
+
+PREFIX = "builtin:"
+# Photographs of scikit-image, public domain or CC0.
+PHOTOGRAPHS = ("astronaut", "cat", "coffee", "rocket")
+CROPS = 64  # of each photograph
+SMALLEST_PX, SIZE_PX = 96, 64
+
+
+def builtin(name: str, root: Path | None = None) -> Path:
+    """Make a built-in data set and give its folder.
+
+    Parameters
+    ----------
+    name : str
+        'builtin:tiny': 256 crops, 64 pixels wide, of four photographs.
+    root : Path, optional
+        Where it is written; `$XDG_CACHE_HOME/photochrom` or `~/.cache/photochrom` by default.
+
+    Returns
+    -------
+    Path
+        A folder of PNG files, one folder a photograph.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set.
+    MissingExtraError
+        If scikit-image, which brings the photographs, is not installed.
+    """
+    if name != f"{PREFIX}tiny":
+        raise DataError(f"No built-in data set '{name}'. There is: {PREFIX}tiny.")
+    try:
+        from skimage import data
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{name} needs scikit-image, which is not installed. "
+            "Run: pip install 'photochrom[train]'"
+        ) from error
+    from PIL import Image
+
+    base = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"
+    folder = base / "builtin-tiny"
+    for photograph in PHOTOGRAPHS:
+        target = folder / photograph
+        target.mkdir(parents=True, exist_ok=True)
+        pixels = Image.fromarray(getattr(data, photograph)())
+        random = np.random.default_rng(len(photograph))
+        for number in range(CROPS):
+            file = target / f"{number:03d}.png"
+            side = int(random.integers(SMALLEST_PX, min(pixels.size) + 1))
+            left, top = (int(random.integers(0, length - side + 1)) for length in pixels.size)
+            if not file.exists():
+                box = (left, top, left + side, top + side)
+                pixels.resize((SIZE_PX, SIZE_PX), Image.Resampling.LANCZOS, box).save(file)
+    return folder

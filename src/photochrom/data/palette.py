@@ -1,0 +1,218 @@
+"""A palette: the colours that a set of pictures uses most, found by k-means over ab.
+
+Source: the student system of the recipe `resnet50-palette`, which clusters the ab of a hundred
+pictures into 50 colours. Here mini-batches of pixels sampled from all pictures, in float ab, with
+a seed; the colours come in the order of how much they are used.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.color.difference import ciede2000
+from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import DataError, InvalidValueError, MissingExtraError
+
+Floats = NDArray[np.floating[Any]]
+Bytes = NDArray[np.uint8]
+
+SAMPLED_PIXELS = 1_000_000
+BATCH = 4096  # pixels a step of the mini-batch k-means sees
+CHUNK = 65_536  # pixels converted at once
+
+
+class Palette(NamedTuple):
+    """The colours of a palette, the most used first.
+
+    centres : float32 array, (K, 2), ab units
+    shares : float32 array, (K,), how much of the pictures is nearest to each; sums to 1
+    """
+
+    centres: Floats
+    shares: Floats
+
+
+class PaletteError(NamedTuple):
+    """How far pixels are moved by a palette: mean distance in ab units, and mean CIEDE2000."""
+
+    ab: float
+    ciede2000: float
+
+
+def import_cluster() -> Any:
+    """Give `sklearn.cluster`.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
+    try:
+        from sklearn import cluster
+    except ImportError as error:
+        raise MissingExtraError(
+            "k-means needs scikit-learn, which is not installed. "
+            "Run: pip install 'photochrom[train]'"
+        ) from error
+    return cluster
+
+
+def sample_pixels(
+    pictures: Iterable[Bytes], count: int = SAMPLED_PIXELS, seed: int = 0
+) -> NDArray[np.uint8]:
+    """Draw pixels from pictures, each pixel as likely as any other, in constant memory.
+
+    Every pixel is given a random number, and those with the smallest numbers stay; so of a later
+    picture only the few that can still stay are looked at.
+
+    Parameters
+    ----------
+    pictures : iterable of uint8 array, (H, W, 3)
+        sRGB; read once.
+    count : int
+        At most so many pixels; all of them where there are fewer.
+    seed : int
+
+    Returns
+    -------
+    uint8 array, (N, 3)
+        N <= `count`, in random order.
+
+    Raises
+    ------
+    DataError
+        If there is no picture.
+    """
+    random = np.random.default_rng(seed)
+    parts: list[tuple[Bytes, Floats]] = []
+    held, highest = 0, 1.0
+    for picture in pictures:
+        flat = picture.reshape(-1, 3)
+        drawn = int(random.binomial(len(flat), highest))
+        chosen = random.choice(len(flat), drawn, replace=False, shuffle=False)
+        parts.append((flat[chosen], random.uniform(0, highest, drawn)))
+        held += drawn
+        if held > 2 * count:
+            parts, held = [_smallest(parts, count)], count
+            highest = float(parts[0][1].max())
+    if not held:
+        raise DataError("Pixels are drawn from pictures, and there is no picture.")
+    return random.permutation(_smallest(parts, count)[0])
+
+
+def _smallest(parts: list[tuple[Bytes, Floats]], count: int) -> tuple[Bytes, Floats]:
+    pixels, numbers = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    if len(pixels) <= count:
+        return pixels, numbers
+    kept = np.argpartition(numbers, count - 1)[:count]
+    return pixels[kept], numbers[kept]
+
+
+def pixels_to_lab(pixels: Bytes) -> Floats:
+    """Convert uint8 sRGB (N, 3) to CIE L*a*b* (N, 3) float32, some at a time."""
+    parts = [pixels[at : at + CHUNK] for at in range(0, len(pixels), CHUNK)]
+    return np.concatenate([rgb_to_lab(part.astype(np.float32) / 255) for part in parts])
+
+
+def fit_palette(pictures: Iterable[Bytes], count: int, seed: int = 0) -> Palette:
+    """Find the palette of pictures.
+
+    Parameters
+    ----------
+    pictures : iterable of uint8 array, (H, W, 3)
+        sRGB, such as a PixelCache; up to a million of their pixels are looked at.
+    count : int
+        Colours in the palette, 1 or more.
+    seed : int
+        Of the pixels drawn and of the clustering.
+
+    Returns
+    -------
+    Palette
+        `centres` (K, 2) and `shares` (K,), the most used colour first.
+
+    Raises
+    ------
+    DataError
+        If there is no picture, or they have fewer different colours than the palette.
+    InvalidValueError
+        If `count` is below 1.
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
+    return palette_of(pixels_to_lab(sample_pixels(pictures, seed=seed))[:, 1:], count, seed)
+
+
+def palette_of(ab: Floats, count: int, seed: int = 0) -> Palette:
+    """Find the palette of sampled colours (N, 2) in ab units; else as `fit_palette`."""
+    if count < 1:
+        raise InvalidValueError(f"a palette needs 1 colour or more; {count} were asked for.")
+    different = len(np.unique(ab[: 100 * count], axis=0))
+    if different < count:  # the first thousands of a shuffled sample rarely repeat that much
+        different = len(np.unique(ab, axis=0))
+    if different < count:
+        raise DataError(
+            f"A palette of {count} colours needs pictures with as many; these have {different}."
+        )
+    kmeans = import_cluster().MiniBatchKMeans(
+        count, random_state=seed, batch_size=BATCH, n_init=3, max_iter=100
+    )
+    centres = kmeans.fit(ab).cluster_centers_
+    used = np.bincount(nearest_colours(ab, centres), minlength=count)
+    order = np.argsort(-used, kind="stable")
+    shares = used[order] / len(ab)
+    return Palette(centres[order].astype(np.float32), shares.astype(np.float32))
+
+
+def nearest_colours(ab: Floats, centres: Floats) -> NDArray[np.intp]:
+    """Give the index of the palette's nearest colour for each of (N, 2) colours, (N,)."""
+    import_cluster()
+    from sklearn.metrics import pairwise_distances_argmin
+
+    nearest: NDArray[np.intp] = pairwise_distances_argmin(ab, centres.astype(ab.dtype))
+    return nearest
+
+
+def palette_error(lab: Floats, centres: Floats) -> PaletteError:
+    """Measure what is lost when every pixel takes the palette's nearest colour.
+
+    Parameters
+    ----------
+    lab : float array, (N, 3)
+        CIE L*a*b*; lightness is kept.
+    centres : float array, (K, 2)
+        ab units.
+
+    Returns
+    -------
+    PaletteError
+        Means over the pixels.
+    """
+    taken = centres[nearest_colours(lab[:, 1:], centres)]
+    distance = np.linalg.norm(taken - lab[:, 1:], axis=-1).mean()
+    moved = np.concatenate([lab[:, :1], taken], axis=-1).astype(lab.dtype)
+    return PaletteError(float(distance), float(ciede2000(lab, moved).mean()))
+
+
+def recolour(rgb: Bytes, centres: Floats) -> Bytes:
+    """Give each pixel the palette's nearest colour, at its own lightness.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (H, W, 3)
+        sRGB.
+    centres : float array, (K, 2)
+        ab units.
+
+    Returns
+    -------
+    uint8 array, (H, W, 3)
+        Colours outside sRGB give up chroma, not lightness.
+    """
+    lab = pixels_to_lab(rgb.reshape(-1, 3))
+    lab[:, 1:] = centres[nearest_colours(lab[:, 1:], centres)]
+    coloured = np.round(255 * lab_to_rgb(lab).rgb)
+    return np.asarray(coloured, np.uint8).reshape(rgb.shape)

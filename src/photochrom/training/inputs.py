@@ -1,0 +1,41 @@
+"""Inputs of networks by the names that the exported graph gives them."""
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def input_names(network: Any) -> list[str]:
+    """Name what a network's `forward` takes, in order: its inputs in an exported graph."""
+    return list(inspect.signature(network.forward).parameters)
+
+
+def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
+    """Give what a network needs to colour without anybody's wishes.
+
+    Parameters
+    ----------
+    network : Module
+    lightness : tensor, (N, 1, H, W)
+        L* in [0, 100].
+
+    Returns
+    -------
+    tuple of tensor
+        In `forward`'s order; the picture's own style, no hints, the plain mean.
+    """
+    pictures, _, height, width = lightness.shape
+    bins = network.centres.shape[0] if hasattr(network, "centres") else 0
+    neutral = {
+        "lightness": lightness,
+        "style": lightness,
+        "hint_ab": torch.zeros(pictures, 2, height, width),
+        "hint_mask": torch.zeros(pictures, 1, height, width),
+        "histogram": torch.zeros(pictures, bins + 1),
+        "global_mask": torch.zeros(pictures, 2),
+        "temperature": torch.ones(1),
+        "rebalance": torch.zeros(1),
+    }
+    return tuple(neutral[name].to(lightness.device) for name in input_names(network))

@@ -1,0 +1,318 @@
+"""The study as an ASGI application: who takes part, what is shown next, one vote a trial.
+
+The server decides the order and keeps to itself which picture is real: neither an address, a name,
+a header nor an answer tells, but for the practice, after the vote.
+"""
+
+import math
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from photochrom import __version__
+from photochrom.errors import InvalidValueError
+from photochrom.web.app import PAGE as HOUSE
+from photochrom.web.guard import LOOPBACK_NAMES, BodyLimits, Guard
+from photochrom.web.limits import Limits
+from photochrom.web.problems import Problem, install_problems, problem_response
+from photochrom.web.turing.order import Trial, trials_of
+from photochrom.web.turing.study import Study
+from photochrom.web.turing.votes import Vote, Votes
+
+PAGE = Path(__file__).parent / "page"
+ID = re.compile(r"[A-Za-z0-9_-]{22}")
+ID_BYTES = 16
+BODY_BYTES = 2000
+AHEAD = 2  # the trial that is asked, and the next one, which the page loads meanwhile
+MOST_SECONDS = 60.0
+THOUGHT_SECONDS = 2.0  # about, for an answer
+MOST_MS = 86_400_000.0
+REMEMBERED = 1000  # participants whose order is kept in memory
+
+Milliseconds = Annotated[float, Field(ge=0, le=MOST_MS, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How pairs are shown, and to how many people.
+
+    Attributes
+    ----------
+    seconds, gap_seconds : float
+        Of each picture; of the empty gray before, between and after.
+    most_participants : int
+        Who comes later is turned away.
+
+    Raises
+    ------
+    InvalidValueError
+        If one is outside its range.
+    """
+
+    seconds: float = 1.0
+    gap_seconds: float = 0.5
+    most_participants: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds <= MOST_SECONDS or not 0 <= self.gap_seconds <= MOST_SECONDS:
+            raise InvalidValueError(
+                f"--seconds needs more than 0, --gap 0 or more, both at most {MOST_SECONDS:g}; "
+                f"they are {self.seconds} and {self.gap_seconds}."
+            )
+        if self.most_participants < 1:
+            raise InvalidValueError(
+                f"--max-participants needs 1 or more; it is {self.most_participants}."
+            )
+
+
+class AboutAnswer(BaseModel):
+    """What taking part means."""
+
+    trials: int
+    minutes: int
+    size_px: int
+    seconds: float
+    gap_seconds: float
+
+
+class ProgressAnswer(BaseModel):
+    """Where a participant stands."""
+
+    participant: str
+    answered: int
+
+
+class TrialAnswer(BaseModel):
+    """A pair, and nothing of what it is; checks look like all others."""
+
+    trial: int
+    practice: bool
+    number: int
+    of: int
+    pictures: tuple[str, str]
+
+
+class VoteWish(BaseModel):
+    """An answer, and how long the pictures were really seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    real: Literal[1, 2]
+    shown_ms: tuple[Milliseconds, Milliseconds]
+    answer_ms: Milliseconds
+
+
+class VoteAnswer(BaseModel):
+    """That the vote counts; `right` in the practice alone."""
+
+    right: bool | None
+
+
+class Desk:
+    """What the routes need: the study, its votes, and each participant's order."""
+
+    def __init__(self, study: Study, votes: Votes, showing: Showing) -> None:
+        self.study, self.votes, self.showing = study, votes, showing
+        self.trials: Callable[[str], list[Trial]] = lru_cache(REMEMBERED)(
+            lambda participant: trials_of(study, participant)
+        )
+
+    def about(self) -> AboutAnswer:
+        """Tell what taking part means."""
+        trials, showing = self.study.trials, self.showing
+        each = 2 * showing.seconds + 3 * showing.gap_seconds + THOUGHT_SECONDS
+        return AboutAnswer(
+            trials=trials,
+            minutes=math.ceil(trials * each / 60),
+            size_px=self.study.size_px,
+            seconds=showing.seconds,
+            gap_seconds=showing.gap_seconds,
+        )
+
+    def answered(self, participant: str) -> int:
+        """Count a participant's votes.
+
+        Raises
+        ------
+        Problem
+            404 if nobody has that id.
+        """
+        answered = self.votes.answered(participant) if ID.fullmatch(participant) else None
+        if answered is None:
+            raise Problem(404, "This study has no such participant. Begin anew.")
+        return answered
+
+    def trial(self, participant: str, number: int) -> Trial:
+        """Give a trial that may be seen now.
+
+        Raises
+        ------
+        Problem
+            404 if there is no such participant or trial, 409 if it is over or its time has not
+            come.
+        """
+        answered, trials = self.answered(participant), self.trials(participant)
+        if not 1 <= number <= len(trials):
+            raise Problem(404, f"There are the trials 1 to {len(trials)}; there is no {number}.")
+        if number <= answered:
+            raise Problem(409, f"Trial {number} has its vote already. The next is {answered + 1}.")
+        if number > answered + AHEAD:
+            raise Problem(409, f"Trial {number} comes later. The next is {answered + 1}.")
+        return trials[number - 1]
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+At = Annotated[Desk, Depends(_desk)]
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/study")
+def about(desk: At) -> AboutAnswer:
+    """Tell what taking part means."""
+    return desk.about()
+
+
+@router.post("/participants", status_code=201)
+def begin(desk: At) -> ProgressAnswer:
+    """Take part."""
+    if desk.votes.count_participants() >= desk.showing.most_participants:
+        raise Problem(403, "This study has all the participants that it needs. Thank you.")
+    participant = secrets.token_urlsafe(ID_BYTES)
+    desk.votes.add_participant(participant)
+    return ProgressAnswer(participant=participant, answered=0)
+
+
+@router.get("/participants/{participant}")
+def progress(participant: str, desk: At) -> ProgressAnswer:
+    """Tell where a participant stands, so that a reload goes on."""
+    return ProgressAnswer(participant=participant, answered=desk.answered(participant))
+
+
+@router.get("/participants/{participant}/trials/{number}")
+def trial(participant: str, number: int, desk: At) -> TrialAnswer:
+    """Describe a pair."""
+    practice = desk.trial(participant, number).part == "practice"
+    trials = desk.trials(participant)
+    practised = sum(each.part == "practice" for each in trials)
+    base = f"/v1/participants/{participant}/trials/{number}/pictures"
+    return TrialAnswer(
+        trial=number,
+        practice=practice,
+        number=number if practice else number - practised,
+        of=practised if practice else len(trials) - practised,
+        pictures=(f"{base}/1", f"{base}/2"),
+    )
+
+
+@router.get("/participants/{participant}/trials/{number}/pictures/{place}", response_class=Response)
+def picture(participant: str, number: int, place: Literal["1", "2"], desk: At) -> Response:
+    """Give the first or the second picture of a pair."""
+    name = desk.trial(participant, number).files[int(place) - 1]
+    # The bytes alone: a file's time or tag would be the same at its next showing.
+    return Response((desk.study.folder / name).read_bytes(), media_type="image/png")
+
+
+@router.post("/participants/{participant}/trials/{number}/vote", status_code=201)
+def vote(participant: str, number: int, wish: VoteWish, desk: At) -> VoteAnswer:
+    """Count a vote, once."""
+    shown = desk.trial(participant, number)
+    if number != desk.answered(participant) + 1:
+        raise Problem(409, f"Trial {number} comes later.")
+    counted = Vote(
+        participant,
+        number,
+        shown.part,
+        shown.key,
+        shown.method,
+        shown.real,
+        wish.real,
+        wish.real != shown.real,
+        desk.showing.seconds * 1000,
+        *wish.shown_ms,
+        wish.answer_ms,
+    )
+    if not desk.votes.add(counted):
+        raise Problem(409, f"Trial {number} has its vote already.")
+    return VoteAnswer(right=wish.real == shown.real if shown.part == "practice" else None)
+
+
+def create_app(
+    study: Study,
+    votes_url: str,
+    showing: Showing = Showing(),
+    *,
+    hosts: Iterable[str] = LOOPBACK_NAMES,
+    any_address: bool = False,
+) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    study : Study
+    votes_url : str
+        As for `Votes`.
+    showing : Showing
+    hosts : iterable of str
+        Names by which it may be asked for.
+    any_address : bool
+        Whether it may also be asked for by any IP address.
+
+    Returns
+    -------
+    FastAPI
+        Lets go of the database at its end.
+
+    Raises
+    ------
+    InvalidValueError, MissingExtraError, DataError
+        If the votes cannot be opened.
+    """
+    votes = Votes(votes_url, study.id)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            votes.close()
+
+    app = FastAPI(
+        title="photochrom study",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        middleware=[
+            Middleware(Guard, hosts=hosts, any_address=any_address, api_key=None),
+            Middleware(BodyLimits, limits=Limits(upload_bytes=BODY_BYTES, json_bytes=BODY_BYTES)),
+        ],
+    )
+    app.state.desk = Desk(study, votes, showing)
+    install_problems(app)
+    app.add_exception_handler(SQLAlchemyError, _of_database)
+    app.include_router(router)
+    app.mount("/page/house", StaticFiles(directory=HOUSE), name="house")  # its tones and type
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), response_model=None)
+    return app
+
+
+async def _of_database(request: Request, error: Exception) -> Response:
+    return problem_response(Problem(503, "The vote could not be kept. Try again in a moment."))

@@ -1,0 +1,110 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from photochrom.errors import DataError
+from photochrom.evaluation import ledger
+from photochrom.evaluation.report import to_json
+from photochrom.evaluation.results import Evaluation
+
+
+@pytest.fixture
+def run(tmp_path, evaluation):
+    """A run's folder, as training and `photochrom evaluate` leave it."""
+    folder = tmp_path / "runs" / "tint"
+    folder.mkdir(parents=True)
+    (folder / "recipe.json").write_text(
+        json.dumps({"name": "tinted", "network": "tint", "data": {}})
+    )
+    (folder / "log.csv").write_text("step,pictures,minutes,loss\n5,160,0.5,3\n10,320,1.25,2\n")
+    (folder / "results.json").write_text(to_json(evaluation))
+    return folder
+
+
+def test_a_run_says_who_it_is_and_how_long_it_was_trained(run):
+    assert ledger.read_run(run) == ledger.Entry("tinted", "tint", None, 1.25, 320)
+
+
+def test_what_was_never_trained_has_no_minutes(run):
+    (run / "log.csv").unlink()
+    assert ledger.read_run(run).minutes is None
+
+
+def test_the_rows_of_an_evaluation_become_records(run, evaluation):
+    (found,) = ledger.read_evaluations(run)
+    names = [entry.name for entry in ledger.with_scores(ledger.read_run(run), found)]
+    assert names == ["gray", "mean-colour", "oracle-mean", "tinted"]
+    scores = ledger.with_scores(ledger.read_run(run), found)[-1].evaluations["photographs"]
+    assert (scores.data, scores.gray, scores.pictures) == ("three.parquet", "lightness", 3)
+    ratio = evaluation.rows[3].estimates["ratio"]
+    assert scores.metrics["ratio"] == pytest.approx(list(ratio), rel=1e-5)
+
+
+def test_several_readings_of_one_network_are_told_apart(evaluation):
+    twice = [
+        {**record, "name": name}
+        for record in evaluation.records
+        for name in ([record["name"], "argmax"] if record["name"] == "tint" else [record["name"]])
+    ]
+    found = ledger.with_scores(ledger.Entry("tint"), Evaluation(twice, resamples=5))
+    assert [entry.name for entry in found[3:]] == ["tint", "tint (argmax)"]
+
+
+def test_a_record_is_written_and_read_back_and_keeps_what_is_not_said_again(tmp_path, entries):
+    for entry in entries:
+        ledger.save_entry(entry, tmp_path)
+    path = ledger.save_entry(ledger.Entry("tinted", minutes=50.0), tmp_path)
+    assert path.name == "tinted.json"
+    found = {entry.name: entry for entry in ledger.read_entries(tmp_path)}
+    assert found["tinted"] == replace(entries[-1], minutes=50.0)
+    assert found["gray"] == entries[0]
+    assert len(path.read_text().splitlines()) < 70  # one line a metric
+
+
+def test_a_name_becomes_a_file_name(tmp_path):
+    path = ledger.save_entry(ledger.Entry("ResNet 50 / palette (K=50)"), tmp_path)
+    assert path.name == "resnet-50-palette-k-50.json"
+
+
+def test_references_of_other_pictures_are_refused(tmp_path, entries):
+    gray = entries[0]
+    ledger.save_entry(gray, tmp_path)
+    ledger.save_entry(gray, tmp_path)
+    scores = gray.evaluations["photographs"]
+    other = replace(gray, evaluations={"photographs": replace(scores, pictures=100)})
+    with pytest.raises(DataError, match="need the same pictures; 'gray' .* now .* on 100 of three"):
+        ledger.save_entry(other, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("recipe.json", "{}", "needs the key 'name'"),
+        ("recipe.json", "[]", "needs one JSON object; it is a list"),
+        ("recipe.json", "{", "is not JSON"),
+        ("log.csv", "step,loss\n1,2\n", "needs the columns 'minutes' and 'pictures'"),
+        ("log.csv", "pictures,minutes\n", "and a line"),
+    ],
+)
+def test_a_damaged_run_is_named(run, file, text, said):
+    (run / file).write_text(text)
+    with pytest.raises(DataError, match=f"{file}.*{said}"):
+        ledger.read_run(run)
+
+
+def test_a_run_that_was_not_evaluated_is_told_how(run):
+    (run / "results.json").write_text("{}")
+    with pytest.raises(DataError, match=r"results\.json: is not an evaluation"):
+        ledger.read_evaluations(run)
+    (run / "results.json").unlink()
+    with pytest.raises(DataError, match="Run: photochrom evaluate"):
+        ledger.read_evaluations(run)
+
+
+def test_damaged_or_missing_records_are_named(tmp_path):
+    with pytest.raises(DataError, match="Run: photochrom report collect"):
+        ledger.read_entries(tmp_path)
+    (tmp_path / "x.json").write_text('{"name": "x", "evaluations": {}, "beauty": 1}')
+    with pytest.raises(DataError, match=r"x\.json: is not a record of a run \(.*beauty"):
+        ledger.read_entries(tmp_path)
