@@ -14,6 +14,11 @@ def test_every_method_is_documented(name):
     assert f"| `{name}` |" in (ROOT / "docs" / "methods.md").read_text()
 
 
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda r: r.stem)
+def test_every_recipe_is_documented(recipe):
+    assert f"`{recipe.stem}`" in (ROOT / "docs" / "workbench.md").read_text()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_every_link_to_a_file_leads_somewhere(document):
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):

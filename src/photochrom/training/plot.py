@@ -17,7 +17,7 @@ def plot_log(folder: Path) -> None:
         if not file.exists():
             continue
         with file.open() as lines:
-            rows = [row for row in csv.DictReader(lines) if row.get("loss")]
+            rows = [r for r in csv.DictReader(lines) if r.get("loss") and r.get("epochs")]
         axes.plot(
             [float(row["epochs"]) for row in rows],
             [float(row["loss"]) for row in rows],
