@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.conftest import drawn_picture
@@ -20,7 +22,7 @@ def cache(picture_folder, tmp_path_factory):
 
 def test_a_batch_is_a_function_of_seed_and_step(cache):
     one, two = (Batches(cache, FULL, 7, frozenset()) for _ in range(2))
-    for name in ("lightness", "ab", "hint_ab", "hint_mask", "global_mask"):
+    for name in ("lightness", "ab", "hint_ab", "hint_mask", "global_mask", "label"):
         assert np.array_equal(
             getattr(one.batch(5, 32, 4), name), getattr(two.batch(5, 32, 4), name)
         )
@@ -96,3 +98,26 @@ def test_a_revealed_patch_shows_its_mean_colour_and_nothing_else():
     reveal_patches(ab, hint_ab, mask, 1, np.random.default_rng(4))
     assert np.allclose(hint_ab[mask == 1], ab[mask == 1].mean(axis=0), atol=1e-4)
     assert not hint_ab[mask == 0].any()
+
+
+@pytest.mark.parametrize(("never", "label"), [("discs", 1), ("dots", 0)])
+def test_a_pictures_label_is_the_number_of_its_class(cache, never, label):
+    recipe = DataRecipe(source_weights={never: 0.0})  # its class is known and not drawn
+    batches = Batches(cache, recipe, 1, frozenset())
+    assert list(batches.classes) == ["discs", "dots"]
+    given = batches.batch(0, 32, 6).label
+    assert given.dtype == np.int64
+    assert list(given) == [label] * 6
+
+
+def test_classes_are_those_of_the_pictures_trained_on(cache):
+    batches = Batches(cache, DataRecipe(leave_out=("discs",)), 1, frozenset())
+    assert list(batches.classes) == ["dots"]
+    assert set(batches.batch(0, 32, 6).label) == {0}
+
+
+def test_a_picture_without_a_label_has_no_class(cache):
+    half = np.where(cache.sources == "dots", "", cache.labels)
+    batches = Batches(replace(cache, labels=half), DataRecipe(), 1, frozenset())
+    assert list(batches.classes) == ["discs"]
+    assert set(batches.batch(0, 32, 30).label) == {-1, 0}

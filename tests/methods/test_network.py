@@ -1,4 +1,5 @@
 import hashlib
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +37,46 @@ def test_a_prediction_has_its_shapes_types_and_ranges(method):
     assert prediction.confidence.min() >= 0
     assert prediction.confidence.max() <= 1
     assert method.predict(PLAIN).distribution is None
+
+
+@pytest.fixture(scope="module")
+def mirrored(exported_network, tmp_path_factory):
+    """Describe the same network as one that colours the mirror image as well."""
+    table = json.dumps(replace(exported_network.info, mirrored=True).to_table())
+    target = tmp_path_factory.mktemp("mirrored") / "mirrored.onnx"
+    return NetworkMethod(described_as(exported_network.path, target, table), threads=1)
+
+
+def wished():
+    """Ask for colours on one side, a histogram, a chroma and the distribution."""
+    mask = np.zeros((64, 96), np.float32)
+    mask[20:28, 60:80] = 1
+    hints = Hints(mask[..., None] * np.array([50, -20], np.float32), mask)
+    histogram = np.eye(20, dtype=np.float32)[3]
+    return replace(PLAIN, hints=hints, histogram=histogram, chroma=30.0, distribution=True)
+
+
+def turned(request):
+    """Mirror a request."""
+    hints = request.hints and Hints(request.hints.ab[:, ::-1], request.hints.mask[:, ::-1])
+    return replace(request, lightness=request.lightness[:, ::-1], hints=hints)
+
+
+@pytest.mark.parametrize("request_", [PLAIN, wished()], ids=["plain", "wished"])
+def test_a_mirrored_method_does_not_mind_the_side(method, mirrored, request_):
+    assert mirrored.info.mirrored
+    assert not method.info.mirrored
+    here, there = mirrored.predict(request_), mirrored.predict(turned(request_))
+    one, other = method.predict(request_), method.predict(turned(request_))
+    assert np.abs(one.ab - other.ab[:, :, ::-1]).max() > 0.5
+    np.testing.assert_allclose(here.ab, there.ab[:, :, ::-1], atol=1e-3)
+    np.testing.assert_allclose(here.ab, (one.ab + other.ab[:, :, ::-1]) / 2, atol=1e-2)
+    both = (one.confidence + other.confidence[:, ::-1]) / 2
+    np.testing.assert_allclose(here.confidence, both, atol=1e-3)
+    assert here.ab.shape == one.ab.shape
+    if request_.distribution:
+        logits = (one.distribution + other.distribution[..., ::-1]) / 2
+        np.testing.assert_allclose(here.distribution, logits, atol=1e-2)
 
 
 def test_the_same_request_gives_the_same_colours(method):

@@ -16,6 +16,8 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import CheckpointError, WeightsError
 from photochrom.methods.method import Hints, MethodInfo, Request
 from photochrom.methods.network import NetworkMethod
+from photochrom.networks.fusion import Config as FusionConfig
+from photochrom.networks.fusion import Fusion
 from photochrom.networks.photochrom import Config, Photochrom
 from photochrom.training.checkpoint import initial_weights, save_atomically, table_of
 from photochrom.training.export import export, export_network, weights_of
@@ -120,6 +122,30 @@ def test_the_file_gives_what_torch_gives(
 def test_every_wish_reaches_the_graph(method, wishes):
     plain = method.predict(request_of(64, 96, {})).ab
     assert np.abs(method.predict(request_of(64, 96, WISHES[wishes])).ab - plain).max() > 0.5
+
+
+def test_another_pictures_style_reaches_the_graph_at_its_own_size(tmp_path):
+    torch.manual_seed(0)
+    network = Fusion(FusionConfig(width=0.05, classes=2, global_px=32)).eval()
+    with torch.no_grad():  # colours as wide as a trained network's
+        network.fuse_overall.weight.mul_(40)
+        network.colour[6].weight.mul_(40)
+    path = tmp_path / "fusion.onnx"
+    info = export_network(network, Recipe("x", "fusion", (Phase(1),)), path)
+    tolerance = TOLERANCES["weights before they were stored as float16"]["ab"]
+    assert info.accepts == ("reference",)
+    method, plain = NetworkMethod(path, threads=1), request_of(64, 96, {})
+    reference = rgb_to_lab(drawn_picture(7, 50, 41) / 255.0).astype(np.float32)
+    for style, request in (
+        (plain.lightness, plain),
+        (reference[..., 0], replace(plain, reference=reference)),
+    ):
+        with torch.no_grad():
+            given = (torch.from_numpy(p)[None, None] for p in (plain.lightness, style))
+            expected = network(*given).ab[0].permute(1, 2, 0).numpy()
+        np.testing.assert_allclose(method.predict(request).ab[0], expected, atol=tolerance)
+    own, lent = (method.predict(r).ab for r in (plain, replace(plain, reference=reference)))
+    assert np.abs(own - lent).max() > 4 * tolerance
 
 
 def test_the_batch_of_the_graph_is_free(exported_network):

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from photochrom.data.batches import Batches, DataRecipe
 from photochrom.data.cache import open_cache
 from photochrom.errors import CheckpointError, DataError, TrainingDivergedError
+from photochrom.training import loop
 from photochrom.training.checkpoint import network_of, read_checkpoint, table_of
 from photochrom.training.loop import (
+    for_epochs,
+    held_out,
     phase_at,
     pictures_before,
     rate_at,
@@ -25,7 +28,14 @@ from photochrom.training.loop import (
     total_steps,
     train,
 )
-from photochrom.training.recipe import Loss, Optimizer, Phase, Recipe, recipe_from_table
+from photochrom.training.recipe import (
+    Critic,
+    Loss,
+    Optimizer,
+    Phase,
+    Recipe,
+    recipe_from_table,
+)
 from photochrom.training.step import Tensors, distribution_loss
 
 SHAPE = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
@@ -47,6 +57,17 @@ LEARNING = replace(  # one picture, learnt by heart
     loss=Loss(sigma=1.0),  # so narrow that the truth itself costs nearly nothing
     optimizer=Optimizer(rate=1e-2, encoder_rate=1e-2, warmup=10, ema_half_life=10),
     validate_every=80,
+)
+
+PAINTER = Recipe(
+    name="painter",
+    network="dcgan",
+    phases=(Phase(1000, 32, 2), Phase(3000, 32, 2, learns="both")),
+    config={"channels": (8, 8, 8)},
+    critic=Critic("dcgan-critic", config={"channels": (8, 8, 8), "dense": 8}),
+    loss=Loss("regression", distance="l1"),
+    optimizer=Optimizer(warmup=1),
+    precision="32-true",
 )
 
 
@@ -109,6 +130,31 @@ def test_steps_walk_through_the_phases_and_count_the_pictures(phases):
     assert seen[0] == 0
     assert [b - a for a, b in pairwise(seen)] == [phase.batch for phase in walked]
     assert recipe.pictures <= seen[-1] < recipe.pictures + sum(p.batch for p in phases)
+
+
+@given(PHASES, st.integers(1, 3000))
+def test_a_new_run_of_some_epochs_keeps_the_shares_of_its_phases(phases, pictures):
+    recipe = replace(RECIPE, phases=tuple(phases))
+    scaled = for_epochs(recipe, 0, pictures)
+    assert abs(scaled.pictures - pictures) <= len(phases)
+    for phase, ours in zip(phases, scaled.phases, strict=True):
+        assert replace(ours, pictures=phase.pictures) == phase
+        assert abs(ours.pictures / pictures - phase.pictures / recipe.pictures) <= 1 / pictures
+    assert replace(scaled, phases=recipe.phases) == recipe
+
+
+@given(PHASES, st.integers(1, 300), st.data())
+def test_epochs_of_a_resumed_run_come_after_what_came_before(phases, pictures, data):
+    recipe = replace(RECIPE, phases=tuple(phases))
+    step = data.draw(st.integers(1, total_steps(recipe)))
+    longer = for_epochs(recipe, step, pictures)
+    assert pictures_before(longer, step) == pictures_before(recipe, step)
+    for before in range(step):
+        ours, theirs = phase_at(longer, before), phase_at(recipe, before)
+        assert replace(ours, pictures=0) == replace(theirs, pictures=0)
+    last = replace(phase_at(recipe, step - 1), pictures=pictures)
+    assert {phase_at(longer, step), longer.phases[-1]} == {last}
+    assert total_steps(longer) == step + steps_in(last)
 
 
 def test_the_rate_rises_stays_and_falls_to_zero():
@@ -263,3 +309,104 @@ def test_an_interrupt_ends_the_step_and_leaves_a_run_that_resumes(
     assert 1 <= stopped < 50_000
     read = recipe_from_table(json.loads(table), "argument")
     assert run(read, tmp_path / "run", resume=True, stop_after=1)["step"] == stopped + 1
+
+
+def test_epochs_count_the_pictures_first_of_a_new_run_then_of_a_resumed_one(run, tmp_path):
+    folder = tmp_path / "run"
+    assert run(PAINTER, folder, epochs=2)["step"] == 11  # 5 and 15 pictures, two a step
+    resumed = run(PAINTER, folder, epochs=1, resume=True)
+    assert resumed["step"] == 16
+    told = [(p["pictures"], p["learns"]) for p in resumed["recipe"]["phases"]]
+    assert told == [(6, "network"), (16, "both"), (10, "both")]
+    begun = run(PAINTER, tmp_path / "other", epochs=2, stop_after=8)
+    assert begun["step"] == 8
+    stopped = run(PAINTER, tmp_path / "other", epochs=1, resume=True)["recipe"]["phases"]
+    assert [p["pictures"] for p in stopped] == [6, 10, 10]
+
+
+def test_painter_and_critic_resume_as_if_nothing_had_happened(run, tmp_path):
+    straight = run(PAINTER, tmp_path / "straight", epochs=2)
+    run(PAINTER, tmp_path / "resumed", epochs=2, stop_after=7)
+    scaled = replace(PAINTER, phases=(Phase(5, 32, 2), Phase(15, 32, 2, learns="both")))
+    resumed = run(scaled, tmp_path / "resumed", resume=True)
+    assert differing({**straight, "seconds": 0}, {**resumed, "seconds": 0}) == []
+
+
+@pytest.mark.parametrize("stay_below", [0.0, math.inf])
+def test_the_painter_waits_for_its_critic(run, tmp_path, stay_below):
+    critic = replace(PAINTER.critic, stay_below=stay_below)
+    recipe = replace(PAINTER, critic=critic, phases=(Phase(8, 32, 2, learns="both"),))
+    before = run(recipe, tmp_path / "run", stop_after=0)
+    after = run(recipe, tmp_path / "run", resume=True)
+    name = "head.weight"
+    assert torch.equal(before["network"][name], after["network"][name]) == (stay_below == 0)
+    assert differing(before["critic"]["network"], after["critic"]["network"]) != []
+
+
+def test_alone_a_critic_leaves_the_painter_as_it_is(run, tmp_path):
+    recipe = replace(PAINTER, phases=(Phase(8, 32, 2, learns="critic"),))
+    before = run(recipe, tmp_path / "run", stop_after=0)
+    after = run(recipe, tmp_path / "run", resume=True)
+    assert differing(before["network"], after["network"]) == []
+    assert differing(before["critic"]["network"], after["critic"]["network"]) != []
+
+
+def test_the_log_gains_columns_and_keeps_those_it_had(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "LOG_EVERY", 2)
+    phases = tuple(Phase(4, 32, 2, learns=who) for who in ("network", "critic", "both"))
+    run(replace(PAINTER, phases=phases), tmp_path / "run")
+    first, second, third = rows(tmp_path / "run" / "log.csv")
+    assert [row["pictures"] for row in (first, second, third)] == ["4", "8", "12"]
+    assert float(first["epochs"]) == pytest.approx(4 / 10)
+    assert first["loss"] and not first["critic"] and not first["adversarial"]
+    assert second["critic"] and not second["loss"] and not second["adversarial"]
+    assert third["loss"] and third["critic"] and third["adversarial"]
+    assert all(row["rate"] and row["pictures_per_second"] for row in (first, second, third))
+
+
+@pytest.fixture(scope="module")
+def one_key(picture_folder):
+    return frozenset([str(min(picture_folder.rglob("*.png")))])
+
+
+def test_patience_ends_a_run_that_gets_no_better(run, one_key, tmp_path):
+    still = Optimizer(rate=0.0, encoder_rate=0.0)
+    phases = (Phase(40, 32, 2),)
+    recipe = replace(RECIPE, phases=phases, optimizer=still, validate_every=4, patience=2)
+    said = []
+    ended = run(recipe, tmp_path / "run", validation_keys=one_key, report=said.append)
+    assert (ended["step"], ended["worse"]) == (6, 2)
+    assert said[-1].startswith("No better score in 2 validations")
+    assert read_checkpoint(tmp_path / "run" / "best.pt")["step"] == 2
+
+
+def test_patience_does_not_count_while_the_critic_learns_alone(run, one_key, tmp_path):
+    phases = (Phase(2, 32, 2), Phase(6, 32, 2, learns="critic"))
+    recipe = replace(PAINTER, phases=phases, validate_every=2, patience=1)
+    assert run(recipe, tmp_path / "run", validation_keys=one_key)["step"] == 4
+
+
+def test_the_pictures_held_out_are_a_share_that_the_seed_draws(picture_folder, cache):
+    pixels = open_cache(picture_folder, cache)
+    recipe = replace(RECIPE, data=DataRecipe(hold_out=0.3))
+    keys = held_out(pixels, recipe)
+    assert len(keys) == 3
+    assert keys < set(pixels.keys)
+    assert held_out(pixels, recipe) == keys
+    assert len({held_out(pixels, replace(recipe, seed=seed)) for seed in range(9)}) > 3
+    assert held_out(pixels, replace(recipe, data=DataRecipe())) == frozenset()
+
+
+def test_nothing_is_held_out_of_a_source_left_out(picture_folder, cache):
+    data = DataRecipe(hold_out=0.5, leave_out=("discs",))
+    keys = held_out(open_cache(picture_folder, cache), replace(RECIPE, data=data))
+    assert len(keys) == 2
+    assert all("dots" in key for key in keys)
+
+
+def test_the_pictures_held_out_are_judged_on_and_never_trained_on(run, tmp_path):
+    recipe = replace(RECIPE, data=replace(WISHES, hold_out=0.3), phases=(Phase(2, 32, 2),))
+    run(recipe, tmp_path / "run")
+    assert len((tmp_path / "run" / "validation-keys.txt").read_text().splitlines()) == 3
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["pictures"] == 7
+    assert len(rows(tmp_path / "run" / "validation.csv")) == 1

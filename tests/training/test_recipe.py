@@ -6,7 +6,13 @@ import pytest
 
 from photochrom.errors import RecipeError
 from photochrom.networks import network
-from photochrom.training.recipe import Recipe, network_config, read_recipe, recipe_from_table
+from photochrom.training.recipe import (
+    Recipe,
+    find_recipe,
+    network_config,
+    read_recipe,
+    recipe_from_table,
+)
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 LEAST = """
@@ -40,19 +46,55 @@ hint_share = 0.5
 [data.source_weights]
 dots = 2
 """
+CRITIC = """
+[critic]
+network = "patch-critic"
+betas = [0.5, 0.9]
+config = { channels = [8, 8] }
+"""
+PROFILES = """
+name = "small"
+network = "photochrom"
+phases = [{ pictures = 100 }]
+[config]
+bins = 20
+decoder = [16, 16, 16]
+[optimizer]
+rate = 0.5
+clip = 2.0
+[profiles.here]
+seed = 7
+[profiles.here.config]
+bins = 30
+[profiles.wide]
+base = "here"
+name = "wide"
+phases = [{ pictures = 10 }, { pictures = 20 }]
+[profiles.wide.config]
+decoder = [32, 32]
+[profiles.wide.optimizer]
+rate = 0.25
+[profiles.alone]
+[profiles.one]
+base = "two"
+[profiles.two]
+base = "one"
+[profiles.lost]
+base = "nowhere"
+"""
 
 
-def read(tmp_path, text):
+def read(tmp_path, text, profile=""):
     path = tmp_path / "recipe.toml"
     path.write_text(text)
-    return read_recipe(path)
+    return read_recipe(path, profile)
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
 def test_every_recipe_of_the_repository_loads_and_fits_its_network(path):
     recipe = read_recipe(path)
     assert recipe.pictures > 0
-    assert network_config(network(recipe.network).config, recipe.config, "x").bins > 0
+    network_config(network(recipe.network).config, recipe.config, path.name)
     assert not recipe.data.validation_keys or (path.parent / recipe.data.validation_keys).exists()
 
 
@@ -70,7 +112,8 @@ def test_what_is_said_arrives(tmp_path):
     assert isinstance(recipe.optimizer.rate, float)
     assert recipe.data.leave_out == ("bsds500",)
     assert recipe.data.source_weights == {"dots": 2}
-    assert network_config(network("photochrom").config, recipe.config, "recipe small, config").decoder == (16, 16, 16)
+    kind = network("photochrom").config
+    assert network_config(kind, recipe.config, "config").decoder == (16, 16, 16)
 
 
 def test_a_recipe_survives_the_way_through_json(tmp_path):
@@ -96,6 +139,13 @@ def test_a_recipe_survives_the_way_through_json(tmp_path):
         ("pictures = 50", "pictures = 0", r"above 0"),
         ("batch = 4", "batch = 0", r"above 0"),
         ("seed = 7", "seed = ", r"is not TOML"),
+        ("huber", 'kind = "regresion"\nhuber', r"loss, kind: needs one of .*'regresion'"),
+        ("huber", 'distance = "l2"\nhuber', r"distance: needs one of mse, l1; it is 'l2'"),
+        ("rate = 1", 'kind = "sgd"', r"optimizer, kind: needs one of adamw, .*; it is 'sgd'"),
+        ("rate = 1", "betas = [0.9]", r"optimizer, betas: needs 2 values; it is \[0\.9\]"),
+        ("batch = 4", 'learns = "judge"', r"learns: needs one of network, critic, both; it is 'j"),
+        ("batch = 4", 'learns = "critic"', r"a critic learns needs the table \[critic\]"),
+        ("batch = 4", 'learns = "both"', r"a critic learns needs the table \[critic\]"),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_key(tmp_path, before, after, message):
@@ -118,3 +168,67 @@ def test_a_wrong_network_configuration_is_refused_by_key(tmp_path):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(RecipeError, match=r"none\.toml: cannot be read"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_a_phase_in_which_a_critic_learns_is_taken_with_a_critic(tmp_path):
+    recipe = read(tmp_path, FULL.replace("batch = 4", 'learns = "both"') + CRITIC)
+    assert recipe.critic.config == {"channels": [8, 8]}
+    assert (recipe.critic.betas, recipe.critic.stay_below) == ((0.5, 0.9), float("inf"))
+    table = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    assert recipe_from_table(table, "recipe.json") == recipe
+
+
+def test_the_profile_here_is_meant_where_none_is_named(tmp_path):
+    recipe = read(tmp_path, PROFILES)
+    assert recipe == read(tmp_path, PROFILES, "here")
+    assert (recipe.profile, recipe.seed, recipe.name) == ("here", 7, "small")
+
+
+def test_a_file_without_profiles_is_what_it_says(tmp_path):
+    assert read(tmp_path, FULL).profile == ""
+
+
+def test_a_profile_lies_over_its_base_and_the_rest_key_by_key(tmp_path):
+    recipe = read(tmp_path, PROFILES, "wide")
+    assert (recipe.profile, recipe.name, recipe.seed) == ("wide", "wide", 7)
+    assert recipe.config == {"bins": 30, "decoder": [32, 32]}  # a list is replaced, not merged
+    assert (recipe.optimizer.rate, recipe.optimizer.clip) == (0.25, 2.0)
+    assert [phase.pictures for phase in recipe.phases] == [10, 20]
+    alone = read(tmp_path, PROFILES, "alone")
+    assert (alone.seed, alone.config["bins"], alone.optimizer.rate) == (1, 20, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "profile", "message"),
+    [
+        (PROFILES, "papper", r"has no profile 'papper'\. Its profiles: here, wide, alone, one"),
+        (PROFILES, "lost", r"has no profile 'nowhere'\. Its profiles: here, wide"),
+        (PROFILES, "one", r"another one as its base: one -> two -> one\."),
+        (FULL, "paper", r"has no profile 'paper'\. Its profiles: none\."),
+        (FULL + "[profiles.paper]\n", "", r"has no profile 'here'\. Its profiles: paper\."),
+    ],
+)
+def test_a_profile_that_is_not_there_is_answered_with_those_that_are(
+    tmp_path, text, profile, message
+):
+    with pytest.raises(RecipeError, match=message):
+        read(tmp_path, text, profile)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
+def test_a_bare_name_finds_photochroms_own_recipe(path):
+    assert find_recipe(Path(path.stem)).samefile(path)
+
+
+@pytest.mark.parametrize("given", ["unet.toml", "folder/unet", "folder/unet.toml"])
+def test_a_file_is_taken_as_it_is(given):
+    assert find_recipe(Path(given)) == Path(given)
+
+
+def test_a_name_nearly_right_is_answered_with_the_right_one():
+    with pytest.raises(
+        RecipeError, match=r"No recipe 'unett'\. Did you mean 'unet'\? .*dcgan.*unet"
+    ):
+        find_recipe(Path("unett"))
+    with pytest.raises(RecipeError, match=r"No recipe 'zzzzzz'\. photochrom's own: dcgan, "):
+        find_recipe(Path("zzzzzz"))

@@ -30,7 +30,11 @@ GROUPS = {
         {
             "prepare": ("data", "prepare", "Bring pictures into Parquet shards to train on."),
             "split": ("data", "split", "Split pictures into training, validation and test."),
-            "study": ("study_data", "study", "Study pictures: PCA, palettes, groups; an HTML page."),
+            "study": (
+                "study_data",
+                "study",
+                "Study pictures: PCA, palettes, groups; an HTML page.",
+            ),
             "crawl": ("study_data", "crawl", "Gather openly licensed pictures, politely."),
         },
     ),

@@ -33,6 +33,7 @@ def train(
     profile: str = "",
     run: Annotated[Path | None, Parameter(name=["--run", "-o"])] = None,
     epochs: int | None = None,
+    stream: bool = False,
     resume: bool = False,
     init: Path | None = None,
     keys: Path | None = None,
@@ -56,6 +57,9 @@ def train(
         Folder for the log and the checkpoints; runs/NAME by default.
     epochs : int
         See each picture so many times, whatever the recipe says; with --resume so many more.
+    stream : bool
+        Read the pictures as they are needed instead of decoding all of them once; then the data may
+        also be addresses of Parquet files (https://..., a list of them, hub:OWNER/NAME).
     resume : bool
         Continue the run in that folder, exactly where it stopped.
     init : Path
@@ -74,8 +78,8 @@ def train(
     from photochrom.training.folds import train_folds
     from photochrom.training.loop import train as run_training
 
-    read, where, used_keys = _read_run(recipe, profile, data, keys)
-    folder = run or Path("runs") / "-".join(filter(None, (read.name, _variant(read.profile))))
+    read, where, used_keys = _read_run(recipe, profile, data, keys, stream)
+    folder = run or Path("runs") / run_name(read.name, read.profile)
     options: dict[str, Any] = {
         "epochs": epochs,
         "resume": resume,
@@ -87,20 +91,25 @@ def train(
         "report": _line,
     }
     if folds is not None:
-        scores = train_folds(read, where, folder, folds, **options)
+        if stream:
+            raise RecipeError("Folds are parts of decoded pictures: leave out --stream.")
+        scores = train_folds(read, Path(where), folder, folds, **options)
         return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
+    options["stream"] = stream
     last = run_training(read, where, folder, validation_keys=used_keys, **options)
     best = last.with_name("best.pt")
     _line(f"Saved {last}. Export: photochrom export {best if best.exists() else last} network.onnx")
 
 
-def _variant(profile: str) -> str:
-    return "" if profile == "here" else profile
+def run_name(recipe: str, profile: str) -> str:
+    """Name a run by its recipe, and by its profile unless that is `here` or in the name."""
+    told = profile in ("", "here") or recipe.endswith(f"-{profile}")
+    return recipe if told else f"{recipe}-{profile}"
 
 
 def _read_run(
-    recipe: Path, profile: str, data: str, keys: Path | None
-) -> "tuple[Recipe, Path, frozenset[str]]":
+    recipe: Path, profile: str, data: str, keys: Path | None, stream: bool
+) -> "tuple[Recipe, Path | str, frozenset[str]]":
     """Give recipe, data and validation keys, of a file or of a run's folder."""
     import json
 
@@ -119,7 +128,7 @@ def _read_run(
             keys = path.parent / read.data.validation_keys
     if not data:
         raise RecipeError(f"Training '{recipe}' needs pictures: --data FOLDER (or builtin:tiny).")
-    where = builtin(data) if data.startswith(PREFIX) else Path(data)
+    where = builtin(data) if data.startswith(PREFIX) else data if stream else Path(data)
     return read, where, frozenset(read_keys(keys) if keys else ())
 
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.color.lab import linear_to_lab, srgb_to_linear
+from photochrom.color.lab import linear_to_lab
 from photochrom.data.cache import PixelCache
 from photochrom.data.film import old_lightness
+from photochrom.data.pictures import LINEAR
 from photochrom.data.reveal import simulate_hints
 from photochrom.errors import DataError
-
-LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,11 @@ class Batches:
         """
         random = np.random.default_rng((self.seed, step))
         drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
-        rows = [self._picture(self.indices[i], size_px, random) for i in drawn]
-        return Batch(*(np.stack(column) for column in zip(*rows, strict=True)))
+        rows = [
+            self.row(self.cache[i], str(self.cache.labels[i]), size_px, random)
+            for i in self.indices[drawn]
+        ]
+        return stacked(rows)
 
     def draw(self, pictures: int) -> np.ndarray:
         """Draw pictures as training does: indices into the cache, the same for the same seed."""
@@ -134,9 +136,11 @@ class Batches:
         drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
         return self.indices[drawn]
 
-    def _picture(self, index: int, size_px: int, random: np.random.Generator) -> Any:
+    def row(
+        self, pixels: np.ndarray, label: str, size_px: int, random: np.random.Generator
+    ) -> tuple[Any, ...]:
+        """Make one picture's row of a batch, as the recipe says; `stacked` joins them."""
         recipe = self.recipe
-        pixels = self.cache[index]
         rgb = random_crop(pixels, size_px, recipe.smallest_crop, random, recipe.aspect_jitter)
         linear = LINEAR[rgb]
         lab = linear_to_lab(linear)
@@ -149,11 +153,16 @@ class Batches:
             if random.random() < recipe.hue_turn_share:
                 ab, hint_ab = _turn_hue(ab, hint_ab, random)
         wishes = random.random(2) < (recipe.histogram_share, recipe.chroma_share)
-        return lightness, ab, hint_ab, mask, wishes.astype(np.float32), self._class(index)
+        return lightness, ab, hint_ab, mask, wishes.astype(np.float32), self._class(label)
 
-    def _class(self, index: int) -> int:
-        name = self.cache.labels[index]
-        return int(np.searchsorted(self.classes, name)) if name else -1
+    def _class(self, name: str) -> int:
+        known = name and name in self.classes
+        return int(np.searchsorted(self.classes, name)) if known else -1
+
+
+def stacked(rows: list[tuple[Any, ...]]) -> Batch:
+    """Join rows of `Batches.row` into a batch."""
+    return Batch(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
 def _draw_table(

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.data.pictures import Encoded, data_files, decode, fingerprint, read_pictures
+from photochrom.data.stream import stream_pictures
 from photochrom.errors import DataError
 
 CHUNK = 256  # pictures handed to a worker at a time
@@ -110,16 +111,22 @@ def _decode_chunk(chunk: list[Encoded], short_side_px: int) -> list[Decoded]:
     return [Decoded(decode(p.image, short_side_px), *p[1:]) for p in chunk]
 
 
-def _chunks(files: list[Path]) -> Iterator[list[Encoded]]:
-    pictures = read_pictures(files)
+def _chunks(files: list[Path], report: Callable[[str], None]) -> Iterator[list[Encoded]]:
+    parquet = [str(file) for file in files if file.suffix == ".parquet"]
+    # A stream skips what is damaged, by name, unless it is too much.
+    pictures = stream_pictures(parquet, shuffle_buffer=1, report=report)
+    if not parquet:
+        pictures = read_pictures(files)
     while chunk := list(islice(pictures, CHUNK)):
         yield chunk
 
 
-def _decoded(files: list[Path], short_side_px: int) -> Iterator[list[Decoded]]:
+def _decoded(
+    files: list[Path], short_side_px: int, report: Callable[[str], None]
+) -> Iterator[list[Decoded]]:
     """Decode on all cores, in order, with a bounded number of chunks under way."""
     workers = os.cpu_count() or 1
-    chunks = _chunks(files)
+    chunks = _chunks(files, report)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = [
             pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 2 * workers)
@@ -137,7 +144,7 @@ def _build(
     rows: list[tuple[int, tuple[int, ...], str, str, str]] = []
     part = cache / "pixels.part"
     with part.open("wb") as out:
-        for chunk in _decoded(files, short_side_px):
+        for chunk in _decoded(files, short_side_px, report):
             seen += len(chunk)
             for picture in chunk:
                 if picture.pixels is None:

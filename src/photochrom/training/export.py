@@ -56,7 +56,9 @@ def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -
 def example_inputs(network: Any, strides: tuple[int, int] = (3, 2)) -> tuple[Tensor, ...]:
     """Give inputs of the right shapes, two pictures each, so many strides high and wide."""
     height, width = (count * network.stride for count in strides)
-    return neutral_inputs(network, torch.rand(*EXAMPLE, height, width) * 100)
+    given = neutral_inputs(network, torch.rand(*EXAMPLE, height, width) * 100)
+    # What is one tensor twice would be one input of the graph: the style in the lightness's place.
+    return tuple(tensor.clone() for tensor in given)
 
 
 def export_network(

@@ -1,7 +1,7 @@
 """K-fold cross-validation: one run a fold, the mean of their best scores, and its spread."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -10,8 +10,8 @@ import numpy as np
 
 from photochrom.data.cache import open_cache
 from photochrom.errors import InvalidValueError
-from photochrom.training.checkpoint import read_checkpoint
-from photochrom.training.loop import train
+from photochrom.training.checkpoint import read_checkpoint, recipe_of
+from photochrom.training.loop import train, used_keys
 from photochrom.training.recipe import Recipe
 from photochrom.training.validation import score_name
 
@@ -43,7 +43,8 @@ def train_folds(
     Parameters
     ----------
     recipe, data, cache, options :
-        As `train` takes them; a fold whose folder holds a run already is resumed.
+        As `train` takes them; a fold whose folder holds a run already goes on as it was begun, or
+        is resumed if `resume` says so.
     folder : Path
         Gets a folder `fold-0` ... for each run, and `folds.json`.
     folds : int
@@ -54,7 +55,8 @@ def train_folds(
     InvalidValueError
         If there are fewer than 2 folds, or fewer pictures than folds.
     """
-    keys = open_cache(data, cache, report=options.get("report", lambda line: None)).keys
+    pixels = open_cache(data, cache, report=options.get("report", lambda line: None))
+    keys = used_keys(pixels, recipe)
     if not 2 <= folds <= len(keys):
         raise InvalidValueError(
             f"Folds needs to lie between 2 and the number of pictures, {len(keys)}; it is {folds}."
@@ -63,9 +65,18 @@ def train_folds(
     best = []
     for number in range(folds):
         run, part = folder / f"fold-{number}", frozenset(shuffled[number::folds].tolist())
-        begun = {**options, "resume": (run / "last.pt").exists()}
-        train(recipe, data, run, validation_keys=part, cache=cache, **begun)
+        how = _as_begun(recipe, run / "last.pt", options)
+        train(data=data, folder=run, validation_keys=part, cache=cache, **how)
         best.append(float(read_checkpoint(run / "best.pt")["best"]))
     scores = Scores(score_name(recipe), tuple(best), mean(best), stdev(best))
     (folder / "folds.json").write_text(json.dumps(asdict(scores), indent=2))
     return scores
+
+
+def _as_begun(recipe: Recipe, last: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Give the options of a fold's run: a new one, or the one that was stopped."""
+    if not last.exists() or options.get("resume"):
+        return {**options, "recipe": recipe, "resume": last.exists()}
+    phases = recipe_of(read_checkpoint(last), last).phases  # no epochs more than were asked
+    ours = {"recipe": replace(recipe, phases=phases), "resume": True, "epochs": None}
+    return {**options, **ours}

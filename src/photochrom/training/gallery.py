@@ -42,7 +42,7 @@ def draw_gallery(run: Any, validation: Validation, seen: int) -> None:
     # (N, 2, S, S) -> (N, S, S, 2)
     column = _column(lightness, ab.permute(0, 2, 3, 1).cpu().numpy())
     Image.fromarray(column).save(folder / f"{seen:09d}.png")
-    moments = _moments(folder)
+    moments = _moments(folder, column.shape)
     gray = _column(lightness, np.zeros((*lightness.shape, 2), np.float32))
     truth = _column(lightness, validation.ab[chosen])
     whole = np.concatenate([gray, *moments, truth], axis=1)
@@ -55,9 +55,11 @@ def _column(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return bytes_
 
 
-def _moments(folder: Path) -> list[np.ndarray]:
+def _moments(folder: Path, shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Read columns of this shape; a resumed run may have begun at another size."""
     from PIL import Image
 
-    files = sorted(folder.glob("*.png"))
-    kept = np.unique(np.linspace(0, len(files) - 1, min(MOMENTS, len(files))).astype(int))
-    return [np.asarray(Image.open(files[i])) for i in kept]
+    columns = [np.asarray(Image.open(file)) for file in sorted(folder.glob("*.png"))]
+    columns = [column for column in columns if column.shape == shape]
+    kept = np.unique(np.linspace(0, len(columns) - 1, min(MOMENTS, len(columns))).astype(int))
+    return [columns[i] for i in kept]

@@ -16,6 +16,8 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +43,12 @@ from photochrom.training.objectives import objective
 from photochrom.training.plot import plot_log
 from photochrom.training.recipe import Phase, Recipe, network_config
 from photochrom.training.step import Tensors, choose_bins, prior_of
+from photochrom.training.streamed import StreamedBatches, sample_pixels
 from photochrom.training.validation import Validation
 
 Report = Callable[[str], None]
 LOG_EVERY = 50  # steps
+PREFETCH = 4  # batches that each of the loader's processes makes ahead
 PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
 # What a resumed run may change: how long it goes on, and how its rates fall.
 SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
@@ -197,9 +201,10 @@ class Run:
 
 def train(
     recipe: Recipe,
-    data: Path,
+    data: Path | str,
     folder: Path,
     *,
+    stream: bool = False,
     validation_keys: frozenset[str] = frozenset(),
     epochs: int | None = None,
     resume: bool = False,
@@ -216,10 +221,12 @@ def train(
     Parameters
     ----------
     recipe : Recipe
-    data : Path
-        A Parquet file, or a folder of Parquet files or of pictures.
+    data : Path or str
+        A Parquet file, or a folder of Parquet files or of pictures; streamed, also addresses.
     folder : Path
         The run's folder: recipe, log, plot and checkpoints.
+    stream : bool
+        Read the pictures as they are needed instead of decoding all of them once.
     validation_keys : frozenset of str
         Pictures that are never trained on, and judged on instead.
     epochs : int, optional
@@ -257,8 +264,10 @@ def train(
     if last.exists() and not resume:
         raise CheckpointError(f"{folder}: holds a run already. Resume it, or name another folder.")
     state = read_checkpoint(last) if resume else None
+    begun = recipe
     if state is not None:
-        recipe = _continued(recipe_of(state, last), recipe, folder)
+        begun = recipe_of(state, last)
+        recipe = _continued(begun, recipe, folder)
     folder.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(
         accelerator=accelerator,
@@ -267,13 +276,14 @@ def train(
         precision=recipe.precision,  # type: ignore[arg-type]
     )
     fabric.launch()
-    pixels = open_cache(data, cache, report=report)
+    pixels = sample_pixels(data, report) if stream else open_cache(Path(data), cache, report=report)
     validation_keys = validation_keys or held_out(pixels, recipe)
     batches = Batches(pixels, recipe.data, recipe.seed, validation_keys)
     if recipe.config.get("classes") == 0:
         recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
     if epochs is not None:
         step = 0 if state is None else state["step"]
+        recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
         recipe = for_epochs(recipe, step, epochs * len(batches.indices))
     run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
     if init is not None:
@@ -286,15 +296,27 @@ def train(
         report(f"Resumed {folder} at step {run.step}.")
     _write_environment(folder, recipe, data, batches, validation_keys)
     validation = Validation.of(batches, validation_keys, recipe)
-    _take_steps(run, batches, validation, report, stop_after)
+    source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
+    if stream:
+        of_step = partial(phase_at, recipe)
+        ranks = fabric.global_rank, fabric.world_size
+        source = StreamedBatches(data, batches, validation_keys, of_step, run.step, *ranks)
+    _take_steps(run, source, len(batches.indices), validation, report, stop_after)
     return last
 
 
 def held_out(cache: PixelCache, recipe: Recipe) -> frozenset[str]:
     """Draw the pictures that the recipe holds out, the same for the same seed."""
     random = np.random.default_rng(recipe.seed)
-    count = round(recipe.data.hold_out * len(cache))
-    return frozenset(random.choice(cache.keys, count, replace=False).tolist())
+    keys = used_keys(cache, recipe)
+    count = round(recipe.data.hold_out * len(keys))
+    return frozenset(random.choice(keys, count, replace=False).tolist())
+
+
+def used_keys(cache: PixelCache, recipe: Recipe) -> np.ndarray:
+    """Give the keys of the pictures whose sources the recipe does not leave out, (N,) str."""
+    keys: np.ndarray = cache.keys[~np.isin(cache.sources, recipe.data.leave_out)]
+    return keys
 
 
 def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
@@ -346,28 +368,30 @@ def _continued(stored: Recipe, given: Recipe, folder: Path) -> Recipe:
 
 
 def _take_steps(
-    run: Run, batches: Batches, validation: Validation, report: Report, stop_after: int | None
+    run: Run,
+    source: Dataset[Batch],
+    epoch: int,
+    validation: Validation,
+    report: Report,
+    stop_after: int | None,
 ) -> None:
-    recipe, fabric = run.recipe, run.fabric
+    recipe = run.recipe
     end = total_steps(recipe)
     if stop_after is not None:
         end = min(end, run.step + stop_after)
-    steps = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
-    workers = 1 if (os.cpu_count() or 1) < 8 else 6
     loader = DataLoader(
-        steps,
+        source,
         batch_size=None,
-        sampler=range(run.step, end),
-        num_workers=workers,
-        prefetch_factor=4,
+        sampler=range(run.step, end) if isinstance(source, Steps) else None,
+        num_workers=workers(),
+        prefetch_factor=PREFETCH,
         worker_init_fn=_start_worker,
     )
     begun = saved = time.monotonic()
     before, first = run.seconds, run.step
     sums: dict[str, tuple[float, int]] = {}
-    epoch = len(batches.indices)
     with _stop_request() as stopped:
-        for batch in loader:
+        for batch in islice(loader, end - run.step):
             phase = phase_at(recipe, run.step)
             seen = pictures_before(recipe, run.step)
             run.set_rate(rate_at(recipe, seen) * phase.rate)
@@ -456,7 +480,8 @@ def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: R
     begun = {"step": run.step, "pictures": seen, "epochs": seen / epoch}
     _append(run.folder / "validation.csv", {**begun, **scores})
     report(f"  validation: {', '.join(f'{k} {v:.4f}' for k, v in scores.items())}")
-    run.worse += 1
+    if phase_at(run.recipe, run.step - 1).learns != "critic":  # else nothing could be better
+        run.worse += 1
     if scores[validation.score] < run.best:
         run.best, run.worse = scores[validation.score], 0
         run.save("best")
@@ -498,7 +523,11 @@ def _append(path: Path, row: dict[str, Any]) -> None:
 
 
 def _write_environment(
-    folder: Path, recipe: Recipe, data: Path, batches: Batches, validation_keys: frozenset[str]
+    folder: Path,
+    recipe: Recipe,
+    data: Path | str,
+    batches: Batches,
+    validation_keys: frozenset[str],
 ) -> None:
     """Store what a repetition needs beside the checkpoints."""
     environment = {
@@ -531,6 +560,11 @@ class _stop_request:  # noqa: N801 - used as a context manager
 
     def _ask(self, *_: object) -> None:
         self.asked = True
+
+
+def workers() -> int:
+    """Count the loader's processes: one where there are few cores, which the network needs."""
+    return 1 if (os.cpu_count() or 1) < 8 else 6
 
 
 def _start_worker(_: int) -> None:

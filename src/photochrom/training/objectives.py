@@ -69,7 +69,10 @@ class _Features:
         from photochrom.networks.perceptual import FeatureLoss
 
         if self.measure is None:
-            self.measure = FeatureLoss().to(tensors.ab.device).eval().requires_grad_(False)
+            # Its random start must not shift what a resumed run draws after it.
+            with torch.random.fork_rng(devices=()):
+                measure = FeatureLoss()
+            self.measure = measure.to(tensors.ab.device).eval().requires_grad_(False)
         painted = network.paint(tensors.lightness)
         ab = network.ab_of(painted)
         distance = self.measure(tensors.lightness, ab, tensors.ab)

@@ -81,7 +81,7 @@ class Optimizer:
     kind: str = "adamw"
     rate: float = 1e-3
     encoder_rate: float = 3e-4
-    betas: tuple[float, ...] = (0.9, 0.999)
+    betas: tuple[float, float] = (0.9, 0.999)
     warmup: int = 10_000
     decay_share: float = 0.5
     weight_decay: float = 0.01
@@ -156,7 +156,7 @@ class Critic:
     config: dict[str, Any] = field(default_factory=dict)
     weight: float = 1.0
     rate: float = 2e-4
-    betas: tuple[float, ...] = (0.5, 0.999)
+    betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: float = 0.0
     real: float = 1.0
     stay_below: float = math.inf
@@ -265,12 +265,15 @@ def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, 
     profiles = table.pop("profiles", {})
     if not profile and not profiles:
         return table
-    name, chain = profile or DEFAULT_PROFILE, []
+    name, chain = profile or DEFAULT_PROFILE, list[str]()
     while name:
-        if name not in profiles or name in chain:
+        if name not in profiles:
             raise RecipeError(
                 f"{where}: has no profile '{name}'. Its profiles: {', '.join(profiles) or 'none'}."
             )
+        if name in chain:
+            circle = " -> ".join((*chain, name))
+            raise RecipeError(f"{where}: each profile needs another one as its base: {circle}.")
         chain.append(name)
         name = profiles[name].get("base", "")
     for name in reversed(chain):
@@ -328,6 +331,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return _build(typing.cast(type[Any], hint), value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and isinstance(value, (list, tuple)):
+        if ... not in arguments and len(value) != len(arguments):
+            raise RecipeError(f"{where}: needs {len(arguments)} values; it is {value!r}.")
         return tuple(_value(arguments[0], v, f"{where} {i}") for i, v in enumerate(value))
     if origin is types.UnionType:
         return None if value is None else _value(arguments[0], value, where)

@@ -53,12 +53,8 @@ def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tenso
     prior : float tensor, (count,)
         Softly encoded shares, at least 1e-5 each; sums to 1.
     """
-    bins, total = zhang_bins(), np.zeros(313)
-    drawn, times = np.unique(batches.draw(sample), return_counts=True)
-    for index, often in zip(drawn, times, strict=True):
-        _, ab = validation_picture(batches.cache[index], 32)
-        indices, weights = soft_encode(ab.reshape(-1, 2), bins)
-        np.add.at(total, indices.ravel(), often * weights.ravel())
+    bins = zhang_bins()
+    total = _shares(bins, batches, sample)
     kept = np.sort(np.argsort(-total, kind="stable")[:count])
     prior = np.clip(total[kept] / total[kept].sum(), 1e-5, None)
     return torch.from_numpy(bins[kept]), torch.from_numpy(prior / prior.sum()).float()
@@ -66,13 +62,20 @@ def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tenso
 
 def prior_of(centres: Tensor, batches: Batches, sample: int = 4000) -> Tensor:
     """Give the share of each colour of a palette in the training pictures; see `choose_bins`."""
-    total = np.zeros(len(centres))
-    for index in batches.draw(sample):
-        _, ab = validation_picture(batches.cache[index], 32)
-        indices, weights = soft_encode(ab.reshape(-1, 2), centres.numpy())
-        np.add.at(total, indices.ravel(), weights.ravel())
+    total = _shares(centres.numpy(), batches, sample)
     prior = np.clip(total / total.sum(), 1e-5, None)
     return torch.from_numpy(prior / prior.sum()).float()
+
+
+def _shares(bins: np.ndarray, batches: Batches, sample: int) -> np.ndarray:
+    """Count the softly encoded colours of pictures, each as often as training draws it: (Q,)."""
+    total = np.zeros(len(bins))
+    drawn, times = np.unique(batches.draw(sample), return_counts=True)
+    for index, often in zip(drawn, times, strict=True):
+        _, ab = validation_picture(batches.cache[index], 32)
+        indices, weights = soft_encode(ab.reshape(-1, 2), bins)
+        np.add.at(total, indices.ravel(), often * weights.ravel())
+    return total
 
 
 def distribution_loss(
