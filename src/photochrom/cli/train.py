@@ -78,12 +78,12 @@ def train(
     from photochrom.training.folds import train_folds
     from photochrom.training.loop import train as run_training
 
-    read, where, used_keys = _read_run(recipe, profile, data, keys, stream)
+    read, where, used_keys, begun = _read_run(recipe, profile, data, keys, stream)
     folder = run or Path("runs") / run_name(read.name, read.profile)
     options: dict[str, Any] = {
         "epochs": epochs,
         "resume": resume,
-        "init": init,
+        "init": init or (None if resume else begun),
         "cache": cache,
         "accelerator": accelerator,
         "devices": int(devices) if devices.isdecimal() else devices,
@@ -109,8 +109,8 @@ def run_name(recipe: str, profile: str) -> str:
 
 def _read_run(
     recipe: Path, profile: str, data: str, keys: Path | None, stream: bool
-) -> "tuple[Recipe, Path | str, frozenset[str]]":
-    """Give recipe, data and validation keys, of a file or of a run's folder."""
+) -> "tuple[Recipe, Path | str, frozenset[str], Path | None]":
+    """Give recipe, data, validation keys and first weights, of a file or of a run's folder."""
     import json
 
     from photochrom.data.builtin import PREFIX, builtin
@@ -119,17 +119,19 @@ def _read_run(
     stored = recipe / "recipe.json"
     if stored.exists():
         read = recipe_from_table(json.loads(stored.read_text()), str(stored))
-        data = data or json.loads((recipe / "environment.json").read_text())["data"]
+        environment = json.loads((recipe / "environment.json").read_text())
+        data, init = data or environment["data"], environment.get("init")
         keys = keys or recipe / "validation-keys.txt"
     else:
-        path = find_recipe(recipe)
+        path, init = find_recipe(recipe), None
         read = read_recipe(path, profile)
         if keys is None and read.data.validation_keys:
             keys = path.parent / read.data.validation_keys
     if not data:
         raise RecipeError(f"Training '{recipe}' needs pictures: --data FOLDER (or builtin:tiny).")
     where = builtin(data) if data.startswith(PREFIX) else data if stream else Path(data)
-    return read, where, frozenset(read_keys(keys) if keys else ())
+    used_keys = frozenset(read_keys(keys) if keys else ())
+    return read, where, used_keys, Path(init) if init else None
 
 
 def read_keys(path: Path) -> list[str]:

@@ -294,7 +294,7 @@ def train(
     if state is not None:
         run.load(state)
         report(f"Resumed {folder} at step {run.step}.")
-    _write_environment(folder, recipe, data, batches, validation_keys)
+    _write_environment(folder, recipe, data, init, batches, validation_keys)
     validation = Validation.of(batches, validation_keys, recipe)
     source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
     if stream:
@@ -526,20 +526,24 @@ def _write_environment(
     folder: Path,
     recipe: Recipe,
     data: Path | str,
+    init: Path | None,
     batches: Batches,
     validation_keys: frozenset[str],
 ) -> None:
     """Store what a repetition needs beside the checkpoints."""
+    file = folder / "environment.json"
+    begun = json.loads(file.read_text()) if file.exists() else {}  # a resumed run
     environment = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "data": str(data),
+        "init": begun.get("init") if init is None else str(init.resolve()),
         "pictures": len(batches.indices),
     }
     (folder / "recipe.json").write_text(json.dumps(table_of(recipe), indent=2))
-    (folder / "environment.json").write_text(json.dumps(environment, indent=2))
+    file.write_text(json.dumps(environment, indent=2))
     (folder / "validation-keys.txt").write_text("".join(f"{k}\n" for k in sorted(validation_keys)))
 
 
