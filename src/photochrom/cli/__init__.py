@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photochrom import __version__
@@ -97,6 +98,24 @@ def _begin_early(words: list[str]) -> None:
         begin_loading("photochrom")
 
 
+def _obey(words: list[str]) -> int:
+    """Do what the words say; give the exit code."""
+    photo, *options = words
+    to_file = len(options) == 2 and options[0] in ("-o", "--output") and options[1][:1] != "-"
+    if (not options or to_file) and os.path.isfile(photo):  # noqa: PTH113 - see _begin_early
+        # The plainest of all commands needs no library to read it, which takes a while to import.
+        from photochrom.cli.run import run
+
+        return run([Path(photo)], output=Path(options[1]) if to_file else None)
+    from cyclopts import CycloptsError
+
+    try:
+        code = _build()(words, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return USAGE
+    return code if isinstance(code, int) else 0
+
+
 def main() -> None:
     """Run the command; a PhotochromError becomes one line and exit code 1, misuse 2."""
     # A lone hyphen would be read as an option.
@@ -104,12 +123,8 @@ def main() -> None:
     if words[0] in DEFAULTS and words[1:2] and words[1].startswith("--") and words[1] != "--help":
         words.insert(1, DEFAULTS[words[0]])
     _begin_early(words)
-    from cyclopts import CycloptsError
-
     try:
-        _build()(words, exit_on_error=False, print_error=True)
-    except CycloptsError:
-        sys.exit(USAGE)
+        sys.exit(_obey(words))
     except PhotochromError as error:
         print(f"photochrom: {error}", file=sys.stderr)
         sys.exit(FAILED)

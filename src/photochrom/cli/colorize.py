@@ -1,22 +1,13 @@
 """`photochrom colorize`, and bare `photochrom FILE`."""
 
-import json
-import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.cli.pipe import PIPE
-from photochrom.cli.wishes import WishOptions, candidates_of, fitted
-from photochrom.errors import InvalidValueError, UnwritablePhotoError
-
-if TYPE_CHECKING:
-    from photochrom.engine.batch import Outcome, Task
-    from photochrom.engine.colorize import Colorizer
+from photochrom.cli.run import run
+from photochrom.cli.wishes import WishOptions
 
 Format = Literal["jpeg", "png", "tiff", "webp", "avif"]
 
@@ -84,200 +75,23 @@ def colorize(
     wished : WishOptions
         What is decided about the photographs.
     """
-    from photochrom.methods.catalogue import begin_loading
-    from photochrom.methods.network import cores
-
-    if not sources:
-        raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
-    piped = PIPE in sources or output == PIPE
-    if piped and (len(sources) > 1 or watch):
-        raise InvalidValueError("Standard input or output takes exactly one photograph.")
-    many = watch or len(sources) > 1 or sources[0].is_dir()
-    jobs = jobs or (cores() if many else 1)
-    threads = 1 if jobs > 1 else 0
-    if wished.recipe is None:
-        begin_loading(method, device, threads)
-    # Imported while the network opens.
-    from photochrom.engine import batch
-    from photochrom.engine.colorize import Colorizer
-
-    recipe = wished.read_recipe()
-    colorizer = (
-        recipe.colorizer(device=device, threads=threads)
-        if recipe
-        else Colorizer(
-            method,
-            vividness=vividness,
-            saturation=saturation,
-            short_side_px=working_px,
-            restore=restore,
-            device=device,
-            threads=threads,
-        )
-    )
-    options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
-    if piped:
-        options["wishes"] = recipe.wishes if recipe else wished.wishes()
-        return _pipe(colorizer, sources[0], output, format, quality, options)
-    tasks: list[Task] | Iterator[Task]
-    if watch:
-        tasks = _watched(sources, output, recursive, format, wished)
-    else:
-        tasks = _planned(sources, output, recursive, format, many, wished)
-        tasks = fitted(tasks, recipe) if recipe else candidates_of(tasks, wished.candidates)
-        many = many or len(tasks) > 1
-    outcomes = batch.colorize_many(
-        colorizer,
-        tasks,
-        jobs=1 if watch else jobs,
-        resume=resume or watch,
-        sidecar=wished.sidecar,
+    return run(
+        sources,
+        output=output,
+        recursive=recursive,
+        resume=resume,
+        watch=watch,
+        method=method,
+        vividness=vividness,
+        saturation=saturation,
+        working_px=working_px,
+        restore=restore,
         format=format,
         quality=quality,
-        options=options,
+        jobs=jobs,
+        device=device,
+        max_megapixels=max_megapixels,
+        float_range=float_range,
+        json_lines=json_lines,
+        wished=wished,
     )
-    return _report(outcomes, json_lines, many)
-
-
-def _pipe(
-    colorizer: "Colorizer",
-    source: Path,
-    output: Path | None,
-    format: str | None,
-    quality: int | None,
-    options: dict[str, Any],
-) -> int:
-    """Colour standard input, or to standard output."""
-    to_stdout = output is None or output == PIPE
-    if to_stdout and sys.stdout.isatty():
-        raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
-    coloured = colorizer.colorize_file(
-        sys.stdin.buffer if source == PIPE else source,
-        None if to_stdout else output,
-        format=format,
-        quality=quality,
-        **options,
-    )
-    if coloured.content is not None:
-        try:
-            sys.stdout.buffer.write(coloured.content)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            # What is left in the buffer would fail once more at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise UnwritablePhotoError(
-                f"standard output: cannot be written ({error.strerror})."
-            ) from error
-    for note in coloured.notes:
-        print(note, file=sys.stderr)
-    return 0
-
-
-def _planned(
-    sources: list[Path],
-    output: Path | None,
-    recursive: bool,
-    format: str | None,
-    many: bool,
-    wished: WishOptions,
-) -> "list[Task]":
-    """Decide what is coloured, and where it goes."""
-    from photochrom.engine import batch
-
-    wishes = wished.wishes()
-    if not many and output is not None and (output.suffix or not output.is_dir()):
-        return [batch.Task(sources[0], output, wishes)]
-    return batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
-
-
-def _watched(
-    sources: list[Path],
-    output: Path | None,
-    recursive: bool,
-    format: str | None,
-    wished: WishOptions,
-) -> "Iterator[Task]":
-    from photochrom.engine import batch
-
-    folder = sources[0]
-    if len(sources) > 1 or not folder.is_dir():
-        raise InvalidValueError("--watch takes exactly one folder.")
-    wishes = wished.wishes()
-    print(f"Watching {folder}; stop with Ctrl-C.", file=sys.stderr)
-
-    def plan_one(photo: Path) -> "list[Task]":
-        below = output / photo.parent.relative_to(folder) if output else None
-        if batch.is_own(photo):
-            return []
-        return batch.plan([photo], output=below, format=format, wishes=wishes)
-
-    return batch.watch(folder, plan_one, recursive=recursive)
-
-
-def _report(outcomes: "Iterator[Outcome]", json_lines: bool, many: bool) -> int:
-    """Print what became of each photograph; give the exit code."""
-    coloured = skipped = failed = 0
-    with _progress(many and not json_lines) as say:
-        for outcome in outcomes:
-            coloured += outcome.status == "coloured"
-            skipped += outcome.status == "skipped"
-            failed += outcome.status == "failed"
-            if json_lines:
-                print(json.dumps(_as_json(outcome)), flush=True)
-            else:
-                say(outcome)
-    if many and not json_lines:
-        rest = f", {skipped} skipped" * bool(skipped) + f", {failed} failed" * bool(failed)
-        print(f"{coloured} coloured{rest}.", file=sys.stderr)
-    return 1 if failed else 0
-
-
-def _as_json(outcome: "Outcome") -> dict[str, object]:
-    return {
-        "source": str(outcome.source),
-        "target": str(outcome.target),
-        "status": outcome.status,
-        "notes": list(outcome.notes),
-        "seconds": round(outcome.seconds, 3),
-    }
-
-
-class _progress:  # noqa: N801 - used as a context manager
-    """Says what became of each photograph, above a bar on stderr where there are many."""
-
-    def __init__(self, bar: bool) -> None:
-        self.bar = bar and sys.stderr.isatty()
-
-    def __enter__(self) -> "_progress":
-        if self.bar:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self.progress = Progress(console=Console(stderr=True))
-            self.task = self.progress.add_task("Colouring", total=None)
-            self.progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar:
-            self.progress.stop()
-
-    def __call__(self, outcome: "Outcome") -> None:
-        if self.bar:
-            self.progress.advance(self.task)
-        if outcome.status == "failed":
-            lines = [f"photochrom: {outcome.notes[0]}"]
-        else:
-            lines = [
-                f"{outcome.source} -> {outcome.target}"
-                if outcome.status == "coloured"
-                else f"{outcome.source}: {outcome.notes[0]}"
-            ]
-            lines += [f"  {note}" for note in outcome.notes if outcome.status == "coloured"]
-        for line in lines:
-            if self.bar:
-                self.progress.console.print(line, markup=False, highlight=False)
-            else:
-                print(line, file=sys.stderr)

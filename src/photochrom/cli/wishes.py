@@ -84,6 +84,10 @@ class WishOptions:
             )
         return read_sidecar(self.recipe)
 
+    def tasks(self, tasks: "list[Task]", recipe: "Sidecar | None") -> "list[Task]":
+        """Fit tasks to the sidecar that decides, or make the candidates that are wanted of each."""
+        return _fitted(tasks, recipe) if recipe else _candidates_of(tasks, self.candidates)
+
 
 def read_hint(text: str) -> dict[str, Any]:
     """Read X,Y,COLOUR or X,Y,COLOUR,RADIUS as a hint's table.
@@ -121,7 +125,7 @@ def _read_hints(path: Path | None) -> list[Any]:
     return content
 
 
-def fitted(tasks: "list[Task]", recipe: "Sidecar") -> "list[Task]":
+def _fitted(tasks: "list[Task]", recipe: "Sidecar") -> "list[Task]":
     """Fit a sidecar's wishes to each photograph's size."""
     from photochrom.photo.photo import Photo
 
@@ -133,7 +137,7 @@ def fitted(tasks: "list[Task]", recipe: "Sidecar") -> "list[Task]":
     ]
 
 
-def candidates_of(tasks: "list[Task]", count: int) -> "list[Task]":
+def _candidates_of(tasks: "list[Task]", count: int) -> "list[Task]":
     """Make several tasks of each: FILE-color-1, FILE-color-2, ..."""
     if count == 1:
         return tasks

@@ -145,7 +145,7 @@ class _Option(NamedTuple):
 
 
 def _options(
-    shares: np.ndarray, centres: np.ndarray, random: np.random.Generator, shuffle: bool
+    shares: np.ndarray, centres: np.ndarray, random: "np.random.Generator", shuffle: bool
 ) -> list[_Option]:
     """Give other colours of the regions in doubt, the most weighty first."""
     means = shares @ centres

@@ -3,15 +3,11 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 
 from photochrom.errors import UnknownMethodError
-from photochrom.methods.gray import Gray
-from photochrom.methods.levin import Levin
 from photochrom.methods.method import Method
-from photochrom.methods.rbf import Rbf
-from photochrom.methods.transfer import Transfer
-from photochrom.methods.welsh import Welsh
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 PHOTOCHROM_SHA256 = "006ecd1420472dde564faf29215a1d59377d5e08d545e0d4272ead68442b1a32"
@@ -23,14 +19,24 @@ def _photochrom(device: str, threads: int) -> Method:
     return NetworkMethod(WEIGHTS / "photochrom.onnx", PHOTOCHROM_SHA256, device, threads)
 
 
+def _classic(method: str) -> Callable[[str, int], Method]:
+    """Give how a method without weights is made; its module is imported only then."""
+
+    def make(device: str, threads: int) -> Method:
+        made: Method = getattr(import_module(f"photochrom.methods.{method}"), method.title())()
+        return made
+
+    return make
+
+
 # name -> how it is made from (device, threads)
 CATALOGUE: dict[str, Callable[[str, int], Method]] = {
-    "gray": lambda device, threads: Gray(),
-    "levin": lambda device, threads: Levin(),
+    "gray": _classic("gray"),
+    "levin": _classic("levin"),
     "photochrom": _photochrom,
-    "rbf": lambda device, threads: Rbf(),
-    "transfer": lambda device, threads: Transfer(),
-    "welsh": lambda device, threads: Welsh(),
+    "rbf": _classic("rbf"),
+    "transfer": _classic("transfer"),
+    "welsh": _classic("welsh"),
 }
 
 

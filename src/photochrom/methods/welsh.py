@@ -111,7 +111,7 @@ class Welsh:
 
 
 def _borrow(
-    lightness: np.ndarray, reference: np.ndarray, count: int, random: np.random.Generator
+    lightness: np.ndarray, reference: np.ndarray, count: int, random: "np.random.Generator"
 ) -> np.ndarray:
     """Give each pixel the colour of the sample with the nearest statistics, (h, w, 2)."""
     remapped = match_statistics(reference[..., 0], lightness)
@@ -125,7 +125,7 @@ def _from_swatches(
     lightness: np.ndarray,
     reference: np.ndarray,
     swatches: Sequence[Swatch],
-    random: np.random.Generator,
+    random: "np.random.Generator",
 ) -> np.ndarray:
     """Colour the swatches, then everything else from what looks like it in a swatch."""
     ab, coloured = np.zeros((*lightness.shape, 2)), np.zeros(lightness.shape, bool)
@@ -153,7 +153,7 @@ def _cut(plane: np.ndarray, box: Box) -> tuple[slice, slice]:
 
 
 def jittered_grid(
-    shape: tuple[int, ...], count: int, random: np.random.Generator
+    shape: tuple[int, ...], count: int, random: "np.random.Generator"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose pixels at random, one in each cell of a grid.
 
@@ -178,7 +178,9 @@ def jittered_grid(
     return _in_cells(row, high, height, random), _in_cells(column, wide, width, random)
 
 
-def _in_cells(cell: np.ndarray, cells: int, length: int, random: np.random.Generator) -> np.ndarray:
+def _in_cells(
+    cell: np.ndarray, cells: int, length: int, random: "np.random.Generator"
+) -> np.ndarray:
     """Choose one place in each cell; cells are at least a pixel long."""
     start, stop = cell * length // cells, (cell + 1) * length // cells
     return random.integers(start, stop)
