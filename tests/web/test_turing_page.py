@@ -215,7 +215,7 @@ def test_who_wants_less_motion_starts_each_pair(open_study):
 
 @pytest.mark.parametrize("device", [test_page.DESKTOP, test_page.PHONE], ids=["desktop", "phone"])
 def test_every_screen_is_gray_fits_and_satisfies_axe(open_study, device):
-    page = open_study(Showing(seconds=0.3, gap_seconds=0.1), **device)
+    page = open_study(Showing(seconds=1.0, gap_seconds=0.1), **device)
 
     def check(state: str) -> None:
         if state in ("intro", "question"):  # the others are made of the same parts
