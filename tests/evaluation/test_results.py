@@ -126,3 +126,14 @@ def test_what_was_not_measured_is_said(evaluation, ask):
 def test_no_photograph_is_an_error():
     with pytest.raises(DataError, match="at least one photograph"):
         Evaluation([])
+
+
+def test_a_photograph_that_is_gray_has_no_ratio_of_its_own(evaluation):
+    records = [dict(record) for record in evaluation.records]
+    for record in records:
+        if record["picture"] == 0 and record["name"] == "gray":
+            record["ciede2000"] = 0.0
+    rows = {row.name: row.estimates for row in Evaluation(records, resamples=20).rows}
+    own, gray = (evaluation.column(name, "ciede2000")[1:] for name in ("tint", "gray"))
+    assert rows["tint"]["ratio_each"].value == pytest.approx((own / gray).mean())
+    assert np.isfinite([rows["tint"]["ratio_each"].low, rows["tint"]["ratio_each"].high]).all()

@@ -169,7 +169,7 @@ def with_scores(entry: Entry, evaluation: Evaluation) -> list[Entry]:
 
 
 def _stored(number: float) -> float | None:
-    return None if math.isnan(number) else float(f"{number:.{DIGITS}g}")
+    return float(f"{number:.{DIGITS}g}") if math.isfinite(number) else None
 
 
 def merge(old: Entry, new: Entry) -> Entry:

@@ -207,5 +207,5 @@ def from_json(text: str) -> Evaluation:
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:
-    """Give an estimate for JSON, which has no NaN."""
-    return {k: None if math.isnan(v) else v for k, v in estimate._asdict().items()}
+    """Give an estimate for JSON, which has neither NaN nor infinity."""
+    return {k: v if math.isfinite(v) else None for k, v in estimate._asdict().items()}

@@ -51,6 +51,8 @@ class Metric(NamedTuple):
     whole: bool = False
 
 
+JUST_NOTICEABLE = 1.0  # CIEDE2000
+
 STANDARD = (
     Metric("ciede2000", "CIEDE2000", "ciede2000"),
     Metric("ratio", "of gray's", "ciede2000", relative_to="gray"),
@@ -203,9 +205,10 @@ class Evaluation:
         if metric.relative_to is None:
             return Quantity(values, root=metric.root)
         divisors = self.column(metric.relative_to, metric.column)
-        if metric.each:
-            with np.errstate(divide="ignore", invalid="ignore"):  # a photograph that is gray: NaN
-                return Quantity(values / divisors)
+        if metric.each:  # over the photographs that have colour to miss
+            coloured = divisors > JUST_NOTICEABLE
+            each = np.divide(values, divisors, out=np.zeros_like(values), where=coloured)
+            return Quantity(each, coloured.astype(values.dtype))
         return Quantity(values, divisors, metric.root)
 
     @cached_property
