@@ -127,6 +127,13 @@ def test_a_method_that_borrows_is_measured_with_a_folder_of_other_photographs(pa
     assert note.startswith("'welsh' borrows from the 2 photographs of")
 
 
+def test_the_truths_own_histogram_as_a_wish_leads_the_colours(parquet):
+    found = evaluate(parquet, ["photochrom"], own_histogram=True, resamples=5)
+    alone, led = found.rows[-2:]
+    assert (alone.name, led.name) == ("photochrom", "photochrom, own histogram")
+    assert led.estimates["ciede2000"].value < alone.estimates["ciede2000"].value
+
+
 def test_a_folder_with_nothing_to_borrow_is_refused(parquet, tmp_path):
     with pytest.raises(DataError, match="needs colour photographs to borrow from"):
         evaluate(parquet, ["welsh"], lenders=tmp_path / "none")

@@ -62,6 +62,28 @@ def turned(request):
     return replace(request, lightness=request.lightness[:, ::-1], hints=hints)
 
 
+def test_the_same_question_without_hints_is_answered_once(method, monkeypatch):
+    class Counting:
+        def __init__(self, session):
+            self.session, self.runs = session, 0
+
+        def run(self, *asked):
+            self.runs += 1
+            return self.session.run(*asked)
+
+    monkeypatch.setattr(method, "_session", Counting(method._session))
+    hints = Hints(np.zeros((*PLAIN.lightness.shape, 2)), np.ones(PLAIN.lightness.shape))
+    other = replace(PLAIN, lightness=PLAIN.lightness + 1)
+    first = method.predict(other).ab
+    np.testing.assert_array_equal(method.predict(replace(other)).ab, first)
+    assert method._session.runs == 1
+    method.predict(replace(other, vividness=0.9))
+    assert method._session.runs == 2
+    method.predict(replace(other, hints=hints))
+    method.predict(replace(other, hints=hints))
+    assert method._session.runs == 4
+
+
 @pytest.mark.parametrize("request_", [PLAIN, wished()], ids=["plain", "wished"])
 def test_a_mirrored_method_does_not_mind_the_side(method, mirrored, request_):
     assert mirrored.info.mirrored

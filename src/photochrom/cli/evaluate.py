@@ -31,6 +31,7 @@ def evaluate(
     outputs: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     true_lightness: Annotated[bool, Parameter(negative=())] = False,
     references: Path | None = None,
+    own_histogram: Annotated[bool, Parameter(negative=())] = False,
     gray: Literal["lightness", "bt601", "bt709", "orthochromatic", "panchromatic"] = "lightness",
     curves: Annotated[bool, Parameter(negative=())] = False,
     hints: Annotated[bool, Parameter(negative=())] = False,
@@ -64,6 +65,9 @@ def evaluate(
         Judge the colours of those outputs alone, with the photographs' true lightness restored.
     references : Path
         A folder of other colour photographs for methods that borrow their colours, such as welsh.
+    own_histogram : bool
+        Also a row for each method that takes a reference as a histogram: with the photograph's own
+        as the wish, what a perfect reference is worth.
     gray : str
         How the photographs become gray.
     curves : bool
@@ -124,6 +128,7 @@ def evaluate(
             outputs=dict(map(_named_folder, outputs)),
             true_lightness=true_lightness,
             lenders=references,
+            own_histogram=own_histogram,
             mean_ab=mean_ab or MEAN_AB,
             limit=limit,
             keys=frozenset(read_keys(keys)) if keys else None,

@@ -1,40 +1,46 @@
-"""Hints are obeyed: what a method missed of them is spread to near pixels of like lightness.
+"""Hints are obeyed: what a method missed of them is spread to what is near and alike.
 
-Twice. Widely, by the inverse cube of the distance in place and lightness (`methods.rbf`), which
-fades out away from all hints; then closely, so that the hinted places are exact: a normalised sum
-over the hinted pixels on a bilateral grid (Chen, Paris, Durand, "Real-time Edge-Aware Image
-Processing with the Bilateral Grid", SIGGRAPH 2007): cells over rows, columns and lightness, so that
-the correction stops at edges.
+Twice. Widely, by kriging (`engine.kriging`), which fades out away from all hints; then closely, so
+that the hinted places are exact: a normalised sum over the hinted pixels on a bilateral grid (Chen,
+Paris, Durand, "Real-time Edge-Aware Image Processing with the Bilateral Grid", SIGGRAPH 2007):
+cells over rows, columns and lightness, so that the correction stops at edges.
 """
 
 import numpy as np
 
 from photochrom.engine.guided import box_mean
-from photochrom.methods import rbf
+from photochrom.engine.kriging import Kriging
 from photochrom.methods.method import Hints
 
 CELL_PX = 8  # of the grid, rows and columns
 CELL_LIGHTNESS = 10.0  # of the grid, L* units
 BLUR_CELLS = 1  # radius of each of three box blurs
 ENOUGH = 0.004  # of hinted pixels in a blurred cell, where the whole correction applies
-# The weight of hints at which half of what was missed is believed: a hint's own weight is half of
-# this at a fifth of the picture's side, and a tenth at two fifths.
-HALF_TRUST = 150.0
-# The same where what the method itself makes of the hints is believed: farther.
-HALF_REACH = 30.0
-# What is told needs no boldness: the saturation that looks best where nothing is known gives way.
-TOLD_SATURATION = 0.8
+# What a method makes of hints is believed by a share that is the logistic function of BELIEF[0] +
+# BELIEF[1] * known, where known is 1 at the hints and 0 far from them: near hints the hints
+# themselves know better. Far away it moves a colour by no more than FAR ab units.
+BELIEF = (2.2, -2.8)
+FAR, NEARER = 1.0, 330.0
+# What is told needs no boldness: the saturation that looks best where nothing is known gives way
+# to TOLD_SATURATION, by half where known is HALF_TOLD.
+TOLD_SATURATION, HALF_TOLD = 0.88, 0.1
 
 
 def obey_hints(
-    ab: np.ndarray, hints: Hints, lightness: np.ndarray, saturation: float = TOLD_SATURATION
+    plain: np.ndarray,
+    hinted: np.ndarray,
+    hints: Hints,
+    lightness: np.ndarray,
+    saturation: float = TOLD_SATURATION,
 ) -> np.ndarray:
-    """Correct colours where hints say something else.
+    """Join a method's colours without and with hints, and correct both where hints differ.
 
     Parameters
     ----------
-    ab : float array, (h, w, 2)
-        A method's colours, ab units.
+    plain : float array, (h, w, 2)
+        A method's colours without hints, ab units.
+    hinted : float array, (h, w, 2)
+        Its colours with them; the same array from a method that does not see hints.
     hints : Hints
         At the same size.
     lightness : float array, (h, w)
@@ -48,38 +54,19 @@ def obey_hints(
         Exactly the hints where `mask` is 1.
     """
     if not hints.mask.any():
-        return ab
-    return _closely(_widely(ab, hints, lightness, saturation), hints, lightness)
+        return plain
+    kriging = Kriging(hints, lightness, plain)
+    known = kriging.known()
+    told = 1 - min(1.0, TOLD_SATURATION / saturation)
+    ab = plain + _believed(hinted - plain, known)
+    ab = ab * (1 - told * known / (known + HALF_TOLD))
+    return _closely(ab + kriging.spread(hints.ab - ab), hints, lightness)
 
 
-def reach(hints: Hints, lightness: np.ndarray) -> np.ndarray:
-    """Tell how far a method may follow hints: a network would change far places by them too.
-
-    Parameters
-    ----------
-    hints : Hints
-    lightness : float array, (h, w)
-        L* in [0, 100].
-
-    Returns
-    -------
-    float array, (h, w, 1)
-        1 at the hints, towards 0 far away in place or lightness; 0 without hints.
-    """
-    if not hints.mask.any():
-        return np.zeros((*lightness.shape, 1))
-    weight = rbf.weigh(rbf.gather(hints, lightness), lightness)[1][..., None]
-    return np.asarray(weight / (weight + HALF_REACH))
-
-
-def _widely(ab: np.ndarray, hints: Hints, lightness: np.ndarray, saturation: float) -> np.ndarray:
-    places = rbf.gather(hints, lightness)
-    trust = rbf.weigh(places, lightness)[1][..., None]
-    told = min(1.0, TOLD_SATURATION / saturation)
-    calm = ab * (1 - (1 - told) * trust / (trust + HALF_TRUST))
-    missed = Hints((hints.ab - calm) * hints.mask[..., None], hints.mask)
-    colours, total = rbf.weigh(rbf.gather(missed, lightness), lightness)
-    return np.asarray(calm + colours / (total[..., None] + HALF_TRUST))
+def _believed(change: np.ndarray, known: np.ndarray) -> np.ndarray:
+    share = 1 / (1 + np.exp(-BELIEF[0] - BELIEF[1] * known))
+    length = np.linalg.norm(change, axis=-1, keepdims=True)
+    return np.asarray(change * np.minimum(share, (FAR + NEARER * known) / (length + 1e-6)))
 
 
 def _closely(ab: np.ndarray, hints: Hints, lightness: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.engine.guided import fit_field
-from photochrom.engine.obey import obey_hints, reach
+from photochrom.engine.obey import obey_hints
 from photochrom.engine.resize import resize
 from photochrom.engine.working import WorkingSize
 from photochrom.methods.method import Hints, Method, Prediction, Request, checked
@@ -76,13 +76,14 @@ def predict_colours(
     confidence = None
     if all(c is not None for _, c in parts):
         confidence = _blend([c for _, c in parts if c is not None], size)[..., 0]
-    if request.hints is not None and "hints" not in method.info.requires:
-        plain = replace(request, hints=proposed)
-        alone = _blend([_predict_tile(method, plain, size, tile)[0] for tile in size.tiles], size)
-        ab = alone + reach(request.hints, request.lightness) * (ab - alone)
     ab = ab * saturation
     if request.hints is not None:
-        ab = obey_hints(ab, request.hints, request.lightness, *_raised(method, request))
+        plain = ab
+        if "hints" in method.info.accepts and "hints" not in method.info.requires:
+            without = replace(request, hints=proposed)
+            tiles = [_predict_tile(method, without, size, tile)[0] for tile in size.tiles]
+            plain = _blend(tiles, size) * saturation
+        ab = obey_hints(plain, ab, request.hints, request.lightness, *_raised(method, request))
     ab = ab.astype(np.float32)
     lab = np.concatenate((request.lightness[..., None], ab), axis=-1)
     moved = lab_to_rgb(lab).moved / request.lightness.size

@@ -72,6 +72,7 @@ def evaluate(
     outputs: Mapping[str, Path] | None = None,
     true_lightness: bool = False,
     lenders: Path | None = None,
+    own_histogram: bool = False,
     mean_ab: tuple[float, float] = MEAN_AB,
     limit: int | None = None,
     keys: Collection[str] | None = None,
@@ -115,6 +116,9 @@ def evaluate(
     lenders : Path, optional
         A folder of colour photographs for the methods that require a reference; none of those that
         are judged. Without it such methods are not measured.
+    own_histogram : bool
+        Whether methods that accept a histogram have a second row, `NAME, own histogram`: each
+        photograph's true histogram and mean chroma are wished, as by a perfect reference.
     mean_ab : (float, float)
         The training set's mean a and b, for `mean-colour`.
     limit : int, optional
@@ -176,6 +180,8 @@ def evaluate(
             sources.append(method(name, borrowers[name], saturations))
         if not requires:
             sources.append(method(name, _predict(engine, vividness), saturations))
+        if own_histogram and "histogram" in engine.info.accepts:
+            sources.append(method(f"{name}, own histogram", _led(engine, vividness)))
         if not requires and "vividness" in engine.info.accepts:
             points = {v: _predict(engine, v) for v in vividnesses}
             sources.append(vividness_curve(name, points))
@@ -201,6 +207,12 @@ def _borrower(engine: Any, lenders: Path) -> Any:
     from photochrom.evaluation.lent import Borrower
 
     return Borrower(engine, lenders)
+
+
+def _led(engine: Any, vividness: float | None) -> Predict:
+    from photochrom.evaluation.lent import with_own_histogram
+
+    return with_own_histogram(engine, vividness)
 
 
 def _note(name: str, info: Any) -> str | None:

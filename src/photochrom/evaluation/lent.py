@@ -1,7 +1,9 @@
-"""Methods that borrow their colours, such as `welsh`: measured with a folder to borrow from.
+"""Methods that borrow their colours: from a folder, or from the truth itself.
 
-Which photograph lends is chosen as for a person who names a folder: the flagship finds the one that
-shows the like, and sees every picture in gray. The truth gives nothing away.
+A method such as `welsh` is measured with a folder to borrow from. Which photograph lends is chosen
+as for a person who names a folder: the flagship finds the one that shows the like, and sees every
+picture in gray. The truth gives nothing away. What a perfect reference is worth, on the other hand,
+is measured by wishing the photograph's own histogram.
 """
 
 from pathlib import Path
@@ -13,9 +15,11 @@ from numpy.typing import NDArray
 
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
 from photochrom.engine.guided import apply_field
-from photochrom.engine.reference import References
+from photochrom.engine.reference import SMALL_PX, Reference, References
+from photochrom.engine.resize import resize
 from photochrom.engine.wishes import Wishes
 from photochrom.errors import DataError
+from photochrom.evaluation.candidates import Predict
 from photochrom.evaluation.pictures import Sample
 from photochrom.methods.catalogue import load_method
 from photochrom.photo.find import find_photos
@@ -64,3 +68,32 @@ class Borrower:
             f"'{row}' borrows from the {self.photos} photographs of {self.folder.name}; the one "
             "that shows the like is found by their gray alone."
         )
+
+
+def with_own_histogram(colorizer: Any, vividness: float | None = None) -> Predict:
+    """Colour each photograph with its own true histogram and mean chroma as the wish.
+
+    Parameters
+    ----------
+    colorizer : photochrom.engine.colorize.Colorizer
+        Of a method that accepts both.
+    vividness : float, optional
+        The method's own default without it.
+
+    Returns
+    -------
+    Predict
+    """
+    centres = np.array(colorizer.info.centres, np.float32)
+
+    def predict(sample: Sample) -> Floats:
+        height, width = sample.lightness.shape
+        scale = min(1.0, SMALL_PX / min(height, width))
+        small = resize(sample.lab, max(1, round(height * scale)), max(1, round(width * scale)))
+        histogram, chroma = Reference(small).histogram(centres)
+        ab: Floats = colorizer.predict_ab(
+            sample.lightness, histogram=histogram, chroma=chroma, vividness=vividness
+        )
+        return ab
+
+    return predict

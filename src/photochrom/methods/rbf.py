@@ -72,7 +72,7 @@ class Rbf:
         return Prediction(spread(centres, request.lightness)[None])
 
 
-def gather(hints: Hints, lightness: np.ndarray) -> Centres:
+def gather(hints: Hints, lightness: np.ndarray, most: int = MOST_CENTRES) -> Centres:
     """Gather hinted pixels into centres.
 
     Parameters
@@ -81,16 +81,18 @@ def gather(hints: Hints, lightness: np.ndarray) -> Centres:
         At the size of the lightness.
     lightness : float array, (h, w)
         L* in [0, 100].
+    most : int
+        So many centres at most.
 
     Returns
     -------
     Centres
-        At most 500: the mean place, colour and lightness of the hinted pixels of each cell.
+        The mean place, colour and lightness of the hinted pixels of each cell.
     """
     rows, columns = np.nonzero(hints.mask)
     width, cell = lightness.shape[1], CELL_PX
     numbers = _cells(rows, columns, width, cell)
-    while numbers.max(initial=0) >= MOST_CENTRES:
+    while numbers.max(initial=0) >= most:
         cell *= 2
         numbers = _cells(rows, columns, width, cell)
     values = np.column_stack((rows, columns, hints.ab[rows, columns], lightness[rows, columns]))

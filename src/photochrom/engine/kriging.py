@@ -1,0 +1,89 @@
+"""What a few known places say about all others: kriging (Gaussian process interpolation).
+
+Source: Krige, "A Statistical Approach to Some Basic Mine Valuation Problems on the Witwatersrand",
+1951; Rasmussen, Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, chapter 2. Two
+pixels are alike if they are near, of like lightness, and if the method itself gives them a like
+colour: what it takes for sky is alike, wherever it is.
+"""
+
+import numpy as np
+
+from photochrom.methods import rbf
+from photochrom.methods.method import Hints
+
+# How far two pixels may be apart to be alike: in units of the longer side, in L*, in ab units of
+# the method's own colours. Fitted on validation pictures for the error after 1, 5, 10 and 100
+# revealed patches; farther would be better by 0.1 dB, but a hint should leave far places alone.
+PLACE, LIGHTNESS, COLOUR = 0.4, 13.0, 20.0
+NOISE = 0.01  # variance of a hint that fills its cell, of what is spread
+MOST_CENTRES = 120
+
+
+class Kriging:
+    """Interpolation of values that are known at hinted pixels.
+
+    Parameters
+    ----------
+    hints : Hints
+        At least one pixel; only the mask counts.
+    lightness : float array, (h, w)
+        L* in [0, 100].
+    ab : float array, (h, w, 2)
+        The method's own colours, by which it tells things apart.
+    """
+
+    def __init__(self, hints: Hints, lightness: np.ndarray, ab: np.ndarray) -> None:
+        self._mask, self._lightness = hints.mask, lightness
+        centres = self._gather(ab)
+        height, width = lightness.shape
+        rows, columns = np.mgrid[:height, :width]
+        places = np.stack((rows, columns), axis=-1).reshape(-1, 2)
+        longer = max(height, width)
+        known = (centres.places / longer, centres.lightness, centres.ab)
+        everywhere = (places / longer, lightness.reshape(-1), ab.reshape(-1, 2))
+        noise = NOISE / np.maximum(centres.shares, 0.05)
+        self._alike = _covariance(everywhere, known)
+        self._inverse = np.linalg.inv(_covariance(known, known).astype(float) + np.diag(noise))
+
+    def known(self) -> np.ndarray:
+        """Tell how much the known places say of each pixel, (h, w, 1): 1 at them, 0 far away."""
+        ones = np.ones((len(self._inverse), 1))
+        return np.asarray(np.clip(self._interpolate(ones), 0, 1))
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Spread values (h, w, 2), known where the mask is 1, over all pixels.
+
+        Returns
+        -------
+        float array, (h, w, 2)
+            Within the range of the known values and 0, which is what it is far from all of them.
+        """
+        known = self._gather(values).ab
+        low, high = np.minimum(known.min(0), 0), np.maximum(known.max(0), 0)
+        return np.asarray(np.clip(self._interpolate(known), low, high))
+
+    def _gather(self, ab: np.ndarray) -> rbf.Centres:
+        return rbf.gather(Hints(ab, self._mask), self._lightness, MOST_CENTRES)
+
+    def _interpolate(self, known: np.ndarray) -> np.ndarray:
+        weights = (self._inverse @ known).astype(np.float32)
+        return np.asarray((self._alike @ weights).reshape(*self._mask.shape, -1))
+
+
+_Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # place, L*, ab
+
+
+def _covariance(one: _Places, two: _Places) -> np.ndarray:
+    """Give the covariance of n places with m, (n, m) float32."""
+    place, lightness, ab = (_squared_distances(a, b) for a, b in zip(one, two, strict=True))
+    place = np.sqrt(place) / PLACE
+    return np.asarray(np.exp(-place - lightness / (2 * LIGHTNESS**2) - ab / (2 * COLOUR**2)))
+
+
+def _squared_distances(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    one, two = (x.reshape(len(x), -1).T.astype(np.float32) for x in (one, two))
+    squared = np.zeros((one.shape[1], two.shape[1]), np.float32)
+    for a, b in zip(one, two, strict=True):
+        difference = a[:, None] - b
+        squared += difference * difference
+    return squared
