@@ -40,7 +40,7 @@ def test_what_looks_different_is_not_known(spot, other):
     else:
         ab[:, 20:] = (50, -40)
     known = kriging(spot, lightness, ab).known()
-    assert known[21, 18] > 0.7
+    assert known[21, 18] > 0.5
     assert known[:, 20:].max() < 0.05
 
 
@@ -57,6 +57,15 @@ def test_what_is_spread_lies_between_nothing_and_what_is_known(seed):
     assert (spread <= np.maximum(told.max(0), 0) + 1e-4).all()
 
 
+def test_many_hints_far_apart_speak_for_the_picture_and_several_in_one_place_do_not():
+    corners = [(2, 2), (2, 58), (42, 2), (42, 58), (22, 30), (22, 58)]
+    close = [(20 + 3 * row, 20 + 3 * column) for row in range(2) for column in range(3)]
+    one, near, wide = (kriging(mask_of((48, 64), *s)) for s in (close[:1], close, corners))
+    assert (one.told, wide.told) == (0, 1)
+    assert near.told < 0.05
+    assert wide.known().min() > one.known().min()
+
+
 def test_known_places_are_met_and_two_neighbours_are_not_counted_twice():
     mask = mask_of((48, 64), (20, 9), (20, 12), (20, 50))
     values = np.zeros((48, 64, 2))
@@ -64,7 +73,7 @@ def test_known_places_are_met_and_two_neighbours_are_not_counted_twice():
     spread = kriging(mask).spread(values)
     assert spread[21, 11, 0] == pytest.approx(40, abs=3)
     assert spread[21, 51, 0] == pytest.approx(-40, abs=3)
-    assert spread[21, 31, 0] == pytest.approx(0, abs=3)  # in the middle, although two stand left
+    assert spread[21, 31, 0] == pytest.approx(0, abs=4)  # in the middle, although two stand left
 
 
 def test_a_place_that_is_told_by_a_stroke_has_a_bounded_number_of_centres():

@@ -18,9 +18,10 @@ BLUR_CELLS = 1  # radius of each of three box blurs
 ENOUGH = 0.004  # of hinted pixels in a blurred cell, where the whole correction applies
 # What a method makes of hints is believed by a share that is the logistic function of BELIEF[0] +
 # BELIEF[1] * known, where known is 1 at the hints and 0 far from them: near hints the hints
-# themselves know better. Far away it moves a colour by no more than FAR ab units.
+# themselves know better. It moves a colour by no more than FAR ab units where nothing is known,
+# and by so many more where all is: the second number if the hints speak for the whole picture.
 BELIEF = (2.2, -2.8)
-FAR, NEARER = 1.0, 330.0
+FAR, NEARER = 1.0, (25.0, 330.0)
 # What is told needs no boldness: the saturation that looks best where nothing is known gives way
 # to TOLD_SATURATION, by half where known is HALF_TOLD.
 TOLD_SATURATION, HALF_TOLD = 0.88, 0.1
@@ -58,15 +59,16 @@ def obey_hints(
     kriging = Kriging(hints, lightness, plain)
     known = kriging.known()
     told = 1 - min(1.0, TOLD_SATURATION / saturation)
-    ab = plain + _believed(hinted - plain, known)
+    most = FAR + known * (NEARER[0] + (NEARER[1] - NEARER[0]) * kriging.told)
+    ab = plain + _believed(hinted - plain, known, most)
     ab = ab * (1 - told * known / (known + HALF_TOLD))
     return _closely(ab + kriging.spread(hints.ab - ab), hints, lightness)
 
 
-def _believed(change: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _believed(change: np.ndarray, known: np.ndarray, most: np.ndarray) -> np.ndarray:
     share = 1 / (1 + np.exp(-BELIEF[0] - BELIEF[1] * known))
     length = np.linalg.norm(change, axis=-1, keepdims=True)
-    return np.asarray(change * np.minimum(share, (FAR + NEARER * known) / (length + 1e-6)))
+    return np.asarray(change * np.minimum(share, most / (length + 1e-6)))
 
 
 def _closely(ab: np.ndarray, hints: Hints, lightness: np.ndarray) -> np.ndarray:
