@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long a person waits in the page; see docs/page.md.
 
-    python benchmarks/page.py [--photo PHOTO] [--times 30]
+    python benchmarks/page.py [--photo PHOTO] [--times 20]
 
 In Chromium, against a service of its own: from the choice of a 12-megapixel gray JPEG to its
 colours, and from the key that moves a hint to the repainted preview. Needs Playwright and a
@@ -55,7 +55,7 @@ FIRST = """() => new Promise(resolve => {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photo", type=Path)
-    parser.add_argument("--times", type=int, default=30)
+    parser.add_argument("--times", type=int, default=20)
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
@@ -86,7 +86,7 @@ def measure(address: str, photo: Path, times: int) -> None:
             page.wait_for_selector("html[data-ready]", state="attached")
             page.evaluate(FIRST)
             page.set_input_files("#file-input", photo)
-            page.wait_for_function("window.firstColours > 0")
+            page.wait_for_function("() => window.firstColours > 0")
             first.append(page.evaluate("window.firstColours") / 1000)
         print(
             f"12 megapixels, from the choice to colours: {first[0]:.2f} s the first time, "
@@ -113,7 +113,7 @@ def hint_keys(page: Page, times: int) -> list[str]:
 
 
 def move(page: Page, key: str) -> float:
-    page.wait_for_timeout(1200)  # a person looks at what has become of it
+    page.wait_for_timeout(2500)  # until the candidates are drawn, too
     return float(page.evaluate(REPAINT, key))
 
 

@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "006ecd1420472dde564faf29215a1d59377d5e08d545e0d4272ead68442b1a32"
+PHOTOCHROM_SHA256 = "8a280ac9da91a1fd8487a0c95634f1b2fcf46d101a1a0a1dd6af869c14c17985"
 
 
 def _photochrom(device: str, threads: int) -> Method:
