@@ -40,15 +40,14 @@ def test_hinted_pixels_have_exactly_the_hints_colour(seed):
 
 
 @given(st.integers(0, 2**31))
-def test_no_correction_is_more_than_twice_the_largest_miss(seed):
-    """Each of the two spreads stays within what it was told."""
+def test_a_correction_is_never_larger_than_the_largest_miss(seed):
     random = np.random.default_rng(seed)
     mask = (random.random((24, 24)) < 0.1).astype(np.float32)
     hints = Hints(random.uniform(-90, 90, (24, 24, 2)), mask)
     ab = random.uniform(-90, 90, (24, 24, 2))
     change = np.abs(obey_hints(ab, hints, random.uniform(0, 100, (24, 24))) - ab)
     missed = np.abs((hints.ab - ab) * mask[..., None])
-    assert (change <= 2 * missed.max((0, 1)) + 1e-6).all()
+    assert (change <= missed.max((0, 1)) + 1e-6).all()
 
 
 def test_near_pixels_of_the_same_lightness_follow(flat):
@@ -56,6 +55,13 @@ def test_near_pixels_of_the_same_lightness_follow(flat):
     shares = result[30:34, 45] / WISH
     assert shares.min() > 0.75
     np.testing.assert_allclose(shares[:, 0], shares[:, 1])  # the hint's own hue
+
+
+def test_far_pixels_nearly_keep_the_methods_colours(flat):
+    ab = np.tile([12.0, 7.0], (64, 96, 1))
+    change = np.abs(obey_hints(ab, hint(64, 96, (30, 40)), flat) - ab)
+    assert change[:, 76:].mean() < 2
+    assert change[:, :8].mean() < 2
 
 
 def test_what_looks_different_keeps_the_methods_colours(flat):
@@ -95,7 +101,7 @@ def test_the_correction_fades_with_distance(flat):
     along = result[32, 44:80, 0]
     assert (np.diff(along) <= 1e-9).all()
     assert along[0] > 0.75 * WISH[0]
-    assert along[-1] < 0.5 * along[0]
+    assert along[-1] < 0.05 * WISH[0]
 
 
 def test_the_correction_stops_at_an_edge_of_lightness(flat):

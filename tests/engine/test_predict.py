@@ -99,10 +99,7 @@ def test_hints_are_obeyed_whatever_the_method_says():
     mask = np.zeros((size.height, size.width), np.float32)
     mask[20:24, 30:34] = 1
     hints = Hints(np.tile(np.float32([-40, 30]), (*mask.shape, 1)), mask)
-    request = request_of(size, hints=hints)
-    request.lightness[:, :60] = 20
-    request.lightness[:, 60:] = 90
-    colouring = predict_colours(Even(), request, size)
+    colouring = predict_colours(Even(), request_of(size, hints=hints), size)
     np.testing.assert_allclose(colouring.ab[21:23, 31:33], hints.ab[21:23, 31:33], atol=1e-3)
     np.testing.assert_allclose(colouring.ab[0, 80], COLOUR, atol=1)
 

@@ -62,7 +62,10 @@ def obey_hints(
     most = FAR + known * (NEARER[0] + (NEARER[1] - NEARER[0]) * kriging.told)
     ab = plain + _believed(hinted - plain, known, most)
     ab = ab * (1 - told * known / (known + HALF_TOLD))
-    return _closely(ab + kriging.spread(hints.ab - ab), hints, lightness)
+    obeyed = _closely(ab + kriging.spread(hints.ab - ab), hints, lightness)
+    missed = (hints.ab - ab) * hints.mask[..., None]
+    # The two spreads together go no further than what was missed somewhere.
+    return np.asarray(ab + np.clip(obeyed - ab, missed.min((0, 1)), missed.max((0, 1))))
 
 
 def _believed(change: np.ndarray, known: np.ndarray, most: np.ndarray) -> np.ndarray:
