@@ -36,8 +36,7 @@ REPAINT = """async key => {
     await image.decode();
     return performance.now() - start;
 }"""
-FIRST = """() => new Promise(resolve => {
-    const start = performance.now();
+FIRST = """() => {
     document.getElementById('file-input').addEventListener('change', () => {
         const chosen = performance.now();
         const look = () => {
@@ -48,8 +47,7 @@ FIRST = """() => new Promise(resolve => {
         };
         look();
     }, {once: true});
-    resolve(start);
-})"""
+}"""
 
 
 def main() -> None:

@@ -154,6 +154,11 @@ def test_watch_colours_what_appears(folder):
     deadline = time.monotonic() + 60
     while len(list(folder.glob("*-color.*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
+    said = [running.stderr.readline().decode() for _ in range(3)]  # of each, as it is done
+    assert sorted(line.split(" -> ")[-1].strip() for line in said[1:]) == [
+        "a-color.jpg",
+        "b-color.png",
+    ]
     time.sleep(2)
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=30)
@@ -207,3 +212,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder):
     assert done.stderr.startswith(b"photochrom: ")
     assert done.stderr.count(b"\n") == 1
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_watch_makes_every_candidate(folder):
+    options = ["--watch", ".", "--candidates", "2"]
+    command = [sys.executable, "-c", "from photochrom.cli import main; main()", *options]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder)
+    wanted = ["a-color-1.jpg", "a-color-2.jpg", "b-color-1.png", "b-color-2.png"]
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("*-color-*.*"))) < 4 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert sorted(p.name for p in folder.glob("*color*")) == wanted

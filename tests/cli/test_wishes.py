@@ -86,3 +86,52 @@ def test_suggest_lists_colours_and_confidence_writes_a_map(command, photo, tmp_p
     command("confidence", photo)
     with Image.open(tmp_path / "old-confidence.png") as written:
         assert written.size == (200, 150)
+
+
+def test_a_recipe_of_other_weights_says_so(command, photo, tmp_path):
+    command(photo, "--sidecar")
+    recipe = tmp_path / "old-color.json"
+    told = json.loads(recipe.read_text())
+    said = command(photo, "-o", tmp_path / "same.png", "--recipe", recipe)
+    assert "other weights" not in said
+    recipe.write_text(json.dumps({**told, "weights_sha256": "0" * 64}))
+    said = command(photo, "-o", tmp_path / "again.png", "--recipe", recipe)
+    assert "The recipe was made with other weights of 'photochrom' (0000000000000000..." in said
+
+
+def test_a_recipe_knows_the_range_of_a_float(command, tmp_path):
+    lightness = np.asarray(Image.fromarray(drawn_picture(5, 60, 80)).convert("L"), np.float32)
+    Image.fromarray(lightness).save(tmp_path / "old.tif")
+    command(tmp_path / "old.tif", "--float-range", 0, 255, "--sidecar")
+    again = tmp_path / "again.tif"
+    command(tmp_path / "old.tif", "-o", again, "--recipe", tmp_path / "old-color.json")
+    assert again.read_bytes() == (tmp_path / "old-color.tif").read_bytes()
+
+
+@pytest.mark.parametrize("words", [["--saturation", 0.5], ["-m", "gray"], ["--restore"]])
+def test_what_a_recipe_decides_is_not_taken_beside_it(command, photo, tmp_path, words):
+    command(photo, "--sidecar")
+    said = command(photo, "--recipe", tmp_path / "old-color.json", *words, check=1)
+    assert "--recipe decides everything: leave out --method" in said
+
+
+def test_a_recipe_goes_past_a_photograph_of_another_shape(command, photo, tmp_path):
+    command(photo, "--hint", "150,40,#be3228,9", "--sidecar")
+    Image.fromarray(drawn_picture(5, 150, 150)).convert("L").save(tmp_path / "square.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    names = [tmp_path / name for name in ("square.png", "broken.png", "old.png")]
+    recipe = tmp_path / "old-color.json"
+    said = command(*names, "-o", tmp_path / "out", "--recipe", recipe, check=1)
+    assert "square.png: The hints were made on 200 x 150 pixels" in said
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["old-color.png"]
+
+
+@pytest.mark.parametrize("words", [["--candidates", 2], ["--sidecar"], ["--json"], ["--resume"]])
+def test_what_a_pipe_cannot_do_is_said(command, photo, words):
+    assert "gives one picture and nothing beside it" in command(photo, "-o", "-", *words, check=1)
+
+
+def test_the_map_of_confidence_does_not_replace_the_photograph(command, photo):
+    before = photo.read_bytes()
+    assert "would replace the original" in command("confidence", photo, "-o", photo, check=1)
+    assert photo.read_bytes() == before

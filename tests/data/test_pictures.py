@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import pyvips
 from PIL import Image
 
 from photochrom.data.pictures import data_files, decode, fingerprint, read_pictures
@@ -71,3 +72,18 @@ def test_the_fingerprint_follows_files_and_options(tmp_path):
     assert first != fingerprint(data_files(tmp_path), 64)
     (tmp_path / "b.png").write_bytes(encoded(RED))
     assert first != fingerprint(data_files(tmp_path), 192)
+
+
+def test_a_pictures_own_profile_is_honoured():
+    wide = pyvips.Image.new_from_array(RED).copy(interpretation="srgb")
+    content = wide.icc_transform("p3", input_profile="srgb").pngsave_buffer()
+    assert abs(np.asarray(Image.open(io.BytesIO(content))).astype(int) - RED).max() > 5
+    assert abs(decode(content).astype(int) - RED).max() <= 2
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_profile_that_does_not_fit_is_passed_over(mode):
+    content = io.BytesIO()
+    Image.fromarray(RED).convert(mode).save(content, "PNG", icc_profile=b"not a profile")
+    expected = np.asarray(Image.fromarray(RED).convert(mode).convert("RGB"))
+    np.testing.assert_array_equal(decode(content.getvalue()), expected)

@@ -1,3 +1,4 @@
+import os
 import threading
 import time
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom.engine.batch import Task, colorize_many, find_photos, plan, watch
+from photochrom.engine.batch import Names, Task, colorize_many, find_photos, plan, watch
 from photochrom.engine.colorize import Colorizer
 from photochrom.errors import UnreadablePhotoError
 
@@ -109,3 +110,92 @@ def test_a_watched_folder_yields_new_whole_files_once(album):
     stop.set()
     thread.join()
     assert sorted(found) == ["a.png", "b.jpg", "d.png"]
+
+
+def picture(path):
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.full((40, 50), 90, np.uint8)).save(path)
+    return path
+
+
+def targets(tasks, **options):
+    return [task.target.name for task in Names(**options).apart(tasks)]
+
+
+def test_results_take_nobodys_place(tmp_path):
+    for name in ("old.jpg", "old-color.jpg"):
+        picture(tmp_path / name)
+    assert targets(plan([tmp_path])) == ["old-color-color.jpg", "old-color-2.jpg"]
+    one, other = (picture(tmp_path / folder / "a.jpg") for folder in "xy")
+    named = plan([one, other], output=tmp_path / "out")
+    assert targets(named) == ["a-color.jpg", "a-color-2.jpg"]
+    both = [picture(tmp_path / f"b.{kind}") for kind in ("jpg", "png")]
+    assert targets(plan(both)) == ["b-color.jpg", "b-color.png"]
+    assert targets(plan(both), sidecars=True) == ["b-color.jpg", "b-color-2.png"]
+    assert targets(plan(both, format="webp")) == ["b-color.webp", "b-color-2.webp"]
+
+
+def test_names_stay_the_same_when_a_run_is_done_again(colorizer, tmp_path):
+    for name in ("old.jpg", "old-color.jpg"):
+        picture(tmp_path / name)
+    kept = (tmp_path / "old-color.jpg").read_bytes()
+    for _ in range(2):
+        done = outcomes(colorizer, Names().apart(plan([tmp_path])), resume=True)
+        assert sorted(done) == ["old-color.jpg", "old.jpg"]
+        assert done["old.jpg"].target.name == "old-color-2.jpg"
+    assert {o.status for o in done.values()} == {"skipped"}
+    assert (tmp_path / "old-color.jpg").read_bytes() == kept
+
+
+def test_a_watch_gives_a_file_that_came_anew_its_own_name_again(tmp_path):
+    names = Names()
+    one, other = (picture(tmp_path / f"a.{kind}") for kind in ("jpg", "png"))
+    for _ in range(2):
+        for source, name in ((one, "a-color.webp"), (other, "a-color-2.webp")):
+            (task,) = names.apart(plan([source], format="webp"))
+            assert task.target.name == name
+
+
+def test_an_empty_folder_and_an_own_result_do_not_stop_the_others(colorizer, album, tmp_path):
+    (tmp_path / "empty").mkdir()
+    first = outcomes(colorizer, plan([album / "a.png"]))["a.png"]
+    sources = [tmp_path / "empty", tmp_path / "nowhere.jpg", first.target, album / "b.jpg"]
+    done = outcomes(colorizer, plan(sources))
+    assert {name: outcome.status for name, outcome in done.items()} == {
+        "empty": "failed",
+        "nowhere.jpg": "failed",
+        "a-color.png": "skipped",
+        "b.jpg": "coloured",
+    }
+    assert "without pictures" in done["empty"].notes[0]
+    assert plan([first.target])[0].settled is None
+
+
+def test_a_source_that_is_newer_than_its_result_is_coloured_again(colorizer, album):
+    tasks = plan([album])
+    outcomes(colorizer, tasks)
+    assert {o.status for o in outcomes(colorizer, tasks, resume=True).values()} == {"skipped"}
+    later = (album / "a-color.png").stat().st_mtime + 5
+    os.utime(album / "a.png", (later, later))
+    again = outcomes(colorizer, tasks, resume=True)
+    assert (again["a.png"].status, again["b.jpg"].status) == ("coloured", "skipped")
+
+
+def test_who_wants_it_promptly_hears_of_each_before_the_next_is_asked_for(colorizer, album):
+    heard = []
+
+    def tasks():
+        for task in plan([album]):
+            assert len(heard) == len(asked)
+            asked.append(task)
+            yield task
+
+    asked = []
+    for outcome in colorize_many(colorizer, tasks(), jobs=1, prompt=True):
+        heard.append(outcome)
+    assert len(heard) == 2
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path):
+    with pytest.raises(UnreadablePhotoError, match="gone: cannot be read"):
+        find_photos(tmp_path / "gone")

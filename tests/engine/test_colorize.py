@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from skimage import data
 from tests.conftest import drawn_picture
 
@@ -18,6 +18,7 @@ from photochrom.errors import (
 )
 from photochrom.methods.catalogue import CATALOGUE
 from photochrom.methods.method import Hints
+from photochrom.photo.orientation import to_stored
 
 LEVEL = 255 / 100  # 8-bit levels in a unit of L*
 
@@ -85,6 +86,20 @@ def test_a_pil_image_comes_back_as_one(colorizer, gray, mode):
     assert isinstance(colour, Image.Image)
     assert colour.size == picture.size
     assert colour.info["dpi"] == (300, 300)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_pil_image_is_seen_upright(colorizer, gray, orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    content = io.BytesIO()
+    Image.fromarray(to_stored(gray, orientation)).save(content, "PNG", exif=exif)
+    hint = photochrom.Hint.point(20, 30, "#c02020", radius=8)
+    coloured = colorizer.colorize(Image.open(content), hints=[hint])
+    upright = colorizer.colorize(gray, hints=[hint])
+    assert coloured.getexif()[ExifTags.Base.Orientation] == orientation
+    shown = np.asarray(ImageOps.exif_transpose(coloured))
+    np.testing.assert_array_equal(shown, upright)
 
 
 def test_a_path_gives_the_path_of_the_file_beside_it(colorizer, gray, tmp_path):

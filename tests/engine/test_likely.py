@@ -44,16 +44,40 @@ def halves(centres):
 
 def test_a_candidate_gives_the_region_in_doubt_its_other_colour(halves, centres):
     hints = propose(halves, centres, 1, 0, (96, 96))
-    assert hints.mask[:, 48:].sum() == 0
     assert hints.mask[:, :48].sum() > 0
+    assert np.abs(hints.ab[:, 48:]).max() < 1  # what is surely gray is held to it
     usual = np.array([0.6 * 40 + 0.4 * 10, 0.6 * 20 - 0.4 * 40])
-    chosen = hints.ab[hints.mask == 1][0]
+    (chosen,) = np.unique(hints.ab[:, :48][hints.mask[:, :48] == 1], axis=0)
     assert np.hypot(*(chosen - usual)) >= APART_AB * 0.9
 
 
 def test_candidates_differ_from_each_other(halves, centres):
     one, two = (propose(halves, centres, n, 0, (96, 96)) for n in (1, 2))
-    assert np.hypot(*(one.ab[one.mask == 1][0] - two.ab[two.mask == 1][0])) >= APART_AB * 0.9
+    (first,), (second,) = (np.unique(h.ab[:, :48][h.mask[:, :48] == 1], axis=0) for h in (one, two))
+    assert np.hypot(*(first - second)) >= APART_AB * 0.9
+
+
+def test_of_a_picture_that_is_one_thing_only_a_part_changes(centres):
+    logits = logits_of(two_peaks(centres, (40, 20), (10, -40), 0.6))[:, None, None]
+    hints = propose(np.broadcast_to(logits, (len(centres), 24, 24)), centres, 1, 0, (96, 96))
+    colours = np.unique(hints.ab[hints.mask == 1].round(2), axis=0)
+    assert len(colours) == 2  # another one here, the usual one far away
+    places = [np.argwhere((hints.ab.round(2) == c).all(-1) & (hints.mask == 1)) for c in colours]
+    middle = min(places, key=lambda p: np.ptp(p, axis=0).max())
+    assert np.ptp(middle, axis=0).max() < 96 * 0.8
+
+
+def test_an_unlikely_colour_is_approached_by_less(centres):
+    def step(share):
+        logits = logits_of(two_peaks(centres, (0, 0), (50, 0), share))[:, None, None]
+        logits = np.broadcast_to(logits, (len(centres), 24, 24))
+        shares = np.exp(logits[:, 0, 0])
+        usual = shares / shares.sum() @ centres
+        hints = propose(logits, centres, 1, 0, (96, 96))
+        away = np.hypot(*(hints.ab[hints.mask == 1] - usual).T)
+        return away.max()
+
+    assert step(0.97) < 20 < 30 < step(0.7)
 
 
 def test_candidates_are_the_same_for_the_same_seed(halves, centres):

@@ -26,6 +26,11 @@ def test_a_run_says_who_it_is_and_how_long_it_was_trained(run):
     assert ledger.read_run(run) == ledger.Entry("tinted", "tint", None, 1.25, 320)
 
 
+def test_the_pictures_are_those_of_the_last_judgement(run):
+    (run / "validation.csv").write_text("step,pictures,loss\n5,160,3\n11,330,2\n")
+    assert ledger.read_run(run).pictures == 330
+
+
 def test_what_was_never_trained_has_no_minutes(run):
     (run / "log.csv").unlink()
     assert ledger.read_run(run).minutes is None

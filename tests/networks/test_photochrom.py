@@ -1,8 +1,11 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.networks import network
 from photochrom.networks.photochrom import (
     Config,
+    Mixer,
     Photochrom,
     halve_hints,
     stride_4_hints,
@@ -20,6 +24,7 @@ from photochrom.training.recipe import network_config, read_recipe
 
 BINS = 20
 SMALL = Config(bins=BINS, context=16, context_layers=1, decoder=(16, 16, 16))
+GROWN = Config(bins=BINS, context=16, context_layers=1, decoder=(64, 16, 16), mixers=2)
 RECIPES = Path(__file__).parents[2] / "recipes"
 ONE, ZERO = torch.ones(1), torch.zeros(1)
 
@@ -209,3 +214,45 @@ def test_an_unknown_network_is_answered_with_the_nearest_name():
         network("photocrom")
     with pytest.raises(UnknownMethodError, match=r"'welsh'\. All: photochrom"):
         network("welsh")
+
+
+@pytest.fixture(scope="module")
+def grown():
+    torch.manual_seed(3)
+    return Photochrom(GROWN).eval()
+
+
+def test_attention_starts_by_adding_nothing(grown):
+    smaller = Photochrom(replace(GROWN, mixers=0)).eval()
+    smaller.load_state_dict(
+        {k: v for k, v in grown.state_dict().items() if not k.startswith(Photochrom.grows)}
+    )
+    given = inputs(64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(grown.distribution(*given), smaller.distribution(*given))
+
+
+def test_attention_is_that_of_the_fused_kernel():
+    torch.manual_seed(4)
+    mixer = Mixer(64)
+    torch.nn.init.normal_(mixer.answered.weight, std=0.1)
+    planes = torch.randn(2, 64, 3, 5)
+    asked = mixer.asked(mixer.norm(planes)).reshape(2, 3, 2, 32, 15).transpose(3, 4)
+    met = F.scaled_dot_product_attention(*asked.unbind(1)).transpose(2, 3).reshape(2, 64, 3, 5)
+    torch.testing.assert_close(mixer(planes), planes + mixer.answered(met))
+
+
+def test_attention_brings_the_colour_of_a_hint_to_the_far_end(grown):
+    made = copy.deepcopy(grown)
+    for parameter in made.up16.hints.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    given, others = inputs(32, 320, 1), plain(32, 320, 1)
+    far = np.s_[..., -8:]
+    for answers in (False, True):
+        if answers:
+            for mixer in made.mixers:
+                torch.nn.init.normal_(mixer.answered.weight, std=0.5)
+        with torch.no_grad():
+            with_hint = made.distribution(others[0], *given[1:3], *others[3:])
+            without = made.distribution(others[0], *others[1:])
+        assert torch.equal(with_hint[far], without[far]) is not answers

@@ -151,7 +151,7 @@ def test_every_page_of_a_tiff_is_there(save, gray):
         photo.tone(2)
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp"])
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
 def test_of_an_animation_the_first_frame_is_used_and_said(save, rgb, suffix):
     frames = [Image.fromarray(rgb), Image.fromarray(255 - rgb), Image.fromarray(rgb)]
     photo = Photo.open(save(frames[0], f"a.{suffix}", save_all=True, append_images=frames[1:]))

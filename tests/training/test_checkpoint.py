@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,6 +7,9 @@ from safetensors.torch import save_file
 
 from photochrom.errors import CheckpointError
 from photochrom.networks.photochrom import Config, Photochrom
+from photochrom.networks.pretrained import timm_body
+from photochrom.networks.resnet18 import Config as Resnet18Config
+from photochrom.networks.resnet18 import Resnet18
 from photochrom.training.checkpoint import (
     initial_weights,
     load_strictly,
@@ -78,6 +82,28 @@ def test_a_network_starts_from_an_exported_network(exported_network, fresh):
         torch.testing.assert_close(fresh.state_dict()[name], weight, atol=1e-6, rtol=2**-10)
 
 
+def test_a_larger_network_starts_from_a_smaller_ones_weights(trained, checkpoint):
+    grown = Photochrom(Config(**{**SHAPE, "mixers": 1}))
+    before = copy.deepcopy(grown.mixers)
+    initial_weights(grown, checkpoint)
+    assert same(grown.mixers, before)
+    lightness, hint = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 3, 64, 64)
+    wish = torch.zeros(1, SHAPE["bins"] + 1), torch.zeros(1, 2)
+    with torch.no_grad():
+        one, other = (
+            network.eval().distribution(lightness, hint[:, :2], hint[:, 2:], *wish)
+            for network in (grown, trained)
+        )
+    torch.testing.assert_close(one, other)
+
+
+def test_a_smaller_network_does_not_start_from_a_larger_ones_weights(fresh, tmp_path):
+    grown = Photochrom(Config(**{**SHAPE, "mixers": 1}))
+    save_file(grown.state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(CheckpointError, match=r"0 tensors are missing .*, \d+ unknown \(mixers"):
+        initial_weights(fresh, tmp_path / "w.safetensors")
+
+
 @pytest.mark.parametrize("kind", ["checkpoint", "safetensors", "onnx"])
 def test_weights_of_another_shape_are_refused_by_name(
     checkpoint, trained, exported_network, tmp_path, kind
@@ -127,3 +153,43 @@ def test_a_checkpoints_code_is_never_run(tmp_path):
     torch.save({"recipe": Harmful(), "network": {}, "average": {}}, tmp_path / "bad.pt")
     with pytest.raises(CheckpointError, match="not a readable checkpoint"):
         read_checkpoint(tmp_path / "bad.pt")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_network_takes_its_body_from_a_resnets_own_file(tmp_path, suffix):
+    torch.manual_seed(6)
+    theirs = timm_body("resnet18", pretrained=False).state_dict()
+    theirs["conv1.weight"] = torch.randn(64, 3, 7, 7)
+    path = tmp_path / f"resnet18{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(theirs, path)
+    network = Resnet18(Resnet18Config())
+    before = copy.deepcopy(network)
+    assert initial_weights(network, path) is False
+    body = network.trunk.body
+    torch.testing.assert_close(body[0].weight, theirs["conv1.weight"].sum(1, keepdim=True))
+    torch.testing.assert_close(body[5][1].bn2.bias, theirs["layer2.1.bn2.bias"])
+    torch.testing.assert_close(body[5][1].conv2.weight, theirs["layer2.1.conv2.weight"])
+    assert same(network.colour, before.colour)
+    assert same(network.trunk.up, before.trunk.up)
+
+
+def test_a_body_of_another_shape_is_refused(tmp_path):
+    theirs = timm_body("resnet18", pretrained=False).state_dict()
+    del theirs["layer1.0.conv1.weight"]
+    torch.save(theirs, tmp_path / "resnet18.pth")
+    with pytest.raises(CheckpointError, match=r"1 tensors are missing \(trunk\.body\.4\.0\.conv1"):
+        initial_weights(Resnet18(Resnet18Config()), tmp_path / "resnet18.pth")
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(checkpoint, monkeypatch):
+    before = checkpoint.read_bytes()
+
+    def fill(state, file):
+        Path(file).write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file\nmore")
+
+    monkeypatch.setattr(torch, "save", fill)
+    with pytest.raises(CheckpointError, match=r"cannot be written \(PytorchStreamWriter.*file\)"):
+        save_atomically({}, checkpoint)
+    assert checkpoint.read_bytes() == before
+    assert [f.name for f in checkpoint.parent.iterdir()] == ["best.pt"]

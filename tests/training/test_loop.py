@@ -20,7 +20,7 @@ from photochrom.training import loop
 from photochrom.training.checkpoint import network_of, read_checkpoint, table_of
 from photochrom.training.loop import (
     for_epochs,
-    held_out,
+    judged_on,
     phase_at,
     pictures_before,
     rate_at,
@@ -248,6 +248,43 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_batch(run, tmp_pa
     assert batch["ab"].shape == (2, 32, 32, 2)
 
 
+def test_a_critics_loss_that_is_not_finite_ends_the_run_too(run, tmp_path):
+    wild = Critic("dcgan-critic", config={"channels": (8, 8, 8), "dense": 8}, rate=1e30)
+    recipe = replace(PAINTER, phases=(Phase(8, 32, 2, learns="both"),), critic=wild)
+    with pytest.raises(TrainingDivergedError, match=r"diverged-batch\.pt"):
+        run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run" / "last.pt").exists()
+
+
+def test_a_short_run_has_a_log_and_a_plot_of_all_that_it_saw(run, tmp_path):
+    run(RECIPE, tmp_path / "run")
+    with (tmp_path / "run" / "log.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert int(row["pictures"]) == 15
+    assert (tmp_path / "run" / "loss.png").exists()
+
+
+def test_tensorboard_shows_what_the_log_holds(run, one_key, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(RECIPE, tmp_path / "run", validation_keys=one_key)
+    shown = EventAccumulator(str(tmp_path / "run")).Reload()
+    (last,) = shown.Scalars("loss/training")
+    with (tmp_path / "run" / "log.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert last.step == int(row["pictures"])
+    assert last.value == pytest.approx(float(row["loss"]), rel=1e-5)
+    assert shown.Scalars("cross_entropy/validation")
+
+
+def test_what_was_logged_after_the_checkpoint_is_forgotten(run, tmp_path):
+    run(RECIPE, tmp_path / "run", stop_after=2)
+    (tmp_path / "run" / "log.csv").write_text("step,pictures,loss\n2,4,1.0\n4,8,0.5\n")
+    run(RECIPE, tmp_path / "run", resume=True)
+    with (tmp_path / "run" / "log.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "6"]
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(run, first):
     before = (first / "last.pt").read_bytes()
     with pytest.raises(CheckpointError, match="holds a run already. Resume it"):
@@ -386,6 +423,10 @@ def test_patience_does_not_count_while_the_critic_learns_alone(run, one_key, tmp
     assert run(recipe, tmp_path / "run", validation_keys=one_key)["step"] == 4
 
 
+def held_out(pixels, recipe):
+    return judged_on(pixels, recipe, frozenset(), lambda line: None)
+
+
 def test_the_pictures_held_out_are_a_share_that_the_seed_draws(picture_folder, cache):
     pixels = open_cache(picture_folder, cache)
     recipe = replace(RECIPE, data=DataRecipe(hold_out=0.3))
@@ -395,6 +436,28 @@ def test_the_pictures_held_out_are_a_share_that_the_seed_draws(picture_folder, c
     assert held_out(pixels, recipe) == keys
     assert len({held_out(pixels, replace(recipe, seed=seed)) for seed in range(9)}) > 3
     assert held_out(pixels, replace(recipe, data=DataRecipe())) == frozenset()
+
+
+def test_of_other_data_than_the_recipes_a_tenth_is_judged_on_and_that_is_said(
+    picture_folder, cache
+):
+    pixels, lines = open_cache(picture_folder, cache), []
+    named = frozenset({"of another set"})
+    keys = judged_on(pixels, RECIPE, named, lines.append)
+    assert len(keys & set(pixels.keys)) == 1
+    assert named < keys
+    assert lines == [
+        "None of the 1 validation pictures that are named is in the data: 1 pictures of it are "
+        "judged on instead."
+    ]
+    assert judged_on(pixels, RECIPE, keys, lines.append) == keys
+    assert len(lines) == 1
+
+
+def test_that_nothing_is_validated_is_said(picture_folder, cache):
+    lines = []
+    assert judged_on(open_cache(picture_folder, cache), RECIPE, frozenset(), lines.append) == set()
+    assert lines == ["No picture is held out: nothing is validated, and there is no best.pt."]
 
 
 def test_nothing_is_held_out_of_a_source_left_out(picture_folder, cache):

@@ -85,6 +85,7 @@ def test_the_description_names_the_version_and_every_promised_route():
         "GET /",
         "GET /healthz",
         "GET /metrics",
+        "GET /v1/limits",
         "GET /v1/methods",
         "GET /v1/moods",
         "POST /v1/colorize",

@@ -576,3 +576,61 @@ def test_the_page_knows_the_gamut_and_lab_as_the_engine_does(open_page):
     )
     assert chromas == pytest.approx([largest_chroma(*at) for at in places], abs=0.3)
     assert np.array(labs) == pytest.approx(rgb_to_lab(np.array(colours) / 255.0), abs=1e-6)
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.id || document.activeElement.className")
+
+
+def test_the_focus_stays_at_its_place_when_things_are_deleted(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    for across in (0.2, 0.5, 0.8):
+        hint_at(page, across, 0.3)
+        page.keyboard.press("Escape")
+    page.focus("#hint-list li:nth-child(2) button:last-child")
+    repainted(page, lambda: page.keyboard.press("Enter"))
+    expect(page.locator("#hint-list li:nth-child(2) button:last-child")).to_be_focused()
+    page.focus(".marker")
+    repainted(page, lambda: page.keyboard.press("Delete"))
+    assert focused(page) == "pane-main"
+    page.focus("#hint-list button:last-child")
+    repainted(page, lambda: page.keyboard.press("Enter"))
+    assert focused(page) == "pane-main"
+
+
+def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
+    page = open_page(**PHONE)
+    give(page, gray_photo())
+    problem = {"title": "Unprocessable", "status": 422, "detail": "The file is damaged."}
+    kind = "application/problem+json"
+    page.route(
+        "**/result",
+        lambda route: route.fulfill(status=422, content_type=kind, body=json.dumps(problem)),
+    )
+    page.tap("#save-short")
+    expect(page.locator("#error-save")).to_be_in_viewport()
+    expect(page.locator("#error-save")).to_have_text("The file is damaged.")
+
+
+def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keeps(open_page):
+    page = open_page()
+    give(page, gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
+    expect(page.locator("#strip-count")).to_have_text("2 of 2 coloured")
+    limits = {"photos": 1, "upload_bytes": 1, "megapixels": 1.0, "hints": 1, "points": 1}
+    page.route("**/v1/limits", lambda route: route.fulfill(json=limits))
+    names = []
+    page.on("download", lambda download: names.append(download.path()))
+    page.click("#zip")
+    expect(page.locator("#status")).to_have_text("The zips are downloaded.")
+    held = [zipfile.ZipFile(path).namelist() for path in names]
+    assert sorted(held) == [["one-color.jpg"], ["two-color.jpg"]]
+
+    lacking = io.BytesIO()
+    with zipfile.ZipFile(lacking, "w") as archive:
+        archive.writestr("one-color.jpg", b"x" * 9000)
+        archive.writestr("not-coloured.txt", "two.jpg: gone")
+    page.unroute("**/v1/limits")
+    page.route("**/v1/zip", lambda route: route.fulfill(body=lacking.getvalue()))
+    page.click("#zip")
+    expect(page.locator("#error-strip")).to_contain_text("not-coloured.txt in the zip names them")

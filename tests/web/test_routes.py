@@ -40,6 +40,41 @@ def test_methods_and_moods_are_listed(client):
     assert len(client.get("/v1/moods").json()["autumn"]) == 4
 
 
+def test_what_is_taken_is_said(client):
+    assert client.get("/v1/limits").json() == {
+        "photos": 32,
+        "upload_bytes": 200_000_000,
+        "megapixels": 200.0,
+        "hints": 1000,
+        "points": 20_000,
+    }
+
+
+def test_a_file_of_floats_takes_its_range_with_it(client):
+    content = io.BytesIO()
+    Image.fromarray(np.tile(np.linspace(0, 255, 80, dtype=np.float32), (60, 1))).save(
+        content, "TIFF"
+    )
+
+    def brightest(**fields):
+        files = {"file": ("a.tif", content.getvalue())}
+        answer = client.post("/v1/colorize", files=files, data={"format": "png", **fields})
+        assert answer.status_code == 200, answer.text
+        return (decoded(answer.content) > 250).mean()
+
+    assert brightest() > 0.9  # all above 1 is white
+    assert brightest(float_range="[0, 255]") < 0.1
+
+
+def test_the_working_size_is_a_wish(client):
+    files = {"file": ("a.jpg", encoded(GRAY))}
+    coarse, fine = (
+        client.post("/v1/colorize", files=files, data={"wishes": f'{{"working_px": {side}}}'})
+        for side in (64, 320)
+    )
+    assert coarse.content != fine.content
+
+
 def test_an_opened_photograph_is_described(client):
     files = {"file": ("woman.jpg", encoded(GRAY[:200, :100]))}
     answer = client.post("/v1/photos", files=files)

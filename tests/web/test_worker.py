@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -145,3 +146,21 @@ def test_the_worker_ends_with_a_service_that_is_killed():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     pid = int(done.stdout)
     assert wait_until(lambda: not is_alive(pid))
+
+
+def spill():
+    """Leave a large temporary file, and take too long."""
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(bytes(1000))
+    time.sleep(60)
+
+
+def test_a_killed_worker_leaves_no_temporary_file(worker, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    worker.stop()
+    worker.start()
+    with pytest.raises(Problem, match="took longer"):
+        asyncio.run(worker.run(spill))
+    assert [f for folder in tmp_path.iterdir() for f in folder.iterdir()] == []
+    worker.stop()
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ Nothing of the command's library is imported here, so that one photograph need n
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from photochrom.errors import InvalidValueError, UnwritablePhotoError
 
 if TYPE_CHECKING:
     from photochrom.cli.wishes import WishOptions
-    from photochrom.engine.batch import Outcome, Task
+    from photochrom.engine.batch import Names, Outcome, Task
     from photochrom.engine.colorize import Colorizer
     from photochrom.engine.wishes import Wishes
+
+METHOD = "photochrom"
 
 
 def run(
@@ -27,7 +29,7 @@ def run(
     recursive: bool = False,
     resume: bool = False,
     watch: bool = False,
-    method: str = "photochrom",
+    method: str = METHOD,
     vividness: float | None = None,
     saturation: float = 1.0,
     working_px: int | None = None,
@@ -56,12 +58,22 @@ def run(
     piped = PIPE in sources or output == PIPE
     if piped and (len(sources) > 1 or watch):
         raise InvalidValueError("Standard input or output takes exactly one photograph.")
+    if piped and (resume or json_lines or (wished and (wished.sidecar or wished.candidates > 1))):
+        raise InvalidValueError(
+            "Standard input or output gives one picture and nothing beside it: leave out "
+            "--resume, --json, --sidecar and --candidates."
+        )
     many = watch or len(sources) > 1 or sources[0].is_dir()
     jobs = jobs or (cores() if many else 1)
     threads = 1 if jobs > 1 else 0
     recipe = wished.read_recipe() if wished else None
     if recipe is None:
         begin_loading(method, device, threads)
+    elif (method, vividness, saturation, working_px, restore) != (METHOD, None, 1.0, None, False):
+        raise InvalidValueError(
+            "--recipe decides everything: leave out --method, --vividness, --saturation, "
+            "--working-px and --restore."
+        )
     # Imported while the network opens.
     from photochrom.engine import batch
     from photochrom.engine.colorize import Colorizer
@@ -79,29 +91,40 @@ def run(
             threads=threads,
         )
     )
+    note = recipe.note(colorizer) if recipe else None
+    if note:
+        print(f"photochrom: {note}", file=sys.stderr)
+    if recipe and float_range is None:
+        float_range = recipe.float_range
     options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
     if piped:
         options["wishes"] = recipe.wishes if recipe else _wishes(wished)
         return _pipe(colorizer, sources[0], output, format, quality, options)
-    tasks: list[Task] | Iterator[Task]
+    sidecar = wished is not None and wished.sidecar
+    names = batch.Names(sidecar)
+
+    def fitted(tasks: "list[Task]") -> "list[Task]":
+        return wished.tasks(tasks, recipe, options) if wished else tasks
+
+    tasks: Iterable[Task]
     if watch:
-        tasks = _watched(sources, output, recursive, format, wished)
+        tasks = _watched(sources, output, recursive, format, wished, fitted, names)
+        count = None
     else:
-        tasks = _planned(sources, output, recursive, format, many, wished)
-        if wished is not None:
-            tasks = wished.tasks(tasks, recipe)
-        many = many or len(tasks) > 1
+        tasks = _planned(sources, output, recursive, format, many, wished, fitted, names)
+        count = len(tasks)
     outcomes = batch.colorize_many(
         colorizer,
         tasks,
         jobs=1 if watch else jobs,
         resume=resume or watch,
-        sidecar=wished is not None and wished.sidecar,
+        prompt=watch,
+        sidecar=sidecar,
         format=format,
         quality=quality,
         options=options,
     )
-    return _report(outcomes, json_lines, many)
+    return _report(outcomes, json_lines, many or (count or 0) > 1, count)
 
 
 def _pipe(
@@ -153,14 +176,17 @@ def _planned(
     format: str | None,
     many: bool,
     wished: "WishOptions | None",
+    fitted: "Callable[[list[Task]], list[Task]]",
+    names: "Names",
 ) -> "list[Task]":
     """Decide what is coloured, and where it goes."""
     from photochrom.engine import batch
 
     wishes = _wishes(wished)
     if not many and output is not None and (output.suffix or not output.is_dir()):
-        return [batch.Task(sources[0], output, wishes)]
-    return batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
+        return fitted([batch.Task(sources[0], output, wishes)])
+    planned = batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
+    return names.apart(fitted(planned))
 
 
 def _watched(
@@ -169,6 +195,8 @@ def _watched(
     recursive: bool,
     format: str | None,
     wished: "WishOptions | None",
+    fitted: "Callable[[list[Task]], list[Task]]",
+    names: "Names",
 ) -> "Iterator[Task]":
     from photochrom.engine import batch
 
@@ -182,15 +210,16 @@ def _watched(
         below = output / photo.parent.relative_to(folder) if output else None
         if batch.is_own(photo):
             return []
-        return batch.plan([photo], output=below, format=format, wishes=wishes)
+        planned = batch.plan([photo], output=below, format=format, wishes=wishes)
+        return names.apart(fitted(planned))
 
     return batch.watch(folder, plan_one, recursive=recursive)
 
 
-def _report(outcomes: "Iterator[Outcome]", json_lines: bool, many: bool) -> int:
+def _report(outcomes: "Iterator[Outcome]", json_lines: bool, many: bool, count: int | None) -> int:
     """Print what became of each photograph; give the exit code."""
     coloured = skipped = failed = 0
-    with _progress(many and not json_lines) as say:
+    with _progress(many and not json_lines, count) as say:
         for outcome in outcomes:
             coloured += outcome.status == "coloured"
             skipped += outcome.status == "skipped"
@@ -218,8 +247,9 @@ def _as_json(outcome: "Outcome") -> dict[str, object]:
 class _progress:  # noqa: N801 - used as a context manager
     """Says what became of each photograph, above a bar on stderr where there are many."""
 
-    def __init__(self, bar: bool) -> None:
+    def __init__(self, bar: bool, count: int | None) -> None:
         self.bar = bar and sys.stderr.isatty()
+        self.count = count
 
     def __enter__(self) -> "_progress":
         if self.bar:
@@ -227,7 +257,7 @@ class _progress:  # noqa: N801 - used as a context manager
             from rich.progress import Progress
 
             self.progress = Progress(console=Console(stderr=True))
-            self.task = self.progress.add_task("Colouring", total=None)
+            self.task = self.progress.add_task("Colouring", total=self.count)
             self.progress.start()
         return self
 

@@ -8,6 +8,8 @@ from cyclopts import Parameter
 
 from photochrom.errors import MissingExtraError, RecipeError
 
+BUILTIN_EPOCHS = 20  # a first result in a minute
+
 if TYPE_CHECKING:
     from photochrom.training.recipe import Recipe
 
@@ -56,14 +58,16 @@ def train(
     run : Path
         Folder for the log and the checkpoints; runs/NAME by default.
     epochs : int
-        See each picture so many times, whatever the recipe says; with --resume so many more.
+        See each picture so many times, whatever the recipe says; with --resume so many more. 20 by
+        default with a built-in data set.
     stream : bool
         Read the pictures as they are needed instead of decoding all of them once; then the data may
         also be addresses of Parquet files (https://..., a list of them, hub:OWNER/NAME).
     resume : bool
         Continue the run in that folder, exactly where it stopped.
     init : Path
-        Start from these weights: a checkpoint, a safetensors file or an exported network.
+        Start from these weights: a checkpoint, a safetensors file or an exported network; what is
+        built on a ResNet takes that ResNet's file too (.safetensors, .pth).
     keys : Path
         Keys of the pictures to judge on and never to train on, one a line, instead of the recipe's.
     folds : int
@@ -75,10 +79,15 @@ def train(
         As Lightning Fabric takes them: cpu, cuda, mps; how many; on how many machines.
     """
     _need_torch()
+    from photochrom.data.builtin import PREFIX
     from photochrom.training.folds import train_folds
     from photochrom.training.loop import train as run_training
 
-    read, where, used_keys, begun = _read_run(recipe, profile, data, keys, stream)
+    if epochs is None and data.startswith(PREFIX) and not resume:
+        epochs = BUILTIN_EPOCHS
+    read, where, used_keys, begun, stream = _read_run(recipe, profile, data, keys, stream)
+    if stream and epochs is not None:
+        raise RecipeError("A stream has no end to count epochs by: leave out --epochs.")
     folder = run or Path("runs") / run_name(read.name, read.profile)
     options: dict[str, Any] = {
         "epochs": epochs,
@@ -98,7 +107,9 @@ def train(
     options["stream"] = stream
     last = run_training(read, where, folder, validation_keys=used_keys, **options)
     best = last.with_name("best.pt")
-    _line(f"Saved {last}. Export: photochrom export {best if best.exists() else last} network.onnx")
+    # By its error a painter is best before its critic makes it bold.
+    shown = best if best.exists() and read.critic is None else last
+    _line(f"Saved {last}. Export: photochrom export {shown} network.onnx")
 
 
 def run_name(recipe: str, profile: str) -> str:
@@ -109,8 +120,8 @@ def run_name(recipe: str, profile: str) -> str:
 
 def _read_run(
     recipe: Path, profile: str, data: str, keys: Path | None, stream: bool
-) -> "tuple[Recipe, Path | str, frozenset[str], Path | None]":
-    """Give recipe, data, validation keys and first weights, of a file or of a run's folder."""
+) -> "tuple[Recipe, Path | str, frozenset[str], Path | None, bool]":
+    """Give recipe, data, keys, first weights and whether to stream, of a file or a run's folder."""
     import json
 
     from photochrom.data.builtin import PREFIX, builtin
@@ -122,6 +133,7 @@ def _read_run(
         environment = json.loads((recipe / "environment.json").read_text())
         data, init = data or environment["data"], environment.get("init")
         keys = keys or recipe / "validation-keys.txt"
+        stream = stream or environment.get("stream", False)
     else:
         path, init = find_recipe(recipe), None
         read = read_recipe(path, profile)
@@ -131,7 +143,7 @@ def _read_run(
         raise RecipeError(f"Training '{recipe}' needs pictures: --data FOLDER (or builtin:tiny).")
     where = builtin(data) if data.startswith(PREFIX) else data if stream else Path(data)
     used_keys = frozenset(read_keys(keys) if keys else ())
-    return read, where, used_keys, Path(init) if init else None
+    return read, where, used_keys, Path(init) if init else None, stream
 
 
 def read_keys(path: Path) -> list[str]:

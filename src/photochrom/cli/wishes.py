@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.errors import InvalidValueError
+from photochrom.errors import InvalidValueError, PhotoError
 
 if TYPE_CHECKING:
     from photochrom.engine.batch import Task
@@ -84,9 +84,16 @@ class WishOptions:
             )
         return read_sidecar(self.recipe)
 
-    def tasks(self, tasks: "list[Task]", recipe: "Sidecar | None") -> "list[Task]":
-        """Fit tasks to the sidecar that decides, or make the candidates that are wanted of each."""
-        return _fitted(tasks, recipe) if recipe else _candidates_of(tasks, self.candidates)
+    def tasks(
+        self, tasks: "list[Task]", recipe: "Sidecar | None", options: dict[str, Any]
+    ) -> "list[Task]":
+        """Fit tasks to the sidecar that decides, or make the candidates that are wanted of each.
+
+        `options` are those that `Photo.open` takes.
+        """
+        if recipe is None:
+            return _candidates_of(tasks, self.candidates)
+        return [_fitted(task, recipe, options) for task in tasks]
 
 
 def read_hint(text: str) -> dict[str, Any]:
@@ -125,16 +132,17 @@ def _read_hints(path: Path | None) -> list[Any]:
     return content
 
 
-def _fitted(tasks: "list[Task]", recipe: "Sidecar") -> "list[Task]":
-    """Fit a sidecar's wishes to each photograph's size."""
+def _fitted(task: "Task", recipe: "Sidecar", options: dict[str, Any]) -> "Task":
+    """Fit a sidecar's wishes to a photograph's size."""
     from photochrom.photo.photo import Photo
 
-    return [
-        replace(task, wishes=recipe.wishes_for(Photo.open(task.source).upright_size))
-        if recipe.wishes.hints
-        else replace(task, wishes=recipe.wishes)
-        for task in tasks
-    ]
+    if not recipe.wishes.hints or task.settled:
+        return replace(task, wishes=recipe.wishes)
+    try:
+        size = Photo.open(task.source, **options).upright_size
+        return replace(task, wishes=recipe.wishes_for(size))
+    except (InvalidValueError, PhotoError) as error:
+        return replace(task, settled=("failed", f"{task.source}: {error}"))
 
 
 def _candidates_of(tasks: "list[Task]", count: int) -> "list[Task]":
@@ -148,5 +156,5 @@ def _candidates_of(tasks: "list[Task]", count: int) -> "list[Task]":
             wishes=replace(task.wishes, candidate=number),
         )
         for task in tasks
-        for number in range(count)
+        for number in range(1 if task.settled else count)
     ]

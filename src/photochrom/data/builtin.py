@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from photochrom.errors import DataError, MissingExtraError
+from photochrom.photo.atomic import atomic_target
 
 PREFIX = "builtin:"
 # Photographs of scikit-image, public domain or CC0.
@@ -60,5 +61,7 @@ def builtin(name: str, root: Path | None = None) -> Path:
             left, top = (int(random.integers(0, length - side + 1)) for length in pixels.size)
             if not file.exists():
                 box = (left, top, left + side, top + side)
-                pixels.resize((SIZE_PX, SIZE_PX), Image.Resampling.LANCZOS, box).save(file)
+                crop = pixels.resize((SIZE_PX, SIZE_PX), Image.Resampling.LANCZOS, box)
+                with atomic_target(file) as part:
+                    crop.save(part, "png")
     return folder

@@ -139,13 +139,13 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
     Returns
     -------
     uint8 array, (H, W, 3), or None
-        Upright sRGB; None if the picture cannot be decoded.
+        Upright sRGB, by the picture's own profile; None if the picture cannot be decoded.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(image)) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
+            picture = _in_srgb(ImageOps.exif_transpose(opened))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     if short_side_px is not None and min(picture.size) > short_side_px:
@@ -153,3 +153,18 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
         size = (round(picture.width * scale), round(picture.height * scale))
         picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.asarray(picture)
+
+
+def _in_srgb(picture: Any) -> Any:
+    """Turn a Pillow picture into sRGB; a profile that does not fit it is passed over."""
+    from PIL import ImageCms
+
+    profile = picture.info.get("icc_profile")
+    if profile and picture.mode in {"L", "RGB", "CMYK"}:
+        try:
+            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            srgb = ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError):
+            return picture.convert("RGB")
+    return picture.convert("RGB")

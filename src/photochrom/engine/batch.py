@@ -1,9 +1,10 @@
 """Many photographs: find them, colour them on all cores, skip what is done, survive what fails."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,20 @@ SETTLED_SECONDS = 1.0  # a watched file that has not changed for so long is whol
 
 @dataclass(frozen=True)
 class Task:
-    """One file to colour, where it goes, and what is wished of it."""
+    """One file to colour, where it goes, and what is wished of it.
+
+    Attributes
+    ----------
+    source, target : Path
+    wishes : Wishes
+    settled : (status, note), optional
+        What became of it before it was begun: nothing is coloured.
+    """
 
     source: Path
     target: Path
     wishes: Wishes = PLAIN
+    settled: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,19 +87,60 @@ def plan(
     Returns
     -------
     list of Task
-        Files of a folder that photochrom made itself are left out.
+        Files of a folder that photochrom made itself are left out; of several that are named, they
+        are skipped. A folder that cannot be read, or has no pictures, has failed.
     """
     suffix = FORMATS[format].suffixes[0] if format else None
-    tasks = []
+    sources, tasks = list(sources), []
     for source in sources:
         if not source.is_dir():
-            tasks.append(Task(source, beside(source, output, suffix), wishes))
+            task = Task(source, beside(source, output, suffix), wishes)
+            if len(sources) > 1 and is_own(source):
+                task = replace(task, settled=("skipped", "photochrom made this file itself"))
+            tasks.append(task)
             continue
-        for photo in find_photos(source, recursive):
+        try:
+            found = find_photos(source, recursive)
+        except UnreadablePhotoError as error:
+            tasks.append(Task(source, source, settled=("failed", str(error))))
+            continue
+        for photo in found:
             folder = output / photo.parent.relative_to(source) if output else None
             if not is_own(photo):
                 tasks.append(Task(photo, beside(photo, folder, suffix), wishes))
     return tasks
+
+
+class Names:
+    """Names of results that take nobody's place.
+
+    Parameters
+    ----------
+    sidecars : bool
+        Results need names that differ without their suffixes, too.
+    """
+
+    def __init__(self, sidecars: bool = False) -> None:
+        self._sidecars = sidecars
+        self._takers: dict[Path, tuple[Path, int]] = {}
+
+    def apart(self, tasks: Iterable[Task]) -> list[Task]:
+        """Rename targets that are another task's, or a file that photochrom did not make.
+
+        `old-color.jpg` becomes `old-color-2.jpg`, and so on.
+        """
+        return [task if task.settled else self._named(task) for task in tasks]
+
+    def _named(self, task: Task) -> Task:
+        mine, stem = (task.source, task.wishes.candidate), task.target.stem
+        for number in itertools.count(2):
+            key = task.target.with_suffix("") if self._sidecars else task.target
+            key = key.absolute()
+            is_free = not task.target.exists() or is_own(task.target)
+            if is_free and self._takers.setdefault(key, mine) == mine:
+                return task
+            task = replace(task, target=task.target.with_stem(f"{stem}-{number}"))
+        raise AssertionError
 
 
 def is_own(photo: Path) -> bool:
@@ -111,6 +162,7 @@ def colorize_many(
     *,
     jobs: int = 2,
     resume: bool = False,
+    prompt: bool = False,
     format: str | None = None,
     quality: int | None = None,
     sidecar: bool = False,
@@ -126,7 +178,9 @@ def colorize_many(
     jobs : int
         Files in work at once.
     resume : bool
-        Skip a task whose target bears this colorizer's marker.
+        Skip a task whose target bears this colorizer's marker and is not older than its source.
+    prompt : bool
+        Tell each outcome before the next task is asked for, which may be long in coming.
     sidecar : bool
         Write `photo-color.json` beside each result.
     format, quality, options :
@@ -138,6 +192,7 @@ def colorize_many(
         One a task, as they are done. A file that fails does not stop the rest.
     """
     given = {"format": format, "quality": quality, **(options or {})}
+    most = 1 if prompt else 2 * jobs
 
     def run(task: Task) -> Outcome:
         return _colorize_one(colorizer, task, resume, sidecar, given)
@@ -151,7 +206,7 @@ def colorize_many(
                     remove_orphans(task.target.parent)
                     cleaned.add(task.target.parent)
                 waiting.add(pool.submit(run, task))
-                while len(waiting) >= 2 * jobs:
+                while len(waiting) >= most:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)
             while waiting:
@@ -174,13 +229,17 @@ def _colorize_one(
     def outcome(status: str, notes: tuple[str, ...]) -> Outcome:
         return Outcome(task.source, task.target, status, notes, time.monotonic() - begun)
 
-    if resume and _is_done(task.target, colorizer.marker(task.wishes)):
+    if task.settled:
+        return outcome(task.settled[0], task.settled[1:])
+    if resume and _is_done(task, colorizer.marker(task.wishes)):
         return outcome("skipped", ("already coloured by the same method and settings",))
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
         coloured = colorizer.colorize_file(task.source, task.target, wishes=task.wishes, **options)
         if sidecar:
-            decided = Sidecar.of(colorizer, coloured.wishes, coloured.size)
+            decided = Sidecar.of(
+                colorizer, coloured.wishes, coloured.size, options.get("float_range")
+            )
             with atomic_target(task.target.with_suffix(".json")) as part:
                 part.write_text(decided.to_json(), "utf-8")
     except (PhotochromError, OSError) as error:
@@ -188,8 +247,12 @@ def _colorize_one(
     return outcome("coloured", coloured.notes)
 
 
-def _is_done(target: Path, marker: Marker) -> bool:
-    return target.exists() and _marker(target) == marker
+def _is_done(task: Task, marker: Marker) -> bool:
+    try:
+        is_newer = task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
+    except OSError:  # one of them is not there
+        return False
+    return is_newer and _marker(task.target) == marker
 
 
 def watch(

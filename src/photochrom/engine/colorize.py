@@ -37,6 +37,8 @@ from photochrom.photo.xmp import Marker
 
 MAX_MEGAPIXELS = 1000.0
 MOST_MAP_PX = 1024
+# What stands a picture of an EXIF orientation upright, as a number of Pillow's `Transpose`.
+TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 INSTEAD_OF_SUFFIX = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
 
 
@@ -283,6 +285,7 @@ class Colorizer:
             If the photograph cannot be read or the map not be written.
         """
         photo = Photo.open(source)
+        _keep_original(photo, target)
         width, height = photo.upright_size
         scale = min(1.0, MOST_MAP_PX / max(width, height))
         size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -388,8 +391,8 @@ class Colorizer:
             If the file cannot be read or written; nothing half done is left.
         """
         photo = Photo.open(source, max_megapixels=max_megapixels, float_range=float_range)
-        if target is not None and photo.path is not None and _same_file(photo.path, target):
-            raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
+        if target is not None:
+            _keep_original(photo, target)
         format = choose_format(photo, target, format)
         photo, restored = self.restored(photo)
         marker = self.marker(wishes)
@@ -439,8 +442,8 @@ class Colorizer:
         ]
 
     def _colorize_pil(self, image: Any, wishes: Wishes) -> Any:
-        """Go through an uncompressed TIFF in memory, which keeps profile and depth."""
-        from PIL import Image
+        """Go through an uncompressed TIFF in memory, upright, which keeps profile and depth."""
+        from PIL import ExifTags, Image
 
         content = io.BytesIO()
         source = (
@@ -448,10 +451,16 @@ class Colorizer:
             if (image.mode in ("P", "PA", "HSV", "LAB", "YCbCr"))
             else image
         )
-        source.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        upright = source.transpose(TURNS[orientation]) if orientation in TURNS else source
+        upright.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
         whole = self.colorize_file(content.getvalue(), wishes=wishes).content
-        coloured = Image.open(io.BytesIO(whole or b""))
-        coloured.load()
+        opened = Image.open(io.BytesIO(whole or b""))
+        opened.load()
+        coloured: Image.Image = opened
+        if orientation in TURNS:  # back as it lay
+            back = {6: 8, 8: 6}.get(orientation, orientation)
+            coloured = coloured.transpose(Image.Transpose(TURNS[back]))
         kept = {k: v for k, v in image.info.items() if k not in ("transparency", "icc_profile")}
         coloured.info = {**kept, **{k: v for k, v in coloured.info.items() if k == "icc_profile"}}
         return coloured
@@ -489,8 +498,10 @@ def _window_mean(planes: np.ndarray, x: float, y: float, radius: float = 0.0) ->
     return np.asarray(planes[rows, columns].mean(axis=(0, 1)))
 
 
-def _same_file(source: Path, target: Path) -> bool:
-    return target.exists() and source.exists() and target.samefile(source)
+def _keep_original(photo: Photo, target: Path) -> None:
+    source = photo.path
+    if source is not None and target.exists() and source.exists() and target.samefile(source):
+        raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
 
 
 def _small_hints(hints: Hints, size: WorkingSize) -> Hints:

@@ -1,8 +1,8 @@
 """What else a place could be: likely colours of a spot, and other colourings of a picture.
 
 Both read a method's distribution over ab bins. Other colourings follow regions, never pixels: the
-largest region in doubt takes its next likely colour as a hint, and the network runs again, so that
-the rest of the picture agrees with it.
+largest region in doubt takes its next likely colour as hints, places unlike it or far from it are
+hinted with what they are, and the network runs again, so that the change ends where the thing does.
 """
 
 from typing import NamedTuple
@@ -20,9 +20,16 @@ LIKE_AB = 11.0  # ab units: colours nearer than this are one suggestion
 LEAST_CHROMA = 20.0  # ab units: gray needs no suggestion, it is always to be had
 GRID = 5.0  # ab units between the places a suggestion may lie at
 APART_AB = 22.0  # ab units between the colours of two candidates, at least
-MOST_APART_AB = 34.0  # and at most: farther is seldom believed
-LIKE_REGION = 0.75  # Bhattacharyya coefficient from which two places belong together
+# A region moves so far at most: by the first where its other colour is unlikely, by the second
+# where its share is LIKELY or more. Farther is seldom believed.
+MOST_APART_AB = 15.0, 34.0
+LIKELY = 0.2
+LIKE_REGION = 0.75  # Bhattacharyya coefficient, times nearness, from which two places are one
+REACH = 0.35  # of the diagonal: where nearness is exp(-1/2), so that a region is a thing
+UNLIKE = 0.45  # the same product, below which a place keeps its colour
 MOST_HINTED = 6  # places of a region that become hints; many would colour the whole picture
+MOST_KEPT = 8  # places elsewhere that are hinted with their usual colour
+USUAL_TEMPERATURE = 0.6  # of the annealed mean that is a place's usual colour
 MOST_CELLS = 48  # a side, at which regions are sought
 MOST_REGIONS = 4
 SMALLEST_REGION = 0.03  # of the picture
@@ -133,39 +140,59 @@ def propose(
     """
     high, wide = (min(side, MOST_CELLS) for side in logits.shape[1:])
     shares = resize(np.moveaxis(shares_of(logits), 0, -1), high, wide).reshape(-1, len(centres))
-    options = _different(_options(shares, centres, np.random.default_rng(seed), seed > 0))
+    options = _different(
+        _options(shares, centres, (high, wide), np.random.default_rng(seed), seed > 0)
+    )
     if candidate == 0 or not options:
         return None
     option = options[(candidate - 1) % len(options)]
     random = np.random.default_rng((seed, candidate))
-    members = np.flatnonzero(option.region)
-    chosen = random.permutation(members)[:MOST_HINTED]
-    mask = np.isin(np.arange(high * wide), chosen).reshape(high, wide).astype(np.float32)
+    changed = random.permutation(np.flatnonzero(option.region))[:MOST_HINTED]
+    kept = random.permutation(np.flatnonzero(option.kept))[:MOST_KEPT]
+    ab, mask = np.zeros((high * wide, 2), np.float32), np.zeros(high * wide, np.float32)
+    ab[kept], ab[changed] = _usual(shares[kept], centres), option.ab
+    mask[kept] = mask[changed] = 1
     rows, columns = (np.arange(n) * cells // n for n, cells in zip(size, (high, wide), strict=True))
-    plane = mask[rows][:, columns]
-    return Hints(plane[..., None] * option.ab.astype(np.float32), plane)
+    return Hints(
+        ab.reshape(high, wide, 2)[rows][:, columns], mask.reshape(high, wide)[rows][:, columns]
+    )
+
+
+def _usual(shares: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(n, Q) -> the annealed means, (n, 2)."""
+    sharpened = shares ** (1 / USUAL_TEMPERATURE)
+    return np.asarray(sharpened / sharpened.sum(axis=1, keepdims=True) @ centres)
 
 
 class _Option(NamedTuple):
     """A region that could have another colour, and how much of the picture's doubt that is."""
 
     region: np.ndarray  # bool, (cells,)
+    kept: np.ndarray  # bool, (cells,): what stays as it is
     ab: np.ndarray
     weight: float
 
 
 def _options(
-    shares: np.ndarray, centres: np.ndarray, random: "np.random.Generator", shuffle: bool
+    shares: np.ndarray,
+    centres: np.ndarray,
+    size: tuple[int, int],
+    random: "np.random.Generator",
+    shuffle: bool,
 ) -> list[_Option]:
     """Give other colours of the regions in doubt, the most weighty first."""
     means = shares @ centres
     doubt = (shares @ (centres**2).sum(axis=1) - (means**2).sum(axis=1)).clip(0) ** 0.5
     roots = np.sqrt(shares)
-    alike = roots @ roots.T > LIKE_REGION
+    places = np.indices(size).reshape(2, -1).T / (REACH * np.hypot(*size))
+    apart = ((places[:, None] - places) ** 2).sum(axis=-1)
+    likeness = roots @ roots.T * np.exp(-apart / 2)
+    alike = likeness > LIKE_REGION
     free, found = np.ones(len(shares), bool), []
     for _ in range(MOST_REGIONS):
         worth = (alike & free) @ doubt * free
-        region = alike[worth.argmax()] & free
+        middle = int(worth.argmax())
+        region = alike[middle] & free
         if region.sum() < SMALLEST_REGION * len(shares):
             break
         free &= ~region
@@ -174,7 +201,7 @@ def _options(
         for ab, share in _others(mixture, centres, usual):
             weight = float(doubt[region].sum() * share)
             weight *= float(random.gumbel(0, 1) + 2) if shuffle else 1.0
-            found.append(_Option(region, ab, weight))
+            found.append(_Option(region, likeness[middle] < UNLIKE, ab, weight))
     return sorted(found, key=lambda option: -option.weight)
 
 
@@ -190,7 +217,10 @@ def _others(
     away = [(ab - usual, share) for ab, share in likely]
     lengths = [float(np.hypot(*step)) for step, _ in away]
     return [
-        (usual + step * min(1.0, MOST_APART_AB / length), share)
+        (
+            usual + step * min(1.0, float(np.interp(share, (0, LIKELY), MOST_APART_AB)) / length),
+            share,
+        )
         for (step, share), length in zip(away, lengths, strict=True)
         if length >= APART_AB * 0.99
     ]

@@ -35,6 +35,13 @@ SCHEMA: dict[str, Any] = {
             "maxItems": 2,
             "description": "Width and height of the upright photo, which hints are measured in.",
         },
+        "float_range": {
+            "type": ["array", "null"],
+            "items": {"type": "number"},
+            "minItems": 2,
+            "maxItems": 2,
+            "description": "Black and white of a photo in floating point.",
+        },
         "look": {
             "type": "object",
             "additionalProperties": False,
@@ -80,6 +87,8 @@ class Sidecar:
         In pixels of a photograph of `size`.
     size : (width, height)
         Of the upright photograph.
+    float_range : (black, white), optional
+        Of a photograph in floating point.
     """
 
     method: str
@@ -87,12 +96,19 @@ class Sidecar:
     look: Look
     wishes: Wishes
     size: tuple[int, int]
+    float_range: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, colorizer: Colorizer, wishes: Wishes, size: tuple[int, int]) -> Self:
+    def of(
+        cls,
+        colorizer: Colorizer,
+        wishes: Wishes,
+        size: tuple[int, int],
+        float_range: tuple[float, float] | None = None,
+    ) -> Self:
         """Take down what a colorizer did."""
         info = colorizer.info
-        return cls(colorizer.name, info.weights_sha256, colorizer.look, wishes, size)
+        return cls(colorizer.name, info.weights_sha256, colorizer.look, wishes, size, float_range)
 
     def to_json(self) -> str:
         """Give the file's text, as `SCHEMA` describes it."""
@@ -101,6 +117,7 @@ class Sidecar:
             "method": self.method,
             "weights_sha256": self.weights_sha256,
             "size": list(self.size),
+            "float_range": self.float_range and list(self.float_range),
             "look": asdict(self.look),
             "wishes": self.wishes.to_table(),
         }
@@ -115,6 +132,16 @@ class Sidecar:
             If the method is not there.
         """
         return Colorizer(self.method, **asdict(self.look), **options)
+
+    def note(self, colorizer: Colorizer) -> str | None:
+        """Say what is not as it was, if anything."""
+        now = colorizer.info.weights_sha256
+        if self.weights_sha256 in {"", now}:
+            return None
+        return (
+            f"The recipe was made with other weights of '{self.method}' "
+            f"({self.weights_sha256[:16]}..., now {now[:16]}...): colours differ."
+        )
 
     def wishes_for(self, size: tuple[int, int]) -> Wishes:
         """Fit the wishes to a copy of the photograph of another size.
@@ -162,6 +189,7 @@ def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
     lender = wishes.get("reference")
     palette = wishes.get("palette")
     width, height = (int(side) for side in table["size"])
+    black_white = table.get("float_range")
     return Sidecar(
         str(table["method"]),
         str(table.get("weights_sha256", "")),
@@ -174,6 +202,7 @@ def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
             int(wishes.get("seed", 0)),
         ),
         (width, height),
+        (float(black_white[0]), float(black_white[1])) if black_white else None,
     )
 
 

@@ -76,6 +76,10 @@ def read_run(run: Path) -> Entry:
     environment = run / "environment.json"
     said = recipe | (_read_json(environment) if environment.is_file() else {})
     minutes, pictures = _last_of_log(run / "log.csv")
+    if pictures is not None and (run / "validation.csv").is_file():
+        # The log's last line may be some steps before the end, where a run is always judged.
+        with (run / "validation.csv").open(newline="") as file:
+            pictures = max([pictures, *(int(row["pictures"]) for row in csv.DictReader(file))])
     data = said.get("data", "")
     return Entry(
         recipe["name"],

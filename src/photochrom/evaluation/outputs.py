@@ -26,7 +26,7 @@ class Outputs:
     name : str
         As the tables call the program.
     folder : Path
-        Its pictures, in any common format, at any depth. Read as sRGB; profiles are not applied.
+        Its pictures, in any common format, at any depth. By their profiles, else as sRGB.
     keys : sequence of str
         Keys of the photographs that are judged.
     true_lightness : bool

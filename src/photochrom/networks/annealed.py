@@ -69,7 +69,15 @@ class Annealed(nn.Module):
 
 
 class Classifier(Annealed):
-    """Base of the networks that need nothing but lightness for their distribution."""
+    """Base of the networks that need nothing but lightness for their distribution.
+
+    Attributes
+    ----------
+    vividness_path : tuple of (vividness, temperature, rebalance, saturation)
+        From the mean over Zhang et al.'s annealed mean to the likeliest colour, none rebalanced.
+    """
+
+    vividness_path = ((0.0, 1.0, 0.0, 1.0), (0.5, 0.38, 0.0, 1.0), (1.0, 0.01, 0.0, 1.0))
 
     def distribution(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> logits (N, Q, h, w)."""

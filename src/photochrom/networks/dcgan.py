@@ -55,7 +55,6 @@ class DcganGenerator(nn.Module):
 
     stride: int = 16
     working_px: tuple[int, int] = (32, 64)
-    short_side_px: int = 32
     paper: str = "conditional DCGAN on CIFAR-10, after Nazeri et al. 2018"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:

@@ -61,7 +61,6 @@ class Fusion(nn.Module):
 
     stride = 8
     working_px = (128, 320)
-    short_side_px = 224
     paper = "Iizuka et al. 2016, Let there be Color!"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:

@@ -4,7 +4,8 @@ The classifier of "Colorize_Grayscale_Images" (MobileNet: Howard et al. 2017; bi
 2016). Departures: MobileNet sees lightness in the range it was trained on, [-1, 1], not L - 50; its
 class probabilities come from EfficientNet-Lite, whose classifier there is, and which sees the
 picture at a size of its own; the probabilities are not copied to each place and convolved, but
-multiplied once and added everywhere, which is the same function.
+multiplied once and added everywhere, which is the same function; all of MobileNet's part
+learns, and none of the classifier's, where the source trains its last convolution and prediction.
 """
 
 from dataclasses import dataclass
@@ -78,7 +79,6 @@ class MobilenetFusion(Classifier):
 
     stride = 8
     working_px = (128, 320)
-    short_side_px = 224
     paper = "Colorize_Grayscale_Images, after MobileNet (Howard et al. 2017) and Zhang et al. 2016"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:

@@ -9,7 +9,9 @@ Departures: EfficientNet-Lite0 for ResNet-34, whose weights cannot be had from a
 encoder features at stride 2, and BatchNorm of the encoder is folded. What is painted is ab / 110,
 bounded by tanh, and the lightness is kept, where the source paints ImageNet-normalised RGB and
 later restores the lightness. By default it is painted at half size (`widths`). The last
-convolution is free of the spectral norm, so that the network starts near gray.
+convolution is free of the spectral norm, so that the network starts near gray. Rates are constant
+in a phase where the source has one cycle, the same for all layers, and with the critic the
+generator keeps Adam's usual betas.
 """
 
 from collections.abc import Callable
@@ -67,7 +69,6 @@ class Nogan(nn.Module):
 
     stride: int = 32
     working_px: tuple[int, int] = (64, 256)
-    short_side_px: int = 128
     paper: str = "NoGAN, after DeOldify (Antic 2019)"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:

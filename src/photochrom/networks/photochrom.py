@@ -17,6 +17,7 @@ from photochrom.networks.encoder import Encoder
 
 STRIDE = 32  # sides of the input are multiples of this
 OUTPUT_STRIDE = 4
+HEAD_CHANNELS = 32  # of one head of attention, where there are so many
 AB_SCALE = 50.0  # ab units that a hint's 1 stands for
 
 
@@ -36,6 +37,8 @@ class Config:
         Convolutions at stride 32.
     decoder : tuple of three int
         Channels at strides 16, 8 and 4.
+    mixers : int
+        Blocks of attention at stride 16, where the whole picture sees itself.
     """
 
     encoder: str = "tf_efficientnet_lite0"
@@ -43,6 +46,7 @@ class Config:
     context: int = 256
     context_layers: int = 3
     decoder: tuple[int, ...] = (256, 192, 128)
+    mixers: int = 0
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:
@@ -78,6 +82,38 @@ class Up(nn.Module):
         return F.relu(self.convolve(joined))
 
 
+class Mixer(nn.Module):
+    """Attention between all places, then a step at each; it starts by adding nothing.
+
+    Everything is a 1 x 1 convolution, so that the exported graph keeps the weights' names.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // HEAD_CHANNELS)
+        self.norm = nn.GroupNorm(1, channels)
+        self.asked = nn.Conv2d(channels, 3 * channels, 1)
+        self.answered = silent(nn.Conv2d(channels, channels, 1))
+        self.step_norm = nn.GroupNorm(1, channels)
+        self.widen = nn.Conv2d(channels, 2 * channels, 1)
+        self.narrow = silent(nn.Conv2d(2 * channels, channels, 1))
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C, h, w)."""
+        count, channels, height, width = planes.shape
+        asked = self.asked(self.norm(planes))
+        each = channels // self.heads
+        split = asked.reshape(count, 3 * self.heads, each, height * width)
+        query, key, value = split.transpose(2, 3).chunk(3, dim=1)
+        # Written out, since the fused kernel is three times slower backwards on a CPU.
+        closeness = query @ key.transpose(2, 3) * each**-0.5
+        met = torch.softmax(closeness, dim=3) @ value
+        together = met.transpose(2, 3).reshape(count, channels, height, width)
+        planes = planes + self.answered(together)
+        stepped: Tensor = planes + self.narrow(F.relu(self.widen(self.step_norm(planes))))
+        return stepped
+
+
 class Photochrom(Annealed):
     """Lightness, and what the owner wishes, to colours.
 
@@ -90,8 +126,8 @@ class Photochrom(Annealed):
 
     stride = STRIDE
     working_px = (128, 320)
-    short_side_px = 192
     paper = "photochrom 2026, after Zhang et al. 2016 and 2017"
+    grows = ("mixers.",)  # weights that `--init` may lack, since they start by adding nothing
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
         super().__init__()
@@ -114,6 +150,7 @@ class Photochrom(Annealed):
         self.wish_context = silent(nn.Linear(context, context))
         self.wish_logits = silent(nn.Linear(context, config.bins))
         self.up16 = Up(context, stride16, wide)
+        self.mixers = nn.Sequential(*(Mixer(wide) for _ in range(config.mixers)))
         self.up8 = Up(wide, stride8, middle)
         self.up4 = Up(middle, stride4, narrow)
         self.head = nn.Conv2d(narrow, config.bins, 1)
@@ -163,7 +200,7 @@ class Photochrom(Annealed):
         for layer in self.context:
             pooled = self.pooled(context.mean(dim=(2, 3)))[:, :, None, None]
             context = context + F.relu(layer(context) + pooled)
-        decoded = self.up16(context, stride16, hints[2])
+        decoded = self.mixers(self.up16(context, stride16, hints[2]))
         decoded = self.up8(decoded, stride8, hints[1])
         decoded = self.up4(decoded, stride4, hints[0])
         logits: Tensor = self.head(decoded) + self.wish_logits(wish)[:, :, None, None]

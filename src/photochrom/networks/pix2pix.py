@@ -70,7 +70,6 @@ class Pix2pix(nn.Module):
 
     stride: int = 256
     working_px: tuple[int, int] = (256, 256)
-    short_side_px: int = 256
     paper: str = "pix2pix, Isola et al. 2017"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:

@@ -2,8 +2,14 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from photochrom.errors import CheckpointError
 from photochrom.networks.encoder import import_timm
+
+# A ResNet's layers, as timm and torchvision name them, in the order in which they are run.
+RESNET_LAYERS = ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer4")
+STEM = "conv1.weight"
 
 
 def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
@@ -37,6 +43,31 @@ def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
             raise
         raise CheckpointError(
             f"{name} needs its ImageNet weights, which timm could not fetch ({error}). Connect "
-            "once, so that they stay in its cache; or start from weights you have: --init FILE, "
-            "with pretrained = false in the recipe."
+            "once, so that they stay in its cache; or start from weights you have: --init FILE."
         ) from error
+
+
+def resnet_body(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Rename the weights of a ResNet to those of its layers one after the other.
+
+    Parameters
+    ----------
+    weights : dict of str to tensor
+        As timm and torchvision name them; the classifier `fc` is left out.
+    prefix : str
+        Of the sequence of layers, with its dot.
+
+    Returns
+    -------
+    dict of str to tensor
+        The stem's channels summed to one.
+    """
+    places = {name: str(number) for number, name in enumerate(RESNET_LAYERS)}
+    split = {name: name.partition(".") for name in weights}
+    return {
+        f"{prefix}{places[layer]}.{rest}": weights[name].sum(1, keepdim=True)
+        if name == STEM
+        else weights[name]
+        for name, (layer, _, rest) in split.items()
+        if layer in places
+    }

@@ -78,9 +78,9 @@ class Resnet18(nn.Module):
         Load ImageNet weights into the stages of ResNet-18.
     """
 
+    resnet_prefix = "trunk.body."
     stride = 16  # of three stages; two would do with 8
     working_px = (128, 320)
-    short_side_px = 256
     paper = PAPER
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
@@ -119,9 +119,9 @@ class Resnet18Classifier(Classifier):
         Load ImageNet weights into the stages of ResNet-18.
     """
 
+    resnet_prefix = "trunk.body."
     stride = 16
     working_px = (128, 320)
-    short_side_px = 256
     paper = PAPER
 
     def __init__(self, config: ClassifierConfig, pretrained: bool = False) -> None:

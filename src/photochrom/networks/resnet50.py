@@ -109,9 +109,9 @@ class Resnet50Regression(nn.Module):
         Load ImageNet weights into the body.
     """
 
+    resnet_prefix = "dilated.body."
     stride = STRIDE
     working_px = (128, 320)
-    short_side_px = 256
     paper = PAPER
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
@@ -148,9 +148,9 @@ class Resnet50Palette(Classifier):
         Load ImageNet weights into the body.
     """
 
+    resnet_prefix = "dilated.body."
     stride = STRIDE
     working_px = (128, 320)
-    short_side_px = 256
     paper = PAPER
 
     def __init__(self, config: PaletteConfig, pretrained: bool = False) -> None:

@@ -52,7 +52,6 @@ class UNet(nn.Module):
 
     stride: int = 16
     working_px: tuple[int, int] = (32, 64)
-    short_side_px: int = 32
     paper: str = "U-Net on CIFAR-10, after Ronneberger et al. 2015 and Nazeri et al. 2018"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:

@@ -14,9 +14,12 @@ def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
     Raises
     ------
     UnreadablePhotoError
-        If there is none.
+        If there is none, or the folder cannot be read.
     """
-    entries = folder.rglob("*") if recursive else folder.iterdir()
+    try:
+        entries = list(folder.rglob("*") if recursive else folder.iterdir())
+    except OSError as error:
+        raise UnreadablePhotoError(f"{folder}: cannot be read ({error.strerror}).") from error
     found = sorted(
         p for p in entries if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != "."
     )

@@ -15,6 +15,7 @@ from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, marker_of, read_metadata
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
+from photochrom.photo.sniff import png_frames
 from photochrom.photo.source import ArraySource, FileSource
 from photochrom.photo.tone import (
     Tone,
@@ -65,7 +66,7 @@ class Photo:
         )
         found = [note for device in self._devices for note in device.notes]
         self.notes: tuple[str, ...] = tuple(
-            dict.fromkeys([*_frame_notes(self.format, self.headers[0]), *repaired, *found])
+            dict.fromkeys([*_frame_notes(source, self.headers[0]), *repaired, *found])
         )
 
     @classmethod
@@ -428,9 +429,12 @@ def _read_headers(source: FileSource | ArraySource, max_megapixels: float) -> tu
     return tuple(headers)
 
 
-def _frame_notes(kind: str, header: Header) -> list[str]:
-    if header.frames == 1 or kind == "tiff":
+def _frame_notes(source: FileSource | ArraySource, header: Header) -> list[str]:
+    kind, frames = source.kind, header.frames
+    if kind == "png" and isinstance(source, FileSource):
+        frames = png_frames(source.path, source.name)
+    if frames == 1 or kind == "tiff":
         return []
     if kind in ("avif", "heic"):
-        return [f"It holds {header.frames} pictures: only the main one is used."]
-    return [f"It is animated ({header.frames} frames): only the first frame is used."]
+        return [f"It holds {frames} pictures: only the main one is used."]
+    return [f"It is animated ({frames} frames): only the first frame is used."]

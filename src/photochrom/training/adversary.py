@@ -5,6 +5,7 @@ smoothing where the recipe asks; after DeOldify's NoGAN, the painter may have to
 critic is good enough.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,7 +50,14 @@ class Adversary:
         self.wrapped, self.optimizer = fabric.setup(self.network, self.optimizer)
         self.fabric, self.running_loss = fabric, 1.0
 
-    def learn(self, lightness: Tensor, painted: Tensor, real: Tensor, rate: float) -> Tensor:
+    def learn(
+        self,
+        lightness: Tensor,
+        painted: Tensor,
+        real: Tensor,
+        rate: float,
+        check: Callable[[Tensor], None] = lambda loss: None,
+    ) -> Tensor:
         """Take one step in telling them apart; give its loss.
 
         Parameters
@@ -59,16 +67,21 @@ class Adversary:
             In the painter's scale, without gradients.
         rate : float
             Share of the recipe's rate.
+        check : callable
+            Sees the loss before anything is learnt from it.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * rate
         of_real = self.wrapped(lightness, real)
         of_painted = self.wrapped(lightness, painted)
         loss = (_entropy(of_real, self.settings.real) + _entropy(of_painted, 0.0)) / 2
+        check(loss)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.optimizer.step()
-        self.running_loss = MEMORY * self.running_loss + (1 - MEMORY) * float(loss.detach())
+        # Of all ranks, so that they agree on who learns next.
+        mean: Any = self.fabric.all_reduce(loss.detach(), reduce_op="mean")
+        self.running_loss = MEMORY * self.running_loss + (1 - MEMORY) * float(mean)
         return loss.detach()
 
     @property

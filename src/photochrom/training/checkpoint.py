@@ -7,16 +7,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from photochrom.errors import CheckpointError
+from photochrom.errors import CheckpointError, PhotoError
 from photochrom.networks import network
+from photochrom.networks.pretrained import STEM, resnet_body
+from photochrom.photo.atomic import atomic_target
 from photochrom.training.recipe import Recipe, network_config, recipe_from_table
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint whole or not at all."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    """Write a checkpoint whole or not at all.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written; the one before stays.
+    """
+    try:
+        with atomic_target(path) as part:
+            torch.save(state, part)
+    except (PhotoError, RuntimeError) as error:  # torch says so of a full disk
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: the checkpoint cannot be written ({reason}).") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -81,8 +92,19 @@ def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> Non
     module.load_state_dict(weights, strict=True)
 
 
-def initial_weights(module: nn.Module, path: Path) -> None:
-    """Start a network from a checkpoint, or from a safetensors file with its tensors.
+def initial_weights(module: nn.Module, path: Path) -> bool:
+    """Start a network from a checkpoint, a file with its tensors, or an export.
+
+    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is
+    built on it its body; the rest stays as it is.
+
+    What the network names in `grows` may be missing: it starts by adding nothing, so that a
+    smaller network's weights give the larger one the same colours.
+
+    Returns
+    -------
+    bool
+        Whether they are a whole network's, its colours included.
 
     Raises
     ------
@@ -90,13 +112,42 @@ def initial_weights(module: nn.Module, path: Path) -> None:
         If the file does not fit.
     """
     if path.suffix == ".safetensors":
-        load_strictly(module, _read_safetensors(path), path)
+        weights = _read_safetensors(path)
+    elif path.suffix == ".pth":
+        weights = _read_pickled(path)
     elif path.suffix == ".onnx":
         from photochrom.training.export import weights_of
 
-        load_strictly(module, weights_of(path), path)
+        weights = weights_of(path)
     else:
-        load_strictly(module, read_checkpoint(path)["average"], path)
+        weights = read_checkpoint(path)["average"]
+    prefix = getattr(module, "resnet_prefix", "")
+    is_body = bool(prefix) and STEM in weights
+    if is_body:
+        weights = _with_body(module, weights, prefix)
+    grows = getattr(module, "grows", ())
+    new = {k: v for k, v in module.state_dict().items() if k.startswith(grows)}
+    load_strictly(module, {**new, **weights}, path)
+    return not is_body
+
+
+def _with_body(
+    module: nn.Module, weights: dict[str, torch.Tensor], prefix: str
+) -> dict[str, torch.Tensor]:
+    """Put the layers of a ResNet that a network uses in place of its own."""
+    ours = module.state_dict()
+    body = {k: v for k, v in resnet_body(weights, prefix).items() if k in ours}
+    return {**{k: v for k, v in ours.items() if not k.startswith(prefix)}, **body}
+
+
+def _read_pickled(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise CheckpointError(f"{path}: is not a readable file of weights ({error}).") from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise CheckpointError(f"{path}: does not hold tensors by name.")
+    return state
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from photochrom.errors import WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo
+from photochrom.networks.annealed import Classifier
 from photochrom.training.checkpoint import network_of, read_checkpoint
 from photochrom.training.inputs import input_names, neutral_inputs
 from photochrom.training.recipe import Recipe
@@ -120,15 +121,18 @@ ACCEPTS = {
 
 def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodInfo:
     names = input_names(network)
+    is_plain = isinstance(network, Classifier)
+    seen = recipe.phases[-1].size_px  # what it was trained on last is what it sees
     return MethodInfo.from_table(
         {
             "name": recipe.name,
             "paper": network.paper,
-            "working_px": network.working_px,
-            "short_side_px": network.short_side_px,
+            "working_px": (min(network.working_px[0], seen), max(network.working_px[1], seen)),
+            "short_side_px": seen,
             "stride": network.stride,
             "accepts": tuple(ACCEPTS[name] for name in names if name in ACCEPTS),
             "licence": "see its model card",
+            **({"vividness_path": network.vividness_path} if is_plain else {}),
             "centres": network.centres.double().tolist() if hasattr(network, "centres") else (),
             **info,
         }

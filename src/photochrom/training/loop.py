@@ -30,6 +30,7 @@ from photochrom.data.batches import Batch, Batches
 from photochrom.data.cache import PixelCache, open_cache
 from photochrom.errors import CheckpointError, TrainingDivergedError
 from photochrom.networks import network
+from photochrom.photo.atomic import atomic_target
 from photochrom.training.adversary import Adversary
 from photochrom.training.checkpoint import (
     initial_weights,
@@ -50,6 +51,7 @@ Report = Callable[[str], None]
 LOG_EVERY = 50  # steps
 PREFETCH = 4  # batches that each of the loader's processes makes ahead
 PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
+OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pictures
 # What a resumed run may change: how long it goes on, and how its rates fall.
 SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
 OPTIMIZERS: dict[str, Any] = {
@@ -120,6 +122,7 @@ class Run:
         self.network: Any = kind.build(config, pretrained)
         self.objective = objective(recipe.loss)
         self.critic: Adversary | None = None
+        self.board = None if fabric.global_rank else tensorboard(folder)
         self.step, self.seconds, self.best, self.worse = 0, 0.0, math.inf, 0
 
     def prepare(self) -> None:
@@ -197,6 +200,9 @@ class Run:
             self.critic.load(state["critic"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.worse = state.get("worse", 0)
+        if not self.fabric.global_rank:
+            for name in ("log.csv", "validation.csv"):  # what came later is done again
+                _forget(self.folder / name, self.step)
 
 
 def train(
@@ -235,7 +241,8 @@ def train(
     resume : bool
         Continue the folder's run, exactly; the recipe may change its schedule only.
     init : Path, optional
-        Start from the weights of a checkpoint, a safetensors file or an exported network.
+        Start from the weights of a checkpoint, a safetensors file, an exported network, or, for
+        what is built on a ResNet, from that ResNet's file.
     cache : Path, optional
         Where decoded pictures lie; see `open_cache`.
     accelerator, devices, nodes :
@@ -276,8 +283,12 @@ def train(
         precision=recipe.precision,  # type: ignore[arg-type]
     )
     fabric.launch()
-    pixels = sample_pixels(data, report) if stream else open_cache(Path(data), cache, report=report)
-    validation_keys = validation_keys or held_out(pixels, recipe)
+    if stream:
+        pixels = sample_pixels(data, report)
+    else:
+        with fabric.rank_zero_first(local=True):  # one process decodes, the others find it done
+            pixels = open_cache(Path(data), cache, report=report)
+    validation_keys = judged_on(pixels, recipe, validation_keys, report)
     batches = Batches(pixels, recipe.data, recipe.seed, validation_keys)
     if recipe.config.get("classes") == 0:
         recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
@@ -286,15 +297,14 @@ def train(
         recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
         recipe = for_epochs(recipe, step, epochs * len(batches.indices))
     run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
-    if init is not None:
-        initial_weights(run.network, init)
-    elif state is None and hasattr(run.network, "centres"):
+    is_whole = state is not None or (init is not None and initial_weights(run.network, init))
+    if not is_whole and hasattr(run.network, "centres"):
         _give_colours(run, batches)
     run.prepare()
     if state is not None:
         run.load(state)
         report(f"Resumed {folder} at step {run.step}.")
-    _write_environment(folder, recipe, data, init, batches, validation_keys)
+    _write_environment(folder, recipe, data, stream, init, batches, validation_keys)
     validation = Validation.of(batches, validation_keys, recipe)
     source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
     if stream:
@@ -302,15 +312,33 @@ def train(
         ranks = fabric.global_rank, fabric.world_size
         source = StreamedBatches(data, batches, validation_keys, of_step, run.step, *ranks)
     _take_steps(run, source, len(batches.indices), validation, report, stop_after)
+    if not len(validation) and not fabric.global_rank:
+        plot_log(folder)
     return last
 
 
-def held_out(cache: PixelCache, recipe: Recipe) -> frozenset[str]:
-    """Draw the pictures that the recipe holds out, the same for the same seed."""
+def judged_on(
+    cache: PixelCache, recipe: Recipe, named: frozenset[str], report: Report
+) -> frozenset[str]:
+    """Give the keys of the pictures that are judged on and never trained on.
+
+    Those that are named; if none of them is in the data, or none is named, as many as the recipe
+    holds out (of other data than the recipe's a tenth), the same for the same seed.
+    """
+    if not named.isdisjoint(cache.keys.tolist()):
+        return named
+    share = recipe.data.hold_out or (OTHERWISE_HELD_OUT if named else 0.0)
     random = np.random.default_rng(recipe.seed)
     keys = used_keys(cache, recipe)
-    count = round(recipe.data.hold_out * len(keys))
-    return frozenset(random.choice(keys, count, replace=False).tolist())
+    drawn = frozenset(random.choice(keys, round(share * len(keys)), replace=False).tolist())
+    if named and drawn:
+        report(
+            f"None of the {len(named):,} validation pictures that are named is in the data: "
+            f"{len(drawn):,} pictures of it are judged on instead."
+        )
+    elif not drawn:
+        report("No picture is held out: nothing is validated, and there is no best.pt.")
+    return named | drawn
 
 
 def used_keys(cache: PixelCache, recipe: Recipe) -> np.ndarray:
@@ -404,7 +432,7 @@ def _take_steps(
             run.update_average(phase.batch)
             now = time.monotonic()
             run.seconds = before + now - begun
-            if run.step % LOG_EVERY == 0:
+            if run.step % LOG_EVERY == 0 or run.step == total_steps(recipe):
                 means = {name: total / times for name, (total, times) in sums.items()}
                 speed = (seen + phase.batch - pictures_before(recipe, first)) / (now - begun)
                 _log(run, seen + phase.batch, epoch, means, speed, report)
@@ -412,6 +440,7 @@ def _take_steps(
             crossed = seen // recipe.validate_every < (seen + phase.batch) // recipe.validate_every
             if crossed or run.step == total_steps(recipe):
                 _validate(run, validation, seen + phase.batch, epoch, report)
+                run.worse = run.fabric.broadcast(run.worse)  # all stop, or none
                 if recipe.patience and run.worse >= recipe.patience:
                     report(f"No better score in {run.worse} validations: the run ends early.")
                     break
@@ -432,18 +461,19 @@ def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
     if phase.learns == "critic":
         with torch.no_grad():
             painted = run.wrapped.paint(tensors.lightness)
-        return {"critic": _critic_step(run, painted, tensors, phase)}
+        return {"critic": _critic_step(run, painted, tensors, phase, batch)}
     with run.fabric.autocast():
         answer = run.objective(run.wrapped, tensors, run.recipe.loss, random)
     terms = answer.terms
     loss = terms["loss"]
+    _refuse_infinite(run, loss, batch)
     if phase.learns == "both" and run.critic is not None and answer.painted is not None:
-        terms["critic"] = _critic_step(run, answer.painted.detach(), tensors, phase)
+        terms["critic"] = _critic_step(run, answer.painted.detach(), tensors, phase, batch)
         if not run.critic.ready:
             return {"critic": terms["critic"]}
         terms["adversarial"] = run.critic.judge(tensors.lightness, answer.painted)
         loss = loss + terms["adversarial"]
-    _refuse_infinite(run, loss, batch)
+        _refuse_infinite(run, loss, batch)
     run.optimizer.zero_grad()
     run.fabric.backward(loss)
     if run.recipe.optimizer.clip:
@@ -453,12 +483,16 @@ def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
     return terms
 
 
-def _critic_step(run: Run, painted: torch.Tensor, tensors: Tensors, phase: Phase) -> torch.Tensor:
+def _critic_step(
+    run: Run, painted: torch.Tensor, tensors: Tensors, phase: Phase, batch: Batch
+) -> torch.Tensor:
     assert run.critic is not None
     real = run.network.scaled(tensors.lightness, tensors.ab)
     size = (painted.shape[-2], painted.shape[-1])
     real = torch.nn.functional.adaptive_avg_pool2d(real, size)
-    return run.critic.learn(tensors.lightness, painted, real, phase.rate)
+    check = partial(_refuse_infinite, run, batch=batch)
+    rate = phase.critic_rate or phase.rate
+    return run.critic.learn(tensors.lightness, painted, real, rate, check)
 
 
 def _refuse_infinite(run: Run, loss: torch.Tensor, batch: Batch) -> None:
@@ -479,6 +513,7 @@ def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: R
     scores = validation.judge(run)
     begun = {"step": run.step, "pictures": seen, "epochs": seen / epoch}
     _append(run.folder / "validation.csv", {**begun, **scores})
+    _show(run, "validation", scores, seen)
     report(f"  validation: {', '.join(f'{k} {v:.4f}' for k, v in scores.items())}")
     if phase_at(run.recipe, run.step - 1).learns != "critic":  # else nothing could be better
         run.worse += 1
@@ -498,6 +533,7 @@ def _log(
     begun = {"step": run.step, "pictures": seen, "epochs": seen / epoch}
     row = {**begun, "minutes": run.seconds / 60, **means, **rates}
     _append(run.folder / "log.csv", row)
+    _show(run, "training", {**means, **rates}, seen)
     left = (run.recipe.pictures - seen) / speed
     terms = ", ".join(f"{k} {v:.3f}" for k, v in means.items())
     report(
@@ -506,26 +542,60 @@ def _log(
     )
 
 
+def tensorboard(folder: Path) -> Any:
+    """Give a writer for TensorBoard, or None where that is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))
+
+
+def _show(run: Run, part: str, values: dict[str, float], seen: int) -> None:
+    if run.board is not None:
+        for name, value in values.items():
+            run.board.add_scalar(f"{name}/{part}", value, seen)
+        run.board.flush()
+
+
 def _append(path: Path, row: dict[str, Any]) -> None:
     """Append a row to a CSV file whose columns are those of its rows so far and of this one."""
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+    rows = _rows(path)
     columns = list(dict.fromkeys(name for each in (*rows[:1], row) for name in each))
-    whole = not rows or columns != list(rows[0])
-    with path.open("w" if whole else "a", newline="") as file:
+    if not rows or columns != list(rows[0]):
+        _write_rows(path, columns, [*rows, row])
+        return
+    with path.open("a", newline="") as file:
+        csv.DictWriter(file, columns, restval="").writerow(row)
+
+
+def _forget(path: Path, step: int) -> None:
+    """Drop the rows after a step."""
+    rows = _rows(path)
+    kept = [row for row in rows if int(row["step"]) <= step]
+    if len(kept) < len(rows):
+        _write_rows(path, list(rows[0]), kept)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    with atomic_target(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
-        if whole:
-            writer.writeheader()
-            writer.writerows(rows)
-        writer.writerow(row)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _write_environment(
     folder: Path,
     recipe: Recipe,
     data: Path | str,
+    stream: bool,
     init: Path | None,
     batches: Batches,
     validation_keys: frozenset[str],
@@ -538,7 +608,8 @@ def _write_environment(
         "torch": torch.__version__,
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "data": str(data),
+        "data": str(Path(data).resolve() if Path(data).exists() else data),
+        "stream": stream,
         "init": begun.get("init") if init is None else str(init.resolve()),
         "pictures": len(batches.indices),
     }

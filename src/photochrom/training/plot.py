@@ -22,6 +22,7 @@ def plot_log(folder: Path) -> None:
             [float(row["epochs"]) for row in rows],
             [float(row["loss"]) for row in rows],
             label=label,
+            marker="." if len(rows) < 20 else None,
         )
     axes.set(xlabel="epochs (the training pictures once)", ylabel="loss", yscale="log")
     axes.legend()

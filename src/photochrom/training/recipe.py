@@ -42,7 +42,9 @@ class Phase:
         'network'; 'critic' alone, as a classifier of real and painted; or 'both', against each
         other. The latter two need a critic.
     rate : float
-        Share of the optimizer's rates.
+        Share of the optimizer's rates, and of the critic's.
+    critic_rate : float
+        Share of the critic's rate, if it is another; 0 takes `rate`.
     frozen_encoder : bool
         Whether the pretrained encoder stays as it is.
     """
@@ -52,6 +54,7 @@ class Phase:
     batch: int = 32
     learns: str = "network"
     rate: float = 1.0
+    critic_rate: float = 0.0
     frozen_encoder: bool = False
 
 
@@ -106,6 +109,8 @@ class Loss:
     rebalance : float
         Of the classification: 1 - the share of the uniform distribution that is mixed into the
         prior whose inverse weighs colours (Zhang et al. 2016: 0.5); 0 does not weigh.
+    least_ab : float
+        Of the classification: a picture without |a| or |b| above this weighs nothing; 0 weighs all.
     huber : float
         Weight of the Huber loss (delta 10 ab units) on the expected ab.
     row_step : int
@@ -124,6 +129,7 @@ class Loss:
     sigma: float = 5.0
     neighbours: int = 5
     rebalance: float = 0.0
+    least_ab: float = 0.0
     huber: float = 0.02
     row_step: int = 2
     distance: str = "mse"

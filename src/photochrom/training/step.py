@@ -127,6 +127,8 @@ def classification_loss(
     stride = tensors.ab.shape[-1] // logits.shape[-1]
     flat = _truth(tensors.ab, stride, rows).reshape(-1, 2)
     indices, weights = _encode(flat, network, loss)
+    colourful = (tensors.ab.abs().amax(dim=(1, 2, 3)) > loss.least_ab) | (loss.least_ab == 0)
+    weights = weights * colourful.repeat_interleave(len(flat) // len(tensors.ab))[:, None]
     return colour_terms(logits[:, :, rows], flat, indices, weights, network, loss)
 
 

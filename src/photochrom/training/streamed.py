@@ -1,10 +1,12 @@
 """Train on pictures that are streamed: data that is too large, or too far away, to be unpacked.
 
 The bins, a palette, the classes and the validation pictures come from a sample at the stream's
-beginning, which is decoded into memory. A streamed run that is resumed goes on with other pictures:
-the stream has no place to go back to.
+beginning, which is decoded into memory. Pictures are taken as they come: sources are left out, but
+not weighted. A streamed run that is resumed goes on with other pictures: the stream has no place to
+go back to.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -54,6 +56,11 @@ def sample_pixels(data: str | Path, report: Callable[[str], None]) -> PixelCache
         sizes,
         *(np.array([getattr(p, name) for p, _ in decoded]) for name in ("source", "label", "key")),
     )
+
+
+def _say(line: str) -> None:
+    """Tell what is damaged, from any process."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class StreamedBatches(IterableDataset[Batch]):
@@ -112,10 +119,12 @@ class StreamedBatches(IterableDataset[Batch]):
                 shuffle_buffer=SHUFFLE_BUFFER,
                 worker=worker,
                 workers=workers,
+                report=_say,
             )
-            kept = (p for p in stream if p.key not in self.held)
+            left_out = frozenset(self.batches.recipe.leave_out)
+            kept = (p for p in stream if p.key not in self.held and p.source not in left_out)
             empty = True
-            for picture, rgb in decode_pictures(kept, SHORT_SIDE_PX):
+            for picture, rgb in decode_pictures(kept, SHORT_SIDE_PX, _say):
                 empty = False
                 yield picture.label, rgb
             if empty:

@@ -64,6 +64,8 @@ class Order(NamedTuple):
     quality : int or None
     megapixels : float
         Of all pages together, at most.
+    float_range : (black, white), optional
+        Of a file of floats.
     """
 
     source: Path
@@ -74,6 +76,7 @@ class Order(NamedTuple):
     format: str | None
     quality: int | None
     megapixels: float
+    float_range: tuple[float, float] | None = None
 
 
 class Done(NamedTuple):
@@ -161,6 +164,7 @@ def colour(order: Order) -> Done:
         format=order.format,
         quality=order.quality,
         max_megapixels=order.megapixels,
+        float_range=order.float_range,
         wishes=order.wishes,
     )
     return Done(target, sniff(target, RESULT), coloured.notes)

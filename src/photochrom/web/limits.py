@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from photochrom.errors import InvalidValueError
+from photochrom.methods.hint import MOST_HINTS
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Limits:
     Raises
     ------
     InvalidValueError
-        If one is not above 0.
+        If one is not above 0, or more hints are to be taken than the engine does.
     """
 
     upload_bytes: int = 200_000_000
@@ -54,3 +55,5 @@ class Limits:
         for name, value in self.__dict__.items():
             if not value > 0:
                 raise InvalidValueError(f"{name} needs a number above 0; it is {value}.")
+        if self.hints > MOST_HINTS:
+            raise InvalidValueError(f"At most {MOST_HINTS} hints can be taken, not {self.hints}.")

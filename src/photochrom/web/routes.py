@@ -34,7 +34,9 @@ from photochrom.web.sessions import Session, remove
 from photochrom.web.wire import (
     CandidateAnswer,
     CandidatesAnswer,
+    FloatRange,
     FormatName,
+    LimitsAnswer,
     MethodAnswer,
     PhotoAnswer,
     Quality,
@@ -94,6 +96,19 @@ def methods() -> list[MethodAnswer]:
     ]
 
 
+@router.get("/limits")
+def limits(service: Reached) -> LimitsAnswer:
+    """Say what is taken, and how many photographs are kept at once."""
+    known = service.limits
+    return LimitsAnswer(
+        photos=known.sessions,
+        upload_bytes=known.upload_bytes,
+        megapixels=known.megapixels,
+        hints=known.hints,
+        points=known.points,
+    )
+
+
 @router.get("/moods")
 def moods() -> dict[str, list[str]]:
     """List the named palettes."""
@@ -113,6 +128,7 @@ async def colorize(
     ] = None,
     format: Annotated[FormatName | None, Form()] = None,
     quality: Annotated[Quality | None, Form()] = None,
+    float_range: Annotated[Json[FloatRange] | None, Form()] = None,
 ) -> Response:
     """Colour a file: a file in, a file out."""
     name = clean_name(file.filename)
@@ -125,7 +141,7 @@ async def colorize(
         source = folder / "photo"
         await save(file, source)
         done = await stack.enter_async_context(
-            service.coloured(source, name, lender, body, wait=False)
+            service.coloured(source, name, lender, body, wait=False, float_range=float_range)
         )
         return _coloured_file(done, name, stack.pop_all())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -48,6 +49,7 @@ class Service:
         """Make the folder and start the worker; leave nothing behind."""
         await anyio.to_thread.run_sync(remove_left_behind)
         root = make_root()
+        tempfile.tempdir = str(root)  # of uploads and previews, too
         self.sessions = Sessions(root, self.limits)
         self.metrics.count_sessions(lambda: len(self.sessions))
         self.worker.start()
@@ -58,6 +60,7 @@ class Service:
         finally:
             sweeper.cancel()
             self.worker.stop()
+            tempfile.tempdir = None
             remove(root)
 
     async def _sweep(self) -> None:
@@ -174,7 +177,14 @@ class Service:
 
     @asynccontextmanager
     async def coloured(
-        self, source: Path, name: str, reference: Reference | None, body: ResultBody, *, wait: bool
+        self,
+        source: Path,
+        name: str,
+        reference: Reference | None,
+        body: ResultBody,
+        *,
+        wait: bool,
+        float_range: tuple[float, float] | None = None,
     ) -> AsyncIterator[Done]:
         """Colour a file at full size; the result goes when the context ends.
 
@@ -187,6 +197,8 @@ class Service:
         body : ResultBody
         wait : bool
             However much work waits already.
+        float_range : (black, white), optional
+            Of a file of floats.
 
         Raises
         ------
@@ -204,6 +216,7 @@ class Service:
             body.format,
             body.quality,
             self.limits.megapixels,
+            float_range,
         )
         run = self.worker.run_later if wait else self.worker.run
         try:

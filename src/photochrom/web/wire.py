@@ -66,6 +66,9 @@ class WishesBody(_Body):
     method: MethodName = "photochrom"
     vividness: Annotated[float, Field(ge=0, le=1)] | None = None
     saturation: Annotated[float, Field(ge=0, le=MOST_SATURATION)] = 1.0
+    working_px: Annotated[int, Field(ge=32, le=512)] | None = Field(
+        default=None, description="Short side that the method sees; its own by default."
+    )
     restore: bool = Field(default=False, description="Mend an old print first.")
     hints: Annotated[list[HintBody], Field(max_length=MOST_HINTS)] = []
     palette: Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)] | None = None
@@ -77,7 +80,7 @@ class WishesBody(_Body):
     @property
     def look(self) -> Look:
         """The settings that hold for many photographs."""
-        return Look(self.vividness, self.saturation, restore=self.restore)
+        return Look(self.vividness, self.saturation, self.working_px, restore=self.restore)
 
     def wishes(self, reference: Reference | None, limits: Limits) -> Wishes:
         """Give the engine's own wishes.
@@ -130,6 +133,12 @@ class ResultBody(_Body):
     quality: Quality | None = None
 
 
+FloatRange = Annotated[
+    tuple[float, float],
+    Field(description="JSON: the values of black and white in a file of floats."),
+]
+
+
 class ZipEntryBody(_Body):
     """One photograph of a zip."""
 
@@ -173,6 +182,16 @@ class MethodAnswer(BaseModel):
     licence: str
     accepts: list[str]
     requires: list[str]
+
+
+class LimitsAnswer(BaseModel):
+    """What the service takes."""
+
+    photos: int = Field(description="Kept at once; the least recently used goes first.")
+    upload_bytes: int
+    megapixels: float = Field(description="Of all pages of a photograph together.")
+    hints: int
+    points: int = Field(description="Of all hints together.")
 
 
 class CandidateAnswer(BaseModel):

@@ -4,11 +4,13 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import anyio
@@ -17,6 +19,7 @@ from photochrom.web.jobs import warm
 from photochrom.web.limits import Limits
 from photochrom.web.memory import share_arenas
 from photochrom.web.problems import Problem
+from photochrom.web.sessions import make_root, remove
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -137,6 +140,7 @@ class _Process:
     """One process that can be killed and started anew."""
 
     def __init__(self) -> None:
+        self._folder: Path | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
 
@@ -150,7 +154,10 @@ class _Process:
     def start(self) -> None:
         """Start it, and let it load what it needs."""
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, initializer=_settle)
+        self._folder = self._folder or make_root()
+        self._pool = ProcessPoolExecutor(
+            1, context, initializer=_settle, initargs=(str(self._folder),)
+        )
         self._pid = self._pool.submit(os.getpid)
         self._pool.submit(warm)
 
@@ -173,10 +180,14 @@ class _Process:
                 os.kill(self.pid, KILL)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = self._pid = None
+        if self._folder is not None:
+            remove(self._folder)
+            self._folder = None
 
 
-def _settle() -> None:
-    """End with the service, however it ends; Ctrl-C is the service's business."""
+def _settle(folder: str) -> None:
+    """Keep temporary files in a folder, end with the service; Ctrl-C is the service's business."""
+    tempfile.tempdir = folder
     share_arenas()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

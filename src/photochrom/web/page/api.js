@@ -14,15 +14,19 @@ const MOST_TRIES = 4;
 const KEY = "photochrom-api-key";
 let askForKey = async () => null;
 
-/** Say how the page asks for the API key of a service that needs one. */
+/**
+ * Say how the page asks for the API key of a service that needs one.
+ * @param {(refused: boolean) => Promise<string|null>} ask  Told whether a key was not accepted.
+ */
 export function onKeyNeeded(ask) {
   askForKey = ask;
 }
 
-const authorization = () => {
-  const key = sessionStorage.getItem(KEY);
-  return key ? { Authorization: `Bearer ${key}` } : {};
-};
+// A store that is forbidden costs that the key is asked for again after a reload.
+let key = null;
+try { key = sessionStorage.getItem(KEY); } catch { /* forbidden */ }
+
+const authorization = () => (key ? { Authorization: `Bearer ${key}` } : {});
 
 async function problemOf(response) {
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
@@ -61,16 +65,19 @@ async function request(path, { method = "GET", json, form, signal } = {}) {
 
 let asking = null;
 async function takeKey() {
-  asking ??= askForKey().finally(() => { asking = null; });
-  const key = await asking;
-  if (key) sessionStorage.setItem(KEY, key);
-  return Boolean(key);
+  asking ??= askForKey(key !== null).finally(() => { asking = null; });
+  const given = await asking;
+  if (!given) return false;
+  key = given;
+  try { sessionStorage.setItem(KEY, key); } catch { /* forbidden */ }
+  return true;
 }
 
 const get = async (path, signal) => (await request(path, { signal })).json();
 const post = (path, json, signal) => request(path, { method: "POST", json, signal });
 
 export const methods = () => get("/v1/methods");
+export const limits = () => get("/v1/limits");
 export const moods = () => get("/v1/moods");
 export const photo = (id) => get(`/v1/photos/${id}`);
 export const forget = (id) => request(`/v1/photos/${id}`, { method: "DELETE" });

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import * as memory from "./memory.js";
+import { say } from "./notices.js";
 import { begin, freshId, isPlain, reduce, scaleHints, toRequest } from "./state.js";
 
 /**
@@ -176,7 +177,9 @@ export class Desk extends EventTarget {
   }
 
   remember(photo) {
-    if (photo.info) memory.keep(photo.info, photo.history.present.wishes, photo.sentReference);
+    if (!photo.info || memory.keep(photo.info, photo.history.present.wishes, photo.sentReference)) return;
+    if (!this.isForgetful) say("This browser keeps nothing: hints will not survive a reload.");
+    this.isForgetful = true;
   }
 
   keepList() {

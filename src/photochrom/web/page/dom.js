@@ -57,6 +57,21 @@ export function paintSwatch(node, colour) {
   return node;
 }
 
+/**
+ * Replace children; the focus stays at its place among them.
+ * @param {Node} node
+ * @param {Node[]} children
+ * @param {HTMLElement} otherwise  Has the focus if nothing there can have it.
+ */
+export function replaceChildren(node, children, otherwise) {
+  const places = () => [...node.querySelectorAll("button:not(:disabled), input")];
+  const at = places().indexOf(document.activeElement);
+  node.replaceChildren(...children);
+  if (at < 0) return;
+  const now = places();
+  (now[Math.min(at, now.length - 1)] ?? otherwise).focus({ preventScroll: true });
+}
+
 /** Wait until no call has come for some milliseconds, then run the last one. */
 export function debounce(run, milliseconds) {
   let timer = 0;

@@ -140,6 +140,7 @@ export class Editor {
   delete(id) {
     this.close(true);
     this.desk.act({ type: "delete-hint", id, label: "deleted a hint" });
+    if (document.activeElement === document.body) this.stage.main.focus({ preventScroll: true });
     say("Hint deleted.");
   }
 

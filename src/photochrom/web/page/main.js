@@ -18,10 +18,11 @@ import { Stage } from "./stage.js";
 import { Tools } from "./tools.js";
 
 /** Ask for the API key in a dialog; null if the owner has none. */
-function askForKey() {
+function askForKey(refused) {
   const dialog = byId("key-dialog");
   const input = byId("key-input");
   input.value = "";
+  showProblem("key", refused ? "This key was not accepted." : null);
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue ? input.value : null), { once: true });

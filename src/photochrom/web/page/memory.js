@@ -45,5 +45,9 @@ export function keepList(photos) {
 }
 
 export function drop(id) {
-  localStorage.removeItem(PREFIX + id);
+  try {
+    localStorage.removeItem(PREFIX + id);
+  } catch {
+    // as in keep()
+  }
 }

@@ -19,6 +19,9 @@ export function showProblem(place, problem) {
   const paragraph = byId(`error-${place}`);
   paragraph.hidden = problem === null;
   paragraph.textContent = problem === null ? "" : problem.message ?? problem;
+  const panel = paragraph.closest("#panel");
+  if (problem === null || !panel || panel.offsetParent) return;
+  byId("adjust").click(); // on a phone the panel is folded away
 }
 
 /** Whether an error only means that newer work took its place. */

@@ -1,6 +1,6 @@
 /** The settings of one photograph: look, method, restore, the list of hints, what the file is. */
 
-import { button, byId, element, paintSwatch } from "./dom.js";
+import { button, byId, element, paintSwatch, replaceChildren } from "./dom.js";
 import { describe } from "./hints.js";
 import { freshId } from "./state.js";
 
@@ -99,7 +99,7 @@ export class Panel {
       const bin = button("", () => this.editor.delete(hint.id), { iconName: "close", kind: "quiet", label: `Delete ${words.shape.toLowerCase()}, ${words.colour}` });
       return element("li", {}, open, bin);
     });
-    byId("hint-list").replaceChildren(...rows);
+    replaceChildren(byId("hint-list"), rows, byId("pane-main"));
   }
 
   drawAbout(info) {

@@ -6,7 +6,8 @@ import { say } from "./notices.js";
 import { busyWhile, handOver } from "./saving.js";
 import { reduce } from "./state.js";
 
-const BATCH = 24; // photographs of one zip: the service keeps 32 at once
+const BATCH = 24; // photographs of one zip, where the service keeps so many at once
+const LIST_OF_FAILURES = "not-coloured.txt";
 const LOOK = ["method", "vividness", "saturation", "restore", "source"]; // what many photographs can share
 
 export class Queue {
@@ -26,7 +27,9 @@ export class Queue {
     byId("strip").hidden = photos.length < 2;
     for (const [photo, frame] of this.frames) {
       if (!photos.includes(photo)) {
+        const next = frame.contains(document.activeElement) && (frame.nextElementSibling ?? frame.previousElementSibling);
         frame.remove();
+        if (next) (photos.length > 1 ? next.querySelector("button") : byId("pane-main")).focus();
         this.frames.delete(photo);
       }
     }
@@ -114,10 +117,18 @@ export class Queue {
   zip() {
     const photos = this.desk.photos.filter((photo) => photo.status === "ready" && photo.coloured);
     busyWhile([byId("zip")], "strip", async () => {
-      say(`Colouring ${photos.length} photographs at full size.`);
-      for (let at = 0; at < photos.length; at += BATCH) await this.zipOf(photos.slice(at, at + BATCH));
-      say("The zip is downloaded.");
-    });
+      const batch = Math.min(BATCH, (await api.limits()).photos);
+      const count = Math.ceil(photos.length / batch);
+      let whole = true;
+      for (let number = 0; number < count; number += 1) {
+        const which = count > 1 ? `, zip ${number + 1} of ${count}` : "";
+        byId("zip-text").textContent = `Colouring ${photos.length} at full size${which}…`;
+        say(`Colouring ${photos.length} photographs at full size${which}.`);
+        whole = (await this.zipOf(photos.slice(number * batch, (number + 1) * batch))) && whole;
+      }
+      if (!whole) throw new Error(`Some photographs could not be coloured; ${LIST_OF_FAILURES} in the zip names them.`);
+      say(count > 1 ? "The zips are downloaded." : "The zip is downloaded.");
+    }).finally(() => { byId("zip-text").textContent = "Download all"; });
   }
 
   async zipOf(photos) {
@@ -127,7 +138,10 @@ export class Queue {
       const wishes = await this.desk.request(photo);
       wanted.push({ id: photo.info.id, wishes });
     }
-    handOver(await api.zip(wanted));
+    const file = await api.zip(wanted);
+    handOver(file);
+    // The directory at a zip's end names what is in it.
+    return !(await file.blob.slice(-200 * (photos.length + 2)).text()).includes(LIST_OF_FAILURES);
   }
 
   /** Give every photograph the settings of this one; hints and candidates stay each one's own. */

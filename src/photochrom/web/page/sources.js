@@ -1,6 +1,6 @@
 /** Where colours come from: the method itself, a mood, a palette of one's own, or another photograph. */
 
-import { button, byId, element, icon } from "./dom.js";
+import { button, byId, element, icon, replaceChildren } from "./dom.js";
 import { say, showProblem } from "./notices.js";
 import { freshId, sourcesOf } from "./state.js";
 
@@ -117,12 +117,12 @@ export class Sources {
     const chips = colours.map((colour, index) => {
       const change = (event) => set(colours.with(index, event.target.value));
       const input = element("input", { type: "color", value: colour, "aria-label": `Palette colour ${index + 1}`, on: { change } });
-      const remove = button("", () => { document.activeElement.blur(); set(colours.toSpliced(index, 1)); }, { iconName: "close", label: `Remove palette colour ${index + 1}` });
+      const remove = button("", () => set(colours.toSpliced(index, 1)), { iconName: "close", label: `Remove palette colour ${index + 1}` });
       return element("span", { class: "colour" }, input, remove);
     });
-    const add = button("Add a colour", () => { document.activeElement.blur(); set([...colours, OFFERED[colours.length % OFFERED.length]]); }, { kind: "plain" });
+    const add = button("Add a colour", () => set([...colours, OFFERED[colours.length % OFFERED.length]]), { kind: "plain" });
     add.disabled = colours.length >= MOST_COLOURS;
-    node.replaceChildren(...chips, add);
+    replaceChildren(node, [...chips, add], this.tabs.querySelector("[aria-checked=true]"));
   }
 
   drawReference(source) {
