@@ -66,10 +66,10 @@ def test_a_hint_is_exact_at_full_size(gray, tmp_path, method, orientation):
 
 
 def test_the_colour_flows_to_what_belongs_to_the_spot_and_not_to_the_rest(colorizer):
-    """Two flat fields with an edge between them, and a hint in one."""
+    """Two flat fields with an edge between them, and a hint in one that is not its own colour."""
     picture = np.full((300, 400), 90, np.uint8)
     picture[:, 200:] = 180
-    hint = Hint.point(60, 150, "#a03020", 12)
+    hint = Hint.point(60, 150, BLUE, 12)
     before, after = (colorizer.colorize(picture, hints=h) for h in ([], [hint]))
     change = ciede2000(rgb_to_lab(before / 255), rgb_to_lab(after / 255))
     assert change[140:160, 80:120].mean() > 10

@@ -63,7 +63,7 @@ def test_a_file_of_floats_takes_its_range_with_it(client):
         return (decoded(answer.content) > 250).mean()
 
     assert brightest() > 0.9  # all above 1 is white
-    assert brightest(float_range="[0, 255]") < 0.1
+    assert brightest(float_range="0,255") < 0.1
 
 
 def test_the_working_size_is_a_wish(client):

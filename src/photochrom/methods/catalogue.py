@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "8a280ac9da91a1fd8487a0c95634f1b2fcf46d101a1a0a1dd6af869c14c17985"
+PHOTOCHROM_SHA256 = "9e37d58b96d6fcaaefd08bb038e92fba71edf9e6737777923194a58a342f5314"
 
 
 def _photochrom(device: str, threads: int) -> Method:

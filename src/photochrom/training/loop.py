@@ -312,7 +312,7 @@ def train(
         ranks = fabric.global_rank, fabric.world_size
         source = StreamedBatches(data, batches, validation_keys, of_step, run.step, *ranks)
     _take_steps(run, source, len(batches.indices), validation, report, stop_after)
-    if not len(validation) and not fabric.global_rank:
+    if not len(validation) and (folder / "log.csv").exists() and not fabric.global_rank:
         plot_log(folder)
     return last
 

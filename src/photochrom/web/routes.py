@@ -32,9 +32,9 @@ from photochrom.web.service import (
 )
 from photochrom.web.sessions import Session, remove
 from photochrom.web.wire import (
+    NUMBER,
     CandidateAnswer,
     CandidatesAnswer,
-    FloatRange,
     FormatName,
     LimitsAnswer,
     MethodAnswer,
@@ -48,6 +48,7 @@ from photochrom.web.wire import (
     WishesBody,
     ZipBody,
     ZipEntryBody,
+    read_float_range,
 )
 from photochrom.web.zipped import ZipStream
 
@@ -128,7 +129,13 @@ async def colorize(
     ] = None,
     format: Annotated[FormatName | None, Form()] = None,
     quality: Annotated[Quality | None, Form()] = None,
-    float_range: Annotated[Json[FloatRange] | None, Form()] = None,
+    float_range: Annotated[
+        str | None,
+        Form(
+            pattern=f"^{NUMBER},{NUMBER}$",
+            description="BLACK,WHITE: their values in a file of floats.",
+        ),
+    ] = None,
 ) -> Response:
     """Colour a file: a file in, a file out."""
     name = clean_name(file.filename)
@@ -141,7 +148,14 @@ async def colorize(
         source = folder / "photo"
         await save(file, source)
         done = await stack.enter_async_context(
-            service.coloured(source, name, lender, body, wait=False, float_range=float_range)
+            service.coloured(
+                source,
+                name,
+                lender,
+                body,
+                wait=False,
+                float_range=read_float_range(float_range) if float_range else None,
+            )
         )
         return _coloured_file(done, name, stack.pop_all())
 

@@ -133,10 +133,13 @@ class ResultBody(_Body):
     quality: Quality | None = None
 
 
-FloatRange = Annotated[
-    tuple[float, float],
-    Field(description="JSON: the values of black and white in a file of floats."),
-]
+NUMBER = r"-?\d{1,9}(\.\d{1,9})?"
+
+
+def read_float_range(text: str) -> tuple[float, float]:
+    """Read BLACK,WHITE as `NUMBER` has them."""
+    black, white = map(float, text.split(","))
+    return black, white
 
 
 class ZipEntryBody(_Body):
