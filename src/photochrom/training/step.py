@@ -142,7 +142,8 @@ def _truth(ab: Tensor, stride: int, rows: slice) -> Tensor:
 
 
 def _encode(flat: Tensor, network: Any, loss: Loss) -> tuple[Tensor, Tensor]:
-    return soft_encode(flat, network.centres, loss.neighbours, loss.sigma)
+    neighbours = min(loss.neighbours, len(network.centres))
+    return soft_encode(flat, network.centres, neighbours, loss.sigma)
 
 
 def colour_terms(
