@@ -84,7 +84,9 @@ def test_the_same_question_without_hints_is_answered_once(method, monkeypatch):
     assert method._session.runs == 4
 
 
-@pytest.mark.parametrize("request_", [PLAIN, wished()], ids=["plain", "wished"])
+@pytest.mark.parametrize(
+    "request_", [PLAIN, replace(wished(), hints=None)], ids=["plain", "wished"]
+)
 def test_a_mirrored_method_does_not_mind_the_side(method, mirrored, request_):
     assert mirrored.info.mirrored
     assert not method.info.mirrored
@@ -99,6 +101,10 @@ def test_a_mirrored_method_does_not_mind_the_side(method, mirrored, request_):
     if request_.distribution:
         logits = (one.distribution + other.distribution[..., ::-1]) / 2
         np.testing.assert_allclose(here.distribution, logits, atol=1e-2)
+
+
+def test_where_there_are_hints_the_mirror_image_is_not_waited_for(method, mirrored):
+    np.testing.assert_array_equal(mirrored.predict(wished()).ab, method.predict(wished()).ab)
 
 
 def test_the_same_request_gives_the_same_colours(method):

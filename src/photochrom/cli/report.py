@@ -35,18 +35,26 @@ def collect(
         What the system is, what it was trained on, what a reader must know; what was recorded
         before stays without them.
     """
-    from photochrom.evaluation.ledger import read_evaluations, read_run, save_entry, with_scores
+    from photochrom.evaluation.ledger import (
+        read_entries,
+        read_evaluations,
+        read_run,
+        save_entry,
+        with_scores,
+    )
 
     if not runs:
         raise DataError("needs the folder of at least one run, such as runs/unet.")
+    before = {entry.name: entry for entry in read_entries(to)} if any(to.glob("*.json")) else {}
     for run in runs:
         evaluations = read_evaluations(run)
         read = _described(run, read_run(run))
+        said = before.get(read.name, read)
         entry = replace(
             read,
-            system=system or read.system,
-            data=data or read.data,
-            note=note or read.note,
+            system=system or said.system,
+            data=data or said.data,
+            note=note or said.note,
         )
         written = [
             save_entry(each, to)

@@ -86,7 +86,7 @@ def read_run(run: Path) -> Entry:
         str(said.get("system") or said.get("network") or ""),
         minutes=minutes,
         pictures=pictures,
-        data=data if isinstance(data, str) else "",
+        data=Path(data).name if isinstance(data, str) else "",
         note=str(said.get("note", "")),
     )
 

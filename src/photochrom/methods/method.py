@@ -44,7 +44,8 @@ class MethodInfo:
         The default.
     mirrored : bool
         Whether the picture's mirror image is coloured as well, and the two are averaged: what a
-        network thinks of a picture should not depend on its side.
+        network thinks of a picture should not depend on its side. Not where there are hints, whose
+        owner waits.
     """
 
     name: str

@@ -92,6 +92,7 @@ class NetworkMethod:
             )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
         wanted = [n for n in self._outputs if n != "logits" or request.distribution]
+        # Who moves a hint waits for it: the mirror image is seen only where there is none.
         values = self._run(wanted, feed) if request.hints else self._recall(wanted, feed)
         ab, saturation = values["ab"], self.info.look(request.vividness)[2]
         return Prediction(
@@ -108,7 +109,7 @@ class NetworkMethod:
             asked.update(repr(value.shape).encode() + value.tobytes())
         with self._keeping:
             known = self._kept.pop(asked.digest(), None)
-        values = self._run(wanted, feed) if known is None else known
+        values = self._run(wanted, feed, self.info.mirrored) if known is None else known
         for value in values.values():
             value.flags.writeable = False  # whoever asks again wants the same
         with self._keeping:
@@ -117,14 +118,16 @@ class NetworkMethod:
                 self._kept.popitem(last=False)
         return values
 
-    def _run(self, wanted: list[str], feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if self.info.mirrored:
+    def _run(
+        self, wanted: list[str], feed: dict[str, np.ndarray], mirrored: bool = False
+    ) -> dict[str, np.ndarray]:
+        if mirrored:
             feed = {k: _with_mirror_image(v) for k, v in feed.items()}
         try:
             values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
         except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
             raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
-        return {k: _averaged(v) for k, v in values.items()} if self.info.mirrored else values
+        return {k: _averaged(v) for k, v in values.items()} if mirrored else values
 
     def _feed(self, request: Request) -> dict[str, np.ndarray]:
         height, width = request.lightness.shape
