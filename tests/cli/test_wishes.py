@@ -123,6 +123,7 @@ def test_a_recipe_goes_past_a_photograph_of_another_shape(command, photo, tmp_pa
     recipe = tmp_path / "old-color.json"
     said = command(*names, "-o", tmp_path / "out", "--recipe", recipe, check=1)
     assert "square.png: The hints were made on 200 x 150 pixels" in said
+    assert said.count("broken.png") == 1
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["old-color.png"]
 
 

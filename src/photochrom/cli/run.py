@@ -15,7 +15,7 @@ from photochrom.errors import InvalidValueError, UnwritablePhotoError
 
 if TYPE_CHECKING:
     from photochrom.cli.wishes import WishOptions
-    from photochrom.engine.batch import Names, Outcome, Task
+    from photochrom.engine.batch import Outcome, Task
     from photochrom.engine.colorize import Colorizer
     from photochrom.engine.wishes import Wishes
 
@@ -106,12 +106,15 @@ def run(
     def fitted(tasks: "list[Task]") -> "list[Task]":
         return wished.tasks(tasks, recipe, options) if wished else tasks
 
+    def named(tasks: "list[Task]") -> "list[Task]":
+        return names.apart(fitted(tasks))
+
     tasks: Iterable[Task]
     if watch:
-        tasks = _watched(sources, output, recursive, format, wished, fitted, names)
+        tasks = _watched(sources, output, recursive, format, wished, named)
         count = None
     else:
-        tasks = _planned(sources, output, recursive, format, many, wished, fitted, names)
+        tasks = _planned(sources, output, recursive, format, many, wished, fitted, named)
         count = len(tasks)
     outcomes = batch.colorize_many(
         colorizer,
@@ -177,7 +180,7 @@ def _planned(
     many: bool,
     wished: "WishOptions | None",
     fitted: "Callable[[list[Task]], list[Task]]",
-    names: "Names",
+    named: "Callable[[list[Task]], list[Task]]",
 ) -> "list[Task]":
     """Decide what is coloured, and where it goes."""
     from photochrom.engine import batch
@@ -185,8 +188,9 @@ def _planned(
     wishes = _wishes(wished)
     if not many and output is not None and (output.suffix or not output.is_dir()):
         return fitted([batch.Task(sources[0], output, wishes)])
-    planned = batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
-    return names.apart(fitted(planned))
+    return named(
+        batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
+    )
 
 
 def _watched(
@@ -195,8 +199,7 @@ def _watched(
     recursive: bool,
     format: str | None,
     wished: "WishOptions | None",
-    fitted: "Callable[[list[Task]], list[Task]]",
-    names: "Names",
+    named: "Callable[[list[Task]], list[Task]]",
 ) -> "Iterator[Task]":
     from photochrom.engine import batch
 
@@ -210,8 +213,7 @@ def _watched(
         below = output / photo.parent.relative_to(folder) if output else None
         if batch.is_own(photo):
             return []
-        planned = batch.plan([photo], output=below, format=format, wishes=wishes)
-        return names.apart(fitted(planned))
+        return named(batch.plan([photo], output=below, format=format, wishes=wishes))
 
     return batch.watch(folder, plan_one, recursive=recursive)
 

@@ -8,10 +8,10 @@ from cyclopts import Parameter
 
 from photochrom.errors import MissingExtraError, RecipeError
 
-BUILTIN_EPOCHS = 20  # a first result in a minute
-
 if TYPE_CHECKING:
     from photochrom.training.recipe import Recipe
+
+BUILTIN_EPOCHS = 20  # a first result in a minute
 
 
 def _line(text: str) -> None:

@@ -141,7 +141,9 @@ def _fitted(task: "Task", recipe: "Sidecar", options: dict[str, Any]) -> "Task":
     try:
         size = Photo.open(task.source, **options).upright_size
         return replace(task, wishes=recipe.wishes_for(size))
-    except (InvalidValueError, PhotoError) as error:
+    except PhotoError as error:  # it names the file
+        return replace(task, settled=("failed", str(error)))
+    except InvalidValueError as error:
         return replace(task, settled=("failed", f"{task.source}: {error}"))
 
 

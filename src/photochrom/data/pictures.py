@@ -7,6 +7,7 @@ In a folder every picture is a row: its source is the folder that it lies in, it
 import hashlib
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,10 +162,8 @@ def _in_srgb(picture: Any) -> Any:
 
     profile = picture.info.get("icc_profile")
     if profile and picture.mode in {"L", "RGB", "CMYK"}:
-        try:
+        with suppress(ImageCms.PyCMSError, OSError):
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             srgb = ImageCms.createProfile("sRGB")
             return ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            return picture.convert("RGB")
     return picture.convert("RGB")

@@ -1,6 +1,5 @@
 """Many photographs: find them, colour them on all cores, skip what is done, survive what fails."""
 
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -132,15 +131,16 @@ class Names:
         return [task if task.settled else self._named(task) for task in tasks]
 
     def _named(self, task: Task) -> Task:
-        mine, stem = (task.source, task.wishes.candidate), task.target.stem
-        for number in itertools.count(2):
-            key = task.target.with_suffix("") if self._sidecars else task.target
-            key = key.absolute()
-            is_free = not task.target.exists() or is_own(task.target)
-            if is_free and self._takers.setdefault(key, mine) == mine:
-                return task
-            task = replace(task, target=task.target.with_stem(f"{stem}-{number}"))
-        raise AssertionError
+        target, number = task.target, 1
+        while not self._take(target, (task.source, task.wishes.candidate)):
+            number += 1
+            target = task.target.with_stem(f"{task.target.stem}-{number}")
+        return replace(task, target=target)
+
+    def _take(self, target: Path, taker: tuple[Path, int]) -> bool:
+        key = (target.with_suffix("") if self._sidecars else target).absolute()
+        is_free = not target.exists() or is_own(target)
+        return is_free and self._takers.setdefault(key, taker) == taker
 
 
 def is_own(photo: Path) -> bool:

@@ -121,7 +121,7 @@ ACCEPTS = {
 
 def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodInfo:
     names = input_names(network)
-    is_plain = isinstance(network, Classifier)
+    classifies = isinstance(network, Classifier)
     seen = recipe.phases[-1].size_px  # what it was trained on last is what it sees
     return MethodInfo.from_table(
         {
@@ -132,7 +132,7 @@ def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodIn
             "stride": network.stride,
             "accepts": tuple(ACCEPTS[name] for name in names if name in ACCEPTS),
             "licence": "see its model card",
-            **({"vividness_path": network.vividness_path} if is_plain else {}),
+            **({"vividness_path": network.vividness_path} if classifies else {}),
             "centres": network.centres.double().tolist() if hasattr(network, "centres") else (),
             **info,
         }
