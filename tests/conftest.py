@@ -36,6 +36,17 @@ def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def twin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with six coloured PNGs, each twice: as it is, and a little darker."""
+    folder = tmp_path_factory.mktemp("twins")
+    for seed in range(6):
+        picture = drawn_picture(seed)
+        Image.fromarray(picture).save(folder / f"{seed}-light.png")
+        Image.fromarray((picture * 0.95).astype(np.uint8)).save(folder / f"{seed}-dark.png")
+    return folder
+
+
 class ExportedNetwork(NamedTuple):
     """A small network in torch, its file, and the description that the export gave back."""
 

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
@@ -50,6 +51,17 @@ def test_the_parts_share_no_picture_and_hold_them_all(folder, picture_folder):
     assert sorted(key for part in parts for key in part) == sorted(
         str(p) for p in picture_folder.rglob("*.png")
     )
+
+
+def test_near_duplicates_share_a_fold(twin_folder, tmp_path):
+    recipe = replace(RECIPE, phases=(Phase(2, 32, 2),))
+    options = {"cache": tmp_path / "cache", "accelerator": "cpu", "devices": 1}
+    train_folds(recipe, twin_folder, tmp_path, 2, **options)
+    for number in range(2):
+        keys = (tmp_path / f"fold-{number}" / "validation-keys.txt").read_text().splitlines()
+        names = [Path(key).stem.split("-")[0] for key in keys]
+        assert len(names) == 6
+        assert len(set(names)) == 3
 
 
 def test_the_scores_have_their_mean_and_spread(folder):

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -436,6 +437,23 @@ def test_the_pictures_held_out_are_a_share_that_the_seed_draws(picture_folder, c
     assert held_out(pixels, recipe) == keys
     assert len({held_out(pixels, replace(recipe, seed=seed)) for seed in range(9)}) > 3
     assert held_out(pixels, replace(recipe, data=DataRecipe())) == frozenset()
+
+
+def test_near_duplicates_are_held_out_together(twin_folder, cache):
+    recipe = replace(RECIPE, data=DataRecipe(hold_out=0.3))
+    names = [Path(key).stem for key in held_out(open_cache(twin_folder, cache), recipe)]
+    assert len(names) == 4
+    assert {n for n in names if n.endswith("dark")} == {
+        n.replace("light", "dark") for n in names if n.endswith("light")
+    }
+
+
+def test_a_resumed_run_is_judged_on_what_it_was_begun_with(run, picture_folder, cache, tmp_path):
+    keys = open_cache(picture_folder, cache).keys.tolist()
+    recipe = replace(RECIPE, phases=(Phase(8, 32, 2),))
+    run(recipe, tmp_path / "run", validation_keys=frozenset(keys[:2]), stop_after=2)
+    run(recipe, tmp_path / "run", validation_keys=frozenset(keys[5:6]), resume=True)
+    assert (tmp_path / "run" / "validation-keys.txt").read_text().splitlines() == sorted(keys[:2])
 
 
 def test_of_other_data_than_the_recipes_a_tenth_is_judged_on_and_that_is_said(

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.data.near import Union, near_groups
+from photochrom.data.cache import PixelCache
+from photochrom.data.near import Union, dhash, near_groups
 from photochrom.data.shards import expand_addresses, one_word
 from photochrom.errors import DataError, InvalidValueError
 
@@ -94,6 +95,19 @@ def read_described(data: str | Path, by_hue: bool = False) -> Described:
         gray = column["chroma"] < GRAY_CHROMA if spread is None else spread <= GRAY_SPREAD
     keys = np.array([one_word(k) for k in column["key"]], dtype=object)
     return Described(keys, column["dhash"], column.get("mean_hue"), gray)
+
+
+def describe(cache: PixelCache, indices: np.ndarray) -> Described:
+    """Hash cached pictures, without their hues.
+
+    Parameters
+    ----------
+    cache : PixelCache
+    indices : int array, (N,)
+        Which.
+    """
+    hashes = np.array([dhash(cache[i]) for i in indices.tolist()], np.uint64)
+    return Described(cache.keys[indices], hashes)
 
 
 def _check_columns(file: str, names: list[str], by_hue: bool) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-import numpy as np
-
 from photochrom.data.cache import open_cache
+from photochrom.data.splits import split_in_folds
 from photochrom.errors import InvalidValueError
 from photochrom.training.checkpoint import read_checkpoint, recipe_of
-from photochrom.training.loop import train, used_keys
+from photochrom.training.loop import described, train
 from photochrom.training.recipe import Recipe
 from photochrom.training.validation import score_name
 
@@ -38,7 +37,7 @@ class Scores:
 def train_folds(
     recipe: Recipe, data: Path, folder: Path, folds: int, *, cache: Path | None, **options: Any
 ) -> Scores:
-    """Train once for each part of the pictures, judged on that part.
+    """Train once for each part of the pictures, judged on that part; near-duplicates share one.
 
     Parameters
     ----------
@@ -54,17 +53,20 @@ def train_folds(
     ------
     InvalidValueError
         If there are fewer than 2 folds, or fewer pictures than folds.
+    DataError
+        If a fold would be empty, since near-duplicates stay together.
     """
     pixels = open_cache(data, cache, report=options.get("report", lambda line: None))
-    keys = used_keys(pixels, recipe)
-    if not 2 <= folds <= len(keys):
+    pictures = described(pixels, recipe)
+    if not 2 <= folds <= len(pictures.keys):
         raise InvalidValueError(
-            f"Folds needs to lie between 2 and the number of pictures, {len(keys)}; it is {folds}."
+            f"Folds needs to lie between 2 and the number of pictures, {len(pictures.keys)}; "
+            f"it is {folds}."
         )
-    shuffled = np.random.default_rng(recipe.seed).permutation(keys)
+    parts = split_in_folds(pictures, folds, recipe.seed).parts
     best = []
     for number in range(folds):
-        run, part = folder / f"fold-{number}", frozenset(shuffled[number::folds].tolist())
+        run, part = folder / f"fold-{number}", frozenset(parts[f"fold-{number}"])
         how = _as_begun(recipe, run / "last.pt", options)
         train(data=data, folder=run, validation_keys=part, cache=cache, **how)
         best.append(float(read_checkpoint(run / "best.pt")["best"]))

@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from photochrom.data.batches import Batch, Batches
 from photochrom.data.cache import PixelCache, open_cache
+from photochrom.data.splits import Described, describe, read_hold_out, split_by_ratios
 from photochrom.errors import CheckpointError, TrainingDivergedError
 from photochrom.networks import network
 from photochrom.photo.atomic import atomic_target
@@ -51,6 +52,7 @@ Report = Callable[[str], None]
 LOG_EVERY = 50  # steps
 PREFETCH = 4  # batches that each of the loader's processes makes ahead
 PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
+KEYS_FILE = "validation-keys.txt"  # in a run's folder: what it is judged on to its end
 OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pictures
 # What a resumed run may change: how long it goes on, and how its rates fall.
 SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
@@ -234,7 +236,7 @@ def train(
     stream : bool
         Read the pictures as they are needed instead of decoding all of them once.
     validation_keys : frozenset of str
-        Pictures that are never trained on, and judged on instead.
+        Pictures that are never trained on, and judged on instead; a resumed run keeps its own.
     epochs : int, optional
         So many times as many pictures as there are, whatever the recipe says; in a resumed run so
         many more, whatever came before.
@@ -288,7 +290,11 @@ def train(
     else:
         with fabric.rank_zero_first(local=True):  # one process decodes, the others find it done
             pixels = open_cache(Path(data), cache, report=report)
-    validation_keys = judged_on(pixels, recipe, validation_keys, report)
+    stays = folder / KEYS_FILE
+    if state is not None and stays.exists():
+        validation_keys = frozenset(stays.read_text().split("\n")) - {""}
+    else:
+        validation_keys = judged_on(pixels, recipe, validation_keys, report)
     batches = Batches(pixels, recipe.data, recipe.seed, validation_keys)
     if recipe.config.get("classes") == 0:
         recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
@@ -323,28 +329,28 @@ def judged_on(
     """Give the keys of the pictures that are judged on and never trained on.
 
     Those that are named; if none of them is in the data, or none is named, as many as the recipe
-    holds out (of other data than the recipe's a tenth), the same for the same seed.
+    holds out (of other data than the recipe's a tenth), the same for the same seed, and with them
+    whatever is nearly the same.
     """
     if not named.isdisjoint(cache.keys.tolist()):
         return named
     share = recipe.data.hold_out or (OTHERWISE_HELD_OUT if named else 0.0)
-    random = np.random.default_rng(recipe.seed)
-    keys = used_keys(cache, recipe)
-    drawn = frozenset(random.choice(keys, round(share * len(keys)), replace=False).tolist())
-    if named and drawn:
+    if not share:
+        report("No picture is held out: nothing is validated, and there is no best.pt.")
+        return named
+    split = split_by_ratios(described(cache, recipe), read_hold_out(share), recipe.seed)
+    drawn = frozenset(split.parts["validation"])
+    if named:
         report(
             f"None of the {len(named):,} validation pictures that are named is in the data: "
             f"{len(drawn):,} pictures of it are judged on instead."
         )
-    elif not drawn:
-        report("No picture is held out: nothing is validated, and there is no best.pt.")
     return named | drawn
 
 
-def used_keys(cache: PixelCache, recipe: Recipe) -> np.ndarray:
-    """Give the keys of the pictures whose sources the recipe does not leave out, (N,) str."""
-    keys: np.ndarray = cache.keys[~np.isin(cache.sources, recipe.data.leave_out)]
-    return keys
+def described(cache: PixelCache, recipe: Recipe) -> Described:
+    """Describe the pictures whose sources the recipe does not leave out, to be parted."""
+    return describe(cache, np.flatnonzero(~np.isin(cache.sources, recipe.data.leave_out)))
 
 
 def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
@@ -615,7 +621,7 @@ def _write_environment(
     }
     (folder / "recipe.json").write_text(json.dumps(table_of(recipe), indent=2))
     file.write_text(json.dumps(environment, indent=2))
-    (folder / "validation-keys.txt").write_text("".join(f"{k}\n" for k in sorted(validation_keys)))
+    (folder / KEYS_FILE).write_text("".join(f"{k}\n" for k in sorted(validation_keys)))
 
 
 class _stop_request:  # noqa: N801 - used as a context manager
