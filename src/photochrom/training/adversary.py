@@ -92,7 +92,8 @@ class Adversary:
     def judge(self, lightness: Tensor, painted: Tensor) -> Tensor:
         """Give the painter's loss of being recognised, weighted; only `painted` gets gradients."""
         self.network.requires_grad_(False)
-        loss = _entropy(self.wrapped(lightness, painted), 1.0)
+        with self.fabric.autocast():  # not `wrapped`, which would await gradients of the critic
+            loss = _entropy(self.network(lightness, painted), 1.0)
         self.network.requires_grad_(True)
         return self.settings.weight * loss
 

@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch.utils.data import DataLoader, Dataset
 
 from photochrom.data.batches import Batch, Batches
@@ -54,6 +56,7 @@ PREFETCH = 4  # batches that each of the loader's processes makes ahead
 PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
 KEYS_FILE = "validation-keys.txt"  # in a run's folder: what it is judged on to its end
 OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pictures
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 # What a resumed run may change: how long it goes on, and how its rates fall.
 SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
 OPTIMIZERS: dict[str, Any] = {
@@ -278,13 +281,10 @@ def train(
         begun = recipe_of(state, last)
         recipe = _continued(begun, recipe, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        precision=recipe.precision,  # type: ignore[arg-type]
-    )
+    fabric = _fabric(accelerator, devices, nodes, recipe.precision)
     fabric.launch()
+    if fabric.global_rank:
+        report = _keep_silent
     if stream:
         pixels = sample_pixels(data, report)
     else:
@@ -310,7 +310,8 @@ def train(
     if state is not None:
         run.load(state)
         report(f"Resumed {folder} at step {run.step}.")
-    _write_environment(folder, recipe, data, stream, init, batches, validation_keys)
+    if not fabric.global_rank:
+        _write_environment(folder, recipe, data, stream, init, batches, validation_keys)
     validation = Validation.of(batches, validation_keys, recipe)
     source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
     if stream:
@@ -321,6 +322,24 @@ def train(
     if not len(validation) and (folder / "log.csv").exists() and not fabric.global_rank:
         plot_log(folder)
     return last
+
+
+def _fabric(accelerator: str, devices: int | str, nodes: int, precision: Any) -> Fabric:
+    """Give one process, or many that share their gradients.
+
+    Of many each keeps its own statistics of normalisation, since the first alone judges, and a
+    critic sees two batches before it learns; and what a phase freezes gets no gradient.
+    """
+    made: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
+    fabric = Fabric(**made, precision=precision)
+    if isinstance(fabric.strategy, DDPStrategy):
+        many = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+        fabric = Fabric(**made, precision=precision, strategy=many)
+    return fabric
+
+
+def _keep_silent(line: str) -> None:
+    pass
 
 
 def judged_on(
@@ -453,9 +472,17 @@ def _take_steps(
             if now - saved > 60 * recipe.checkpoint_minutes:
                 run.save("last")
                 saved = now
-            if stopped:
+            if _is_stopped(run.fabric, bool(stopped)):
                 break
     run.save("last")
+
+
+def _is_stopped(fabric: Fabric, here: bool) -> bool:
+    """Tell whether any process was asked to stop: all stop at the same step."""
+    if fabric.world_size == 1:
+        return here
+    asked: Any = fabric.all_reduce(torch.tensor(float(here), device=fabric.device), reduce_op="sum")
+    return bool(asked)
 
 
 def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
@@ -649,9 +676,11 @@ def workers() -> int:
 
 
 def _start_worker(_: int) -> None:
-    """Keep a loader's worker small; the parent alone answers Ctrl-C."""
+    """Keep a loader's worker small; the parent alone answers Ctrl-C, and takes it along."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     keep_memory()
 
 
