@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -26,6 +27,19 @@ def test_markdown_has_every_row_with_its_interval(evaluation):
     assert "three.parquet: 3 photographs; 95 % intervals" in text
     widths = {line.count("|") for line in text.split("\n\n")[1].splitlines()}
     assert widths == {len(STANDARD) + 2}
+
+
+def test_curves_are_told_apart_photograph_by_photograph(evaluation):
+    (table,) = (t for t in tables(evaluation) if t.title.startswith("The first of these curves"))
+    assert table.header[0] == "tint x vividness less"
+    assert [row[0] for row in table.rows] == ["mean-colour x saturation", "tint x saturation"]
+    first, tint = ("vividness", "tint"), ("saturation", "tint")
+    told = {}
+    for share, cell in zip(table.header[1:], table.rows[1][1:], strict=True):
+        value = evaluation.difference_at(int(share.rstrip("%")) / 100, first, tint).value
+        told[cell.partition(" [")[0]] = "-" if np.isnan(value) else f"{value:.3f}"
+    assert any(value != "-" for value in told)
+    assert all(shown == value for shown, value in told.items())
 
 
 def test_the_terminal_shows_the_tables_without_cutting_numbers(evaluation):

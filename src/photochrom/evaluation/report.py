@@ -78,6 +78,20 @@ def _curve_tables(evaluation: Evaluation) -> Iterator[Table]:
                 for knob, name in curves
             ],
         )
+    if len(curves) > 1:
+        first, *others = curves
+        yield Table(
+            "The first of these curves less another, paired by photograph",
+            [f"{first[1]} x {first[0]} less", *(f"{share:.0%}" for share in SHARES)],
+            [
+                [f"{name} x {knob}"]
+                + [
+                    _number(evaluation.difference_at(share, first, (knob, name)), 3)
+                    for share in SHARES
+                ]
+                for knob, name in others
+            ],
+        )
 
 
 def _hint_table(evaluation: Evaluation) -> Iterator[Table]:
