@@ -225,3 +225,10 @@ def test_a_watch_makes_every_candidate(folder):
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=30)
     assert sorted(p.name for p in folder.glob("*color*")) == wanted
+
+
+def test_a_folder_with_a_dot_in_its_name_takes_one_result(folder):
+    (folder / "out.d").mkdir()
+    done = photochrom(folder / "a.jpg", "-o", folder / "out.d", "--method", "gray")
+    assert done.returncode == 0, done.stderr.decode()
+    assert [p.name for p in (folder / "out.d").iterdir()] == ["a-color.jpg"]

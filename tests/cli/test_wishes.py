@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -136,3 +137,26 @@ def test_the_map_of_confidence_does_not_replace_the_photograph(command, photo):
     before = photo.read_bytes()
     assert "would replace the original" in command("confidence", photo, "-o", photo, check=1)
     assert photo.read_bytes() == before
+
+
+def test_a_recipe_is_fitted_to_what_goes_through_a_pipe(command, photo, tmp_path):
+    command(photo, "--hint", "150,40,#be3228,9", "--sidecar")
+    half, recipe = tmp_path / "half.png", tmp_path / "old-color.json"
+    Image.open(photo).resize((100, 75)).save(half)
+    command(half, "-o", tmp_path / "file.png", "--recipe", recipe)
+    piped = photochrom("-", "-o", "-", "--recipe", recipe, input=half.read_bytes())
+    assert piped.returncode == 0, piped.stderr.decode()
+    through = np.asarray(Image.open(io.BytesIO(piped.stdout)))
+    np.testing.assert_array_equal(through, np.asarray(Image.open(tmp_path / "file.png")))
+    square = io.BytesIO()
+    Image.open(photo).resize((90, 90)).save(square, "PNG")
+    refused = photochrom("-", "-o", "-", "--recipe", recipe, input=square.getvalue())
+    assert refused.returncode == 1
+    assert "another shape" in refused.stderr.decode()
+
+
+def test_a_recipe_of_no_size_is_refused(command, photo, tmp_path):
+    command(photo, "--hint", "150,40,#be3228,9", "--sidecar")
+    recipe = tmp_path / "old-color.json"
+    recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"size": [0, 0]}))
+    assert "1 x 1 or more" in command(photo, "--recipe", recipe, check=1)

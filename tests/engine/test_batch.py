@@ -199,3 +199,21 @@ def test_who_wants_it_promptly_hears_of_each_before_the_next_is_asked_for(colori
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path):
     with pytest.raises(UnreadablePhotoError, match="gone: cannot be read"):
         find_photos(tmp_path / "gone")
+
+
+def test_resume_colours_anew_what_was_asked_for_at_another_quality(colorizer, album):
+    tasks = plan([album / "b.jpg"])
+    outcomes(colorizer, tasks, quality=30)
+    assert outcomes(colorizer, tasks, quality=30, resume=True)["b.jpg"].status == "skipped"
+    assert outcomes(colorizer, tasks, quality=90, resume=True)["b.jpg"].status == "coloured"
+
+
+@pytest.mark.parametrize("theirs", ["[1, 2]", "{}", "not JSON"])
+def test_a_sidecar_never_takes_the_place_of_another_programs_file(colorizer, album, theirs):
+    place = album / "a-color.json"
+    place.write_text(theirs)
+    (outcome,) = colorize_many(colorizer, plan([album / "a.png"]), sidecar=True)
+    assert outcome.status == "failed"
+    assert "no sidecar of photochrom" in outcome.notes[0]
+    assert place.read_text() == theirs
+    assert not (album / "a-color.png").exists()

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ from tests.conftest import drawn_picture
 import photochrom
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
-from photochrom.engine.colorize import Colorizer, Look, beside
+from photochrom.engine import colorize as engine
+from photochrom.engine.colorize import Colorizer, Look
+from photochrom.engine.names import beside
+from photochrom.engine.wishes import Wishes
 from photochrom.errors import (
     DtypeError,
     InvalidValueError,
@@ -17,6 +21,7 @@ from photochrom.errors import (
     UnwritablePhotoError,
 )
 from photochrom.methods.catalogue import CATALOGUE
+from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints
 from photochrom.photo.orientation import to_stored
 
@@ -220,3 +225,72 @@ def test_formats_that_are_not_written_become_others(tmp_path):
     assert beside(tmp_path / "a.gif").name == "a-color.png"
     assert beside(tmp_path / "a.HEIC").name == "a-color.jpg"
     assert beside(tmp_path / "a.b.tif", tmp_path / "out").name == "a.b-color.tif"
+
+
+@pytest.mark.parametrize("mode", ["I", "RGBa", "La"])
+def test_seldom_pil_modes_are_coloured_as_their_plain_kind(colorizer, gray, mode):
+    plain = {"I": "I;16", "RGBa": "RGBA", "La": "LA"}[mode]
+    if mode == "I":
+        deep = gray.astype(np.uint16) * 257
+        seldom, usual = Image.fromarray(deep.astype(np.int32)), Image.fromarray(deep)
+    else:
+        usual = Image.fromarray(gray).convert(plain)
+        seldom = usual.convert(mode)
+    assert (seldom.mode, usual.mode) == (mode, plain)
+    np.testing.assert_array_equal(
+        np.asarray(colorizer.colorize(seldom)), np.asarray(colorizer.colorize(usual))
+    )
+
+
+@pytest.mark.parametrize("pixels", [np.float32([[0.5, 0.7]]), np.int32([[-4, 9]])])
+def test_a_pil_image_without_a_range_is_refused(colorizer, pixels):
+    with pytest.raises(DtypeError, match="says nothing of its black and white"):
+        colorizer.colorize(Image.fromarray(pixels))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_the_order_of_an_arrays_bytes_does_not_matter(colorizer, gray, kind):
+    top = 65535 if kind is np.uint16 else 1
+    array = (gray / 255 * top).astype(kind)
+    swapped = array.astype(array.dtype.newbyteorder())
+    assert swapped.dtype != array.dtype
+    np.testing.assert_array_equal(colorizer.colorize(swapped), colorizer.colorize(array))
+
+
+def test_a_path_never_takes_the_place_of_another_programs_file(colorizer, gray, tmp_path):
+    Image.fromarray(gray).save(tmp_path / "a.png")
+    Image.fromarray(gray).save(tmp_path / "a-color.png")
+    theirs = (tmp_path / "a-color.png").read_bytes()
+    assert colorizer.colorize(tmp_path / "a.png").name == "a-color-2.png"
+    assert colorizer.colorize(tmp_path / "a.png").name == "a-color-2.png"
+    assert (tmp_path / "a-color.png").read_bytes() == theirs
+
+
+def test_a_hint_outside_the_picture_is_said(colorizer, gray):
+    hints = [Hint("point", ((x, 20),), (170, 51, 34), 4) for x in (20, 5000)]
+    content = encoded(gray, "PNG")
+    notes = colorizer.colorize_file(content, wishes=Wishes(tuple(hints))).notes
+    assert (
+        "hints outside the 200 x 150 pixels of the upright picture, which do nothing: 1 of 2"
+        in (notes)
+    )
+    inside = colorizer.colorize_file(content, wishes=Wishes((hints[0],)))
+    assert not any("outside" in note for note in inside.notes)
+
+
+def test_a_tiff_of_many_pages_holds_few_files_open(tmp_path, monkeypatch):
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("the system does not tell which files are open")
+    pages = [Image.fromarray(drawn_picture(seed, 32, 32)) for seed in range(24)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    opened, real = [], engine.join
+
+    def counted(*args, **options):
+        opened.append(len(list(folder.iterdir())))
+        return real(*args, **options)
+
+    monkeypatch.setattr(engine, "join", counted)
+    Colorizer("gray").colorize_file(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert len(opened) == 24
+    assert opened[-1] <= opened[1] + 2

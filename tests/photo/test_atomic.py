@@ -1,3 +1,5 @@
+import os
+import re
 import subprocess
 import sys
 
@@ -57,3 +59,31 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
         assert remove_orphans(tmp_path) == (orphan,)
         assert alive.exists()
     assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "b.jpg"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_pipe_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UnwritablePhotoError, match="a device or a pipe"), atomic_target(pipe):
+        pass
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_what_a_link_points_to_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "a.jpg", tmp_path / "a.jpg"
+    target.write_text("old")
+    link.symlink_to(target)
+    with atomic_target(link) as part:
+        part.write_text("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_what_an_earlier_process_of_the_same_number_left_is_removed(tmp_path):
+    with atomic_target(tmp_path / "b.jpg") as alive:
+        orphan = alive.with_name(re.sub(r"-\d+\.part$", "-999999.part", alive.name))
+        orphan.touch()
+        assert remove_orphans(tmp_path) == (orphan,)

@@ -5,7 +5,8 @@ import pytest
 import pyvips
 
 from photochrom.color import lab
-from photochrom.photo.icc import SAMPLES, curve_profile
+from photochrom.photo import profiles, tone
+from photochrom.photo.icc import MOST_KEPT, SAMPLES, curve_profile
 from photochrom.photo.photo import Photo
 from photochrom.photo.profiles import srgb_profile
 from photochrom.photo.tone import import_xyz
@@ -113,3 +114,13 @@ def test_a_restored_profile_keeps_the_lightness(
     assert (back.profile, back.bit_depth) == (profile, bits)
     assert np.ptp(back.stored().numpy().astype(int), axis=-1).max() == 0  # gray stays gray
     assert np.abs(lightness(photo) - lightness(back)).mean() * 2.55 <= bound
+
+
+def test_strangers_profiles_do_not_fill_the_memory(save, rgb, adobe_rgb_profile):
+    for date in range(2 * MOST_KEPT):
+        profile = adobe_rgb_profile[:24] + bytes([date]) + adobe_rgb_profile[25:]
+        photo = Photo.open(save(rgb[:8, :8], "a.png", icc_profile=profile))
+        photo.small_lightness(4, 4)
+    kept = [f.cache_info() for f in (curve_profile, tone._weighted_light, profiles.is_srgb)]
+    assert all(info.misses >= 2 * MOST_KEPT for info in kept)
+    assert all(info.currsize <= MOST_KEPT for info in kept)

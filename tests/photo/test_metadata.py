@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from photochrom.photo.iptc import datasets, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.photo import Photo
@@ -219,3 +220,27 @@ def test_metadata_of_a_picture_without_any_stays_none(save, gray):
     metadata = Photo.open(save(gray, "a.webp")).metadata
     assert (metadata.exif, metadata.xmp, metadata.iptc, metadata.profile) == (None,) * 4
     assert np.isclose(metadata.resolution["xres"], 1.0)
+
+
+def test_a_packet_too_large_for_a_jpeg_still_leaves_the_marker(save, gray, neutral, xmp):
+    large = xmp.replace(b"kept", b"k" * 70_000)
+    png = save(gray, "a.png", pnginfo=png_text("XML:com.adobe.xmp", large.decode()))
+    photo = Photo.open(png)
+    written = write_photo(photo, [neutral(photo)], None, marker=MARKER, format="jpeg")
+    assert Photo.open(written.data).marker == MARKER
+    assert any("XMP has" in note and "left out" in note for note in written.notes)
+
+
+def test_the_text_of_a_png_stays_in_png_and_is_said_elsewhere(save, gray, neutral):
+    photo = Photo.open(save(gray, "a.png", pnginfo=png_text("Description", "the old mill")))
+    kept = write_photo(photo, [neutral(photo)], None, marker=None)
+    assert Image.open(io.BytesIO(kept.data)).text["Description"] == "the old mill"
+    assert kept.notes == ()
+    lost = write_photo(photo, [neutral(photo)], None, marker=None, format="jpeg")
+    assert lost.notes == ("Text is held by PNG alone: Description left out.",)
+
+
+def png_text(keyword, text):
+    info = PngInfo()
+    info.add_itxt(keyword, text)
+    return info

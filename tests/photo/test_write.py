@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from photochrom.errors import (
 )
 from photochrom.photo.metadata import Marker
 from photochrom.photo.photo import Photo
+from photochrom.photo.tiff import read_tag
 from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
 
 MARKER = Marker(method="gray", version="0.1.0", weights="ab" * 32, recipe="cd" * 8)
@@ -49,9 +51,15 @@ def test_a_gray_page_may_stay_pixel_for_pixel(save, gray, gray_gamma_profile, su
     assert np.abs(back.tone().codes.numpy().astype(int) - before).max() <= (suffix == "jpg")
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_a_bilevel_page_that_stays_keeps_its_single_bit(save, gray, suffix):
-    photo = Photo.open(save(Image.fromarray(gray).convert("1"), f"a.{suffix}"))
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        ("png", {}),
+        *(("tif", {"compression": c}) for c in (None, "group4", "tiff_lzw", "tiff_adobe_deflate")),
+    ],
+)
+def test_a_bilevel_page_that_stays_keeps_its_single_bit(save, gray, suffix, options):
+    photo = Photo.open(save(Image.fromarray(gray).convert("1"), f"a.{suffix}", **options))
     back = Photo.open(write_photo(photo, [None], None, marker=None).data)
     assert back.bit_depth == 1
     np.testing.assert_array_equal(back.tone().codes.numpy(), photo.tone().codes.numpy())
@@ -224,6 +232,7 @@ import resource, signal, sys
 import numpy as np, pyvips
 from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.photo import Photo
+from photochrom.photo.tiff import read_tag
 from photochrom.photo.write import write_photo
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 noise = np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)
@@ -278,3 +287,46 @@ def test_only_an_array_becomes_an_array(save, gray, neutral):
     photo = Photo.open(save(gray, "a.png"))
     with pytest.raises(InvalidValueError, match="only a picture from an array"):
         photo_to_array(neutral(photo), photo)
+
+
+def test_a_lossless_webp_stays_lossless_also_behind_a_profile(
+    save, rgb, adobe_rgb_profile, neutral
+):
+    for options in ({}, {"icc_profile": adobe_rgb_profile}):
+        photo = Photo.open(save(rgb, "a.webp", lossless=True, **options))
+        assert b"VP8L" in write_photo(photo, [neutral(photo)], None, marker=None).data
+    photo = Photo.open(save(rgb, "b.webp", icc_profile=adobe_rgb_profile))
+    assert b"VP8L" not in write_photo(photo, [neutral(photo)], None, marker=None).data
+
+
+def test_each_page_keeps_its_own_profile_resolution_and_compression(
+    tmp_path, rgb, adobe_rgb_profile, neutral
+):
+    first, second = Image.fromarray(rgb), Image.fromarray(rgb[:60])
+    own = {"icc_profile": adobe_rgb_profile, "compression": "tiff_lzw", "dpi": (600, 600)}
+    second.encoderinfo = own
+    path = tmp_path / "two.tif"
+    first.save(path, save_all=True, append_images=[second], compression="jpeg", dpi=(300, 300))
+    photo = Photo.open(path)
+    pages = [neutral(photo, page) for page in range(2)]
+    back = Photo.open(write_photo(photo, pages, None, marker=None).data)
+    assert [device.profile for device in map(back.device, range(2))] == [None, own["icc_profile"]]
+    assert [round(back.metadata_of(p).resolution["xres"] * 25.4) for p in range(2)] == [300, 600]
+    tags = [int.from_bytes(read_tag(back.path, 259, page), "little") for page in range(2)]
+    assert tags == [7, 5]
+
+
+def test_pages_are_asked_for_one_after_the_other(tmp_path, rgb, neutral):
+    path, asked = tmp_path / "many.tif", []
+    page = Image.fromarray(rgb)
+    page.save(path, save_all=True, append_images=[page] * 5)
+    photo = Photo.open(path)
+
+    def pages():
+        for number in range(photo.pages):
+            asked.append(sorted(p.stat().st_size for p in tmp_path.glob(".*.part")))
+            yield neutral(photo, number)
+
+    write_photo(photo, pages(), tmp_path / "out.tif", marker=None)
+    assert len(asked) == 6
+    assert all(after > before for before, after in pairwise(size for (size,) in asked))

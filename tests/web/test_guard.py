@@ -140,8 +140,8 @@ def test_bytes_are_counted_whether_announced_or_not(headers, most, is_announced)
     def body(count):
         return b"x" * count if is_announced else (b"x" * 10 for _ in range(count // 10))
 
-    assert limited().post("/", headers=headers, content=body(most)).text == str(most)
-    answer = limited().post("/", headers=headers, content=body(most + 10))
+    assert limited().post("/v1/photos", headers=headers, content=body(most)).text == str(most)
+    answer = limited().post("/v1/photos", headers=headers, content=body(most + 10))
     assert answer.status_code == 413
     assert answer.json()["detail"].startswith(f"At most {most / 1e6:g} MB")
 
@@ -188,7 +188,7 @@ def test_more_files_at_once_than_allowed_are_told_to_come_again():
     async def receive_two():
         limits = BodyLimits(echo, LIMITS)
         headers = [(name.lower().encode(), value.encode()) for name, value in FILES.items()]
-        scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+        scope = {"type": "http", "method": "POST", "path": "/v1/photos", "headers": headers}
         statuses = []
 
         async def send(message):
@@ -212,3 +212,20 @@ def test_a_refused_body_is_not_taken_in_for_ever(monkeypatch):
     monkeypatch.setattr(guard, "DRAIN_SECONDS", 0.1)
     length = (b"content-length", b"1000000")
     assert talk(pieces(50), [0.05] * 50, [length])[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "status"),
+    [
+        ("/v1/colorize", "multipart/form-data; boundary=x", 200),
+        ("/v1/photos/abc/reference", "multipart/form-data; boundary=x", 200),
+        ("/v1/zip", "multipart/form-data; boundary=x", 413),
+        ("/v1/photos", "multipart/x", 413),
+        ("/v1/photos/abc/preview", "application/json", 413),
+    ],
+)
+def test_only_forms_with_files_may_be_as_long_as_files(path, kind, status):
+    limits = Limits(upload_bytes=2000, json_bytes=100)
+    client = TestClient(BodyLimits(echo, limits), base_url="http://127.0.0.1")
+    answer = client.post(path, content=b"x" * 1000, headers={"Content-Type": kind})
+    assert answer.status_code == status

@@ -634,3 +634,79 @@ def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keep
     page.route("**/v1/zip", lambda route: route.fulfill(body=lacking.getvalue()))
     page.click("#zip")
     expect(page.locator("#error-strip")).to_contain_text("not-coloured.txt in the zip names them")
+
+
+def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    page.mouse.click(*place(page, 0.5, 0.3))
+    expect(page.locator("#hex")).to_be_visible()
+    page.click(".rail [data-tool=stroke]")
+    page.click("#zoom-in")
+    page.fill("#hex", "#2c5fa8")
+    repainted(page, lambda: page.press("#hex", "Enter"))
+    assert [hint["colour"] for hint in kept_hints(page)] == ["#2c5fa8"]
+
+
+def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    page.focus("#saturation")
+    repainted(page, lambda: page.keyboard.press("PageUp"))
+    assert page.input_value("#saturation") != "100"
+    repainted(page, lambda: page.keyboard.press("Delete"))
+    assert page.input_value("#saturation") == "100"
+    page.focus("#vividness")
+    repainted(page, lambda: page.keyboard.press("PageUp"))
+    repainted(page, lambda: page.keyboard.press("Backspace"))
+    expect(page.locator("#vividness-value")).to_have_text("as trained")
+
+
+def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    page.get_by_role("radio", name="Reference").click()
+    with page.expect_file_chooser() as chosen:
+        page.click(".reference-drop")
+    chosen.value.set_files(gray_photo("gray.jpg", "chelsea"))
+    expect(page.locator("#error-source")).to_contain_text("Choose a photograph in colour")
+    expect(page.locator("#source-reference")).not_to_contain_text("gray.jpg")
+    repainted(page, lambda: page.press("#saturation", "PageUp"))
+
+
+def test_two_tabs_keep_each_others_photographs(open_page):
+    page = open_page()
+    give(page, gray_photo("one.jpg"))
+    other = page.context.new_page()
+    other.goto(page.url)
+    ready(other)
+    other.set_input_files("#file-input", [gray_photo("two.jpg", "chelsea")])
+    expect(other.locator("#strip-count")).to_have_text("2 of 2 coloured")
+    page.set_input_files("#file-input", [gray_photo("three.jpg", "coffee")])
+    expect(page.locator("#strip-count")).to_have_text("2 of 2 coloured")
+    names = page.evaluate("JSON.parse(localStorage['photochrom/open']).map(({name}) => name)")
+    assert sorted(names) == ["one.jpg", "three.jpg", "two.jpg"]
+
+
+def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_forgotten(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    lender = {
+        "name": "lender.png",
+        "mimeType": "image/png",
+        "buffer": photo_bytes(data.coffee(), "PNG"),
+    }
+    page.get_by_role("radio", name="Reference").click()
+    with page.expect_file_chooser() as chosen:
+        page.click(".reference-drop")
+    repainted(page, lambda: chosen.value.set_files(lender))
+    page.evaluate(
+        """async () => {
+            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
+            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
+        }"""
+    )
+    with page.expect_download() as download:
+        page.click("#save")
+    assert download.value.path().stat().st_size > 10_000
+    expect(page.locator("#error-save")).to_be_hidden()

@@ -1,6 +1,9 @@
+import asyncio
 import base64
+import errno
 import io
 import json
+import os
 import struct
 import threading
 import zipfile
@@ -11,11 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from starlette.exceptions import HTTPException
 from tests.web.conftest import GRAY, decoded, encoded
 
 from photochrom.engine.sidecar import SCHEMA
 from photochrom.methods.catalogue import CATALOGUE
+from photochrom.web.limits import Limits
 from photochrom.web.service import clean_name
+from photochrom.web.worker import Worker
 
 HINT = {"shape": "point", "points": [[100, 100]], "colour": "#c03030", "radius": 20}
 
@@ -434,12 +440,15 @@ def test_hints_that_cover_the_whole_picture_many_times_are_drawn_in_the_worker(c
     wishes = {"hints": [stroke]}
     service = client.app.state.service
     seen = []
-    original = service.worker.run
-    service.worker.run = lambda job, *args: (seen.append(job.__name__), original(job, *args))[1]
+    original = service.worker.run_if
+    service.worker.run_if = lambda wanted, job, *args: (
+        seen.append(job.__name__),
+        original(wanted, job, *args),
+    )[1]
     try:
         answer = client.post(f"/v1/photos/{opened['id']}/preview", json=wishes)
     finally:
-        service.worker.run = original
+        service.worker.run_if = original
     assert answer.status_code == 200 and seen == ["preview"]
 
 
@@ -449,3 +458,37 @@ def test_the_page_is_served_fresh_and_nothing_beside_it(client):
     assert answer.headers["cache-control"] == "no-cache" and answer.headers["etag"]
     for path in ("/page/../app.py", "/page/%2e%2e/app.py", "/page//etc/passwd", "/docs", "/redoc"):
         assert client.get(path).status_code == 404
+
+
+def test_a_strangers_method_is_no_label(client):
+    client.request("FROBNICATE", "/healthz")
+    assert "FROBNICATE" not in client.get("/metrics").text
+
+
+def test_a_disk_that_is_full_is_the_services_fault(client, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    service = client.app.state.service
+    file = {"file": ("a.jpg", encoded(GRAY))}
+    with monkeypatch.context() as patch:
+        patch.setattr("photochrom.web.sessions.tempfile.mkdtemp", full)
+        told = [client.post("/v1/photos", files=file)]
+    with monkeypatch.context() as patch:
+        patch.setattr("starlette.formparsers.UploadFile.write", full)
+        told.append(client.post("/v1/photos", files=file))
+    assert [answer.status_code for answer in told] == [503, 503]
+    for answer in told:
+        assert "No space left on device" in answer.json()["detail"]
+        assert answer.headers["retry-after"]
+    assert list(service.sessions.new_folder().iterdir()) == []
+
+
+def test_heavy_work_that_newer_work_replaces_is_not_begun():
+    async def ask():
+        worker = Worker(Limits(jobs=1))
+        with pytest.raises(HTTPException) as refused:
+            await worker.run_if(lambda: False, os.getpid)
+        return refused.value.status_code, worker.pids
+
+    assert asyncio.run(ask()) == (409, [])

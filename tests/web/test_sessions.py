@@ -113,6 +113,14 @@ def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([alive, strange])
 
 
+def test_what_an_earlier_process_of_the_same_number_left_behind_is_removed(tmp_path):
+    alive = make_root(tmp_path)
+    earlier = alive.with_name(f"{alive.name}-earlier")
+    earlier.mkdir()
+    assert remove_left_behind(tmp_path) == (earlier,)
+    assert alive.exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 def test_a_link_that_looks_like_a_folder_left_behind_is_not_followed(tmp_path):
     target = tmp_path / "target"

@@ -98,8 +98,13 @@ def run(
         float_range = recipe.float_range
     options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
     if piped:
-        options["wishes"] = recipe.wishes if recipe else _wishes(wished)
-        return _pipe(colorizer, sources[0], output, format, quality, options)
+        source: Any = sys.stdin.buffer if sources[0] == PIPE else sources[0]
+        wishes = _wishes(wished)
+        if recipe:
+            source = source.read() if sources[0] == PIPE else source  # its size is needed first
+            wishes = recipe.fit(source, **options)
+        options["wishes"] = wishes
+        return _pipe(colorizer, source, output, format, quality, options)
     sidecar = wished is not None and wished.sidecar
     names = batch.Names(sidecar)
 
@@ -132,7 +137,7 @@ def run(
 
 def _pipe(
     colorizer: "Colorizer",
-    source: Path,
+    source: Any,
     output: Path | None,
     format: str | None,
     quality: int | None,
@@ -143,7 +148,7 @@ def _pipe(
     if to_stdout and sys.stdout.isatty():
         raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
     coloured = colorizer.colorize_file(
-        sys.stdin.buffer if source == PIPE else source,
+        source,
         None if to_stdout else output,
         format=format,
         quality=quality,
@@ -186,7 +191,7 @@ def _planned(
     from photochrom.engine import batch
 
     wishes = _wishes(wished)
-    if not many and output is not None and (output.suffix or not output.is_dir()):
+    if not many and output is not None and not output.is_dir():
         return fitted([batch.Task(sources[0], output, wishes)])
     return named(
         batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
@@ -202,6 +207,7 @@ def _watched(
     named: "Callable[[list[Task]], list[Task]]",
 ) -> "Iterator[Task]":
     from photochrom.engine import batch
+    from photochrom.engine.names import is_own
 
     folder = sources[0]
     if len(sources) > 1 or not folder.is_dir():
@@ -211,7 +217,7 @@ def _watched(
 
     def plan_one(photo: Path) -> "list[Task]":
         below = output / photo.parent.relative_to(folder) if output else None
-        if batch.is_own(photo):
+        if is_own(photo):
             return []
         return named(batch.plan([photo], output=below, format=format, wishes=wishes))
 

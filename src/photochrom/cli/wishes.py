@@ -133,14 +133,11 @@ def _read_hints(path: Path | None) -> list[Any]:
 
 
 def _fitted(task: "Task", recipe: "Sidecar", options: dict[str, Any]) -> "Task":
-    """Fit a sidecar's wishes to a photograph's size."""
-    from photochrom.photo.photo import Photo
-
-    if not recipe.wishes.hints or task.settled:
-        return replace(task, wishes=recipe.wishes)
+    """Fit a sidecar's wishes to a task's photograph."""
+    if task.settled:
+        return task
     try:
-        size = Photo.open(task.source, **options).upright_size
-        return replace(task, wishes=recipe.wishes_for(size))
+        return replace(task, wishes=recipe.fit(task.source, **options))
     except PhotoError as error:  # it names the file
         return replace(task, settled=("failed", str(error)))
     except InvalidValueError as error:

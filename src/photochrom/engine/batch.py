@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from photochrom.engine.colorize import PLAIN, Colorizer, beside
-from photochrom.engine.sidecar import Sidecar
+from photochrom.engine.colorize import PLAIN, Colorizer
+from photochrom.engine.names import beside, is_free, is_own, marker_on, numbered
+from photochrom.engine.sidecar import Sidecar, check_place
 from photochrom.engine.wishes import Wishes
-from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError
+from photochrom.errors import PhotochromError, UnreadablePhotoError
 from photochrom.photo.atomic import atomic_target, remove_orphans
 from photochrom.photo.find import find_photos
 from photochrom.photo.formats import FORMATS
-from photochrom.photo.photo import Photo
 from photochrom.photo.xmp import Marker
 
 SETTLED_SECONDS = 1.0  # a watched file that has not changed for so long is whole
@@ -131,29 +131,14 @@ class Names:
         return [task if task.settled else self._named(task) for task in tasks]
 
     def _named(self, task: Task) -> Task:
-        target, number = task.target, 1
-        while not self._take(target, (task.source, task.wishes.candidate)):
+        number = 1
+        while not self._take(numbered(task.target, number), (task.source, task.wishes.candidate)):
             number += 1
-            target = task.target.with_stem(f"{task.target.stem}-{number}")
-        return replace(task, target=target)
+        return replace(task, target=numbered(task.target, number))
 
     def _take(self, target: Path, taker: tuple[Path, int]) -> bool:
         key = (target.with_suffix("") if self._sidecars else target).absolute()
-        is_free = not target.exists() or is_own(target)
-        return is_free and self._takers.setdefault(key, taker) == taker
-
-
-def is_own(photo: Path) -> bool:
-    """Whether photochrom made this file: it bears the marker."""
-    return _marker(photo) is not None
-
-
-def _marker(path: Path) -> Marker | None:
-    """Read a file's marker; a file that is no picture has none."""
-    try:
-        return Photo.open(path).marker
-    except PhotoError:
-        return None
+        return is_free(target) and self._takers.setdefault(key, taker) == taker
 
 
 def colorize_many(
@@ -231,16 +216,20 @@ def _colorize_one(
 
     if task.settled:
         return outcome(task.settled[0], task.settled[1:])
-    if resume and _is_done(task, colorizer.marker(task.wishes)):
+    asked = {name: options.get(name) for name in ("quality", "float_range")}
+    if resume and _is_done(task, colorizer.marker(task.wishes, **asked)):
         return outcome("skipped", ("already coloured by the same method and settings",))
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
+        place = task.target.with_suffix(".json")
+        if sidecar:
+            check_place(place)
         coloured = colorizer.colorize_file(task.source, task.target, wishes=task.wishes, **options)
         if sidecar:
             decided = Sidecar.of(
                 colorizer, coloured.wishes, coloured.size, options.get("float_range")
             )
-            with atomic_target(task.target.with_suffix(".json")) as part:
+            with atomic_target(place) as part:
                 part.write_text(decided.to_json(), "utf-8")
     except (PhotochromError, OSError) as error:
         return outcome("failed", (str(error),))
@@ -252,7 +241,7 @@ def _is_done(task: Task, marker: Marker) -> bool:
         is_newer = task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
     except OSError:  # one of them is not there
         return False
-    return is_newer and _marker(task.target) == marker
+    return is_newer and marker_on(task.target) == marker
 
 
 def watch(

@@ -6,7 +6,7 @@ file -> Photo -> L (small) -> method -> ab (small) -> guided to full size -> joi
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +18,12 @@ from photochrom.engine.ask import ask, distribution
 from photochrom.engine.guided import apply_field
 from photochrom.engine.likely import Suggestion, shares_of, suggest
 from photochrom.engine.look import Look
+from photochrom.engine.names import beside, free_name
 from photochrom.engine.predict import Colouring, predict_colours
 from photochrom.engine.reference import References
 from photochrom.engine.resize import resize
 from photochrom.engine.restore import opencv, restored_photo
-from photochrom.engine.wishes import Wishes
+from photochrom.engine.wishes import Wishes, outside
 from photochrom.engine.working import WorkingSize, working_size
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnwritablePhotoError
 from photochrom.methods.catalogue import load_method
@@ -39,7 +40,6 @@ MAX_MEGAPIXELS = 1000.0
 MOST_MAP_PX = 1024
 # What stands a picture of an EXIF orientation upright, as a number of Pillow's `Transpose`.
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-INSTEAD_OF_SUFFIX = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
 
 
 PLAIN = Wishes()
@@ -119,9 +119,13 @@ class Colorizer:
         """How the method describes itself."""
         return self.method.info
 
-    def marker(self, wishes: Wishes = PLAIN) -> Marker:
-        """Give what a file coloured by this colorizer is marked with."""
+    def marker(self, wishes: Wishes = PLAIN, **written: Any) -> Marker:
+        """Give what a file coloured by this colorizer is marked with.
+
+        `written` is how else it was asked for, such as `quality`; None is as if it were not there.
+        """
         recipe_of = {"method": self.info.name, **self.look.__dict__}
+        recipe_of |= {name: value for name, value in written.items() if value is not None}
         if wishes != PLAIN:
             recipe_of["wishes"] = wishes.to_table()
         recipe = hashlib.sha256(json.dumps(recipe_of, sort_keys=True).encode()).hexdigest()[:16]
@@ -337,13 +341,16 @@ class Colorizer:
         """
         wishes = Wishes.of(hints, reference, palette, candidate, seed)
         if isinstance(picture, (str, Path)):
-            return self.colorize_file(picture, beside(Path(picture)), wishes=wishes).target
+            return self.colorize_file(
+                picture, free_name(beside(Path(picture))), wishes=wishes
+            ).target
         if isinstance(picture, (bytes, bytearray, memoryview)):
             return self.colorize_file(bytes(picture), wishes=wishes).content
         if isinstance(picture, np.ndarray):
             photo, _ = self.restored(Photo.from_array(picture))
+            wishes, _ = self._choose_reference(photo, wishes)
             deep = picture.dtype not in (np.uint8, bool)
-            return photo_to_array(self._pages(photo, deep, wishes)[0], photo)
+            return photo_to_array(next(self._pages(photo, deep, wishes)), photo)
         if hasattr(picture, "getexif") and hasattr(picture, "save"):
             return self._colorize_pil(picture, wishes)
         raise DtypeError(
@@ -395,11 +402,12 @@ class Colorizer:
             _keep_original(photo, target)
         format = choose_format(photo, target, format)
         photo, restored = self.restored(photo)
-        marker = self.marker(wishes)
+        marker = self.marker(wishes, quality=quality, float_range=float_range)
         wishes, chosen = self._choose_reference(photo, wishes)
         pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes)
         written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
         notes = [*photo.notes, *restored, *chosen, *written.notes]
+        notes += outside(wishes.hints, photo.upright_size)
         if photo.is_colour and self.info.name != "gray":
             notes.append(_said_of(photo.tint))
         return Coloured(written.data, written.path, tuple(notes), wishes, photo.upright_size)
@@ -425,32 +433,27 @@ class Colorizer:
         reference = wishes.reference.choose(self._small(photo, 0)[0], judge)
         return replace(wishes, reference=reference), [f"reference: {reference.name}"]
 
-    def _pages(self, photo: Photo, sixteen_bit: bool, wishes: Wishes = PLAIN) -> list[Any]:
-        """Join each page with its colours; None leaves a gray page as it is."""
+    def _pages(self, photo: Photo, sixteen_bit: bool, wishes: Wishes = PLAIN) -> Iterator[Any]:
+        """Join each page with its colours when it is asked for; None leaves a gray page as it is.
+
+        A join holds memory and an open file, and a TIFF may have a thousand pages.
+        """
         as_it_is = photo.is_gray and not photo.has_other_lightness
         if self.info.name == "gray" and as_it_is and not wishes.hints:
-            return [None] * photo.pages
-        fields = [
-            self.colouring(
-                photo, page, wishes if page == 0 else replace(wishes, hints=())
-            ).field.stored(header.orientation, *header.upright_size)
-            for page, header in enumerate(photo.headers)
-        ]
-        return [
-            join(photo.tone(page), field, sixteen_bit=sixteen_bit)
-            for page, field in enumerate(fields)
-        ]
+            yield from (None for _ in photo.headers)
+            return
+        for page, header in enumerate(photo.headers):
+            wished = wishes if page == 0 else replace(wishes, hints=())
+            field = self.colouring(photo, page, wished).field
+            stored = field.stored(header.orientation, *header.upright_size)
+            yield join(photo.tone(page), stored, sixteen_bit=sixteen_bit)
 
     def _colorize_pil(self, image: Any, wishes: Wishes) -> Any:
         """Go through an uncompressed TIFF in memory, upright, which keeps profile and depth."""
         from PIL import ExifTags, Image
 
         content = io.BytesIO()
-        source = (
-            image.convert("RGBA" if "transparency" in image.info else "RGB")
-            if (image.mode in ("P", "PA", "HSV", "LAB", "YCbCr"))
-            else image
-        )
+        source = _plain_pil(image)
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         upright = source.transpose(TURNS[orientation]) if orientation in TURNS else source
         upright.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
@@ -466,13 +469,33 @@ class Colorizer:
         return coloured
 
 
-def beside(source: Path, folder: Path | None = None, suffix: str | None = None) -> Path:
-    """Name the coloured file: `photo.jpg` -> `photo-color.jpg`, perhaps elsewhere.
+def _plain_pil(image: Any) -> Any:
+    """Give a PIL image in a mode that a TIFF holds.
 
-    Formats that are read but not written become what `photochrom.photo.formats` puts instead.
+    Raises
+    ------
+    DtypeError
+        If its numbers have no range.
     """
-    ending = suffix or INSTEAD_OF_SUFFIX.get(source.suffix.lower(), source.suffix)
-    return (folder or source.parent) / f"{source.stem}-color{ending}"
+    from PIL import Image
+
+    if image.mode in ("P", "PA", "HSV", "LAB", "YCbCr"):
+        has_alpha = "transparency" in image.info or image.mode == "PA"
+        return image.convert("RGBA" if has_alpha else "RGB")
+    if image.mode in ("RGBa", "La"):
+        return image.convert(image.mode.upper())
+    if image.mode == "I":
+        low, high = image.getextrema()
+        if low >= 0 and high <= 65535:  # as Pillow opens 16-bit PNG and PGM
+            plain = Image.fromarray(np.asarray(image).astype(np.uint16))
+            plain.info = image.info
+            return plain
+    if image.mode in ("I", "F"):
+        raise DtypeError(
+            f"A PIL image of mode {image.mode} says nothing of its black and white. Give an array: "
+            "uint16, or float in [0, 1]."
+        )
+    return image
 
 
 def _said_of(tint: Tint) -> str:

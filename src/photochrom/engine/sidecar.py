@@ -15,8 +15,9 @@ from photochrom.engine.look import Look
 from photochrom.engine.palette import MOST_COLOURS, Palette
 from photochrom.engine.reference import Reference
 from photochrom.engine.wishes import MOST_CANDIDATES, Wishes
-from photochrom.errors import InvalidValueError
+from photochrom.errors import InvalidValueError, UnwritablePhotoError
 from photochrom.methods.hint import HINT_SCHEMA, MOST_HINTS, Hint
+from photochrom.photo.photo import Photo
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -143,6 +144,25 @@ class Sidecar:
             f"({self.weights_sha256[:16]}..., now {now[:16]}...): colours differ."
         )
 
+    def fit(self, source: Any, **options: Any) -> Wishes:
+        """Fit the wishes to a photograph, which is opened if there are hints.
+
+        Parameters
+        ----------
+        source, options :
+            As `Photo.open` takes them.
+
+        Raises
+        ------
+        PhotoError
+            If it cannot be opened.
+        InvalidValueError
+            If it has another shape than the hints were made on.
+        """
+        if not self.wishes.hints:
+            return self.wishes
+        return self.wishes_for(Photo.open(source, **options).upright_size)
+
     def wishes_for(self, size: tuple[int, int]) -> Wishes:
         """Fit the wishes to a copy of the photograph of another size.
 
@@ -158,6 +178,24 @@ class Sidecar:
                 f"this photograph has {size[0]} x {size[1]}, another shape."
             )
         return self.wishes if across == 1 else self.wishes.scaled(across)
+
+
+def check_place(path: Path) -> None:
+    """Refuse to put a sidecar in the place of another program's file.
+
+    Raises
+    ------
+    UnwritablePhotoError
+    """
+    try:
+        is_ours = not path.exists() or "photochrom" in json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise UnwritablePhotoError(
+            f"{path}: is there already and no sidecar of photochrom. Move it, or leave out the "
+            "sidecar (--sidecar)."
+        )
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -189,6 +227,8 @@ def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
     lender = wishes.get("reference")
     palette = wishes.get("palette")
     width, height = (int(side) for side in table["size"])
+    if min(width, height) < 1:
+        raise InvalidValueError(f"its size needs to be 1 x 1 or more; it is {width} x {height}")
     black_white = table.get("float_range")
     return Sidecar(
         str(table["method"]),

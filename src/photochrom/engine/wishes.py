@@ -111,6 +111,16 @@ def touches_of(hints: Sequence[Hint]) -> tuple[Touch, ...]:
     )
 
 
+def outside(hints: Sequence[Hint], size: tuple[int, int]) -> list[str]:
+    """Say which hints do nothing, since they lie outside a picture of (width, height) pixels."""
+    windows = [touch.window(*size) for touch in touches_of(hints)]
+    missed = sum(right <= left or bottom <= top for left, top, right, bottom in windows)
+    if not missed:
+        return []
+    where = f"the {size[0]} x {size[1]} pixels of the upright picture"
+    return [f"hints outside {where}, which do nothing: {missed} of {len(hints)}"]
+
+
 def hint_planes(
     touches: Sequence[Touch], size: tuple[int, int], working: tuple[int, int]
 ) -> Hints | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from photochrom.errors import PhotoError, UnwritablePhotoError
 
 _COUNTER = itertools.count()
+_OPEN: set[Path] = set()  # what this process writes now: an earlier one may have had its number
 HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:24] or "host"
 _PART = re.compile(r"\..+\.photochrom-(?P<host>[A-Za-z0-9]+)-(?P<pid>\d+)-\d+\.part")
 
@@ -33,10 +34,17 @@ def atomic_target(target: Path) -> Iterator[Path]:
     UnwritablePhotoError
         If the folder is missing, or `target` is a folder or may not be written.
     """
+    if target.is_symlink():
+        target = target.resolve()  # what it points to is replaced, not the link
     part = target.parent / f".{target.name}.photochrom-{HOST}-{os.getpid()}-{next(_COUNTER)}.part"
+    _OPEN.add(part.absolute())
     try:
         if target.is_dir():
             raise UnwritablePhotoError(f"{target}: a folder, where a file is to be written.")
+        if target.exists() and not target.is_file():
+            raise UnwritablePhotoError(
+                f"{target}: a device or a pipe, which cannot be replaced. Standard output is -o -."
+            )
         part.touch()
         yield part
         with part.open("rb+") as file:
@@ -50,6 +58,7 @@ def atomic_target(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        _OPEN.discard(part.absolute())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -78,11 +87,15 @@ def remove_orphans(folder: Path) -> tuple[Path, ...]:
     removed = []
     for path in sorted(folder.glob(".*.part")):
         match = _PART.fullmatch(path.name)
-        if match and match["host"] == HOST and not is_alive(int(match["pid"])):
+        if match and match["host"] == HOST and not _is_written(path, int(match["pid"])):
             with suppress(OSError):
                 path.unlink()
                 removed.append(path)
     return tuple(removed)
+
+
+def _is_written(part: Path, pid: int) -> bool:
+    return part.absolute() in _OPEN if pid == os.getpid() else is_alive(pid)
 
 
 def is_alive(pid: int) -> bool:

@@ -1,5 +1,6 @@
 """What each format that is written can hold, and the words libvips needs for it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ COMPRESSIONS = {  # TIFF tag 259
 }
 COMPRESSION_TAG, TILE_WIDTH_TAG, TILE_HEIGHT_TAG = 259, 322, 323
 BIG_TIFF_BYTES = 3_500_000_000
-HEAD_BYTES = 64
+RIFF_HEADER_BYTES = 12
 
 
 def default_format(photo: Photo) -> str:
@@ -105,9 +106,9 @@ def output_bits(photo: Photo, page: int, target_format: str) -> int:
 
 
 def save_options(
-    photo: Photo, target_format: str, bits: int, quality: int | None
+    photo: Photo, page: int, target_format: str, bits: int, quality: int | None
 ) -> dict[str, Any]:
-    """Give the saver's options: the source's own where it is the same kind of file."""
+    """Give the saver's options for a page: its own where it is the same kind of file."""
     if target_format == "jpeg":
         chosen = quality or max(JPEG_QUALITY, photo.jpeg_quality or 0)
         return {"Q": chosen, "subsample_mode": "off"}
@@ -123,18 +124,24 @@ def save_options(
         }
     if target_format == "png":
         return {"compression": PNG_COMPRESSION}
-    return _tiff_options(photo, bits, quality)
+    return _tiff_options(photo, page, bits, quality)
 
 
 def _is_lossless_webp(photo: Photo) -> bool:
     if photo.format != "webp" or photo.path is None:
         return False
     with photo.path.open("rb") as file:
-        return b"VP8L" in file.read(HEAD_BYTES)
+        file.seek(RIFF_HEADER_BYTES)
+        while len(head := file.read(8)) == 8 and head[:4] not in (b"VP8 ", b"ANMF"):
+            if head[:4] == b"VP8L":
+                return True
+            size = int.from_bytes(head[4:], "little")
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return False
 
 
-def _tiff_options(photo: Photo, bits: int, quality: int | None) -> dict[str, Any]:
-    compression = COMPRESSIONS.get(_tag(photo, COMPRESSION_TAG) or 0, "deflate")
+def _tiff_options(photo: Photo, page: int, bits: int, quality: int | None) -> dict[str, Any]:
+    compression = COMPRESSIONS.get(_tag(photo, COMPRESSION_TAG, page) or 0, "deflate")
     if compression == "jpeg" and bits != 8:
         compression = "deflate"
     options: dict[str, Any] = {"compression": compression}
@@ -142,7 +149,7 @@ def _tiff_options(photo: Photo, bits: int, quality: int | None) -> dict[str, Any
         options["predictor"] = "float" if bits == 32 else "horizontal"
     if compression == "jpeg":
         options["Q"] = quality or JPEG_QUALITY
-    wide, high = _tag(photo, TILE_WIDTH_TAG), _tag(photo, TILE_HEIGHT_TAG)
+    wide, high = (_tag(photo, tag, page) for tag in (TILE_WIDTH_TAG, TILE_HEIGHT_TAG))
     if wide and high:
         options |= {"tile": True, "tile_width": wide, "tile_height": high}
     samples = sum(header.width * header.height for header in photo.headers) * 4
@@ -151,12 +158,12 @@ def _tiff_options(photo: Photo, bits: int, quality: int | None) -> dict[str, Any
     return options
 
 
-def _tag(photo: Photo, tag: int) -> int | None:
-    """Give a number from a TIFF's first page; None for other formats or a damaged directory."""
+def _tag(photo: Photo, tag: int, page: int) -> int | None:
+    """Give a number from a TIFF's page; None for other formats or a damaged directory."""
     if photo.format != "tiff" or photo.path is None:
         return None
     try:
-        value = read_tag(photo.path, tag)
+        value = read_tag(photo.path, tag, page)
     except TiffError:
         return None
     with photo.path.open("rb") as file:

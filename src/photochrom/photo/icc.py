@@ -10,7 +10,7 @@ exact and faster. Profiles made of look-up tables (`A2B0`) are left to Little CM
 
 import struct
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,6 +28,7 @@ PRIMARIES = ("rXYZ", "gXYZ", "bXYZ")
 CURVES = ("rTRC", "gTRC", "bTRC")
 GRAY_CURVES = ("kTRC",)
 PARAMETERS = (1, 3, 4, 5, 7)  # of each type of `para`
+MOST_KEPT = 8  # profiles whose tables are kept: an archive has few, a stranger may send thousands
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class CurveProfile:
         return np.round(np.stack(columns, axis=-1) * top)
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def curve_profile(profile: bytes) -> CurveProfile | None:
     """Read a profile; None if it is not of curves (and a matrix), or is damaged."""
     try:

@@ -100,11 +100,12 @@ class _Join:
         self.encode = _srgb_table(sixteen_bit)
         rows, _, cells = self.planes.shape
         self.repeat_rows = max(1, height // (STEPS_PER_CELL * rows))
-        self.block = max(1, BLOCK_PIXELS // (width * self.repeat_rows)) * self.repeat_rows
+        steps = min(BLOCK_PIXELS // (width * self.repeat_rows), -(-height // self.repeat_rows))
+        self.block = max(1, steps) * self.repeat_rows
         self.strip_rows = self.block * BLOCKS_IN_STRIP
         self.repeat = max(1, width // (STEPS_PER_CELL * cells))
-        steps = np.arange(-(-width // self.repeat))
-        self.columns = _places(steps * self.repeat, self.repeat, cells / width, cells)
+        starts = np.arange(-(-width // self.repeat)) * self.repeat
+        self.columns = _places(starts, self.repeat, cells / width, cells)
         self.spare: deque[_Room] = deque()
 
     def strip(self, read: "Future[np.ndarray]", top: int) -> np.ndarray:

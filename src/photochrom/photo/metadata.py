@@ -24,6 +24,7 @@ BLOBS = {"exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data", "profile":
 RESOLUTION = ("xres", "yres", "resolution-unit")
 KEPT_FIELDS = {"width", "height", "bands", "format", "coding", "interpretation"}
 KEPT_FIELDS |= {"xoffset", "yoffset", "xres", "yres"}
+PNG_TEXT = "png-comment-"  # then a number and the keyword
 MAX_JPEG_SEGMENT = 65500
 
 
@@ -43,6 +44,8 @@ class Metadata:
         ICC.
     resolution : dict
         libvips' xres and yres (pixels per mm), and resolution-unit where it is known.
+    text : dict of str to str
+        A PNG's text chunks, by libvips' names for them.
     """
 
     exif: bytes | None = field(default=None, repr=False)
@@ -50,6 +53,7 @@ class Metadata:
     iptc: bytes | None = field(default=None, repr=False)
     profile: bytes | None = field(default=None, repr=False)
     resolution: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, str] = field(default_factory=dict)
 
 
 def read_metadata(
@@ -66,7 +70,17 @@ def read_metadata(
             notes = (f"EXIF and IPTC of the TIFF are damaged and were left out ({error}).",)
             values |= {"exif": None, "iptc": None}
     resolution = _read_resolution(header.fields, source.kind)
-    return Metadata(**values, resolution=resolution), notes
+    text = {key: value for key, value in header.fields.items() if key.startswith(PNG_TEXT)}
+    return Metadata(**values, resolution=resolution, text=text), notes
+
+
+def page_metadata(header: Header) -> Metadata:
+    """Collect what libvips reads of a page of a TIFF: XMP, profile and resolution."""
+    return Metadata(
+        xmp=_bytes(header.fields.get(BLOBS["xmp"])),
+        profile=_bytes(header.fields.get(BLOBS["profile"])),
+        resolution=_read_resolution(header.fields, "tiff"),
+    )
 
 
 def _bytes(value: Any) -> bytes | None:
@@ -126,7 +140,8 @@ def prepare(
         clean.remove(name)
     if target_format == "jpeg":
         metadata_exif = _fitting(metadata.exif, "EXIF", notes)
-        xmp = _fitting(xmp, "XMP", notes)
+        # Without the marker the result would be coloured again.
+        xmp = _fitting(xmp, "XMP", notes) or merge(None, marker, properties)[0]
     else:
         metadata_exif = metadata.exif
     for name, value in _exif_fields(metadata_exif, notes).items():
@@ -135,6 +150,12 @@ def prepare(
     for name, blob in ((BLOBS["xmp"], xmp), (BLOBS["profile"], profile)):
         if blob is not None:
             clean.set_type(BLOB, name, blob)
+    if metadata.text and target_format != "png":
+        keywords = ", ".join(name.split("-", 3)[-1] for name in metadata.text)
+        notes.append(f"Text is held by PNG alone: {keywords} left out.")
+    elif metadata.text:
+        for name, value in metadata.text.items():
+            clean.set_type(pyvips.GValue.gstr_type, name, value)
     if target_format == "jpeg" and iptc is not None:
         clean.set_type(BLOB, BLOBS["iptc"], iptc)
     clean.set_type(pyvips.GValue.gint_type, "orientation", orientation)

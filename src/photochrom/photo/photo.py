@@ -12,7 +12,7 @@ import pyvips
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError, ShapeError
 from photochrom.photo.device import Device, describe_device
-from photochrom.photo.metadata import Marker, marker_of, read_metadata
+from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
 from photochrom.photo.sniff import png_frames
@@ -61,7 +61,7 @@ class Photo:
         self.headers = _read_headers(source, max_megapixels)
         self.metadata, repaired = read_metadata(source, self.headers[0])
         self._devices = tuple(
-            describe_device(source, page, header, self.metadata.profile, float_range)
+            describe_device(source, page, header, page_metadata(header).profile, float_range)
             for page, header in enumerate(self.headers)
         )
         found = [note for device in self._devices for note in device.notes]
@@ -117,6 +117,10 @@ class Photo:
             If the array is anything else.
         """
         return cls(ArraySource(array))
+
+    def metadata_of(self, page: int) -> Metadata:
+        """Give a page's own; that of the first is the file's."""
+        return page_metadata(self.headers[page]) if page else self.metadata
 
     @property
     def path(self) -> Path | None:

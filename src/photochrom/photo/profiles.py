@@ -3,13 +3,13 @@
 Source: ICC.1:2022, section 7.2 (the header: colour space at byte 16, signature `acsp` at byte 36).
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pyvips
 
 from photochrom.color.lab import XYZ_TO_RGB, linear_to_srgb
-from photochrom.photo.icc import CurveProfile, curve_profile
+from photochrom.photo.icc import MOST_KEPT, CurveProfile, curve_profile
 from photochrom.photo.tone import TOP, XYZ_MAX, import_xyz, srgb_table
 
 SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
@@ -23,7 +23,7 @@ def describe_space(profile: bytes) -> str:
     return profile[16:20].decode("latin-1").strip()
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def fits(profile: bytes, bands: int) -> bool:
     """Tell whether the profile describes pictures of 1, 3 or 4 bands and libvips can use it."""
     if profile[16:20] != SPACES.get(bands) or not _is_whole(profile):
@@ -48,7 +48,7 @@ def _is_whole(profile: bytes) -> bool:
     return len(table) == 12 * count > 0 and max(ends) <= len(profile)
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def is_srgb(profile: bytes) -> bool:
     """Tell whether an RGB profile describes sRGB, whose own formula is exact and faster."""
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)

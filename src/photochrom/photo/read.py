@@ -20,6 +20,7 @@ from photochrom.photo.sniff import LOADERS
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
 PAGED = ("tiff", "webp", "gif")
+NOT_DECODED = ("bad labq format", "samples out of range")  # 8-bit Lab, floats of 64 bits
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
             f"{name}: this build of libvips cannot decode HEIC ({reason}). Install a libvips with "
             f"libheif and libde265 (apt install libvips42, brew install vips) and run "
             f"pip install --no-binary pyvips pyvips, or convert the file to JPEG first."
+        )
+    if any(kind in reason for kind in NOT_DECODED):
+        return UnsupportedFormatError(
+            f"{name}: libvips does not read such samples ({reason}). Convert them to RGB or "
+            "gray of 8 or 16 bits, or to floats of 32, first."
         )
     return UnreadablePhotoError(f"{name}: truncated or corrupt ({reason}).")
 

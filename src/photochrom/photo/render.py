@@ -33,13 +33,15 @@ def coloured_page(
     return _to_bits(photo, page, colour, bits), profile
 
 
-def unchanged_page(photo: Photo, page: int, bits: int) -> pyvips.Image:
+def unchanged_page(photo: Photo, page: int, bits: int, notes: list[str]) -> pyvips.Image:
     """Give a gray page just as it is stored, but for a depth that the target does not hold."""
     header = photo.headers[page]
     image = photo.stored(page).extract_band(0)
     stored_bits = {"uchar": 8, "ushort": 16, "float": 32}.get(header.band_format)
     if stored_bits == (16 if 8 < bits < 32 else bits):
         return image
+    if stored_bits is None:
+        notes.append(f"Samples of the kind '{header.band_format}' became {bits} bits, unsigned.")
     return _to_bits(photo, page, photo.tone(page).codes, bits)
 
 

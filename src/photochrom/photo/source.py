@@ -133,6 +133,7 @@ class ArraySource:
             planes = planes * np.uint8(255)
         elif planes.dtype == np.float16:
             planes = planes.astype(np.float32)
+        planes = planes.astype(planes.dtype.newbyteorder("="), copy=False)
         self._pixels = np.ascontiguousarray(planes)
 
     def open(self, page: int) -> pyvips.Image:

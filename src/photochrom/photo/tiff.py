@@ -9,6 +9,7 @@ import io
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -211,11 +212,11 @@ def _with_subs(
     return bytes(body + pack_directory(main, order, len(body)))
 
 
-def read_tag(path: Path, tag: int) -> bytes | None:
-    """Give the whole value of a tag of the first page, or None."""
+def read_tag(path: Path, tag: int, page: int = 0) -> bytes | None:
+    """Give the whole value of a tag of a page, or None."""
     with path.open("rb") as file:
-        first = next(TiffReader(file).pages(), ({}, 0))[0]
-        return first[tag].data if tag in first else None
+        entries = next(islice(TiffReader(file).pages(), page, None), ({}, 0))[0]
+        return entries[tag].data if tag in entries else None
 
 
 def write_metadata(path: Path, exif: bytes | None, iptc: bytes | None) -> None:

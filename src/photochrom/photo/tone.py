@@ -12,7 +12,7 @@ colour without a profile: the weights of `photochrom.color.lab`.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pyvips
@@ -23,7 +23,7 @@ from photochrom.color.lab import (
     luminance_to_lightness,
     srgb_to_linear,
 )
-from photochrom.photo.icc import curve_profile
+from photochrom.photo.icc import MOST_KEPT, curve_profile
 
 TOP = {"uchar": 255, "ushort": 65535}
 XYZ_MAX = 100.0  # libvips' Y of white
@@ -93,7 +93,7 @@ def tone_of_lightness(codes: np.ndarray) -> Tone:
     return Tone(image.copy(interpretation="grey16"), lightness_table())
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def _profile_table(profile: bytes, levels: int) -> np.ndarray:
     exact = curve_profile(profile)
     if exact is not None:
@@ -127,7 +127,7 @@ def tone_of_colour(colour: pyvips.Image, profile: bytes | str | None) -> Tone:
     return Tone(steps.maplut(_lightness_of_luminance()), lightness_table())
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def _weighted_light(profile: bytes | str | None, levels: int) -> pyvips.Image | None:
     """Give each channel's share of Y for each code; None for a profile that has no such table."""
     if profile is None:

@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,7 @@ def needs_sixteen_bit(photo: Photo, target_format: str | None = None) -> bool:
 
 def write_photo(
     photo: Photo,
-    colour_pages: Sequence[pyvips.Image | None],
+    colour_pages: Iterable[pyvips.Image | None],
     target: str | Path | None,
     *,
     marker: Marker | None,
@@ -89,9 +89,10 @@ def write_photo(
     ----------
     photo : Photo
         The source: its alpha, profile, depth, metadata and compression are taken over.
-    colour_pages : sequence of pyvips.Image or None
+    colour_pages : iterable of pyvips.Image or None
         For each page, sRGB of three bands (uchar, or ushort where `needs_sixteen_bit`), full size,
-        stored orientation. None leaves a gray page as it is, pixel for pixel.
+        stored orientation. None leaves a gray page as it is, pixel for pixel. Each is asked for
+        when the one before is written.
     target : str, Path or None
         A file, replaced in one step when it is complete; None gives bytes.
     marker : Marker or None
@@ -122,7 +123,7 @@ def write_photo(
     path = None if target is None else Path(target)
     target_format = choose_format(photo, path, format)
     check_quality(quality)
-    _check_pages(photo, colour_pages, target_format)
+    _check_sides(photo, target_format)
     name = photo.name if path is None else str(path)
     with ExitStack() as stack:
         if path is None:
@@ -130,31 +131,33 @@ def write_photo(
             part = folder / "picture"
         else:
             part = stack.enter_context(atomic_target(path))
-        try:
-            notes = _write_pages(photo, colour_pages, part, name, target_format, quality, marker)
-        except PhotoError as error:
-            for failure in map(failure_of, colour_pages):
-                if isinstance(failure, pyvips.Error):
-                    raise unreadable(photo.name, failure) from error
-            raise
+        pages = _checked(photo, iter(colour_pages))
+        notes = _write_pages(photo, pages, part, name, target_format, quality, marker)
         data = part.read_bytes() if path is None else None
     return Written(target_format, path, data, tuple(dict.fromkeys(notes)))
 
 
-def _check_pages(
-    photo: Photo, colour_pages: Sequence[pyvips.Image | None], target_format: str
-) -> None:
-    if len(colour_pages) != photo.pages:
-        raise InvalidValueError(
-            f"{photo.name}: {photo.pages} pages are needed; {len(colour_pages)} came."
-        )
+def _check_sides(photo: Photo, target_format: str) -> None:
     most = FORMATS[target_format].max_side
-    for page, (header, colour) in enumerate(zip(photo.headers, colour_pages, strict=True)):
+    for header in photo.headers:
         if max(header.width, header.height) > most:
             raise UnwritablePhotoError(
                 f"{photo.name}: {target_format.upper()} holds at most {most} pixels a side; it has "
                 f"{header.width} x {header.height}. Write it as TIFF or PNG."
             )
+
+
+def _checked(
+    photo: Photo, colour_pages: Iterator[pyvips.Image | None]
+) -> Iterator[pyvips.Image | None]:
+    """Give as many pages as the photo has, each of its size."""
+    for page, header in enumerate(photo.headers):
+        try:
+            colour = next(colour_pages)
+        except StopIteration:
+            raise InvalidValueError(
+                f"{photo.name}: {photo.pages} pages are needed; {page} came."
+            ) from None
         if colour is None and photo.device(page).bands != 1:
             raise InvalidValueError(
                 f"{photo.name}: only a gray page can stay as it is; page {page + 1} is not gray."
@@ -167,11 +170,12 @@ def _check_pages(
                 f"{photo.name}: page {page + 1} needs 3 bands of {header.width} x {header.height}; "
                 f"it has {colour.bands} of {colour.width} x {colour.height}."
             )
+        yield colour
 
 
 def _write_pages(
     photo: Photo,
-    colour_pages: Sequence[pyvips.Image | None],
+    colour_pages: Iterator[pyvips.Image | None],
     part: Path,
     name: str,
     target_format: str,
@@ -184,17 +188,19 @@ def _write_pages(
         notes.append(
             f"{target_format.upper()} holds one page: the other {photo.pages - 1} are left out."
         )
-    first = _prepare_page(photo, 0, colour_pages[0], target_format, marker, notes)
-    _save(photo, 0, first, part, name, target_format, quality)
+    elif any("image-description" in header.fields for header in photo.headers[1:]):
+        notes.append("The descriptions of pages after the first are left out.")
+
+    given = (target_format, quality, marker, notes)
+    exif, iptc = _write_page(photo, 0, next(colour_pages), part, name, *given)
     try:
         for page in range(1, count):
-            prepared = _prepare_page(photo, page, colour_pages[page], target_format, marker, notes)
             with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
                 single = Path(folder) / "page.tif"
-                _save(photo, page, prepared, single, name, target_format, quality)
+                _write_page(photo, page, next(colour_pages), single, name, *given)
                 append_page(part, single)
-        if target_format == "tiff" and (first.exif or first.iptc):
-            write_metadata(part, first.exif, first.iptc)
+        if target_format == "tiff" and (exif or iptc):
+            write_metadata(part, exif, iptc)
     except TiffError as error:
         if photo.pages > 1 and count > 1 and "joined" in str(error):
             raise UnwritablePhotoError(
@@ -202,6 +208,29 @@ def _write_pages(
             ) from error
         notes.append(f"EXIF and IPTC could not be entered into the TIFF ({error}): left out.")
     return notes
+
+
+def _write_page(
+    photo: Photo,
+    page: int,
+    colour: pyvips.Image | None,
+    part: Path,
+    target: str,
+    target_format: str,
+    quality: int | None,
+    marker: Marker | None,
+    notes: list[str],
+) -> tuple[bytes | None, bytes | None]:
+    """Write one page; give the EXIF and IPTC that libvips cannot write into a TIFF."""
+    prepared = _prepare_page(photo, page, colour, target_format, marker, notes)
+    try:
+        _save(photo, page, prepared, part, target, target_format, quality)
+    except PhotoError as error:
+        failure = failure_of(colour)
+        if isinstance(failure, pyvips.Error):
+            raise unreadable(photo.name, failure) from error
+        raise
+    return prepared.exif, prepared.iptc
 
 
 def _save(
@@ -215,11 +244,12 @@ def _save(
 ) -> None:
     """Run the whole stream: this is where the source is decoded and the target encoded."""
     bits = output_bits(photo, page, target_format)
-    options = save_options(photo, target_format, bits, quality)
+    options = save_options(photo, page, target_format, bits, quality)
     image = prepared.image
     if image.bands == 1 and photo.device(page).bit_depth == 1 and target_format in ("png", "tiff"):
-        options = {key: value for key, value in options.items() if key != "predictor"}
         options["bitdepth"] = 1
+        if "predictor" in options:
+            options["predictor"] = "none"  # no sample has a left neighbour to differ from
     try:
         getattr(image, FORMATS[target_format].saver)(str(part), **options)
     except pyvips.Error as error:
@@ -228,7 +258,7 @@ def _save(
 
 def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> PhotoError:
     """Tell whether the source or the target is at fault: libvips names the first to fail first."""
-    if str(part) not in first_line(error):
+    if str(part) not in first_line(error) and not first_line(error).startswith("vips2"):
         return unreadable(photo.name, error)
     system = re.search(r"system error: (.+)", str(error))
     reason = system[1].strip() if system else first_line(error)
@@ -246,14 +276,14 @@ def _prepare_page(
     """Give a page as it will be written, with its metadata."""
     bits = output_bits(photo, page, target_format)
     if colour is None:
-        image, profile = unchanged_page(photo, page, bits), photo.device(page).profile
+        image, profile = unchanged_page(photo, page, bits, notes), photo.device(page).profile
     else:
         image, profile = coloured_page(photo, page, colour, bits, notes)
     image = with_alpha(photo, page, image, target_format, notes)
     say_depth(photo, page, target_format, bits, notes)
     prepared = prepare(
         image,
-        photo.metadata,
+        photo.metadata_of(page),
         target_format,
         orientation=photo.headers[page].orientation,
         profile=profile,
@@ -276,7 +306,7 @@ def photo_to_array(colour_page: pyvips.Image | None, like: Photo) -> np.ndarray:
     Returns
     -------
     array, (H, W, 3), or (H, W, 4) with alpha
-        Of the array's dtype; uint8 for bool.
+        Of the array's dtype; uint8 for bool. Without a colour page a copy of the array that came.
 
     Raises
     ------

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from photochrom.errors import WeightsError
+from photochrom.errors import UnwritablePhotoError, WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo
 from photochrom.networks.annealed import Classifier
+from photochrom.photo.atomic import atomic_target
 from photochrom.training.checkpoint import network_of, read_checkpoint
 from photochrom.training.inputs import input_names, neutral_inputs
 from photochrom.training.recipe import Recipe
@@ -49,6 +50,8 @@ def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -
         If the checkpoint is missing or damaged.
     WeightsError
         If `info` has a field that MethodInfo has not.
+    UnwritablePhotoError
+        If the folder is missing, full or protected.
     """
     network, recipe = network_of(read_checkpoint(checkpoint), checkpoint)
     return export_network(network, recipe, target, info)
@@ -68,6 +71,8 @@ def export_network(
     """Write a network as ONNX; see `export`."""
     import onnx
 
+    if not target.parent.is_dir():  # told before any work
+        raise UnwritablePhotoError(f"{target}: the folder {target.parent} does not exist.")
     described = _description(network, recipe, info or {})
     network.eval()
     names, inputs = input_names(network), example_inputs(network)
@@ -93,9 +98,8 @@ def export_network(
     _store_as_half(model)
     _forget_traces(model)
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described.to_table())})
-    part = target.with_suffix(".part")
-    onnx.save(model, part)
-    part.replace(target)
+    with atomic_target(target) as part:
+        onnx.save(model, part)
     return described
 
 

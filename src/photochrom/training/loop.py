@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.utils.data import DataLoader, Dataset
 
 from photochrom.data.batches import Batch, Batches
@@ -270,6 +270,8 @@ def train(
         If no picture is left to train on.
     TrainingDivergedError
         If the loss is not finite; the batch is saved beside the checkpoints.
+    KeyboardInterrupt
+        After SIGINT or SIGTERM, once the step is finished and the run saved.
     """
     keep_memory()
     last = folder / "last.pt"
@@ -443,6 +445,7 @@ def _take_steps(
     begun = saved = time.monotonic()
     before, first = run.seconds, run.step
     sums: dict[str, tuple[float, int]] = {}
+    halted = False
     with _stop_request() as stopped:
         for batch in islice(loader, end - run.step):
             phase = phase_at(recipe, run.step)
@@ -472,9 +475,12 @@ def _take_steps(
             if now - saved > 60 * recipe.checkpoint_minutes:
                 run.save("last")
                 saved = now
-            if _is_stopped(run.fabric, bool(stopped)):
+            if halted := _is_stopped(run.fabric, bool(stopped)):
                 break
     run.save("last")
+    if halted and not run.fabric.global_rank:
+        report(f"Stopped at step {run.step} of {total_steps(recipe)}; --resume goes on.")
+        raise KeyboardInterrupt
 
 
 def _is_stopped(fabric: Fabric, here: bool) -> bool:

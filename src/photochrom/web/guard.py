@@ -147,7 +147,9 @@ class BodyLimits:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        has_files = headers.get("content-type", "").lower().startswith("multipart/")
+        has_files = _takes_files(scope["path"]) and headers.get(
+            "content-type", ""
+        ).lower().startswith("multipart/form-data")
         most = self._limits.upload_bytes if has_files else self._limits.json_bytes
         body = _Body(receive, most, self._limits)
         problem = self._early_problem(headers, most, has_files)
@@ -228,6 +230,13 @@ class _Body:
         if not self._has_ended:
             self._has_ended = True
             self.on_end()
+
+
+def _takes_files(path: str) -> bool:
+    """Tell whether a route reads a form with files; all others read their bodies whole."""
+    return path in ("/v1/colorize", "/v1/photos") or (
+        path.startswith("/v1/photos/") and path.endswith("/reference")
+    )
 
 
 def _too_large(most: int) -> Problem:

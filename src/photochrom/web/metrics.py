@@ -6,6 +6,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 SECONDS = (0.01, 0.03, 0.1, 0.15, 0.3, 0.6, 1, 1.5, 3, 6, 15, 60)
 
 
@@ -67,5 +68,6 @@ class Meter:
             # Its template, so that ids are not labels; a stranger's path is none of ours.
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if route != "other" else "other"
+            method = method if method in METHODS else "other"
             self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)

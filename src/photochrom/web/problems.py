@@ -14,6 +14,7 @@ from photochrom.errors import (
     PhotochromError,
     PhotoTooLargeError,
     UnsupportedFormatError,
+    UnwritablePhotoError,
     WeightsError,
 )
 
@@ -38,6 +39,7 @@ STATUSES: dict[type[PhotochromError], int] = {
     PhotoTooLargeError: 413,
     UnsupportedFormatError: 415,
     MethodOutputError: 503,
+    UnwritablePhotoError: 503,  # the service's own disk
     WeightsError: 503,
 }
 
@@ -61,6 +63,11 @@ class Problem(HTTPException):
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             named.setdefault("Retry-After", str(RETRY_SECONDS))
         super().__init__(status, detail, named)
+
+
+def no_room(error: OSError) -> Problem:
+    """Say that the service's own disk failed it."""
+    return Problem(503, f"The file cannot be kept ({error.strerror}). Try again later.")
 
 
 def problem_response(problem: HTTPException) -> Response:
@@ -99,6 +106,8 @@ def install_problems(app: FastAPI) -> None:
 
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError):  # a form is kept on disk while it is parsed
+        error = no_room(error.__cause__)
     return problem_response(error)
 
 

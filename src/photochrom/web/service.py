@@ -19,11 +19,11 @@ from photochrom.photo.formats import FORMATS
 from photochrom.web.jobs import Done, Order, colour, examine, lend, mended_proof, warm
 from photochrom.web.limits import Limits
 from photochrom.web.metrics import Metrics
-from photochrom.web.problems import Problem
+from photochrom.web.problems import no_room
 from photochrom.web.proofs import Ask, is_heavy
 from photochrom.web.sessions import Session, Sessions, make_root, remove, remove_left_behind
 from photochrom.web.wire import ResultBody, WishesBody
-from photochrom.web.worker import Gate, Worker
+from photochrom.web.worker import Gate, Worker, check_wanted
 
 T = TypeVar("T")
 MOST_NAME = 120
@@ -155,11 +155,10 @@ class Service:
             As the work raises it.
         """
         if is_heavy(ask):
-            return await self.worker.run(work, ask, *args)
+            return await self.worker.run_if(is_wanted, work, ask, *args)
 
         def wanted_work() -> T:
-            if not is_wanted():
-                raise Problem(409, "Superseded: the same was asked of this photograph again.")
+            check_wanted(is_wanted)
             return work(ask, *args)
 
         return await self.think(wanted_work)
@@ -243,7 +242,7 @@ async def save(file: UploadFile, target: Path) -> None:
     try:
         await anyio.to_thread.run_sync(copy)
     except OSError as error:
-        raise Problem(503, f"The file cannot be kept ({error.strerror}).") from error
+        raise no_room(error) from error
 
 
 @contextmanager

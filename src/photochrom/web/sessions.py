@@ -19,10 +19,11 @@ from photochrom.engine.reference import Reference
 from photochrom.photo.atomic import HOST, is_alive
 from photochrom.web.jobs import Facts
 from photochrom.web.limits import Limits
-from photochrom.web.problems import Problem
+from photochrom.web.problems import Problem, no_room
 
 ID_BYTES = 16  # 128 bits
 PREFIX = "photochrom-serve-"
+_MADE: set[Path] = set()  # by this process: an earlier one, in a container, had its number
 
 
 @dataclass(eq=False)
@@ -92,8 +93,17 @@ class Sessions:
         return len(self._open)
 
     def new_folder(self) -> Path:
-        """Make a private folder below the root."""
-        return Path(tempfile.mkdtemp(dir=self._root))
+        """Make a private folder below the root.
+
+        Raises
+        ------
+        Problem
+            503 if there is no room.
+        """
+        try:
+            return Path(tempfile.mkdtemp(dir=self._root))
+        except OSError as error:
+            raise no_room(error) from error
 
     def add(
         self, folder: Path, source: Path, name: str, facts: Facts, proof: np.ndarray
@@ -163,12 +173,15 @@ class Sessions:
 def remove(folder: Path) -> None:
     """Remove a folder, whatever is left in it."""
     shutil.rmtree(folder, ignore_errors=True)
+    _MADE.discard(folder.absolute())
 
 
 def make_root(parent: Path | None = None) -> Path:
     """Make this process's own folder for temporary files, readable by its user alone."""
     prefix = f"{PREFIX}{HOST}-{os.getpid()}-"
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    root = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    _MADE.add(root.absolute())
+    return root
 
 
 def remove_left_behind(parent: Path | None = None) -> tuple[Path, ...]:
@@ -187,10 +200,14 @@ def remove_left_behind(parent: Path | None = None) -> tuple[Path, ...]:
     removed = []
     for folder in sorted((parent or Path(tempfile.gettempdir())).glob(f"{PREFIX}{HOST}-*-*")):
         process = folder.name.removeprefix(f"{PREFIX}{HOST}-").split("-")[0]
-        if process.isdecimal() and _is_ours(folder) and not is_alive(int(process)):
+        if process.isdecimal() and _is_ours(folder) and not _is_used(folder, int(process)):
             remove(folder)
             removed.append(folder)
     return tuple(removed)
+
+
+def _is_used(folder: Path, process: int) -> bool:
+    return folder.absolute() in _MADE if process == os.getpid() else is_alive(process)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -50,6 +50,22 @@ class Gate:
             raise Problem(503, "The service has as much work as it takes. Try again in a second.")
 
 
+def check_wanted(is_wanted: Callable[[], bool]) -> None:
+    """Refuse what newer work has taken the place of.
+
+    Raises
+    ------
+    Problem
+        409.
+    """
+    if not is_wanted():
+        raise Problem(409, "Superseded: the same was asked of this photograph again.")
+
+
+def _always() -> bool:
+    return True
+
+
 class Worker:
     """Runs jobs in processes of their own, one process for each that may run at once.
 
@@ -105,7 +121,20 @@ class Worker:
 
     async def run_later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a job as `run` does, however much work waits."""
+        return await self._run(_always, job, *args, **kwargs)
+
+    async def run_if(
+        self, is_wanted: Callable[[], bool], job: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a job as `run` does, unless it is wanted no longer when its turn has come: 409."""
+        self.gate.check()
+        return await self._run(is_wanted, job, *args, **kwargs)
+
+    async def _run(
+        self, is_wanted: Callable[[], bool], job: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         async with self.gate.limiter:
+            check_wanted(is_wanted)
             process = self._idle.pop()
             try:
                 future = process.submit(job, *args, **kwargs)

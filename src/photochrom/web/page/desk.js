@@ -79,7 +79,7 @@ export class Desk extends EventTarget {
   fitHints(photo, info) {
     const old = photo.info;
     const { wishes } = photo.history.present;
-    if (!old || !wishes.hints.length || old.width === info.width) return;
+    if (!old || !wishes.hints.length || (old.width === info.width && old.height === info.height)) return;
     const factor = info.width / old.width;
     if (Math.abs((factor * old.height) / info.height - 1) > 0.01) {
       throw new api.Problem(422, "Another shape",
@@ -119,8 +119,9 @@ export class Desk extends EventTarget {
   /**
    * Ask the service about a photograph; if it has forgotten it, bring the file again and ask again.
    * @param {(id: string) => Promise<any>} ask
+   * @param {() => Promise<void>} bring  What else the service has forgotten.
    */
-  async ask(photo, ask) {
+  async ask(photo, ask, bring = () => this.bringReference(photo)) {
     try {
       return await ask(photo.info.id);
     } catch (problem) {
@@ -133,6 +134,7 @@ export class Desk extends EventTarget {
       }
       await this.open(photo);
       if (photo.status !== "ready") throw photo.problem;
+      await bring();
       return ask(photo.info.id);
     }
   }
@@ -171,9 +173,14 @@ export class Desk extends EventTarget {
       throw new api.Problem(0, "Reference gone",
         `The reference ${source.name} was given before the page was loaded. Drop it again.`);
     }
-    await api.putReference(photo.info.id, file);
+    await this.ask(photo, (id) => api.putReference(id, file), async () => {});
     photo.sentReference = source.token;
     this.remember(photo);
+  }
+
+  async bringReference(photo) {
+    const { source } = photo.history.present.wishes;
+    if (source.kind === "reference") await this.sendReference(photo, source);
   }
 
   remember(photo) {

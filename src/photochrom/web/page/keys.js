@@ -12,7 +12,7 @@ const LIST = [
   [["P"], "Go to the picture"],
   [["← ↑ → ↓"], "In the picture: move the cross. On a hint: move it"],
   [["Enter"], "Colours for the place; brush down and up"],
-  [["Delete"], "Delete the hint"],
+  [["Delete"], "Delete the hint. On a slider: back to normal"],
   [["Esc"], "Close the palette"],
   [["+", "−", "0"], "Zoom in, out, fit"],
   [["Shift ← ↑ → ↓"], "Pan the picture"],
@@ -27,7 +27,8 @@ const LIST = [
 export function listenToKeys(acts) {
   addEventListener("keydown", (event) => {
     const types = event.target.closest?.("input[type=text], input[type=password], dialog[open]");
-    if (types || event.altKey || event.defaultPrevented) return;
+    const pages = event.key.startsWith("Page") && event.target.closest?.("input[type=range], .panel-scroll");
+    if (types || pages || event.altKey || event.defaultPrevented) return;
     const held = event.ctrlKey || event.metaKey ? "ctrl+" : "";
     const shift = held && event.shiftKey ? "shift+" : "";
     const act = acts[held + shift + (event.key.length === 1 ? event.key.toLowerCase() : event.key)];

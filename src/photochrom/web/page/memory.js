@@ -36,7 +36,13 @@ export function keep(info, wishes, sentReference = null) {
   }
 }
 
+/** Keep the list of this tab's photographs, beside those of other tabs. */
 export function keepList(photos) {
+  const ours = new Set(photos.map(({ id }) => id));
+  writeList([...openPhotos().filter(({ id }) => !ours.has(id)), ...photos]);
+}
+
+function writeList(photos) {
   try {
     localStorage.setItem(LIST, JSON.stringify(photos));
   } catch {
@@ -44,7 +50,9 @@ export function keepList(photos) {
   }
 }
 
+/** Forget a photograph. */
 export function drop(id) {
+  writeList(openPhotos().filter((photo) => photo.id !== id));
   try {
     localStorage.removeItem(PREFIX + id);
   } catch {

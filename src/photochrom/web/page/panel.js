@@ -29,7 +29,7 @@ export class Panel {
       desk.act({ type: "set", field: "restore", value: event.target.checked, label: "restore" }));
   }
 
-  /** Bind a range; a double click gives it back its own value. */
+  /** Bind a range; a double click, Delete or Backspace gives it back its own value. */
   slider(field, valueOf, own, label) {
     const range = byId(field);
     let gesture = null;
@@ -38,8 +38,10 @@ export class Panel {
       this.desk.act({ type: "set", field, value: valueOf(Number(range.value)), label, gesture });
     });
     range.addEventListener("change", () => { gesture = null; this.painter.paint(); });
-    range.addEventListener("dblclick", () => this.desk.act({ type: "set", field, value: own, label }));
-    range.title = "Double click: back to normal";
+    const reset = () => this.desk.act({ type: "set", field, value: own, label });
+    range.addEventListener("dblclick", reset);
+    range.addEventListener("keydown", ({ key }) => ["Delete", "Backspace"].includes(key) && reset());
+    range.title = "Double click or Delete: back to normal";
   }
 
   fillMethods() {

@@ -81,11 +81,23 @@ export class Sources {
   /** Take a photograph that lends its colours. */
   async lend(file) {
     const photo = this.desk.current;
-    const token = freshId("reference");
-    photo.references.set(token, file);
-    const thumb = await thumbOf(file).catch(() => null); // a format that only the service reads
+    const source = { kind: "reference", token: freshId("reference"), name: file.name || "pasted picture", thumb: null };
+    photo.references.set(source.token, file);
+    showProblem("source", null);
+    try {
+      // Sent before it is chosen: what the service refuses is never in the way.
+      [source.thumb] = await Promise.all([
+        thumbOf(file).catch(() => null), // a format that only the service reads
+        this.desk.sendReference(photo, source),
+      ]);
+    } catch (problem) {
+      photo.references.delete(source.token);
+      showProblem("source", `${problem.message} Choose a photograph in colour.`);
+      return;
+    }
+    if (photo !== this.desk.current) return;
     this.tab = "reference";
-    this.set({ kind: "reference", token, name: file.name || "pasted picture", thumb }, "reference");
+    this.set(source, "reference");
     say(`${file.name || "The picture"} lends its colours.`);
   }
 

@@ -8,6 +8,7 @@ const SMALLEST = 0.002; // radius as a share of the long side
 const LARGEST = 0.08;
 const CURSOR_PX = 12;
 const THIN_PX = 1.5; // points of a stroke that differ less say nothing
+const MOST_POINTS = 1900; // of a stroke; every second one goes when there are so many
 
 /** Radius in full-size pixels of a slider's 0 to 100; even steps look even on a logarithmic scale. */
 export function radiusOf(share, info) {
@@ -103,7 +104,8 @@ export class Tools {
     const point = [Math.min(Math.max(x, 0), width - 1), Math.min(Math.max(y, 0), height - 1)];
     const [lastX, lastY] = this.points.at(-1);
     if (Math.hypot(point[0] - lastX, point[1] - lastY) * this.stage.view.scale < THIN_PX) return;
-    if (this.points.length < 1900) this.points.push(point);
+    if (this.points.length >= MOST_POINTS) this.points = this.points.filter((_, index) => index % 2 === 0);
+    this.points.push(point);
     this.showStroke();
   }
 
@@ -112,8 +114,8 @@ export class Tools {
     const { points } = this;
     this.points = null;
     this.crosshair.classList.remove("is-down");
+    if (!points) return; // a place that waits for its colour still does
     this.editor.draft = null;
-    if (!points) return;
     if (!kept) this.editor.redraw();
     else if (this.name === "gray") this.editor.keepGray("stroke", points, this.radius);
     else this.editor.openDraft("stroke", points, this.radius, { focus });
