@@ -651,15 +651,30 @@ def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
 def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
     page = open_page()
     give(page, gray_photo())
-    page.focus("#saturation")
-    repainted(page, lambda: page.keyboard.press("PageUp"))
+    repainted(page, lambda: page.press("#saturation", "PageUp"))
     assert page.input_value("#saturation") != "100"
-    repainted(page, lambda: page.keyboard.press("Delete"))
+    repainted(page, lambda: page.press("#saturation", "Delete"))
     assert page.input_value("#saturation") == "100"
-    page.focus("#vividness")
-    repainted(page, lambda: page.keyboard.press("PageUp"))
-    repainted(page, lambda: page.keyboard.press("Backspace"))
+    repainted(page, lambda: page.press("#vividness", "PageUp"))
+    repainted(page, lambda: page.press("#vividness", "Backspace"))
     expect(page.locator("#vividness-value")).to_have_text("as trained")
+
+
+def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    problem = {"title": "Conflict", "status": 409, "detail": "Superseded."}
+    kind, asked = "application/problem+json", []
+
+    def overtaken(route):
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            return route.fallback()
+        return route.fulfill(status=409, content_type=kind, body=json.dumps(problem))
+
+    page.route("**/preview", overtaken)
+    repainted(page, lambda: page.locator("#saturation").fill("60"))
+    assert len(asked) > 1
 
 
 def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_page):

@@ -88,7 +88,11 @@ export class Painter {
       await this.colour(photo, work.signal);
       showProblem("picture", null);
     } catch (problem) {
-      if (superseded(problem) || work.signal.aborted) return;
+      if (work.signal.aborted) return;
+      if (superseded(problem)) { // an older request, given up here, came to the service after this one
+        this.waiting = true;
+        return;
+      }
       if (photo.status === "ready") showProblem("picture", problem);
     } finally {
       clearTimeout(slow);
