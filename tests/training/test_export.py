@@ -13,7 +13,7 @@ from tests.conftest import drawn_picture
 
 import photochrom.networks.photochrom
 from photochrom.color.lab import rgb_to_lab
-from photochrom.errors import CheckpointError, WeightsError
+from photochrom.errors import CheckpointError, UnwritablePhotoError, WeightsError
 from photochrom.methods.method import Hints, MethodInfo, Request
 from photochrom.methods.network import NetworkMethod
 from photochrom.networks.fusion import Config as FusionConfig
@@ -239,3 +239,9 @@ def test_a_checkpoint_that_is_missing_or_does_not_fit_its_recipe_is_refused(
     with pytest.raises(CheckpointError, match=r"wide\.pt"):
         export(tmp_path / "wide.pt", tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_folder_that_is_not_there_is_told_before_any_work(exported_network, tmp_path):
+    network, _, _ = exported_network
+    with pytest.raises(UnwritablePhotoError, match="missing does not exist"):
+        export_network(network, None, tmp_path / "missing" / "a.onnx")

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from photochrom.cli import INTERRUPTED
 from photochrom.training.checkpoint import read_checkpoint
 
 RECIPE = """
@@ -52,7 +53,7 @@ def test_two_processes_go_through_all_phases_and_stop_together(picture_folder, t
         while steps(run) < BEYOND and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)  # the first process alone is told
-        assert process.wait(60) == 0
+        assert process.wait(60) == INTERRUPTED
     finally:
         process.kill()
         process.wait()
