@@ -43,6 +43,7 @@ def test_prepare_prints_every_count_and_progress_stays_apart(album, tmp_path, ca
     assert {name.strip(): int(n) for name, n in counts.items()} == {
         "looked at": 41,
         "left out: other label": 0,
+        "left out: not listed": 0,
         "left out: unreadable": 0,
         "left out: too small": 0,
         "left out: gray": 1,

@@ -100,7 +100,7 @@ def test_the_mean_colour_is_that_of_the_training_pictures(cifar, tmp_path):
         (["--figure", "figure.jpg"], InvalidValueError, r"a \.png file"),
         (["-o", "nowhere/report.md"], UnwritablePhotoError, "nowhere does not exist"),
         (["--pictures", "0"], InvalidValueError, "at least 1; they are 0"),
-        (["--outputs", "rival"], InvalidValueError, "NAME=FOLDER; they are 'rival'"),
+        (["--outputs", "rival"], InvalidValueError, "NAME=DIR; it is 'rival'"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_measured(cifar, capsys, words, error, said):

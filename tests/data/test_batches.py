@@ -17,7 +17,8 @@ FULL = DataRecipe(
 
 @pytest.fixture(scope="module")
 def cache(picture_folder, tmp_path_factory):
-    return open_cache(picture_folder, tmp_path_factory.mktemp("cache"))
+    found = open_cache(picture_folder, tmp_path_factory.mktemp("cache"))
+    return replace(found, sources=found.labels)
 
 
 def test_a_batch_is_a_function_of_seed_and_step(cache):

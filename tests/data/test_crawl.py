@@ -19,8 +19,8 @@ from tests.data import bad_server as bad
 from photochrom.data.crawl import crawl
 from photochrom.data.ledger import Ledger
 from photochrom.data.openly import commons_licence, make_search, plain_text, read_urls
-from photochrom.data.pictures import data_files, read_pictures
-from photochrom.data.polite import Manners, PoliteClient, retry_after
+from photochrom.data.polite import Manners, PoliteClient, host_of, retry_after
+from photochrom.data.sources import read_pictures
 from photochrom.errors import DataError, InvalidValueError, MissingExtraError
 
 QUICK = {"per_second": 1000, "first_pause_s": 0.01, "total_s": 0.3, "tries": 3}
@@ -101,7 +101,7 @@ def test_a_query_becomes_shards_that_the_workbench_reads(server, openverse, tmp_
         "author": "Ada",
         "landing_page": f"{server.url}/about/0",
     }
-    read = list(read_pictures(data_files(tmp_path)))
+    read = list(read_pictures(tmp_path))
     assert [picture.label for picture in read] == ["old harbour"] * 3
 
 
@@ -331,6 +331,8 @@ def test_another_licence_or_other_words_do_not_go_on_with_what_the_first_wanted(
     def api(handler, query):
         found = openverse_page(server, (0, 1), 1)
         found["results"][1]["license"] = "cc0"
+        if query["q"] == "ships":
+            del found["results"][0]
         return bad.as_json(found)
 
     server.pages |= {"/v1/images/": api, "/0.png": (500, {}, b""), "/1.png": png(1)}
@@ -344,6 +346,48 @@ def test_another_licence_or_other_words_do_not_go_on_with_what_the_first_wanted(
     assert licensed("harbour", "cc0") == {"HTTP 500": 1, "kept": 1}
     assert licensed("ships", "by") == {"HTTP 500": 1, "kept": 1}
     assert licensed("harbour", "by") == {"kept": 2}
+
+
+def test_what_two_searches_find_is_fetched_for_the_one_that_still_wants_it(server, tmp_path):
+    server.pages |= {
+        "/v1/images/": lambda handler, query: bad.as_json(openverse_page(server, (0, 1, 2), 1)),
+        **{f"/{number}.png": png(number) for number in range(3)},
+    }
+
+    def searched(words, licence, limit):
+        search = make_search("openverse", words, (licence,), f"{server.url}/v1/")
+        return crawl(tmp_path, search=search, limit=limit, manners=Manners(**QUICK))
+
+    assert searched("cat", "cc0", 9) == {"licence": 3}
+    assert searched("cat", "by", 1) == {"kept": 1, "not yet asked for": 2}
+    assert searched("dog", "by", 9) == {"kept": 3}
+    assert [row["label"] for row in rows(tmp_path)] == ["cat", "dog", "dog"]
+
+
+def test_a_listed_address_is_fetched_whatever_a_search_said_of_it(server, tmp_path):
+    server.pages |= {
+        "/v1/images/": lambda handler, query: bad.as_json(openverse_page(server, (0,), 1)),
+        "/0.png": png(0),
+    }
+    search = make_search("openverse", "cat", ("cc0",), f"{server.url}/v1/")
+    assert crawl(tmp_path, search=search, manners=Manners(**QUICK)) == {"licence": 1}
+    assert fetch(server, tmp_path, "/0.png") == {"kept": 1}
+
+
+def test_a_shard_is_closed_by_its_bytes(server, tmp_path, monkeypatch):
+    names = [f"/{number}.png" for number in range(4)]
+    server.pages |= {name: png(number) for number, name in enumerate(names)}
+    monkeypatch.setattr("photochrom.data.crawl.SHARD_BYTES", 2 * len(png(0)) - 99)
+    assert fetch(server, tmp_path, *names) == {"kept": 4}
+    assert len(list(tmp_path.glob("*.parquet"))) == 2
+    assert [row["image"] for row in rows(tmp_path)] == [png(number) for number in range(4)]
+
+
+def test_one_host_is_one_however_it_is_spelled():
+    spelled = ("http://host", "http://HOST:80/a", "http://me@host./b", "http://me:word@Host")
+    assert {host_of(url) for url in spelled} == {"host"}
+    assert host_of("https://[::1]:8080/") == "[::1]:8080"
+    assert host_of("https://host:80") == "host:80"
 
 
 def test_a_killed_crawl_continues_and_fetches_nothing_twice(server, tmp_path):

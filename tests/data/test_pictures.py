@@ -1,13 +1,15 @@
 import io
+import struct
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import pyvips
-from PIL import Image
+from PIL import Image, ImageOps
 
-from photochrom.data.pictures import data_files, decode, fingerprint, read_pictures
+from photochrom.data.pictures import data_files, decode, fingerprint
+from photochrom.data.sources import read_pictures
 from photochrom.errors import DataError
 
 
@@ -21,8 +23,10 @@ RED = np.full((40, 60, 3), (200, 30, 30), np.uint8)
 
 
 def test_a_folder_of_pictures_is_read_in_order_with_its_folders_as_sources(picture_folder):
-    pictures = list(read_pictures(data_files(picture_folder)))
-    assert [p.source for p in pictures] == ["discs"] * 6 + ["dots"] * 4
+    pictures = list(read_pictures(picture_folder))
+    assert [p.label for p in pictures] == ["discs"] * 6 + ["dots"] * 4
+    assert [p.key for p in pictures][5:7] == ["discs/5.png", "dots/6.png"]
+    assert {p.source for p in pictures} == {picture_folder.name}
     assert decode(pictures[0].image).shape == (72, 96, 3)
 
 
@@ -30,21 +34,21 @@ def test_parquet_is_read_with_and_without_its_optional_columns(tmp_path):
     full = {"image": [encoded(RED)], "source": ["a"], "label": ["red"], "key": ["k"]}
     pq.write_table(pa.table(full), tmp_path / "1.parquet")
     pq.write_table(pa.table({"image": [encoded(RED)]}), tmp_path / "2.parquet")
-    first, second = read_pictures(data_files(tmp_path))
+    first, second = read_pictures(tmp_path)
     assert (first.source, first.label, first.key) == ("a", "red", "k")
-    assert (second.source, second.label, second.key) == ("", "", "2.parquet:0")
+    assert (second.source, second.label, second.key) == (tmp_path.name, "", "2.parquet:0")
 
 
 def test_a_damaged_parquet_file_is_named(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DataError, match=r"bad\.parquet"):
-        list(read_pictures(data_files(tmp_path)))
+        list(read_pictures(tmp_path))
 
 
 def test_a_parquet_file_without_pictures_says_which_columns_it_has(tmp_path):
     pq.write_table(pa.table({"photo": [b""]}), tmp_path / "x.parquet")
     with pytest.raises(DataError, match="photo"):
-        list(read_pictures(data_files(tmp_path)))
+        list(read_pictures(tmp_path))
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "empty"])
@@ -65,13 +69,60 @@ def test_what_cannot_be_decoded_is_none(broken):
     assert decode(broken) is None
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["AVIF", "JPEG", "WEBP", "TIFF", "PNG"])
+def test_no_damage_raises(kind):
+    whole = bytearray(
+        encoded(np.random.default_rng(3).integers(0, 256, (24, 24, 3), np.uint8), kind)
+    )
+    random = np.random.default_rng(4)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in random.integers(len(whole), size=3):
+            damaged[place] = random.integers(256)
+        result = decode(bytes(damaged))
+        assert result is None or result.ndim == 3
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_exif_costs_only_the_orientation():
+    exif, content = Image.Exif(), io.BytesIO()
+    exif[0x0112], exif[0x010E] = 6, "hello world" * 3
+    Image.fromarray(RED).save(content, "JPEG", exif=exif)
+    damaged = bytearray(content.getvalue())
+    damaged[41], damaged[63] = 80, 151  # the length of the entries and the type of one
+    with Image.open(io.BytesIO(damaged)) as opened, pytest.raises(struct.error):
+        ImageOps.exif_transpose(opened)
+    assert decode(bytes(damaged)).shape == RED.shape
+
+
+def test_linked_folders_are_entered_once(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.png").write_bytes(encoded(RED))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cat").symlink_to(tmp_path / "real")
+    (tmp_path / "data" / "loop").symlink_to(tmp_path / "data")
+    assert data_files(tmp_path / "data") == [tmp_path / "data" / "cat" / "a.png"]
+
+
 def test_the_fingerprint_follows_files_and_options(tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(RED))
-    first = fingerprint(data_files(tmp_path), 192)
-    assert first == fingerprint(data_files(tmp_path), 192)
-    assert first != fingerprint(data_files(tmp_path), 64)
-    (tmp_path / "b.png").write_bytes(encoded(RED))
-    assert first != fingerprint(data_files(tmp_path), 192)
+
+    def now(folder, *options):
+        return fingerprint(folder, data_files(folder), *options)
+
+    pets = tmp_path / "pets"
+    (pets / "cat").mkdir(parents=True)
+    (pets / "cat" / "a.png").write_bytes(encoded(RED))
+    first = now(pets, 192)
+    assert first == now(pets, 192) != now(pets, 64)
+    assert first == now(pets.rename(tmp_path / "moved"), 192)
+    pets = tmp_path / "moved"
+    (pets / "cat").rename(pets / "dog")
+    assert first != now(pets, 192)
+    (pets / "dog").rename(pets / "cat")
+    (pets / "b.png").write_bytes(encoded(RED))
+    assert first != now(pets, 192)
 
 
 def test_a_pictures_own_profile_is_honoured():

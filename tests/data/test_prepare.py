@@ -67,6 +67,7 @@ def test_every_refusal_is_counted_by_its_reason(mixed_folder, tmp_path):
     assert counts.kept == 2
     assert counts.refused == {
         "other label": 0,
+        "not listed": 0,
         "unreadable": 1,
         "too small": 1,
         "gray": 1,
@@ -242,6 +243,46 @@ def test_a_prepared_data_set_is_not_prepared_again(mixed_folder, tmp_path):
     assert lines[-1].endswith("already prepared.")
 
 
+def test_a_finished_data_set_whose_shard_is_gone_or_whose_state_is_damaged_is_refused(
+    mixed_folder, tmp_path
+):
+    out = tmp_path / "out"
+    prepare(str(mixed_folder), out, choice=Choice(shard_rows=1), **ONE)
+    (out / "pictures-00001.parquet").unlink()
+    with pytest.raises(DataError, match=r"00001\.parquet: a finished shard is missing"):
+        prepare(str(mixed_folder), out, choice=Choice(shard_rows=1), **ONE)
+    for damaged in ("{", "{}", "[]"):
+        (out / "prepare.json").write_text(damaged)
+        with pytest.raises(DataError, match=r"prepare\.json: is damaged"):
+            prepare(str(mixed_folder), out, choice=Choice(shard_rows=1), **ONE)
+
+
+def test_a_run_that_wrote_no_shard_binds_nobody_to_its_options(mixed_folder, tmp_path):
+    with pytest.raises(DataError, match="None of 7"):
+        prepare(str(mixed_folder), tmp_path / "out", Standard(smallest_px=500), **ONE)
+    assert prepare(str(mixed_folder), tmp_path / "out", **ONE).kept == 2
+
+
+def test_a_list_of_keys_picks_its_pictures(mixed_folder, tmp_path):
+    keys = frozenset({"bird/im1.png", "sky/im6.png"})
+    counts = prepare(str(mixed_folder), tmp_path / "out", choice=Choice(keys=keys), **ONE)
+    assert (counts.kept, counts.refused["not listed"], counts.refused["too small"]) == (1, 5, 1)
+    assert [row["key"] for row in prepared(tmp_path / "out")] == ["bird/im1.png"]
+    with pytest.raises(DataError, match=r"other options or pictures \(keys\)"):
+        prepare(
+            str(mixed_folder), tmp_path / "out", choice=Choice(keys=keys - {"x"} | {"y"}), **ONE
+        )
+    with pytest.raises(DataError, match="Are the keys those of this data set"):
+        prepare(str(mixed_folder), tmp_path / "b", choice=Choice(keys=frozenset({"z"})), **ONE)
+
+
+def test_pictures_in_which_nothing_gets_brighter_to_the_right_are_not_taken_for_alike(tmp_path):
+    skies = [np.full((64, 64, 3), colour, np.uint8) for colour in ((200, 40, 30), (30, 60, 200))]
+    data = write_parquet(tmp_path / "skies.parquet", [*map(png, skies), png(skies[0])])
+    counts = prepare(str(data), tmp_path / "out", **ONE)
+    assert (counts.kept, counts.refused["duplicate"], counts.refused["near-duplicate"]) == (2, 1, 0)
+
+
 def test_other_options_on_the_same_folder_are_refused_by_name(mixed_folder, tmp_path):
     prepare(str(mixed_folder), tmp_path / "out", **ONE)
     with pytest.raises(DataError, match=r"other options or pictures \(gray_rule, size_px\)"):
@@ -284,7 +325,7 @@ def test_a_disk_that_takes_no_more_is_one_error_and_nothing_is_half_written(parq
     assert "cannot be written (File too large). The 0 shards before it are whole" in done.stdout
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
-    assert list(out.iterdir()) == []
+    assert [file.name for file in out.iterdir()] == ["prepare.json"]
     assert prepare(str(parquet), out, choice=CHOICE, **ONE).shards > 5
 
 

@@ -1,3 +1,4 @@
+from collections import Counter
 from fractions import Fraction
 from itertools import chain
 
@@ -68,6 +69,18 @@ def test_rows_of_the_same_key_stay_together():
     pictures.keys[30:] = pictures.keys[:30]
     split = split_by_ratios(pictures, TENTHS, near_bits=0)
     assert not set(split.parts["train"]) & set(split.parts["validation"] + split.parts["test"])
+
+
+def test_a_large_group_goes_where_there_is_room_for_it():
+    groups = [0] * 60 + list(range(1, 141))
+    order = np.random.default_rng(1).permutation(groups).tolist()
+    tenth = Fraction(1, 10)
+    dealt = deal(order, {"validation": tenth, "test": tenth}, "train")
+    assert dealt[0] == "train"
+    assert Counter(dealt[group] for group in order) == {"train": 160, "validation": 20, "test": 20}
+    folds = deal(order, dict.fromkeys("abcd", Fraction(1, 5)), "e")
+    assert folds[0] == "e"
+    assert max(Counter(folds[group] for group in order).values()) == 60
 
 
 def test_the_seed_decides_the_split():
@@ -184,6 +197,14 @@ def test_lists_are_written_one_key_a_line(tmp_path):
     assert [f.name for f in written] == ["train.txt", "validation.txt", "test.txt", "left-out.txt"]
     for file, keys in zip(written, [*split.parts.values(), split.left_out], strict=True):
         assert file.read_text().split() == keys
+
+
+def test_lists_of_an_earlier_split_do_not_stay(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    write_split(split_in_folds(described(50), 5), tmp_path)
+    write_split(split_by_ratios(described(50), TENTHS), tmp_path)
+    write_split(split_by_ratios(described(50), read_ratios("9/1"), seed=3), tmp_path)
+    assert {f.name for f in tmp_path.iterdir()} == {"notes.txt", "train.txt", "validation.txt"}
 
 
 def test_lists_that_cannot_be_written_are_an_error(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 from tests.conftest import drawn_picture
 
-from photochrom.data.pictures import data_files, read_pictures
+from photochrom.data.sources import read_pictures
 from photochrom.data.study import (
     draw_sample,
     group_sample,
@@ -25,7 +25,7 @@ from photochrom.errors import DataError, InvalidValueError
 @pytest.fixture(scope="module")
 def parquet(picture_folder, tmp_path_factory):
     """Give the pictures of the folder in Parquet, and among them one that is broken."""
-    pictures = list(read_pictures(data_files(picture_folder)))
+    pictures = list(read_pictures(picture_folder))
     images = [picture.image for picture in pictures] + [b"broken"]
     path = tmp_path_factory.mktemp("parquet") / "pictures.parquet"
     pq.write_table(pa.table({"image": images, "key": [f"k{n}" for n in range(11)]}), path)

@@ -67,6 +67,24 @@ def test_a_key_that_is_a_path_finds_its_own_of_two_equal_stems(tmp_path):
         Outputs("rival", tmp_path, ["c/1.5"])
 
 
+def test_class_folders_match_by_their_paths_and_one_file_serves_one_photograph(
+    photographs, tmp_path
+):
+    for folder in ("cat", "my dog"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        (tmp_path / "out" / folder).mkdir(parents=True)
+    for number, rgb in enumerate(list(photographs.values())[:2]):
+        folder = ("cat", "my dog")[number]
+        Image.fromarray(rgb).save(tmp_path / "data" / folder / "0.png")
+        Image.fromarray(rgb).save(tmp_path / "out" / folder / "0-color.png")
+    found = judge(tmp_path / "data", tmp_path / "out")
+    assert found.rows[-1].estimates["rgb_mae"].value == 0
+    with pytest.raises(
+        DataError, match=r"0-color\.png: fits two photographs, cat/0\.png and my%20"
+    ):
+        judge(tmp_path / "data", tmp_path / "out" / "cat")
+
+
 def test_another_size_is_resized_and_said(parquet, rival):
     with Image.open(rival / "out" / "coffee.png") as opened:
         opened.resize((17, 23)).save(rival / "out" / "coffee.png")

@@ -196,7 +196,9 @@ def test_a_rivals_picture_that_is_missing_or_too_small_is_named(photographs, tmp
     options = {"methods": [], "pictures": 2, "practice": 0, "checks": 0, "size_px": 48}
     rival = tmp_path / "rival"
     rival.mkdir()
-    with pytest.raises(DataError, match=r"'rival' has no picture of holiday-\d+\.png"):
+    with pytest.raises(
+        DataError, match=r"picture of 'rival' for each of 2 .* missing: holiday-\d+\.png"
+    ):
         prepare(photographs, tmp_path / "a", outputs={"rival": rival}, **options)
     for number in range(14):
         Image.new("RGB", (40, 30)).save(rival / f"holiday-{number}.jpg")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from photochrom.cli.train import read_keys
 from photochrom.errors import InvalidValueError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def prepare(
     gray_rule: Literal["spread", "chroma", "hue", "muted", "range", "none"] = "spread",
     label: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     annotations: Path | None = None,
+    keys: Path | None = None,
     near_bits: int = 4,
     keep_duplicates: Annotated[bool, Parameter(negative="")] = False,
     format: Literal["auto", "png", "avif", "webp", "jpeg"] = "auto",
@@ -91,7 +93,7 @@ def prepare(
     ----------
     data : str
         A folder of pictures (class folders are labels), Parquet files, CIFAR-10 (binary, pickle or
-        folders), or hub:OWNER/NAME with :SPLIT.
+        folders), or hub:OWNER/NAME with :SPLIT or :CONFIGURATION:SPLIT.
     out : Path
         A folder for the Parquet files and counts.json.
     size : int
@@ -107,6 +109,8 @@ def prepare(
         Only pictures with this label; may be given several times.
     annotations : Path
         Lists such as MIR-FLICKR's: for each label a file LABEL.txt of picture numbers or names.
+    keys : Path
+        Only the pictures of this list, one key a line, as photochrom data study --group writes it.
     near_bits : int
         Leave out pictures whose dHash differs from an earlier one's in so many bits or fewer.
     keep_duplicates : bool
@@ -139,6 +143,7 @@ def prepare(
     choice = Choice(
         label,
         str(annotations) if annotations else "",
+        frozenset(read_keys(keys)) if keys else None,
         near_bits,
         shard,
         seed if shuffle else None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from photochrom.cli.named import named_folders
 from photochrom.cli.train import read_keys
 from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
 
@@ -125,7 +126,7 @@ def evaluate(
             vividnesses=VIVIDNESSES if curves else (),
             saturations=SATURATIONS if curves else (),
             hint_counts=COUNTS if hints else (),
-            outputs=dict(map(_named_folder, outputs)),
+            outputs=named_folders(outputs),
             true_lightness=true_lightness,
             lenders=references,
             own_histogram=own_histogram,
@@ -144,13 +145,6 @@ def evaluate(
         from photochrom.evaluation import figure as drawing
 
         drawing.draw_figure(look.gallery, figure, pictures or drawing.PICTURES)
-
-
-def _named_folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise InvalidValueError(f"outputs need NAME=FOLDER; they are {text!r}.")
-    return name, Path(folder)
 
 
 def _check_targets(report: Sequence[Path], figure: Path | None) -> None:

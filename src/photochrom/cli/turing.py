@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
+from photochrom.cli.named import named_folders
+from photochrom.errors import MissingExtraError, UnwritablePhotoError
 
 if TYPE_CHECKING:
     from photochrom.web.turing.results import Results, Row
@@ -57,12 +58,11 @@ def prepare(
     """
     from photochrom.web.turing.prepare import prepare as make
 
-    folders = dict(_named_folder(text) for text in outputs)
     study = make(
         data,
         target,
         methods=method,
-        outputs=folders,
+        outputs=named_folders(outputs),
         pictures=pictures,
         practice=practice,
         checks=checks,
@@ -165,13 +165,6 @@ def results(
             csv.write_text(to_csv(cast, summary.excluded), encoding="utf-8")
         except OSError as error:
             raise UnwritablePhotoError(f"{csv}: cannot be written ({error.strerror}).") from error
-
-
-def _named_folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise InvalidValueError(f"--outputs needs NAME=DIR; it is {text!r}.")
-    return name, Path(folder)
 
 
 def _missing(error: ModuleNotFoundError) -> BaseException:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.data.pictures import Encoded, data_files, decode, fingerprint, read_pictures
-from photochrom.data.stream import stream_pictures
+from photochrom.data.pictures import Encoded, decode
+from photochrom.data.sources import Source, open_source, rows_of
 from photochrom.errors import DataError
 
 CHUNK = 256  # pictures handed to a worker at a time
@@ -68,7 +68,7 @@ class PixelCache:
 
 
 def open_cache(
-    data: Path,
+    data: str | Path,
     folder: Path | None = None,
     short_side_px: int = 192,
     report: Callable[[str], None] = lambda line: None,
@@ -77,8 +77,8 @@ def open_cache(
 
     Parameters
     ----------
-    data : Path
-        A Parquet file, or a folder of Parquet files or of pictures.
+    data : str or Path
+        As `photochrom.data.sources.open_source` takes it.
     folder : Path, optional
         Where caches lie; `$XDG_CACHE_HOME/photochrom` or `~/.cache/photochrom` by default.
     short_side_px : int
@@ -95,12 +95,12 @@ def open_cache(
     DataError
         If the data set is empty or more than one in a hundred of its pictures is unreadable.
     """
-    files = data_files(data)
+    source = open_source(str(data), report=report)
     root = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"
-    cache = root / fingerprint(files, short_side_px)
+    cache = root / f"{source.fingerprint}-{short_side_px}"
     if not (cache / "index.npz").exists():
         report(f"Decoding {data} once into {cache} ...")
-        _build(files, cache, short_side_px, report)
+        _build(source, cache, short_side_px, report)
     with np.load(cache / "index.npz") as index:
         arrays = {name: index[name] for name in index.files}
     pixels = np.memmap(cache / "pixels.bin", np.uint8, "r")
@@ -111,22 +111,11 @@ def _decode_chunk(chunk: list[Encoded], short_side_px: int) -> list[Decoded]:
     return [Decoded(decode(p.image, short_side_px), *p[1:]) for p in chunk]
 
 
-def _chunks(files: list[Path], report: Callable[[str], None]) -> Iterator[list[Encoded]]:
-    parquet = [str(file) for file in files if file.suffix == ".parquet"]
-    # A stream skips what is damaged, by name, unless it is too much.
-    pictures = stream_pictures(parquet, shuffle_buffer=1, report=report)
-    if not parquet:
-        pictures = read_pictures(files)
-    while chunk := list(islice(pictures, CHUNK)):
-        yield chunk
-
-
-def _decoded(
-    files: list[Path], short_side_px: int, report: Callable[[str], None]
-) -> Iterator[list[Decoded]]:
+def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
     """Decode on all cores, in order, with a bounded number of chunks under way."""
     workers = os.cpu_count() or 1
-    chunks = _chunks(files, report)
+    pictures = rows_of(source)
+    chunks = iter(lambda: list(islice(pictures, CHUNK)), [])
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         waiting = [
             pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 2 * workers)
@@ -136,19 +125,18 @@ def _decoded(
             waiting += [pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 1)]
 
 
-def _build(
-    files: list[Path], cache: Path, short_side_px: int, report: Callable[[str], None]
-) -> None:
+def _build(source: Source, cache: Path, short_side_px: int, report: Callable[[str], None]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     offset, unreadable, small, seen = 0, 0, 0, 0
     rows: list[tuple[int, tuple[int, ...], str, str, str]] = []
     part = cache / "pixels.part"
     with part.open("wb") as out:
-        for chunk in _decoded(files, short_side_px, report):
+        for chunk in _decoded(source, short_side_px):
             seen += len(chunk)
             for picture in chunk:
                 if picture.pixels is None:
                     unreadable += 1
+                    report(f"{picture.key}: left out, it cannot be decoded.")
                 elif min(picture.pixels.shape[:2]) < SMALLEST_SIDE_PX:
                     small += 1
                 else:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from photochrom.data.pictures import Encoded
-from photochrom.data.shards import Unit
+from photochrom.data.shards import Report, Unit
 from photochrom.data.standard import encode
 from photochrom.errors import DataError
 
@@ -22,6 +22,8 @@ SIDE_PX = 32
 PIXELS = 3 * SIDE_PX * SIDE_PX  # red, then green, then blue, row by row
 RECORD = 1 + PIXELS
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR = "cifar10"
+PARTS = ("train", "test")
 BATCHES = (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch")
 # What NumPy's arrays are made of, under the names that its versions have given it.
 ALLOWED = frozenset(
@@ -47,13 +49,23 @@ def cifar_batches(data: Path) -> list[Path]:
     return []
 
 
-def cifar_units(files: list[Path]) -> list[Unit]:
+def is_cifar_folder(pictures: list[Path]) -> bool:
+    """Whether paths in a folder are CIFAR-10's: train and test, and in them its ten classes."""
+    shape = {path.parts[:-1] for path in pictures}
+    return all(len(parts) == 2 and parts[0] in PARTS for parts in shape) and (
+        {parts[1] for parts in shape} == set(NAMES)
+    )
+
+
+def cifar_units(files: list[Path], report: Report = lambda line: None) -> list[Unit]:
     """Give the batches of CIFAR-10 as parts of a data set.
 
     Parameters
     ----------
     files : list of Path
         As `cifar_batches` finds them.
+    report : callable
+        Is told which batches are missing beside them.
 
     Returns
     -------
@@ -66,6 +78,9 @@ def cifar_units(files: list[Path]) -> list[Unit]:
     DataError
         If a binary batch is not a whole number of records.
     """
+    missing = [name for name in BATCHES if name not in {file.stem for file in files}]
+    if missing and len(files) > 1:
+        report(f"{files[0].parent}: a part of CIFAR-10, without {', '.join(missing)}.")
     return [_binary_unit(f) if f.suffix == ".bin" else _pickle_unit(f) for f in files]
 
 
@@ -101,7 +116,7 @@ def _read_pickle(file: Path) -> Iterator[Encoded]:
 
 
 def _encoded(file: Path, pixels: np.ndarray, labels: np.ndarray) -> Iterator[Encoded]:
-    source = "cifar10-test" if file.stem == "test_batch" else "cifar10-train"
+    source = f"{CIFAR}-{'test' if file.stem == 'test_batch' else 'train'}"
     for number, (row, label) in enumerate(zip(pixels, labels, strict=True)):
         rgb = row.reshape(3, SIDE_PX, SIDE_PX).transpose(1, 2, 0)
         name = NAMES[label] if 0 <= label < len(NAMES) else str(label)

@@ -19,7 +19,7 @@ from photochrom.errors import DataError, InvalidValueError
 from photochrom.photo.atomic import atomic_target
 
 KINDS = ("image/", "application/octet-stream", "binary/octet-stream")
-SHARD_PICTURES = 256
+SHARD_PICTURES, SHARD_BYTES = 256, 64_000_000
 SMALLEST_SIDE_PX = 32
 SAY_EVERY = 10  # pictures
 
@@ -105,7 +105,8 @@ def _run(
                     report(f"{outcome}: {candidate.url}")
                 elif ledger.kept() % SAY_EVERY == 0:
                     report(f"{ledger.kept()} of {limit} pictures")
-                if ledger.unwritten() >= shard_pictures:
+                pictures, size = ledger.unwritten()
+                if pictures >= shard_pictures or size >= SHARD_BYTES:
                     ledger.write_shard()
             elif search is None or not _list_more(client, ledger, search):
                 break

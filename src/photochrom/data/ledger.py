@@ -18,6 +18,7 @@ from photochrom.photo.atomic import atomic_target, remove_orphans
 FILE = "crawl.sqlite"
 KEPT = "kept"
 UNWANTED = "licence"
+BATCH = 16  # pictures of a shard that are in memory at a time
 NOT_ASKED = "not yet asked for"
 COLUMNS = tuple(field.name for field in fields(Candidate))
 
@@ -96,7 +97,8 @@ class Ledger:
         Parameters
         ----------
         candidates : iterable of (Candidate, str)
-            Each with an outcome where it is settled already, or ''. Known ones stay as they are.
+            Each with an outcome where it is settled already, or ''. Of a known one what was last
+            said counts until it is fetched or refused; what the user's own list says stays.
         search : str
             Name of the search that found them, if one did.
         following : Cursor or None
@@ -106,11 +108,15 @@ class Ledger:
         names = ", ".join((*COLUMNS, "outcome", "settled"))
         marks = ", ".join("?" * (len(COLUMNS) + 2))
         with self._base:
-            # What was left out for its licence alone may be wanted by another search.
+            # What was left out for its licence alone, or not yet asked for, may be wanted by
+            # another search; one that does not want it takes it from none.
             self._base.executemany(
                 f"INSERT INTO candidate ({names}) VALUES ({marks}) ON CONFLICT (url) DO UPDATE "
-                "SET outcome = excluded.outcome, settled = excluded.settled "
-                f"WHERE candidate.outcome = '{UNWANTED}'",
+                f"SET {', '.join(f'{n} = excluded.{n}' for n in (*COLUMNS[1:], 'settled'))}, "
+                f"outcome = coalesce(excluded.outcome, nullif(candidate.outcome, '{UNWANTED}')) "
+                f"WHERE (candidate.outcome = '{UNWANTED}' "
+                "OR candidate.settled = 0 AND excluded.settled = 0) "
+                f"AND (candidate.source <> '{LIST}' OR excluded.source = '{LIST}')",
                 rows,
             )
             if search:
@@ -164,9 +170,13 @@ class Ledger:
         """Count the pictures of all runs."""
         return int(self._count("SELECT count(*) FROM picture"))
 
-    def unwritten(self) -> int:
-        """Count the pictures that are not yet in a shard."""
-        return int(self._count("SELECT count(*) FROM picture WHERE shard IS NULL"))
+    def unwritten(self) -> tuple[int, int]:
+        """Count the pictures that are not yet in a shard, and their bytes."""
+        where = "FROM picture WHERE shard IS NULL"
+        return (
+            self._count(f"SELECT count(*) {where}"),
+            self._count(f"SELECT coalesce(sum(length(image)), 0) {where}"),
+        )
 
     def counts(self) -> dict[str, int]:
         """Give how many candidates had each outcome, the most frequent first."""
@@ -186,18 +196,21 @@ class Ledger:
         rows = self._base.execute(
             f"SELECT {', '.join(names)} FROM picture JOIN candidate USING (url) "
             "WHERE shard IS NULL ORDER BY picture.rowid"
-        ).fetchall()
-        if not rows:
+        )
+        if not self.unwritten()[0]:
             return None
         number = self._count("SELECT coalesce(max(shard) + 1, 0) FROM picture")
         shard = self.folder / f"crawl-{number:05}.parquet"
         kinds = {"image": pa.binary(), "width": pa.int32(), "height": pa.int32()}
-        arrays = {
-            name: pa.array(column, kinds.get(name, pa.string()))
-            for name, column in zip(names, zip(*rows, strict=True), strict=True)
-        }
-        with atomic_target(shard) as part:
-            pq.write_table(pa.table(arrays), part)
+        schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+        with (
+            atomic_target(shard) as part,
+            pq.ParquetWriter(part, schema, use_dictionary=False) as writer,
+        ):
+            while batch := rows.fetchmany(BATCH):
+                columns = zip(*batch, strict=True)
+                arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+                writer.write_table(pa.table(arrays, schema=schema))
         with self._base:
             self._base.execute(
                 "UPDATE picture SET shard = ?, image = NULL WHERE shard IS NULL", (number,)

@@ -23,6 +23,7 @@ from photochrom.errors import InvalidValueError, MissingExtraError
 AGENT = "photochrom"
 HOME = "https://github.com/photochrom/photochrom"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PORTS = {"http": 80, "https": 443}
 FORBIDDEN = frozenset({"HTTP 401", "HTTP 403"})
 BUSY = frozenset({"maxlag", "ratelimited"})  # MediaWiki says so with status 200
 
@@ -101,6 +102,14 @@ class NotFetchedError(Exception):
     ) -> None:
         super().__init__(f"{outcome}: {detail}")
         self.outcome, self.detail, self.lasting, self.wait_s = outcome, detail, lasting, wait_s
+
+
+def host_of(url: str) -> str:
+    """Give the host of an address and its port, the same however they are spelled."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "").rstrip(".")
+    host = f"[{name}]" if ":" in name else name  # of IPv6
+    return host if parts.port in (None, PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
 
 
 class _Pace:
@@ -248,9 +257,9 @@ class PoliteClient:
 
     def _check_robots(self, url: str) -> None:
         parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        origin = f"{parts.scheme}://{host_of(url)}"
         if origin not in self._robots:
-            self._robots[origin] = self._read_robots(origin, parts.netloc)
+            self._robots[origin] = self._read_robots(origin, host_of(url))
         rules = self._robots[origin]
         if isinstance(rules, NotFetchedError):
             raise rules
@@ -274,7 +283,7 @@ class PoliteClient:
 
     def _persist(self, url: str, kinds: tuple[str, ...]) -> Got | str:
         """Ask until there is an answer, or the tries are used up, or it is of no use."""
-        host = urlsplit(url).netloc
+        host = host_of(url)
         for attempt in range(1, self.manners.tries + 1):
             self._pace.wait(host)
             try:

@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from hashlib import sha256
 from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
@@ -24,13 +25,13 @@ import numpy as np
 from photochrom.data.near import NearIndex
 from photochrom.data.pictures import Encoded
 from photochrom.data.shards import MOST_CORRUPT, Report, Unit
-from photochrom.data.sources import Source, open_source
+from photochrom.data.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
 from photochrom.data.standard import UNREADABLE, Row, Standard, standardise
 from photochrom.data.stream import shuffled
 from photochrom.errors import DataError, InvalidValueError
 
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near-duplicate"
-REASONS = ("other label", UNREADABLE, "too small", "gray", DUPLICATE, NEAR_DUPLICATE)
+REASONS = (OTHER_LABEL, NOT_LISTED, UNREADABLE, "too small", "gray", DUPLICATE, NEAR_DUPLICATE)
 CHUNK, CHUNK_BYTES = 64, 8_000_000  # pictures, bytes, handed to a process at a time
 SHARD_BYTES = 256_000_000  # a shard of large pictures is closed early, for the memory's sake
 ROW_GROUP = 128  # pictures that a stream reads at a time
@@ -49,6 +50,8 @@ class Choice:
         Only pictures with one of these; all if empty.
     annotations : str
         Folder of lists that say which pictures carry a label; '' for none.
+    keys : set of str, optional
+        Only these pictures, such as a group of `photochrom data study`.
     near_bits : int
         Pictures whose dHash differs in so many bits or fewer from one kept before are left out.
     shard_rows : int
@@ -63,6 +66,7 @@ class Choice:
 
     labels: tuple[str, ...] = ()
     annotations: str = ""
+    keys: frozenset[str] | None = None
     near_bits: int = 4
     shard_rows: int = 1000
     shuffle_seed: int | None = None
@@ -146,7 +150,7 @@ def prepare(
     standard, choice = standard or Standard(), choice or Choice()
     _refuse_inside(data, out)
     annotations = Path(choice.annotations) if choice.annotations else None
-    source = open_source(data, choice.labels, annotations, report)
+    source = open_source(data, choice.labels, annotations, choice.keys, report)
     work = _Work(out, source, standard, choice, report)
     if work.done:
         report(f"{out}: already prepared.")
@@ -171,6 +175,8 @@ class _Work:
         self.out, self.source, self.standard, self.choice = out, source, standard, choice
         self.report = report
         options = {**asdict(standard), **asdict(choice), "data": source.fingerprint}
+        if choice.keys is not None:
+            options["keys"] = sha256("\n".join(sorted(choice.keys)).encode()).hexdigest()
         self.options: dict[str, Any] = json.loads(json.dumps(options))
         self.near, self.digests = NearIndex(choice.near_bits), set[bytes]()
         self.shard: list[Row] = []
@@ -183,7 +189,12 @@ class _Work:
         _writable(self.out)
         state = self.out / STATE
         if state.exists():
-            self._take_up(json.loads(state.read_text()))
+            try:
+                self._take_up(json.loads(state.read_text()))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise DataError(
+                    f"{state}: is damaged ({error!r}). Remove {self.out} and begin anew."
+                ) from error
         elif any(self.out.glob("*.parquet")):
             raise DataError(
                 f"{self.out}: holds Parquet files but no {STATE}, so they are not from here. "
@@ -192,32 +203,42 @@ class _Work:
         for file in self.out.glob("pictures-*.parquet"):
             if int(file.stem.removeprefix("pictures-")) >= self.counts.shards:
                 file.unlink()  # finished, but a kill came before it was recorded
+        if not self.counts.shards:
+            self._record()  # or shards would be taken for somebody else's
 
     def _take_up(self, state: dict[str, Any]) -> None:
         before, now = state["options"], self.options
+        if not state["counts"]["shards"]:
+            return
         if changed := sorted(k for k in now if before.get(k) != now[k]):
             raise DataError(
                 f"{self.out}: was begun with other options or pictures ({', '.join(changed)}). "
                 "Choose another folder, or remove this one."
             )
         self.counts, self.done = Counts(**state["counts"]), state["done"]
+        rows = sum(self._remember_shard(self._path(n)) for n in range(self.counts.shards))
+        if rows != self.counts.kept:
+            raise DataError(
+                f"{self.out}: its shards hold {rows} pictures, and {self.counts.kept} were "
+                "written. Remove it and begin anew."
+            )
         if not self.done:
-            for number in range(self.counts.shards):
-                self._remember_shard(self._path(number))
-            if self.counts.seen:
-                self.report(f"Continuing after {self.counts.seen} pictures.")
+            self.report(f"Continuing after {self.counts.seen} pictures.")
 
-    def _remember_shard(self, path: Path) -> None:
+    def _remember_shard(self, path: Path) -> int:
+        """Take up what a shard holds; give how many pictures."""
         import pyarrow.parquet as pq
 
         try:
             table = pq.read_table(path, columns=["dhash", "sha256"])
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path}: a finished shard is damaged ({error}). Remove {self.out} and begin anew."
+                f"{path}: a finished shard is missing or damaged ({error}). Remove {self.out} and "
+                "begin anew."
             ) from error
         for hash, digest in zip(*(table[c].to_pylist() for c in table.column_names), strict=True):
             self._remember(hash, digest)
+        return int(table.num_rows)
 
     def _remember(self, hash: int, digest: str) -> None:
         self.near.add(hash)
@@ -256,7 +277,9 @@ class _Work:
             return None
         if bytes.fromhex(row.sha256) in self.digests:
             return DUPLICATE
-        return NEAR_DUPLICATE if self.near.holds_near(row.dhash) else None
+        # A hash of 0 says only that nothing gets brighter to the right: of skies and walls many.
+        is_near = row.dhash != 0 and self.near.holds_near(row.dhash)
+        return NEAR_DUPLICATE if is_near else None
 
     def _path(self, number: int) -> Path:
         return self.out / f"pictures-{number:05d}.parquet"
@@ -268,6 +291,9 @@ class _Work:
             self._write(path, partial(_write_parquet, self.shard))
             self.counts.shards += 1
             self.shard, self.shard_bytes = [], 0
+        self._record(done)
+
+    def _record(self, done: bool = False) -> None:
         state = {"options": self.options, "counts": asdict(self.counts), "done": done}
         self._write(self.out / STATE, partial(_write_json, state))
 
@@ -296,9 +322,14 @@ class _Work:
         self._refuse_damage()
         if not self.counts.kept:
             why = ", ".join(f"{n} {reason}" for reason, n in self.counts.refused.items() if n)
+            advice = "A milder gray rule or a smaller smallest side keeps more."
+            if 0 < self.counts.seen == self.counts.refused[OTHER_LABEL]:
+                advice = f"No picture has the label {' or '.join(self.choice.labels)}."
+            elif self.choice.keys is not None:
+                advice = "Are the keys those of this data set?"
             raise DataError(
                 f"None of {self.counts.seen} pictures is left ({why or 'nothing to read'}). "
-                "A milder gray rule or a smaller smallest side keeps more."
+                + advice
             )
         self._write_shard()
         counts = {**asdict(self.counts), "options": self.options}

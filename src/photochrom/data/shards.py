@@ -70,17 +70,18 @@ def expand_addresses(data: str | Path | Sequence[str | Path]) -> list[str]:
     if not isinstance(data, str | Path):
         return [address for one in data for address in expand_addresses(one)]
     text = str(data)
-    if found := _RANGE.search(text):
+    if (found := _RANGE.search(text)) and not Path(text).exists():
         first, last = found.groups()
         numbers = [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
         parts = [text[: found.start()] + number + text[found.end() :] for number in numbers]
         return expand_addresses(parts)
     if text.endswith(".txt"):
-        base = text.rpartition("/")[0]
+        base = text[: text.rfind("/") + 1]
         lines = [line.strip() for line in _read_text(text).splitlines() if line.strip()]
-        return [a if "://" in a or a.startswith("/") else f"{base}/{a}" for a in lines]
-    if not is_remote(text):
-        return [str(file) for file in data_files(Path(text.removeprefix("file://")))]
+        return [a if "://" in a or a.startswith("/") else f"{base}{a}" for a in lines]
+    path = Path(text.removeprefix("file://"))
+    if not is_remote(text) and ("*" not in text or path.exists()):
+        return [str(file) for file in data_files(path)]
     return _listed(text) if "*" in text else [text]
 
 
@@ -102,7 +103,9 @@ def _fsspec() -> Any:
 
 def _listed(pattern: str) -> list[str]:
     files, path = _fsspec().core.url_to_fs(pattern)
-    found = sorted(str(files.unstrip_protocol(match)) for match in files.glob(path))
+    found = sorted(files.glob(path))
+    if is_remote(pattern):
+        found = [str(files.unstrip_protocol(match)) for match in found]
     if not found:
         raise DataError(f"{pattern}: no such files, or a place that cannot be listed.")
     return found

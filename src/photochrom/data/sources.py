@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from photochrom.data.annotations import annotated_label, read_annotations
-from photochrom.data.cifar import cifar_batches, cifar_units
+from photochrom.data.cifar import CIFAR, NAMES, cifar_batches, cifar_units, is_cifar_folder
 from photochrom.data.pictures import Encoded, data_files, fingerprint
 from photochrom.data.shards import (
     IMAGE_COLUMNS,
@@ -22,6 +23,7 @@ from photochrom.data.shards import (
 from photochrom.errors import DataError, MissingExtraError
 
 OTHER_LABEL = "other label"
+NOT_LISTED = "not listed"
 UNREADABLE = "unreadable"
 HUB = "hub:"
 
@@ -53,6 +55,7 @@ def open_source(
     data: str,
     labels: tuple[str, ...] = (),
     annotations: Path | None = None,
+    keys: frozenset[str] | None = None,
     report: Report = lambda line: None,
 ) -> Source:
     """Find out what a data set is, and open it.
@@ -60,13 +63,16 @@ def open_source(
     Parameters
     ----------
     data : str
-        A path, an address of Parquet files, or `hub:OWNER/NAME`, `hub:OWNER/NAME:SPLIT`.
+        A path, an address of Parquet files, or `hub:OWNER/NAME`, `hub:OWNER/NAME:SPLIT`,
+        `hub:OWNER/NAME:CONFIGURATION:SPLIT`.
     labels : tuple of str
         Only pictures with one of these; all if empty.
     annotations : Path, optional
         A folder of lists that say which pictures of a folder carry a label.
+    keys : set of str, optional
+        Only these pictures.
     report : callable
-        Is told about damaged files.
+        Is told about files that are damaged or missing.
 
     Returns
     -------
@@ -75,42 +81,75 @@ def open_source(
     Raises
     ------
     DataError
-        If there is nothing to read, or annotations are given without labels or for other data than
-        a folder of pictures.
+        If there is nothing to read, no picture can have the label, or annotations are given without
+        labels or for other data than a folder of pictures.
     """
     if annotations is not None and not labels:
         raise DataError("Annotation lists need a label that picks one of them, such as bird.")
     source = _open(data, labels, annotations, report)
-    if not labels:
+    if not labels and keys is None:
         return source
-    units = [Unit(u.name, u.rows, partial(_with_label, u, frozenset(labels))) for u in source.units]
+    wanted = frozenset(labels)
+    units = [Unit(u.name, u.rows, partial(_chosen, u, wanted, keys)) for u in source.units]
     return replace(source, units=units)
+
+
+def read_pictures(data: str | Path, report: Report = lambda line: None) -> Iterator[Encoded]:
+    """Read the pictures of a data set in order, in constant memory.
+
+    Parameters
+    ----------
+    data : str or Path
+        As for `open_source`.
+    report : callable
+        Is told about files that are damaged or missing.
+
+    Returns
+    -------
+    iterator of Encoded
+        The picture's bytes, empty where they cannot be read, and what is known of it: its key is
+        its place in the folder, or its row.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to read, or too much is damaged.
+    """
+    return rows_of(open_source(str(data), report=report))
+
+
+def rows_of(source: Source) -> Iterator[Encoded]:
+    """Read the pictures of an opened data set; see `read_pictures`."""
+    for unit in source.units:
+        for one in unit.read():
+            yield one if isinstance(one, Encoded) else Encoded(b"", "", "", unit.name)
 
 
 def _open(data: str, labels: tuple[str, ...], annotations: Path | None, report: Report) -> Source:
     if data.startswith(HUB):
         _refuse_annotations(annotations, "a hub data set")
         return Source([_hub_unit(data.removeprefix(HUB))], data, True)
-    if is_remote(data) or data.endswith(".parquet") or "{" in data:
+    path = Path(data)
+    is_here = not is_remote(data) and path.exists()
+    if not is_here and (is_remote(data) or data.endswith((".parquet", ".txt")) or "{" in data):
         _refuse_annotations(annotations, "Parquet files")
         addresses = expand_addresses(data)
-        local = [Path(a) for a in addresses if not is_remote(a)]
-        return _parquet_source(addresses, local, report)
-    path = Path(data)
+        return _parquet_source(None, addresses, report)
     if path.name.endswith((".tar.gz", ".tgz", ".zip", ".tar")):
         raise DataError(f"{path}: an archive. Unpack it, and give the folder.")
     if (path.is_dir() or path.is_file()) and (batches := cifar_batches(path)):
         _refuse_annotations(annotations, "CIFAR-10")
-        return Source(cifar_units(batches), fingerprint(batches), True)
+        _check_classes(labels)
+        return Source(cifar_units(batches, report), fingerprint(path, batches), True)
     files = data_files(path)
     if files[0].suffix == ".parquet":
         _refuse_annotations(annotations, "Parquet files")
-        return _parquet_source([str(f) for f in files], files, report)
+        return _parquet_source(path, [str(f) for f in files], report)
     lists = read_annotations(annotations, labels) if annotations is not None else None
     root = path if path.is_dir() else path.parent
     units = _folder_units(root, files, labels, lists)
     present = [f for f in files if f.exists()]  # a link may lead nowhere
-    return Source(units, fingerprint(present, sorted((lists or {}).items())), False)
+    return Source(units, fingerprint(path, present, sorted((lists or {}).items())), False)
 
 
 def _refuse_annotations(annotations: Path | None, what: str) -> None:
@@ -118,11 +157,24 @@ def _refuse_annotations(annotations: Path | None, what: str) -> None:
         raise DataError(f"Annotation lists go with a folder of pictures; this is {what}.")
 
 
-def _parquet_source(addresses: list[str], local: list[Path], report: Report) -> Source:
+def _check_classes(labels: tuple[str, ...]) -> None:
+    for label in labels:
+        if label not in NAMES:
+            close = get_close_matches(label, NAMES, 1)
+            meant = f" Did you mean '{close[0]}'?" if close else ""
+            raise DataError(f"CIFAR-10 has no class '{label}'.{meant} All: {', '.join(NAMES)}.")
+
+
+def _parquet_source(root: Path | None, addresses: list[str], report: Report) -> Source:
     """Give row groups; what is damaged now and not another time makes another data set."""
     units, damaged = group_units(addresses, report)
-    named = [(unit.name, unit.rows) for unit in units]
-    return Source(units, fingerprint(local, named), True, damaged)
+    rows = [unit.rows for unit in units]
+    if root is not None:
+        identity = fingerprint(root, [Path(a) for a in addresses], rows)
+    else:
+        local = [Path(a) for a in addresses if not is_remote(a)]
+        identity = fingerprint(Path("/"), [f.resolve() for f in local], addresses, rows)
+    return Source(units, identity, True, damaged)
 
 
 def _folder_units(
@@ -136,9 +188,13 @@ def _folder_units(
         found.append((file, inner, label))
     if labels and not any(label in labels for _, _, label in found):
         where = "The annotation lists name" if lists is not None else "The class folders hold"
-        raise DataError(f"{where} none of the {len(files)} pictures as {', '.join(labels)}.")
+        known = (
+            "" if lists is not None else f" Folders: {', '.join(sorted({f[2] for f in found}))}."
+        )
+        raise DataError(f"{where} none of the {len(files)} pictures as {', '.join(labels)}.{known}")
+    name = CIFAR if is_cifar_folder([inner for _, inner, _ in found]) else root.resolve().name
     return [
-        Unit(str(file), 1, partial(_read_file, file, inner, label, root.resolve().name, labels))
+        Unit(str(file), 1, partial(_read_file, file, inner, label, name, labels))
         for file, inner, label in found
     ]
 
@@ -157,10 +213,16 @@ def _read_file(
         yield UNREADABLE
 
 
-def _with_label(unit: Unit, labels: frozenset[str]) -> Iterator[Encoded | str]:
+def _chosen(
+    unit: Unit, labels: frozenset[str], keys: frozenset[str] | None
+) -> Iterator[Encoded | str]:
     for picture in unit.read():
-        other = isinstance(picture, Encoded) and picture.label not in labels
-        yield OTHER_LABEL if other else picture
+        if isinstance(picture, str):
+            yield picture
+        elif labels and picture.label not in labels:
+            yield OTHER_LABEL
+        else:
+            yield picture if keys is None or picture.key in keys else NOT_LISTED
 
 
 def _hub_unit(name: str) -> Unit:
@@ -172,17 +234,21 @@ def _hub_unit(name: str) -> Unit:
             "Reading the hub needs datasets, which is not installed. "
             "Run: pip install 'photochrom[train]'"
         ) from error
-    repository, _, split = name.partition(":")
+    repository, *chosen = name.split(":")
+    if len(chosen) > 2:
+        raise DataError(f"{HUB}{name}: needs the form hub:OWNER/NAME:CONFIGURATION:SPLIT.")
+    split = (chosen or ["train"])[-1] or "train"
+    configuration = chosen[0] if len(chosen) == 2 else None
     try:
-        stream = datasets.load_dataset(repository, split=split or "train", streaming=True)
+        stream = datasets.load_dataset(repository, configuration, split=split, streaming=True)
         features = stream.features or {}
     except Exception as error:  # offline, unknown, private, without that split: many kinds
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         offline = " Offline?" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise DataError(
             f"{HUB}{name}: cannot be opened ({reason}).{offline} Check the name, the split "
-            "(hub:OWNER/NAME:SPLIT) and the network, or fetch its Parquet files and give their "
-            "folder."
+            "(hub:OWNER/NAME:SPLIT, or :CONFIGURATION:SPLIT) and the network, or fetch its Parquet "
+            "files and give their folder."
         ) from error
     typed = [k for k, f in features.items() if isinstance(f, datasets.Image)]
     pictures = typed or [k for k in features if k in IMAGE_COLUMNS]

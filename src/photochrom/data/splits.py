@@ -5,9 +5,11 @@ hue, every n-th picture goes to validation, as the fifth seed project did with C
 parts have the same colours; without it the order is random, from the seed.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ HUE = ("mean_hue", "chroma", "spread")
 GRAY_SPREAD = 2  # of 255: the seed project's gray pictures, whose hue means nothing
 GRAY_CHROMA = 1.0  # ab units; the rule where the column `spread` is missing
 PARTS = ("train", "validation", "test")
+LEFT_OUT = "left-out"
+_LIST = re.compile(rf"{'|'.join(PARTS)}|{LEFT_OUT}|fold-\d+")
 
 
 @dataclass(frozen=True)
@@ -281,7 +285,9 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
     Parameters
     ----------
     groups : sequence of int
-        The group of each picture, in order. A group is dealt where its first picture stands.
+        The group of each picture, in order. A group is dealt where its first picture stands, to
+        the part that lacks most, and to none that would grow beyond its share by it: then to the
+        rest.
     shares : dict of str to Fraction
         Parts and their shares. Of single pictures a share of 1/10 takes numbers 0, 10, 20 ...
     rest : str
@@ -296,10 +302,16 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
     for group in groups:
         sizes[group] = sizes.get(group, 0) + 1
     taken = dict.fromkeys(shares, 0)
+    smallest = min(sizes.values())
+    room = {name: max(ceil(share * len(groups)), smallest) for name, share in shares.items()}
     position, dealt = 0, {}
     for group, size in sizes.items():  # in the order of their first pictures
-        due = (name for name, share in shares.items() if taken[name] < int(position * share) + 1)
-        part = next(due, rest)
+        due = [
+            name
+            for name, share in shares.items()
+            if taken[name] < int(position * share) + 1 and taken[name] + size <= room[name]
+        ]
+        part = min(due, key=lambda name: taken[name] / shares[name], default=rest)
         dealt[group] = part
         if part != rest:
             taken[part] += size
@@ -308,7 +320,7 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
 
 
 def write_split(split: Split, out: Path) -> list[Path]:
-    """Write a list of keys for each part, one a line.
+    """Write a list of keys for each part, one a line; lists of another split there are removed.
 
     Returns
     -------
@@ -325,12 +337,15 @@ def write_split(split: Split, out: Path) -> list[Path]:
 
     lists = dict(split.parts)
     if split.left_out:
-        lists["left-out"] = split.left_out
+        lists[LEFT_OUT] = split.left_out
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, keys in lists.items():
             with atomic_target(out / f"{name}.txt") as part:
                 part.write_text("".join(f"{key}\n" for key in keys))
+        for old in out.glob("*.txt"):
+            if old.stem not in lists and _LIST.fullmatch(old.stem):
+                old.unlink()
     except UnwritablePhotoError as error:
         raise DataError(str(error)) from error
     except OSError as error:

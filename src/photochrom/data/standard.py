@@ -66,6 +66,10 @@ class Standard:
         _one_of("fit", self.fit, FITS)
         _one_of("gray rule", self.gray_rule, tuple(GRAY_RULES))
         _one_of("format", self.format, FORMATS)
+        if self.smallest_px is not None and self.smallest_px < 1:
+            raise InvalidValueError(
+                f"The smallest side must be 1 pixel or more; it is {self.smallest_px}."
+            )
         if self.size_px < 0:
             raise InvalidValueError(f"The size must be 0 or more pixels; it is {self.size_px}.")
         if self.size_px == 0 and (self.fit != "keep" or self.pca is not None):

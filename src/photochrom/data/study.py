@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,10 @@ from photochrom.data.palette import (
     pixels_to_lab,
     sample_pixels,
 )
-from photochrom.data.pictures import SUFFIXES, Encoded, data_files, decode, read_pictures
+from photochrom.data.pictures import Encoded, decode
 from photochrom.data.preselect import GROUPS, Preselection, fit_preselection, thumbnail
 from photochrom.data.reduce import reduce_rgb
+from photochrom.data.sources import open_source, read_pictures, rows_of
 from photochrom.errors import DataError, InvalidValueError
 
 Bytes = NDArray[np.uint8]
@@ -121,7 +122,7 @@ def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
     Parameters
     ----------
     data : Path
-        A Parquet file, or a folder of Parquet files or of pictures.
+        As `photochrom.data.sources.open_source` takes it.
     count : int
         At most so many.
     seed : int
@@ -140,13 +141,13 @@ def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
     if count < 1:
         raise InvalidValueError(f"pictures must be 1 or more; it is {count}.")
     random = np.random.default_rng(seed)
-    files = data_files(data)
-    if files[0].suffix.lower() in SUFFIXES:  # then only the drawn files need to be read
-        seen = len(files)
+    source = open_source(str(data))
+    seen = len(source.units)
+    if all(unit.rows == 1 for unit in source.units):  # then only the drawn files need to be read
         drawn = random.choice(seen, min(count, seen), replace=False)
-        encoded = list(read_pictures([files[i] for i in drawn]))
+        encoded = list(rows_of(replace(source, units=[source.units[i] for i in drawn])))
     else:
-        encoded, seen = _reservoir(read_pictures(files), count, random)
+        encoded, seen = _reservoir(rows_of(source), count, random)
     decoded = list(_decoded(iter(encoded), SHORT_SIDE_PX))
     good = [(pixels, key) for pixels, key in decoded if pixels is not None]
     if not good:
@@ -268,7 +269,7 @@ def keys_of_group(
     """
     check_group(group, len(preselection.order))
     keys: list[str] = []
-    pictures = _decoded(read_pictures(data_files(data)), SHORT_SIDE_PX)
+    pictures = _decoded(read_pictures(data), SHORT_SIDE_PX)
     seen = 0
     while chunk := list(islice(pictures, 4 * CHUNK)):
         seen += len(chunk)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.data.pictures import SUFFIXES, decode
+from photochrom.data.shards import one_word
 from photochrom.errors import DataError
 from photochrom.evaluation.candidates import Candidate
 from photochrom.evaluation.pictures import Sample
@@ -37,7 +38,7 @@ class Outputs:
     Raises
     ------
     DataError
-        If the folder holds no picture, one for some photograph is missing, or several fit one.
+        As `match_outputs`.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Outputs:
     ) -> None:
         self.row = name if true_lightness else f"{name} (own lightness)"
         self.name, self.true_lightness = name, true_lightness
-        self._files = _match(name, folder, keys)
+        self._files = match_outputs(name, folder, keys)
         self._resized: set[str] = set()
         self._lock = Lock()
 
@@ -85,16 +86,40 @@ class Outputs:
         return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
 
 
-def _match(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:
-    """Find each photograph's picture: by the whole key as a path, else by the file stem."""
+def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:
+    """Find another program's picture of each photograph.
+
+    Parameters
+    ----------
+    name : str
+        As messages call the program.
+    folder : Path
+        Its pictures, at any depth.
+    keys : sequence of str
+        Of the photographs. A picture is found by the whole key as a path below the folder, else by
+        the file's stem, or the stem and `-color`.
+
+    Returns
+    -------
+    dict of str to Path
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, no picture of some photograph, several of one, or one that fits
+        several.
+    """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of outputs of '{name}'.")
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in OUTPUT_SUFFIXES)
-    by_path = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+    by_path = {
+        one_word(file.relative_to(folder).with_suffix("").as_posix()): file for file in files
+    }
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for file in files:
-        by_stem[file.stem].append(file)
+        by_stem[one_word(file.stem)].append(file)
     found: dict[str, Path] = {}
+    taken: dict[Path, str] = {}
     for key in keys:
         fitting = _fitting(key, by_path, by_stem)
         if len(fitting) > 1:
@@ -104,6 +129,11 @@ def _match(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:
             )
         if fitting:
             found[key] = fitting[0]
+            if (other := taken.setdefault(fitting[0], key)) != key:
+                raise DataError(
+                    f"{fitting[0]}: fits two photographs, {other} and {key}. Lay the pictures of "
+                    f"'{name}' out in the folders of the photographs."
+                )
     missing = [key for key in keys if key not in found]
     if missing:
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
@@ -115,10 +145,11 @@ def _match(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:
 
 
 def _fitting(key: str, by_path: dict[str, Path], by_stem: dict[str, list[Path]]) -> list[Path]:
-    for name in (key, Path(key).with_suffix("").as_posix()):
+    path = Path(key)
+    plain = path.with_suffix("").as_posix()
+    for name in (key, plain, f"{plain}-color"):
         if name in by_path:
             return [by_path[name]]
-    path = Path(key)
     for stem in (path.name, path.stem):  # a key such as `12.5` has no suffix
         for name in (stem, f"{stem}-color"):  # as `photochrom` itself names its files
             if name in by_stem:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from photochrom.color.gray import GRAYS
 from photochrom.color.lab import luminance_to_lightness, rgb_to_lab, srgb_to_linear
-from photochrom.data.pictures import data_files, decode, read_pictures
+from photochrom.data.pictures import decode
+from photochrom.data.sources import read_pictures
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.evaluation.metrics import SSIM_WINDOW_PX
 
@@ -137,7 +138,7 @@ def read_samples(
     MissingExtraError
         If Parquet is read and pyarrow is not installed.
     """
-    encoded = read_pictures(data_files(data))
+    encoded = read_pictures(data)
     wanted = None if keys is None else frozenset(keys)
     chosen = (each for each in encoded if wanted is None or each.key in wanted)
     for one in islice(chosen, limit):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.data.pictures import data_files, read_pictures
+from photochrom.data.sources import read_pictures
 from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
 from photochrom.evaluation.pictures import decode_rgb, make_sample
 from photochrom.evaluation.scoring import finish
@@ -71,7 +71,7 @@ def contact_sheet(
             f"tile_px must be at least 16 and columns at least 1; they are {tile_px}, {columns}."
         )
     pairs: list[tuple[str, Bytes, Bytes]] = []
-    for one in read_pictures(data_files(data)):
+    for one in read_pictures(data):
         if limit is not None and len(pairs) == limit:
             break
         sample = make_sample(_shrink(decode_rgb(one.image, one.key), tile_px))

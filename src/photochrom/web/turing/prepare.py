@@ -18,13 +18,15 @@ from photochrom.color.difference import chroma
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.gray import lightness
 from photochrom.color.lab import rgb_to_lab
-from photochrom.data.pictures import SUFFIXES, data_files, decode, read_pictures
+from photochrom.data.pictures import decode
+from photochrom.data.sources import read_pictures
 from photochrom.errors import (
     DataError,
     InvalidValueError,
     MissingExtraError,
     UnwritablePhotoError,
 )
+from photochrom.evaluation.outputs import match_outputs
 from photochrom.web.turing.study import DESCRIPTION, RAINBOW, Scene, Study
 
 Bytes = NDArray[np.uint8]
@@ -100,8 +102,17 @@ def prepare(
         raise InvalidValueError(
             f"{target}: exists. A study is made once, for its votes belong to it; name another."
         )
-    colours = _colours(methods, outputs or {}, size_px)
+    colours = _colours(methods)
+    if not colours and not outputs:
+        raise InvalidValueError(
+            "a study needs a method, or a folder of another program's pictures."
+        )
+    for name in outputs or ():
+        _check_name(name, colours)
     judged, shown, checked = _choose(data, pictures, practice, checks, size_px, seed)
+    for name, folder in (outputs or {}).items():
+        files = match_outputs(name, folder, [one.key for one in (*judged, *shown)])
+        colours[name] = _by_files(name, files, size_px)
     # The practice shows one method a pair, in turn.
     named = list(colours)
     asked = [(one, named) for one in judged]
@@ -160,10 +171,8 @@ def _check_numbers(pictures: int, practice: int, checks: int, size_px: int) -> N
         )
 
 
-def _colours(
-    methods: Sequence[str], outputs: Mapping[str, Path], size_px: int
-) -> dict[str, Colour]:
-    """Open every method and every folder before any work."""
+def _colours(methods: Sequence[str]) -> dict[str, Colour]:
+    """Open every method before any work."""
     from photochrom.engine.colorize import Colorizer
 
     colours: dict[str, Colour] = {}
@@ -175,20 +184,15 @@ def _colours(
                 "a study asks only methods that colour by themselves."
             )
         name = colorizer.info.name
-        _add(colours, Path(method).stem if name in colours else name, _by_engine(colorizer))
-    for name, folder in outputs.items():
-        _add(colours, name, _by_folder(name, folder, size_px))
-    if not colours:
-        raise InvalidValueError(
-            "a study needs a method, or a folder of another program's pictures."
-        )
+        name = Path(method).stem if name in colours else name
+        _check_name(name, colours)
+        colours[name] = _by_engine(colorizer)
     return colours
 
 
-def _add(colours: dict[str, Colour], name: str, colour: Colour) -> None:
+def _check_name(name: str, colours: Mapping[str, Colour]) -> None:
     if not name or name in colours or name == RAINBOW:
         raise InvalidValueError(f"every method needs a name of its own; {name!r} comes again.")
-    colours[name] = colour
 
 
 def _by_engine(colorizer: Any) -> Colour:
@@ -204,17 +208,12 @@ def _by_engine(colorizer: Any) -> Colour:
     return colour
 
 
-def _by_folder(name: str, folder: Path, size_px: int) -> Colour:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder of pictures of '{name}'.")
-    found = {f.stem: f for f in sorted(folder.rglob("*")) if f.suffix.lower() in SUFFIXES}
-
+def _by_files(name: str, files: Mapping[str, Path], size_px: int) -> Colour:
     def colour(key: str, rgb: Bytes) -> Bytes:
-        file = found.get(Path(key).stem) or found.get(Path(key).name)
-        coloured = None if file is None else decode(file.read_bytes())
+        coloured = decode(files[key].read_bytes())
         if coloured is None:
-            raise DataError(f"{folder}: '{name}' has no picture of {key} that can be decoded.")
-        _check_shape(coloured, rgb, size_px, f"{file}")
+            raise DataError(f"{files[key]}: '{name}' has no picture there that can be decoded.")
+        _check_shape(coloured, rgb, size_px, str(files[key]))
         return coloured
 
     return colour
@@ -260,18 +259,12 @@ def _candidates(data: Path, count: int, size_px: int, seed: int) -> list[tuple[s
     """Draw so many pictures, key and file, in one pass over the data, by a hash of each."""
 
     def hashed() -> Iterator[tuple[str, int, str, bytes]]:
-        for number, one in enumerate(read_pictures(data_files(data))):
+        for number, one in enumerate(read_pictures(data)):
             if _short_side_px(one.image) >= size_px:
                 drawn = hashlib.sha256(f"{seed} {hashlib.sha256(one.image).hexdigest()}".encode())
-                yield drawn.hexdigest(), number, _key(one.key, data), one.image
+                yield drawn.hexdigest(), number, one.key, one.image
 
     return [(key, image) for _, _, key, image in heapq.nsmallest(count, hashed())]
-
-
-def _key(key: str, data: Path) -> str:
-    """Give the key of a picture, below its folder where it is a file: no path of this machine."""
-    path = Path(key)
-    return path.relative_to(data).as_posix() if path.is_relative_to(data) else key
 
 
 def _short_side_px(image: bytes) -> int:
