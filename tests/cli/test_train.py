@@ -67,6 +67,15 @@ def test_some_epochs_more(trained, picture_folder, options, tmp_path):
     assert read_checkpoint(run / "last.pt")["step"] == 4 + 8
 
 
+def test_a_run_is_resumed_by_its_folder_and_has_one_profile(trained, options, tmp_path):
+    run = tmp_path / "run"
+    train(trained, run=run, **options)
+    train(run, resume=True, epochs=1, **options)
+    assert read_checkpoint(run / "last.pt")["step"] == 8
+    with pytest.raises(RecipeError, match="a run has one profile"):
+        train(run, profile="other", **options)
+
+
 def test_folds_end_with_their_mean_score(trained, options, tmp_path, capsys):
     train(trained, run=tmp_path, folds=2, epochs=1, **options)
     table = json.loads((tmp_path / "folds.json").read_text())

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -7,6 +9,8 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import CheckpointError
 from photochrom.networks.encoder import import_timm
 from photochrom.networks.mobilenet_fusion import Config, MobilenetFusion
+from photochrom.training.checkpoint import with_encoder
+from photochrom.training.recipe import Phase, Recipe
 
 SMALL = {"bins": 12, "decoder": (16, 16, 16, 16)}
 CATS, CUPS = {281, 282, 285}, {504, 967, 968}  # ImageNet's numbers of cats, of coffee and cups
@@ -54,6 +58,29 @@ def fifth_depthwise(mobilenet, gray):
     mobilenet(gray)
     handle.remove()
     return seen[0]
+
+
+def test_init_takes_a_file_of_mobilenet_for_the_encoder(weights, loaded, tmp_path, monkeypatch):
+    recipe = Recipe("m", "mobilenet-fusion", (Phase(1, 32),), config=dict(SMALL))
+    given, init = with_encoder(recipe, weights)
+    assert init is None
+    assert given.config == {**SMALL, "encoder_weights": str(weights.resolve())}
+    monkeypatch.chdir(weights.parent)  # a run is repeated from anywhere
+    named = replace(recipe, config={**SMALL, "encoder_weights": weights.name})
+    assert with_encoder(named, None) == (given, None)
+    made = MobilenetFusion(Config(**given.config), pretrained=True)
+    ours, theirs = made.encoder.state_dict(), loaded.encoder.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    with pytest.raises(CheckpointError, match=r"--init FILE"):
+        MobilenetFusion(Config("nowhere.safetensors", **SMALL), pretrained=True)
+
+
+def test_init_leaves_other_networks_and_other_files_alone(tmp_path):
+    plain = Recipe("u", "unet", (Phase(1, 32),))
+    assert with_encoder(plain, tmp_path / "a.safetensors") == (plain, tmp_path / "a.safetensors")
+    save_file({"bias": torch.zeros(1)}, tmp_path / "whole.safetensors")
+    ours = Recipe("m", "mobilenet-fusion", (Phase(1, 32),))
+    assert with_encoder(ours, tmp_path / "whole.safetensors")[1] == tmp_path / "whole.safetensors"
 
 
 @pytest.mark.parametrize("size", [(96, 96), (64, 104)])

@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import math
 import signal
@@ -6,7 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,14 @@ from hypothesis import strategies as st
 
 from photochrom.data.batches import Batches, DataRecipe
 from photochrom.data.cache import open_cache
-from photochrom.errors import CheckpointError, DataError, TrainingDivergedError
+from photochrom.errors import (
+    CheckpointError,
+    DataError,
+    InvalidValueError,
+    RecipeError,
+    TrainingDivergedError,
+    UnwritablePhotoError,
+)
 from photochrom.training import loop
 from photochrom.training.checkpoint import network_of, read_checkpoint, table_of
 from photochrom.training.loop import (
@@ -98,9 +106,13 @@ def first(run, tmp_path_factory):
 def learnt(run, picture_folder, tmp_path_factory):
     """Learn one picture by heart; the nine others are judged on."""
     folder = tmp_path_factory.mktemp("learnt") / "run"
-    keys = sorted(str(path) for path in picture_folder.rglob("*.png"))
+    keys = keys_of(picture_folder)
     run(LEARNING, folder, validation_keys=frozenset(keys[1:]))
     return folder
+
+
+def keys_of(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
 
 
 def differing(one, other):
@@ -153,9 +165,14 @@ def test_epochs_of_a_resumed_run_come_after_what_came_before(phases, pictures, d
     for before in range(step):
         ours, theirs = phase_at(longer, before), phase_at(recipe, before)
         assert replace(ours, pictures=0) == replace(theirs, pictures=0)
-    last = replace(phase_at(recipe, step - 1), pictures=pictures)
-    assert {phase_at(longer, step), longer.phases[-1]} == {last}
-    assert total_steps(longer) == step + steps_in(last)
+    rest = longer.pictures - pictures_before(longer, step)
+    assert abs(rest - pictures) <= len(phases)
+    kinds = [replace(phase_at(recipe, s), pictures=0) for s in range(step, total_steps(recipe))]
+    kinds = kinds or [replace(recipe.phases[-1], pictures=0)]  # all is done: the last one again
+    left = [phase_at(longer, s) for s in range(step, total_steps(longer))]
+    assert [k for k, _ in groupby(replace(p, pictures=0) for p in left)] == [
+        k for k, _ in groupby(kinds)
+    ]
 
 
 def test_the_rate_rises_stays_and_falls_to_zero():
@@ -198,7 +215,7 @@ def test_a_step_moves_all_but_the_frozen_stem_and_the_bins(run, tmp_path):
 
 
 def test_one_picture_is_learnt_by_heart(learnt, picture_folder, cache):
-    keys = sorted(str(path) for path in picture_folder.rglob("*.png"))
+    keys = keys_of(picture_folder)
     batches = Batches(open_cache(picture_folder, cache), LEARNING.data, 9, frozenset(keys[1:]))
     tensors = Tensors.of(batches.batch(0, 32, 8), torch.device("cpu"))
     network, recipe = network_of(read_checkpoint(learnt / "last.pt"), learnt)
@@ -278,6 +295,93 @@ def test_tensorboard_shows_what_the_log_holds(run, one_key, tmp_path):
     assert shown.Scalars("cross_entropy/validation")
 
 
+def test_a_gradient_that_is_not_finite_ends_the_run_too(run, tmp_path, monkeypatch):
+    whole = distribution_loss
+
+    def steep(network, *given):
+        terms = whole(network, *given)
+        learns = next(p for p in network.parameters() if p.requires_grad)
+        steep = torch.sqrt(0.0 * learns.sum())  # at 0 a root has no slope
+        return {**terms, "loss": terms["loss"] + 0.0 * steep}
+
+    monkeypatch.setattr("photochrom.training.objectives.distribution_loss", steep)
+    for clip in (0.0, 1.0):
+        recipe = replace(RECIPE, optimizer=Optimizer(warmup=4, clip=clip))
+        folder = tmp_path / f"{clip}"
+        with pytest.raises(TrainingDivergedError, match=r"norm of the gradient is .* at step 0"):
+            run(recipe, folder)
+        assert (folder / "diverged-batch.pt").exists()
+
+
+def test_a_run_that_had_no_checkpoint_begins_a_new_log(run, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("log.csv", "validation.csv"):
+        (folder / name).write_text("step,pictures,loss\n6,15,1.0\n")
+    run(RECIPE, folder)
+    assert [row["step"] for row in rows(folder / "log.csv")] == ["6"]
+    assert rows(folder / "validation.csv") == []
+
+
+def test_a_finished_run_of_some_epochs_goes_on_only_by_another_schedule(run, tmp_path):
+    run(PAINTER, tmp_path / "run", epochs=3)
+    lines = []
+    assert run(PAINTER, tmp_path / "run", resume=True, report=lines.append)["step"] == 15
+    assert "It is finished: --epochs N goes on for N epochs more." in lines
+    longer = replace(PAINTER, phases=(Phase(6, 32, 2), Phase(40, 32, 2, learns="both")))
+    assert run(longer, tmp_path / "run", resume=True)["step"] == 23
+
+
+def test_epochs_of_a_stopped_run_leave_out_no_phase(run, tmp_path):
+    run(PAINTER, tmp_path / "run", epochs=2, stop_after=2)  # 4 of 5 pictures without the critic
+    phases = run(PAINTER, tmp_path / "run", epochs=1, resume=True)["recipe"]["phases"]
+    assert [(p["pictures"], p["learns"]) for p in phases] == [
+        (4, "network"),
+        (1, "network"),
+        (9, "both"),
+    ]
+
+
+@pytest.mark.parametrize("epochs", [0, -3])
+def test_epochs_are_one_or_more(run, tmp_path, epochs):
+    with pytest.raises(InvalidValueError, match=f"1 or more; it is {epochs}"):
+        run(RECIPE, tmp_path / "run", epochs=epochs)
+
+
+@pytest.mark.parametrize("options", [{"accelerator": "gpuu"}, {"devices": 0}, {"devices": "two"}])
+def test_devices_that_are_none_are_refused(run, tmp_path, options):
+    with pytest.raises(InvalidValueError, match="No such accelerator, number of devices"):
+        run(RECIPE, tmp_path / "run", **options)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"phases": (Phase(6, 48, 2),)}, "multiple of 32; it is 48"),
+        ({"loss": Loss("regression")}, "'photochrom' takes distribution; it is 'regression'"),
+        ({"loss": Loss("classification")}, "'photochrom' takes distribution"),
+    ],
+)
+def test_sizes_and_losses_that_a_network_does_not_take_are_refused(run, tmp_path, changed, said):
+    with pytest.raises(RecipeError, match=said):
+        run(replace(RECIPE, **changed), tmp_path / "run")
+
+
+def test_a_full_disk_at_resuming_leaves_the_folder_as_it_was(run, one_key, tmp_path, monkeypatch):
+    run(RECIPE, tmp_path / "run", validation_keys=one_key, stop_after=2)
+    before = {f.name: f.read_bytes() for f in (tmp_path / "run").iterdir() if f.is_file()}
+
+    def full(self, text, *_, **__):
+        with self.open("w") as file:
+            file.write(text[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UnwritablePhotoError, match="No space left"):
+        run(RECIPE, tmp_path / "run", resume=True)
+    assert {f: (tmp_path / "run" / f).read_bytes() for f in before} == before
+
+
 def test_what_was_logged_after_the_checkpoint_is_forgotten(run, tmp_path):
     run(RECIPE, tmp_path / "run", stop_after=2)
     (tmp_path / "run" / "log.csv").write_text("step,pictures,loss\n2,4,1.0\n4,8,0.5\n")
@@ -308,9 +412,9 @@ def test_without_a_readable_checkpoint_there_is_nothing_to_resume(run, tmp_path,
         run(RECIPE, tmp_path, resume=True)
 
 
-def test_nothing_left_to_train_on_leaves_no_checkpoint(run, tmp_path):
-    nothing = replace(RECIPE, data=DataRecipe(leave_out=("discs", "dots")))
-    with pytest.raises(DataError, match="discs, dots"):
+def test_nothing_left_to_train_on_leaves_no_checkpoint(run, picture_folder, tmp_path):
+    nothing = replace(RECIPE, data=DataRecipe(leave_out=(picture_folder.name,)))
+    with pytest.raises(DataError, match=picture_folder.name):
         run(nothing, tmp_path / "run")
     assert not (tmp_path / "run" / "last.pt").exists()
 
@@ -365,8 +469,7 @@ def test_epochs_count_the_pictures_first_of_a_new_run_then_of_a_resumed_one(run,
 def test_painter_and_critic_resume_as_if_nothing_had_happened(run, tmp_path):
     straight = run(PAINTER, tmp_path / "straight", epochs=2)
     run(PAINTER, tmp_path / "resumed", epochs=2, stop_after=7)
-    scaled = replace(PAINTER, phases=(Phase(5, 32, 2), Phase(15, 32, 2, learns="both")))
-    resumed = run(scaled, tmp_path / "resumed", resume=True)
+    resumed = run(PAINTER, tmp_path / "resumed", resume=True)
     assert differing({**straight, "seconds": 0}, {**resumed, "seconds": 0}) == []
 
 
@@ -404,7 +507,7 @@ def test_the_log_gains_columns_and_keeps_those_it_had(run, tmp_path, monkeypatch
 
 @pytest.fixture(scope="module")
 def one_key(picture_folder):
-    return frozenset([str(min(picture_folder.rglob("*.png")))])
+    return frozenset(keys_of(picture_folder)[:1])
 
 
 def test_patience_ends_a_run_that_gets_no_better(run, one_key, tmp_path):
@@ -480,7 +583,8 @@ def test_that_nothing_is_validated_is_said(picture_folder, cache):
 
 def test_nothing_is_held_out_of_a_source_left_out(picture_folder, cache):
     data = DataRecipe(hold_out=0.5, leave_out=("discs",))
-    keys = held_out(open_cache(picture_folder, cache), replace(RECIPE, data=data))
+    pixels = open_cache(picture_folder, cache)
+    keys = held_out(replace(pixels, sources=pixels.labels), replace(RECIPE, data=data))
     assert len(keys) == 2
     assert all("dots" in key for key in keys)
 

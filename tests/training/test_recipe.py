@@ -145,6 +145,14 @@ def test_a_recipe_survives_the_way_through_json(tmp_path):
         ("rate = 1", "betas = [0.9]", r"optimizer, betas: needs 2 values; it is \[0\.9\]"),
         ("batch = 4", 'learns = "judge"', r"learns: needs one of network, critic, both; it is 'j"),
         ("batch = 4", 'learns = "critic"', r"a critic learns needs the table \[critic\]"),
+        ("seed = 7", "validate_every = 0", r"validate_every: needs 1 or more; it is 0"),
+        ("seed = 7", "seed = -1", r"seed: needs 0 or more; it is -1"),
+        ("rate = 1", "rate = -1", r"optimizer, rate: needs 0 or more; it is -1"),
+        (
+            'leave_out = ["bsds500"]',
+            "smallest_crop = 2",
+            r"smallest_crop: needs 0.01 to 1; it is 2",
+        ),
         ("batch = 4", 'learns = "both"', r"a critic learns needs the table \[critic\]"),
     ],
 )

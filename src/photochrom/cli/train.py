@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from photochrom.training.recipe import Recipe
 
 BUILTIN_EPOCHS = 20  # a first result in a minute
+RUN_RECIPE = "recipe.json"  # in a run's folder
 
 
 def _line(text: str) -> None:
@@ -50,7 +51,8 @@ def train(
     Parameters
     ----------
     recipe : Path
-        A name such as unet, a TOML file, or the folder of a run that is to be repeated.
+        A name such as unet, a TOML file, or the folder of a run that is to be repeated, or with
+        --resume to be continued.
     data : str
         Training pictures: Parquet files, a folder of pictures, or builtin:tiny.
     profile : str
@@ -89,6 +91,8 @@ def train(
     if stream and epochs is not None:
         raise RecipeError("A stream has no end to count epochs by: leave out --epochs.")
     folder = run or Path("runs") / run_name(read.name, read.profile)
+    if run is None and resume and (recipe / RUN_RECIPE).exists():
+        folder = recipe
     options: dict[str, Any] = {
         "epochs": epochs,
         "resume": resume,
@@ -127,8 +131,10 @@ def _read_run(
     from photochrom.data.builtin import PREFIX, builtin
     from photochrom.training.recipe import find_recipe, read_recipe, recipe_from_table
 
-    stored = recipe / "recipe.json"
+    stored = recipe / RUN_RECIPE
     if stored.exists():
+        if profile:
+            raise RecipeError(f"{recipe}: a run has one profile, '{profile}' cannot be chosen.")
         read = recipe_from_table(json.loads(stored.read_text()), str(stored))
         environment = json.loads((recipe / "environment.json").read_text())
         data, init = data or environment["data"], environment.get("init")

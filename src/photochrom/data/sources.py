@@ -189,7 +189,9 @@ def _folder_units(
     if labels and not any(label in labels for _, _, label in found):
         where = "The annotation lists name" if lists is not None else "The class folders hold"
         known = (
-            "" if lists is not None else f" Folders: {', '.join(sorted({f[2] for f in found}))}."
+            ""
+            if lists is not None
+            else f" Folders: {', '.join(sorted({f[1].parent.name for f in found}))}."
         )
         raise DataError(f"{where} none of the {len(files)} pictures as {', '.join(labels)}.{known}")
     name = CIFAR if is_cifar_folder([inner for _, inner, _ in found]) else root.resolve().name

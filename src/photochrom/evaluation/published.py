@@ -100,7 +100,15 @@ def begin(name: str) -> str:
 
 def _block(entries: Sequence[Entry], name: str) -> list[str]:
     header, *rows = table_of(entries, name)
-    scores = next(e.evaluations[name] for e in entries if name in e.evaluations)
+    measured = {e.name: e.evaluations[name] for e in entries if name in e.evaluations}
+    (first, scores), *others = measured.items()
+    for other, its in others:
+        if (its.pictures, its.gray, its.data) != (scores.pictures, scores.gray, scores.data):
+            raise DataError(
+                f"all rows of the table '{name}' need the same pictures; '{first}' was measured on "
+                f"{scores.pictures} of {scores.data} ({scores.gray}), '{other}' on {its.pictures} "
+                f"of {its.data} ({its.gray}). Evaluate one of them again."
+            )
     shown = "" if scores.gray == "lightness" else f", shown as {scores.gray}"
     left = {*FACTS[:2], "trained on", "note"}
     rule = ["---" if label in left else "--:" for label in header]
@@ -164,7 +172,11 @@ def check(text: str, entries: Sequence[Entry]) -> None:
     DataError
         If a table differs: names the row and the cell.
     """
-    for name in _sets(entries):
+    known = _sets(entries)
+    for name in COLUMNS:
+        if name not in known and begin(name) in text:
+            raise DataError(f"the document has a table '{name}', and there is no record of one.")
+    for name in known:
         before, after = _around(text, name)
         found = text[len(before) + len(begin(name)) : len(text) - len(after) - len(END)]
         lines = found.strip().splitlines()

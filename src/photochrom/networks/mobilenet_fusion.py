@@ -155,7 +155,11 @@ def _load_by_name(body: Any, path: Path) -> None:
     try:
         theirs = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: is not a readable safetensors file ({error}).") from error
+        raise CheckpointError(
+            f"{path}: is not a readable safetensors file ({error}). It is MobileNet's, which the "
+            "recipe's config names as encoder_weights: give the file that you have with "
+            "--init FILE, or encoder_weights = '' for timm's own."
+        ) from error
     needed = [
         name
         for name in body.state_dict()

@@ -9,7 +9,7 @@ from torch import nn
 
 from photochrom.errors import CheckpointError, PhotoError
 from photochrom.networks import network
-from photochrom.networks.pretrained import STEM, resnet_body
+from photochrom.networks.pretrained import MOBILENET_STEM, STEM, resnet_body
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.recipe import Recipe, network_config, recipe_from_table
 
@@ -131,6 +131,32 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
     return not is_body
 
 
+def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None]:
+    """Name the file of a network's encoder in its configuration, wherever the run is repeated.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    init : Path or None
+        If it is a file of MobileNet for a network that is built on one, it becomes the encoder's.
+
+    Returns
+    -------
+    recipe : Recipe
+    init : Path or None
+        None where it has become the encoder's.
+    """
+    fields = {field.name for field in dataclasses.fields(network(recipe.network).config)}
+    if "encoder_weights" not in fields:
+        return recipe, init
+    named = str(recipe.config.get("encoder_weights", ""))
+    if init is not None and init.suffix == ".safetensors" and MOBILENET_STEM in _names_in(init):
+        named, init = str(init), None
+    if Path(named).is_file():
+        named = str(Path(named).resolve())
+    return dataclasses.replace(recipe, config={**recipe.config, "encoder_weights": named}), init
+
+
 def _with_body(
     module: nn.Module, weights: dict[str, torch.Tensor], prefix: str
 ) -> dict[str, torch.Tensor]:
@@ -150,14 +176,21 @@ def _read_pickled(path: Path) -> dict[str, Any]:
     return state
 
 
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _names_in(path: Path) -> set[str]:
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(path)
+        with safe_open(path, "pt") as file:
+            return set(file.keys())
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: is not a readable safetensors file ({error}).") from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    _names_in(path)
+    return load_file(path)
 
 
 def table_of(recipe: Recipe) -> dict[str, Any]:

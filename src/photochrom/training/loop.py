@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,11 @@ from torch.utils.data import DataLoader, Dataset
 from photochrom.data.batches import Batch, Batches
 from photochrom.data.cache import PixelCache, open_cache
 from photochrom.data.splits import Described, describe, read_hold_out, split_by_ratios
-from photochrom.errors import CheckpointError, TrainingDivergedError
+from photochrom.errors import (
+    CheckpointError,
+    InvalidValueError,
+    TrainingDivergedError,
+)
 from photochrom.networks import network
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.adversary import Adversary
@@ -41,9 +46,10 @@ from photochrom.training.checkpoint import (
     recipe_of,
     save_atomically,
     table_of,
+    with_encoder,
 )
 from photochrom.training.gallery import draw_gallery
-from photochrom.training.objectives import objective
+from photochrom.training.objectives import check_fit, objective
 from photochrom.training.plot import plot_log
 from photochrom.training.recipe import Phase, Recipe, network_config
 from photochrom.training.step import Tensors, choose_bins, prior_of
@@ -58,6 +64,8 @@ KEYS_FILE = "validation-keys.txt"  # in a run's folder: what it is judged on to 
 OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pictures
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 # What a resumed run may change: how long it goes on, and how its rates fall.
+FOUND_AT_ITS_BEGINNING = ("classes", "encoder_weights")  # of a network's configuration
+LOGS = ("log.csv", "validation.csv")
 SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
 OPTIMIZERS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
@@ -125,10 +133,13 @@ class Run:
         kind = network(recipe.network)
         config = network_config(kind.config, recipe.config, f"recipe {recipe.name}, config")
         self.network: Any = kind.build(config, pretrained)
+        check_fit(recipe, self.network)
         self.objective = objective(recipe.loss)
         self.critic: Adversary | None = None
         self.board = None if fabric.global_rank else tensorboard(folder)
         self.step, self.seconds, self.best, self.worse = 0, 0.0, math.inf, 0
+        self.sums: dict[str, tuple[float, int]] = {}  # of the terms since the last line of the log
+        self.asked = recipe.phases  # before --epochs changed them
 
     def prepare(self) -> None:
         """Build optimizer and average, and hand the network to Fabric."""
@@ -188,6 +199,8 @@ class Run:
             "seconds": self.seconds,
             "best": self.best,
             "worse": self.worse,
+            "sums": self.sums,
+            "asked": [dataclasses.asdict(phase) for phase in self.asked],
         }
         if name == "last":
             state["optimizer"] = self.optimizer.state_dict()
@@ -204,10 +217,7 @@ class Run:
         if self.critic is not None:
             self.critic.load(state["critic"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
-        self.worse = state.get("worse", 0)
-        if not self.fabric.global_rank:
-            for name in ("log.csv", "validation.csv"):  # what came later is done again
-                _forget(self.folder / name, self.step)
+        self.worse, self.sums = state.get("worse", 0), state.get("sums", {})
 
 
 def train(
@@ -278,10 +288,14 @@ def train(
     if last.exists() and not resume:
         raise CheckpointError(f"{folder}: holds a run already. Resume it, or name another folder.")
     state = read_checkpoint(last) if resume else None
-    begun = recipe
-    if state is not None:
+    if state is None:
+        recipe, init = with_encoder(recipe, init)
+        begun, asked = recipe, recipe.phases
+    else:
         begun = recipe_of(state, last)
-        recipe = _continued(begun, recipe, folder)
+        recipe, asked = _continued(begun, recipe, folder), recipe.phases
+        if asked == _phases_asked(state, begun):  # else its schedule was changed since
+            recipe = replace(recipe, phases=begun.phases)
     folder.mkdir(parents=True, exist_ok=True)
     fabric = _fabric(accelerator, devices, nodes, recipe.precision)
     fabric.launch()
@@ -301,6 +315,8 @@ def train(
     if recipe.config.get("classes") == 0:
         recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
     if epochs is not None:
+        if epochs < 1:
+            raise InvalidValueError(f"epochs must be 1 or more; it is {epochs}.")
         step = 0 if state is None else state["step"]
         recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
         recipe = for_epochs(recipe, step, epochs * len(batches.indices))
@@ -308,12 +324,20 @@ def train(
     is_whole = state is not None or (init is not None and initial_weights(run.network, init))
     if not is_whole and hasattr(run.network, "centres"):
         _give_colours(run, batches)
+    run.asked = asked
     run.prepare()
     if state is not None:
         run.load(state)
         report(f"Resumed {folder} at step {run.step}.")
+        if run.step >= total_steps(recipe):
+            report("It is finished: --epochs N goes on for N epochs more.")
     if not fabric.global_rank:
-        _write_environment(folder, recipe, data, stream, init, batches, validation_keys)
+        for name in LOGS:  # what came after the checkpoint is done again
+            _forget(folder / name, run.step)
+        if not stays.exists() or state is None:
+            _write(stays, "".join(f"{key}\n" for key in sorted(validation_keys)))
+        _write(folder / "recipe.json", json.dumps(table_of(recipe), indent=2))
+        _write_environment(folder, data, stream, init, batches, fabric)
     validation = Validation.of(batches, validation_keys, recipe)
     source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
     if stream:
@@ -333,7 +357,12 @@ def _fabric(accelerator: str, devices: int | str, nodes: int, precision: Any) ->
     critic sees two batches before it learns; and what a phase freezes gets no gradient.
     """
     made: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
-    fabric = Fabric(**made, precision=precision)
+    try:
+        fabric = Fabric(**made, precision=precision)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InvalidValueError(
+            f"No such accelerator, number of devices, or precision: {error}"
+        ) from error
     if isinstance(fabric.strategy, DDPStrategy):
         many = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
         fabric = Fabric(**made, precision=precision, strategy=many)
@@ -375,19 +404,20 @@ def described(cache: PixelCache, recipe: Recipe) -> Described:
 
 
 def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
-    """Let a recipe end after so many pictures more: its phases scaled, or its last one again."""
+    """Let a recipe end after so many pictures more: what is left, scaled, or its last phase."""
     seen = pictures_before(recipe, step)
-    if not seen:
-        share = pictures / recipe.pictures
-        scaled = (replace(p, pictures=max(1, round(share * p.pictures))) for p in recipe.phases)
-        return replace(recipe, phases=tuple(scaled))
-    done, left = [], seen
+    done, rest, left = [], [], seen
     for phase in recipe.phases:
         taken = min(left, steps_in(phase) * phase.batch)
         if taken:
             done.append(replace(phase, pictures=taken))
+        if taken < phase.pictures:
+            rest.append(replace(phase, pictures=phase.pictures - taken))
         left -= taken
-    return replace(recipe, phases=(*done, replace(done[-1], pictures=pictures)))
+    rest = rest or [done[-1]]
+    share = pictures / sum(phase.pictures for phase in rest)
+    rest = [replace(p, pictures=max(1, round(share * p.pictures))) for p in rest]
+    return replace(recipe, phases=(*done, *rest))
 
 
 def _give_colours(run: Run, batches: Batches) -> None:
@@ -405,10 +435,21 @@ def _give_colours(run: Run, batches: Batches) -> None:
     run.network.prior.copy_(prior)
 
 
+def _phases_asked(state: dict[str, Any], begun: Recipe) -> tuple[Phase, ...]:
+    """Give the phases of the recipe that a run was given, before epochs were counted."""
+    if "asked" not in state:
+        return begun.phases
+    return tuple(Phase(**phase) for phase in state["asked"])
+
+
 def _continued(stored: Recipe, given: Recipe, folder: Path) -> Recipe:
     """Continue by the recipe given, which may differ from the stored one in its schedule alone."""
-    if given.config.get("classes") == 0:  # was counted when the run began
-        given = replace(given, config={**given.config, "classes": stored.config.get("classes")})
+    found = {
+        name: stored.config[name]
+        for name in FOUND_AT_ITS_BEGINNING
+        if name in stored.config and name in given.config
+    }
+    given = replace(given, config={**given.config, **found})
     differing = [
         f.name
         for f in dataclasses.fields(Recipe)
@@ -444,27 +485,26 @@ def _take_steps(
     )
     begun = saved = time.monotonic()
     before, first = run.seconds, run.step
-    sums: dict[str, tuple[float, int]] = {}
     halted = False
     with _stop_request() as stopped:
-        for batch in islice(loader, end - run.step):
+        for batch in islice(loader, max(0, end - run.step)):
             phase = phase_at(recipe, run.step)
             seen = pictures_before(recipe, run.step)
             run.set_rate(rate_at(recipe, seen) * phase.rate)
             run.enter(phase)
             terms = _step(run, batch, phase)
             for name, term in terms.items():
-                total, times = sums.get(name, (0.0, 0))
-                sums[name] = total + float(term.detach()), times + 1
+                total, times = run.sums.get(name, (0.0, 0))
+                run.sums[name] = total + float(term.detach()), times + 1
             run.step += 1
             run.update_average(phase.batch)
             now = time.monotonic()
             run.seconds = before + now - begun
             if run.step % LOG_EVERY == 0 or run.step == total_steps(recipe):
-                means = {name: total / times for name, (total, times) in sums.items()}
+                means = {name: total / times for name, (total, times) in run.sums.items()}
                 speed = (seen + phase.batch - pictures_before(recipe, first)) / (now - begun)
                 _log(run, seen + phase.batch, epoch, means, speed, report)
-                sums = {}
+                run.sums = {}
             crossed = seen // recipe.validate_every < (seen + phase.batch) // recipe.validate_every
             if crossed or run.step == total_steps(recipe):
                 _validate(run, validation, seen + phase.batch, epoch, report)
@@ -515,9 +555,11 @@ def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
         _refuse_infinite(run, loss, batch)
     run.optimizer.zero_grad()
     run.fabric.backward(loss)
-    if run.recipe.optimizer.clip:
-        clip = run.recipe.optimizer.clip
-        run.fabric.clip_gradients(run.wrapped, run.optimizer, max_norm=clip)
+    clip = run.recipe.optimizer.clip or math.inf  # then it is only measured
+    norm: Any = run.fabric.clip_gradients(
+        run.wrapped, run.optimizer, max_norm=clip, error_if_nonfinite=False
+    )
+    _refuse_infinite(run, norm, batch, "norm of the gradient")
     run.optimizer.step()
     return terms
 
@@ -534,13 +576,13 @@ def _critic_step(
     return run.critic.learn(tensors.lightness, painted, real, rate, check)
 
 
-def _refuse_infinite(run: Run, loss: torch.Tensor, batch: Batch) -> None:
-    if torch.isfinite(loss):
+def _refuse_infinite(run: Run, value: torch.Tensor, batch: Batch, what: str = "loss") -> None:
+    if torch.isfinite(value):
         return
     planes = {k: torch.from_numpy(v) for k, v in dataclasses.asdict(batch).items()}
     torch.save(planes, run.folder / "diverged-batch.pt")
     raise TrainingDivergedError(
-        f"The loss is {loss.item()} at step {run.step}; the batch lies in "
+        f"The {what} is {value.item()} at step {run.step}; the batch lies in "
         f"{run.folder / 'diverged-batch.pt'}. Try a lower rate, or resume the last checkpoint."
     )
 
@@ -630,31 +672,36 @@ def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> N
         writer.writerows(rows)
 
 
+def _write(path: Path, text: str) -> None:
+    with atomic_target(path) as part:
+        part.write_text(text)
+
+
 def _write_environment(
     folder: Path,
-    recipe: Recipe,
     data: Path | str,
     stream: bool,
     init: Path | None,
     batches: Batches,
-    validation_keys: frozenset[str],
+    fabric: Fabric,
 ) -> None:
     """Store what a repetition needs beside the checkpoints."""
     file = folder / "environment.json"
     begun = json.loads(file.read_text()) if file.exists() else {}  # a resumed run
     environment = {
+        "photochrom": version("photochrom"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "device": fabric.device.type,
+        "processes": fabric.world_size,
         "data": str(Path(data).resolve() if Path(data).exists() else data),
         "stream": stream,
         "init": begun.get("init") if init is None else str(init.resolve()),
         "pictures": len(batches.indices),
     }
-    (folder / "recipe.json").write_text(json.dumps(table_of(recipe), indent=2))
-    file.write_text(json.dumps(environment, indent=2))
-    (folder / KEYS_FILE).write_text("".join(f"{k}\n" for k in sorted(validation_keys)))
+    _write(file, json.dumps(environment, indent=2))
 
 
 class _stop_request:  # noqa: N801 - used as a context manager

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from photochrom.training.recipe import Loss
+from photochrom.errors import RecipeError
+from photochrom.networks.annealed import Classifier
+from photochrom.training.recipe import Loss, Recipe
 from photochrom.training.step import Tensors, classification_loss, distribution_loss
 
 COLOURLESS = 10.0  # chroma in ab units below which a place is background
@@ -26,6 +28,30 @@ class Answer(NamedTuple):
 
 
 Objective = Callable[[Any, Tensors, Loss, torch.Generator], Answer]
+
+
+def check_fit(recipe: Recipe, network: Any) -> None:
+    """Raise RecipeError unless a network takes the recipe's sizes and its kind of loss."""
+    for phase in recipe.phases:
+        if phase.size_px % network.stride:
+            raise RecipeError(
+                f"recipe {recipe.name}, phases: '{recipe.network}' needs a size_px that is a "
+                f"multiple of {network.stride}; it is {phase.size_px}."
+            )
+    is_classifier = isinstance(network, Classifier)
+    serves = {
+        "distribution": hasattr(network, "distribution") and not is_classifier,
+        "classification": is_classifier,
+        "regression": hasattr(network, "paint"),
+        "fusion": hasattr(network, "paint_and_classify"),
+        "features": hasattr(network, "ab_of"),
+    }
+    if not serves[recipe.loss.kind]:
+        fitting = ", ".join(kind for kind, fits in serves.items() if fits)
+        raise RecipeError(
+            f"recipe {recipe.name}, loss, kind: '{recipe.network}' takes {fitting}; it is "
+            f"{recipe.loss.kind!r}."
+        )
 
 
 def objective(loss: Loss) -> Objective:

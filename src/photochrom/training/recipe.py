@@ -312,9 +312,33 @@ def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
     for what, value, known in choices:
         if value not in known:
             raise RecipeError(f"{where}, {what}: needs one of {', '.join(known)}; it is {value!r}.")
+    for what, number, least, most in _ranges(recipe):
+        if not least <= number <= most:
+            upto = "or more" if most == math.inf else f"to {most}"
+            raise RecipeError(f"{where}, {what}: needs {least} {upto}; it is {number}.")
     if recipe.critic is None and any(phase.learns != "network" for phase in recipe.phases):
         raise RecipeError(f"{where}: a phase in which a critic learns needs the table [critic].")
     return recipe
+
+
+def _ranges(recipe: Recipe) -> list[tuple[str, float, float, float]]:
+    """List numbers that would fail late: what, value, least, most."""
+    data, optimizer = recipe.data, recipe.optimizer
+    shares = ("old_share", "hue_turn_share", "histogram_share", "chroma_share", "hint_share")
+    positive = ("rate", "encoder_rate", "warmup", "weight_decay", "clip", "ema_half_life")
+    return [
+        ("validate_every", recipe.validate_every, 1, math.inf),
+        ("checkpoint_minutes", recipe.checkpoint_minutes, 0, math.inf),
+        ("seed", recipe.seed, 0, math.inf),
+        ("palette", recipe.palette, 0, math.inf),
+        ("patience", recipe.patience, 0, math.inf),
+        *((f"optimizer, {name}", getattr(optimizer, name), 0, math.inf) for name in positive),
+        ("optimizer, decay_share", optimizer.decay_share, 0, 1),
+        *((f"data, {name}", getattr(data, name), 0, 1) for name in (*shares, "hold_out")),
+        ("data, smallest_crop", data.smallest_crop, 0.01, 1),
+        ("data, aspect_jitter", data.aspect_jitter, 0, math.inf),
+        ("data, source_power", data.source_power, 0, math.inf),
+    ]
 
 
 def _build(kind: type[Any], table: dict[str, Any], where: str) -> Any:
