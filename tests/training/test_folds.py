@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -27,8 +28,8 @@ FOLDS = 3
 def cross_validate(picture_folder, tmp_path_factory):
     options = {"cache": tmp_path_factory.mktemp("cache"), "accelerator": "cpu", "devices": 1}
 
-    def run(folder, folds=FOLDS, recipe=RECIPE, **more):
-        return train_folds(recipe, picture_folder, folder, folds, **options, **more)
+    def run(folder, folds=FOLDS, recipe=RECIPE, data=picture_folder, **more):
+        return train_folds(recipe, data, folder, folds, **options, **more)
 
     return run
 
@@ -49,7 +50,7 @@ def test_the_parts_share_no_picture_and_hold_them_all(folder, picture_folder):
     parts = [file.read_text().splitlines() for file in files]
     assert sorted(len(part) for part in parts) == [3, 3, 4]
     assert sorted(key for part in parts for key in part) == sorted(
-        str(p) for p in picture_folder.rglob("*.png")
+        p.relative_to(picture_folder).as_posix() for p in picture_folder.rglob("*.png")
     )
 
 
@@ -86,10 +87,14 @@ def test_another_recipe_does_not_go_on_with_these_folds(folder, cross_validate):
         cross_validate(folder, recipe=replace(RECIPE, loss=Loss("regression", distance="l1")))
 
 
-def test_pictures_of_a_source_left_out_are_in_no_part(cross_validate, tmp_path):
-    recipe = replace(RECIPE, phases=(Phase(2, 32, 2),), data=DataRecipe(leave_out=("dots",)))
-    cross_validate(tmp_path, folds=2, recipe=recipe)
-    files = [tmp_path / f"fold-{number}" / "validation-keys.txt" for number in range(2)]
+def test_pictures_of_a_source_left_out_are_in_no_part(picture_folder, cross_validate, tmp_path):
+    data = tmp_path / "data"
+    for label in ("discs", "dots"):  # as parts of a set: pictures-train and pictures-test
+        part = "train" if label == "discs" else "test"
+        shutil.copytree(picture_folder / label, data / part / label)
+    recipe = replace(RECIPE, phases=(Phase(2, 32, 2),), data=DataRecipe(leave_out=("data-test",)))
+    cross_validate(tmp_path / "run", folds=2, recipe=recipe, data=data)
+    files = [tmp_path / "run" / f"fold-{number}" / "validation-keys.txt" for number in range(2)]
     keys = [key for file in files for key in file.read_text().splitlines()]
     assert len(keys) == 6
     assert all("discs" in key for key in keys)

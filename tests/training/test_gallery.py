@@ -23,7 +23,8 @@ JUDGED = 3
 
 @pytest.fixture(scope="module")
 def run(picture_folder, tmp_path_factory):
-    keys = frozenset(sorted(str(path) for path in picture_folder.rglob("*.png"))[:JUDGED])
+    files = sorted(picture_folder.rglob("*.png"))[:JUDGED]
+    keys = frozenset(file.relative_to(picture_folder).as_posix() for file in files)
     options = {"cache": tmp_path_factory.mktemp("cache"), "accelerator": "cpu", "devices": 1}
 
     def run(recipe, folder, **more):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from photochrom.color.gray import GRAYS
 from photochrom.color.lab import luminance_to_lightness, rgb_to_lab, srgb_to_linear
 from photochrom.data.pictures import decode
-from photochrom.data.sources import read_pictures
+from photochrom.data.sources import open_source, rows_of
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.evaluation.metrics import SSIM_WINDOW_PX
 
@@ -115,8 +115,8 @@ def read_samples(
     Parameters
     ----------
     data : Path
-        A Parquet file with a column `image` (and `key`, `source` where known), or a folder of
-        Parquet files or of pictures.
+        As `photochrom.data.sources.open_source` takes it; of a folder of pictures each folder in it
+        counts as a source.
     gray : str
         As for `make_sample`.
     limit : int, optional
@@ -138,8 +138,9 @@ def read_samples(
     MissingExtraError
         If Parquet is read and pyarrow is not installed.
     """
-    encoded = read_pictures(data)
+    opened = open_source(str(data))
     wanted = None if keys is None else frozenset(keys)
-    chosen = (each for each in encoded if wanted is None or each.key in wanted)
+    chosen = (each for each in rows_of(opened) if wanted is None or each.key in wanted)
     for one in islice(chosen, limit):
-        yield make_sample(decode_rgb(one.image, one.key), gray, one.key, one.source)
+        source = one.source if opened.published else one.label or one.source
+        yield make_sample(decode_rgb(one.image, one.key), gray, one.key, source)
