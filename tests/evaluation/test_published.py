@@ -66,3 +66,14 @@ def test_a_row_without_a_record_and_a_wrong_order_are_named(entries):
 def test_a_document_without_a_place_for_a_table_is_refused(entries):
     with pytest.raises(DataError, match="needs the lines <!-- table: photographs -->"):
         published.build("# Results\n", entries)
+
+
+def test_a_table_without_records_and_a_row_of_other_pictures_are_refused(entries):
+    text = published.build("", entries)
+    only = [replace(e, evaluations={"photographs": e.evaluations["photographs"]}) for e in entries]
+    with pytest.raises(DataError, match="has a table 'cifar-10', and there is no record"):
+        published.check(text, only)
+    scores = entries[-1].evaluations["photographs"]
+    odd = replace(entries[-1], evaluations={"photographs": replace(scores, pictures=2)})
+    with pytest.raises(DataError, match=r"'tinted' on 2 of .*Evaluate one of them again"):
+        published.check(text, [*entries[:-1], odd])
