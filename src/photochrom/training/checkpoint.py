@@ -152,6 +152,8 @@ def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None
     named = str(recipe.config.get("encoder_weights", ""))
     if init is not None and init.suffix == ".safetensors" and MOBILENET_STEM in _names_in(init):
         named, init = str(init), None
+    if not named:
+        return recipe, init
     if Path(named).is_file():
         named = str(Path(named).resolve())
     return dataclasses.replace(recipe, config={**recipe.config, "encoder_weights": named}), init

@@ -444,11 +444,7 @@ def _phases_asked(state: dict[str, Any], begun: Recipe) -> tuple[Phase, ...]:
 
 def _continued(stored: Recipe, given: Recipe, folder: Path) -> Recipe:
     """Continue by the recipe given, which may differ from the stored one in its schedule alone."""
-    found = {
-        name: stored.config[name]
-        for name in FOUND_AT_ITS_BEGINNING
-        if name in stored.config and name in given.config
-    }
+    found = {name: stored.config[name] for name in FOUND_AT_ITS_BEGINNING if name in stored.config}
     given = replace(given, config={**given.config, **found})
     differing = [
         f.name
