@@ -249,7 +249,7 @@ def test_a_finished_data_set_whose_shard_is_gone_or_whose_state_is_damaged_is_re
     out = tmp_path / "out"
     prepare(str(mixed_folder), out, choice=Choice(shard_rows=1), **ONE)
     (out / "pictures-00001.parquet").unlink()
-    with pytest.raises(DataError, match=r"00001\.parquet: a finished shard is missing"):
+    with pytest.raises(DataError, match=r"^\S+00001\.parquet: a finished shard is missing"):
         prepare(str(mixed_folder), out, choice=Choice(shard_rows=1), **ONE)
     for damaged in ("{", "{}", "[]"):
         (out / "prepare.json").write_text(damaged)
@@ -285,7 +285,10 @@ def test_pictures_in_which_nothing_gets_brighter_to_the_right_are_not_taken_for_
 
 def test_other_options_on_the_same_folder_are_refused_by_name(mixed_folder, tmp_path):
     prepare(str(mixed_folder), tmp_path / "out", **ONE)
-    with pytest.raises(DataError, match=r"other options or pictures \(gray_rule, size_px\)"):
+    with pytest.raises(
+        DataError,
+        match=r"^\S+/out: was begun with other options or pictures \(gray_rule, size_px\)",
+    ):
         prepare(str(mixed_folder), tmp_path / "out", Standard(64, gray_rule="hue"), **ONE)
 
 
@@ -440,3 +443,16 @@ def test_without_datasets_the_hub_names_the_line_to_run(tmp_path, monkeypatch):
 def test_a_link_that_leads_nowhere_is_counted_as_unreadable(mixed_folder, tmp_path):
     (mixed_folder / "bird" / "lost.png").symlink_to("nowhere.png")
     assert prepare(str(mixed_folder), tmp_path / "out", **ONE).refused["unreadable"] == 2
+
+
+def test_a_list_of_addresses_and_a_folder_with_braces_are_read(tmp_path, monkeypatch):
+    data = tmp_path / "b{1..2}"
+    data.mkdir()
+    write_parquet(data / "a.parquet", [png(drawn_picture(1)), png(drawn_picture(2))])
+    monkeypatch.chdir(tmp_path)
+    assert prepare("b{1..2}", tmp_path / "one", **ONE).kept == 2
+    (tmp_path / "list.txt").write_text("b{1..2}/a.parquet\n")
+    assert prepare("list.txt", tmp_path / "two", **ONE).kept == 2
+    (data / "a.parquet").rename(tmp_path / "x1.parquet")
+    assert prepare("x{1..1}.parquet", tmp_path / "three", **ONE).kept == 2
+    assert prepare("*.parquet", tmp_path / "four", **ONE).kept == 2

@@ -172,11 +172,10 @@ class Ledger:
 
     def unwritten(self) -> tuple[int, int]:
         """Count the pictures that are not yet in a shard, and their bytes."""
-        where = "FROM picture WHERE shard IS NULL"
-        return (
-            self._count(f"SELECT count(*) {where}"),
-            self._count(f"SELECT coalesce(sum(length(image)), 0) {where}"),
-        )
+        count, size = self._base.execute(
+            "SELECT count(*), coalesce(sum(length(image)), 0) FROM picture WHERE shard IS NULL"
+        ).fetchone()
+        return count, size
 
     def counts(self) -> dict[str, int]:
         """Give how many candidates had each outcome, the most frequent first."""
@@ -192,13 +191,13 @@ class Ledger:
         Killed between the file and the note of it, the next run writes the same file again.
         """
         pa, pq = import_parquet()
+        if not self.unwritten()[0]:
+            return None
         names = ("image", "key", "width", "height", *COLUMNS)
         rows = self._base.execute(
             f"SELECT {', '.join(names)} FROM picture JOIN candidate USING (url) "
             "WHERE shard IS NULL ORDER BY picture.rowid"
         )
-        if not self.unwritten()[0]:
-            return None
         number = self._count("SELECT coalesce(max(shard) + 1, 0) FROM picture")
         shard = self.folder / f"crawl-{number:05}.parquet"
         kinds = {"image": pa.binary(), "width": pa.int32(), "height": pa.int32()}

@@ -189,12 +189,7 @@ class _Work:
         _writable(self.out)
         state = self.out / STATE
         if state.exists():
-            try:
-                self._take_up(json.loads(state.read_text()))
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise DataError(
-                    f"{state}: is damaged ({error!r}). Remove {self.out} and begin anew."
-                ) from error
+            self._take_up(*_read_state(state))
         elif any(self.out.glob("*.parquet")):
             raise DataError(
                 f"{self.out}: holds Parquet files but no {STATE}, so they are not from here. "
@@ -206,16 +201,16 @@ class _Work:
         if not self.counts.shards:
             self._record()  # or shards would be taken for somebody else's
 
-    def _take_up(self, state: dict[str, Any]) -> None:
-        before, now = state["options"], self.options
-        if not state["counts"]["shards"]:
+    def _take_up(self, before: dict[str, Any], counts: Counts, done: bool) -> None:
+        if not counts.shards:
             return
+        now = self.options
         if changed := sorted(k for k in now if before.get(k) != now[k]):
             raise DataError(
                 f"{self.out}: was begun with other options or pictures ({', '.join(changed)}). "
                 "Choose another folder, or remove this one."
             )
-        self.counts, self.done = Counts(**state["counts"]), state["done"]
+        self.counts, self.done = counts, done
         rows = sum(self._remember_shard(self._path(n)) for n in range(self.counts.shards))
         if rows != self.counts.kept:
             raise DataError(
@@ -345,6 +340,17 @@ def _writable(folder: Path) -> None:
     except OSError as error:
         raise DataError(f"{folder}: cannot be made ({error.strerror}).") from error
     remove_orphans(folder)
+
+
+def _read_state(path: Path) -> tuple[dict[str, Any], Counts, bool]:
+    """Read an earlier run's options, what it counted, and whether it came to its end."""
+    try:
+        state = json.loads(path.read_text())
+        return dict(state["options"]), Counts(**state["counts"]), bool(state["done"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: is damaged ({error!r}). Remove {path.parent} and begin anew."
+        ) from error
 
 
 def _write_json(values: dict[str, Any], path: Path) -> None:

@@ -130,8 +130,8 @@ def _open(data: str, labels: tuple[str, ...], annotations: Path | None, report: 
         _refuse_annotations(annotations, "a hub data set")
         return Source([_hub_unit(data.removeprefix(HUB))], data, True)
     path = Path(data)
-    is_here = not is_remote(data) and path.exists()
-    if not is_here and (is_remote(data) or data.endswith((".parquet", ".txt")) or "{" in data):
+    is_pattern = data.endswith(".parquet") or "{" in data
+    if is_remote(data) or data.endswith(".txt") or (is_pattern and not path.exists()):
         _refuse_annotations(annotations, "Parquet files")
         addresses = expand_addresses(data)
         return _parquet_source(None, addresses, report)

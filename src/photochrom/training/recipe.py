@@ -325,14 +325,14 @@ def _ranges(recipe: Recipe) -> list[tuple[str, float, float, float]]:
     """List numbers that would fail late: what, value, least, most."""
     data, optimizer = recipe.data, recipe.optimizer
     shares = ("old_share", "hue_turn_share", "histogram_share", "chroma_share", "hint_share")
-    positive = ("rate", "encoder_rate", "warmup", "weight_decay", "clip", "ema_half_life")
+    numbers = ("rate", "encoder_rate", "warmup", "weight_decay", "clip", "ema_half_life")
     return [
         ("validate_every", recipe.validate_every, 1, math.inf),
         ("checkpoint_minutes", recipe.checkpoint_minutes, 0, math.inf),
         ("seed", recipe.seed, 0, math.inf),
         ("palette", recipe.palette, 0, math.inf),
         ("patience", recipe.patience, 0, math.inf),
-        *((f"optimizer, {name}", getattr(optimizer, name), 0, math.inf) for name in positive),
+        *((f"optimizer, {name}", getattr(optimizer, name), 0, math.inf) for name in numbers),
         ("optimizer, decay_share", optimizer.decay_share, 0, 1),
         *((f"data, {name}", getattr(data, name), 0, 1) for name in (*shares, "hold_out")),
         ("data, smallest_crop", data.smallest_crop, 0.01, 1),
