@@ -232,3 +232,9 @@ def test_a_folder_with_a_dot_in_its_name_takes_one_result(folder):
     done = photochrom(folder / "a.jpg", "-o", folder / "out.d", "--method", "gray")
     assert done.returncode == 0, done.stderr.decode()
     assert [p.name for p in (folder / "out.d").iterdir()] == ["a-color.jpg"]
+
+
+def test_a_name_without_suffix_is_a_folder_that_is_made_for_one_photograph_too(folder):
+    done = photochrom(folder / "a.jpg", "-o", f"{folder / 'new'}/", "--method", "gray")
+    assert done.returncode == 0, done.stderr.decode()
+    assert [p.name for p in (folder / "new").iterdir()] == ["a-color.jpg"]

@@ -15,6 +15,7 @@ from tests.conftest import drawn_picture
 
 from photochrom.data.batches import Batches, DataRecipe
 from photochrom.data.cache import open_cache
+from photochrom.data.pictures import Credit
 from photochrom.data.prepare import Choice, prepare
 from photochrom.data.standard import Standard
 from photochrom.data.stream import stream_pictures
@@ -144,6 +145,20 @@ def test_keys_have_no_white_space_so_that_lists_can_hold_them(tmp_path):
     (tmp_path / "in" / "a 100% b.png").write_bytes(png(drawn_picture(0)))
     prepare(str(tmp_path / "in"), tmp_path / "out", **ONE)
     assert prepared(tmp_path / "out")[0]["key"] == "a%20100%25%20b.png"
+
+
+def test_who_made_a_picture_and_on_which_terms_is_carried_on(tmp_path):
+    pictures, out = [png(drawn_picture(seed)) for seed in (1, 2)], tmp_path / "out"
+    data = write_parquet(
+        tmp_path / "crawl.parquet", pictures, author=["Ada", None], licence=["by", "cc0"]
+    )
+    prepare(str(data), out, Standard(), **ONE)
+    found = [{name: row[name] for name in Credit._fields} for row in prepared(out)]
+    nothing = dict.fromkeys(Credit._fields, "")
+    assert found == [
+        nothing | {"author": "Ada", "licence": "by"},
+        nothing | {"licence": "cc0"},
+    ]
 
 
 def test_class_numbers_of_the_hub_become_names(tmp_path):

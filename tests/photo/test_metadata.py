@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from photochrom.photo.comment import read_comments
 from photochrom.photo.iptc import datasets, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.photo import Photo
 from photochrom.photo.tiff import EXIF_IFD, GPS_IFD, TiffError, TiffReader, without_thumbnail
@@ -238,6 +239,30 @@ def test_the_text_of_a_png_stays_in_png_and_is_said_elsewhere(save, gray, neutra
     assert kept.notes == ()
     lost = write_photo(photo, [neutral(photo)], None, marker=None, format="jpeg")
     assert lost.notes == ("Text is held by PNG alone: Description left out.",)
+
+
+def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, neutral, tmp_path):
+    path = save(gray, "a.jpg", comment=b"Danzig 1923")
+    data = path.read_bytes()
+    second = b"\xff\xff\xfe\x00\x06Mon\xe9"  # behind a fill byte
+    path.write_bytes(data[:2] + second + data[2:])
+    photo = Photo.open(path)
+    kept = write_photo(photo, [neutral(photo)], tmp_path / "b.jpg", marker=MARKER)
+    again = Photo.open(kept.path)
+    assert again.metadata.comments == (b"Mon\xe9", b"Danzig 1923")
+    assert (again.marker, kept.notes) == (MARKER, ())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
+    lost = write_photo(photo, [neutral(photo)], None, marker=None, format="png")
+    assert lost.notes == ("A comment is held by JPEG alone: left out.",)
+
+
+def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):
+    path = save(gray, "a.jpg", comment=b"Danzig 1923")
+    data = path.read_bytes()
+    whole = data.index(b"Danzig 1923") + len(b"Danzig 1923")
+    for cut in range(2, whole + 30):
+        path.write_bytes(data[:cut])
+        assert read_comments(path) == ((b"Danzig 1923",) if cut >= whole else ())
 
 
 def png_text(keyword, text):

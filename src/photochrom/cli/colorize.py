@@ -41,7 +41,8 @@ def colorize(
     sources : list of Path
         Photographs, folders of them, or - for standard input.
     output : Path
-        A file for one photograph, a folder for many; `-` for standard output.
+        A file for one photograph; a folder (a name without suffix) for any number; `-` for
+        standard output.
     recursive : bool
         Look below folders too, and keep their tree in the output folder.
     resume : bool

@@ -191,7 +191,7 @@ def _planned(
     from photochrom.engine import batch
 
     wishes = _wishes(wished)
-    if not many and output is not None and not output.is_dir():
+    if not many and output is not None and output.suffix and not output.is_dir():
         return fitted([batch.Task(sources[0], output, wishes)])
     return named(
         batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)

@@ -108,7 +108,7 @@ def open_cache(
 
 
 def _decode_chunk(chunk: list[Encoded], short_side_px: int) -> list[Decoded]:
-    return [Decoded(decode(p.image, short_side_px), *p[1:]) for p in chunk]
+    return [Decoded(decode(p.image, short_side_px), p.source, p.label, p.key) for p in chunk]
 
 
 def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:

@@ -3,10 +3,10 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -17,6 +17,21 @@ LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 le
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp"})
 
 
+class Credit(NamedTuple):
+    """Who made a picture, and on which terms it may be used: `photochrom data crawl`'s columns."""
+
+    licence: str = ""
+    licence_url: str = ""
+    author: str = ""
+    landing_page: str = ""
+    url: str = ""
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Take it from a row of a data set; '' where the row says nothing."""
+        return cls(*(str(row.get(name) or "") for name in cls._fields))
+
+
 class Encoded(NamedTuple):
     """One picture as it lies in the data set."""
 
@@ -24,6 +39,7 @@ class Encoded(NamedTuple):
     source: str
     label: str
     key: str
+    credit: Credit = Credit()
 
 
 def data_files(data: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from photochrom.data.near import NearIndex
-from photochrom.data.pictures import Encoded
+from photochrom.data.pictures import Credit, Encoded
 from photochrom.data.shards import MOST_CORRUPT, Report, Unit
 from photochrom.data.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
 from photochrom.data.standard import UNREADABLE, Row, Standard, standardise
@@ -361,9 +361,11 @@ def _write_parquet(rows: list[Row], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
-    schema = pa.schema([(name, _arrow_type(pa, name)) for name in Row._fields])
-    table = pa.table({n: pa.array(c, schema.field(n).type) for n, c in columns.items()}, schema)
+    names = [*Row._fields[:-1], *Credit._fields]
+    schema = pa.schema([(name, _arrow_type(pa, name)) for name in names])
+    columns = zip(*((*row[:-1], *row.credit) for row in rows), strict=True)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+    table = pa.table(arrays, schema=schema)
     with path.open("wb") as file:  # Python's own file tells a full disk by its error number
         pq.write_table(
             table, file, row_group_size=ROW_GROUP, use_dictionary=False, write_page_checksum=True

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from photochrom.data.pictures import Encoded, data_files
+from photochrom.data.pictures import Credit, Encoded, data_files
 from photochrom.errors import DataError, MissingExtraError
 
 UNREADABLE_ROW = "unreadable"
@@ -287,7 +287,8 @@ def _rows(address: str, group: int, first: int, source: str) -> Iterator[Encoded
     with open_parquet(address) as parquet:
         schema = parquet.schema_arrow
         image = image_column(schema, address)
-        wanted = [image, *(n for n in ("source", "label", "key") if n in schema.names)]
+        known = ("source", "label", "key", *Credit._fields)
+        wanted = [image, *(name for name in known if name in schema.names)]
         names = _label_names(schema)
         name = address.rpartition("/")[2]
         default = source or Path(address).parent.name
@@ -309,7 +310,8 @@ def _encoded(
     if isinstance(label, int) and 0 <= label < len(names):
         label = names[label]
     text = "" if label is None else str(label)
-    return Encoded(image, row.get("source") or source, text, one_word(row.get("key") or key))
+    key = one_word(row.get("key") or key)
+    return Encoded(image, row.get("source") or source, text, key, Credit.of(row))
 
 
 def _label_names(schema: Any) -> list[str]:

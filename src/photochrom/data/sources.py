@@ -10,7 +10,7 @@ from typing import Any
 
 from photochrom.data.annotations import annotated_label, read_annotations
 from photochrom.data.cifar import CIFAR, NAMES, cifar_batches, cifar_units, is_cifar_folder
-from photochrom.data.pictures import Encoded, data_files, fingerprint
+from photochrom.data.pictures import Credit, Encoded, data_files, fingerprint
 from photochrom.data.shards import (
     IMAGE_COLUMNS,
     Report,
@@ -278,7 +278,8 @@ def _read_hub(
         if label_column in classes and isinstance(label, int) and label >= 0:
             label = classes[label_column].int2str(label)
         key = one_word(row.get("key") or f"{source}:{number}")
-        yield Encoded(image, row.get("source") or source, "" if label is None else str(label), key)
+        text = "" if label is None else str(label)
+        yield Encoded(image, row.get("source") or source, text, key, Credit.of(row))
 
 
 def _unbroken(stream: Any, name: str) -> Iterator[dict[str, Any]]:

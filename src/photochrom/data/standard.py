@@ -12,7 +12,7 @@ from photochrom.color.difference import chroma, hue
 from photochrom.color.lab import linear_to_lab
 from photochrom.data.gray_rules import GRAY_RULES, channel_spread
 from photochrom.data.near import dhash
-from photochrom.data.pictures import LINEAR, Encoded, decode
+from photochrom.data.pictures import LINEAR, Credit, Encoded, decode
 from photochrom.data.reduce import reduce_rgb
 from photochrom.errors import InvalidValueError
 
@@ -116,6 +116,8 @@ class Row(NamedTuple):
         Of the pixels before they were encoded.
     components : int
         Principal components kept; 0 without PCA.
+    credit : Credit
+        Five columns of their own.
     """
 
     image: bytes
@@ -130,6 +132,7 @@ class Row(NamedTuple):
     dhash: int
     sha256: str
     components: int
+    credit: Credit
 
 
 def standardise(picture: Encoded, standard: Standard) -> Row | str:
@@ -174,6 +177,7 @@ def standardise(picture: Encoded, standard: Standard) -> Row | str:
         hash,
         digest,
         components,
+        picture.credit,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyvips
 
+from photochrom.photo.comment import read_comments
 from photochrom.photo.iptc import iim_to_xmp, to_app13, to_iim
 from photochrom.photo.read import Header
 from photochrom.photo.source import ArraySource, FileSource
@@ -46,6 +47,8 @@ class Metadata:
         libvips' xres and yres (pixels per mm), and resolution-unit where it is known.
     text : dict of str to str
         A PNG's text chunks, by libvips' names for them.
+    comments : tuple of bytes
+        A JPEG's.
     """
 
     exif: bytes | None = field(default=None, repr=False)
@@ -54,6 +57,7 @@ class Metadata:
     profile: bytes | None = field(default=None, repr=False)
     resolution: dict[str, Any] = field(default_factory=dict)
     text: dict[str, str] = field(default_factory=dict)
+    comments: tuple[bytes, ...] = ()
 
 
 def read_metadata(
@@ -71,7 +75,10 @@ def read_metadata(
             values |= {"exif": None, "iptc": None}
     resolution = _read_resolution(header.fields, source.kind)
     text = {key: value for key, value in header.fields.items() if key.startswith(PNG_TEXT)}
-    return Metadata(**values, resolution=resolution, text=text), notes
+    comments: tuple[bytes, ...] = ()
+    if isinstance(source, FileSource) and source.kind == "jpeg":
+        comments = read_comments(source.path)
+    return Metadata(**values, resolution=resolution, text=text, comments=comments), notes
 
 
 def page_metadata(header: Header) -> Metadata:
@@ -156,6 +163,8 @@ def prepare(
     elif metadata.text:
         for name, value in metadata.text.items():
             clean.set_type(pyvips.GValue.gstr_type, name, value)
+    if metadata.comments and target_format != "jpeg":
+        notes.append("A comment is held by JPEG alone: left out.")
     if target_format == "jpeg" and iptc is not None:
         clean.set_type(BLOB, BLOBS["iptc"], iptc)
     clean.set_type(pyvips.GValue.gint_type, "orientation", orientation)

@@ -12,6 +12,7 @@ import pyvips
 
 from photochrom.errors import InvalidValueError, PhotoError, ShapeError, UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target
+from photochrom.photo.comment import write_comments
 from photochrom.photo.formats import (
     FORMATS,
     check_quality,
@@ -193,6 +194,8 @@ def _write_pages(
 
     given = (target_format, quality, marker, notes)
     exif, iptc = _write_page(photo, 0, next(colour_pages), part, name, *given)
+    if target_format == "jpeg" and photo.metadata.comments:
+        write_comments(part, photo.metadata.comments)
     try:
         for page in range(1, count):
             with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
