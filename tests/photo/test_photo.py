@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,12 +24,10 @@ def test_a_jpeg_tells_what_it_is(jpeg_with_everything):
     assert photo.notes == ()
 
 
-@pytest.mark.parametrize("make", [bytes, io.BytesIO, str, lambda data: data], ids=str)
+@pytest.mark.parametrize("make", [bytes, io.BytesIO, str, Path], ids=lambda made: made.__name__)
 def test_paths_bytes_and_files_give_the_same_picture(save, gray, make):
     path = save(gray, "a.png")
-    source = path if make not in (bytes, io.BytesIO, str) else make(path.read_bytes())
-    if make is str:
-        source = str(path)
+    source = make(path if make in (str, Path) else path.read_bytes())
     np.testing.assert_array_equal(Photo.open(source).tone().codes.numpy(), gray)
 
 

@@ -54,18 +54,23 @@ class Annealed(nn.Module):
         -------
         Colours
         """
-        rare = -torch.log(self.prior)[:, None, None]
-        shares = torch.softmax((logits + rebalance * rare) / temperature, dim=1)
-        ab = torch.einsum("nqhw,qc->nchw", shares, self.centres)
+        rare = -torch.log(self.prior)
+        last = _bins_last(logits)
+        shares = torch.softmax((last + rebalance * rare) / temperature, dim=-1)
+        ab = (shares @ self.centres).permute(0, 3, 1, 2)
         return Colours(ab, self.confidence(logits), logits)
 
     def confidence(self, logits: Tensor) -> Tensor:
         """Give the share of the distribution within about 15 ab units of its mean."""
-        shares = torch.softmax(logits, dim=1)
-        mean = torch.einsum("nqhw,qc->nchw", shares, self.centres)
-        squared = torch.einsum("nqhw,q->nhw", shares, (self.centres**2).sum(1))
-        spread = (squared - (mean**2).sum(1)).clamp(min=0.0)
+        squares = (self.centres**2).sum(1, keepdim=True)
+        moments = torch.softmax(_bins_last(logits), dim=-1) @ torch.cat((self.centres, squares), 1)
+        spread = (moments[..., 2] - (moments[..., :2] ** 2).sum(-1)).clamp(min=0.0)
         return torch.exp(-spread / (2 * 15.0**2))[:, None]
+
+
+def _bins_last(logits: Tensor) -> Tensor:
+    """(N, Q, h, w) -> (N, h, w, Q): ONNX Runtime would transpose for every sum over the bins."""
+    return logits.permute(0, 2, 3, 1)
 
 
 class Classifier(Annealed):
