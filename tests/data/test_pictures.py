@@ -76,7 +76,7 @@ def test_no_damage_raises(kind):
         encoded(np.random.default_rng(3).integers(0, 256, (24, 24, 3), np.uint8), kind)
     )
     random = np.random.default_rng(4)
-    for _ in range(80):
+    for _ in range(300):
         damaged = bytearray(whole)
         for place in random.integers(len(whole), size=3):
             damaged[place] = random.integers(256)

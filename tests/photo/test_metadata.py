@@ -265,6 +265,14 @@ def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):
         assert read_comments(path) == ((b"Danzig 1923",) if cut >= whole else ())
 
 
+def test_a_jpeg_of_nothing_but_segments_holds_nobody_up(tmp_path):
+    path = tmp_path / "long.jpg"
+    path.write_bytes(b"\xff\xd8" + b"\xff\xfe\x00\x03a" * 5_000)
+    assert len(read_comments(path)) == 1_000
+    path.write_bytes(b"\xff\xd8" + b"\xff" * 50_000)
+    assert read_comments(path) == ()
+
+
 def png_text(keyword, text):
     info = PngInfo()
     info.add_itxt(keyword, text)

@@ -191,11 +191,15 @@ def _planned(
     from photochrom.engine import batch
 
     wishes = _wishes(wished)
-    if not many and output is not None and output.suffix and not output.is_dir():
+    if not many and output is not None and _names_a_file(output):
         return fitted([batch.Task(sources[0], output, wishes)])
     return named(
         batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
     )
+
+
+def _names_a_file(output: Path) -> bool:
+    return not output.is_dir() and (output.suffix != "" or output.exists())
 
 
 def _watched(

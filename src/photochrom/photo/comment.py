@@ -4,6 +4,7 @@ Source: ITU-T T.81, annex B.
 """
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +13,8 @@ START = b"\xff\xd8"
 COMMENT = 0xFE
 APPLICATION = range(0xE0, 0xF0)  # these stand first: JFIF and EXIF want to follow the start
 SCAN = 0xDA
+MOST_STEPS = 1000  # segments and fill bytes: a file of nothing else must not hold anybody up
+IN_MEMORY = 16_000_000  # bytes of a JPEG that are moved without a file of their own
 
 
 def read_comments(path: Path) -> tuple[bytes, ...]:
@@ -24,7 +27,8 @@ def read_comments(path: Path) -> tuple[bytes, ...]:
     Returns
     -------
     tuple of bytes
-        As they are: no encoding is agreed on. Of a file that breaks off, those found until there.
+        As they are: no encoding is agreed on. Of a file that breaks off, those found until there;
+        of one with more than 1,000 segments, those among the first.
     """
     with path.open("rb") as file:
         return tuple(
@@ -43,18 +47,15 @@ def write_comments(path: Path, comments: tuple[bytes, ...]) -> None:
     comments : tuple of bytes
         Each at most 65,533.
     """
-    longer = path.with_name(f"{path.name}.longer")
-    try:
-        with path.open("rb") as file, longer.open("wb") as target:
-            at = _behind_applications(file)
-            file.seek(0)
-            target.write(file.read(at))
-            for comment in comments:
-                target.write(bytes((0xFF, COMMENT)) + (len(comment) + 2).to_bytes(2) + comment)
-            shutil.copyfileobj(file, target)
-        longer.replace(path)
-    finally:
-        longer.unlink(missing_ok=True)
+    with path.open("r+b") as file, tempfile.SpooledTemporaryFile(IN_MEMORY) as rest:
+        at = _behind_applications(file)
+        file.seek(at)
+        shutil.copyfileobj(file, rest)
+        file.seek(at)
+        for comment in comments:
+            file.write(bytes((0xFF, COMMENT)) + (len(comment) + 2).to_bytes(2) + comment)
+        rest.seek(0)
+        shutil.copyfileobj(rest, file)
 
 
 def _behind_applications(file: BinaryIO) -> int:
@@ -68,14 +69,17 @@ def _behind_applications(file: BinaryIO) -> int:
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Walk a JPEG's segments up to its pixels: marker and bytes; the file stands at the first."""
-    file.seek(len(START))
-    while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] != SCAN:
+    at = len(START)
+    for _ in range(MOST_STEPS):
+        file.seek(at)
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF or head[1] == SCAN:
+            return
         if head[1] == 0xFF:  # a fill byte
-            file.seek(-3, 1)
+            at += 1
             continue
         size = int.from_bytes(head[2:]) - 2
         if size < 0:
             return
-        behind = file.tell() + size
+        at += 4 + size
         yield head[1], size
-        file.seek(behind)

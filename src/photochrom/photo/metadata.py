@@ -57,7 +57,7 @@ class Metadata:
     profile: bytes | None = field(default=None, repr=False)
     resolution: dict[str, Any] = field(default_factory=dict)
     text: dict[str, str] = field(default_factory=dict)
-    comments: tuple[bytes, ...] = ()
+    comments: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def read_metadata(
