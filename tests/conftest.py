@@ -78,7 +78,11 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
     recipe = Recipe("small", "photochrom", (Phase(1),), config=shape)
     described = {
         "licence": "none",
-        "vividness_path": [[0.0, 1.0, 0.0, 1.0], [0.5, 0.5, 0.25, 1.1], [1.0, 0.3, 0.5, 1.2]],
+        "vividness_path": [
+            [0.0, 1.0, 0.0, 1.0, 0.0, 0.0],
+            [0.5, 0.5, 0.25, 1.1, 0.2, 0.1],
+            [1.0, 0.3, 0.5, 1.2, 0.3, 0.2],
+        ],
     }
     path = tmp_path_factory.mktemp("exported") / "small.onnx"
     return ExportedNetwork(network, path, export_network(network, recipe, path, described))

@@ -53,7 +53,7 @@ def test_the_path_of_vividness_goes_from_calm_to_bold(method):
     path = method.info.vividness_path
     assert (path[0][0], path[-1][0]) == (0, 1)
     assert all(after[0] > before[0] for before, after in pairwise(path))
-    assert all(temperature > 0 and saturation > 0 for _, temperature, _, saturation in path)
+    assert all(temperature > 0 and saturation > 0 for _, temperature, _, saturation, *_ in path)
     assert 0 <= method.info.vividness <= 1
 
 

@@ -10,6 +10,7 @@ from photochrom.methods.method import (
     MethodInfo,
     Prediction,
     Request,
+    Setting,
     check_request,
     checked,
 )
@@ -23,7 +24,7 @@ FULL = MethodInfo(
     accepts=("hints", "vividness"),
     requires=("hints",),
     centres=((0.0, 10.0), (-20.0, 0.5)),
-    vividness_path=((0.0, 1.0, 0.0, 1.0), (1.0, 0.5, 0.5, 1.25)),
+    vividness_path=((0.0, 1.0, 0.0, 1.0, 0.0, 0.0), (1.0, 0.5, 0.5, 1.25, 0.25, 0.5)),
     vividness=0.25,
 )
 GRAY = np.full((4, 6), 50, np.float32)
@@ -36,6 +37,23 @@ def test_a_description_survives_the_way_through_json():
 def test_a_description_needs_only_name_paper_and_licence():
     least = MethodInfo.from_table({"name": "a", "paper": "b", "licence": "c"})
     assert least == MethodInfo("a", "b", "c")
+
+
+def test_a_vividness_lies_between_the_points_of_the_path():
+    assert FULL.look(None) == FULL.look(0.25)
+    np.testing.assert_allclose(FULL.look(0.4), (0.8, 0.2, 1.1, 0.1, 0.2))
+
+
+def test_columns_that_a_path_lacks_are_0():
+    path = ((0.0, 1.0, 0.0, 1.0), (1.0, 0.5, 0.5, 1.25))
+    assert MethodInfo("a", "b", "c", vividness_path=path).look(1.0) == (0.5, 0.5, 1.25, 0.0, 0.0)
+
+
+def test_an_expansion_calms_what_is_nearly_gray_and_raises_what_is_coloured():
+    chroma = np.array([0.0, 0.1, 2.5, 10.0, 40.0])
+    look = Setting(0.5, 0.0, 1.5, expansion=0.5)
+    np.testing.assert_allclose(look.raised_by(chroma), [0.15, 0.15, 0.75, 1.5, 3.0])
+    np.testing.assert_allclose(Setting(0.5, 0.0, 1.5).raised_by(chroma), 1.5)
 
 
 @pytest.mark.parametrize("table", [{}, {"name": "a", "paper": "b"}, {**FULL.to_table(), "url": ""}])

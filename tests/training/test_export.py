@@ -88,11 +88,14 @@ def in_torch(network, request, info):
             share = (vividness - before[0]) / (after[0] - before[0])
             look = [a + share * (b - a) for a, b in zip(before[1:], after[1:], strict=True)]
     lightness = torch.from_numpy(request.lightness)[None, None]
-    temperature, rebalance = torch.tensor(look[:1]), torch.tensor(look[1:2])
-    result = network(lightness, ab, mask, histogram, known, temperature, rebalance)
+    if request.histogram is not None:
+        look[3:] = 0, 0  # the wish says what the picture has more of than others
+    temperature, rebalance, contrast = (torch.tensor([look[i]]) for i in (0, 1, 3))
+    result = network(lightness, ab, mask, histogram, known, temperature, rebalance, contrast)
+    chroma = torch.linalg.vector_norm(result.ab, dim=1, keepdim=True).clamp(min=0.1)
     # (1, C, h, w) -> (h, w, C)
     return {
-        "ab": (result.ab * look[2])[0].permute(1, 2, 0).numpy(),
+        "ab": (result.ab * look[2] * (chroma / 10) ** look[4])[0].permute(1, 2, 0).numpy(),
         "confidence": result.confidence[0, 0].numpy(),
         "logits": result.logits[0].numpy(),
     }
@@ -160,7 +163,7 @@ def test_the_batch_of_the_graph_is_free(exported_network):
         "histogram": np.zeros((3, 21)),
         "global_mask": np.zeros((3, 2)),
     }
-    look = {n: np.full(1, 0.5, np.float32) for n in ("temperature", "rebalance")}
+    look = {n: np.full(1, 0.5, np.float32) for n in ("temperature", "rebalance", "contrast")}
     feed = {k: v.astype(np.float32) for k, v in feed.items()}
     (together,) = session.run(["ab"], {**feed, **look})
     (alone,) = session.run(["ab"], {**{k: v[1:2] for k, v in feed.items()}, **look})

@@ -11,7 +11,14 @@ from photochrom.engine.guided import fit_field
 from photochrom.engine.obey import obey_hints
 from photochrom.engine.resize import resize
 from photochrom.engine.working import WorkingSize
-from photochrom.methods.method import Hints, Method, Prediction, Request, checked
+from photochrom.methods.method import (
+    MIDDLE_CHROMA,
+    Hints,
+    Method,
+    Prediction,
+    Request,
+    checked,
+)
 from photochrom.photo.field import ColourField
 from photochrom.photo.touch import Touch
 
@@ -92,8 +99,13 @@ def predict_colours(
 
 
 def _raised(method: Method, request: Request) -> tuple[float, ...]:
-    """Give the saturation of a method's look, where it has one."""
-    return (method.info.look(request.vividness)[2],) if "vividness" in method.info.accepts else ()
+    """Give by how much a method's look raises colours like the hinted ones, where it does."""
+    hints = request.hints
+    if hints is None or not hints.mask.any() or "vividness" not in method.info.accepts:
+        return ()
+    told = np.linalg.norm(hints.ab[hints.mask > 0], axis=-1)
+    raised = method.info.look(request.vividness).raised_by(np.maximum(told, MIDDLE_CHROMA))
+    return (float(raised.mean()),)
 
 
 def _joined(decided: Hints | None, proposed: Hints | None) -> Hints | None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,6 +17,38 @@ CAPABILITIES = {
     "chroma": "a chroma: how colourful the photograph should be",
     "vividness": "a vividness: from 0, calm, to 1, bold",
 }
+
+
+MIDDLE_CHROMA = 10.0  # ab units, which an expansion leaves as they are
+LEAST_CHROMA = 0.1  # as which less counts, so that black has a power too
+
+
+class Setting(NamedTuple):
+    """What a vividness stands for.
+
+    Attributes
+    ----------
+    temperature, rebalance : float
+        Of the annealed mean; see `photochrom.networks.annealed`.
+    saturation : float
+        Factor on chroma.
+    contrast : float
+        Of the annealed mean: preference for what sets a place apart from its picture.
+    expansion : float
+        Power of chroma that joins the saturation, so that what is nearly gray stays so and what
+        is coloured carries the boldness; 0 treats all alike.
+    """
+
+    temperature: float
+    rebalance: float
+    saturation: float
+    contrast: float = 0.0
+    expansion: float = 0.0
+
+    def raised_by(self, chroma: np.ndarray) -> np.ndarray:
+        """Give the factor on ab of such chroma, in ab units; any shape."""
+        relative = np.maximum(chroma, LEAST_CHROMA) / MIDDLE_CHROMA
+        return np.asarray(self.saturation * relative**self.expansion, np.float32)
 
 
 @dataclass(frozen=True)
@@ -38,8 +70,9 @@ class MethodInfo:
         Of the network's file; '' for a method without one.
     centres : tuple of (a, b)
         Bin centres of its distribution, ab units; empty if it has none.
-    vividness_path : tuple of (vividness, temperature, rebalance, saturation)
-        What a vividness in [0, 1] stands for, by linear interpolation between these points.
+    vividness_path : tuple of (vividness, temperature, rebalance, saturation, contrast, expansion)
+        What a vividness in [0, 1] stands for, by linear interpolation between these points; see
+        `Setting`. Columns that are not there are 0.
     vividness : float
         The default.
     mirrored : bool
@@ -58,19 +91,18 @@ class MethodInfo:
     requires: tuple[str, ...] = ()
     weights_sha256: str = ""
     centres: tuple[tuple[float, float], ...] = field(default=(), repr=False)
-    vividness_path: tuple[tuple[float, float, float, float], ...] = (
+    vividness_path: tuple[tuple[float, ...], ...] = (
         (0.0, 1.0, 0.0, 1.0),
         (1.0, 0.2, 0.5, 1.0),
     )
     vividness: float = 0.5
     mirrored: bool = False
 
-    def look(self, vividness: float | None) -> tuple[float, float, float]:
-        """Give temperature, rebalance and saturation of a vividness; of the default for None."""
+    def look(self, vividness: float | None) -> Setting:
+        """Give what a vividness stands for; the default for None."""
         wanted = self.vividness if vividness is None else vividness
-        path = np.array(self.vividness_path)
-        values = [float(np.interp(wanted, path[:, 0], path[:, i])) for i in (1, 2, 3)]
-        return values[0], values[1], values[2]
+        at, *columns = np.array(self.vividness_path).T
+        return Setting(*(float(np.interp(wanted, at, column)) for column in columns))
 
     def to_table(self) -> dict[str, Any]:
         """Give the fields as plain values, as JSON can hold them."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
-from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request
+from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request, Setting
 
 # Answers without hints that are kept: whoever moves a hint needs the same one again and again.
 KEPT_ANSWERS = 4
@@ -94,10 +94,10 @@ class NetworkMethod:
         wanted = [n for n in self._outputs if n != "logits" or request.distribution]
         # Who moves a hint waits for it: the mirror image is seen only where there is none.
         values = self._run(wanted, feed) if request.hints else self._recall(wanted, feed)
-        ab, saturation = values["ab"], self.info.look(request.vividness)[2]
+        ab = np.moveaxis(values["ab"], 1, -1)  # (1, 2, h, w) of the graph -> (1, h, w, 2)
+        chroma = np.linalg.norm(ab, axis=-1, keepdims=True)
         return Prediction(
-            # (1, 2, h, w) of the graph -> (1, h, w, 2)
-            ab=np.moveaxis(ab, 1, -1) * np.float32(saturation),
+            ab=ab * self._look(request).raised_by(chroma),
             confidence=values["confidence"][0, 0] if "confidence" in values else None,
             distribution=values["logits"][0] if "logits" in values else None,
         )
@@ -129,6 +129,11 @@ class NetworkMethod:
             raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
         return {k: _averaged(v) for k, v in values.items()} if mirrored else values
 
+    def _look(self, request: Request) -> Setting:
+        look = self.info.look(request.vividness)
+        # A wished histogram says itself what the picture has more of than others.
+        return look if request.histogram is None else look._replace(contrast=0.0, expansion=0.0)
+
     def _feed(self, request: Request) -> dict[str, np.ndarray]:
         height, width = request.lightness.shape
         bins = len(self.info.centres)
@@ -148,7 +153,7 @@ class NetworkMethod:
             wishes[0, :-1], known[0, 0] = request.histogram, 1
         if request.chroma is not None:
             wishes[0, -1], known[0, 1] = request.chroma, 1
-        temperature, rebalance, _ = self.info.look(request.vividness)
+        look = self._look(request)
         # Another picture lends its style by its lightness alone; without one, its own.
         style = request.lightness if request.reference is None else request.reference[..., 0]
         return {
@@ -158,14 +163,15 @@ class NetworkMethod:
             "hint_mask": mask,
             "histogram": wishes,
             "global_mask": known,
-            "temperature": np.array([temperature], np.float32),
-            "rebalance": np.array([rebalance], np.float32),
+            "temperature": np.array([look.temperature], np.float32),
+            "rebalance": np.array([look.rebalance], np.float32),
+            "contrast": np.array([look.contrast], np.float32),
         }
 
 
 def _with_mirror_image(value: np.ndarray) -> np.ndarray:
     """Put a plane's mirror image, or a wish once more, behind it in the batch."""
-    if value.ndim == 1:  # temperature and rebalance are the batch's
+    if value.ndim == 1:  # the look is the batch's
         return value
     return np.concatenate((value, value[..., ::-1] if value.ndim == 4 else value))
 

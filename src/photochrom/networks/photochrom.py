@@ -215,10 +215,11 @@ class Photochrom(Annealed):
         global_mask: Tensor,
         temperature: Tensor,
         rebalance: Tensor,
+        contrast: Tensor | None = None,
     ) -> Colours:
         """Give colours; see `distribution` for the first five inputs, `colours` for the others."""
         logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
-        return self.colours(logits, temperature, rebalance)
+        return self.colours(logits, temperature, rebalance, contrast)
 
 
 def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ def _shapes(names: list[str], stride: int) -> tuple[Any, ...]:
     plane = {0: batch, 2: stride * high, 3: stride * wide}
     style = {0: batch, 2: torch.export.Dim("style_high"), 3: torch.export.Dim("style_wide")}
     free = {"style": style, "histogram": {0: batch}, "global_mask": {0: batch}}
-    fixed = {"temperature": None, "rebalance": None}
+    fixed = {"temperature": None, "rebalance": None, "contrast": None}
     return tuple({**free, **fixed}.get(name, plane) for name in names)
 
 

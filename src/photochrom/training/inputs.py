@@ -37,5 +37,6 @@ def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
         "global_mask": torch.zeros(pictures, 2),
         "temperature": torch.ones(1),
         "rebalance": torch.zeros(1),
+        "contrast": torch.zeros(1),
     }
     return tuple(neutral[name].to(lightness.device) for name in input_names(network))
