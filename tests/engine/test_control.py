@@ -23,6 +23,7 @@ from photochrom.errors import InvalidValueError
 from photochrom.methods.hint import Hint
 
 BLUE = (40, 70, 160)
+RED = (160, 48, 32)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +70,10 @@ def test_the_colour_flows_to_what_belongs_to_the_spot_and_not_to_the_rest(colori
     """Two flat fields with an edge between them, and a hint in one that is not its own colour."""
     picture = np.full((300, 400), 90, np.uint8)
     picture[:, 200:] = 180
-    hint = Hint.point(60, 150, BLUE, 12)
-    before, after = (colorizer.colorize(picture, hints=h) for h in ([], [hint]))
+    before = colorizer.colorize(picture)
+    own = rgb_to_lab(before[150, 60] / 255)
+    other = max((BLUE, RED), key=lambda c: ciede2000(rgb_to_lab(np.array(c) / 255), own))
+    after = colorizer.colorize(picture, hints=[Hint.point(60, 150, other, 12)])
     change = ciede2000(rgb_to_lab(before / 255), rgb_to_lab(after / 255))
     assert change[140:160, 80:120].mean() > 10
     assert change[:, 230:].mean() < 2
