@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "9e37d58b96d6fcaaefd08bb038e92fba71edf9e6737777923194a58a342f5314"
+PHOTOCHROM_SHA256 = "c7cf6f3625df41c6e89ac2f2accf2e91bafa3dccb0e7ec1ed7bdf24aa46b3e53"
 
 
 def _photochrom(device: str, threads: int) -> Method:
