@@ -15,7 +15,7 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.ask import distribution
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.likely import shares_of, suggest
-from photochrom.engine.resize import resize
+from photochrom.photo.resize import resize
 from photochrom.engine.working import working_size
 from photochrom.evaluation.pictures import read_samples
 from photochrom.methods.method import Request

@@ -73,15 +73,14 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
             torch.nn.init.normal_(parameter, std=0.1)
     with torch.no_grad():  # a distribution as wide as a trained network's
         network.head.weight.mul_(1.0 / network(*example_inputs(network)).logits.std())
-    network.centres.copy_(torch.from_numpy(zhang_bins()[::16][:20]))
-    network.prior.copy_(torch.softmax(torch.randn(20), 0))
+    network.fill_bins(torch.from_numpy(zhang_bins()[::16][:20]), torch.softmax(torch.randn(20), 0))
     recipe = Recipe("small", "photochrom", (Phase(1),), config=shape)
     described = {
         "licence": "none",
         "vividness_path": [
-            [0.0, 1.0, 0.0, 1.0, 0.0, 0.0],
-            [0.5, 0.5, 0.25, 1.1, 0.2, 0.1],
-            [1.0, 0.3, 0.5, 1.2, 0.3, 0.2],
+            [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0],
+            [0.5, 1.0, 0.1, 1.1, 0.2, 0.1, 0.05],
+            [1.0, 0.8, 0.2, 1.2, 0.3, 0.2, 0.1],
         ],
     }
     path = tmp_path_factory.mktemp("exported") / "small.onnx"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from photochrom.engine.guided import BOUND_RADIUS, RADIUS, apply_field, box_mean, fit_field
-from photochrom.engine.resize import resize
+from photochrom.photo.resize import resize
 
 RED, BLUE = np.array([60.0, 40.0]), np.array([-10.0, -50.0])
 

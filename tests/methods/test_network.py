@@ -9,6 +9,7 @@ from photochrom.errors import InvalidValueError, ShapeError, WeightsError
 from photochrom.methods.catalogue import load_method
 from photochrom.methods.method import METADATA_KEY, Hints, Request
 from photochrom.methods.network import NetworkMethod
+from photochrom.photo.resize import resize
 
 PLAIN = Request(np.linspace(0, 100, 64 * 96, dtype=np.float32).reshape(64, 96))
 
@@ -40,11 +41,15 @@ def test_a_prediction_has_its_shapes_types_and_ranges(method):
 
 
 @pytest.fixture(scope="module")
-def mirrored(exported_network, tmp_path_factory):
-    """Describe the same network as one that colours the mirror image as well."""
-    table = json.dumps(replace(exported_network.info, mirrored=True).to_table())
-    target = tmp_path_factory.mktemp("mirrored") / "mirrored.onnx"
-    return NetworkMethod(described_as(exported_network.path, target, table), threads=1)
+def looking_around(exported_network, tmp_path_factory):
+    """Describe the same network as one that looks at other views as well, and give a maker."""
+
+    def made(*views):
+        table = json.dumps(replace(exported_network.info, views=views).to_table())
+        target = tmp_path_factory.mktemp("views") / "views.onnx"
+        return NetworkMethod(described_as(exported_network.path, target, table), threads=1)
+
+    return made
 
 
 def wished():
@@ -85,28 +90,50 @@ def test_the_same_question_without_hints_is_answered_once(method, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "request_", [PLAIN, replace(wished(), hints=None)], ids=["plain", "wished"]
+    "request_",
+    [replace(PLAIN, distribution=True), wished(), replace(wished(), hints=None)],
+    ids=["plain", "hinted", "wished"],
 )
-def test_a_mirrored_method_does_not_mind_the_side(method, mirrored, request_):
-    assert mirrored.info.mirrored
-    assert not method.info.mirrored
+def test_who_looks_at_the_mirror_image_too_does_not_mind_the_side(method, looking_around, request_):
+    mirrored = looking_around((1.0, True), (1.0, False))
     here, there = mirrored.predict(request_), mirrored.predict(turned(request_))
     one, other = method.predict(request_), method.predict(turned(request_))
     assert np.abs(one.ab - other.ab[:, :, ::-1]).max() > 0.5
-    np.testing.assert_allclose(here.ab, there.ab[:, :, ::-1], atol=1e-3)
-    calm = replace(request_, vividness=0.0)  # where chroma is raised by a factor alone
-    mean = (method.predict(calm).ab + method.predict(turned(calm)).ab[:, :, ::-1]) / 2
-    np.testing.assert_allclose(mirrored.predict(calm).ab, mean, atol=1e-2)
-    both = (one.confidence + other.confidence[:, ::-1]) / 2
-    np.testing.assert_allclose(here.confidence, both, atol=1e-3)
-    assert here.ab.shape == one.ab.shape
-    if request_.distribution:
+    if request_.hints is None:  # its own view is the third
+        logits = (2 * one.distribution + other.distribution[..., ::-1]) / 3
+    else:
         logits = (one.distribution + other.distribution[..., ::-1]) / 2
-        np.testing.assert_allclose(here.distribution, logits, atol=1e-2)
+        np.testing.assert_allclose(here.ab, there.ab[:, :, ::-1], atol=1e-2)
+        np.testing.assert_allclose(here.distribution, there.distribution[..., ::-1], atol=1e-3)
+    np.testing.assert_allclose(here.distribution, logits, atol=1e-3)
+    assert here.ab.shape == one.ab.shape
 
 
-def test_where_there_are_hints_the_mirror_image_is_not_waited_for(method, mirrored):
-    np.testing.assert_array_equal(mirrored.predict(wished()).ab, method.predict(wished()).ab)
+def test_a_smaller_view_has_half_a_say(method, looking_around):
+    request_ = replace(PLAIN, distribution=True)
+    smaller = resize(PLAIN.lightness[..., None], 32, 64)[..., 0]
+    other = method.predict(replace(request_, lightness=smaller)).distribution
+    other = np.moveaxis(resize(np.moveaxis(other, 0, -1), 16, 24), -1, 0)
+    own = method.predict(request_).distribution
+    found = looking_around((0.6, False)).predict(request_)
+    np.testing.assert_allclose(found.distribution, (own + other) / 2, atol=1e-3)
+    assert np.abs(own - other).max() > 0.5
+
+
+def test_where_there_are_hints_the_picture_itself_is_not_waited_for(method, looking_around):
+    mask = np.zeros((64, 96), np.float32)
+    mask[21:27, 61:79] = 1
+    hints = Hints(np.full((64, 96, 2), (50, -20), np.float32), mask)
+    asked = replace(PLAIN, hints=hints, distribution=True)
+    found = looking_around((0.6, False)).predict(asked).distribution
+    small, share = (resize(plane[..., None], 32, 64)[..., 0] for plane in (PLAIN.lightness, mask))
+    assert 0 < share[share > 0].min() < 1  # hints that fill a part of a pixel keep their colour
+    asked = replace(asked, lightness=small, hints=None)
+    without = method.predict(asked).distribution
+    smaller = Hints(np.full((32, 64, 2), (50, -20), np.float32), share)
+    expected = method.predict(replace(asked, hints=smaller)).distribution
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.abs(found - without).max() > 0.05
 
 
 def test_the_same_request_gives_the_same_colours(method):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photochrom.color.bins import annealed_mean, zhang_bins
+from photochrom.color.bins import zhang_bins
 from photochrom.errors import UnknownMethodError
 from photochrom.networks import network
 from photochrom.networks.photochrom import (
@@ -33,9 +33,8 @@ ONE, ZERO = torch.ones(1), torch.zeros(1)
 def fresh():
     torch.manual_seed(0)
     made = Photochrom(SMALL).eval()
-    made.centres.copy_(torch.from_numpy(zhang_bins()[::16][:BINS]))
     prior = torch.rand(BINS) + 0.05
-    made.prior.copy_(prior / prior.sum())
+    made.fill_bins(torch.from_numpy(zhang_bins()[::16][:BINS]), prior / prior.sum())
     return made
 
 
@@ -71,8 +70,11 @@ def plain(height=32, width=32, pictures=2):
 
 
 @torch.no_grad()
-def colours(made, given, temperature=1.0, rebalance=0.0):
-    return made(*given, torch.tensor([temperature]), torch.tensor([rebalance]))
+def colours(made, given, *look):
+    """Colour what has no other views, by a look of temperature, rebalance, contrast, reward."""
+    alone = torch.zeros(len(given[0]), BINS, 1, 1), torch.zeros(1)
+    look = (*look, *(1.0, 0.0, 0.0, 0.0)[len(look) :])
+    return made(*given, *alone, *(torch.tensor([value]) for value in look))
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in RECIPES.glob("photochrom*.toml")))
@@ -102,7 +104,7 @@ def test_at_the_start_hints_and_wishes_change_nothing(fresh):
 def test_what_the_network_has_learnt_of_hints_and_wishes_changes_colours(stirred, given_alone):
     given, without = list(plain()), plain()
     given[given_alone : given_alone + 2] = inputs()[given_alone : given_alone + 2]
-    difference = (colours(stirred, given).ab - colours(stirred, without).ab).abs()
+    difference = (colours(stirred, given, 0.05).ab - colours(stirred, without, 0.05).ab).abs()
     assert difference.max() > 0.1
 
 
@@ -124,19 +126,21 @@ def test_a_picture_is_coloured_the_same_alone_and_in_a_batch(stirred):
     torch.testing.assert_close(alone, together[1:], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("temperature", [0.38, 1.0])
-def test_colours_are_the_annealed_mean_of_the_distribution(stirred, temperature):
-    ab, _, logits = colours(stirred, inputs(), temperature)
-    expected = annealed_mean(logits.permute(0, 2, 3, 1), stirred.centres, temperature)
-    torch.testing.assert_close(ab.permute(0, 2, 3, 1), expected, atol=1e-3, rtol=0)
+@pytest.mark.parametrize("look", [(1.0, 0.0, 0.0, 0.0), (0.5, 0.2, 0.3, 0.1)])
+def test_colours_are_decided_by_the_distribution(stirred, look):
+    ab, _, logits = colours(stirred, inputs(), *look)
+    expected = stirred.decided(logits, *(torch.tensor([value]) for value in look)).ab
+    torch.testing.assert_close(ab, expected)
 
 
-def test_towards_temperature_zero_colours_are_the_modes_centre(stirred):
-    ab, _, logits = colours(stirred, inputs(), 1e-6)
-    mode = stirred.centres[logits.argmax(1)]
-    sure = logits.topk(2, 1).values.diff(dim=1)[:, 0].abs() > 1e-4
-    assert sure.float().mean() > 0.9
-    torch.testing.assert_close(ab.permute(0, 2, 3, 1)[sure], mode[sure], atol=1e-2, rtol=0)
+def test_other_views_join_the_distribution(stirred):
+    given, share = inputs(), torch.tensor([0.25])
+    others = torch.randn(2, BINS, 8, 8)
+    with torch.no_grad():
+        own = stirred.distribution(*given)
+        found = stirred(*given, others, share, ONE, ZERO, ZERO, ZERO)
+    torch.testing.assert_close(found.logits, 0.75 * own + 0.25 * others)
+    assert (found.ab - colours(stirred, given).ab).abs().max() > 1
 
 
 @pytest.mark.parametrize("rebalance", [0.0, 0.25, 1.0])
@@ -145,10 +149,9 @@ def test_rebalancing_divides_by_a_power_of_the_prior(fresh, rebalance):
     with torch.no_grad():
         made.head.weight.zero_()
         made.head.bias.copy_(made.prior.log())  # every pixel is distributed as the prior
-    shares = made.prior ** (1 - rebalance)
-    expected = (shares / shares.sum()) @ made.centres
-    ab = colours(made, plain(), 1.0, rebalance).ab
-    torch.testing.assert_close(ab, expected.reshape(1, 2, 1, 1).expand_as(ab), atol=1e-3, rtol=0)
+        ab = colours(made, plain(), 1.0, rebalance).ab
+        made.head.bias.mul_(1 - rebalance)
+        torch.testing.assert_close(ab, colours(made, plain()).ab, atol=1e-3, rtol=0)
 
 
 @given(st.integers(0, 2**31), st.floats(0.1, 30))

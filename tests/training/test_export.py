@@ -20,7 +20,7 @@ from photochrom.networks.fusion import Config as FusionConfig
 from photochrom.networks.fusion import Fusion
 from photochrom.networks.photochrom import Config, Photochrom
 from photochrom.training.checkpoint import initial_weights, save_atomically, table_of
-from photochrom.training.export import export, export_network, weights_of
+from photochrom.training.export import FIXED, export, export_network, weights_of
 from photochrom.training.recipe import Phase, Recipe
 
 # Largest differences between torch and ONNX Runtime: ab units, confidence in [0, 1], logits.
@@ -89,9 +89,10 @@ def in_torch(network, request, info):
             look = [a + share * (b - a) for a, b in zip(before[1:], after[1:], strict=True)]
     lightness = torch.from_numpy(request.lightness)[None, None]
     if request.histogram is not None:
-        look[3:] = 0, 0  # the wish says what the picture has more of than others
-    temperature, rebalance, contrast = (torch.tensor([look[i]]) for i in (0, 1, 3))
-    result = network(lightness, ab, mask, histogram, known, temperature, rebalance, contrast)
+        look[3:5] = 0, 0  # the wish says what the picture has more of than others
+    settings = (torch.tensor([look[i]]) for i in (0, 1, 3, 5))
+    alone = torch.zeros(1, 20, 1, 1), torch.zeros(1)
+    result = network(lightness, ab, mask, histogram, known, *alone, *settings)
     chroma = torch.linalg.vector_norm(result.ab, dim=1, keepdim=True).clamp(min=0.1)
     # (1, C, h, w) -> (h, w, C)
     return {
@@ -162,8 +163,9 @@ def test_the_batch_of_the_graph_is_free(exported_network):
         "hint_mask": np.zeros((3, 1, 32, 64)),
         "histogram": np.zeros((3, 21)),
         "global_mask": np.zeros((3, 2)),
+        "others": random.uniform(-1, 1, (3, 20, 4, 5)),
     }
-    look = {n: np.full(1, 0.5, np.float32) for n in ("temperature", "rebalance", "contrast")}
+    look = {n: np.full(1, 0.5, np.float32) for n in FIXED}
     feed = {k: v.astype(np.float32) for k, v in feed.items()}
     (together,) = session.run(["ab"], {**feed, **look})
     (alone,) = session.run(["ab"], {**{k: v[1:2] for k, v in feed.items()}, **look})

@@ -8,11 +8,11 @@ import numpy as np
 from photochrom.engine.likely import propose
 from photochrom.engine.palette import Palette
 from photochrom.engine.reference import Reference, References
-from photochrom.engine.resize import resize
 from photochrom.engine.wishes import Wishes, hint_planes, touches_of
 from photochrom.engine.working import LONGEST, WorkingSize, working_size
 from photochrom.errors import InvalidValueError
 from photochrom.methods.method import Hints, Method, Request
+from photochrom.photo.resize import resize
 from photochrom.photo.touch import Touch
 
 

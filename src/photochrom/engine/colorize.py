@@ -21,7 +21,6 @@ from photochrom.engine.look import Look
 from photochrom.engine.names import beside, free_name
 from photochrom.engine.predict import Colouring, predict_colours
 from photochrom.engine.reference import References
-from photochrom.engine.resize import resize
 from photochrom.engine.restore import opencv, restored_photo
 from photochrom.engine.wishes import Wishes, outside
 from photochrom.engine.working import WorkingSize, working_size
@@ -32,6 +31,7 @@ from photochrom.methods.method import Hints, MethodInfo, Request
 from photochrom.photo.formats import choose_format
 from photochrom.photo.join import join
 from photochrom.photo.photo import Photo
+from photochrom.photo.resize import resize
 from photochrom.photo.toned import Tint
 from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
 from photochrom.photo.xmp import Marker

@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from photochrom.engine.resize import resize
 from photochrom.photo.field import ColourField
+from photochrom.photo.resize import resize
 
 _Mode = Literal["constant", "edge"]
 

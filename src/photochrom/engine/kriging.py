@@ -15,8 +15,8 @@ from photochrom.methods.method import Hints
 # the method's own colours. A hint or two are for their things; many, far from each other, speak for
 # the picture, and reach farther. The second length and the others were fitted on validation
 # pictures for the error after 1, 5, 10 and 100 revealed patches, the first was chosen by eye.
-PLACE = (0.12, 0.4)
-LIGHTNESS, COLOUR = 13.0, 16.0
+PLACE = (0.12, 0.7)
+LIGHTNESS, COLOUR = 15.0, 21.0
 ONE, MANY = 1.0, 3.0  # effective numbers of hints at which the two lengths hold
 NOISE = 0.01  # variance of a hint that fills its cell, of what is spread
 MOST_CENTRES = 120

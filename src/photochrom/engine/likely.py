@@ -11,8 +11,8 @@ import numpy as np
 
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
-from photochrom.engine.resize import resize
 from photochrom.methods.method import Hints
+from photochrom.photo.resize import resize
 
 # Chosen on 1,855 points of validation pictures, for the truth to be near one of the first five.
 WIDTH_AB = 5.0  # ab units: of the Gaussian that a suggestion speaks for

@@ -9,7 +9,6 @@ import numpy as np
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.engine.guided import fit_field
 from photochrom.engine.obey import obey_hints
-from photochrom.engine.resize import resize
 from photochrom.engine.working import WorkingSize
 from photochrom.methods.method import (
     MIDDLE_CHROMA,
@@ -20,6 +19,7 @@ from photochrom.methods.method import (
     checked,
 )
 from photochrom.photo.field import ColourField
+from photochrom.photo.resize import resize
 from photochrom.photo.touch import Touch
 
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from photochrom.color.bins import histogram
 from photochrom.color.lab import rgb_to_lab
-from photochrom.engine.resize import resize
 from photochrom.errors import InvalidValueError, PhotoError
 from photochrom.methods.method import Method, Request
 from photochrom.photo.photo import Photo
+from photochrom.photo.resize import resize
 
 SMALL_PX = 192  # short side at which a reference is kept
 HISTOGRAM_STEP = 4  # the flagship learnt histograms of colours averaged over 4 x 4 pixels

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
 from photochrom.engine.guided import apply_field
 from photochrom.engine.reference import SMALL_PX, Reference, References
-from photochrom.engine.resize import resize
 from photochrom.engine.wishes import Wishes
 from photochrom.errors import DataError
 from photochrom.evaluation.candidates import Predict
@@ -24,6 +23,7 @@ from photochrom.evaluation.pictures import Sample
 from photochrom.methods.catalogue import load_method
 from photochrom.photo.find import find_photos
 from photochrom.photo.photo import Photo
+from photochrom.photo.resize import resize
 
 Floats = NDArray[np.floating[Any]]
 

@@ -19,6 +19,7 @@ CAPABILITIES = {
 }
 
 
+RETIRED = ("mirrored",)  # fields of older files' descriptions
 MIDDLE_CHROMA = 10.0  # ab units, which an expansion leaves as they are
 LEAST_CHROMA = 0.1  # as which less counts, so that black has a power too
 
@@ -29,14 +30,16 @@ class Setting(NamedTuple):
     Attributes
     ----------
     temperature, rebalance : float
-        Of the annealed mean; see `photochrom.networks.annealed`.
+        Of the distribution; see `photochrom.networks.annealed`.
     saturation : float
         Factor on chroma.
     contrast : float
-        Of the annealed mean: preference for what sets a place apart from its picture.
+        Preference for what sets a place apart from its picture.
     expansion : float
         Power of chroma that joins the saturation, so that what is nearly gray stays so and what
         is coloured carries the boldness; 0 treats all alike.
+    reward : float
+        CIEDE2000 that a unit of chroma is worth; see `photochrom.networks.deciding`.
     """
 
     temperature: float
@@ -44,6 +47,7 @@ class Setting(NamedTuple):
     saturation: float
     contrast: float = 0.0
     expansion: float = 0.0
+    reward: float = 0.0
 
     def raised_by(self, chroma: np.ndarray) -> np.ndarray:
         """Give the factor on ab of such chroma, in ab units; any shape."""
@@ -70,15 +74,16 @@ class MethodInfo:
         Of the network's file; '' for a method without one.
     centres : tuple of (a, b)
         Bin centres of its distribution, ab units; empty if it has none.
-    vividness_path : tuple of (vividness, temperature, rebalance, saturation, contrast, expansion)
-        What a vividness in [0, 1] stands for, by linear interpolation between these points; see
-        `Setting`. Columns that are not there are 0.
+    vividness_path : tuple of (vividness, then the fields of `Setting`)
+        What a vividness in [0, 1] stands for, by linear interpolation between these points.
+        Columns that are not there are 0.
     vividness : float
         The default.
-    mirrored : bool
-        Whether the picture's mirror image is coloured as well, and the two are averaged: what a
-        network thinks of a picture should not depend on its side. Not where there are hints, whose
-        owner waits.
+    views : tuple of (scale, mirrored)
+        Other views of a picture, whose distributions are averaged with its own before its colours
+        are decided: of so many times its working size, and mirrored or not. What a network thinks
+        of a picture should not depend on its size or side. Where there are hints, whose owner
+        waits, they alone are looked at.
     """
 
     name: str
@@ -96,7 +101,7 @@ class MethodInfo:
         (1.0, 0.2, 0.5, 1.0),
     )
     vividness: float = 0.5
-    mirrored: bool = False
+    views: tuple[tuple[float, bool], ...] = ()
 
     def look(self, vividness: float | None) -> Setting:
         """Give what a vividness stands for; the default for None."""
@@ -117,6 +122,7 @@ class MethodInfo:
         WeightsError
             If a field is unknown or missing.
         """
+        table = {key: value for key, value in table.items() if key not in RETIRED}
         known = {f.name for f in dataclasses.fields(cls)}
         unknown = table.keys() - known
         if unknown or not {"name", "paper", "licence"} <= table.keys():

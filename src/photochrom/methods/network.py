@@ -18,9 +18,12 @@ import numpy as np
 
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request, Setting
+from photochrom.photo.resize import resize
 
 # Answers without hints that are kept: whoever moves a hint needs the same one again and again.
 KEPT_ANSWERS = 4
+ITSELF = (1.0, False)  # the picture, among its views
+PLANES = {"lightness", "style", "hint_ab", "hint_mask"}  # inputs of a picture's size
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -92,8 +95,10 @@ class NetworkMethod:
             )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
         wanted = [n for n in self._outputs if n != "logits" or request.distribution]
-        # Who moves a hint waits for it: the mirror image is seen only where there is none.
-        values = self._run(wanted, feed) if request.hints else self._recall(wanted, feed)
+        if request.hints:  # their owner waits: the picture itself is the dearest of its views
+            values = self._look_around(wanted, feed, self.info.views or (ITSELF,))
+        else:
+            values = self._recall(wanted, feed)
         ab = np.moveaxis(values["ab"], 1, -1)  # (1, 2, h, w) of the graph -> (1, h, w, 2)
         chroma = np.linalg.norm(ab, axis=-1, keepdims=True)
         return Prediction(
@@ -109,7 +114,8 @@ class NetworkMethod:
             asked.update(repr(value.shape).encode() + value.tobytes())
         with self._keeping:
             known = self._kept.pop(asked.digest(), None)
-        values = self._run(wanted, feed, self.info.mirrored) if known is None else known
+        views = (*self.info.views, ITSELF)
+        values = self._look_around(wanted, feed, views) if known is None else known
         for value in values.values():
             value.flags.writeable = False  # whoever asks again wants the same
         with self._keeping:
@@ -118,16 +124,25 @@ class NetworkMethod:
                 self._kept.popitem(last=False)
         return values
 
-    def _run(
-        self, wanted: list[str], feed: dict[str, np.ndarray], mirrored: bool = False
+    def _look_around(
+        self, wanted: list[str], feed: dict[str, np.ndarray], views: tuple[tuple[float, bool], ...]
     ) -> dict[str, np.ndarray]:
-        if mirrored:
-            feed = {k: _with_mirror_image(v) for k, v in feed.items()}
+        """Run the network on views, each joined by what those before it gave: the last has all."""
+        joined: dict[str, np.ndarray] = {}
+        for count, (scale, mirrored) in enumerate(views[:-1], start=1):
+            view = _scaled(feed, scale, self.info.stride) | joined
+            logits = self._run(["logits"], _turned(view, mirrored))
+            joined = _turned({"others": logits["logits"]}, mirrored)
+            joined["others_share"] = np.array([count / (count + 1)], np.float32)
+        scale, mirrored = views[-1]
+        view = _scaled(feed, scale, self.info.stride) | joined
+        return _turned(self._run(wanted, _turned(view, mirrored)), mirrored)
+
+    def _run(self, wanted: list[str], feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
-            values = dict(zip(wanted, self._session.run(wanted, feed), strict=True))
+            return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
         except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
             raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
-        return {k: _averaged(v) for k, v in values.items()} if mirrored else values
 
     def _look(self, request: Request) -> Setting:
         look = self.info.look(request.vividness)
@@ -166,20 +181,29 @@ class NetworkMethod:
             "temperature": np.array([look.temperature], np.float32),
             "rebalance": np.array([look.rebalance], np.float32),
             "contrast": np.array([look.contrast], np.float32),
+            "reward": np.array([look.reward], np.float32),
+            "others": np.zeros((1, bins, 1, 1), np.float32),
+            "others_share": np.zeros(1, np.float32),
         }
 
 
-def _with_mirror_image(value: np.ndarray) -> np.ndarray:
-    """Put a plane's mirror image, or a wish once more, behind it in the batch."""
-    if value.ndim == 1:  # the look is the batch's
-        return value
-    return np.concatenate((value, value[..., ::-1] if value.ndim == 4 else value))
+def _scaled(feed: dict[str, np.ndarray], scale: float, stride: int) -> dict[str, np.ndarray]:
+    """Bring a picture's planes, (1, C, h, w), to another size, in multiples of the stride."""
+    if scale == 1:
+        return feed
+    scaled = dict(feed)
+    for name in PLANES & feed.keys():
+        value = feed[name]
+        high, wide = (max(1, round(side * scale / stride)) * stride for side in value.shape[2:])
+        scaled[name] = np.moveaxis(resize(np.moveaxis(value[0], 0, -1), high, wide), -1, 0)[None]
+    if "hint_ab" in scaled:  # a colour that fills half a pixel is no grayer
+        scaled["hint_ab"] = scaled["hint_ab"] / np.maximum(scaled["hint_mask"], 1e-6)
+    return scaled
 
 
-def _averaged(value: np.ndarray) -> np.ndarray:
-    """(2, C, h, w), the second mirrored -> (1, C, h, w)."""
-    mean: np.ndarray = (value[:1] + value[1:, ..., ::-1]) / 2
-    return mean
+def _turned(values: dict[str, np.ndarray], mirrored: bool) -> dict[str, np.ndarray]:
+    """Mirror planes, (1, C, h, w), or leave them as they are."""
+    return {k: v[..., ::-1] if mirrored and v.ndim == 4 else v for k, v in values.items()}
 
 
 def _read(path: Path) -> bytes:

@@ -3,17 +3,13 @@
 Zhang et al. 2016, "Colorful Image Colorization", section 2.3, with rebalancing at use instead of
 in training: shares are proportional to softmax(logits) x prior^-gamma, sharpened by a temperature,
 and their expectation is the colour. It is part of every network that classifies, so that one
-exported graph holds all of it. The flagship adds a contrast, photochrom's own: what a picture has
-more of than pictures in general counts less in each of its places, so that things differ from each
-other instead of all being tinted alike.
+exported graph holds all of it.
 """
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-
-RAREST = 1e-4  # of a picture's mean share of a colour: below it says nothing
 
 
 class Colours(NamedTuple):
@@ -43,12 +39,16 @@ class Annealed(nn.Module):
         self.register_buffer("centres", torch.zeros(bins, 2))
         self.register_buffer("prior", torch.full((bins,), 1 / bins))
 
+    def fill_bins(self, centres: Tensor, prior: Tensor) -> None:
+        """Set what the bins are, (Q, 2) in ab units, and how often pictures use them, (Q,)."""
+        self.centres.copy_(centres)
+        self.prior.copy_(prior)
+
     def colours(
         self,
         logits: Tensor,
         temperature: Tensor,
         rebalance: Tensor,
-        contrast: Tensor | None = None,
     ) -> Colours:
         """Turn a distribution into colours.
 
@@ -59,9 +59,6 @@ class Annealed(nn.Module):
             Of the annealed mean: 1 is the mean, towards 0 the mode.
         rebalance : tensor, (1,)
             The power gamma of prior^-gamma: 0 leaves the distribution, more prefers rare colours.
-        contrast : tensor, (1,), optional
-            The power of prior / picture, where `picture` is the mean distribution over the places
-            of the picture: 0 leaves the distribution, more prefers what sets a place apart.
 
         Returns
         -------
@@ -70,9 +67,6 @@ class Annealed(nn.Module):
         rare = -torch.log(self.prior)
         last = _bins_last(logits)
         weighed = last + rebalance * rare
-        if contrast is not None:
-            picture = torch.softmax(last, dim=-1).mean(dim=(1, 2), keepdim=True) + RAREST
-            weighed = weighed - contrast * (torch.log(picture) + rare)
         shares = torch.softmax(weighed / temperature, dim=-1)
         ab = (shares @ self.centres).permute(0, 3, 1, 2)
         return Colours(ab, self.confidence(logits), logits)

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from photochrom.networks.annealed import Annealed, Colours
+from photochrom.networks.annealed import Colours
+from photochrom.networks.deciding import Deciding, joined
 from photochrom.networks.encoder import Encoder
 
 STRIDE = 32  # sides of the input are multiples of this
@@ -114,7 +115,7 @@ class Mixer(nn.Module):
         return stepped
 
 
-class Photochrom(Annealed):
+class Photochrom(Deciding):
     """Lightness, and what the owner wishes, to colours.
 
     Parameters
@@ -213,13 +214,17 @@ class Photochrom(Annealed):
         hint_mask: Tensor,
         histogram: Tensor,
         global_mask: Tensor,
+        others: Tensor,
+        others_share: Tensor,
         temperature: Tensor,
         rebalance: Tensor,
-        contrast: Tensor | None = None,
+        contrast: Tensor,
+        reward: Tensor,
     ) -> Colours:
-        """Give colours; see `distribution` for the first five inputs, `colours` for the others."""
+        """Give colours; see `distribution` for the first five inputs, `joined` and `decided`."""
         logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
-        return self.colours(logits, temperature, rebalance, contrast)
+        logits = joined(logits, others, others_share)
+        return self.decided(logits, temperature, rebalance, contrast, reward)
 
 
 def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:

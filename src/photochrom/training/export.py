@@ -24,6 +24,7 @@ from photochrom.training.recipe import Recipe
 
 OPSET = 18
 SMALL = 16  # tensors with fewer numbers stay float32
+FIXED = ("temperature", "rebalance", "contrast", "reward", "others_share")  # one for all pictures
 EXAMPLE = (2, 1)  # pictures, channels of the lightness that the graph is traced with
 
 
@@ -108,9 +109,9 @@ def _shapes(names: list[str], stride: int) -> tuple[Any, ...]:
     batch, high, wide = (torch.export.Dim(n, min=1) for n in ("batch", "high", "wide"))
     plane = {0: batch, 2: stride * high, 3: stride * wide}
     style = {0: batch, 2: torch.export.Dim("style_high"), 3: torch.export.Dim("style_wide")}
-    free = {"style": style, "histogram": {0: batch}, "global_mask": {0: batch}}
-    fixed = {"temperature": None, "rebalance": None, "contrast": None}
-    return tuple({**free, **fixed}.get(name, plane) for name in names)
+    others = {0: batch, 2: torch.export.Dim("others_high"), 3: torch.export.Dim("others_wide")}
+    free = {"style": style, "others": others, "histogram": {0: batch}, "global_mask": {0: batch}}
+    return tuple(None if name in FIXED else free.get(name, plane) for name in names)
 
 
 # What a network accepts, by the input that brings it.
@@ -152,9 +153,9 @@ def _store_as_half(model: Any) -> None:
         if weight.data_type != TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(weight)
-        if values.size < SMALL:
-            continue
         name = weight.name
+        if values.size < SMALL or not is_learnt(name):
+            continue
         stored = numpy_helper.from_array(values.astype(np.float16), _half_name(name))
         weight.CopyFrom(stored)
         casts.append(helper.make_node("Cast", [_half_name(name)], [name], to=TensorProto.FLOAT))
@@ -196,4 +197,9 @@ def weights_of(path: Path) -> dict[str, Tensor]:
         w.name.removesuffix(".float16"): torch.from_numpy(numpy_helper.to_array(w).copy())
         for w in model.graph.initializer
     }
-    return {k: v.float() for k, v in weights.items() if "." in k or k in {"centres", "prior"}}
+    return {k: v.float() for k, v in weights.items() if is_learnt(k)}
+
+
+def is_learnt(name: str) -> bool:
+    """Tell what a checkpoint holds from what follows from it, by its name in a graph."""
+    return "." in name or name in {"centres", "prior"}

@@ -38,5 +38,8 @@ def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
         "temperature": torch.ones(1),
         "rebalance": torch.zeros(1),
         "contrast": torch.zeros(1),
+        "reward": torch.zeros(1),
+        "others": torch.zeros(pictures, bins, 2, 3),
+        "others_share": torch.zeros(1),
     }
     return tuple(neutral[name].to(lightness.device) for name in input_names(network))

@@ -431,8 +431,7 @@ def _give_colours(run: Run, batches: Batches) -> None:
         prior = prior_of(centres, batches)
     else:
         centres, prior = choose_bins(batches, run.network.centres.shape[0])
-    run.network.centres.copy_(centres)
-    run.network.prior.copy_(prior)
+    run.network.fill_bins(centres, prior)
 
 
 def _phases_asked(state: dict[str, Any], begun: Recipe) -> tuple[Phase, ...]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage import transform
 
-from photochrom.engine.resize import resize
+from photochrom.photo.resize import resize
 
 SIDE = st.integers(1, 40)
 
