@@ -130,7 +130,8 @@ def test_where_there_are_hints_the_picture_itself_is_not_waited_for(method, look
     assert 0 < share[share > 0].min() < 1  # hints that fill a part of a pixel keep their colour
     asked = replace(asked, lightness=small, hints=None)
     without = method.predict(asked).distribution
-    smaller = Hints(np.full((32, 64, 2), (50, -20), np.float32), share)
+    whole = np.array([50, -20], np.float32) / np.maximum(share, 1e-6)[..., None]
+    smaller = Hints(whole * (share > 0)[..., None], share)
     expected = method.predict(replace(asked, hints=smaller)).distribution
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert np.abs(found - without).max() > 0.05
