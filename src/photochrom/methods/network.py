@@ -95,8 +95,8 @@ class NetworkMethod:
             )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
         wanted = [n for n in self._outputs if n != "logits" or request.distribution]
-        if request.hints:  # their owner waits: the picture itself is the dearest of its views
-            values = self._look_around(wanted, feed, self.info.views or (ITSELF,))
+        if request.hints:  # their owner waits
+            values = self._look_around(wanted, feed, self.info.views[-1:] or (ITSELF,))
         else:
             values = self._recall(wanted, feed)
         ab = np.moveaxis(values["ab"], 1, -1)  # (1, 2, h, w) of the graph -> (1, h, w, 2)
