@@ -1,3 +1,5 @@
+import copy
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -19,7 +21,12 @@ from photochrom.methods.network import NetworkMethod
 from photochrom.networks.fusion import Config as FusionConfig
 from photochrom.networks.fusion import Fusion
 from photochrom.networks.photochrom import Config, Photochrom
-from photochrom.training.checkpoint import initial_weights, save_atomically, table_of
+from photochrom.training.checkpoint import (
+    initial_weights,
+    read_checkpoint,
+    save_atomically,
+    table_of,
+)
 from photochrom.training.export import FIXED, export, export_network, weights_of
 from photochrom.training.recipe import Phase, Recipe
 
@@ -244,6 +251,41 @@ def test_a_checkpoint_that_is_missing_or_does_not_fit_its_recipe_is_refused(
     with pytest.raises(CheckpointError, match=r"wide\.pt"):
         export(tmp_path / "wide.pt", tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.fixture
+def trained(exported_network, tmp_path):
+    """Give a checkpoint of the same network, with other weights."""
+    network = copy.deepcopy(exported_network.network)
+    with torch.no_grad():
+        network.head.bias.add_(1.0)
+        network.context_in.weight.mul_(-1.0)
+    recipe = Recipe("x", "photochrom", (Phase(1),), config=dataclasses.asdict(network.config))
+    state = {"recipe": table_of(recipe), "network": {}, "average": network.state_dict()}
+    save_atomically(state, tmp_path / "trained.pt")
+    return network, tmp_path / "trained.pt"
+
+
+def test_the_mean_of_two_trainings_can_be_exported(trained, exported_network, tmp_path):
+    network, checkpoint = trained
+    export(checkpoint, tmp_path / "mean.onnx", average=exported_network.path)
+    weights, other = weights_of(tmp_path / "mean.onnx"), exported_network.network.state_dict()
+    assert not torch.equal(network.head.bias, other["head.bias"])
+    for name, ours in network.state_dict().items():
+        if ours.is_floating_point():
+            middle = (ours + other[name]) / 2
+            torch.testing.assert_close(weights[name], middle, atol=2e-3, rtol=2e-3)
+    prior = weights["prior"]
+    assert float(prior.sum()) == pytest.approx(1, abs=1e-3)
+
+
+def test_trainings_with_other_bins_have_no_mean(trained, exported_network, tmp_path):
+    network, checkpoint = trained
+    network.centres.add_(10.0)
+    save_atomically({**read_checkpoint(checkpoint), "average": network.state_dict()}, checkpoint)
+    with pytest.raises(CheckpointError, match=r"small\.onnx: its bins are other colours"):
+        export(checkpoint, tmp_path / "mean.onnx", average=exported_network.path)
+    assert not (tmp_path / "mean.onnx").exists()
 
 
 def test_a_folder_that_is_not_there_is_told_before_any_work(exported_network, tmp_path):

@@ -166,7 +166,9 @@ def read_keys(path: Path) -> list[str]:
         raise RecipeError(f"{path}: the list of validation keys cannot be read.") from error
 
 
-def export(checkpoint: Path, target: Path, /, *, info: Path | None = None) -> None:
+def export(
+    checkpoint: Path, target: Path, /, *, info: Path | None = None, average: Path | None = None
+) -> None:
     """Export a trained network to one ONNX file, which is a method: `--method FILE.onnx`.
 
     Parameters
@@ -177,6 +179,9 @@ def export(checkpoint: Path, target: Path, /, *, info: Path | None = None) -> No
         The .onnx file.
     info : Path
         A TOML file with fields of the method's description, such as name, licence, vividness_path.
+    average : Path
+        Another training of the same network (a checkpoint or an exported network): the mean of the
+        two is exported.
     """
     _need_torch()
     import tomllib
@@ -187,5 +192,5 @@ def export(checkpoint: Path, target: Path, /, *, info: Path | None = None) -> No
         table = tomllib.loads(info.read_text()) if info else None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{info}: is not a readable TOML file ({error}).") from error
-    described = export_checkpoint(checkpoint, target, table)
+    described = export_checkpoint(checkpoint, target, table, average)
     _line(f"Wrote {target}: {described.name}, stride {described.stride}.")

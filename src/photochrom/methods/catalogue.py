@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "c7cf6f3625df41c6e89ac2f2accf2e91bafa3dccb0e7ec1ed7bdf24aa46b3e53"
+PHOTOCHROM_SHA256 = "6771f89a9dee0491c488164c7912e666a608369b2834fc75e10f4738faf17657"
 
 
 def _photochrom(device: str, threads: int) -> Method:

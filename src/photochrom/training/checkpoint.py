@@ -1,5 +1,6 @@
 """Checkpoints hold everything that a run needs to continue exactly, or to be exported."""
 
+import copy
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from photochrom.networks import network
 from photochrom.networks.pretrained import MOBILENET_STEM, STEM, resnet_body
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.recipe import Recipe, network_config, recipe_from_table
+
+SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as float16
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:
@@ -129,6 +132,33 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
     new = {k: v for k, v in module.state_dict().items() if k.startswith(grows)}
     load_strictly(module, {**new, **weights}, path)
     return not is_body
+
+
+def average_with(module: nn.Module, path: Path) -> None:
+    """Move a network's weights to the middle between them and another training's.
+
+    Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
+    accuracy without increasing inference time", ICML 2022. It helps where one began with the other.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place.
+    path : Path
+        As for `initial_weights`.
+
+    Raises
+    ------
+    CheckpointError
+        If the file does not fit, or its bins are other colours.
+    """
+    other = copy.deepcopy(module)
+    initial_weights(other, path)
+    ours, theirs = module.state_dict(), other.state_dict()
+    if "centres" in ours and (ours["centres"] - theirs["centres"]).abs().max() > SAME_AB:
+        raise CheckpointError(f"{path}: its bins are other colours; such weights have no mean.")
+    middle = {k: (v + theirs[k]) / 2 for k, v in ours.items() if v.is_floating_point()}
+    module.load_state_dict({**ours, **middle})
 
 
 def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None]:

@@ -18,7 +18,7 @@ from photochrom.errors import UnwritablePhotoError, WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo
 from photochrom.networks.annealed import Classifier
 from photochrom.photo.atomic import atomic_target
-from photochrom.training.checkpoint import network_of, read_checkpoint
+from photochrom.training.checkpoint import average_with, network_of, read_checkpoint
 from photochrom.training.inputs import input_names, neutral_inputs
 from photochrom.training.recipe import Recipe
 
@@ -28,7 +28,12 @@ FIXED = ("temperature", "rebalance", "contrast", "reward", "others_share")  # on
 EXAMPLE = (2, 1)  # pictures, channels of the lightness that the graph is traced with
 
 
-def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -> MethodInfo:
+def export(
+    checkpoint: Path,
+    target: Path,
+    info: dict[str, Any] | None = None,
+    average: Path | None = None,
+) -> MethodInfo:
     """Write a checkpoint's averaged network as ONNX.
 
     Parameters
@@ -39,6 +44,9 @@ def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -
         The .onnx file.
     info : dict, optional
         Fields of MethodInfo that replace the defaults (name, vividness path, licence ...).
+    average : Path, optional
+        Another training of the same network, such as the one that this one began with: the mean
+        of the two is exported.
 
     Returns
     -------
@@ -48,13 +56,15 @@ def export(checkpoint: Path, target: Path, info: dict[str, Any] | None = None) -
     Raises
     ------
     CheckpointError
-        If the checkpoint is missing or damaged.
+        If the checkpoint is missing or damaged, or the other does not fit.
     WeightsError
         If `info` has a field that MethodInfo has not.
     UnwritablePhotoError
         If the folder is missing, full or protected.
     """
     network, recipe = network_of(read_checkpoint(checkpoint), checkpoint)
+    if average is not None:
+        average_with(network, average)
     return export_network(network, recipe, target, info)
 
 
