@@ -128,15 +128,15 @@ class NetworkMethod:
         self, wanted: list[str], feed: dict[str, np.ndarray], views: tuple[tuple[float, bool], ...]
     ) -> dict[str, np.ndarray]:
         """Run the network on views, each joined by what those before it gave: the last has all."""
-        joined: dict[str, np.ndarray] = {}
-        for count, (scale, mirrored) in enumerate(views[:-1], start=1):
-            view = _scaled(feed, scale, self.info.stride) | joined
-            logits = self._run(["logits"], _turned(view, mirrored))
-            joined = _turned({"others": logits["logits"]}, mirrored)
-            joined["others_share"] = np.array([count / (count + 1)], np.float32)
-        scale, mirrored = views[-1]
-        view = _scaled(feed, scale, self.info.stride) | joined
-        return _turned(self._run(wanted, _turned(view, mirrored)), mirrored)
+        values: dict[str, np.ndarray] = {}
+        for count, (scale, mirrored) in enumerate(views, start=1):
+            view = _scaled(feed, scale, self.info.stride)
+            if values:
+                share = np.array([1 - 1 / count], np.float32)
+                view = {**view, "others": values["logits"], "others_share": share}
+            outputs = wanted if count == len(views) else ["logits"]
+            values = _turned(self._run(outputs, _turned(view, mirrored)), mirrored)
+        return values
 
     def _run(self, wanted: list[str], feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
