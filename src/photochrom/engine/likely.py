@@ -17,6 +17,7 @@ from photochrom.photo.resize import resize
 # Chosen on 1,855 points of validation pictures, for the truth to be near one of the first five.
 WIDTH_AB = 5.0  # ab units: of the Gaussian that a suggestion speaks for
 LIKE_AB = 11.0  # ab units: colours nearer than this are one suggestion
+LEAST_SHARE = 1e-3  # of a colour that is suggested
 LEAST_CHROMA = 20.0  # ab units: gray needs no suggestion, it is always to be had
 GRID = 5.0  # ab units between the places a suggestion may lie at
 APART_AB = 22.0  # ab units between the colours of two candidates, at least
@@ -91,12 +92,13 @@ def suggest(
     squared = ((shown[:, None] - _bounded(lightness, centres)) ** 2).sum(axis=-1)
     near = np.exp(-squared / (2 * WIDTH_AB**2))
     left, found = shares.copy(), []
-    for _ in range(count):
+    while len(found) < count and (near @ left).any():
         best = int((near @ left).argmax())
         taken = squared[best] <= LIKE_AB**2
         share = float(left[taken].sum())
-        if share < 1e-3:
-            break
+        if share < LEAST_SHARE:  # what is near it was taken before; another place may have more
+            near[best] = 0
+            continue
         left[taken] = 0
         a, b = map(float, shown[best])
         red, green, blue = (
