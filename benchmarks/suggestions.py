@@ -15,10 +15,10 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.ask import distribution
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.likely import shares_of, suggest
-from photochrom.photo.resize import resize
 from photochrom.engine.working import working_size
 from photochrom.evaluation.pictures import read_samples
 from photochrom.methods.method import Request
+from photochrom.photo.resize import resize
 
 NEAR, COLOURFUL, COUNT = 10.0, 15.0, 5
 # Skin and wood, sky, leaves, red cloth, yellow light: about the five that cover most points.
