@@ -91,7 +91,7 @@ def suggest(
         shown = shown[colourful]
     squared = ((shown[:, None] - _bounded(lightness, centres)) ** 2).sum(axis=-1)
     near = np.exp(-squared / (2 * WIDTH_AB**2))
-    left, found = shares.copy(), []
+    left, found = shares.copy(), list[Suggestion]()
     while len(found) < count and (near @ left).any():
         best = int((near @ left).argmax())
         taken = squared[best] <= LIKE_AB**2
