@@ -24,7 +24,7 @@ FULL = MethodInfo(
     accepts=("hints", "vividness"),
     requires=("hints",),
     centres=((0.0, 10.0), (-20.0, 0.5)),
-    vividness_path=((0.0, 1.0, 0.0, 1.0, 0.0, 0.0), (1.0, 0.5, 0.5, 1.25, 0.25, 0.5)),
+    vividness_path=((0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.5), (1.0, 0.5, 0.5, 1.25, 0.25, 0.5, 1.0)),
     vividness=0.25,
 )
 GRAY = np.full((4, 6), 50, np.float32)
@@ -41,12 +41,16 @@ def test_a_description_needs_only_name_paper_and_licence():
 
 def test_a_vividness_lies_between_the_points_of_the_path():
     assert FULL.look(None) == FULL.look(0.25)
-    np.testing.assert_allclose(FULL.look(0.4), (0.8, 0.2, 1.1, 0.1, 0.2))
+    np.testing.assert_allclose(FULL.look(0.4), (0.8, 0.2, 1.1, 0.1, 0.2, 0.7))
+
+
+def test_a_retired_field_of_an_older_file_has_no_effect():
+    assert MethodInfo.from_table({**FULL.to_table(), "mirrored": True}) == FULL
 
 
 def test_columns_that_a_path_lacks_are_0():
     path = ((0.0, 1.0, 0.0, 1.0), (1.0, 0.5, 0.5, 1.25))
-    assert MethodInfo("a", "b", "c", vividness_path=path).look(1.0) == (0.5, 0.5, 1.25, 0.0, 0.0)
+    assert MethodInfo("a", "b", "c", vividness_path=path).look(1.0) == Setting(0.5, 0.5, 1.25)
 
 
 def test_an_expansion_calms_what_is_nearly_gray_and_raises_what_is_coloured():
