@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "6771f89a9dee0491c488164c7912e666a608369b2834fc75e10f4738faf17657"
+PHOTOCHROM_SHA256 = "34db57d69f7bcea159b28e5682feda23f47249847511033a6b1dc7f6615a7942"
 
 
 def _photochrom(device: str, threads: int) -> Method:
