@@ -96,6 +96,19 @@ def test_what_is_told_needs_no_raised_saturation(flat):
     assert raised[32, 62, 0] < calm[32, 62, 0] - 0.3
 
 
+def test_many_hints_calm_what_they_do_not_reach_and_one_does_not():
+    lightness = np.full((64, 96), 20.0, np.float32)
+    lightness[28:36, 44:52] = 90  # unlike all that is hinted
+    ab = np.tile([20.0, 0.0], (64, 96, 1))
+    corners = [(2, 2), (2, 88), (56, 2), (56, 88), (10, 48), (50, 48)]
+    one, many = (
+        obey_hints(ab, hint(64, 96, *spots, colour=ab[0, 0]), lightness, saturation=1.6)[32, 48, 0]
+        for spots in (corners[:1], corners)
+    )
+    assert one == pytest.approx(20, abs=0.2)
+    assert many == pytest.approx(20 * obey.TOLD_SATURATION / 1.6, abs=0.5)
+
+
 def test_the_correction_fades_with_distance(flat):
     result = obey_hints(np.zeros((64, 96, 2)), hint(64, 96, (30, 40)), flat)
     along = result[32, 44:80, 0]

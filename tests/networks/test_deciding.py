@@ -36,8 +36,8 @@ def test_candidates_lie_on_rings_that_share_out_a_disc():
     ab, areas = candidates()
     chroma = np.linalg.norm(ab, axis=-1)
     assert not ab[0].any()
-    assert chroma.max() == pytest.approx(70)
-    assert areas.sum() == pytest.approx(math.pi * 76**2)
+    assert chroma.max() == pytest.approx(66)
+    assert areas.sum() == pytest.approx(math.pi * 75**2)
     rings = np.unique(chroma.round(3))
     for ring, inner, outer in zip(rings[1:-1], rings, rings[2:], strict=False):
         here = np.isclose(chroma, ring, atol=1e-2)
@@ -52,14 +52,14 @@ def test_colours_follow_the_definition(contrast, reward, lightness):
     made, logits = made_of(), torch.randn(2, BINS, 3, 4)
     ours = decided(made, logits, contrast=contrast, reward=reward)
     shares = torch.softmax(logits, 1)
-    picture = shares.mean(dim=(2, 3), keepdim=True)
+    picture = shares.mean(dim=(2, 3), keepdim=True) + 1e-4
     shares = shares * (made.prior[:, None, None] / picture) ** contrast
     shares = (shares / shares.sum(1, keepdim=True)).permute(0, 2, 3, 1).double().numpy()
     ab, areas = candidates()
     costs = shares @ costs_at(lightness, ab, made.centres).T
     weights = areas * np.exp(-2 * (costs - reward * np.linalg.norm(ab, axis=-1)))
     expected = weights @ ab / weights.sum(-1, keepdims=True)
-    np.testing.assert_allclose(ours.permute(0, 2, 3, 1), expected, atol=0.2)
+    np.testing.assert_allclose(ours.permute(0, 2, 3, 1), expected, atol=2e-3)
 
 
 def test_what_is_certain_is_decided_for():

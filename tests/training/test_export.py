@@ -4,11 +4,13 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from tests.conftest import drawn_picture
@@ -27,7 +29,8 @@ from photochrom.training.checkpoint import (
     save_atomically,
     table_of,
 )
-from photochrom.training.export import FIXED, export, export_network, weights_of
+from photochrom.training.export import FIXED, export, export_network, is_learnt, weights_of
+from photochrom.training.inputs import input_names
 from photochrom.training.recipe import Phase, Recipe
 
 # Largest differences between torch and ONNX Runtime: ab units, confidence in [0, 1], logits.
@@ -210,6 +213,15 @@ def test_the_file_holds_every_weight_rounded_to_float16(exported_network):
         torch.testing.assert_close(weight, ours[name], atol=1e-6, rtol=2**-10)
     numbers = sum(w.numel() for w in ours.values())
     assert exported_network.path.stat().st_size < 2.2 * numbers
+
+
+def test_the_graph_is_simple_and_its_inputs_are_the_networks_alone(exported_network):
+    graph = onnx.load(exported_network.path).graph
+    assert [i.name for i in graph.input] == input_names(exported_network.network)
+    kinds = Counter(node.op_type for node in graph.node)
+    assert kinds["Constant"] == kinds["CastLike"] == 0
+    learnt = {name for name in exported_network.network.state_dict() if is_learnt(name)}
+    assert learnt == weights_of(exported_network.path).keys()
 
 
 def test_the_file_names_no_folder_of_the_machine_it_was_made_on(exported_network):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.data.pictures import Encoded, decode
+from photochrom.data.processes import follow_parent
 from photochrom.data.sources import Source, open_source, rows_of
 from photochrom.errors import DataError
 
@@ -116,7 +117,7 @@ def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
     workers = os.cpu_count() or 1
     pictures = rows_of(source)
     chunks = iter(lambda: list(islice(pictures, CHUNK)), [])
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), follow_parent) as pool:
         waiting = [
             pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 2 * workers)
         ]

@@ -7,8 +7,6 @@ continues from there and ends with the same files as one that was not.
 
 import json
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import islice
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import numpy as np
 
 from photochrom.data.near import NearIndex
 from photochrom.data.pictures import Credit, Encoded
+from photochrom.data.processes import follow_parent
 from photochrom.data.shards import MOST_CORRUPT, Report, Unit
 from photochrom.data.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
 from photochrom.data.standard import UNREADABLE, Row, Standard, standardise
@@ -428,7 +427,7 @@ class _Pool:
 
     def __init__(self, jobs: int) -> None:
         self.executor = (
-            ProcessPoolExecutor(jobs, get_context("spawn"), _follow_parent) if jobs > 1 else None
+            ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) if jobs > 1 else None
         )
 
     def __enter__(self) -> Executor | None:
@@ -450,19 +449,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
 
 
 def _standardised(

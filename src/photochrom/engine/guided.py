@@ -16,7 +16,10 @@ from photochrom.photo.resize import resize
 _Mode = Literal["constant", "edge"]
 
 RADIUS = 3  # of the fit's window, pixels of the working size
-EPSILON = 2.0  # L* units squared: lightness varies more than this at what counts as an edge
+MIDDLE = np.float32(50)  # of L*
+EPSILON = np.float32(
+    2
+)  # L* units squared: lightness varies more than this at what counts as an edge
 BOUND_RADIUS = 4  # of the window whose range of ab bounds the result
 
 
@@ -31,7 +34,8 @@ def box_mean(planes: np.ndarray, radius: int) -> np.ndarray:
 
     Returns
     -------
-    float64 array, (h, w, n)
+    float array, (h, w, n)
+        The same dtype.
     """
     for axis in (0, 1):
         planes = _box_mean_along(planes, radius, axis)
@@ -44,11 +48,10 @@ def _box_mean_along(planes: np.ndarray, radius: int, axis: int) -> np.ndarray:
     start, stop = np.maximum(centre - radius, 0), np.minimum(centre + radius + 1, length)
     shape = [1] * planes.ndim
     shape[axis] = length
-    total = np.zeros(planes.shape)
+    total = np.zeros_like(planes)
     for part in _shifted(planes, radius, axis, "constant"):
         total += part
-    total /= (stop - start).reshape(shape)
-    return total
+    return np.asarray(total / (stop - start).reshape(shape).astype(planes.dtype))
 
 
 def _extreme_along(planes: np.ndarray, radius: int, axis: int, largest: bool) -> np.ndarray:
@@ -82,7 +85,7 @@ def fit_field(lightness: np.ndarray, ab: np.ndarray) -> ColourField:
     ColourField
         Slope, offset and the local bounds of ab, float32.
     """
-    guide = lightness[..., None].astype(np.float64)
+    guide = lightness[..., None].astype(np.float32) - MIDDLE  # float32 keeps small squares exact
     moments = np.concatenate((guide, guide * guide, ab, ab * guide), axis=-1)
     means = box_mean(moments, RADIUS)
     mean_l, mean_ll, mean_ab, mean_lab = (
@@ -92,7 +95,7 @@ def fit_field(lightness: np.ndarray, ab: np.ndarray) -> ColourField:
         means[..., 4:],
     )
     slope = (mean_lab - mean_l * mean_ab) / (np.maximum(mean_ll - mean_l**2, 0) + EPSILON)
-    offset = mean_ab - slope * mean_l
+    offset = mean_ab - slope * (mean_l + MIDDLE)
     smooth = box_mean(np.concatenate((slope, offset), axis=-1), RADIUS)
     low, high = (
         _extreme_along(_extreme_along(ab, BOUND_RADIUS, 0, largest), BOUND_RADIUS, 1, largest)

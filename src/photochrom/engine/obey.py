@@ -23,8 +23,9 @@ ENOUGH = 0.004  # of hinted pixels in a blurred cell, where the whole correction
 BELIEF = (2.2, -2.8)
 FAR, NEARER = 1.0, (25.0, 330.0)
 # What is told needs no boldness: the saturation that looks best where nothing is known gives way
-# to TOLD_SATURATION, by half where known is HALF_TOLD.
-TOLD_SATURATION, HALF_TOLD = 0.88, 0.1
+# to TOLD_SATURATION, by half where known is HALF_TOLD, and everywhere as far as the hints speak for
+# the whole picture.
+TOLD_SATURATION, HALF_TOLD = 0.8, 0.1
 
 
 def obey_hints(
@@ -61,7 +62,7 @@ def obey_hints(
     told = 1 - min(1.0, TOLD_SATURATION / saturation)
     most = FAR + known * (NEARER[0] + (NEARER[1] - NEARER[0]) * kriging.told)
     ab = plain + _believed(hinted - plain, known, most)
-    ab = ab * (1 - told * known / (known + HALF_TOLD))
+    ab = ab * (1 - told * np.maximum(known / (known + HALF_TOLD), kriging.told))
     obeyed = _closely(ab + kriging.spread(hints.ab - ab), hints, lightness)
     missed = (hints.ab - ab) * hints.mask[..., None]
     # The two spreads together go no further than what was missed somewhere.
@@ -75,23 +76,22 @@ def _believed(change: np.ndarray, known: np.ndarray, most: np.ndarray) -> np.nda
 
 
 def _closely(ab: np.ndarray, hints: Hints, lightness: np.ndarray) -> np.ndarray:
-    missed = (hints.ab - ab) * hints.mask[..., None]
     height, width = lightness.shape
-    rows, columns = np.mgrid[:height, :width] // CELL_PX
-    tone = np.clip(lightness, 0, 100) / CELL_LIGHTNESS
+    rows, columns = np.arange(height)[:, None] // CELL_PX, np.arange(width) // CELL_PX
+    tone = (np.clip(lightness, 0, 100) / CELL_LIGHTNESS).astype(np.float32)
     slices = int(100 / CELL_LIGHTNESS) + 2
-    grid = np.zeros((rows[-1, -1] + 1, columns[-1, -1] + 1, slices, 3))
-    np.add.at(
-        grid,
-        (rows, columns, tone.round().astype(int)),
-        np.concatenate((missed, hints.mask[..., None]), axis=-1) / CELL_PX**2,
-    )
-    blurred = _blur(grid)
+    grid = np.zeros((rows[-1, 0] + 1, columns[-1] + 1, slices, 3), np.float32)
+    hinted = np.nonzero(hints.mask)
+    share = hints.mask[hinted][:, None]
+    missed = np.concatenate(((hints.ab - ab)[hinted] * share, share), axis=-1) / CELL_PX**2
+    cells = (hinted[0] // CELL_PX, hinted[1] // CELL_PX, tone[hinted].round().astype(int))
+    np.add.at(grid, cells, missed)
     below = tone.astype(int)
-    share = (tone - below)[..., None]
-    sampled = (
-        blurred[rows, columns, below] * (1 - share) + blurred[rows, columns, below + 1] * share
-    )
+    upper = (tone - below)[..., None]
+    blurred = _blur(grid).reshape(-1, 3)
+    flat = (rows * (columns[-1] + 1) + columns) * slices + below
+    lower = blurred.take(flat, axis=0)
+    sampled = lower + (blurred.take(flat + 1, axis=0) - lower) * upper
     weight = sampled[..., 2:]
     spread = sampled[..., :2] / np.maximum(weight, 1e-9) * np.minimum(1.0, weight / ENOUGH)
     mask = hints.mask[..., None]

@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "34db57d69f7bcea159b28e5682feda23f47249847511033a6b1dc7f6615a7942"
+PHOTOCHROM_SHA256 = "127593f3993f7b50369266ddaf3c535b93ff0fb4df6b739ffe4cc02a4450b432"
 
 
 def _photochrom(device: str, threads: int) -> Method:

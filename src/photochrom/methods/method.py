@@ -83,7 +83,7 @@ class MethodInfo:
         Other views of a picture, whose distributions are averaged with its own before its colours
         are decided: of so many times its working size, and mirrored or not. What a network thinks
         of a picture should not depend on its size or side. Where there are hints, whose owner
-        waits, the last of them alone is looked at.
+        waits, they are looked at and the picture itself is not.
     """
 
     name: str

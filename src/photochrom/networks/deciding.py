@@ -23,7 +23,7 @@ from photochrom.networks.annealed import Annealed, Colours
 
 RAREST = 1e-4  # of a picture's mean share of a colour: below it says nothing
 # Chroma of the candidates, in ab units: closer where the eye tells more apart.
-RINGS = (0.0, 2.0, 4.0, 6.5, 9.5, 13.0, 17.0, 21.5, 27.0, 33.0, 40.0, 48.0, 58.0, 70.0)
+RINGS = (0.0, 3.0, 6.5, 11.0, 17.0, 25.0, 35.0, 48.0, 66.0)
 HUES = 24
 SHARPNESS = 2.0  # of the soft choice, for each unit of CIEDE2000
 ANY_LIGHTNESS = 50.0  # of colours of one lightness the difference does not depend on it
@@ -85,7 +85,7 @@ class Deciding(Annealed):
     def settle(self) -> None:
         """Compute the costs anew, after the centres changed."""
         bins, found = (
-            np.insert(ab.cpu().numpy(), 0, ANY_LIGHTNESS, axis=-1)
+            np.insert(ab.cpu().double().numpy(), 0, ANY_LIGHTNESS, axis=-1)
             for ab in (self.centres, self.candidates)
         )
         self.costs.copy_(torch.from_numpy(ciede2000(bins[:, None], found)))

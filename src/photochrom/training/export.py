@@ -6,6 +6,7 @@ within 0.5 ab units of the float32 network (a test holds it there).
 """
 
 import json
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from photochrom.training.inputs import input_names, neutral_inputs
 from photochrom.training.recipe import Recipe
 
 OPSET = 18
-SMALL = 16  # tensors with fewer numbers stay float32
+SMALL = 4096  # tensors with fewer numbers stay float32: a cast costs more than it saves
 FIXED = ("temperature", "rebalance", "contrast", "reward", "others_share")  # one for all pictures
 EXAMPLE = (2, 1)  # pictures, channels of the lightness that the graph is traced with
 
@@ -101,11 +102,11 @@ def export_network(
             input_names=names,
             output_names=list(outputs),
             dynamic_shapes=_shapes(names, network.stride),
-            optimize=False,  # ONNX Runtime folds constants itself; here names stay for `--init`
+            optimize=False,
             verbose=False,
         )
     assert program is not None
-    model = program.model_proto
+    model = _simplified(program.model_proto)
     _store_as_half(model)
     _forget_traces(model)
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described.to_table())})
@@ -152,6 +153,28 @@ def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodIn
             **info,
         }
     )
+
+
+def _simplified(model: Any) -> Any:
+    """Compute beforehand what no input changes: fewer than half of the nodes are left to open."""
+    from onnx import helper
+    from onnxscript import optimizer
+
+    count = len(model.graph.input)
+    learnt = [w for w in model.graph.initializer if is_learnt(w.name)]
+    # What could be given from outside is no constant, and keeps its name for `--init`.
+    model.graph.input.extend(
+        helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in learnt
+    )
+    logger = logging.getLogger("onnx_ir")  # tells of each of them that it is no constant
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        simplified = optimizer.optimize(model)
+    finally:
+        logger.setLevel(level)
+    del simplified.graph.input[count:]
+    return simplified
 
 
 def _store_as_half(model: Any) -> None:
