@@ -129,8 +129,9 @@ class NetworkMethod:
     ) -> dict[str, np.ndarray]:
         """Run the network on views, each joined by what those before it gave: the last has all."""
         values: dict[str, np.ndarray] = {}
+        sizes = {scale: _scaled(feed, scale, self.info.stride) for scale in dict(views)}
         for count, (scale, mirrored) in enumerate(views, start=1):
-            view = _scaled(feed, scale, self.info.stride)
+            view = sizes[scale]
             if values:
                 share = np.array([1 - 1 / count], np.float32)
                 view = {**view, "others": values["logits"], "others_share": share}
@@ -195,7 +196,8 @@ def _scaled(feed: dict[str, np.ndarray], scale: float, stride: int) -> dict[str,
     for name in PLANES & feed.keys():
         value = feed[name]
         high, wide = (max(1, round(side * scale / stride)) * stride for side in value.shape[2:])
-        scaled[name] = np.moveaxis(resize(np.moveaxis(value[0], 0, -1), high, wide), -1, 0)[None]
+        resized = (resize(plane[..., None], high, wide)[..., 0] for plane in value[0])
+        scaled[name] = np.stack(list(resized))[None]  # a plane at a time: twice as fast
     if "hint_ab" in scaled:  # a colour that fills half a pixel is no grayer
         scaled["hint_ab"] = scaled["hint_ab"] / np.maximum(scaled["hint_mask"], 1e-6)
     return scaled
