@@ -16,10 +16,8 @@ from photochrom.photo.resize import resize
 _Mode = Literal["constant", "edge"]
 
 RADIUS = 3  # of the fit's window, pixels of the working size
-MIDDLE = np.float32(50)  # of L*
-EPSILON = np.float32(
-    2
-)  # L* units squared: lightness varies more than this at what counts as an edge
+EPSILON = np.float32(2)  # L* units squared: lightness varies by more at what counts as an edge
+MIDDLE = np.float32(50)  # of L*: squares of what is left are small enough for float32
 BOUND_RADIUS = 4  # of the window whose range of ab bounds the result
 
 
@@ -85,7 +83,7 @@ def fit_field(lightness: np.ndarray, ab: np.ndarray) -> ColourField:
     ColourField
         Slope, offset and the local bounds of ab, float32.
     """
-    guide = lightness[..., None].astype(np.float32) - MIDDLE  # float32 keeps small squares exact
+    guide = lightness[..., None].astype(np.float32) - MIDDLE
     moments = np.concatenate((guide, guide * guide, ab, ab * guide), axis=-1)
     means = box_mean(moments, RADIUS)
     mean_l, mean_ll, mean_ab, mean_lab = (

@@ -92,8 +92,8 @@ def suggest(
     squared = ((shown[:, None] - _bounded(lightness, centres)) ** 2).sum(axis=-1)
     near = np.exp(-squared / (2 * WIDTH_AB**2))
     left, found = shares.copy(), list[Suggestion]()
-    while len(found) < count and (near @ left).any():
-        best = int((near @ left).argmax())
+    while len(found) < count and (likely := near @ left).any():
+        best = int(likely.argmax())
         taken = squared[best] <= LIKE_AB**2
         share = float(left[taken].sum())
         if share < LEAST_SHARE:  # what is near it was taken before; another place may have more

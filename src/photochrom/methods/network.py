@@ -129,7 +129,7 @@ class NetworkMethod:
     ) -> dict[str, np.ndarray]:
         """Run the network on views, each joined by what those before it gave: the last has all."""
         values: dict[str, np.ndarray] = {}
-        sizes = {scale: _scaled(feed, scale, self.info.stride) for scale in dict(views)}
+        sizes = {scale: _scaled(feed, scale, self.info.stride) for scale in {s for s, _ in views}}
         for count, (scale, mirrored) in enumerate(views, start=1):
             view = sizes[scale]
             if values:

@@ -65,7 +65,7 @@ class Annealed(nn.Module):
         Colours
         """
         rare = -torch.log(self.prior)
-        last = _bins_last(logits)
+        last = bins_last(logits)
         weighed = last + rebalance * rare
         shares = torch.softmax(weighed / temperature, dim=-1)
         ab = (shares @ self.centres).permute(0, 3, 1, 2)
@@ -74,12 +74,12 @@ class Annealed(nn.Module):
     def confidence(self, logits: Tensor) -> Tensor:
         """Give the share of the distribution within about 15 ab units of its mean."""
         squares = (self.centres**2).sum(1, keepdim=True)
-        moments = torch.softmax(_bins_last(logits), dim=-1) @ torch.cat((self.centres, squares), 1)
+        moments = torch.softmax(bins_last(logits), dim=-1) @ torch.cat((self.centres, squares), 1)
         spread = (moments[..., 2] - (moments[..., :2] ** 2).sum(-1)).clamp(min=0.0)
         return torch.exp(-spread / (2 * 15.0**2))[:, None]
 
 
-def _bins_last(logits: Tensor) -> Tensor:
+def bins_last(logits: Tensor) -> Tensor:
     """(N, Q, h, w) -> (N, h, w, Q): ONNX Runtime would transpose for every sum over the bins."""
     return logits.permute(0, 2, 3, 1)
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from photochrom.color.difference import ciede2000
-from photochrom.networks.annealed import Annealed, Colours
+from photochrom.networks.annealed import Annealed, Colours, bins_last
 
 RAREST = 1e-4  # of a picture's mean share of a colour: below it says nothing
 # Chroma of the candidates, in ab units: closer where the eye tells more apart.
@@ -116,7 +116,7 @@ class Deciding(Annealed):
         Colours
         """
         rare = -torch.log(self.prior)
-        last = logits.permute(0, 2, 3, 1)  # bins last, as ONNX Runtime would want them for the sums
+        last = bins_last(logits)
         picture = torch.softmax(last, dim=-1).mean(dim=(1, 2), keepdim=True) + RAREST
         weighed = last + rebalance * rare - contrast * (torch.log(picture) + rare)
         shares = torch.softmax(weighed / temperature, dim=-1)

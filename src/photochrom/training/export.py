@@ -102,7 +102,7 @@ def export_network(
             input_names=names,
             output_names=list(outputs),
             dynamic_shapes=_shapes(names, network.stride),
-            optimize=False,
+            optimize=False,  # by `_simplified`, which keeps the names
             verbose=False,
         )
     assert program is not None
