@@ -44,6 +44,7 @@ def evaluate(
     working_px: int | None = None,
     keys: Path | None = None,
     limit: int | None = None,
+    scored_px: int | None = None,
     report: Annotated[tuple[Path, ...], Parameter(name=["--report", "-o"], negative=())] = (),
     figure: Path | None = None,
     pictures: int | None = None,
@@ -94,6 +95,9 @@ def evaluate(
         A file of keys: only these pictures.
     limit : int
         At most so many pictures.
+    scored_px : int
+        Short side at which larger pictures are scored, after they were coloured at their own size
+        (256).
     report : tuple of Path
         Also write the result: .md, .csv, .json or .html, by the suffix; may be given several times.
     figure : Path
@@ -114,6 +118,7 @@ def evaluate(
     from photochrom.evaluation.benchmark import evaluate as measure
     from photochrom.evaluation.candidates import MEAN_AB
     from photochrom.evaluation.hints import COUNTS
+    from photochrom.evaluation.scoring import SCORED_PX
 
     look = _Looks(figure is not None, report, pictures, perceptual, seed)
     with _Counter() as count:
@@ -133,6 +138,7 @@ def evaluate(
             mean_ab=mean_ab or MEAN_AB,
             limit=limit,
             keys=frozenset(read_keys(keys)) if keys else None,
+            scored_px=SCORED_PX if scored_px is None else scored_px,
             seed=seed,
             progress=count,
             observe=look.observe,

@@ -24,9 +24,16 @@ from photochrom.evaluation.candidates import (
     vividness_curve,
 )
 from photochrom.evaluation.outputs import Outputs
+from photochrom.evaluation.metrics import SSIM_WINDOW_PX
 from photochrom.evaluation.pictures import Sample, read_samples
 from photochrom.evaluation.results import Evaluation
-from photochrom.evaluation.scoring import MOST_WORKERS, TRUTH, Observer, score_samples
+from photochrom.evaluation.scoring import (
+    MOST_WORKERS,
+    SCORED_PX,
+    TRUTH,
+    Observer,
+    score_samples,
+)
 from photochrom.evaluation.survey import Survey, survey_samples
 from photochrom.methods.method import Hints
 
@@ -76,6 +83,7 @@ def evaluate(
     mean_ab: tuple[float, float] = MEAN_AB,
     limit: int | None = None,
     keys: Collection[str] | None = None,
+    scored_px: int = SCORED_PX,
     seed: int = 0,
     resamples: int = RESAMPLES,
     workers: int = MOST_WORKERS,
@@ -89,7 +97,7 @@ def evaluate(
     ----------
     data : Path
         A Parquet file with a column `image` (`key` and `source` where known), or a folder of
-        Parquet files or of pictures. Each is judged at its stored size.
+        Parquet files or of pictures. Each is coloured at its stored size.
     methods : sequence of str or Path
         Names of the catalogue, or exported networks. The rows `gray`, `mean-colour` and
         `oracle-mean` are always there.
@@ -125,6 +133,8 @@ def evaluate(
         At most so many photographs.
     keys : collection of str, optional
         Only the photographs with these keys.
+    scored_px : int
+        Photographs with a longer short side are scored reduced to it, after they were coloured.
     seed : int
         Of the revealed places and of the intervals.
     resamples : int
@@ -159,6 +169,11 @@ def evaluate(
     MethodOutputError
         If a method returns colours of the wrong size, or that are not finite.
     """
+    if scored_px < SSIM_WINDOW_PX:
+        raise InvalidValueError(
+            f"scored_px must be at least {SSIM_WINDOW_PX}; it is {scored_px}. The default is "
+            f"{SCORED_PX}."
+        )
     sources = [references(mean_ab, saturations)]
     engines = [open_as(name, short_side_px) for name in methods]
     names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
@@ -197,7 +212,13 @@ def evaluate(
     sources += rivals
     observers = observe(survey) if observe else ()
     samples = read_samples(data, gray, limit, keys)
-    records = score_samples(samples, sources, workers, progress, survey, observers)
+    records = score_samples(samples, sources, workers, progress, survey, observers, scored_px)
+    larger = sum(px > scored_px for px in survey.short_sides_px)
+    if larger:
+        notes.append(
+            f"Of {len(survey.keys)} photographs {larger} have a short side of more than "
+            f"{scored_px} pixels: they were coloured at their size and scored reduced to it."
+        )
     notes += [note for rival in rivals for note in rival.notes()]
     return Evaluation(records, data.name, gray, resamples, seed, tuple(notes))
 

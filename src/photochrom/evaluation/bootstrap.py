@@ -27,24 +27,45 @@ class Estimate(NamedTuple):
 
 
 class Quantity(NamedTuple):
-    """What is estimated from one value a picture: a mean, a ratio of means, or a root of a mean.
+    """What is estimated from one value a picture: a mean, a ratio of means, a root, a quantile.
 
     numerator : float array, (n,)
     denominator : float array, (n,), or None
     root : whether the root of the mean is meant
+    quantile : in [0, 1]: that of the numerators whose denominator is not 0 is meant, not a mean
     """
 
     numerator: Floats
     denominator: Floats | None = None
     root: bool = False
+    quantile: float | None = None
 
     def over(self, weights: Floats) -> Floats:
         """Give the quantity for each row of weights, (..., n) -> (...)."""
+        if self.quantile is not None:
+            there = slice(None) if self.denominator is None else self.denominator != 0
+            return _quantile(self.numerator[there], weights[..., there], self.quantile)
         mean: Floats = weights @ self.numerator / weights.sum(axis=-1)
         if self.denominator is not None:
             with np.errstate(divide="ignore", invalid="ignore"):  # a truth without colour: NaN
                 mean = mean / (weights @ self.denominator / weights.sum(axis=-1))
         return mean**0.5 if self.root else mean
+
+
+def _quantile(values: Floats, counts: Floats, share: float) -> Floats:
+    """Give NumPy's quantile of values (n,), each repeated as often as it is counted, (..., n)."""
+    if values.size == 0:
+        return np.full(counts.shape[:-1], np.nan)
+    order = np.argsort(values)
+    values, upto = values[order], np.cumsum(counts[..., order], axis=-1)
+    place = share * (upto[..., -1] - 1)
+    # The k-th of the repeated values is the first that fewer than k + 1 lie at or below.
+    low, high = (
+        values[(upto <= k[..., None]).sum(axis=-1).clip(max=values.size - 1)]
+        for k in (np.floor(place), np.ceil(place))
+    )
+    found: Floats = low + (high - low) * (place - np.floor(place))
+    return np.where(upto[..., -1] > 0, found, np.nan)
 
 
 def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:

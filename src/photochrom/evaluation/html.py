@@ -13,7 +13,7 @@ from photochrom.color.gamut import lab_to_rgb
 from photochrom.evaluation.gallery import CHROMA_BINS, CHROMA_STEP, HUE_BINS, SHOWN, Gallery
 from photochrom.evaluation.report import Table, tables
 from photochrom.evaluation.results import Evaluation
-from photochrom.evaluation.scoring import TRUTH
+from photochrom.evaluation.scoring import TRUTH, Record
 
 PAGE = Path(__file__).with_name("page.html")
 SMALL_PX = 96  # pictures below are enlarged without smoothing
@@ -122,12 +122,12 @@ def _steps(heights: NDArray[np.floating]) -> str:
 
 def _pictures(evaluation: Evaluation, gallery: Gallery) -> str:
     names = gallery.names
-    errors: dict[str, dict[str, float]] = {
+    found: dict[str, dict[str, Record]] = {
         record["key"]: {} for record in evaluation.records if record["key"] in gallery.pictures
     }
     for record in evaluation.records:
-        if record["part"] == "rows" and record["key"] in errors and record["name"] in names:
-            errors[record["key"]][record["name"]] = record["ciede2000"]
+        if record["part"] == "rows" and record["key"] in found and record["name"] in names:
+            found[record["key"]][record["name"]] = record
     options = ['<option value="data">order of the data</option>']
     for number, name in enumerate(names):
         for sign, said in ((-1, "largest first"), (1, "smallest first")):
@@ -135,31 +135,35 @@ def _pictures(evaluation: Evaluation, gallery: Gallery) -> str:
                 f'<option value="{number} {sign}">CIEDE2000 of {escape(name)}, {said}</option>'
             )
     articles = [
-        _article(key, shown, [errors[key][name] for name in names], names)
+        _article(key, shown, [found[key][name] for name in names])
         for key, shown in gallery.pictures.items()
     ]
     return (
         f"<h2>Pictures</h2><p>{len(articles)} of {evaluation.pictures} photographs, drawn at "
-        "random. The number is the mean CIEDE2000 of the picture.</p>"
+        "random. The first number is the mean CIEDE2000 of the picture; then what of its truly "
+        "coloured pixels is left gray, what of all is neon.</p>"
         f'<p><label>Sort by <select id="order">{"".join(options)}</select></label></p>'
         f'<div id="pictures">{"".join(articles)}</div>'
     )
 
 
-def _article(
-    key: str, shown: dict[str, NDArray[np.uint8]], errors: list[float], names: list[str]
-) -> str:
+def _article(key: str, shown: dict[str, NDArray[np.uint8]], records: list[Record]) -> str:
     captions = {
         SHOWN: SHOWN,
-        **{name: f"{name} {error:.1f}" for name, error in zip(names, errors, strict=True)},
+        **{record["name"]: _caption(record) for record in records},
         TRUTH: TRUTH,
     }
     figures = [_figure(shown[name], caption) for name, caption in captions.items()]
-    values = " ".join(f"{error:.3f}" for error in errors)
+    values = " ".join(f"{record['ciede2000']:.3f}" for record in records)
     return (
         f'<article data-errors="{values}"><h3>{escape(key)}</h3>'
         f'<div class="row">{"".join(figures)}</div></article>'
     )
+
+
+def _caption(record: Record) -> str:
+    gray = f"{record['left_gray']:.0%} gray" if record["left_gray_counts"] else "no colour to miss"
+    return f"{record['name']} {record['ciede2000']:.1f}, {gray}, {record['neon']:.0%} neon"
 
 
 def _figure(rgb: NDArray[np.uint8], caption: str) -> str:

@@ -104,6 +104,54 @@ def make_sample(
     return Sample(key, source, rgb, lab, np.ascontiguousarray(lightness))
 
 
+def reduced(sample: Sample, short_side_px: int) -> Sample:
+    """Give a photograph at a smaller size.
+
+    Parameters
+    ----------
+    sample : Sample
+        The photograph.
+    short_side_px : int
+        The short side wanted.
+
+    Returns
+    -------
+    Sample
+        The same where its short side is not longer.
+    """
+    height, width = sample.rgb.shape[:2]
+    scale = short_side_px / min(height, width)
+    if scale >= 1:
+        return sample
+    size = round(scale * height), round(scale * width)
+    rgb = reduce_rgb(sample.rgb, size)
+    lightness = reduce_planes(sample.lightness[..., None], size)[..., 0]
+    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    return Sample(sample.key, sample.source, rgb, lab, lightness)
+
+
+# Both by Pillow's mean over areas, not by `photochrom.photo.resize`, which brings libvips along:
+# stored evaluations are read without it.
+
+
+def reduce_rgb(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Reduce uint8 sRGB (h, w, 3) to a smaller picture of (height, width)."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(rgb).resize(size[::-1], Image.Resampling.BOX))
+
+
+def reduce_planes(planes: Floats, size: tuple[int, int]) -> Floats:
+    """Reduce float planes (h, w, n) to a smaller size of (height, width): float32."""
+    from PIL import Image
+
+    reduced_planes = [
+        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BOX)
+        for plane in np.moveaxis(planes, -1, 0).astype(np.float32)
+    ]
+    return np.stack([np.asarray(plane) for plane in reduced_planes], axis=-1)
+
+
 def read_samples(
     data: Path,
     gray: str = "lightness",

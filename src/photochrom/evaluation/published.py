@@ -15,10 +15,21 @@ from photochrom.evaluation.report import cell
 from photochrom.evaluation.results import BY_KEY
 
 # Evaluation set -> metrics of its table. CIFAR-10's are those that papers print.
+# What a person minds stands beside every error; a record from before it was measured has a dash.
+_BESIDE = (
+    "left_gray",
+    "concentration",
+    "concentration_truth",
+    "neon",
+    "colourfulness_p10",
+    "colourfulness_p50",
+    "colourfulness_p90",
+)
 COLUMNS = {
     "photographs": (
         "ratio",
         "ciede2000",
+        *_BESIDE,
         "psnr",
         "ssim",
         "ab_mae",
@@ -28,6 +39,7 @@ COLUMNS = {
     ),
     "cifar-10": (
         "ratio",
+        *_BESIDE,
         "rgb_mae",
         "within_2",
         "within_5",

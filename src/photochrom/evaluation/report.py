@@ -6,13 +6,22 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from photochrom.evaluation.bootstrap import Estimate
-from photochrom.evaluation.results import FURTHER, KNOBS, STANDARD, Evaluation, Metric
+from photochrom.evaluation.results import (
+    BY_KEY,
+    FURTHER,
+    KNOBS,
+    STANDARD,
+    Evaluation,
+    Metric,
+    Point,
+)
 
 SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the truth's colourfulness, at which curves are compared
 
@@ -46,7 +55,9 @@ def cell(metric: Metric, estimate: Estimate) -> str:
     return _number(estimate, _DECIMALS.get(metric.key, 2), metric.percent)
 
 
-_DECIMALS = {"ratio": 3, "ratio_unbounded": 3, "ratio_each": 3, "ssim": 4, "lpips": 3}
+_DECIMALS = {"left_gray": 3, "concentration": 3, "concentration_truth": 3, "neon": 3}
+_DECIMALS |= {"colourfulness_p10": 0, "colourfulness_p50": 0, "colourfulness_p90": 0}
+_DECIMALS |= {"ratio": 3, "ratio_unbounded": 3, "ratio_each": 3, "ssim": 4, "lpips": 3}
 _DECIMALS |= {"colourfulness": 0, "colourfulness_ddcolor": 0, "ab_mse": 1, "fid": 1}
 _DECIMALS |= {"within_2": 1, "within_5": 1, "ks": 3, "ks_red": 3, "ks_green": 3, "ks_blue": 3}
 
@@ -59,29 +70,38 @@ def _score_table(evaluation: Evaluation, title: str, metrics: Sequence[Metric] =
 
 def _curve_tables(evaluation: Evaluation) -> Iterator[Table]:
     curves = [(knob, name) for knob in KNOBS for name in evaluation.names(knob)]
+    beside = evaluation.beside_error
     for knob, name in curves:
         yield Table(
             f"{name}: error against colourfulness over {knob}",
-            [knob, "share of the truth's colourfulness", "CIEDE2000 of gray's"],
+            [
+                knob,
+                "share of the truth's colourfulness",
+                "CIEDE2000 of gray's",
+                *(metric.label for metric in beside),
+            ],
             [
                 [f"{p.setting:g}", _number(p.share, 0, percent=True), _number(p.ratio, 3)]
+                + [cell(metric, p.beside[metric.key]) for metric in beside]
                 for p in evaluation.curve(knob, name)
             ],
         )
-    if curves:
+    compared = ("ratio", *(metric.key for metric in beside if metric.row is None))
+    for key in compared if curves else ():
+        label = "CIEDE2000 of gray's" if key == "ratio" else BY_KEY[key].label.capitalize()
         yield Table(
-            "CIEDE2000 of gray's at equal colourfulness",
+            f"{label} at equal colourfulness",
             ["curve", *(f"{share:.0%}" for share in SHARES)],
             [
                 [f"{name} x {knob}"]
-                + [_number(evaluation.ratio_at(share, knob, name), 3) for share in SHARES]
+                + [_number(evaluation.ratio_at(share, knob, name, key), 3) for share in SHARES]
                 for knob, name in curves
             ],
         )
     if len(curves) > 1:
         first, *others = curves
         yield Table(
-            "The first of these curves less another, paired by photograph",
+            "CIEDE2000 of gray's of the first of these curves less another, paired by photograph",
             [f"{first[1]} x {first[0]} less", *(f"{share:.0%}" for share in SHARES)],
             [
                 [f"{name} x {knob}"]
@@ -190,10 +210,7 @@ def to_json(evaluation: Evaluation) -> str:
         },
         "curves": {
             knob: {
-                name: [
-                    {"setting": p.setting, "share": _plain(p.share), "ratio": _plain(p.ratio)}
-                    for p in evaluation.curve(knob, name)
-                ]
+                name: [_plain_point(p) for p in evaluation.curve(knob, name)]
                 for name in evaluation.names(knob)
             }
             for knob in KNOBS
@@ -218,6 +235,11 @@ def from_json(text: str) -> Evaluation:
     found = {key: content[key] for key in kept}
     later = {"notes": tuple(content.get("notes", ())), "whole": content.get("whole", {})}
     return Evaluation(content["records"], **found, **later)
+
+
+def _plain_point(point: Point) -> dict[str, Any]:
+    numbers = {"share": point.share, "ratio": point.ratio, **point.beside}
+    return {"setting": point.setting} | {key: _plain(e) for key, e in numbers.items()}
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:

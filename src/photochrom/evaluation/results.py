@@ -38,6 +38,8 @@ class Metric(NamedTuple):
     root : whether the root of the mean is shown
     percent : whether it is shown in percent
     whole : whether it is one number for all photographs, which has no records and no interval
+    row : name of the row whose own number it is, whichever row asks
+    quantile : in [0, 1]: that over the photographs, not their mean
     """
 
     key: str
@@ -49,13 +51,45 @@ class Metric(NamedTuple):
     percent: bool = False
     weighed_by: str | None = None
     whole: bool = False
+    row: str | None = None
+    quantile: float | None = None
 
 
-JUST_NOTICEABLE = 1.0  # CIEDE2000
+# Of a photograph's divisor: a CIEDE2000 below it is not noticed; a colourfulness, no colour at all.
+JUST_NOTICEABLE = 1.0
 
+
+def _colourfulness_at(quantile: float) -> Metric:
+    percentile = f"p{round(100 * quantile)}"
+    return Metric(
+        f"colourfulness_{percentile}",
+        f"colourful {percentile}",
+        "colourfulness",
+        relative_to=TRUTH,
+        each=True,
+        percent=True,
+        quantile=quantile,
+    )
+
+
+# What a person minds and a mean error hides: shown wherever error is.
+BESIDE_ERROR = (
+    Metric("left_gray", "left gray", "left_gray", weighed_by="left_gray_counts"),
+    Metric("concentration", "concentration", "concentration", weighed_by="concentration_counts"),
+    Metric(
+        "concentration_truth",
+        "the truth's",
+        "concentration",
+        weighed_by="concentration_counts",
+        row=TRUTH,
+    ),
+    Metric("neon", "neon", "neon"),
+)
 STANDARD = (
     Metric("ciede2000", "CIEDE2000", "ciede2000"),
     Metric("ratio", "of gray's", "ciede2000", relative_to="gray"),
+    *BESIDE_ERROR,
+    *map(_colourfulness_at, (0.1, 0.5, 0.9)),
     Metric("ratio_unbounded", "before the gamut", "ciede2000_unbounded", relative_to="gray"),
     Metric("ratio_each", "mean of ratios", "ciede2000", relative_to="gray", each=True),
     Metric("psnr", "PSNR dB", "psnr"),
@@ -106,11 +140,13 @@ class Point(NamedTuple):
     setting : the knob
     share : of the truth's colourfulness (Hasler, Süsstrunk)
     ratio : of gray's mean CIEDE2000, or the other metric that was asked for
+    beside : those of BESIDE_ERROR that were measured, by key
     """
 
     setting: float
     share: Estimate
     ratio: Estimate
+    beside: dict[str, Estimate]
 
 
 class HintPoint(NamedTuple):
@@ -199,6 +235,8 @@ class Evaluation:
         self, name: str, metric: Metric, part: str = "rows", setting: float | None = None
     ) -> Quantity:
         """Give a metric of a row, or of a point of a curve, ready to be estimated."""
+        if metric.row is not None:
+            name, part, setting = metric.row, "rows", None
         values = self.column(name, metric.column, part, setting)
         if metric.weighed_by is not None:
             return Quantity(values, self.column(name, metric.weighed_by, part, setting))
@@ -208,7 +246,7 @@ class Evaluation:
         if metric.each:  # over the photographs that have colour to miss
             coloured = divisors > JUST_NOTICEABLE
             each = np.divide(values, divisors, out=np.zeros_like(values), where=coloured)
-            return Quantity(each, coloured.astype(values.dtype))
+            return Quantity(each, coloured.astype(values.dtype), quantile=metric.quantile)
         return Quantity(values, divisors, metric.root)
 
     @cached_property
@@ -220,6 +258,11 @@ class Evaluation:
             for m in METRICS
             if (any(m.key in w for w in self.whole.values()) if m.whole else m.column in first)
         )
+
+    @cached_property
+    def beside_error(self) -> tuple[Metric, ...]:
+        """Those of BESIDE_ERROR that were measured."""
+        return tuple(metric for metric in BESIDE_ERROR if metric in self.metrics)
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -304,9 +347,15 @@ class Evaluation:
         """
         settings, shares, ratios = self._curve(knob, name, metric)
         return [
-            Point(setting, interval(share), interval(ratio))
+            Point(setting, interval(share), interval(ratio), self._beside(knob, name, setting))
             for setting, share, ratio in zip(settings, shares, ratios, strict=True)
         ]
+
+    def _beside(self, knob: str, name: str, setting: float) -> dict[str, Estimate]:
+        return {
+            m.key: estimate(self.quantity(name, m, knob, setting), self._weights)
+            for m in self.beside_error
+        }
 
     def ratio_at(self, share: float, knob: str, name: str, metric: str = "ratio") -> Estimate:
         """Give a curve's error at a share of the truth's colourfulness.

@@ -16,19 +16,20 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import MethodOutputError
 from photochrom.evaluation import metrics
 from photochrom.evaluation.candidates import Candidate, Source
-from photochrom.evaluation.pictures import Sample
+from photochrom.evaluation.pictures import Sample, reduce_planes, reduce_rgb, reduced
 from photochrom.evaluation.survey import Survey
 
 Record = dict[str, Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Told of every row of a table: the photograph, the row's name and its finished picture; what it
-# gives is added to the record. It is called from several threads.
+# Told of every row of a table: the photograph, the row's name and its finished picture, at the size
+# at which they are scored; what it gives is added to the record. It is called from several threads.
 Observer = Callable[[Sample, str, NDArray[np.uint8]], Record]
 
 MOST_WORKERS = 2
 TRUTH = "truth"
+SCORED_PX = 256  # short side at which larger photographs are scored
 
 
 def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
@@ -60,6 +61,7 @@ def score(
     candidate: Candidate,
     survey: Survey | None = None,
     observers: Sequence[Observer] = (),
+    scored: Sample | None = None,
 ) -> Record:
     """Measure one colouring of one photograph.
 
@@ -74,6 +76,9 @@ def score(
         Of all photographs; without it there is no class-rebalanced metric.
     observers : sequence of Observer
         Shown the finished picture of a row.
+    scored : Sample, optional
+        The photograph at a smaller size, at which it is scored: the picture is finished at full
+        size, as a person gets it, and then reduced.
 
     Returns
     -------
@@ -92,6 +97,10 @@ def score(
             f"it is {ab.shape}, {np.count_nonzero(~np.isfinite(ab))} numbers not finite."
         )
     rgb = finish(sample, ab) if own is None else own
+    if scored is not None and scored is not sample:
+        height, width = scored.lightness.shape
+        rgb, ab = reduce_rgb(rgb, (height, width)), reduce_planes(ab, (height, width))
+        sample = scored
     record: Record = {"part": part, "name": name, "setting": setting}
     record |= {"key": sample.key, "source": sample.source, "psnr": metrics.psnr(rgb, sample.rgb)}
     if part == "hints":
@@ -100,7 +109,8 @@ def score(
     record["ciede2000"] = metrics.mean_ciede2000(lab, sample.lab)
     unbounded = lab if own is not None else _with_lightness(sample, ab)
     record["ciede2000_unbounded"] = metrics.mean_ciede2000(unbounded, sample.lab)
-    record |= _colourfulness(rgb)
+    record |= _colourfulness(rgb) | _spread_of_colour(lab)
+    record |= _against_the_truth(lab, sample.lab)
     if part == "rows":
         record |= _row_metrics(sample, ab, rgb, survey)
         for observer in observers:
@@ -141,19 +151,40 @@ def _colourfulness(rgb: NDArray[np.uint8]) -> Record:
     }
 
 
+def _spread_of_colour(lab: NDArray[np.floating[Any]]) -> Record:
+    found = metrics.concentration(lab)
+    return {"concentration": found or 0.0, "concentration_counts": float(found is not None)}
+
+
+def _against_the_truth(
+    lab: NDArray[np.floating[Any]], truth_lab: NDArray[np.floating[Any]]
+) -> Record:
+    found = metrics.left_gray(lab, truth_lab)
+    return {
+        "left_gray": found or 0.0,
+        "left_gray_counts": float(found is not None),
+        "neon": metrics.neon(lab, truth_lab),
+    }
+
+
 def score_sample(
     sample: Sample,
     sources: Sequence[Source],
     survey: Survey | None = None,
     observers: Sequence[Observer] = (),
+    scored_px: int = SCORED_PX,
 ) -> list[Record]:
     """Measure every candidate of one photograph; the first record is the truth's own."""
+    scored = reduced(sample, scored_px)
     record: Record = {"part": "rows", "name": TRUTH, "setting": None}
-    record |= {"key": sample.key, "source": sample.source} | _colourfulness(sample.rgb)
+    record |= {"key": sample.key, "source": sample.source}
+    record |= _colourfulness(scored.rgb) | _spread_of_colour(scored.lab)
     for observer in observers:
-        record |= observer(sample, TRUTH, sample.rgb)
+        record |= observer(scored, TRUTH, scored.rgb)
     return [record] + [
-        score(sample, each, survey, observers) for source in sources for each in source(sample)
+        score(sample, each, survey, observers, scored)
+        for source in sources
+        for each in source(sample)
     ]
 
 
@@ -164,6 +195,7 @@ def score_samples(
     progress: Callable[[int], None] | None = None,
     survey: Survey | None = None,
     observers: Sequence[Observer] = (),
+    scored_px: int = SCORED_PX,
 ) -> list[Record]:
     """Measure photographs as they stream by.
 
@@ -179,6 +211,8 @@ def score_samples(
         Called with the number of photographs done.
     survey, observers :
         As for `score`.
+    scored_px : int
+        Short side at which larger photographs are scored.
 
     Returns
     -------
@@ -188,7 +222,9 @@ def score_samples(
     records: list[Record] = []
     with ThreadPoolExecutor(max(1, min(workers, MOST_WORKERS))) as pool:
         scored = _map_ahead(
-            pool, lambda sample: score_sample(sample, sources, survey, observers), samples
+            pool,
+            lambda sample: score_sample(sample, sources, survey, observers, scored_px),
+            samples,
         )
         for number, rows in enumerate(scored):
             records += [{"picture": number} | row for row in rows]

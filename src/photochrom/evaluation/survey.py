@@ -57,10 +57,12 @@ class Survey:
 
     keys : tuple of str
     prior : float array, (313,), share of the pixels in each bin, every photograph counting alike
+    short_sides_px : tuple of int, of the photographs in the same order
     """
 
     keys: tuple[str, ...]
     prior: Floats
+    short_sides_px: tuple[int, ...] = ()
 
     def weights(self, truth_ab: Floats) -> Floats:
         """Weigh pixels so that every colour that occurs counts alike.
@@ -100,11 +102,13 @@ def survey_samples(samples: Iterable[Sample]) -> Survey:
         If there is no photograph.
     """
     keys: list[str] = []
+    short_sides_px: list[int] = []
     counts = np.zeros(len(zhang_bins()))
     for sample in samples:
         keys.append(sample.key)
+        short_sides_px.append(min(sample.lightness.shape))
         numbers = bin_numbers(sample.lab[..., 1:])
         counts += np.bincount(numbers.reshape(-1), minlength=counts.size) / numbers.size
     if not keys:
         raise DataError("an evaluation needs at least one photograph; there is none.")
-    return Survey(tuple(keys), counts / counts.sum())
+    return Survey(tuple(keys), counts / counts.sum(), tuple(short_sides_px))
