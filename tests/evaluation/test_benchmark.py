@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from photochrom.errors import DataError
+from photochrom.errors import DataError, InvalidValueError
 from photochrom.evaluation.benchmark import evaluate
 
 
@@ -67,6 +67,27 @@ def test_limit_keys_and_progress(parquet):
     np.testing.assert_array_equal(
         [r["key"] for r in chosen.records], ["coffee"] * len(chosen.records)
     )
+
+
+def test_larger_photographs_are_scored_reduced_and_that_is_said(tmp_path, open_as):
+    for name, rgb in (("coffee", data.coffee()), ("chelsea", data.chelsea()[:200])):
+        Image.fromarray(rgb).save(tmp_path / f"{name}.png")
+    found = evaluate(tmp_path, ["tint"], resamples=5, open_as=open_as)
+    (note,) = found.notes
+    assert note.startswith("Of 2 photographs 1 have a short side of more than 256 pixels")
+    whole = evaluate(tmp_path, ["tint"], scored_px=400, resamples=5, open_as=open_as)
+    assert whole.notes == ()
+    (chelsea, coffee), (same, larger) = (
+        [e.column("tint", "ciede2000")[i] for i in (0, 1)] for e in (found, whole)
+    )
+    assert chelsea == same
+    assert coffee == pytest.approx(larger, rel=0.2)
+    assert coffee != larger
+
+
+def test_a_size_too_small_to_be_scored_is_refused(parquet):
+    with pytest.raises(InvalidValueError, match="scored_px must be at least 11; it is 10"):
+        evaluate(parquet, [], scored_px=10)
 
 
 def test_keys_that_are_nowhere_leave_nothing_to_judge(parquet):

@@ -40,6 +40,24 @@ def test_a_root_is_taken_after_the_mean():
     assert estimate(Quantity(VALUES, root=True), WEIGHTS).value == np.sqrt(VALUES.mean())
 
 
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.77, 1])
+def test_a_quantile_is_numpys_of_the_resampled_pictures(share):
+    there = (np.arange(60) % 7 > 0).astype(float)
+    ours = Quantity(VALUES, there, quantile=share).over(WEIGHTS[:40])
+    theirs = [
+        np.quantile(np.repeat(VALUES, (counts * there).astype(int)), share)
+        for counts in WEIGHTS[:40]
+    ]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    whole = estimate(Quantity(VALUES, quantile=share), WEIGHTS)
+    assert whole.value == np.quantile(VALUES, share)
+    assert whole.low <= whole.value <= whole.high
+
+
+def test_a_quantile_of_no_picture_is_no_number():
+    assert np.isnan(estimate(Quantity(VALUES, 0 * VALUES, quantile=0.5), WEIGHTS).value)
+
+
 def test_pairing_makes_a_difference_surer_than_its_parts():
     difference = estimate_difference(Quantity(OTHERS), Quantity(VALUES), WEIGHTS)
     assert difference.value == pytest.approx((OTHERS - VALUES).mean())

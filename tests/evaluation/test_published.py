@@ -20,6 +20,19 @@ def test_references_come_first_and_the_rest_by_ratio(entries):
     assert [row[0] for row in small[1:]] == ["gray", "mean-colour", "oracle-mean", "tinted"]
 
 
+def test_a_record_from_before_a_metric_has_a_dash_in_its_place(entries):
+    older = entries[-1]
+    scores = older.evaluations["photographs"]
+    later = ("left_gray", "concentration", "concentration_truth", "neon", "colourfulness_p50")
+    kept = {key: value for key, value in scores.metrics.items() if key not in later}
+    older = replace(older, evaluations={"photographs": replace(scores, metrics=kept)})
+    header, *rows = published.table_of([*entries[:-1], older], "photographs")
+    shown = dict(zip(header, rows[3], strict=True))
+    assert {shown[name] for name in ("left gray", "concentration", "the truth's", "neon")} == {"-"}
+    assert shown["colourful p50"] == "-" != shown["colourful p10"]
+    published.check(published.build("", [*entries[:-1], older]), [*entries[:-1], older])
+
+
 def test_a_document_is_built_and_its_prose_stays(entries):
     built = published.build("", entries)
     assert "| tinted |" in built

@@ -32,6 +32,53 @@ def test_ratio_share_and_rmse_are_of_means_over_pictures(evaluation):
     assert tint["ab_rmse"].value == pytest.approx(np.sqrt(squares.mean()))
 
 
+def test_what_stands_beside_error_is_of_the_photographs_that_have_it(evaluation):
+    records = [dict(record) for record in evaluation.records]
+    for record in records:
+        if record["picture"] == 0 and record["name"] in ("tint", "truth"):
+            record |= {"left_gray": 0.0, "left_gray_counts": 0.0}
+            record |= {"concentration": 0.0, "concentration_counts": 0.0}
+    rows = {row.name: row.estimates for row in Evaluation(records, resamples=20).rows}
+    for column in ("left_gray", "concentration"):
+        kept = evaluation.column("tint", column)[1:]
+        assert rows["tint"][column].value == pytest.approx(kept.mean())
+    truth = evaluation.column("truth", "concentration")[1:].mean()
+    shown = [row["concentration_truth"].value for row in rows.values()]
+    assert shown == pytest.approx([truth] * 4)
+    assert rows["gray"]["left_gray"].value == 1
+    assert np.isnan(rows["gray"]["concentration"].value)
+
+
+def test_colourfulness_is_told_photograph_by_photograph_too(evaluation):
+    own, truth = (evaluation.column(name, "colourfulness") for name in ("tint", "truth"))
+    tint = evaluation.rows[3].estimates
+    for quantile in (10, 50, 90):
+        expected = np.quantile(own / truth, quantile / 100)
+        assert tint[f"colourfulness_p{quantile}"].value == pytest.approx(expected)
+
+
+def test_a_photograph_without_colour_has_no_share_of_its_colourfulness(evaluation):
+    records = [dict(record) for record in evaluation.records]
+    for record in records:
+        if record["picture"] == 1 and record["name"] == "truth":
+            record["colourfulness"] = 0.0
+    tint = Evaluation(records, resamples=20).rows[3].estimates
+    own, truth = (evaluation.column(name, "colourfulness")[[0, 2]] for name in ("tint", "truth"))
+    assert tint["colourfulness_p50"].value == pytest.approx(np.median(own / truth))
+
+
+def test_a_point_of_a_curve_has_them_beside_its_error(evaluation):
+    calm, _, bold = evaluation.curve("vividness", "tint")
+    assert calm.beside.keys() == {"left_gray", "concentration", "concentration_truth", "neon"}
+    assert calm.beside["left_gray"].value == 1
+    assert (
+        bold.beside["left_gray"].value
+        == evaluation.column("tint", "left_gray", "vividness", 1).mean()
+    )
+    shown = evaluation.ratio_at(bold.share.value, "vividness", "tint", "left_gray")
+    assert shown.value == pytest.approx(bold.beside["left_gray"].value)
+
+
 def test_a_difference_is_that_of_the_rows(evaluation):
     one, two = (row.estimates["psnr"].value for row in evaluation.rows[2:])
     difference = evaluation.difference("oracle-mean", "tint", "psnr")

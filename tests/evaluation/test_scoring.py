@@ -2,12 +2,14 @@ import threading
 
 import numpy as np
 import pytest
+from skimage import data
+from skimage.color import deltaE_ciede2000
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import MethodOutputError
 from photochrom.evaluation.candidates import Candidate, method, references
 from photochrom.evaluation.metrics import psnr
-from photochrom.evaluation.pictures import make_sample
+from photochrom.evaluation.pictures import make_sample, reduced
 from photochrom.evaluation.scoring import finish, score, score_samples
 
 
@@ -61,6 +63,42 @@ def test_oracle_mean_beats_gray_and_mean_colour_is_flat(samples):
     still = [r for r in records if r["part"] == "saturation"]
     gray = [r for r in records if r["name"] == "gray"]
     assert [r["ciede2000"] for r in still] == [r["ciede2000"] for r in gray]
+
+
+def test_a_larger_photograph_is_coloured_at_its_size_and_scored_reduced():
+    large = make_sample(np.ascontiguousarray(data.coffee()[:300, :360]), key="coffee")
+    seen = []
+
+    def half(sample):
+        seen.append(sample.lightness.shape)
+        return sample.lab[..., 1:] * 0.5
+
+    def observe(sample, name, rgb):
+        assert sample.rgb.shape == rgb.shape == (50, 60, 3)
+        assert sample.lightness.shape == (50, 60)
+        return {"observed": True}
+
+    (truth, *_, row) = score_samples(
+        [large], [references((0.0, 0.0)), method("half", half)], 1, observers=[observe],
+        scored_px=50,
+    )  # fmt: skip
+    assert seen == [(300, 360)]
+    assert truth["observed"]
+    # Six pixels of each axis make one: their mean, by hand.
+    finished, true = (
+        picture.reshape(50, 6, 60, 6, 3).mean((1, 3)) / 255
+        for picture in (finish(large, large.lab[..., 1:] * 0.5), large.rgb)
+    )
+    expected = deltaE_ciede2000(*map(rgb_to_lab, (finished, true))).mean()
+    assert row["ciede2000"] == pytest.approx(expected, abs=0.02)  # 8 bits are rounded
+    ab = large.lab[..., 1:].reshape(50, 6, 60, 6, 2).mean((1, 3))
+    assert row["ab_mae"] == pytest.approx(np.abs(ab * 0.5).mean(), rel=0.05)
+
+
+def test_a_photograph_that_is_not_larger_is_scored_as_it_is(samples):
+    assert reduced(samples[0], 256) is samples[0]
+    tall = make_sample(np.zeros((300, 40, 3), np.uint8))
+    assert reduced(tall, 20).rgb.shape == (150, 20, 3)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 9])

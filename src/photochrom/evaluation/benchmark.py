@@ -23,8 +23,8 @@ from photochrom.evaluation.candidates import (
     spread_curve,
     vividness_curve,
 )
-from photochrom.evaluation.outputs import Outputs
 from photochrom.evaluation.metrics import SSIM_WINDOW_PX
+from photochrom.evaluation.outputs import Outputs
 from photochrom.evaluation.pictures import Sample, read_samples
 from photochrom.evaluation.results import Evaluation
 from photochrom.evaluation.scoring import (

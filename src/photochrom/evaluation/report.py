@@ -101,7 +101,7 @@ def _curve_tables(evaluation: Evaluation) -> Iterator[Table]:
     if len(curves) > 1:
         first, *others = curves
         yield Table(
-            "CIEDE2000 of gray's of the first of these curves less another, paired by photograph",
+            "CIEDE2000 of gray's: the first of these curves less another, by photograph",
             [f"{first[1]} x {first[0]} less", *(f"{share:.0%}" for share in SHARES)],
             [
                 [f"{name} x {knob}"]
