@@ -2,7 +2,7 @@
 """Recolour one thing of a photograph with one hint; see docs/benchmarks.md.
 
     python benchmarks/one_thing.py          # the built-in things
-    python benchmarks/one_thing.py FOLDER   # pairs: NAME.jpg, and NAME.png, white where the thing is
+    python benchmarks/one_thing.py FOLDER   # NAME.jpg beside NAME.png, white where the thing is
 
 A colour photograph is made gray and one thing in it is given another hue: the thing's own mean
 colour, turned by 90 to 180 degrees, lightness kept, chroma at least 25. Asked for by a point at
