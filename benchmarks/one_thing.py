@@ -183,6 +183,11 @@ def ask(thing: Thing, seed: int = 0) -> Task:
     return Task(gray, _to_bytes(wanted), _hints(thing.mask, colour))
 
 
+def ab_of(rgb: np.ndarray) -> np.ndarray:
+    """Give a and b, float32 (h, w, 2), of uint8 sRGB (h, w, 3)."""
+    return np.asarray(rgb_to_lab(rgb.astype(np.float32) / 255)[..., 1:])
+
+
 def _to_bytes(lab: np.ndarray) -> np.ndarray:
     return np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
 
@@ -229,59 +234,65 @@ def _outline(mask: np.ndarray) -> list[tuple[float, float]]:
     return [(float(x) - 0.5, float(y) - 0.5) for y, x in corners[:-1]]
 
 
-def score(mask: np.ndarray, task: Task, plain: np.ndarray, hinted: np.ndarray) -> dict[str, float]:
-    """Measure one colouring.
+class Ruler:
+    """Measures colourings of a thing.
 
     Parameters
     ----------
     mask : bool array, (h, w)
         The thing.
-    task : Task
-        What was asked.
-    plain, hinted : uint8 array, (h, w, 3)
-        What the method gives without and with the hint.
-
-    Returns
-    -------
-    dict of str to float
-        `inside`, `inside_without`: mean distance from what is wanted, with and without the hint;
-        `outside`: mean change; all in ab units. `outside_seen`: share changed by more than 5.
+    wanted : uint8 array, (h, w, 3)
+        The picture with the thing wholly recoloured.
     """
-    rim = max(1, round(RIM * min(mask.shape)))
-    outside = ~ndimage.binary_dilation(mask, iterations=rim)
-    inside = ndimage.binary_erosion(mask, iterations=rim, border_value=1)
-    inside = inside if inside.any() else mask
-    without, given, wanted = (
-        rgb_to_lab(each / 255.0)[..., 1:] for each in (plain, hinted, task.wanted)
-    )
-    changed = np.hypot(*np.moveaxis(given - without, -1, 0))[outside]
-    return {
-        "inside": float(np.hypot(*(given - wanted)[inside].T).mean()),
-        "inside_without": float(np.hypot(*(without - wanted)[inside].T).mean()),
-        "outside": float(changed.mean()) if changed.size else 0.0,
-        "outside_seen": float((changed > SEEN).mean()) if changed.size else 0.0,
-    }
+
+    def __init__(self, mask: np.ndarray, wanted: np.ndarray) -> None:
+        rim = max(1, round(RIM * min(mask.shape)))
+        self.outside = ~ndimage.maximum_filter(mask, 2 * rim + 1)
+        inside = ndimage.minimum_filter(mask, 2 * rim + 1, mode="constant", cval=1)
+        self.inside = inside if inside.any() else mask
+        self.wanted = ab_of(wanted)[self.inside]
+
+    def score(self, without: np.ndarray, given: np.ndarray) -> dict[str, float]:
+        """Measure one colouring.
+
+        Parameters
+        ----------
+        without, given : float array, (h, w, 2)
+            a and b of what the method gives without and with the hint.
+
+        Returns
+        -------
+        dict of str to float
+            `inside`, `inside_without`: mean distance from what is wanted, with and without the
+            hint; `outside`: mean change; all in ab units. `outside_seen`: share of the pixels
+            outside that changed by more than 5.
+        """
+        changed = np.hypot(*(given[self.outside] - without[self.outside]).T)
+        return {
+            "inside": float(np.hypot(*(given[self.inside] - self.wanted).T).mean()),
+            "inside_without": float(np.hypot(*(without[self.inside] - self.wanted).T).mean()),
+            "outside": float(changed.mean()) if changed.size else 0.0,
+            "outside_seen": float((changed > SEEN).mean()) if changed.size else 0.0,
+        }
 
 
 def measure(thing: Thing, colorizers: dict[str, Colorizer], reach: str | None) -> list[dict]:
     """Colour a thing with every method, by every kind of hint."""
     task, found = ask(thing), []
-    gray = np.repeat(task.gray[..., None], 3, -1)
+    ruler = Ruler(thing.mask, task.wanted)
     for name, colorizer in colorizers.items():
         alone = "hints" in colorizer.info.requires
-        plain = gray if alone else _rgb(colorizer.colorize(task.gray))
+        without = np.zeros((*task.gray.shape, 2), np.float32)
+        if not alone:
+            without = ab_of(colorizer.colorize(task.gray))
         for kind, hint in task.hints.items():
             asked = hint if reach is None else replace(hint, **{"reach": reach})
             started = time.perf_counter()
-            hinted = _rgb(colorizer.colorize(task.gray, hints=[asked]))
+            hinted = colorizer.colorize(task.gray, hints=[asked])
             record = {"thing": thing.name, "method": name, "hint": kind}
             record["seconds"] = round(time.perf_counter() - started, 3)
-            found.append(record | score(thing.mask, task, plain, hinted))
+            found.append(record | ruler.score(without, ab_of(hinted)))
     return found
-
-
-def _rgb(picture: np.ndarray) -> np.ndarray:
-    return np.repeat(picture[..., None], 3, -1) if picture.ndim == 2 else picture[..., :3]
 
 
 def summarise(records: Sequence[dict]) -> list[dict]:

@@ -93,6 +93,21 @@ def test_the_mean_colour_is_that_of_the_training_pictures(cifar, tmp_path):
     assert gray["mean-colour"] == gray["gray"]
 
 
+def test_photographs_are_scored_at_the_size_that_is_asked_for(tmp_path, capsys):
+    Image.fromarray(drawn_picture(1, 90, 120)).save(tmp_path / "large.png")
+    words = ["--data", tmp_path, "-m", "none", "-o", tmp_path / "r.json"]
+    run(*words)
+    whole = json.loads((tmp_path / "r.json").read_text())
+    run(*words, "--scored-px", 40)
+    small = json.loads((tmp_path / "r.json").read_text())
+    assert whole["notes"] == []
+    assert "scored reduced to it" in small["notes"][0]
+    assert "left gray" in capsys.readouterr().out
+    assert small["rows"]["gray"]["ciede2000"] != whole["rows"]["gray"]["ciede2000"]
+    with pytest.raises(InvalidValueError, match="at least 11; it is 3"):
+        run(*words, "--scored-px", 3)
+
+
 @pytest.mark.parametrize(
     ("words", "error", "said"),
     [

@@ -85,9 +85,9 @@ def test_a_region_is_the_outline_of_the_thing(benchmark, square):
 
 def test_recolouring_exactly_the_thing_costs_nothing(benchmark, square):
     task = benchmark.ask(square)
-    plain = np.repeat(task.gray[..., None], 3, -1)
-    best = np.where(square.mask[..., None], task.wanted, plain)
-    found = benchmark.score(square.mask, task, plain, best)
+    plain = np.zeros((100, 120, 2), np.float32)
+    best = np.where(square.mask[..., None], benchmark.ab_of(task.wanted), plain)
+    found = benchmark.Ruler(square.mask, task.wanted).score(plain, best)
     assert (found["inside"], found["outside"], found["outside_seen"]) == (0, 0, 0)
     wanted = rgb_to_lab(task.wanted / 255.0)[31:69, 41:79, 1:]
     rounding = pytest.approx(chroma(wanted).mean(), abs=0.05)
@@ -96,13 +96,13 @@ def test_recolouring_exactly_the_thing_costs_nothing(benchmark, square):
 
 def test_a_flood_is_counted_outside_and_a_hint_that_does_nothing_inside(benchmark, square):
     task = benchmark.ask(square)
-    plain = np.repeat(task.gray[..., None], 3, -1)
-    nothing = benchmark.score(square.mask, task, plain, plain)
+    ruler = benchmark.Ruler(square.mask, task.wanted)
+    plain = np.zeros((100, 120, 2), np.float32)
+    nothing = ruler.score(plain, plain)
     assert nothing["inside"] == nothing["inside_without"] > 25
     assert nothing["outside"] == 0
-    lab = rgb_to_lab(plain / 255.0) + [0, 6, 8]
-    flooded = benchmark.score(square.mask, task, plain, benchmark._to_bytes(lab))
-    assert flooded["outside"] == pytest.approx(10, abs=0.3)
+    flooded = ruler.score(plain, plain + np.float32([6, 8]))
+    assert flooded["outside"] == pytest.approx(10)
     assert flooded["outside_seen"] == 1
 
 
