@@ -78,7 +78,7 @@ BESIDE_ERROR = (
     Metric("concentration", "concentration", "concentration", weighed_by="concentration_counts"),
     Metric(
         "concentration_truth",
-        "the truth's",
+        "truth's concentration",
         "concentration",
         weighed_by="concentration_counts",
         row=TRUTH,
