@@ -38,6 +38,7 @@ from photochrom.evaluation.bootstrap import Quantity, estimate, resample_weights
 from photochrom.methods.hint import MOST_POINTS, Hint
 
 METHODS = ("photochrom", "levin", "rbf")
+FLAT = "one flat colour"  # the least that one colour can miss: a thing is seldom of one
 KINDS = ("point", "stroke", "region")
 LEAST_CHROMA, TURN_DEGREES = 25.0, (90.0, 180.0)
 RIM, RADIUS = 0.01, 0.01  # shares of the short and of the long side
@@ -55,10 +56,17 @@ class Thing(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What is asked: `gray` uint8 (h, w), `wanted` uint8 (h, w, 3), a hint of each kind."""
+    """What is asked.
+
+    gray : uint8 array, (h, w), what methods are shown
+    wanted : uint8 array, (h, w, 3), the photograph with the thing wholly recoloured
+    flat : uint8 array, (h, w, 3), gray, with the hint's colour in the thing and nowhere else
+    hints : one of each kind
+    """
 
     gray: np.ndarray
     wanted: np.ndarray
+    flat: np.ndarray
     hints: dict[str, Hint]
 
 
@@ -179,8 +187,10 @@ def ask(thing: Thing, seed: int = 0) -> Task:
     given = rgb_to_lab(np.array(colour) / 255.0)[1:]  # what the gamut leaves of it
     wanted = lab.copy()
     wanted[thing.mask, 1:] = turned[thing.mask] + (given - mean)
-    gray = _to_bytes(lab * [1, 0, 0])[..., 0]
-    return Task(gray, _to_bytes(wanted), _hints(thing.mask, colour))
+    flat = lab * [1, 0, 0]
+    gray = _to_bytes(flat)[..., 0]
+    flat[thing.mask, 1:] = given
+    return Task(gray, _to_bytes(wanted), _to_bytes(flat), _hints(thing.mask, colour))
 
 
 def ab_of(rgb: np.ndarray) -> np.ndarray:
@@ -277,14 +287,15 @@ class Ruler:
 
 
 def measure(thing: Thing, colorizers: dict[str, Colorizer], reach: str | None) -> list[dict]:
-    """Colour a thing with every method, by every kind of hint."""
-    task, found = ask(thing), []
+    """Colour a thing with every method, by every kind of hint; first with one colour exactly."""
+    task = ask(thing)
     ruler = Ruler(thing.mask, task.wanted)
+    gray = np.zeros((*task.gray.shape, 2), np.float32)
+    record = {"thing": thing.name, "method": FLAT, "hint": "outline", "seconds": 0.0}
+    found = [record | ruler.score(gray, ab_of(task.flat))]
     for name, colorizer in colorizers.items():
         alone = "hints" in colorizer.info.requires
-        without = np.zeros((*task.gray.shape, 2), np.float32)
-        if not alone:
-            without = ab_of(colorizer.colorize(task.gray))
+        without = gray if alone else ab_of(colorizer.colorize(task.gray))
         for kind, hint in task.hints.items():
             asked = hint if reach is None else replace(hint, **{"reach": reach})
             started = time.perf_counter()
@@ -335,7 +346,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, nargs="?", help="pairs; the built-in things without")
-    parser.add_argument("--method", "-m", action="append", help=f"default: {', '.join(METHODS)}")
+    parser.add_argument(
+        "--method", "-m", action="append", help=f"{', '.join(METHODS)}; 'none' for none"
+    )
     parser.add_argument("--reach", help="of every hint, where hints have one")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--output", "-o", type=Path, help="also as JSON, with every record")
@@ -343,7 +356,8 @@ def main() -> None:
     if words.reach is not None and "reach" not in {field.name for field in fields(Hint)}:
         raise SystemExit("--reach: hints of this version have no reach. Leave it out.")
     things = list(read_folder(words.folder) if words.folder else built_in())[: words.limit]
-    colorizers = {name: Colorizer(name) for name in words.method or METHODS}
+    methods = [name for name in words.method or METHODS if name != "none"]
+    colorizers = {name: Colorizer(name) for name in methods}
     records = []
     for number, thing in enumerate(things):
         records += measure(thing, colorizers, words.reach)

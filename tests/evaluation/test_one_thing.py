@@ -31,6 +31,11 @@ def things(benchmark):
 
 
 @pytest.fixture(scope="module")
+def tasks(benchmark, things):
+    return [(thing, benchmark.ask(thing)) for thing in things]
+
+
+@pytest.fixture(scope="module")
 def square(benchmark):
     """Red, mottled, 40 x 40 on a gray wall of 120 x 100."""
     random = np.random.default_rng(0)
@@ -48,9 +53,8 @@ def test_every_built_in_thing_is_a_part_of_its_picture(things):
         assert 0.004 < thing.mask.mean() < 0.4, thing.name
 
 
-def test_what_is_wanted_is_another_hue_on_the_thing_and_nothing_else(benchmark, things):
-    for thing in things:
-        task = benchmark.ask(thing)
+def test_what_is_wanted_is_another_hue_on_the_thing_and_nothing_else(tasks):
+    for thing, task in tasks:
         own, wanted = (
             rgb_to_lab(rgb / 255.0)[thing.mask].mean(0) for rgb in (thing.rgb, task.wanted)
         )
@@ -61,9 +65,8 @@ def test_what_is_wanted_is_another_hue_on_the_thing_and_nothing_else(benchmark, 
         assert np.abs(task.wanted[~thing.mask].astype(int) - thing.rgb[~thing.mask]).max() <= 1
 
 
-def test_the_hints_lie_on_the_thing_and_ask_for_its_lightness_and_new_hue(benchmark, things):
-    for thing in things:
-        task = benchmark.ask(thing)
+def test_the_hints_lie_on_the_thing_and_ask_for_its_lightness_and_new_hue(tasks):
+    for thing, task in tasks:
         lightness = rgb_to_lab(thing.rgb / 255.0)[thing.mask][:, 0].mean()
         wanted = rgb_to_lab(task.wanted / 255.0)[thing.mask, 1:].mean(0)
         for kind, least in (("point", 1.0), ("stroke", 0.9), ("region", 0.6)):
@@ -130,9 +133,11 @@ def test_a_folder_of_pairs_is_read_and_a_bad_one_is_told(benchmark, square, tmp_
 def test_every_method_is_measured_by_every_kind_of_hint(benchmark, square):
     colorizers = {name: benchmark.Colorizer(name) for name in ("photochrom", "rbf")}
     records = benchmark.measure(square, colorizers, None)
-    assert len(records) == 6
+    assert len(records) == 7
     rows = benchmark.summarise([*records, *records])
-    assert [row["things"] for row in rows] == [2] * 6
+    assert [row["things"] for row in rows] == [2] * 7
+    assert (rows[0]["outside"][0], rows[0]["hint"]) == (0, "outline")
+    assert 0 < rows[0]["inside"][0] < 8  # it is mottled
     region = next(row for row in rows if (row["method"], row["hint"]) == ("photochrom", "region"))
     assert region["inside"][0] < 0.4 * region["inside_without"][0]
-    assert len(benchmark.to_markdown(rows).splitlines()) == 8
+    assert len(benchmark.to_markdown(rows).splitlines()) == 9
