@@ -101,6 +101,9 @@ def test_the_page_shows_gray_method_truth_and_can_be_sorted_by_error(seen, photo
     errors = [float(e) for e in re.findall(r'data-errors="([\d.]+)"', page)]
     assert errors == pytest.approx(found.column("tint", "ciede2000"), abs=1e-3)
     assert "CIEDE2000 of tint, largest first" in page
+    columns = [found.column("tint", c) for c in ("ciede2000", "left_gray", "neon")]
+    for error, gray, neon in zip(*columns, strict=True):
+        assert f"<figcaption>tint {error:.1f}, {gray:.0%} gray, {neon:.0%} neon</figc" in page
 
 
 def test_a_reader_sorts_the_pictures_in_a_browser_on_a_telephone(seen, tmp_path):

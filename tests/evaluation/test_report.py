@@ -121,6 +121,36 @@ def test_an_evaluation_from_before_the_further_metrics_is_read(evaluation):
     assert to_markdown(older) == to_markdown(evaluation)
 
 
+def test_an_evaluation_from_before_left_gray_is_read_and_has_no_such_columns(evaluation):
+    content = json.loads(to_json(evaluation))
+    later = ("left_gray", "left_gray_counts", "concentration", "concentration_counts", "neon")
+    content["records"] = [
+        {key: value for key, value in record.items() if key not in later}
+        for record in content["records"]
+    ]
+    older = from_json(json.dumps(content))
+    assert older.beside_error == ()
+    text = to_markdown(older)
+    assert "left gray" not in text.lower()
+    assert "| colourful p50 |" in text
+    assert len(tables(older)) == len(tables(evaluation)) - 3
+    assert json.loads(to_json(older))["rows"]["tint"]["ratio"] == content["rows"]["tint"]["ratio"]
+
+
+def test_no_table_shows_error_without_what_stands_beside_it(evaluation):
+    shown = tables(evaluation, by_source=True)
+    titles = [table.title for table in shown]
+    beside = {"left gray", "concentration", "truth's concentration", "neon"}
+    for table in shown:
+        if {"CIEDE2000", "CIEDE2000 of gray's"} & set(table.header):
+            assert beside <= set(table.header), table.title
+    assert sum("CIEDE2000 of gray's at equal" in title for title in titles) == 1
+    for name in ("Left gray", "Concentration", "Neon"):
+        assert f"{name} at equal colourfulness" in titles
+    points = json.loads(to_json(evaluation))["curves"]["vividness"]["tint"]
+    assert all({"left_gray", "concentration", "neon"} <= point.keys() for point in points)
+
+
 def test_a_number_of_all_photographs_at_once_has_no_interval_and_is_read_back(evaluation):
     measured = replace(evaluation, whole={"gray": {"fid": 81.25}, "tint": {"fid": 40.0}})
     text = to_markdown(measured, all_metrics=True)
