@@ -121,7 +121,7 @@ def test_a_spot_outside_and_a_method_of_one_opinion_are_refused(colorizer, gray)
 
 def test_confidence_is_a_map_of_shares(colorizer, gray):
     found = colorizer.confidence(gray)
-    assert found.shape == (192, 192)
+    assert found.shape == (320, 320)
     assert 0 <= found.min() < found.max() <= 1
 
 

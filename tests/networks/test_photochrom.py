@@ -71,9 +71,9 @@ def plain(height=32, width=32, pictures=2):
 
 @torch.no_grad()
 def colours(made, given, *look):
-    """Colour what has no other views, by a look of temperature, rebalance, contrast, reward."""
+    """Colour what has no other views, by a look of temperature, rebalance, evenness."""
     alone = torch.zeros(len(given[0]), BINS, 1, 1), torch.zeros(1)
-    look = (*look, *(1.0, 0.0, 0.0, 0.0)[len(look) :])
+    look = (*look, *(1.0, 0.0, 0.0)[len(look) :])
     return made(*given, *alone, *(torch.tensor([value]) for value in look))
 
 
@@ -126,10 +126,10 @@ def test_a_picture_is_coloured_the_same_alone_and_in_a_batch(stirred):
     torch.testing.assert_close(alone, together[1:], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("look", [(1.0, 0.0, 0.0, 0.0), (0.5, 0.2, 0.3, 0.1)])
-def test_colours_are_decided_by_the_distribution(stirred, look):
+@pytest.mark.parametrize("look", [(1.0, 0.0, 0.0), (0.5, 0.2, 0.5)])
+def test_colours_are_read_from_the_distribution(stirred, look):
     ab, _, logits = colours(stirred, inputs(), *look)
-    expected = stirred.decided(logits, *(torch.tensor([value]) for value in look)).ab
+    expected = stirred.read(logits, *(torch.tensor([value]) for value in look)).ab
     torch.testing.assert_close(ab, expected)
 
 
@@ -138,7 +138,7 @@ def test_other_views_join_the_distribution(stirred):
     others = torch.randn(2, BINS, 8, 8)
     with torch.no_grad():
         own = stirred.distribution(*given)
-        found = stirred(*given, others, share, ONE, ZERO, ZERO, ZERO)
+        found = stirred(*given, others, share, ONE, ZERO, ZERO)
     torch.testing.assert_close(found.logits, 0.75 * own + 0.25 * others)
     assert (found.ab - colours(stirred, given).ab).abs().max() > 1
 

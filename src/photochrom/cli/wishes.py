@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -25,7 +25,11 @@ class WishOptions:
     ----------
     hint : list of str
         A colour for a spot: X,Y,#rrggbb or X,Y,#rrggbb,RADIUS in pixels of the upright photograph;
-        the word gray instead of #rrggbb keeps it gray. May be given many times.
+        the word gray instead of #rrggbb keeps it gray, the word keep leaves it as it is without
+        hints. May be given many times.
+    reach : str
+        How far the colours of --hint spread: near, over the thing that they lie on, or whole for
+        all of the picture.
     hints : Path
         A JSON file with a list of hints, strokes and regions among them.
     reference : Path
@@ -43,6 +47,7 @@ class WishOptions:
     """
 
     hint: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    reach: Literal["near", "thing", "whole"] = "near"
     hints: Path | None = None
     reference: Path | None = None
     palette: str | None = None
@@ -61,7 +66,7 @@ class WishOptions:
         """
         from photochrom.engine.wishes import Wishes
 
-        spots = [read_hint(text) for text in self.hint]
+        spots = [{**read_hint(text), "reach": self.reach} for text in self.hint]
         return Wishes.of(
             [*_read_hints(self.hints), *spots], self.reference, self.palette, 0, self.seed
         )
@@ -109,13 +114,15 @@ def read_hint(text: str) -> dict[str, Any]:
         table: dict[str, Any] = {
             "shape": "point",
             "points": [[float(x), float(y)]],
-            "colour": None if colour.strip() == "gray" else colour.strip(),
+            "colour": None if colour.strip() in ("gray", "keep") else colour.strip(),
+            "keep": colour.strip() == "keep",
         }
         if radius:
             (table["radius"],) = (float(value) for value in radius)
     except ValueError as error:
         raise InvalidValueError(
-            f"A hint is X,Y,#rrggbb or X,Y,#rrggbb,RADIUS (or gray for the colour); it is '{text}'."
+            "A hint is X,Y,#rrggbb or X,Y,#rrggbb,RADIUS (or gray, or keep, for the colour); "
+            f"it is '{text}'."
         ) from error
     return table
 

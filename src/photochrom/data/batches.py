@@ -33,6 +33,8 @@ class DataRecipe:
         A source is drawn in proportion to its size to this power: 1 as it is, 0.5 balanced.
     source_weights : dict of str to float
         Sources drawn more or less often than that.
+    short_side_px : int
+        Larger pictures are reduced to this short side when they are decoded.
     smallest_crop : float
         Smallest share of the picture's area that a crop keeps.
     aspect_jitter : float
@@ -53,6 +55,7 @@ class DataRecipe:
     leave_out: tuple[str, ...] = ()
     source_power: float = 1.0
     source_weights: dict[str, float] | None = None
+    short_side_px: int = 192
     smallest_crop: float = 0.6
     aspect_jitter: float = 0.25
     old_share: float = 0.0

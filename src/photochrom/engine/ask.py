@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from photochrom.engine.hint_propagation import STROKE, Spot
 from photochrom.engine.likely import propose
 from photochrom.engine.palette import Palette
 from photochrom.engine.reference import Reference, References
 from photochrom.engine.wishes import Wishes, hint_planes, touches_of
 from photochrom.engine.working import LONGEST, WorkingSize, working_size
 from photochrom.errors import InvalidValueError
+from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints, Method, Request
 from photochrom.photo.resize import resize
 from photochrom.photo.touch import Touch
@@ -27,11 +29,14 @@ class Asked(NamedTuple):
         What another candidate decides differently.
     touches : tuple of Touch
         Decided places of the upright full-size picture.
+    spots : tuple of Spot
+        Decided places whose colour stays on their thing; the request's hints are the others.
     """
 
     request: Request
     proposed: Hints | None
     touches: tuple[Touch, ...]
+    spots: tuple[Spot, ...] = ()
 
 
 def ask(
@@ -63,9 +68,13 @@ def ask(
         If the method cannot do what is wished.
     """
     touches = touches_of(wishes.hints)
+    # A method that lives on hints spreads all of them itself.
+    spreads = "hints" in method.info.requires
+    wide = [h for h in wishes.hints if not h.keep and (spreads or h.reach == "whole")]
+    near = [] if spreads else [h for h in wishes.hints if h.keep or h.reach != "whole"]
     request = replace(
         _of_colours(method, lightness, wishes),
-        hints=hint_planes(touches, upright[::-1], lightness.shape),
+        hints=hint_planes(touches_of(wide), upright[::-1], lightness.shape),
         vividness=vividness,
         seed=wishes.seed,
     )
@@ -74,7 +83,17 @@ def ask(
         logits = distribution(method, replace(request, hints=None))
         centres = np.array(method.info.centres, np.float32)
         proposed = propose(logits, centres, wishes.candidate, wishes.seed, lightness.shape)
-    return Asked(request, proposed, touches)
+    spots = tuple(_spot(hint, upright[::-1], lightness.shape) for hint in near)
+    return Asked(request, proposed, touches, spots)
+
+
+def _spot(hint: Hint, size: tuple[int, int], working: tuple[int, ...]) -> Spot:
+    """Draw one hint at the working size."""
+    planes = hint_planes(touches_of([replace(hint, keep=False)]), size, (working[0], working[1]))
+    assert planes is not None  # there is one hint
+    reach = "region" if hint.shape == "region" else hint.reach
+    share = STROKE if hint.shape == "stroke" else 1.0
+    return Spot(planes.mask > 0, None if hint.keep else hint.ab, reach, share)
 
 
 def _of_colours(method: Method, lightness: np.ndarray, wishes: Wishes) -> Request:

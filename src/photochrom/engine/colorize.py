@@ -210,6 +210,7 @@ class Colorizer:
             self.look.saturation,
             proposed=asked.proposed,
             touches=asked.touches,
+            spots=asked.spots,
         )
 
     def suggest(

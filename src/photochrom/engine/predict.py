@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.color.gamut import lab_to_rgb
+from photochrom.engine.ask import distribution
 from photochrom.engine.guided import fit_field
+from photochrom.engine.hint_propagation import Spot, features_of, propagate
 from photochrom.engine.obey import obey_hints
 from photochrom.engine.working import WorkingSize
 from photochrom.methods.method import (
-    MIDDLE_CHROMA,
     Hints,
     Method,
     Prediction,
@@ -21,6 +22,8 @@ from photochrom.methods.method import (
 from photochrom.photo.field import ColourField
 from photochrom.photo.resize import resize
 from photochrom.photo.touch import Touch
+
+COLOUR_OF_A_FEATURE = 40.0  # ab units that tell two things apart as far as a feature of 1
 
 
 class Colouring(NamedTuple):
@@ -51,6 +54,7 @@ def predict_colours(
     *,
     proposed: Hints | None = None,
     touches: Sequence[Touch] = (),
+    spots: Sequence[Spot] = (),
 ) -> Colouring:
     """Colour a picture at the working size.
 
@@ -67,6 +71,8 @@ def predict_colours(
         Shown to the method beside the request's own hints, which win, but not obeyed to the letter.
     touches : sequence of Touch
         Places of the full-size picture whose colour is decided.
+    spots : sequence of Spot
+        Places whose colour stays on their thing; the request's hints spread as far as they can.
 
     Returns
     -------
@@ -84,13 +90,16 @@ def predict_colours(
     if all(c is not None for _, c in parts):
         confidence = _blend([c for _, c in parts if c is not None], size)[..., 0]
     ab = ab * saturation
+    plain = ab
     if request.hints is not None:
-        plain = ab
         if "hints" in method.info.accepts and "hints" not in method.info.requires:
             without = replace(request, hints=proposed)
             tiles = [_predict_tile(method, without, size, tile)[0] for tile in size.tiles]
             plain = _blend(tiles, size) * saturation
         ab = obey_hints(plain, ab, request.hints, request.lightness, *_raised(method, request))
+    if spots:
+        features = _features(method, replace(request, hints=proposed), plain)
+        ab = propagate(ab, request.lightness, spots, plain, features)
     ab = ab.astype(np.float32)
     lab = np.concatenate((request.lightness[..., None], ab), axis=-1)
     moved = lab_to_rgb(lab).moved / request.lightness.size
@@ -98,14 +107,19 @@ def predict_colours(
     return Colouring(field, ab, confidence, moved)
 
 
+def _features(method: Method, request: Request, plain: np.ndarray) -> np.ndarray:
+    """Return what tells things apart: what the method takes them for, else its colours."""
+    if method.info.centres:
+        return features_of(distribution(method, request))
+    return plain / COLOUR_OF_A_FEATURE
+
+
 def _raised(method: Method, request: Request) -> tuple[float, ...]:
     """Give by how much a method's look raises colours like the hinted ones, where it does."""
     hints = request.hints
     if hints is None or not hints.mask.any() or "vividness" not in method.info.accepts:
         return ()
-    told = np.linalg.norm(hints.ab[hints.mask > 0], axis=-1)
-    raised = method.info.look(request.vividness).raised_by(np.maximum(told, MIDDLE_CHROMA))
-    return (float(raised.mean()),)
+    return (method.info.look(request.vividness).saturation,)
 
 
 def _joined(decided: Hints | None, proposed: Hints | None) -> Hints | None:

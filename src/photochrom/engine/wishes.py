@@ -108,12 +108,14 @@ def touches_of(hints: Sequence[Hint]) -> tuple[Touch, ...]:
             closed=hint.shape == "region",
         )
         for hint in hints
+        if not hint.keep
     )
 
 
 def outside(hints: Sequence[Hint], size: tuple[int, int]) -> list[str]:
     """Say which hints do nothing, since they lie outside a picture of (width, height) pixels."""
-    windows = [touch.window(*size) for touch in touches_of(hints)]
+    decided = [replace(hint, keep=False) for hint in hints]
+    windows = [touch.window(*size) for touch in touches_of(decided)]
     missed = sum(right <= left or bottom <= top for left, top, right, bottom in windows)
     if not missed:
         return []

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-MOST_PIXELS = 2 * 256 * 256
+MOST_PIXELS = 2 * 320 * 256
 LONGEST = 3.0  # sides beyond this ratio are cut into tiles
 MOST_TILES = 16
 OVERLAP = 0.25  # of a tile's length

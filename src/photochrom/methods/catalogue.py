@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "127593f3993f7b50369266ddaf3c535b93ff0fb4df6b739ffe4cc02a4450b432"
+PHOTOCHROM_SHA256 = "b4a13427caa233f5b8b0e16cbb6d313740db6ca19fa7290bcf4258338ba93add"
 
 
 def _photochrom(device: str, threads: int) -> Method:

@@ -14,6 +14,7 @@ import numpy as np
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import InvalidValueError
 
+REACHES = ("near", "thing", "whole")
 FEWEST_POINTS = {"point": 1, "stroke": 1, "region": 3}
 MOST_HINTS = 1000
 MOST_POINTS = 2000  # of one stroke or region
@@ -42,6 +43,15 @@ HINT_SCHEMA: dict[str, Any] = {
             "pattern": "^#[0-9a-fA-F]{6}$",
             "description": "sRGB; only hue and chroma count. null keeps the place gray.",
         },
+        "keep": {
+            "type": "boolean",
+            "description": "Keep the colours that the place has without hints; no colour is taken.",
+        },
+        "reach": {
+            "enum": list(REACHES),
+            "description": "How far a point's or stroke's colour spreads: near it on its thing, "
+            "over its thing, or over the whole picture, as far as that looks alike.",
+        },
         "radius": {
             "type": "number",
             "exclusiveMinimum": 0,
@@ -67,6 +77,11 @@ class Hint:
         the place gray.
     radius : float
         Of a point, or half the width of a stroke, in pixels.
+    reach : str
+        How far the colour of a point or stroke spreads: 'near' it on its thing, over its 'thing',
+        or over the 'whole' picture, as far as that looks alike. A region colours what it bounds.
+    keep : bool
+        Keep the colours that the place has without hints; `colour` is None then.
 
     Raises
     ------
@@ -78,6 +93,8 @@ class Hint:
     points: tuple[tuple[float, float], ...]
     colour: tuple[int, int, int] | None = None
     radius: float = 8.0
+    reach: str = "near"
+    keep: bool = False
 
     def __post_init__(self) -> None:
         # 60 and 60.0 are one place, in a sidecar and a marker too.
@@ -96,32 +113,52 @@ class Hint:
             raise InvalidValueError(f"A {self.shape}'s points must be finite; one is not.")
         if not 0 < self.radius < 1e6:
             raise InvalidValueError(f"A hint's radius must be above 0; it is {self.radius}.")
+        if self.reach not in REACHES:
+            raise InvalidValueError(
+                f"A hint's reach is {', '.join(REACHES)}; it is '{self.reach}'."
+            )
+        if self.keep and self.colour is not None:
+            raise InvalidValueError("A hint that keeps a place as it is takes no colour.")
         if self.colour is not None and not all(0 <= c <= 255 for c in self.colour):
             raise InvalidValueError(f"A colour has numbers from 0 to 255; it is {self.colour}.")
 
     @classmethod
     def point(
-        cls, x: float, y: float, colour: "str | Sequence[int] | None", radius: float = 8.0
+        cls,
+        x: float,
+        y: float,
+        colour: "str | Sequence[int] | None" = None,
+        radius: float = 8.0,
+        *,
+        reach: str = "near",
+        keep: bool = False,
     ) -> Self:
         """Decide the colour of a spot; see `parse_colour` for colours, None keeps it gray."""
-        return cls("point", ((x, y),), _colour(colour), radius)
+        return cls("point", ((x, y),), _colour(colour), radius, reach, keep)
 
     @classmethod
     def stroke(
         cls,
         points: Iterable[tuple[float, float]],
-        colour: "str | Sequence[int] | None",
+        colour: "str | Sequence[int] | None" = None,
         width: float = 16.0,
+        *,
+        reach: str = "near",
+        keep: bool = False,
     ) -> Self:
         """Decide the colour along a polyline of some width in pixels."""
-        return cls("stroke", tuple(points), _colour(colour), width / 2)
+        return cls("stroke", tuple(points), _colour(colour), width / 2, reach, keep)
 
     @classmethod
     def region(
-        cls, points: Iterable[tuple[float, float]], colour: "str | Sequence[int] | None" = None
+        cls,
+        points: Iterable[tuple[float, float]],
+        colour: "str | Sequence[int] | None" = None,
+        *,
+        keep: bool = False,
     ) -> Self:
         """Decide the colour of a polygon; by default it stays gray."""
-        return cls("region", tuple(points), _colour(colour))
+        return cls("region", tuple(points), _colour(colour), keep=keep)
 
     @property
     def ab(self) -> np.ndarray:
@@ -142,6 +179,8 @@ class Hint:
             "points": [list(pair) for pair in self.points],
             "colour": None if self.colour is None else "#{:02x}{:02x}{:02x}".format(*self.colour),
             "radius": self.radius,
+            "reach": self.reach,
+            "keep": self.keep,
         }
 
     @classmethod
@@ -156,14 +195,19 @@ class Hint:
         fields = HINT_SCHEMA["properties"]
         if not isinstance(table, dict) or not {"shape", "points"} <= table.keys() <= fields.keys():
             raise InvalidValueError(
-                f"A hint needs shape and points, and may have colour and radius; it is {table!r}."
+                "A hint needs shape and points, and may have colour, radius, reach and keep; "
+                f"it is {table!r}."
             )
         try:
             points = _pairs(table["points"])
             radius = float(table.get("radius", 8.0))
         except (TypeError, ValueError) as error:
             raise InvalidValueError(f"A hint's numbers cannot be read ({error}).") from error
-        return cls(str(table["shape"]), points, _colour(table.get("colour")), radius)
+        keep = table.get("keep", False)
+        if not isinstance(keep, bool):
+            raise InvalidValueError(f"A hint's keep is true or false; it is {keep!r}.")
+        colour, reach = _colour(table.get("colour")), str(table.get("reach", "near"))
+        return cls(str(table["shape"]), points, colour, radius, reach, keep)
 
 
 def _pairs(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:

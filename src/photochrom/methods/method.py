@@ -20,8 +20,6 @@ CAPABILITIES = {
 
 
 RETIRED = ("mirrored",)  # fields of older files' descriptions
-MIDDLE_CHROMA = 10.0  # ab units, which an expansion leaves as they are
-LEAST_CHROMA = 0.1  # as which less counts, so that black has a power too
 
 
 class Setting(NamedTuple):
@@ -33,26 +31,15 @@ class Setting(NamedTuple):
         Of the distribution; see `photochrom.networks.annealed`.
     saturation : float
         Factor on chroma.
-    contrast : float
-        Preference for what sets a place apart from its picture.
-    expansion : float
-        Power of chroma that joins the saturation, so that what is nearly gray stays so and what
-        is coloured carries the boldness; 0 treats all alike.
-    reward : float
-        CIEDE2000 that a unit of chroma is worth; see `photochrom.networks.deciding`.
+    evenness : float
+        The power by which chroma is raised towards what is expected; see
+        `photochrom.networks.reading`.
     """
 
     temperature: float
     rebalance: float
     saturation: float
-    contrast: float = 0.0
-    expansion: float = 0.0
-    reward: float = 0.0
-
-    def raised_by(self, chroma: np.ndarray) -> np.ndarray:
-        """Give the factor on ab of such chroma, in ab units; any shape."""
-        relative = np.maximum(chroma, LEAST_CHROMA) / MIDDLE_CHROMA
-        return np.asarray(self.saturation * relative**self.expansion, np.float32)
+    evenness: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +94,8 @@ class MethodInfo:
         """Give what a vividness stands for; the default for None."""
         wanted = self.vividness if vividness is None else vividness
         at, *columns = np.array(self.vividness_path).T
-        return Setting(*(float(np.interp(wanted, at, column)) for column in columns))
+        known = columns[: len(Setting._fields)]  # older files have columns that are no more
+        return Setting(*(float(np.interp(wanted, at, column)) for column in known))
 
     def to_table(self) -> dict[str, Any]:
         """Give the fields as plain values, as JSON can hold them."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
-from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request, Setting
+from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request
 from photochrom.photo.resize import resize
 
 # Answers without hints that are kept: whoever moves a hint needs the same one again and again.
@@ -94,28 +94,29 @@ class NetworkMethod:
                 f"the lightness has {request.lightness.shape}."
             )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
-        wanted = [n for n in self._outputs if n != "logits" or request.distribution]
         if request.hints:  # their owner waits
-            values = self._look_around(wanted, feed, self.info.views or (ITSELF,))
+            values = self._look_around(feed, self.info.views or (ITSELF,))
         else:
-            values = self._recall(wanted, feed)
+            values = self._recall(feed)
         ab = np.moveaxis(values["ab"], 1, -1)  # (1, 2, h, w) of the graph -> (1, h, w, 2)
-        chroma = np.linalg.norm(ab, axis=-1, keepdims=True)
         return Prediction(
-            ab=ab * self._look(request).raised_by(chroma),
+            ab=ab * np.float32(self.info.look(request.vividness).saturation),
             confidence=values["confidence"][0, 0] if "confidence" in values else None,
-            distribution=values["logits"][0] if "logits" in values else None,
+            distribution=values["logits"][0] if self._gives(request) else None,
         )
 
-    def _recall(self, wanted: list[str], feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _gives(self, request: Request) -> bool:
+        return request.distribution and "logits" in self._outputs
+
+    def _recall(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the network, unless it was asked the same just now."""
-        asked = hashlib.blake2b("".join(wanted).encode())
+        asked = hashlib.blake2b()
         for value in feed.values():
             asked.update(repr(value.shape).encode() + value.tobytes())
         with self._keeping:
             known = self._kept.pop(asked.digest(), None)
         views = (*self.info.views, ITSELF)
-        values = self._look_around(wanted, feed, views) if known is None else known
+        values = self._look_around(feed, views) if known is None else known
         for value in values.values():
             value.flags.writeable = False  # whoever asks again wants the same
         with self._keeping:
@@ -125,7 +126,7 @@ class NetworkMethod:
         return values
 
     def _look_around(
-        self, wanted: list[str], feed: dict[str, np.ndarray], views: tuple[tuple[float, bool], ...]
+        self, feed: dict[str, np.ndarray], views: tuple[tuple[float, bool], ...]
     ) -> dict[str, np.ndarray]:
         """Run the network on views, each joined by what those before it gave: the last has all."""
         values: dict[str, np.ndarray] = {}
@@ -135,7 +136,7 @@ class NetworkMethod:
             if values:
                 share = np.array([1 - 1 / count], np.float32)
                 view = {**view, "others": values["logits"], "others_share": share}
-            outputs = wanted if count == len(views) else ["logits"]
+            outputs = self._outputs if count == len(views) else ["logits"]
             values = _turned(self._run(outputs, _turned(view, mirrored)), mirrored)
         return values
 
@@ -144,11 +145,6 @@ class NetworkMethod:
             return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
         except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
             raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
-
-    def _look(self, request: Request) -> Setting:
-        look = self.info.look(request.vividness)
-        # A wished histogram says itself what the picture has more of than others.
-        return look if request.histogram is None else look._replace(contrast=0.0, expansion=0.0)
 
     def _feed(self, request: Request) -> dict[str, np.ndarray]:
         height, width = request.lightness.shape
@@ -169,7 +165,7 @@ class NetworkMethod:
             wishes[0, :-1], known[0, 0] = request.histogram, 1
         if request.chroma is not None:
             wishes[0, -1], known[0, 1] = request.chroma, 1
-        look = self._look(request)
+        look = self.info.look(request.vividness)
         # Another picture lends its style by its lightness alone; without one, its own.
         style = request.lightness if request.reference is None else request.reference[..., 0]
         return {
@@ -181,8 +177,7 @@ class NetworkMethod:
             "global_mask": known,
             "temperature": np.array([look.temperature], np.float32),
             "rebalance": np.array([look.rebalance], np.float32),
-            "contrast": np.array([look.contrast], np.float32),
-            "reward": np.array([look.reward], np.float32),
+            "evenness": np.array([look.evenness], np.float32),
             "others": np.zeros((1, bins, 1, 1), np.float32),
             "others_share": np.zeros(1, np.float32),
         }

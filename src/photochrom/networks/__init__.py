@@ -18,6 +18,7 @@ class Network(NamedTuple):
 # name -> its module, configuration and class
 NETWORKS = {
     "photochrom": ("photochrom", "Config", "Photochrom"),
+    "photochrom2": ("photochrom2", "Config", "Photochrom2"),
     "fusion": ("fusion", "Config", "Fusion"),
     "resnet18": ("resnet18", "Config", "Resnet18"),
     "resnet18-classifier": ("resnet18", "ClassifierConfig", "Resnet18Classifier"),

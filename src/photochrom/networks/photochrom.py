@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.networks.annealed import Colours
-from photochrom.networks.deciding import Deciding, joined
 from photochrom.networks.encoder import Encoder
+from photochrom.networks.reading import Reading, joined
 
 STRIDE = 32  # sides of the input are multiples of this
 OUTPUT_STRIDE = 4
@@ -115,7 +115,7 @@ class Mixer(nn.Module):
         return stepped
 
 
-class Photochrom(Deciding):
+class Photochrom(Reading):
     """Lightness, and what the owner wishes, to colours.
 
     Parameters
@@ -218,13 +218,12 @@ class Photochrom(Deciding):
         others_share: Tensor,
         temperature: Tensor,
         rebalance: Tensor,
-        contrast: Tensor,
-        reward: Tensor,
+        evenness: Tensor,
     ) -> Colours:
-        """Give colours; see `distribution` for the first five inputs, `joined` and `decided`."""
+        """Give colours; see `distribution` for the first five inputs, `joined` and `read`."""
         logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
         logits = joined(logits, others, others_share)
-        return self.decided(logits, temperature, rebalance, contrast, reward)
+        return self.read(logits, temperature, rebalance, evenness)
 
 
 def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from photochrom.training.recipe import Recipe
 
 OPSET = 18
 SMALL = 4096  # tensors with fewer numbers stay float32: a cast costs more than it saves
-FIXED = ("temperature", "rebalance", "contrast", "reward", "others_share")  # one for all pictures
+FIXED = ("temperature", "rebalance", "evenness", "others_share")  # one for all pictures
 EXAMPLE = (2, 1)  # pictures, channels of the lightness that the graph is traced with
 
 

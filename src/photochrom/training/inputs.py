@@ -37,8 +37,7 @@ def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
         "global_mask": torch.zeros(pictures, 2),
         "temperature": torch.ones(1),
         "rebalance": torch.zeros(1),
-        "contrast": torch.zeros(1),
-        "reward": torch.zeros(1),
+        "evenness": torch.zeros(1),
         "others": torch.zeros(pictures, bins, 2, 3),
         "others_share": torch.zeros(1),
     }

@@ -49,6 +49,7 @@ from photochrom.training.checkpoint import (
     with_encoder,
 )
 from photochrom.training.gallery import draw_gallery
+from photochrom.training.muon import Muon
 from photochrom.training.objectives import check_fit, objective
 from photochrom.training.plot import plot_log
 from photochrom.training.recipe import Phase, Recipe, network_config
@@ -72,6 +73,7 @@ OPTIMIZERS: dict[str, Any] = {
     "adam": torch.optim.Adam,
     "adadelta": torch.optim.Adadelta,
     "rmsprop": torch.optim.RMSprop,
+    "muon": Muon,
 }
 
 
@@ -148,11 +150,13 @@ class Run:
         self.encoder = self.network.encoder_parameters()
         known = {id(p) for p in self.encoder}
         others = [p for p in self.network.parameters() if p.requires_grad and id(p) not in known]
-        groups = [{"params": others, "rate": settings.rate}]
+        groups: list[dict[str, Any]] = [{"params": others, "rate": settings.rate}]
         if self.encoder:
             groups.append({"params": self.encoder, "rate": settings.encoder_rate})
+        if settings.kind == "muon":
+            groups = _parted(self.network, groups)
         options: dict[str, Any] = {"weight_decay": settings.weight_decay}
-        if settings.kind.startswith("adam"):
+        if settings.kind.startswith("adam") or settings.kind == "muon":
             options["betas"] = (settings.betas[0], settings.betas[1])
         optimizer = OPTIMIZERS[settings.kind](groups, lr=settings.rate, **options)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
@@ -218,6 +222,22 @@ class Run:
             self.critic.load(state["critic"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.worse, self.sums = state.get("worse", 0), state.get("sums", {})
+
+
+def _parted(network: Any, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Part groups into what takes Muon's steps and what does not: pretrained, first, last."""
+    ends = {
+        id(p)
+        for name, p in network.named_parameters()
+        if name.startswith(getattr(network, "ends", ()))
+    }
+    parted = []
+    for group in groups:
+        inner = [p for p in group["params"] if id(p) not in ends]
+        outer = [p for p in group["params"] if id(p) in ends]
+        parted += [{**group, "params": inner, "matrices": True}]
+        parted += [{**group, "params": outer, "matrices": False}] if outer else []
+    return parted
 
 
 def train(
@@ -305,7 +325,7 @@ def train(
         pixels = sample_pixels(data, report)
     else:
         with fabric.rank_zero_first(local=True):  # one process decodes, the others find it done
-            pixels = open_cache(Path(data), cache, report=report)
+            pixels = open_cache(Path(data), cache, recipe.data.short_side_px, report)
     stays = folder / KEYS_FILE
     if state is not None and stays.exists():
         validation_keys = frozenset(stays.read_text().split("\n")) - {""}

@@ -20,7 +20,7 @@ from photochrom.errors import RecipeError
 DEFAULT_PROFILE = "here"
 KINDS = ("distribution", "classification", "regression", "fusion", "features")
 DISTANCES = ("mse", "l1")
-OPTIMIZERS = ("adamw", "adam", "adadelta", "rmsprop")
+OPTIMIZERS = ("adamw", "adam", "adadelta", "rmsprop", "muon")
 LEARNERS = ("network", "critic", "both")
 SHIPPED = Path(__file__).parent.parent / "recipes"  # in a wheel
 CHECKOUT = Path(__file__).parents[3] / "recipes"
@@ -65,11 +65,11 @@ class Optimizer:
     Attributes
     ----------
     kind : str
-        'adamw', 'adam', 'adadelta' or 'rmsprop'.
+        'adamw', 'adam', 'adadelta', 'rmsprop', or 'muon', with AdamW for what is no matrix.
     rate, encoder_rate : float
         Learning rates of the new layers and of the encoder.
     betas : tuple of two float
-        Of adamw and adam.
+        Of adamw, adam and muon.
     warmup : int
         Pictures over which the rates rise.
     decay_share : float

@@ -1,0 +1,268 @@
+"""Hints stay on their thing: how far a decided colour spreads, and where it stops.
+
+From each hint a geodesic distance grows over the picture: a step costs its length, and what differs
+between its ends in lightness and in what the method takes the places for. So it runs freely over
+one thing and hardly crosses its rim (Criminisi, Sharp, Blake, "GeoS: Geodesic Image Segmentation",
+ECCV 2008, with a method's features beside the lightness). Each place belongs to the hint nearest to
+it by that distance, and to none if all are far; so a stroke counts once, however long it is, and a
+place that is kept as it is stands in the way of others.
+
+What a hint does to all of the picture, where its owner asks for that, is `engine.obey`'s.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.engine.guided import box_mean
+from photochrom.photo.resize import resize
+
+GRID_PX = 64  # short side of the grid on which distances are taken
+
+
+class Reach(NamedTuple):
+    """What a step costs; at a distance of 1 half of a hint's colour is left.
+
+    Attributes
+    ----------
+    place : float
+        Cost of crossing the picture's longer side.
+    lightness : float
+        Cost of a difference of 10 L*.
+    features : float
+        Cost of a difference of 1 in the method's features.
+    """
+
+    place: float
+    lightness: float
+    features: float
+
+
+REACHES = {
+    "near": Reach(place=1.8, lightness=0.3, features=0.7),
+    "thing": Reach(place=0.7, lightness=0.2, features=0.55),
+    "region": Reach(place=400.0, lightness=0.0, features=0.0),  # what it bounds alone
+}
+STROKE = 0.8  # share of its distance that a stroke reaches: it covers its thing already
+SOFTNESS = 0.12  # of the border, in units of the distance
+FREE_LIGHTNESS = 2.0  # L* units between neighbours that cost nothing: grain, shading
+REFINE_RADIUS, REFINE_EPSILON = 4, 4.0  # of the guided filter that brings a border to an edge
+SHADE = 0.3  # power of lightness that chroma follows within a thing
+SHADES = (0.6, 1.15)  # and its bounds
+EDGE = 1.5  # power of a difference in lightness: many small steps are shading, one great one a rim
+FEATURES = 6
+SPREAD, MOST_SPREADING = 0.32, 2.0  # root mean square of a picture's features; largest factor
+STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # to half of the eight neighbours
+MOST_SWEEPS = 400
+
+
+class Spot(NamedTuple):
+    """A decided place at the working size.
+
+    Attributes
+    ----------
+    mask : bool array, (h, w)
+        Where the colour is decided.
+    ab : float array, (2,), or None
+        The colour in ab units; None keeps what the method gave.
+    reach : str
+        A key of `REACHES`.
+    share : float
+        Of the reach's distance that the colour spreads.
+    """
+
+    mask: np.ndarray
+    ab: np.ndarray | None
+    reach: str
+    share: float = 1.0
+
+
+def propagate(
+    ab: np.ndarray,
+    lightness: np.ndarray,
+    spots: Sequence[Spot],
+    plain: np.ndarray,
+    features: np.ndarray,
+) -> np.ndarray:
+    """Colour the things that hints lie on, and nothing else.
+
+    Parameters
+    ----------
+    ab : float array, (h, w, 2)
+        Colours without these hints, ab units.
+    lightness : float array, (h, w)
+        L* in [0, 100].
+    spots : sequence of Spot
+        Later ones lie above.
+    plain : float array, (h, w, 2)
+        Colours without any hint, to which a place is kept.
+    features : float array, (h', w', n)
+        By which things are told apart; see `features_of`. Of any size.
+
+    Returns
+    -------
+    float32 array, (h, w, 2)
+        Exactly the spots' colours where they lie; elsewhere between `ab` and the colour of the
+        hint that a place belongs to.
+    """
+    spots = [spot for spot in spots if spot.mask.any()]
+    if not spots:
+        return ab
+    owner, share = belonging(lightness, features, spots)
+    ab = ab.astype(np.float32, copy=True)
+    for number, spot in enumerate(spots):
+        belongs = (share * (owner == number))[..., None]
+        if spot.ab is None:
+            ab += belongs * (plain - ab)
+            continue
+        tone = float(np.median(lightness[spot.mask]))
+        shade = np.clip(((lightness + 5) / (tone + 5)) ** SHADE, *SHADES)
+        ab += belongs * (spot.ab * shade[..., None] - ab)
+    for spot in spots:
+        ab[spot.mask] = plain[spot.mask] if spot.ab is None else spot.ab
+    return ab
+
+
+def features_of(logits: np.ndarray) -> np.ndarray:
+    """Return what a method takes each place for: Hellinger distances, relative to the picture's.
+
+    Of an old, flat photograph a method thinks much the same everywhere; what little it tells apart
+    counts there as much as great differences in others.
+
+    Parameters
+    ----------
+    logits : float array, (Q, h, w)
+        Over the method's bins.
+
+    Returns
+    -------
+    float32 array, (h, w, FEATURES)
+        The main components of the square roots of the shares, scaled to a common spread.
+    """
+    flat = logits.reshape(len(logits), -1).astype(np.float32)
+    shares = np.exp(flat - flat.max(axis=0))
+    roots = np.sqrt(shares / shares.sum(axis=0))
+    roots -= roots.mean(axis=1, keepdims=True)
+    _, components = np.linalg.eigh(roots @ roots.T)
+    found = components[:, -FEATURES:].T @ roots
+    spread = float(np.sqrt((found**2).sum(axis=0).mean()))
+    found *= min(MOST_SPREADING, SPREAD / max(spread, 1e-6))
+    return np.asarray(found.T.reshape(*logits.shape[1:], FEATURES), np.float32)
+
+
+def belonging(
+    lightness: np.ndarray, features: np.ndarray, spots: Sequence[Spot]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Say which spot each place belongs to, and how much.
+
+    Parameters
+    ----------
+    lightness, features, spots :
+        See `propagate`; at least one spot.
+
+    Returns
+    -------
+    owner : int array, (h, w)
+        Number of the nearest spot.
+    share : float32 array, (h, w)
+        From 1 at the spot to 0 beyond its reach.
+    """
+    height, width = lightness.shape
+    scale = min(1.0, GRID_PX / min(height, width))
+    high, wide = max(2, round(height * scale)), max(2, round(width * scale))
+    tones = resize(lightness[..., None].astype(np.float32), high, wide)
+    small = np.concatenate((tones, resize(features, high, wide)), axis=-1)
+    distance = np.full((high, wide), np.inf, np.float32)
+    owner = np.zeros((high, wide), int)
+    for reach, most in dict.fromkeys((spot.reach, spot.share) for spot in spots):
+        numbers = [n for n, s in enumerate(spots) if (s.reach, s.share) == (reach, most)]
+        seeds = np.full((high, wide), -1)
+        for number in numbers:
+            seeds[_seed(spots[number].mask, high, wide)] = number
+        found, nearest = _geodesic(small, seeds, REACHES[reach])
+        found = found / most
+        closer = found < distance
+        distance, owner = np.where(closer, found, distance), np.where(closer, nearest, owner)
+    share = 1 / (1 + np.exp(np.minimum((distance - 1) / SOFTNESS, 50)))
+    share = np.minimum(share * (1 + np.exp(-1 / SOFTNESS)), 1).astype(np.float32)
+    rows = np.arange(height) * high // height
+    columns = np.arange(width) * wide // width
+    large = _refined(resize(share[..., None], height, width), lightness)
+    return owner[rows][:, columns], large
+
+
+def _seed(mask: np.ndarray, high: int, wide: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bring a spot's places to the grid: however small, it has one."""
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    return rows * high // height, columns * wide // width
+
+
+def _geodesic(planes: np.ndarray, seeds: np.ndarray, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
+    """Relax distances from seeds until none falls.
+
+    Parameters
+    ----------
+    planes : float32 array, (h, w, 1 + n)
+        L* and features.
+    seeds : int array, (h, w)
+        Numbers of spots, -1 where there is none.
+    reach : Reach
+
+    Returns
+    -------
+    distance : float32 array, (h, w)
+        1 where half of the colour is left.
+    nearest : int array, (h, w)
+    """
+    distance = np.where(seeds >= 0, 0, np.inf).astype(np.float32)
+    nearest = np.maximum(seeds, 0)
+    costs = [_costs(planes, step, reach) for step in STEPS]
+    for _ in range(MOST_SWEEPS):
+        before = distance.copy()
+        for (down, right), cost in zip(STEPS, costs, strict=True):
+            one, other = _ends(distance.shape, down, right)
+            for there, here in ((one, other), (other, one)):
+                offered = distance[here] + cost
+                closer = offered < distance[there]
+                distance[there] = np.where(closer, offered, distance[there])
+                nearest[there] = np.where(closer, nearest[here], nearest[there])
+        if np.array_equal(before, distance):
+            break
+    return distance, nearest
+
+
+def _costs(planes: np.ndarray, step: tuple[int, int], reach: Reach) -> np.ndarray:
+    """Return what a step between neighbours costs."""
+    one, other = _ends(planes.shape[:2], *step)
+    change = planes[one] - planes[other]
+    tone = (np.maximum(np.abs(change[..., 0]) - FREE_LIGHTNESS, 0) / 10) ** EDGE
+    other_kind = np.linalg.norm(change[..., 1:], axis=-1)
+    length = np.hypot(*step) / max(planes.shape[:2])
+    cost = reach.place * length + reach.lightness * tone + reach.features * other_kind
+    return np.asarray(cost, np.float32)
+
+
+def _ends(
+    shape: tuple[int, ...], down: int, right: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the two windows of a grid that lie a step apart."""
+    height, width = shape[0], shape[1]
+    rows = slice(0, height - down), slice(down, height)
+    if right >= 0:
+        columns = slice(0, width - right), slice(right, width)
+    else:
+        columns = slice(-right, width), slice(0, width + right)
+    return (rows[0], columns[0]), (rows[1], columns[1])
+
+
+def _refined(share: np.ndarray, lightness: np.ndarray) -> np.ndarray:
+    """Let a soft border follow the edges of the lightness (guided filter)."""
+    guide = (lightness[..., None] - 50).astype(np.float32)
+    moments = np.concatenate((guide, guide * guide, share, share * guide), axis=-1)
+    mean_l, mean_ll, mean_s, mean_ls = np.split(box_mean(moments, REFINE_RADIUS), 4, axis=-1)
+    slope = (mean_ls - mean_l * mean_s) / (np.maximum(mean_ll - mean_l**2, 0) + REFINE_EPSILON)
+    planes = np.concatenate((slope, mean_s - slope * mean_l), axis=-1)
+    smooth = box_mean(planes, REFINE_RADIUS)
+    return np.asarray(np.clip(smooth[..., 0] * guide[..., 0] + smooth[..., 1], 0, 1))
