@@ -367,6 +367,10 @@ class Photo:
         lightness: np.ndarray = table[_pixels(tone.codes)[..., 0]]
         return lightness
 
+    def to_rgb(self, image: pyvips.Image, page: int = 0) -> np.ndarray:
+        """Convert pixels of a page, decoded and without alpha, to sRGB: uint8 (h, w, 3)."""
+        return self._rgb_of(image, page)
+
     def _rgb_of(self, image: pyvips.Image, page: int) -> np.ndarray:
         device = self._devices[page]
         if device.bands == 1:
