@@ -345,7 +345,7 @@ def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
     page.click("#advanced summary")
     page.select_option("#compare", "levin")
     expect(page.locator("#error-other")).to_contain_text("Click a place")
-    hint_at(page, 0.4, 0.4)
+    hint_at(page, 0.35, 0.65)
     page.wait_for_selector("#pane-other .after[data-version]")
     expect(page.locator("#error-other")).to_be_hidden()
     one, other = (
@@ -504,12 +504,12 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
     pinch(page, place(page, 0.5, 0.5))
     assert page.locator("#pane-main .picture").bounding_box()["width"] > 1.5 * picture["width"]
     page.keyboard.press("0")
-    page.touchscreen.tap(*place(page, 0.4, 0.4))
+    page.touchscreen.tap(*place(page, 0.35, 0.65))
     page.wait_for_selector("#suggestions button")
     repainted(page, lambda: page.tap("#suggestions button:nth-child(2)"))
     picker = page.locator("#picker").bounding_box()
     assert picker["y"] + picker["height"] <= 845
-    assert place(page, 0.4, 0.4)[1] < picker["y"]
+    assert place(page, 0.35, 0.65)[1] < picker["y"]
     page.tap("#picker-close")
     page.tap("#adjust")
     expect(page.locator("#save")).to_be_in_viewport()
@@ -535,7 +535,7 @@ def test_axe_finds_nothing_serious(open_page, scheme, device):
 
     check("empty")
     give(page, gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
-    hint_at(page, 0.4, 0.4)
+    hint_at(page, 0.35, 0.65)
     page.wait_for_selector("#suggestions button")
     check("palette")
     page.keyboard.press("Escape")
@@ -691,18 +691,62 @@ def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_pag
     repainted(page, lambda: page.press("#saturation", "PageUp"))
 
 
-def test_two_tabs_keep_each_others_photographs(open_page):
-    page = open_page()
-    give(page, gray_photo("one.jpg"))
+def open_tab(page: Page) -> Page:
+    """Open the page once more in the same browser."""
     other = page.context.new_page()
     other.goto(page.url)
     ready(other)
-    other.set_input_files("#file-input", [gray_photo("two.jpg", "chelsea")])
-    expect(other.locator("#strip-count")).to_have_text("2 coloured")
-    page.set_input_files("#file-input", [gray_photo("three.jpg", "coffee")])
-    expect(page.locator("#strip-count")).to_have_text("2 coloured")
+    return other
+
+
+def test_two_tabs_keep_each_others_photographs(open_page):
+    page = open_page()
+    give(page, gray_photo("one.jpg"))
+    other = open_tab(page)
+    give(other, gray_photo("two.jpg", "chelsea"))
+    give(page, gray_photo("three.jpg", "coffee"))
     names = page.evaluate("JSON.parse(localStorage['photochrom/open']).map(({name}) => name)")
     assert sorted(names) == ["one.jpg", "three.jpg", "two.jpg"]
+
+
+def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(open_page):
+    page = open_page()
+    give(page, gray_photo("private.jpg"))
+    hint_at(page, 0.3, 0.3)
+    other = open_tab(page)
+    expect(other.locator("#earlier-text")).to_have_text(
+        "A photograph from before is still kept here."
+    )
+    assert "private" not in other.inner_text("body")
+    other.click("#earlier-open")
+    expect(other.locator("#file-name")).to_have_text("private.jpg")
+    expect(other.locator(".marker")).to_have_count(1)
+
+    third = open_tab(page)
+    third.click("#earlier-forget")
+    expect(third.locator("#earlier")).to_be_hidden()
+    assert third.evaluate("Object.keys(localStorage).length") <= 1  # an empty list
+    third.reload()
+    ready(third)
+    expect(third.locator("#earlier")).to_be_hidden()
+
+
+def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    other = open_tab(page)
+    other.click("#earlier-open")
+    other.wait_for_selector("#split", state="visible")
+    hint_at(page, 0.3, 0.3)
+    expect(other.locator(".marker")).to_have_count(1)
+    other.bring_to_front()
+    hint_at(other, 0.3, 0.7, "#b02030")
+    expect(page.locator(".marker")).to_have_count(2)
+    assert sorted(hint["colour"] for hint in kept_hints(page)) == ["#2c5fa8", "#b02030"]
+    other.keyboard.press("Escape")
+    repainted(other, lambda: other.click("#undo"))
+    repainted(other, lambda: other.click("#undo"))
+    expect(page.locator(".marker")).to_have_count(0)
 
 
 def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_forgotten(open_page):

@@ -219,8 +219,9 @@ export class Painter {
       const blob = await this.desk.ask(photo, (id) => api.confidence(id, request, signal));
       if (!signal.aborted) await drawGuesses(canvas, blob, photo.info.preview);
     } catch (problem) {
+      if (superseded(problem)) return; // whoever took its place shows the canvas or hides it
       canvas.hidden = true;
-      if (!superseded(problem)) showProblem("picture", problem);
+      showProblem("picture", problem);
     }
   }
 
