@@ -411,6 +411,12 @@ def test_axe_finds_nothing_serious(open_page, scheme, device):
         page.tap("#adjust")
     page.locator("#source-tabs").get_by_text("Mood").click()
     check("settings")
+    page.locator("#advanced summary").click()
+    page.locator(".kind summary").click()
+    check("file and method")
+    page.set_input_files("#file-input", [{**gray_photo(), "buffer": photo_bytes(data.coffee())}])
+    expect(page.locator("#asks")).to_be_visible()
+    check("already in colour")
 
 
 def test_undo_treats_a_gesture_as_one_step_and_redo_ends_with_a_new_change(open_page):

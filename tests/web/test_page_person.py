@@ -414,6 +414,13 @@ def test_a_key_that_is_held_compares_and_one_that_is_tapped_switches(open_page):
     expect(line).to_have_attribute("aria-valuenow", "0")
     page.keyboard.press("b")
     expect(line).to_have_attribute("aria-valuenow", "100")
+    page.click("#show-before")
+    expect(line).to_have_attribute("aria-valuenow", "0")
+    page.click("#show-before", delay=400)
+    expect(line).to_have_attribute("aria-valuenow", "0")
+    page.focus("#show-before")
+    page.keyboard.press("Enter")
+    expect(line).to_have_attribute("aria-valuenow", "100")
 
 
 def test_full_screen_leaves_nothing_but_the_picture_and_the_palette(open_page):

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from copy import copy
 from dataclasses import fields
 from functools import cache
+from multiprocessing import parent_process
 from threading import Lock
 from typing import Any
 
@@ -84,7 +85,8 @@ def _bytes_of(prediction: Prediction) -> int:
 @cache
 def _loaded(method: str) -> Colorizer:
     colorizer = Colorizer(method)
-    colorizer.method = Remembering(colorizer.method)
+    if parent_process() is None:  # a worker colours each photograph once
+        colorizer.method = Remembering(colorizer.method)
     return colorizer
 
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 
-MOST_BYTES = 6_000_000  # about twenty previews
+MOST_BYTES = 4_000_000  # a dozen previews or more
 
 
 class Drawn:

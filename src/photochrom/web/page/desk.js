@@ -127,24 +127,36 @@ export class Desk extends EventTarget {
   /**
    * Ask the service about a photograph; if it has forgotten it, bring the file again and ask again.
    * @param {(id: string) => Promise<any>} ask
-   * @param {() => Promise<void>} bring  What else the service has forgotten.
    */
-  async ask(photo, ask, bring = () => this.bringReference(photo)) {
+  async ask(photo, ask) {
+    const { id } = photo.info;
     try {
-      return await ask(photo.info.id);
+      return await ask(id);
     } catch (problem) {
       if (problem.status !== 404) throw problem;
-      if (!photo.file) {
-        Object.assign(photo, { status: "gone", problem });
-        this.tell("list");
-        if (photo === this.current) this.tell("session");
-        throw problem;
-      }
-      await this.open(photo);
-      if (photo.status !== "ready") throw photo.problem;
-      await bring();
+      // Many may ask at the same time: the file is brought once.
+      if (photo.info.id === id) photo.bringing ??= this.bring(photo, problem).finally(() => { photo.bringing = null; });
+      await photo.bringing;
       return ask(photo.info.id);
     }
+  }
+
+  /** Bring a photograph again that the service has forgotten, with its colour reference. */
+  async bring(photo, problem) {
+    if (!photo.file) {
+      Object.assign(photo, { status: "gone", problem });
+      this.tell("list");
+      if (photo === this.current) this.tell("session");
+      throw problem;
+    }
+    await this.open(photo);
+    if (photo.status !== "ready") throw photo.problem;
+    const { source } = photo.history.present.wishes;
+    const file = source.kind === "reference" ? photo.references.get(source.token) : null;
+    if (!file) return;
+    await api.putReference(photo.info.id, file);
+    photo.sentReference = source.token;
+    this.remember(photo);
   }
 
   /** Forget what was open before, here and at the service. */
@@ -207,14 +219,9 @@ export class Desk extends EventTarget {
       throw new api.Problem(0, "Reference gone",
         `${source.name} was chosen before the page was loaded. Choose it again under “Colours from”.`);
     }
-    await this.ask(photo, (id) => api.putReference(id, file), async () => {});
+    await this.ask(photo, (id) => api.putReference(id, file));
     photo.sentReference = source.token;
     this.remember(photo);
-  }
-
-  async bringReference(photo) {
-    const { source } = photo.history.present.wishes;
-    if (source.kind === "reference") await this.sendReference(photo, source);
   }
 
   remember(photo) {

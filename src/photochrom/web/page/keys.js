@@ -43,24 +43,34 @@ export function listenToKeys(acts) {
 const HOLD_MS = 300;
 
 /**
- * A key that is tapped switches; one that is held switches only while it is.
+ * A key or a button that is tapped switches; one that is held switches only while it is.
  * @param {string} key
+ * @param {HTMLButtonElement} button
  * @param {() => void} act  Switches there and back.
  */
-export function listenToHold(key, act) {
+export function listenToHold(key, button, act) {
   let since = 0;
+  const begin = () => {
+    since = performance.now();
+    act();
+  };
+  const end = () => {
+    if (since && performance.now() - since > HOLD_MS) act();
+    since = 0;
+  };
   addEventListener("keydown", (event) => {
     const types = event.target.closest?.("input[type=text], input[type=password], select, dialog[open]");
     if (event.key.toLowerCase() !== key || event.repeat || types || event.ctrlKey || event.metaKey || event.altKey) return;
-    since = performance.now();
+    if (button.closest("[inert]")) return;
     event.preventDefault();
-    act();
+    begin();
   });
-  addEventListener("keyup", (event) => {
-    if (event.key.toLowerCase() !== key || !since) return;
-    if (performance.now() - since > HOLD_MS) act();
-    since = 0;
-  });
+  addEventListener("keyup", (event) => event.key.toLowerCase() === key && end());
+  addEventListener("blur", end);
+  button.addEventListener("pointerdown", (event) => !event.button && begin());
+  for (const name of ["pointerup", "pointercancel", "pointerleave"]) button.addEventListener(name, end);
+  button.addEventListener("contextmenu", (event) => event.preventDefault()); // of a finger that holds
+  button.addEventListener("click", (event) => !event.detail && act()); // the keyboard's, or a reader's
 }
 
 export function fillKeyList() {

@@ -157,7 +157,7 @@ async function start() {
 
   const presses = {
     undo: () => travel("undo", "Undone"), redo: () => travel("redo", "Done again"),
-    "show-before": original, "show-guesses": guesses, "show-hints": showHints,
+    "show-guesses": guesses, "show-hints": showHints,
     "zoom-in": zoomIn, "zoom-out": zoomOut, "zoom-fit": fit, help, full, "leave-full": full,
     "close-photo": () => { desk.remove(desk.current); if (!desk.current) byId("choose").focus(); },
     "asks-colour": () => { desk.agree(desk.current); stage.main.focus({ preventScroll: true }); },
@@ -176,7 +176,7 @@ async function start() {
     p: () => stage.main.focus(), "+": zoomIn, "=": zoomIn, "-": zoomOut, 0: fit, "?": help,
     Escape: () => editor.close(true), PageUp: step(-1), PageDown: step(1),
   });
-  listenToHold("b", original);
+  listenToHold("b", byId("show-before"), original);
   listenToHand([stage.main, stage.other]);
   addEventListener("resize", () => editor.picker.isOpen && editor.picker.place(...editor.inWindow()));
 

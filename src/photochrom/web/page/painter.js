@@ -48,7 +48,6 @@ export class Painter {
     const original = this.original(photo);
     if (!photo.agreed) {
       byId("busy").hidden = true;
-      original.then(() => photo.original && this.thumb(photo, photo.original));
     } else if (photo.coloured && this.isShown(photo)) {
       await this.stage.paint("after", photo.coloured, this.stop.signal);
       this.settled();

@@ -67,7 +67,7 @@ export class Queue {
 
   word(photo) {
     if (photo.status === "uploading") return "opening";
-    if (photo.stuck) return "needs you";
+    if (photo.stuck) return "not coloured";
     if (photo.status === "gone") return "released";
     if (photo.status !== "ready") return photo.status;
     if (!photo.agreed) return "has colours";
@@ -115,6 +115,9 @@ export class Queue {
   }
 
   async colourRest() {
+    for (const photo of this.desk.photos.filter((p) => p.status === "ready" && !p.agreed && !p.thumb)) {
+      await this.showAsItCame(photo);
+    }
     for (;;) {
       const next = this.desk.photos.find((p) => p.status === "ready" && p.agreed && !p.coloured && !p.stuck && p !== this.desk.current);
       if (!next) return;
@@ -132,6 +135,16 @@ export class Queue {
       await this.painter.thumb(photo);
     } catch (problem) {
       Object.assign(photo, { stuck: wishes, problem }); // looking at it tells what it needs
+    }
+  }
+
+  /** A small picture of a photograph that keeps its colours for now. */
+  async showAsItCame(photo) {
+    try {
+      photo.original ??= await this.desk.ask(photo, (id) => api.original(id));
+      await this.painter.thumb(photo, photo.original);
+    } catch {
+      // looking at it tells
     }
   }
 
