@@ -279,7 +279,7 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
     page = open_page()
     bad = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture"}
     give(page, gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"), bad)
-    expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 failed")
+    expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 failed:")
     page.get_by_role("button", name="notes.jpg, failed").click()
     expect(page.locator("#gone-title")).to_have_text("notes.jpg could not be opened")
     assert "notes.jpg" in page.inner_text("#gone-text")
@@ -615,6 +615,10 @@ def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page)
     repainted(other, lambda: other.click("#undo"))
     repainted(other, lambda: other.click("#undo"))
     expect(page.locator(".marker")).to_have_count(0)
+    page.click("#close-photo")
+    expect(page.locator("#welcome")).to_be_visible()
+    hint_at(other, 0.3, 0.3)  # closed in one tab, it is open in the other still
+    expect(other.locator("#gone")).to_be_hidden()
 
 
 def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_forgotten(open_page):

@@ -93,12 +93,15 @@ def test_the_original_is_the_true_file_and_colours_are_not_replaced_unasked(open
     expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 in colour already")
 
 
-def drop(page: Page, path: Path) -> None:
+def drop(page: Page, path: Path, target: str = "#stage") -> None:
     """Drop a file or a folder, as the system does."""
     session = page.context.new_cdp_session(page)
     files = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 400, "data": files})
+        box = page.locator(target if page.locator(target).is_visible() else "#stage").bounding_box()
+        assert box
+        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": files})
 
 
 def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
@@ -112,6 +115,9 @@ def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
     drop(page, folder)
     expect(page.locator("#toast")).to_have_text("2 photographs opened. 1 other file left out.")
     expect(page.locator("#strip-count")).to_have_text("2 coloured")
+
+    drop(page, folder, "[data-drop=reference]")
+    expect(page.locator("#toast")).to_contain_text("drop a file, not a folder")
 
     chosen = open_page()
     with chosen.expect_file_chooser() as chooser:
@@ -545,7 +551,7 @@ def test_what_failed_in_a_batch_is_counted_and_shown_by_a_click(open_page):
     page = open_page()
     bad = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture"}
     give(page, gray_photo("one.jpg"), bad, gray_photo("two.jpg", "chelsea"))
-    expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 failed")
+    expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 failed:")
     page.click("#strip-show")
     expect(page.locator("#gone-title")).to_have_text("notes.jpg could not be opened")
 

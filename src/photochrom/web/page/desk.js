@@ -5,6 +5,8 @@ import * as memory from "./memory.js";
 import { notify } from "./notices.js";
 import { DEFAULTS, begin, freshId, isPlain, reduce, scaleHints, toRequest } from "./state.js";
 
+const LOCK = "photochrom/";
+
 /** A photograph before the service has seen it. */
 const fresh = (file, name) => ({
   key: freshId("photo"), file, name, info: null, history: begin(), status: "waiting", share: 0, problem: null,
@@ -22,6 +24,7 @@ export class Desk extends EventTarget {
     this.methods = new Map(methods.map((method) => [method.name, method]));
     this.photos = [];
     this.current = null;
+    this.claims = new Map(); // id -> lets the lock go
     this.uploading = Promise.resolve();
     this.afterOpening = async () => {}; // what has to be done before the next file comes
     memory.onChangeElsewhere((id, wishes) => this.follow(id, wishes));
@@ -49,11 +52,25 @@ export class Desk extends EventTarget {
     this.photos.splice(index, 1);
     if (photo.info) {
       memory.drop(photo.info.id);
-      if (photo.status === "ready") api.forget(photo.info.id).catch(() => {}); // it goes by itself in time
+      if (photo.status === "ready") this.forgetUnlessOpenElsewhere(photo.info.id);
     }
     this.keepList();
     if (this.current === photo) this.look(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
     this.tell("list");
+  }
+
+  /** Say to other tabs, by a lock that they share, that this one has a photograph. */
+  claim(id) {
+    // Without locks (they need https or localhost), the tab that closes it closes it for all.
+    navigator.locks?.request(LOCK + id, { mode: "shared" }, () => new Promise((resolve) => this.claims.set(id, resolve)));
+  }
+
+  async forgetUnlessOpenElsewhere(id) {
+    this.claims.get(id)?.();
+    this.claims.delete(id);
+    await new Promise((resolve) => setTimeout(resolve)); // the lock is let go first
+    const { held } = (await navigator.locks?.query()) ?? { held: [] };
+    if (!held.some(({ name }) => name === LOCK + id)) await api.forget(id).catch(() => {}); // it goes by itself in time
   }
 
   /** Upload a photograph's file; its wishes stay. */
@@ -71,6 +88,7 @@ export class Desk extends EventTarget {
       if (photo.info) memory.drop(photo.info.id);
       const agreed = photo.agreed || info.tint !== "colour";
       Object.assign(photo, { info, agreed, name: info.name, status: "ready", sentReference: null });
+      this.claim(info.id);
       this.remember(photo);
       this.keepList();
     } catch (problem) {
@@ -108,6 +126,7 @@ export class Desk extends EventTarget {
       };
       try {
         photo.info = await api.photo(id);
+        this.claim(id);
         photo.agreed ||= photo.info.tint !== "colour";
       } catch (problem) {
         if (problem.status === 404 && isPlain(photo.history.present.wishes)) {

@@ -9,6 +9,14 @@ const PHOTOGRAPH = /\.(jpe?g|jpe|jfif|png|tiff?|webp|avif|heic|heif|gif)$/i;
 const isPhotograph = (file) => PHOTOGRAPH.test(file.name) || file.type.startsWith("image/");
 const isHidden = (file) => (file.webkitRelativePath || file.name).split("/").some((part) => part.startsWith("."));
 
+/** What was dropped: files and folders, to be asked for before the event has ended. */
+const entriesOf = (data) => [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+
+/** The one file that was dropped to be a colour reference; null if it is a folder. */
+export function droppedFile(data) {
+  return entriesOf(data).some((entry) => entry.isDirectory) ? null : data.files[0] ?? null;
+}
+
 /** All files of a folder that was dropped, and of the folders in it. */
 async function filesOf(entry) {
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
@@ -88,9 +96,8 @@ export class Files {
     this.takes.open(photographs);
   }
 
-  /** Take what was dropped; folders have to be asked for before the event has ended. */
   async dropped(data) {
-    const entries = [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+    const entries = entriesOf(data);
     if (!entries.some((entry) => entry.isDirectory)) {
       this.open([...data.files]);
       return;
@@ -141,7 +148,9 @@ export class Files {
       event.preventDefault();
       const lends = event.target.closest?.("[data-drop=reference]");
       hide();
-      if (lends) this.takes.lend(event.dataTransfer.files[0]);
+      const lender = lends && droppedFile(event.dataTransfer);
+      if (lender) this.takes.lend(lender);
+      else if (lends) notify("A colour reference is one photograph: drop a file, not a folder.");
       else if (event.dataTransfer.files.length) this.dropped(event.dataTransfer);
     });
   }

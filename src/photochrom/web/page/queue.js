@@ -91,9 +91,9 @@ export class Queue {
     const done = alive.filter((photo) => photo.coloured).length;
     const open = alive.length - done;
     const parts = [open ? `${done} of ${alive.length} coloured` : `${done} coloured`];
-    if (lost) parts.push(`${lost} failed`);
     if (kept) parts.push(`${kept} in colour already`);
-    byId("strip-count").textContent = parts.join(", ");
+    if (lost) parts.push(`${lost} failed`);
+    byId("strip-count").textContent = parts.join(", ") + (lost ? ":" : "");
     byId("strip-show").hidden = !lost;
     byId("colour-all").hidden = kept < 2;
     const progress = byId("strip-progress");

@@ -71,7 +71,11 @@ export class Saving {
 
   save() {
     const photo = this.desk.current;
-    if (photo?.status !== "ready" || !photo.agreed) return;
+    if (photo?.status !== "ready") return;
+    if (!photo.agreed) {
+      notify("This already has colours: choose “Colour it anew” first.");
+      return;
+    }
     const text = byId("save-text");
     this.tell(null);
     busyWhile(this.buttons, "save", async () => {

@@ -1,6 +1,7 @@
 /** Where colours come from: the method itself, a mood, a palette of one's own, or another photograph. */
 
 import { button, byId, element, icon, replaceChildren } from "./dom.js";
+import { droppedFile } from "./files.js";
 import { say, showProblem } from "./notices.js";
 import { freshId, sourcesOf } from "./state.js";
 
@@ -158,8 +159,9 @@ export class Sources {
       event.stopPropagation();
       drop.classList.remove("is-over");
       document.dispatchEvent(new CustomEvent("drop-done"));
-      const [file] = event.dataTransfer.files;
+      const file = droppedFile(event.dataTransfer);
       if (file) this.lend(file);
+      else showProblem("source", "A colour reference is one photograph: drop a file, not a folder.");
     });
     node.append(drop);
   }
