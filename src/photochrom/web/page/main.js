@@ -52,7 +52,7 @@ async function start() {
   const stage = new Stage();
   const painter = new Painter(desk, stage);
   const closer = new Closer(desk, stage, () => !painter.work && !painter.trying);
-  painter.onPainted = () => closer.reset("after");
+  stage.addEventListener("painted", ({ detail }) => detail === "after" && closer.reset("after"));
   const editor = new Editor(stage, desk, painter);
   const hints = new HintLayer(stage, desk, editor);
   editor.redraw = () => hints.draw();

@@ -23,7 +23,6 @@ export class Painter {
     this.settled = debounce(() => this.afterwards(), 80);
     this.calm = debounce(() => this.rest(), CALM_MS);
     this.listeners = new Set();
-    this.onPainted = () => {};
   }
 
   /** Hear when a picture is painted and no newer wish has come for a while. */
@@ -123,10 +122,7 @@ export class Painter {
     if (signal.aborted) return;
     const first = !photo.coloured;
     Object.assign(photo, { coloured: blob, colouredFor: wishes, isDraft, stuck: null });
-    if (photo === this.desk.current) {
-      await this.stage.paint("after", blob, signal);
-      this.onPainted(photo);
-    }
+    if (photo === this.desk.current) await this.stage.paint("after", blob, signal);
     if (first) say(`${photo.name} is coloured.`);
   }
 

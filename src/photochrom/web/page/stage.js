@@ -18,7 +18,7 @@ function empty(canvas) {
   Object.assign(canvas, { width: 1, height: 1 });
 }
 
-/** Events: "view" after zoom, pan or a new size of the pane. */
+/** Events: "view" after zoom, pan or a new size of the pane; "share"; "painted" (detail: the layer). */
 export class Stage extends EventTarget {
   constructor() {
     super();
@@ -82,6 +82,7 @@ export class Stage extends EventTarget {
         this.hideClose("after");
       }
       this.drawSplit();
+      this.dispatchEvent(new CustomEvent("painted", { detail: name }));
     }
     bitmap.close();
   }
