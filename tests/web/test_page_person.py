@@ -203,12 +203,12 @@ def test_settings_that_were_saved_are_opened_again_and_fit_a_copy_of_another_siz
 def test_zooming_in_brings_the_part_at_full_size(open_page):
     page = open_page()
     give(page, large_photo())
-    expect(page.locator(".after-close")).to_be_hidden()
+    expect(page.locator("#pane-main .after-close")).to_be_hidden()
     x, y = place(page, 0.5, 0.5)
     page.mouse.move(x, y)
     for _ in range(4):
         page.mouse.wheel(0, -400)
-    page.wait_for_selector(".after-close", state="visible")
+    page.wait_for_selector("#pane-main .after-close", state="visible")
     # The finest checks are gray in the preview, and black and white in the part.
     contrast = """layer => {
         const canvas = document.querySelector(`#pane-main .${layer}`);
@@ -230,11 +230,15 @@ def test_zooming_in_brings_the_part_at_full_size(open_page):
     box = page.locator("#plane").bounding_box()
     repainted(page, lambda: page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 90))
     repainted(page, lambda: page.mouse.move(*place(page, 0.47, 0.48)))  # only looked at
-    page.wait_for_selector(".after-close", state="visible")
+    page.wait_for_selector("#pane-main .after-close", state="visible")
     assert np.abs(layer_at(page, "after-close", 0.4, 0.6) - usual).max() < 12
     page.fill("#hex", "#2c5fa8")
     repainted(page, lambda: page.press("#hex", "Enter"))
-    page.wait_for_selector(".after-close", state="visible")
+    page.wait_for_selector("#pane-main .after-close", state="visible")
+    page.keyboard.press("Escape")
+    page.click("#advanced summary")
+    page.select_option("#compare", "gray")
+    page.wait_for_selector("#pane-other .after-close", state="visible")
 
 
 @pytest.mark.parametrize("height", [400, 340], ids=["800-px-window", "680-px-window"])

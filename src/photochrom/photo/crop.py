@@ -12,7 +12,7 @@ from photochrom.photo.read import unreadable
 from photochrom.photo.tone import Tone
 from photochrom.photo.touch import Touch
 
-FINER = 2  # cells of a part's field for one of the whole's: none is lost between two of them
+FINER = 4  # cells of a part's field for one of the whole's, so that the corners between them stay
 
 Window = tuple[int, int, int, int]  # left, top, width, height in pixels of the upright photograph
 

@@ -13,17 +13,18 @@ export class Closer {
   /**
    * @param {Desk} desk
    * @param {Stage} stage
-   * @param {() => boolean} isCalm  Whether no newer picture is on its way.
+   * @param {Painter} painter
    */
-  constructor(desk, stage, isCalm) {
+  constructor(desk, stage, painter) {
     this.desk = desk;
     this.stage = stage;
-    this.isCalm = isCalm;
+    this.painter = painter;
     this.shown = {}; // by layer: the part that lies there, with the wishes it was asked for
     this.work = null;
     this.later = debounce(() => this.look(), CALM_MS);
     stage.addEventListener("view", () => this.later());
     stage.addEventListener("share", () => this.later());
+    stage.addEventListener("painted", ({ detail }) => detail !== "before" && this.reset(detail));
   }
 
   /** Another photograph, or another preview of it: what lies there is old. */
@@ -31,6 +32,11 @@ export class Closer {
     this.work?.abort();
     for (const name of names) delete this.shown[name];
     this.later();
+  }
+
+  /** Whether no newer picture is on its way. */
+  get isCalm() {
+    return !this.painter.work && !this.painter.trying;
   }
 
   /** Screen pixels for one of the preview. */
@@ -41,7 +47,7 @@ export class Closer {
 
   async look() {
     const photo = this.desk.current;
-    if (photo?.status !== "ready" || !this.stage.info || !this.isCalm()) return;
+    if (photo?.status !== "ready" || !this.stage.info || !this.isCalm) return;
     if (this.fineness < FINER || photo.info.preview.width >= photo.info.width) return;
     this.work?.abort();
     this.work = new AbortController();
@@ -49,6 +55,7 @@ export class Closer {
     try {
       if (this.stage.share < 1 && photo.agreed && photo.coloured) await this.bring("after", photo, signal);
       if (this.stage.share > 0 || !photo.agreed) await this.bring("before", photo, signal);
+      if (this.painter.compare && this.stage.painted.has("other")) await this.bring("other", photo, signal);
     } catch (problem) {
       if (!superseded(problem) && photo.status === "ready") showProblem("picture", problem);
     }
@@ -59,7 +66,8 @@ export class Closer {
     const part = this.part();
     const old = this.shown[name];
     if (old && old.photo === photo && covers(old.part, part) && (name === "before" || old.wishes === wishes)) return;
-    const request = name === "after" ? await this.desk.request(photo) : null;
+    const changes = name === "other" ? { method: this.painter.compare } : {};
+    const request = name === "before" ? null : await this.desk.request(photo, changes);
     const blob = await this.desk.ask(photo, (id) => api.crop(id, part, request, signal));
     if (signal.aborted) return;
     await this.stage.paintClose(name, blob, part, signal);

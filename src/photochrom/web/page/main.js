@@ -51,8 +51,7 @@ async function start() {
   const desk = new Desk(methods);
   const stage = new Stage();
   const painter = new Painter(desk, stage);
-  const closer = new Closer(desk, stage, () => !painter.work && !painter.trying);
-  stage.addEventListener("painted", ({ detail }) => detail === "after" && closer.reset("after"));
+  const closer = new Closer(desk, stage, painter);
   const editor = new Editor(stage, desk, painter);
   const hints = new HintLayer(stage, desk, editor);
   editor.redraw = () => hints.draw();
@@ -95,7 +94,7 @@ async function start() {
   const look = () => {
     editor.close();
     for (const photo of desk.photos) if (photo !== desk.current) photo.levels = null;
-    closer.reset("before", "after");
+    closer.reset("before", "after", "other");
     byId("saved").hidden = true;
     sources.reset();
     candidates.stale(true);

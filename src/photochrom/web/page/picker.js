@@ -83,7 +83,9 @@ export class Picker {
     const says = byId("picker-says");
     says.textContent = text;
     says.hidden = false;
+    const focused = this.node.contains(document.activeElement);
     this.node.classList.add("is-colourless");
+    if (focused) byId("picker-close").focus({ preventScroll: true });
   }
 
   /** Show what is known of the place: its lightness and its colour. */

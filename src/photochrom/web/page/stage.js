@@ -38,6 +38,12 @@ export class Stage extends EventTarget {
     return pane.querySelector(`.picture .${name}`);
   }
 
+  /** The pane and the canvas of "before", "after" or "other", or of what lies close over it. */
+  canvasOf(name, suffix = "") {
+    const pane = name === "other" ? this.other : this.main;
+    return [pane, this.layer(pane, (name === "other" ? "after" : name) + suffix)];
+  }
+
   measure() {
     const { width, height } = this.main.getBoundingClientRect();
     if (!width || !height) return;
@@ -68,8 +74,7 @@ export class Stage extends EventTarget {
    * @param {Blob} blob
    */
   async paint(name, blob, signal) {
-    const pane = name === "other" ? this.other : this.main;
-    const canvas = this.layer(pane, name === "other" ? "after" : name);
+    const [pane, canvas] = this.canvasOf(name);
     const bitmap = await createImageBitmap(blob);
     if (!signal?.aborted) {
       put(canvas, bitmap);
@@ -77,10 +82,8 @@ export class Stage extends EventTarget {
       canvas.dataset.version = Number(canvas.dataset.version ?? 0) + 1;
       this.painted.add(name);
       pane.querySelector(".picture").hidden = false;
-      if (name === "after") {
-        this.split.hidden = false;
-        this.hideClose("after");
-      }
+      if (name === "after") this.split.hidden = false;
+      if (name !== "before") this.hideClose(name);
       this.drawSplit();
       this.dispatchEvent(new CustomEvent("painted", { detail: name }));
     }
@@ -89,7 +92,7 @@ export class Stage extends EventTarget {
 
   /** Lay a part at full size over a layer. */
   async paintClose(name, blob, { left, top, width, height }, signal) {
-    const canvas = this.layer(this.main, `${name}-close`);
+    const [, canvas] = this.canvasOf(name, "-close");
     const bitmap = await createImageBitmap(blob);
     if (!signal?.aborted && this.info) {
       put(canvas, bitmap);
@@ -105,8 +108,8 @@ export class Stage extends EventTarget {
 
   /** What lies over the layers at full size is of another picture now. */
   hideClose(...names) {
-    for (const name of names.length ? names : ["before", "after"]) {
-      const canvas = this.layer(this.main, `${name}-close`);
+    for (const name of names.length ? names : ["before", "after", "other"]) {
+      const [, canvas] = this.canvasOf(name, "-close");
       canvas.hidden = true;
       empty(canvas);
     }
