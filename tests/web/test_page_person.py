@@ -525,6 +525,8 @@ def test_reach_and_keep_are_offered_and_sent_only_where_the_service_takes_them(o
     give(page, gray_photo())
     hint_at(page, *SUIT)
     assert "reach" not in sent[0]
+    palette = page.locator("#picker").bounding_box()
+    assert palette["y"] + palette["height"] <= 800
     repainted(page, lambda: page.click("[data-reach=thing]"))
     assert sent[0]["reach"] == "thing"
     expect(page.locator("#hint-list .name")).to_contain_text("this thing")

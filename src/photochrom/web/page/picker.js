@@ -66,6 +66,7 @@ export class Picker {
   }
 
   place(x, y) {
+    this.at = [x, y];
     const { offsetWidth: width, offsetHeight: height } = this.node;
     const right = x + GAP_PX + width < innerWidth - 8;
     const left = right ? x + GAP_PX : Math.max(8, x - GAP_PX - width);
@@ -106,6 +107,7 @@ export class Picker {
     byId("hint-size-value").textContent = sizeText;
     this.drawUsed(used, lightness);
     this.markChosen();
+    this.place(...this.at); // it may be higher or lower now
   }
 
   /** Show the service's suggestions, likeliest first. */

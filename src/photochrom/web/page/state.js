@@ -105,7 +105,7 @@ export function toRequest(wishes, method) {
 }
 
 /** How far a hint reaches, nearest first; the first is what a hint has that says nothing of it. */
-export const REACHES = { near: "Near", thing: "This thing", whole: "Whole picture" };
+export const REACHES = { near: "Near", thing: "This thing", whole: "Everywhere" };
 
 let known = new Set(); // fields of a hint that the service takes
 /** Say which fields of a hint the service takes; what it does not take is not sent. */
