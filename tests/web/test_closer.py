@@ -107,6 +107,23 @@ def test_a_result_is_made_smaller_with_its_metadata(client, format):
     assert Photo.open(answer.content).marker is not None
 
 
+def test_a_smaller_result_keeps_alpha_turn_and_hints_where_they_were(client):
+    rgba = np.dstack([data.astronaut().mean(axis=-1)] * 4).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = TURNED
+    stored = np.rot90(rgba[:, :400])
+    photo = opened(client, encoded(stored, "PNG", exif=exif))
+    hint = {"shape": "point", "points": [[180, 330]], "colour": "#2040c0", "radius": 20}
+    body = {"wishes": {"hints": [hint]}, "long_side_px": 256}
+    answer = client.post(f"/v1/photos/{photo['id']}/result", json=body)
+    result = Image.open(io.BytesIO(answer.content))
+    assert (result.mode, result.size) == ("RGBA", (256, 200))
+    upright = np.asarray(result.transpose(Image.Transpose.ROTATE_270)).astype(float)
+    small = Image.fromarray(rgba[:, :400, 3]).resize((200, 256), Image.Resampling.BOX)
+    assert np.abs(upright[..., 3] - np.asarray(small, float)).mean() < 3
+    assert (upright[155:175, 80:100, 2] - upright[155:175, 80:100, 0]).mean() > 20
+
+
 class Counting:
     """A method that counts how often it is asked."""
 

@@ -17,7 +17,6 @@ from photochrom.errors import PhotoTooLargeError
 from photochrom.photo.crop import Window, coloured_crop, original_crop
 from photochrom.photo.field import ColourField
 from photochrom.photo.photo import Photo
-from photochrom.photo.shrink import shrink_file
 from photochrom.photo.sniff import sniff
 from photochrom.photo.write import write_photo
 from photochrom.web.colorizers import colorizer_of
@@ -194,11 +193,9 @@ def colour(order: Order) -> Done:
         max_megapixels=order.megapixels,
         float_range=order.float_range,
         wishes=order.wishes,
+        long_side_px=order.long_side_px,
     )
-    notes = coloured.notes
-    if order.long_side_px is not None:
-        notes += shrink_file(target, order.long_side_px, order.quality)
-    return Done(target, sniff(target, RESULT), notes)
+    return Done(target, sniff(target, RESULT), coloured.notes)
 
 
 def original(path: Path, megapixels: float) -> bytes:

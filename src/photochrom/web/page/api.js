@@ -30,10 +30,10 @@ const authorization = () => (key ? { Authorization: `Bearer ${key}` } : {});
 
 /** Some sentences of the service, for somebody who has no file formats in mind. */
 function inWords(detail) {
-  const damaged = /^(.*?): truncated or corrupt \((.*)\)\.$/s.exec(detail ?? "");
+  const damaged = /^(.*?): truncated or corrupt \((.*)\)\.( This file is cut short.*)?$/s.exec(detail ?? "");
   if (!damaged) return detail;
-  const [, name, reason] = damaged;
-  return /premature|early|end of|truncat|short|few/i.test(reason)
+  const [, name, reason, said] = damaged;
+  return said || /premature|early|end of|truncat|short|few/i.test(reason)
     ? `${name}: this file is cut short. Copy it again.`
     : `${name}: this file is damaged. Copy it again.`;
 }
