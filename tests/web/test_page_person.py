@@ -241,8 +241,8 @@ def test_zooming_in_brings_the_part_at_full_size(open_page):
     page.wait_for_selector("#pane-other .after-close", state="visible")
 
 
-@pytest.mark.parametrize("height", [400, 340], ids=["800-px-window", "680-px-window"])
-def test_at_200_percent_the_picture_stays_usable_beside_the_palette(open_page, height):
+def test_at_200_percent_the_picture_stays_usable_beside_the_palette(open_page):
+    height = 340  # a window of 680 pixels
     page = open_page(viewport={"width": 640, "height": height})
     give(page, gray_photo())
     page.mouse.click(*place(page, *SUIT))
@@ -361,7 +361,7 @@ def test_old_pictures_hold_no_memory(open_page):
     give(page, gray_photo())
     at_rest(page)
     before = page.evaluate("[living.size, bitmaps, document.querySelectorAll('canvas').length]")
-    for value in range(40, 50):
+    for value in range(40, 46):
         repainted(page, lambda value=value: page.locator("#vividness").fill(str(value)))
     at_rest(page)
     after = page.evaluate("[living.size, bitmaps, document.querySelectorAll('canvas').length]")
@@ -388,6 +388,8 @@ def test_a_phone_has_one_heading_one_banner_and_no_method_names_before_advanced(
 
 def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page):
     page = open_page()
+    accepted = page.get_attribute("#file-input", "accept").split(",")
+    assert {"image/*", ".heic", ".heif", ".avif", ".tif"} <= set(accepted)  # what phones make
     shown = page.locator("#sample img")
     assert shown.evaluate_all("images => images.every((image) => image.naturalWidth > 400)")
     half = page.locator(".sample-before").evaluate("node => getComputedStyle(node).clipPath")
@@ -556,26 +558,3 @@ def test_a_file_that_is_cut_short_and_one_that_was_released_say_so_plainly(open_
     expect(page.locator("#gone-text")).to_contain_text(
         "The photograph was released to save space; open it again."
     )
-
-
-def test_what_failed_in_a_batch_is_counted_and_shown_by_a_click(open_page):
-    page = open_page()
-    bad = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture"}
-    give(page, gray_photo("one.jpg"), bad, gray_photo("two.jpg", "chelsea"))
-    expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 failed:")
-    page.click("#strip-show")
-    expect(page.locator("#gone-title")).to_have_text("notes.jpg could not be opened")
-
-
-def test_the_file_chooser_takes_what_phones_make(open_page):
-    accepted = open_page().get_attribute("#file-input", "accept").split(",")
-    assert {"image/*", ".heic", ".heif", ".avif", ".tif"} <= set(accepted)
-
-
-def test_a_result_is_read_as_a_picture_by_others(open_page):
-    page = open_page()
-    give(page, gray_photo())
-    with page.expect_download() as download:
-        page.keyboard.press("d")
-    result = Image.open(io.BytesIO(download.value.path().read_bytes()))
-    assert np.ptp(np.asarray(result).astype(int), axis=-1).max() > 30
