@@ -13,6 +13,7 @@ import uvicorn
 from PIL import Image
 from skimage import data
 from starlette.testclient import TestClient
+from tests.web.browsing import browser, open_page, service  # noqa: F401
 
 from photochrom.web.app import create_app
 from photochrom.web.limits import Limits

@@ -93,6 +93,8 @@ def test_the_description_names_the_version_and_every_promised_route():
         "GET /v1/photos/{id}",
         "DELETE /v1/photos/{id}",
         "GET /v1/photos/{id}/gray",
+        "GET /v1/photos/{id}/original",
+        "POST /v1/photos/{id}/crop",
         "POST /v1/photos/{id}/preview",
         "POST /v1/photos/{id}/candidates",
         "POST /v1/photos/{id}/suggestions",

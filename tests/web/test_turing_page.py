@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from tests.conftest import drawn_picture
-from tests.web import test_page
+from tests.web import browsing
 
 from photochrom.cli.turing import results
 from photochrom.web.server import listen, url_of
@@ -25,7 +25,6 @@ from photochrom.web.turing.prepare import prepare
 from photochrom.web.turing.study import Study, read_study
 from photochrom.web.turing.votes import Vote, Votes, default_url
 
-browser = test_page.browser  # the same Chromium
 FAST = Showing(seconds=0.05, gap_seconds=0.02)
 WATCH = """
 window.seen = [];
@@ -86,7 +85,7 @@ def open_study(browser: Browser, study: Study) -> Iterator[Callable[..., Page]]:
 
         def opened(showing: Showing = FAST, **options: Any) -> Page:
             own.append(running.enter_context(served(study, showing)))
-            context = browser.new_context(**{**test_page.DESKTOP, **options})
+            context = browser.new_context(**{**browsing.DESKTOP, **options})
             running.callback(context.close)
             context.set_default_timeout(20_000)
             page = context.new_page()
@@ -94,7 +93,7 @@ def open_study(browser: Browser, study: Study) -> Iterator[Callable[..., Page]]:
             page.on("pageerror", lambda error: failures.append(str(error)))
             page.on("request", lambda request: loaded.append(request.url))
             page.goto(own[-1])
-            test_page.ready(page)
+            browsing.ready(page)
             return page
 
         yield opened
@@ -192,7 +191,7 @@ def test_a_reload_goes_on_where_it_was_and_a_vote_whose_answer_was_lost_counts_o
     asked(page)
     assert lost == [201] and len(kept(study)) == 2
     page.reload()
-    test_page.ready(page)
+    browsing.ready(page)
     page.keyboard.press("Enter")
     asked(page)
     expect(page.locator("#place")).to_have_text("Pair 2 of 3")
@@ -213,7 +212,7 @@ def test_who_wants_less_motion_starts_each_pair(open_study):
     assert len(page.evaluate("seen")) == 2
 
 
-@pytest.mark.parametrize("device", [test_page.DESKTOP, test_page.PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("device", [browsing.DESKTOP, browsing.PHONE], ids=["desktop", "phone"])
 def test_every_screen_is_gray_fits_and_satisfies_axe(open_study, device):
     page = open_study(Showing(seconds=1.0, gap_seconds=0.1), **device)
 

@@ -369,6 +369,7 @@ class Colorizer:
         max_megapixels: float = MAX_MEGAPIXELS,
         float_range: tuple[float, float] | None = None,
         wishes: Wishes = PLAIN,
+        long_side_px: int | None = None,
     ) -> Coloured:
         """Colour a file.
 
@@ -388,6 +389,8 @@ class Colorizer:
             The values of black and white in a float picture; (0, 1) by default.
         wishes : Wishes
             What is decided for this photograph.
+        long_side_px : int, optional
+            Each page is made so small; wishes are in pixels of the photograph as it is.
 
         Returns
         -------
@@ -399,6 +402,9 @@ class Colorizer:
             If the file cannot be read or written; nothing half done is left.
         """
         photo = Photo.open(source, max_megapixels=max_megapixels, float_range=float_range)
+        if long_side_px is not None:
+            full, photo = photo, photo.reduced(long_side_px)
+            wishes = wishes.scaled(max(photo.upright_size) / max(full.upright_size))
         if target is not None:
             _keep_original(photo, target)
         format = choose_format(photo, target, format)

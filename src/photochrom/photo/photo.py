@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -56,6 +57,7 @@ class Photo:
     ) -> None:
         self._source = source
         self._lightness: tuple[np.ndarray | None, ...] = ()
+        self._is_reduced = False
         self.name = source.name
         self.format = source.kind
         self.headers = _read_headers(source, max_megapixels)
@@ -337,7 +339,7 @@ class Photo:
         other = self._other_tone(page)
         if other is not None:
             return other
-        return self._tone_of(self._devices[page].without_alpha(self._source.open(page)), page)
+        return self._tone_of(self._devices[page].without_alpha(self.stored(page)), page)
 
     def _other_tone(self, page: int) -> Tone | None:
         codes = self._lightness[page] if self._lightness else None
@@ -347,12 +349,20 @@ class Photo:
         """Give the transparency as stored, full size, one band, to be read once; or None."""
         self._check_page(page)
         header = self.headers[page]
-        return self._source.open(page)[header.bands - 1] if header.has_alpha else None
+        return self.stored(page)[header.bands - 1] if header.has_alpha else None
 
     def stored(self, page: int = 0) -> pyvips.Image:
         """Give a page just as libvips decodes it, with its metadata, to be read once."""
         self._check_page(page)
-        return self._source.open(page)
+        image, header = self._source.open(page), self.headers[page]
+        return _resize(image, header.width, header.height) if self._is_reduced else image
+
+    def reduced(self, long_side_px: int) -> Self:
+        """Give the same photo with smaller pages, the long side of each so many pixels at most."""
+        changed = copy(self)
+        changed.headers = tuple(_reduced(header, long_side_px) for header in self.headers)
+        changed._is_reduced = changed.headers != self.headers
+        return changed
 
     def _tone_of(self, image: pyvips.Image, page: int) -> Tone:
         device = self._devices[page]
@@ -366,6 +376,10 @@ class Photo:
         table = luminance_to_lightness(tone.luminance).astype(np.float32)
         lightness: np.ndarray = table[_pixels(tone.codes)[..., 0]]
         return lightness
+
+    def to_rgb(self, image: pyvips.Image, page: int = 0) -> np.ndarray:
+        """Convert pixels of a page, decoded and without alpha, to sRGB: uint8 (h, w, 3)."""
+        return self._rgb_of(image, page)
 
     def _rgb_of(self, image: pyvips.Image, page: int) -> np.ndarray:
         device = self._devices[page]
@@ -420,6 +434,12 @@ def _resize(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
     """Resize to exactly this size."""
     resized = image.resize(width / image.width, vscale=height / image.height)
     return resized.embed(0, 0, width, height, extend="copy")
+
+
+def _reduced(header: Header, long_side_px: int) -> Header:
+    scale = min(1.0, long_side_px / max(header.width, header.height))
+    width, height = (max(1, round(side * scale)) for side in (header.width, header.height))
+    return replace(header, width=width, height=height)
 
 
 def _read_headers(source: FileSource | ArraySource, max_megapixels: float) -> tuple[Header, ...]:

@@ -50,6 +50,10 @@ class Touch:
         radius = self.radius * (across * down) ** 0.5
         return replace(self, points=self.points * (across, down), radius=radius)
 
+    def moved(self, across: float, down: float) -> Self:
+        """Give the touch on a copy of the picture whose corner lies elsewhere."""
+        return replace(self, points=self.points + np.array([across, down]))
+
     def stored(self, orientation: int, width: int, height: int) -> Self:
         """Turn an upright touch to how the picture lies in its file.
 

@@ -14,6 +14,8 @@ from photochrom.engine.reference import Reference
 from photochrom.engine.restore import restored_photo
 from photochrom.engine.wishes import Wishes
 from photochrom.errors import PhotoTooLargeError
+from photochrom.photo.crop import Window, coloured_crop, original_crop
+from photochrom.photo.field import ColourField
 from photochrom.photo.photo import Photo
 from photochrom.photo.sniff import sniff
 from photochrom.photo.write import write_photo
@@ -22,6 +24,7 @@ from photochrom.web.colorizers import colorizer_of
 PROOF_PX = 1280  # long side of what previews are made from
 RESULT = "result"
 WARM_SIZE = 960, 1280
+PREVIEW_QUALITY, CROP_QUALITY = 90, 92
 
 
 class Facts(NamedTuple):
@@ -66,6 +69,8 @@ class Order(NamedTuple):
         Of all pages together, at most.
     float_range : (black, white), optional
         Of a file of floats.
+    long_side_px : int, optional
+        The result is reduced to this where it is longer.
     """
 
     source: Path
@@ -77,6 +82,28 @@ class Order(NamedTuple):
     quality: int | None
     megapixels: float
     float_range: tuple[float, float] | None = None
+    long_side_px: int | None = None
+
+
+class Part(NamedTuple):
+    """A part of a photograph to be looked at closely.
+
+    Attributes
+    ----------
+    window : (left, top, width, height)
+        In pixels of the upright photograph.
+    long_side_px : int
+        It is reduced to this where it is longer.
+    field : ColourField, optional
+        Its colours; the photograph as it came if there is none.
+    restore : bool
+        Mend the photograph first.
+    """
+
+    window: Window
+    long_side_px: int
+    field: ColourField | None
+    restore: bool = False
 
 
 class Done(NamedTuple):
@@ -166,8 +193,37 @@ def colour(order: Order) -> Done:
         max_megapixels=order.megapixels,
         float_range=order.float_range,
         wishes=order.wishes,
+        long_side_px=order.long_side_px,
     )
     return Done(target, sniff(target, RESULT), coloured.notes)
+
+
+def original(path: Path, megapixels: float) -> bytes:
+    """Show a photograph as it came, with the colours or the tone it has: a JPEG of proof size.
+
+    Raises
+    ------
+    PhotoError
+        If it cannot be read.
+    """
+    photo = _open(path, megapixels)
+    return _jpeg(photo.small_rgb(*_proof_size(photo)), PREVIEW_QUALITY)
+
+
+def crop(path: Path, megapixels: float, part: Part) -> bytes:
+    """Show a part of a photograph at full size, as a JPEG.
+
+    Raises
+    ------
+    PhotoError, InvalidValueError, MissingExtraError
+        If the photograph cannot be read, or the part is not inside it.
+    """
+    photo = _open(path, megapixels)
+    if part.field is None:
+        return _jpeg(original_crop(photo, part.window, part.long_side_px), CROP_QUALITY)
+    if part.restore:
+        photo, _ = restored_photo(photo)
+    return _jpeg(coloured_crop(photo, part.field, part.window, part.long_side_px), CROP_QUALITY)
 
 
 def _open(path: Path, megapixels: float) -> Photo:
@@ -183,8 +239,28 @@ def _open(path: Path, megapixels: float) -> Photo:
 
 def _proof(photo: Photo) -> np.ndarray:
     """Draw a photograph in gray, small, such that its lightness stays."""
-    width, height = photo.upright_size
-    scale = min(1.0, PROOF_PX / max(width, height))
-    lightness = photo.small_lightness(max(1, round(width * scale)), max(1, round(height * scale)))
+    return levels_of(photo.small_lightness(*_proof_size(photo)))
+
+
+def _proof_size(photo: Photo) -> tuple[int, int]:
+    return reduced_size(*photo.upright_size, PROOF_PX)
+
+
+def reduced_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
+    """Give the size of a picture whose long side has at most so many pixels."""
+    scale = min(1.0, long_side_px / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def levels_of(lightness: np.ndarray) -> np.ndarray:
+    """Encode L* as gray levels of sRGB, uint8."""
     levels = linear_to_srgb(lightness_to_luminance(lightness)) * 255
     return np.asarray(np.round(levels), np.uint8)
+
+
+def _jpeg(rgb: np.ndarray, quality: int) -> bytes:
+    photo = Photo.from_array(rgb)
+    written = write_photo(
+        photo, [photo.stored()], None, format="jpeg", quality=quality, marker=None
+    )
+    return written.data or b""

@@ -3,6 +3,7 @@
 A proof is a small gray copy, (h, w) uint8, that the worker drew; hints and spots are scaled to it.
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from photochrom.engine.look import Look
 from photochrom.engine.wishes import Wishes
 from photochrom.errors import InvalidValueError
 from photochrom.methods.hint import Hint
+from photochrom.photo.field import ColourField
 from photochrom.photo.metadata import Marker
 from photochrom.photo.photo import Photo
 from photochrom.photo.write import write_photo
 from photochrom.web.colorizers import colorizer_of
+from photochrom.web.jobs import levels_of, reduced_size
 
 PREVIEW_QUALITY = 88
 GRAY_QUALITY = 90
@@ -57,6 +60,30 @@ def _visited(hint: Hint) -> float:
         return float(len(points) * extent.prod())
     steps = np.abs(np.diff(points, axis=0)) + 2 * hint.radius
     return float(extent.prod() + steps.prod(axis=1).sum())
+
+
+def reduced(proof: np.ndarray, long_side_px: int) -> np.ndarray:
+    """Give a proof with at most so many pixels on its long side."""
+    height, width = proof.shape
+    size = reduced_size(width, height, long_side_px)
+    if size == (width, height):
+        return proof
+    return levels_of(Photo.from_array(proof).small_lightness(*size))
+
+
+def field(ask: Ask) -> ColourField:
+    """Give the colours of the whole photograph, with what is decided in its own pixels.
+
+    Raises
+    ------
+    InvalidValueError
+        If the method cannot do what is wished.
+    """
+    colorizer = colorizer_of(ask.method, ask.look)
+    photo = Photo.from_array(ask.proof)
+    found = colorizer.colouring(photo, 0, ask.wishes.scaled(ask.scale)).field
+    touches = tuple(touch.scaled(1 / ask.scale, 1 / ask.scale) for touch in found.touches)
+    return dataclasses.replace(found, touches=touches)
 
 
 def gray(proof: np.ndarray) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
 from pydantic import Json
 from starlette.responses import FileResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -21,7 +21,7 @@ from photochrom.methods.catalogue import CATALOGUE
 from photochrom.photo.formats import FORMATS
 from photochrom.web import proofs
 from photochrom.web.colorizers import colorizer_of
-from photochrom.web.jobs import Done
+from photochrom.web.jobs import PROOF_PX, Done
 from photochrom.web.problems import Problem, documented
 from photochrom.web.service import (
     Service,
@@ -35,6 +35,7 @@ from photochrom.web.wire import (
     NUMBER,
     CandidateAnswer,
     CandidatesAnswer,
+    CropBody,
     FormatName,
     LimitsAnswer,
     MethodAnswer,
@@ -47,12 +48,12 @@ from photochrom.web.wire import (
     SuggestionsAnswer,
     WishesBody,
     ZipBody,
-    ZipEntryBody,
     read_float_range,
 )
 from photochrom.web.zipped import ZipStream
 
 CANDIDATES = 3
+SMALL_PX = 400  # a preview up to this is a thumbnail, and each candidate's has its own turn
 MOST_NOTES = 4000  # characters of a header
 MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
 
@@ -73,6 +74,9 @@ def _binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]
 
 
 Reached = Annotated[Service, Depends(service_of)]
+PreviewSide = Annotated[
+    int, Query(ge=64, le=PROOF_PX, description="Pixels of the long side, at most.")
+]
 NOTES = {"Photochrom_Notes": "A JSON list: what was repaired, lost or decided."}
 COLOURED = _binary(*MEDIA_TYPES.values(), **NOTES)
 
@@ -195,6 +199,31 @@ async def gray(service: Reached, id: str) -> Response:
     return Response(content, media_type="image/jpeg")
 
 
+@router.get(
+    "/photos/{id}/original",
+    response_class=Response,
+    responses={**_binary("image/jpeg"), **documented(404)},
+)
+async def original(service: Reached, id: str) -> Response:
+    """Show a photograph as it came, with the colours it has, at the size of previews."""
+    with service.sessions.hold(id) as session:
+        content = await service.original(session)
+    return Response(content, media_type="image/jpeg")
+
+
+@router.post(
+    "/photos/{id}/crop",
+    response_class=Response,
+    responses={**_binary("image/jpeg"), **documented(404, 409)},
+)
+async def crop(service: Reached, id: str, body: CropBody) -> Response:
+    """Show a part of a photograph at full size, coloured or as it came."""
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn("crop" if body.wishes else "crop as it came")
+        content = await service.crop(session, body, is_newest)
+    return Response(content, media_type="image/jpeg")
+
+
 @router.post(
     "/photos/{id}/preview",
     response_class=Response,
@@ -203,13 +232,26 @@ async def gray(service: Reached, id: str) -> Response:
         **documented(404, 409),
     },
 )
-async def preview(service: Reached, id: str, wishes: WishesBody) -> Response:
-    """Show a photograph coloured, small; a newer request by the same method goes first."""
+async def preview(
+    service: Reached, id: str, wishes: WishesBody, long_side_px: PreviewSide = PROOF_PX
+) -> Response:
+    """Show a photograph coloured, small; a newer request of its kind goes first.
+
+    Of one kind are requests by the same method, of the same size and candidate.
+    """
     started = time.perf_counter()
     with service.sessions.hold(id) as session:
-        is_newest = session.take_turn(wishes.method)
-        ask = await service.ask(session, wishes)
-        content = await service.draw(proofs.preview, ask, is_wanted=is_newest)
+        is_newest = session.take_turn(
+            f"{wishes.method} {long_side_px} {_other(wishes, long_side_px)}"
+        )
+        lender = session.reference.sha256 if wishes.reference and session.reference else None
+        key = (wishes.model_dump_json(), long_side_px, lender)
+        content = session.drawn.get(key)
+        if content is None:
+            ask = await service.ask(session, wishes, long_side_px)
+            content = session.drawn.keep(
+                key, await service.draw(proofs.preview, ask, is_wanted=is_newest)
+            )
     milliseconds = str(round(1000 * (time.perf_counter() - started)))
     return Response(
         content, media_type="image/jpeg", headers={"Photochrom-Milliseconds": milliseconds}
@@ -324,18 +366,22 @@ async def zip_photos(service: Reached, body: ZipBody) -> Response:
         with service.sessions.hold(entry.id) as session:
             entry.wishes.wishes(session.reference, service.limits)
     headers = {"Content-Disposition": 'attachment; filename="photochrom.zip"'}
-    return StreamingResponse(
-        _zip_of(service, body.photos), media_type="application/zip", headers=headers
-    )
+    return StreamingResponse(_zip_of(service, body), media_type="application/zip", headers=headers)
 
 
-async def _zip_of(service: Service, entries: list[ZipEntryBody]) -> AsyncIterator[bytes]:
+async def _zip_of(service: Service, whole: ZipBody) -> AsyncIterator[bytes]:
     stream, failures = ZipStream(), []
-    for entry in entries:
+    for entry in whole.photos:
         name = entry.id
         try:
             with service.sessions.hold(entry.id) as session:
-                name, body = session.name, ResultBody(wishes=entry.wishes)
+                name = session.name
+                body = ResultBody(
+                    wishes=entry.wishes,
+                    format=whole.format,
+                    quality=whole.quality,
+                    long_side_px=whole.long_side_px,
+                )
                 async with service.coloured(
                     session.source, name, session.reference, body, wait=True
                 ) as done:
@@ -348,6 +394,11 @@ async def _zip_of(service: Service, entries: list[ZipEntryBody]) -> AsyncIterato
     if failures:
         stream.add_text("not-coloured.txt", "\n".join(failures) + "\n")
     yield stream.end()
+
+
+def _other(wishes: WishesBody, long_side_px: int) -> int:
+    """Give the candidate of a thumbnail; 0 of a preview, where a newer candidate goes first."""
+    return wishes.candidate if long_side_px <= SMALL_PX else 0
 
 
 def _answer(session: Session) -> PhotoAnswer:

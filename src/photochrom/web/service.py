@@ -16,13 +16,24 @@ from fastapi import FastAPI, UploadFile
 from photochrom.engine.reference import Reference
 from photochrom.errors import PhotochromError
 from photochrom.photo.formats import FORMATS
-from photochrom.web.jobs import Done, Order, colour, examine, lend, mended_proof, warm
+from photochrom.web.jobs import (
+    Done,
+    Order,
+    Part,
+    colour,
+    crop,
+    examine,
+    lend,
+    mended_proof,
+    original,
+    warm,
+)
 from photochrom.web.limits import Limits
 from photochrom.web.metrics import Metrics
 from photochrom.web.problems import no_room
-from photochrom.web.proofs import Ask, is_heavy
+from photochrom.web.proofs import Ask, field, is_heavy, reduced
 from photochrom.web.sessions import Session, Sessions, make_root, remove, remove_left_behind
-from photochrom.web.wire import ResultBody, WishesBody
+from photochrom.web.wire import CropBody, ResultBody, WishesBody
 from photochrom.web.worker import Gate, Worker, check_wanted
 
 T = TypeVar("T")
@@ -107,8 +118,41 @@ class Service:
             remove(folder)
         return replace(reference, name=name)
 
-    async def ask(self, session: Session, body: WishesBody) -> Ask:
-        """Turn wishes for a photograph into wishes for its proof.
+    async def original(self, session: Session) -> bytes:
+        """Show a photograph as it came, at the size of previews.
+
+        Raises
+        ------
+        PhotoError, Problem
+            If it cannot be read.
+        """
+        kept = session.drawn.get("original")
+        if kept is None:
+            with named(session.name, session.source):
+                made = await self.worker.run(original, session.source, self.limits.megapixels)
+            kept = session.drawn.keep("original", made)
+        return kept
+
+    async def crop(self, session: Session, body: CropBody, is_wanted: Callable[[], bool]) -> bytes:
+        """Show a part of a photograph at full size.
+
+        Raises
+        ------
+        PhotochromError, Problem
+            If it is not inside, or wanted no longer.
+        """
+        colours, restore = None, False
+        if body.wishes is not None:
+            ask = await self.ask(session, body.wishes)
+            colours, restore = await self.draw(field, ask, is_wanted=is_wanted), body.wishes.restore
+        part = Part(body.window, body.long_side_px, colours, restore)
+        with named(session.name, session.source):
+            return await self.worker.run_if(
+                is_wanted, crop, session.source, self.limits.megapixels, part
+            )
+
+    async def ask(self, session: Session, body: WishesBody, long_side_px: int | None = None) -> Ask:
+        """Turn wishes for a photograph into wishes for its proof, or for a smaller one.
 
         Raises
         ------
@@ -117,6 +161,8 @@ class Service:
         """
         wishes = body.wishes(session.reference, self.limits)
         proof = await self._mended(session) if body.restore else session.proof
+        if long_side_px is not None:
+            proof = reduced(proof, long_side_px)
         scale = max(proof.shape) / max(session.facts.width, session.facts.height)
         return Ask(proof, scale, body.method, replace(body.look, restore=False), wishes)
 
@@ -216,6 +262,7 @@ class Service:
             body.quality,
             self.limits.megapixels,
             float_range,
+            body.long_side_px,
         )
         run = self.worker.run_later if wait else self.worker.run
         try:

@@ -17,6 +17,7 @@ import numpy as np
 
 from photochrom.engine.reference import Reference
 from photochrom.photo.atomic import HOST, is_alive
+from photochrom.web.drawn import Drawn
 from photochrom.web.jobs import Facts
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem, no_room
@@ -49,6 +50,8 @@ class Session:
         Held while the mended proof is drawn.
     turns : dict
         By kind of work, the number of the newest request.
+    drawn : Drawn
+        Pictures that were made of it lately.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Session:
     reference: Reference | None = None
     mending: asyncio.Lock = field(default_factory=asyncio.Lock)
     turns: dict[str, int] = field(default_factory=dict)
+    drawn: Drawn = field(default_factory=Drawn)
     used_at: float = 0.0
     users: int = 0
     is_closed: bool = False

@@ -43,6 +43,11 @@ Coordinate = Annotated[float, Field(gt=-1e7, lt=1e7)]
 Place = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 Radius = Annotated[float, Field(gt=0, lt=1e6)]
 Quality = Annotated[int, Field(ge=1, le=100)]
+LongSide = Annotated[
+    int, Field(ge=16, le=100_000, description="Reduced to this where it is longer, pixels.")
+]
+Pixel = Annotated[int, Field(ge=0, le=1_000_000)]
+MOST_CROP_PX = 2560
 
 
 class _Body(BaseModel):
@@ -131,6 +136,23 @@ class ResultBody(_Body):
     wishes: WishesBody = WishesBody()
     format: FormatName | None = Field(default=None, description="The photograph's own by default.")
     quality: Quality | None = None
+    long_side_px: LongSide | None = None
+
+
+class CropBody(_Body):
+    """A part of the upright full-size photograph."""
+
+    left: Pixel
+    top: Pixel
+    width: Annotated[Pixel, Field(ge=1)]
+    height: Annotated[Pixel, Field(ge=1)]
+    long_side_px: Annotated[int, Field(ge=16, le=MOST_CROP_PX)] = MOST_CROP_PX
+    wishes: WishesBody | None = Field(default=None, description="null shows it as it came.")
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height."""
+        return self.left, self.top, self.width, self.height
 
 
 NUMBER = r"-?\d{1,9}(\.\d{1,9})?"
@@ -153,6 +175,9 @@ class ZipBody(_Body):
     """The photographs of a zip, in its order."""
 
     photos: Annotated[list[ZipEntryBody], Field(min_length=1, max_length=1000)]
+    format: FormatName | None = Field(default=None, description="Each one's own by default.")
+    quality: Quality | None = None
+    long_side_px: LongSide | None = None
 
 
 class Size(BaseModel):

@@ -28,11 +28,21 @@ try { key = sessionStorage.getItem(KEY); } catch { /* forbidden */ }
 
 const authorization = () => (key ? { Authorization: `Bearer ${key}` } : {});
 
+/** Some sentences of the service, for somebody who has no file formats in mind. */
+function inWords(detail) {
+  const damaged = /^(.*?): truncated or corrupt \((.*)\)\.( This file is cut short.*)?$/s.exec(detail ?? "");
+  if (!damaged) return detail;
+  const [, name, reason, said] = damaged;
+  return said || /premature|early|end of|truncat|short|few/i.test(reason)
+    ? `${name}: this file is cut short. Copy it again.`
+    : `${name}: this file is damaged. Copy it again.`;
+}
+
 async function problemOf(response) {
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
   try {
     const { title, detail } = await response.json();
-    return new Problem(response.status, title, detail, retryAfter);
+    return new Problem(response.status, title, inWords(detail), retryAfter);
   } catch {
     return new Problem(response.status, response.statusText, `The service answered ${response.status}.`, retryAfter);
   }
@@ -53,7 +63,7 @@ async function request(path, { method = "GET", json, form, signal } = {}) {
       response = await fetch(path, { method, headers, body, signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem(0, "No answer", "The service does not answer. Is photochrom serve still running? Start it and try again.");
+      throw new Problem(0, "No answer", "No answer. Is photochrom still running? Start it again with: photochrom serve");
     }
     if (response.ok) return response;
     const problem = await problemOf(response);
@@ -81,10 +91,17 @@ export const limits = () => get("/v1/limits");
 export const moods = () => get("/v1/moods");
 export const photo = (id) => get(`/v1/photos/${id}`);
 export const forget = (id) => request(`/v1/photos/${id}`, { method: "DELETE" });
-export const gray = async (id, signal) => (await request(`/v1/photos/${id}/gray`, { signal })).blob();
-export const preview = async (id, wishes, signal) => (await post(`/v1/photos/${id}/preview`, wishes, signal)).blob();
-export const candidates = async (id, wishes, signal) =>
-  (await (await post(`/v1/photos/${id}/candidates`, wishes, signal)).json()).candidates;
+const image = async (path, options) => (await request(path, options)).blob();
+/** As lightness alone. */
+export const gray = (id, signal) => image(`/v1/photos/${id}/gray`, { signal });
+/** As it came, with the colours that it has. */
+export const original = (id, signal) => image(`/v1/photos/${id}/original`, { signal });
+/** Coloured; smaller than a preview usually is where `longSide` says so. */
+export const preview = (id, wishes, signal, longSide = null) =>
+  image(`/v1/photos/${id}/preview${longSide ? `?long_side_px=${longSide}` : ""}`, { method: "POST", json: wishes, signal });
+/** A part at full size; as it came where `wishes` is null. */
+export const crop = (id, part, wishes, signal) =>
+  image(`/v1/photos/${id}/crop`, { method: "POST", json: { ...part, wishes }, signal });
 export const suggestions = async (id, place, wishes, signal) =>
   (await post(`/v1/photos/${id}/suggestions`, { ...place, wishes }, signal)).json();
 export const confidence = async (id, wishes, signal) => (await post(`/v1/photos/${id}/confidence`, wishes, signal)).blob();
@@ -105,11 +122,19 @@ async function kept(response, fallback) {
   return { blob: await response.blob(), name, notes };
 }
 
-export const result = async (id, wishes, signal) =>
-  kept(await post(`/v1/photos/${id}/result`, { wishes, format: null, quality: null }, signal), "photo-color");
+/** @param {{format: string|null, quality: number|null, long_side_px: number|null}} kind  Of file. */
+export const result = async (id, wishes, kind, signal) =>
+  kept(await post(`/v1/photos/${id}/result`, { wishes, ...kind }, signal), "photo-color");
 export const sidecar = async (id, wishes) =>
   kept(await post(`/v1/photos/${id}/sidecar`, wishes), "photo-color.json");
-export const zip = async (photos, signal) => kept(await post("/v1/zip", { photos }, signal), "photochrom.zip");
+export const zip = async (photos, kind, signal) =>
+  kept(await post("/v1/zip", { photos, ...kind }, signal), "photochrom.zip");
+
+/** What a hint may say to this service, by the names of its fields. */
+export async function hintFields() {
+  const { components } = await get("/openapi.json");
+  return new Set(Object.keys(components.schemas.HintBody.properties));
+}
 
 /**
  * Upload a photograph. fetch cannot tell how much has gone, so this alone is XMLHttpRequest.
@@ -122,7 +147,7 @@ export async function upload(file, onProgress = () => {}) {
     if (status === 201) return json;
     if (status === 401 && (await takeKey())) continue;
     if (status !== 503 || tries >= MOST_TRIES) {
-      throw new Problem(status, json?.title, json?.detail ?? "The upload failed. Is photochrom serve still running?");
+      throw new Problem(status, json?.title, inWords(json?.detail) ?? "The photograph could not be sent. Is photochrom still running?");
     }
     await pause(Math.min(retryAfter || 1, 5));
   }

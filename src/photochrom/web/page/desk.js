@@ -2,8 +2,17 @@
 
 import * as api from "./api.js";
 import * as memory from "./memory.js";
-import { say } from "./notices.js";
-import { begin, freshId, isPlain, reduce, scaleHints, toRequest } from "./state.js";
+import { notify } from "./notices.js";
+import { DEFAULTS, begin, freshId, isPlain, reduce, scaleHints, toRequest } from "./state.js";
+
+const LOCK = "photochrom/";
+
+/** A photograph before the service has seen it. */
+const fresh = (file, name) => ({
+  key: freshId("photo"), file, name, info: null, history: begin(), status: "waiting", share: 0, problem: null,
+  agreed: false, // to colour it although it has colours
+  thumb: null, original: null, coloured: null, levels: null, references: new Map(), sentReference: null,
+});
 
 /**
  * Events: "list" (a photograph came, went or changed its status), "current" (another one is looked
@@ -15,17 +24,15 @@ export class Desk extends EventTarget {
     this.methods = new Map(methods.map((method) => [method.name, method]));
     this.photos = [];
     this.current = null;
+    this.claims = new Map(); // id -> lets the lock go
     this.uploading = Promise.resolve();
     this.afterOpening = async () => {}; // what has to be done before the next file comes
+    memory.onChangeElsewhere((id, wishes) => this.follow(id, wishes));
   }
 
   /** Put files on the desk; the first is looked at once it is there. */
   add(files) {
-    const added = files.map((file) => ({
-      key: freshId("photo"), file, name: file.name || "pasted.png", info: null, history: begin(),
-      status: "waiting", share: 0, problem: null, thumb: null, gray: null, coloured: null,
-      references: new Map(), sentReference: null,
-    }));
+    const added = files.map((file) => fresh(file, file.name || "pasted.png"));
     this.photos.push(...added);
     if (!this.current || this.current.status === "failed") this.look(added[0]);
     else if (added.length === 1) this.look(added[0]);
@@ -45,11 +52,25 @@ export class Desk extends EventTarget {
     this.photos.splice(index, 1);
     if (photo.info) {
       memory.drop(photo.info.id);
-      if (photo.status === "ready") api.forget(photo.info.id).catch(() => {}); // it goes by itself in time
+      if (photo.status === "ready") this.forgetUnlessOpenElsewhere(photo.info.id);
     }
     this.keepList();
     if (this.current === photo) this.look(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
     this.tell("list");
+  }
+
+  /** Say to other tabs, by a lock that they share, that this one has a photograph. */
+  claim(id) {
+    // Without locks (they need https or localhost), the tab that closes it closes it for all.
+    navigator.locks?.request(LOCK + id, { mode: "shared" }, () => new Promise((resolve) => this.claims.set(id, resolve)));
+  }
+
+  async forgetUnlessOpenElsewhere(id) {
+    this.claims.get(id)?.();
+    this.claims.delete(id);
+    await new Promise((resolve) => setTimeout(resolve)); // the lock is let go first
+    const { held } = (await navigator.locks?.query()) ?? { held: [] };
+    if (!held.some(({ name }) => name === LOCK + id)) await api.forget(id).catch(() => {}); // it goes by itself in time
   }
 
   /** Upload a photograph's file; its wishes stay. */
@@ -65,7 +86,9 @@ export class Desk extends EventTarget {
       }
       this.fitHints(photo, info);
       if (photo.info) memory.drop(photo.info.id);
-      Object.assign(photo, { info, name: info.name, status: "ready", sentReference: null });
+      const agreed = photo.agreed || info.tint !== "colour";
+      Object.assign(photo, { info, agreed, name: info.name, status: "ready", sentReference: null });
+      this.claim(info.id);
       this.remember(photo);
       this.keepList();
     } catch (problem) {
@@ -84,23 +107,27 @@ export class Desk extends EventTarget {
     if (Math.abs((factor * old.height) / info.height - 1) > 0.01) {
       throw new api.Problem(422, "Another shape",
         `The hints were made on ${old.width} × ${old.height} pixels; this file has ${info.width} × ${info.height}. ` +
-        "Choose the same photograph, or open this one anew.");
+        "Choose the same photograph, or open this one as another.");
     }
     photo.history = begin({ ...wishes, hints: scaleHints(wishes.hints, factor) });
   }
 
-  /** Take up what was open before a reload. */
-  async resume() {
-    for (const { id, name } of memory.openPhotos()) {
+  /**
+   * Take up photographs that were open before: in this tab, or those of a list.
+   * @param {{id: string, name: string}[]} list
+   */
+  async resume(list = memory.openHere()) {
+    for (const { id, name } of list) {
       const kept = memory.recall(id);
       if (!kept) continue;
       const photo = {
-        key: freshId("photo"), file: null, name, info: { id, name, width: kept.width, height: kept.height },
-        history: begin(kept.wishes), status: "ready", share: 1, problem: null, thumb: null, gray: null,
-        coloured: null, references: new Map(), sentReference: kept.sentReference ?? null,
+        ...fresh(null, name), info: { id, name, width: kept.width, height: kept.height }, history: begin(kept.wishes),
+        status: "ready", share: 1, agreed: Boolean(kept.agreed), sentReference: kept.sentReference ?? null,
       };
       try {
         photo.info = await api.photo(id);
+        this.claim(id);
+        photo.agreed ||= photo.info.tint !== "colour";
       } catch (problem) {
         if (problem.status === 404 && isPlain(photo.history.present.wishes)) {
           memory.drop(id); // nothing was wished, so nothing is lost
@@ -119,24 +146,62 @@ export class Desk extends EventTarget {
   /**
    * Ask the service about a photograph; if it has forgotten it, bring the file again and ask again.
    * @param {(id: string) => Promise<any>} ask
-   * @param {() => Promise<void>} bring  What else the service has forgotten.
    */
-  async ask(photo, ask, bring = () => this.bringReference(photo)) {
+  async ask(photo, ask) {
+    const { id } = photo.info;
     try {
-      return await ask(photo.info.id);
+      return await ask(id);
     } catch (problem) {
       if (problem.status !== 404) throw problem;
-      if (!photo.file) {
-        Object.assign(photo, { status: "gone", problem });
-        this.tell("list");
-        if (photo === this.current) this.tell("session");
-        throw problem;
-      }
-      await this.open(photo);
-      if (photo.status !== "ready") throw photo.problem;
-      await bring();
+      // Many may ask at the same time: the file is brought once.
+      if (photo.info.id === id) photo.bringing ??= this.bring(photo, problem).finally(() => { photo.bringing = null; });
+      await photo.bringing;
       return ask(photo.info.id);
     }
+  }
+
+  /** Bring a photograph again that the service has forgotten, with its colour reference. */
+  async bring(photo, problem) {
+    if (!photo.file) {
+      Object.assign(photo, { status: "gone", problem });
+      this.tell("list");
+      if (photo === this.current) this.tell("session");
+      throw problem;
+    }
+    await this.open(photo);
+    if (photo.status !== "ready") throw photo.problem;
+    const { source } = photo.history.present.wishes;
+    const file = source.kind === "reference" ? photo.references.get(source.token) : null;
+    if (!file) return;
+    await api.putReference(photo.info.id, file);
+    photo.sentReference = source.token;
+    this.remember(photo);
+  }
+
+  /** Forget what was open before, here and at the service. */
+  forget(list) {
+    for (const { id } of list) {
+      memory.drop(id);
+      api.forget(id).catch(() => {}); // it is gone already
+    }
+  }
+
+  /** Another tab has changed what is wished of a photograph that is open here too: go along. */
+  follow(id, wishes) {
+    const photo = this.photos.find((one) => one.info?.id === id);
+    if (!photo || JSON.stringify(photo.history.present.wishes) === JSON.stringify({ ...DEFAULTS, ...wishes })) return;
+    photo.history = reduce(photo.history, { type: "replace", wishes, label: "a change in another tab" });
+    if (photo === this.current) this.dispatchEvent(new CustomEvent("wishes", { detail: { gesture: false } }));
+    else Object.assign(photo, { coloured: null, stuck: null });
+    this.tell("list");
+  }
+
+  /** Colour a photograph although it has colours already. */
+  agree(photo) {
+    photo.agreed = true;
+    this.remember(photo);
+    this.tell("list");
+    if (photo === this.current) this.tell("session");
   }
 
   /** Change the wishes of the photograph that is looked at. */
@@ -147,7 +212,7 @@ export class Desk extends EventTarget {
     if (history === photo.history) return;
     photo.history = history;
     this.remember(photo);
-    this.dispatchEvent(new CustomEvent("wishes", { detail: { gesture: Boolean(action.gesture) } }));
+    this.dispatchEvent(new CustomEvent("wishes", { detail: { gesture: Boolean(action.gesture), field: action.field } }));
   }
 
   get wishes() {
@@ -171,21 +236,18 @@ export class Desk extends EventTarget {
     const file = photo.references.get(source.token);
     if (!file) {
       throw new api.Problem(0, "Reference gone",
-        `The reference ${source.name} was given before the page was loaded. Drop it again.`);
+        `${source.name} was chosen before the page was loaded. Choose it again under “Colours from”.`);
     }
-    await this.ask(photo, (id) => api.putReference(id, file), async () => {});
+    await this.ask(photo, (id) => api.putReference(id, file));
     photo.sentReference = source.token;
     this.remember(photo);
   }
 
-  async bringReference(photo) {
-    const { source } = photo.history.present.wishes;
-    if (source.kind === "reference") await this.sendReference(photo, source);
-  }
-
   remember(photo) {
-    if (!photo.info || memory.keep(photo.info, photo.history.present.wishes, photo.sentReference)) return;
-    if (!this.isForgetful) say("This browser keeps nothing: hints will not survive a reload.");
+    if (!photo.info) return;
+    const { agreed, sentReference } = photo;
+    if (memory.keep(photo.info, photo.history.present.wishes, { agreed, sentReference })) return;
+    if (!this.isForgetful) notify("This browser keeps nothing: your hints will be lost when the page is loaded again.");
     this.isForgetful = true;
   }
 

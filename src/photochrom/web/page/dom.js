@@ -82,3 +82,11 @@ export function debounce(run, milliseconds) {
   later.cancel = () => clearTimeout(timer);
   return later;
 }
+
+/** Hear when the pointer or the focus comes to an element and goes again; touch does neither. */
+export function onHover(node, hear) {
+  node.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && hear(true));
+  node.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hear(false));
+  node.addEventListener("focus", () => node.matches(":focus-visible") && hear(true));
+  node.addEventListener("blur", () => hear(false));
+}

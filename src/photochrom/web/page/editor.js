@@ -1,24 +1,35 @@
 /** What happens between a click in the picture and a hint: a draft, the palette, the choice. */
 
 import * as api from "./api.js";
-import { nameOf, rgbToLab } from "./colour.js";
+import { nameOf } from "./colour.js";
+import { debounce } from "./dom.js";
 import { anchorOf } from "./hints.js";
+import { colourless, levelsOf, lightnessUnder } from "./levels.js";
 import { say, showProblem, superseded } from "./notices.js";
 import { Picker } from "./picker.js";
-import { DEFAULTS, freshId, hasCandidates } from "./state.js";
+import { DEFAULTS, freshId, hasCandidates, hintToRequest } from "./state.js";
 import { radiusOf, shareOf } from "./tools.js";
 
+const TRY_MS = 90; // a pointer that only passes asks for nothing
+const TITLES = { point: "Colour of this place", stroke: "Colour of this stroke", region: "Colour inside this outline" };
+
 export class Editor {
-  constructor(stage, desk) {
+  constructor(stage, desk, painter) {
     this.stage = stage;
     this.desk = desk;
+    this.painter = painter;
     this.draft = null; // {shape, points, radius}: a place without a colour yet
     this.selected = null; // id of the hint that the palette is open for
     this.lightness = null;
     this.asking = null;
     this.redraw = () => {};
+    this.tried = null; // the colour that is only looked at
+    this.askToTry = debounce((colour) => this.paintTrial(colour), TRY_MS);
     this.picker = new Picker({
       choose: (colour, gesture) => this.choose(colour, gesture),
+      tryOut: (colour) => this.tryOut(colour),
+      keep: () => this.keep(),
+      reach: (reach) => this.change({ reach }, "reach of a hint"),
       resize: (share, gesture) => this.resize(share, gesture),
       remove: () => (this.selected ? this.delete(this.selected) : this.close(true)),
       close: (toPicture = true) => this.close(toPicture),
@@ -34,7 +45,7 @@ export class Editor {
   openDraft(shape, points, radius, { focus = false } = {}) {
     this.close();
     this.draft = { shape, points, radius, colour: undefined };
-    this.open(shape === "point" ? "Colour of this place" : "Colour of this stroke", focus);
+    this.open(TITLES[shape], focus);
   }
 
   /** Open the palette for a hint that is there. */
@@ -52,15 +63,43 @@ export class Editor {
     this.stage.view.reveal(...anchorOf(this.target));
     this.stage.draw();
     this.refresh();
-    this.readLightness().then(() => this.refresh());
     this.suggest();
+    this.readLightness();
   }
 
-  /** Put a hint there at once, without the palette: the brush that keeps gray. */
-  keepGray(shape, points, radius) {
+  /** Show a colour on the picture without choosing it; null shows what is chosen again. */
+  tryOut(colour) {
+    if (this.tried === colour) return;
+    this.tried = colour;
+    this.redraw();
+    if (colour === null) {
+      this.askToTry.cancel();
+      this.painter.tryOut(null);
+    } else {
+      this.askToTry(colour);
+    }
+  }
+
+  paintTrial(colour) {
+    const { target } = this;
+    if (!target || this.tried !== colour) return;
+    const trial = { ...target, colour, keep: false };
+    const { hints } = this.desk.wishes;
+    this.painter.tryOut({ hints: this.draft ? [...hints, trial] : hints.map((hint) => (hint.id === target.id ? trial : hint)) });
+  }
+
+  /** Put a hint there at once, without the palette: the brushes that keep a place gray, or as it is. */
+  protect(shape, points, radius, keep) {
     this.close();
-    this.desk.act({ type: "add-hint", hint: { id: freshId("hint"), shape, points, radius, colour: null }, label: "kept a place gray" });
-    say("This place stays gray.");
+    const hint = { id: freshId("hint"), shape, points, radius, colour: null, ...(keep ? { keep } : {}) };
+    this.desk.act({ type: "add-hint", hint, label: keep ? "kept a place as it is" : "kept a place gray" });
+    say(keep ? "This place stays as it is." : "This place stays gray.");
+  }
+
+  /** Keep the place of the palette as it is. */
+  keep() {
+    this.give({ colour: null, keep: true }, "kept a place as it is");
+    say("This place stays as it is.");
   }
 
   inWindow() {
@@ -69,18 +108,24 @@ export class Editor {
     return [box.left + x, box.top + y];
   }
 
-  /** Lightness under the place, from the gray preview that is here already. */
+  /** Lightness under the place, from the gray preview; where no colour fits, that is said at once. */
   async readLightness() {
     const { current: photo } = this.desk;
-    const place = anchorOf(this.target);
-    if (!photo.gray) return;
-    const bitmap = await createImageBitmap(photo.gray);
-    const scale = bitmap.width / photo.info.width;
-    const context = new OffscreenCanvas(1, 1).getContext("2d");
-    context.drawImage(bitmap, Math.round(-place[0] * scale), Math.round(-place[1] * scale));
-    bitmap.close();
-    const [r, g, b] = context.getImageData(0, 0, 1, 1).data;
-    this.lightness ??= rgbToLab([r, g, b])[0];
+    const { target } = this;
+    try {
+      const levels = await levelsOf(this.desk, photo);
+      if (this.target !== target) return;
+      this.lightness = lightnessUnder(levels, target, photo.info);
+    } catch {
+      return; // the service's own answer brings it too
+    }
+    const refusal = colourless(this.lightness);
+    if (refusal) {
+      this.asking?.abort();
+      this.picker.refuse(refusal);
+      say(refusal);
+    }
+    this.refresh();
   }
 
   async suggest() {
@@ -97,11 +142,11 @@ export class Editor {
       const wishes = await this.desk.request(photo, knows ? {} : { method: DEFAULTS.method });
       // What is likely here, were this hint not there yet.
       const others = this.desk.wishes.hints.filter((hint) => hint.id !== self);
-      wishes.hints = others.map(({ shape, points, colour, radius: r }) => ({ shape, points, colour, radius: r }));
+      wishes.hints = others.map(hintToRequest);
       const { lightness, suggestions } = await this.desk.ask(photo, (id) =>
         api.suggestions(id, { x, y, radius }, wishes, signal));
       if (signal.aborted || !this.target) return;
-      this.lightness = lightness;
+      this.lightness ??= lightness;
       this.picker.suggest(suggestions);
       this.refresh();
     } catch (problem) {
@@ -113,28 +158,37 @@ export class Editor {
 
   /** Give the place a colour; null keeps it gray. */
   choose(colour, gesture = null) {
-    const label = colour === null ? "kept a place gray" : "a colour";
+    this.askToTry.cancel();
+    this.tried = null;
+    this.give({ colour, keep: false }, colour === null ? "kept a place gray" : "a colour", gesture);
+    if (!gesture) say(colour === null ? "This place stays gray." : `This place is ${nameOf(colour)}.`);
+  }
+
+  give(changes, label, gesture = null) {
     if (this.draft) {
-      const hint = { ...this.draft, id: freshId("hint"), colour };
+      const hint = { ...this.draft, id: freshId("hint"), ...changes };
       this.draft = null;
       this.selected = hint.id;
       this.desk.act({ type: "add-hint", hint, gesture, label });
     } else {
-      this.desk.act({ type: "change-hint", id: this.selected, changes: { colour }, gesture, label });
+      this.desk.act({ type: "change-hint", id: this.selected, changes, gesture, label });
     }
-    if (!gesture) say(colour === null ? "This place stays gray." : `This place is ${nameOf(colour)}.`);
+    this.refresh();
+  }
+
+  /** Change what is not a colour: of a draft at once, of a hint as a step of its history. */
+  change(changes, label, gesture = null) {
+    if (this.draft) {
+      Object.assign(this.draft, changes);
+      this.redraw();
+    } else {
+      this.desk.act({ type: "change-hint", id: this.selected, changes, gesture, label });
+    }
     this.refresh();
   }
 
   resize(share, gesture) {
-    const radius = radiusOf(share, this.desk.current.info);
-    if (this.draft) {
-      this.draft.radius = radius;
-      this.redraw();
-    } else {
-      this.desk.act({ type: "change-hint", id: this.selected, changes: { radius }, gesture, label: "size of a hint" });
-    }
-    this.refresh();
+    this.change({ radius: radiusOf(share, this.desk.current.info) }, "size of a hint", gesture);
   }
 
   delete(id) {
@@ -148,9 +202,9 @@ export class Editor {
   close(toPicture = false) {
     if (!this.picker?.isOpen && !this.draft && !this.selected) return;
     this.asking?.abort();
+    this.picker.close();
     this.draft = null;
     this.selected = null;
-    this.picker.close();
     this.redraw();
     if (toPicture) this.stage.main.focus({ preventScroll: true });
   }
@@ -170,6 +224,9 @@ export class Editor {
       colour: target.colour,
       used: used.filter((colour) => colour !== target.colour),
       isDraft: Boolean(this.draft),
+      isRegion: target.shape === "region",
+      keep: Boolean(target.keep),
+      reach: target.reach ?? "near",
       sizeShare: shareOf(target.radius, info),
       sizeText: `${Math.round(2 * target.radius)} px`,
     });

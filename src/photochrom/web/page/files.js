@@ -1,11 +1,40 @@
 /** How photographs come in: dropped, pasted, picked, or taken. */
 
 import { byId } from "./dom.js";
+import { notify } from "./notices.js";
+import { isSettings } from "./settings.js";
+
+const PHOTOGRAPH = /\.(jpe?g|jpe|jfif|png|tiff?|webp|avif|heic|heif|gif)$/i;
+
+const isPhotograph = (file) => PHOTOGRAPH.test(file.name) || file.type.startsWith("image/");
+const isHidden = (file) => (file.webkitRelativePath || file.name).split("/").some((part) => part.startsWith("."));
+
+/** What was dropped: files and folders, to be asked for before the event has ended. */
+const entriesOf = (data) => [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+
+/** The one file that was dropped to be a colour reference; null if it is a folder. */
+export function droppedFile(data) {
+  return entriesOf(data).some((entry) => entry.isDirectory) ? null : data.files[0] ?? null;
+}
+
+/** All files of a folder that was dropped, and of the folders in it. */
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  const reader = entry.createReader();
+  const found = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) break;
+    for (const inner of some) found.push(...(await filesOf(inner)));
+  }
+  return found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+}
 
 /**
  * @param {Object} takes
  * @param {(files: File[]) => void} takes.open
- * @param {(file: File) => void} takes.lend   As a reference.
+ * @param {(file: File) => void} takes.lend   As a colour reference.
+ * @param {(file: File) => void} takes.settings
  * @param {() => boolean} takes.canLend       Whether there is a photograph to lend to.
  */
 export class Files {
@@ -15,6 +44,8 @@ export class Files {
     this.then = null; // what the next picked file is for, if not to be opened
     this.input.addEventListener("change", () => this.picked(this.input));
     byId("camera-input").addEventListener("change", (event) => this.picked(event.target));
+    byId("folder-input").addEventListener("change", (event) => this.pickedFolder(event.target));
+    for (const id of ["choose-folder", "open-folder"]) byId(id).addEventListener("click", () => byId("folder-input").click());
     for (const id of ["choose", "open"]) byId(id).addEventListener("click", () => this.pick());
     byId("take").addEventListener("click", () => byId("camera-input").click());
     this.listenToPaste();
@@ -35,7 +66,47 @@ export class Files {
     this.then = null;
     if (!files.length) return;
     if (then) then(files[0]);
-    else this.takes.open(files);
+    else this.open(files);
+  }
+
+  pickedFolder(input) {
+    const files = [...input.files];
+    input.value = "";
+    this.openFolder(files);
+  }
+
+  /** Open photographs; a file of settings is for the photograph that is open. */
+  open(files) {
+    const settings = files.filter(isSettings);
+    const photographs = files.filter((file) => !isSettings(file));
+    if (photographs.length) this.takes.open(photographs);
+    if (settings.length) this.takes.settings(settings[0]);
+  }
+
+  /** Open what is a photograph among the files of a folder, and say what is not. */
+  openFolder(files) {
+    const seen = files.filter((file) => !isHidden(file));
+    const photographs = seen.filter(isPhotograph);
+    const others = seen.length - photographs.length;
+    if (!photographs.length) {
+      notify("There is no photograph in this folder.");
+      return;
+    }
+    if (others) notify(`${photographs.length} photographs opened. ${others} other file${others > 1 ? "s" : ""} left out.`);
+    this.takes.open(photographs);
+  }
+
+  async dropped(data) {
+    const entries = entriesOf(data);
+    if (!entries.some((entry) => entry.isDirectory)) {
+      this.open([...data.files]);
+      return;
+    }
+    try {
+      this.openFolder((await Promise.all(entries.map(filesOf))).flat());
+    } catch {
+      notify("This folder could not be read. Use “Choose a folder”.");
+    }
   }
 
   listenToPaste() {
@@ -43,7 +114,7 @@ export class Files {
       const files = [...(event.clipboardData?.files ?? [])];
       if (!files.length) return;
       event.preventDefault();
-      this.takes.open(files);
+      this.open(files);
     });
   }
 
@@ -76,10 +147,11 @@ export class Files {
       if (!carriesFiles(event)) return;
       event.preventDefault();
       const lends = event.target.closest?.("[data-drop=reference]");
-      const files = [...event.dataTransfer.files];
       hide();
-      if (lends) this.takes.lend(files[0]);
-      else if (files.length) this.takes.open(files);
+      const lender = lends && droppedFile(event.dataTransfer);
+      if (lender) this.takes.lend(lender);
+      else if (lends) notify("A colour reference is one photograph: drop a file, not a folder.");
+      else if (event.dataTransfer.files.length) this.dropped(event.dataTransfer);
     });
   }
 }

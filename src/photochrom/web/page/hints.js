@@ -2,13 +2,17 @@
 
 import { element, paintSwatch } from "./dom.js";
 import { nameOf } from "./colour.js";
-import { freshId } from "./state.js";
+import { REACHES, freshId } from "./state.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const CLICK_PX = 4;
 
-/** Where a hint's marker stands: a point itself, a stroke's middle point. */
+/** Where a hint's marker stands: a point itself, a stroke's middle point, the middle of an outline. */
 export function anchorOf(hint) {
+  if (hint.shape === "region") {
+    const mean = (axis) => hint.points.reduce((sum, point) => sum + point[axis], 0) / hint.points.length;
+    return [mean(0), mean(1)];
+  }
   return hint.points[Math.floor(hint.points.length / 2)];
 }
 
@@ -16,8 +20,10 @@ export function anchorOf(hint) {
 export function describe(hint, info) {
   const [x, y] = anchorOf(hint);
   const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
-  const shape = hint.shape === "point" ? "Spot" : "Stroke";
-  return { shape, colour: nameOf(hint.colour), where: `${percent(x, info.width)}, ${percent(y, info.height)}` };
+  const shape = { point: "Spot", stroke: "Stroke", region: "Outline" }[hint.shape];
+  const reach = hint.reach && hint.reach !== "near" ? `, ${REACHES[hint.reach].toLowerCase()}` : "";
+  const colour = hint.keep ? "kept as it is" : nameOf(hint.colour) + reach;
+  return { shape, colour, where: `${percent(x, info.width)}, ${percent(y, info.height)}` };
 }
 
 export class HintLayer {
@@ -53,7 +59,7 @@ export class HintLayer {
     }
     this.lines.replaceChildren();
     for (const hint of hints) {
-      if (hint.shape === "stroke") this.drawStroke(hint, this.editor.selected === hint.id);
+      if (hint.shape !== "point") this.drawLine(hint, this.editor.selected === hint.id);
       this.drawMarker(hint);
     }
     const { draft } = this.editor;
@@ -70,6 +76,7 @@ export class HintLayer {
     made.setAttribute("aria-label", `${words.shape}, ${words.colour}, at ${words.where}`);
     made.setAttribute("aria-pressed", String(this.editor.selected === hint.id));
     paintSwatch(made, hint.colour);
+    made.classList.toggle("is-kept", Boolean(hint.keep));
   }
 
   makeMarker(id) {
@@ -136,25 +143,34 @@ export class HintLayer {
     const made = document.createElementNS(SVG, tag);
     for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
     this.lines.append(made);
+    return made;
   }
 
-  drawStroke(hint, selected) {
+  drawLine(hint, selected) {
     const { view } = this.stage;
     const points = hint.points.map((point) => view.toPane(...point).join()).join(" ");
-    if (selected) this.svg("polyline", { points, class: "reach", "stroke-width": 2 * hint.radius * view.scale });
-    this.svg("polyline", { points, class: "casing" });
-    this.svg("polyline", { points, class: "line" });
+    const shape = hint.shape === "region" ? "polygon" : "polyline";
+    const tried = selected && this.editor.tried;
+    if (shape === "polygon") {
+      if (selected) this.svg(shape, { points, class: "inside" });
+    } else if (selected) {
+      const made = this.svg(shape, { points, class: "reach", "stroke-width": 2 * hint.radius * view.scale });
+      if (tried) made.style.stroke = tried;
+    }
+    this.svg(shape, { points, class: "casing" });
+    this.svg(shape, { points, class: "line" });
   }
 
   drawReach(hint) {
     const [cx, cy] = this.stage.view.toPane(...anchorOf(hint));
     const r = Math.max(hint.radius * this.stage.view.scale, 3);
+    if (this.editor.tried) this.svg("circle", { cx, cy, r, class: "tried" }).style.fill = this.editor.tried;
     this.svg("circle", { cx, cy, r, class: "ring-casing" });
     this.svg("circle", { cx, cy, r, class: "ring" });
   }
 
   drawDraft(draft) {
     if (draft.shape === "point") this.drawReach(draft);
-    else this.drawStroke(draft, true);
+    else this.drawLine(draft, true);
   }
 }

@@ -7,17 +7,19 @@ const LIST = [
   [["O"], "Open photographs"],
   [["Ctrl V"], "Paste a photograph"],
   [["D"], "Download at full size"],
-  [["1", "2", "3"], "Spot, stroke, keep gray"],
+  [["1", "2", "3", "4"], "Spot, brush, lasso, keep gray"],
   [["[", "]"], "Smaller, larger brush"],
   [["P"], "Go to the picture"],
   [["← ↑ → ↓"], "In the picture: move the cross. On a hint: move it"],
-  [["Enter"], "Colours for the place; brush down and up"],
+  [["Enter"], "Colours for the place; brush or lasso down and up"],
   [["Delete"], "Delete the hint. On a slider: back to normal"],
   [["Esc"], "Close the palette"],
   [["+", "−", "0"], "Zoom in, out, fit"],
   [["Shift ← ↑ → ↓"], "Pan the picture"],
   [["Space", "drag"], "Pan while a brush is chosen"],
-  [["B", "C", "H"], "Original, guesses, hints"],
+  [["B"], "Original: tap to switch, hold to compare"],
+  [["C", "H"], "Uncertain places, hints"],
+  [["F"], "Full screen"],
   [["PageUp", "PageDown"], "Previous, next photograph"],
 ];
 
@@ -36,6 +38,39 @@ export function listenToKeys(acts) {
     event.preventDefault();
     act(event);
   });
+}
+
+const HOLD_MS = 300;
+
+/**
+ * A key or a button that is tapped switches; one that is held switches only while it is.
+ * @param {string} key
+ * @param {HTMLButtonElement} button
+ * @param {() => void} act  Switches there and back.
+ */
+export function listenToHold(key, button, act) {
+  let since = 0;
+  const begin = () => {
+    since = performance.now();
+    act();
+  };
+  const end = () => {
+    if (since && performance.now() - since > HOLD_MS) act();
+    since = 0;
+  };
+  addEventListener("keydown", (event) => {
+    const types = event.target.closest?.("input[type=text], input[type=password], select, dialog[open]");
+    if (event.key.toLowerCase() !== key || event.repeat || types || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (button.closest("[inert]")) return;
+    event.preventDefault();
+    begin();
+  });
+  addEventListener("keyup", (event) => event.key.toLowerCase() === key && end());
+  addEventListener("blur", end);
+  button.addEventListener("pointerdown", (event) => !event.button && begin());
+  for (const name of ["pointerup", "pointercancel", "pointerleave"]) button.addEventListener(name, end);
+  button.addEventListener("contextmenu", (event) => event.preventDefault()); // of a finger that holds
+  button.addEventListener("click", (event) => !event.detail && act()); // the keyboard's, or a reader's
 }
 
 export function fillKeyList() {

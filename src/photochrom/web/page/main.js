@@ -2,20 +2,23 @@
 
 import * as api from "./api.js";
 import { Candidates } from "./candidates.js";
+import { Closer } from "./closer.js";
 import { Desk } from "./desk.js";
 import { byId } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Files } from "./files.js";
 import { HintLayer } from "./hints.js";
-import { fillKeyList, listenToHand, listenToKeys } from "./keys.js";
-import { say, showProblem } from "./notices.js";
+import { fillKeyList, listenToHand, listenToHold, listenToKeys } from "./keys.js";
+import { notify, say, showProblem } from "./notices.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
 import { Saving } from "./saving.js";
 import { Sources } from "./sources.js";
 import { Stage } from "./stage.js";
+import { hintsTake, takes } from "./state.js";
 import { Tools } from "./tools.js";
+import { Welcome } from "./welcome.js";
 
 /** Ask for the API key in a dialog; null if the owner has none. */
 function askForKey(refused) {
@@ -48,7 +51,8 @@ async function start() {
   const desk = new Desk(methods);
   const stage = new Stage();
   const painter = new Painter(desk, stage);
-  const editor = new Editor(stage, desk);
+  const closer = new Closer(desk, stage, painter);
+  const editor = new Editor(stage, desk, painter);
   const hints = new HintLayer(stage, desk, editor);
   editor.redraw = () => hints.draw();
   const tools = new Tools(stage, desk, editor);
@@ -56,12 +60,14 @@ async function start() {
   const files = new Files({
     open: (chosen) => desk.add(chosen),
     lend: (file) => sources.lend(file),
+    settings: (file) => saving.openSettings(file),
     canLend: () => desk.current?.status === "ready",
   });
   const sources = new Sources(desk, moods, (then) => files.pick(then));
-  const candidates = new Candidates(desk);
+  const candidates = new Candidates(desk, painter);
   const queue = new Queue(desk, painter);
-  const saving = new Saving(desk);
+  const saving = new Saving(desk, (then) => files.pick(then));
+  new Welcome(desk);
   painter.onSettled((photo) => candidates.refresh(photo));
 
   const drawHistory = () => {
@@ -73,7 +79,10 @@ async function start() {
     const photo = desk.current;
     document.body.classList.toggle("is-empty", !photo || (photo.status !== "ready" && desk.photos.length < 2));
     byId("welcome").hidden = Boolean(photo);
-    for (const id of ["panel", "rail", "show"]) byId(id).inert = photo?.status !== "ready";
+    const asks = photo?.status === "ready" && !photo.agreed;
+    byId("asks").hidden = !asks;
+    for (const id of ["panel", "rail", "show"]) byId(id).inert = photo?.status !== "ready" || asks;
+    byId("close-photo").hidden = !photo;
     byId("file-name").textContent = photo?.name ?? "";
     document.title = photo ? `${photo.name} · photochrom` : "photochrom";
     drawGone(photo);
@@ -84,6 +93,9 @@ async function start() {
   };
   const look = () => {
     editor.close();
+    for (const photo of desk.photos) if (photo !== desk.current) photo.levels = null;
+    closer.reset("before", "after", "other");
+    byId("saved").hidden = true;
     sources.reset();
     candidates.stale(true);
     drawAll();
@@ -101,7 +113,10 @@ async function start() {
     sources.draw();
     hints.draw();
     editor.refresh();
-    painter.paint(detail.gesture);
+    if (!desk.current.agreed) return;
+    const painted = desk.current.colouredFor?.saturation;
+    if (detail.gesture && detail.field === "saturation" && painted) stage.saturate(desk.wishes.saturation / painted);
+    else painter.paint(detail.gesture);
   });
 
   const travel = (type, word) => {
@@ -130,11 +145,22 @@ async function start() {
     if (next) desk.look(next);
   };
   const help = () => byId("keyboard").showModal();
+  const full = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen())
+    .catch(() => notify("This browser does not let the page fill the screen."));
+  document.addEventListener("fullscreenchange", () => {
+    const isFull = Boolean(document.fullscreenElement);
+    document.body.classList.toggle("is-full", isFull);
+    byId("full").setAttribute("aria-pressed", String(isFull));
+    byId("leave-full").hidden = !isFull;
+  });
 
   const presses = {
     undo: () => travel("undo", "Undone"), redo: () => travel("redo", "Done again"),
-    "show-before": original, "show-guesses": guesses, "show-hints": showHints,
-    "zoom-in": zoomIn, "zoom-out": zoomOut, "zoom-fit": fit, help,
+    "show-guesses": guesses, "show-hints": showHints,
+    "zoom-in": zoomIn, "zoom-out": zoomOut, "zoom-fit": fit, help, full, "leave-full": full,
+    "close-photo": () => { desk.remove(desk.current); if (!desk.current) byId("choose").focus(); },
+    "asks-colour": () => { desk.agree(desk.current); stage.main.focus({ preventScroll: true }); },
+    "asks-close": () => desk.remove(desk.current),
     adjust: () => byId("adjust").setAttribute("aria-expanded", String(byId("panel").classList.toggle("is-open"))),
     reopen: () => files.pick((file) => { desk.current.file = file; desk.open(desk.current); }),
     "gone-remove": () => desk.remove(desk.current),
@@ -142,15 +168,21 @@ async function start() {
   for (const [id, press] of Object.entries(presses)) byId(id).addEventListener("click", press);
   listenToKeys({
     "ctrl+z": presses.undo, "ctrl+shift+z": presses.redo, "ctrl+y": presses.redo,
-    o: () => files.pick(), d: () => saving.save(), b: original, c: guesses, h: showHints,
-    1: () => tools.use("spot"), 2: () => tools.use("stroke"), 3: () => tools.use("gray"),
+    o: () => files.pick(), d: () => saving.save(), c: guesses, h: showHints, f: full,
+    1: () => tools.use("spot"), 2: () => tools.use("stroke"), 3: () => tools.use("lasso"), 4: () => tools.use("gray"),
+    5: () => tools.use("keep"),
     "[": () => tools.changeSize(-6), "]": () => tools.changeSize(6),
     p: () => stage.main.focus(), "+": zoomIn, "=": zoomIn, "-": zoomOut, 0: fit, "?": help,
     Escape: () => editor.close(true), PageUp: step(-1), PageDown: step(1),
   });
+  listenToHold("b", byId("show-before"), original);
   listenToHand([stage.main, stage.other]);
   addEventListener("resize", () => editor.picker.isOpen && editor.picker.place(...editor.inWindow()));
 
+  api.hintFields().then((fields) => {
+    hintsTake(fields);
+    byId("tool-keep").hidden = !takes("keep");
+  }).catch(() => {}); // then hints say what every service takes
   await desk.resume();
   document.documentElement.dataset.ready = "yes";
 }
@@ -161,10 +193,10 @@ function drawGone(photo) {
   byId("gone").hidden = !lost;
   if (!lost) return;
   const { hints } = photo.history.present.wishes;
-  const kept = hints.length ? ` Its ${hints.length === 1 ? "hint is" : `${hints.length} hints are`} kept and will be applied.` : "";
-  byId("gone-title").textContent = photo.status === "gone" ? `${photo.name} has to be opened again` : `${photo.name} could not be opened`;
+  const kept = hints.length ? ` Its ${hints.length === 1 ? "hint is" : `${hints.length} hints are`} kept.` : "";
+  byId("gone-title").textContent = photo.status === "gone" ? `Open ${photo.name} again` : `${photo.name} could not be opened`;
   byId("gone-text").textContent = photo.status === "gone"
-    ? `The service has put it away, or was started anew.${kept}`
+    ? `The photograph was released to save space; open it again.${kept}`
     : photo.problem.message;
   byId("reopen").textContent = photo.status === "gone" ? "Open the file again" : "Choose another file";
 }

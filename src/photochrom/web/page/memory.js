@@ -1,61 +1,86 @@
-/** What outlives a reload: which photographs are open and what was wished of each (localStorage). */
+/**
+ * What outlives a reload: which photographs are open in this tab (sessionStorage), and what was
+ * wished of each (localStorage), which a new tab takes up only if its owner says so.
+ */
 
 const PREFIX = "photochrom/";
-const LIST = PREFIX + "open";
+const LIST = PREFIX + "open"; // of all tabs
+const TAB = PREFIX + "tab"; // of this one
 
-function read(key) {
+function read(store, key) {
   try {
-    return JSON.parse(localStorage.getItem(key));
+    return JSON.parse(store().getItem(key));
   } catch {
-    return null; // written by another version or cut short: as good as nothing
+    return null; // forbidden, written by another version, or cut short: as good as nothing
   }
 }
 
-/** @returns {{id: string, name: string}[]} */
-export function openPhotos() {
-  return read(LIST) ?? [];
+function write(store, key, value) {
+  try {
+    store().setItem(key, JSON.stringify(value));
+    return true;
+  } catch {
+    return false; // full or forbidden: costs the survival of a reload, nothing else
+  }
 }
 
-/** The wishes and the size of a photograph, or null. */
+const local = () => localStorage;
+const session = () => sessionStorage;
+
+/** @returns {{id: string, name: string}[]}  The photographs that were open in this tab. */
+export function openHere() {
+  return read(session, TAB) ?? [];
+}
+
+/** @returns {{id: string, name: string}[]}  Those that were open in other tabs, or last time. */
+export function openElsewhere() {
+  const here = new Set(openHere().map(({ id }) => id));
+  return (read(local, LIST) ?? []).filter(({ id }) => !here.has(id) && recall(id));
+}
+
+/** What is known of a photograph: name, size, wishes; or null. */
 export function recall(id) {
-  return read(PREFIX + id);
+  return read(local, PREFIX + id);
 }
 
 /**
- * Keep wishes. A full or forbidden store costs the survival of a reload, nothing else.
+ * Keep wishes.
  * @param {{id: string, name: string, width: number, height: number}} info
+ * @param {Object} more  What else is to be known after a reload.
  * @returns {boolean}  Whether it could be kept.
  */
-export function keep(info, wishes, sentReference = null) {
-  try {
-    const { id, name, width, height } = info;
-    localStorage.setItem(PREFIX + id, JSON.stringify({ name, width, height, wishes, sentReference }));
-    return true;
-  } catch {
-    return false;
-  }
+export function keep({ id, name, width, height }, wishes, more = {}) {
+  return write(local, PREFIX + id, { name, width, height, wishes, ...more });
 }
 
 /** Keep the list of this tab's photographs, beside those of other tabs. */
 export function keepList(photos) {
-  const ours = new Set(photos.map(({ id }) => id));
-  writeList([...openPhotos().filter(({ id }) => !ours.has(id)), ...photos]);
-}
-
-function writeList(photos) {
-  try {
-    localStorage.setItem(LIST, JSON.stringify(photos));
-  } catch {
-    // as in keep()
-  }
+  const ours = new Set([...photos, ...openHere()].map(({ id }) => id));
+  const others = (read(local, LIST) ?? []).filter(({ id }) => !ours.has(id));
+  write(local, LIST, [...others, ...photos]);
+  write(session, TAB, photos);
 }
 
 /** Forget a photograph. */
 export function drop(id) {
-  writeList(openPhotos().filter((photo) => photo.id !== id));
+  const without = (list) => (list ?? []).filter((photo) => photo.id !== id);
+  write(local, LIST, without(read(local, LIST)));
+  write(session, TAB, without(read(session, TAB)));
   try {
     localStorage.removeItem(PREFIX + id);
   } catch {
-    // as in keep()
+    // as in write()
   }
+}
+
+/** Hear that another tab has changed what is wished of a photograph. */
+export function onChangeElsewhere(hear) {
+  addEventListener("storage", ({ key, newValue }) => {
+    if (!key?.startsWith(PREFIX) || key === LIST || !newValue) return;
+    try {
+      hear(key.slice(PREFIX.length), JSON.parse(newValue).wishes);
+    } catch {
+      // of another version
+    }
+  });
 }

@@ -10,6 +10,26 @@ export function say(text) {
   requestAnimationFrame(() => { status.textContent = text; });
 }
 
+const SHOWN_MS = 7000;
+let timer = 0;
+
+/**
+ * Say something to everybody: spoken, and shown for a while at the foot of the picture.
+ * @param {string} text
+ */
+export function notify(text) {
+  say(text);
+  const toast = byId("toast");
+  clearTimeout(timer);
+  toast.textContent = text;
+  toast.hidden = false;
+  const hide = () => {
+    if (toast.matches(":hover")) timer = setTimeout(hide, 1000);
+    else toast.hidden = true;
+  };
+  timer = setTimeout(hide, SHOWN_MS);
+}
+
 /**
  * Show a problem at its place, or clear it with null.
  * @param {string} place  `error-{place}` is the id of its paragraph.

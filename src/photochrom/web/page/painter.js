@@ -3,11 +3,12 @@
 import * as api from "./api.js";
 import { byId, debounce } from "./dom.js";
 import { say, showProblem, superseded } from "./notices.js";
-import { missing } from "./state.js";
+import { hasCandidates, missing } from "./state.js";
 import { drawGuesses } from "./guesses.js";
 
 const THUMB_PX = 160;
-const CALM_MS = 900; // three more colourings would only be in the way of the next hint
+const DRAFT_PX = 640; // long side while a drag goes on, and of what is only tried
+const CALM_MS = 700; // more colourings would only be in the way of the next hint
 
 export class Painter {
   constructor(desk, stage) {
@@ -17,6 +18,7 @@ export class Painter {
     this.guesses = false;
     this.work = null; // AbortController of what is under way
     this.side = null; // the same for the picture beside it and the guesses
+    this.trying = null; // the same for a colour that is only hovered over
     this.waiting = false; // a drag goes on: paint once more when this is done
     this.settled = debounce(() => this.afterwards(), 80);
     this.calm = debounce(() => this.rest(), CALM_MS);
@@ -30,10 +32,8 @@ export class Painter {
 
   /** Look at another photograph. */
   async show() {
-    this.work?.abort();
-    this.work = null;
-    this.side?.abort();
-    this.stop?.abort();
+    for (const work of [this.work, this.side, this.trying, this.stop]) work?.abort();
+    this.work = this.trying = null;
     this.stop = new AbortController();
     const photo = this.desk.current;
     const ready = photo?.status === "ready";
@@ -44,37 +44,46 @@ export class Painter {
     if (!ready) return;
     const fresh = !photo.coloured;
     this.stage.setShare(fresh ? 1 : 0);
-    const gray = this.gray(photo);
-    if (photo.coloured && photo.colouredFor === photo.history.present.wishes) {
+    const original = this.original(photo);
+    if (!photo.agreed) {
+      byId("busy").hidden = true;
+    } else if (photo.coloured && this.isShown(photo)) {
       await this.stage.paint("after", photo.coloured, this.stop.signal);
       this.settled();
     } else {
       await this.paint();
     }
-    await gray;
+    await original;
     if (fresh && photo === this.desk.current && photo.coloured) this.stage.unveil();
   }
 
-  async gray(photo) {
+  /** Whether the picture that is kept of a photograph is what is wished of it now. */
+  isShown(photo) {
+    return photo.colouredFor === photo.history.present.wishes && !photo.isDraft;
+  }
+
+  async original(photo) {
     try {
-      photo.gray ??= await this.desk.ask(photo, (id) => api.gray(id));
-      if (photo === this.desk.current) await this.stage.paint("before", photo.gray, this.stop.signal);
+      photo.original ??= await this.desk.ask(photo, (id) => api.original(id));
+      if (photo === this.desk.current) await this.stage.paint("before", photo.original, this.stop.signal);
     } catch (problem) {
-      if (photo === this.desk.current) showProblem("picture", problem);
+      if (photo === this.desk.current && photo.status === "ready") showProblem("picture", problem);
     }
   }
 
   /**
    * Paint what is wished now.
-   * @param {boolean} gesture  While a drag goes on, work under way is finished first: aborting it at
-   *   every move would never show anything.
+   * @param {boolean} gesture  While a drag goes on, pictures are smaller, and work under way is
+   *   finished first: aborting it at every move would never show anything.
    */
   async paint(gesture = false) {
     const photo = this.desk.current;
-    if (photo?.status !== "ready") return;
+    if (photo?.status !== "ready" || !photo.agreed) return;
     this.settled.cancel();
     this.calm.cancel();
     this.side?.abort();
+    this.trying?.abort();
+    this.trying = null;
     if (gesture && this.work) {
       this.waiting = true;
       return;
@@ -84,56 +93,98 @@ export class Painter {
     this.work = work;
     this.waiting = false;
     const slow = setTimeout(() => { if (this.work === work) byId("busy").hidden = false; }, 180);
+    let overtaken = false;
     try {
-      await this.colour(photo, work.signal);
+      await this.colour(photo, work.signal, gesture);
       showProblem("picture", null);
     } catch (problem) {
       if (work.signal.aborted) return;
-      if (superseded(problem)) { // an older request, given up here, came to the service after this one
-        this.waiting = true;
-        return;
-      }
-      if (photo.status === "ready") showProblem("picture", problem);
+      overtaken = superseded(problem); // an older request, given up here, came to the service after this one
+      this.waiting ||= overtaken;
+      if (!overtaken && photo.status === "ready") showProblem("picture", problem);
     } finally {
       clearTimeout(slow);
       if (this.work === work) {
         this.work = null;
         byId("busy").hidden = true;
-        if (this.waiting) this.paint();
+        if (this.waiting) this.paint(gesture && !overtaken);
         else this.settled();
       }
     }
   }
 
-  async colour(photo, signal) {
+  async colour(photo, signal, isDraft) {
     const { wishes } = photo.history.present;
     const needed = missing(wishes, this.desk.methodOf(wishes));
     if (needed) throw new api.Problem(0, "Needed", needed);
     const request = await this.desk.request(photo);
-    const blob = await this.desk.ask(photo, (id) => api.preview(id, request, signal));
+    const blob = await this.desk.ask(photo, (id) => api.preview(id, request, signal, isDraft ? DRAFT_PX : null));
     if (signal.aborted) return;
     const first = !photo.coloured;
-    Object.assign(photo, { coloured: blob, colouredFor: wishes, stuck: null });
+    Object.assign(photo, { coloured: blob, colouredFor: wishes, isDraft, stuck: null });
     if (photo === this.desk.current) await this.stage.paint("after", blob, signal);
     if (first) say(`${photo.name} is coloured.`);
+  }
+
+  /**
+   * Show what the picture would be with other wishes, without deciding anything; null ends it.
+   * @param {Object|null} changes
+   */
+  async tryOut(changes) {
+    const photo = this.desk.current;
+    this.trying?.abort();
+    if (photo?.status !== "ready" || !photo.coloured) return;
+    if (!changes) {
+      const tried = this.trying;
+      this.trying = null;
+      if (tried && !this.work) await this.stage.paint("after", photo.coloured);
+      return;
+    }
+    const trying = new AbortController();
+    this.trying = trying;
+    try {
+      const request = await this.desk.request(photo, changes);
+      const blob = await this.desk.ask(photo, (id) => api.preview(id, request, trying.signal, DRAFT_PX - 1));
+      if (this.trying === trying && !this.work) await this.stage.paint("after", blob, trying.signal);
+    } catch (problem) {
+      if (!superseded(problem) && this.trying === trying) this.trying = null;
+    }
   }
 
   /** What can wait until the picture itself is there. */
   async afterwards() {
     const photo = this.desk.current;
-    if (photo?.status !== "ready" || this.work) return;
+    if (photo?.status !== "ready" || this.work || !photo.agreed) return;
+    if (photo.isDraft && photo.coloured) {
+      await this.paint(); // the drag has ended
+      return;
+    }
     if (photo.thumbOf) this.calm();
     else this.rest();
     this.side?.abort();
     this.side = new AbortController();
     const { signal } = this.side;
     await Promise.all([this.paintOther(photo, signal), this.paintGuesses(photo, signal)]);
+    if (!signal.aborted) await this.foresee(photo, signal);
+  }
+
+  /** Let the service think of likely colours before anybody asks: the palette opens with them. */
+  async foresee(photo, signal) {
+    const { wishes } = photo.history.present;
+    if (!hasCandidates(this.desk.methodOf(wishes))) return;
+    try {
+      const [x, y] = [photo.info.width / 2, photo.info.height / 2];
+      const request = await this.desk.request(photo);
+      await this.desk.ask(photo, (id) => api.suggestions(id, { x, y, radius: 1 }, request, signal));
+    } catch {
+      // whoever opens the palette is told
+    }
   }
 
   /** What can wait until no wish has come for a while. */
   async rest() {
     const photo = this.desk.current;
-    if (photo?.status !== "ready" || this.work) return;
+    if (photo?.status !== "ready" || this.work || !photo.agreed) return;
     for (const listener of this.listeners) listener(photo);
     await this.thumb(photo);
   }
@@ -163,16 +214,17 @@ export class Painter {
       const blob = await this.desk.ask(photo, (id) => api.confidence(id, request, signal));
       if (!signal.aborted) await drawGuesses(canvas, blob, photo.info.preview);
     } catch (problem) {
+      if (superseded(problem)) return; // whoever took its place shows the canvas or hides it
       canvas.hidden = true;
-      if (!superseded(problem)) showProblem("picture", problem);
+      showProblem("picture", problem);
     }
   }
 
   /** A small picture for the strip. */
-  async thumb(photo) {
-    if (!photo.coloured || photo.thumbOf === photo.coloured) return;
-    photo.thumbOf = photo.coloured;
-    const bitmap = await createImageBitmap(photo.coloured);
+  async thumb(photo, picture = photo.coloured) {
+    if (!picture || photo.thumbOf === picture) return;
+    photo.thumbOf = picture;
+    const bitmap = await createImageBitmap(picture);
     const scale = THUMB_PX / Math.max(bitmap.width, bitmap.height);
     const canvas = new OffscreenCanvas(Math.max(1, bitmap.width * scale), Math.max(1, bitmap.height * scale));
     canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);

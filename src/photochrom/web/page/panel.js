@@ -2,17 +2,20 @@
 
 import { button, byId, element, paintSwatch, replaceChildren } from "./dom.js";
 import { describe } from "./hints.js";
-import { freshId } from "./state.js";
+import { notify } from "./notices.js";
+import { freshId, isPlain } from "./state.js";
 
 const MIDDLE_VIVIDNESS = 50; // where the slider stands while the method's own is used
-// Said of a method when it is chosen; the page's own, photochrom, needs no explanation.
-const WHAT = {
-  gray: "Leaves the photograph as it is.",
-  levin: "Spreads your hints to the edges. Levin and others, 2004.",
-  rbf: "Spreads your hints by distance alone.",
-  transfer: "Gives each tone its colours in the reference. After Reinhard and others, 2001.",
-  welsh: "Finds for each place the like in the reference. Welsh and others, 2002.",
+// What a method is called and does, for somebody who has not read the papers.
+const METHODS = {
+  photochrom: ["Automatic (photochrom)", ""],
+  gray: ["No colour (gray)", "Leaves the photograph as it is."],
+  levin: ["Hints only, to the edges (levin)", "Spreads your hints as far as the edges of things. Levin and others, 2004."],
+  rbf: ["Hints only, by distance (rbf)", "Spreads your hints by distance alone."],
+  transfer: ["Tones of a photo (transfer)", "Gives each tone the colours that it has in your colour reference. After Reinhard and others, 2001."],
+  welsh: ["Textures of a photo (welsh)", "Finds for each place a similar one in your colour reference. Welsh and others, 2002."],
 };
+const titleOf = (name) => METHODS[name]?.[0] ?? name;
 
 export class Panel {
   constructor(desk, painter, editor) {
@@ -21,6 +24,7 @@ export class Panel {
     this.editor = editor;
     this.slider("vividness", (value) => value / 100, null, "vividness");
     this.slider("saturation", (value) => value / 100, 1, "saturation");
+    byId("start-over").addEventListener("click", () => this.startOver());
     this.fillMethods();
     byId("method").addEventListener("change", (event) =>
       desk.act({ type: "set", field: "method", value: event.target.value, label: "method" }));
@@ -46,11 +50,18 @@ export class Panel {
 
   fillMethods() {
     const options = [...this.desk.methods.values()].map(({ name, paper }) => {
-      const option = element("option", { value: name, title: paper ?? "" }, name);
+      const option = element("option", { value: name, title: paper ?? "" }, titleOf(name));
       return option;
     });
     byId("method").replaceChildren(...options);
-    byId("compare").replaceChildren(element("option", { value: "" }, "nothing"), ...options.map((o) => o.cloneNode(true)));
+    byId("compare").replaceChildren(element("option", { value: "" }, "none"), ...options.map((o) => o.cloneNode(true)));
+  }
+
+  /** Take everything back that was wished, as one step that can be undone. */
+  startOver() {
+    this.editor.close();
+    this.desk.act({ type: "replace", wishes: {}, label: "started over" });
+    notify("Everything is as it was when the photograph was opened. Undo brings it back.");
   }
 
   compareWith(name) {
@@ -63,8 +74,8 @@ export class Panel {
   drawLabels() {
     const beside = Boolean(this.painter.compare);
     byId("label-main").hidden = !beside;
-    byId("label-main").textContent = this.desk.wishes?.method ?? "";
-    byId("label-other").textContent = this.painter.compare;
+    byId("label-main").textContent = titleOf(this.desk.wishes?.method ?? "");
+    byId("label-other").textContent = titleOf(this.painter.compare);
   }
 
   draw() {
@@ -72,15 +83,16 @@ export class Panel {
     if (!wishes) return;
     const { vividness, saturation } = wishes;
     byId("vividness").value = vividness === null ? MIDDLE_VIVIDNESS : vividness * 100;
-    byId("vividness-value").textContent = vividness === null ? "as trained" : `${Math.round(vividness * 100)}`;
+    byId("vividness-value").textContent = vividness === null ? "automatic" : `${Math.round(vividness * 100)}`;
     byId("saturation").value = saturation * 100;
     byId("saturation-value").textContent = `${Math.round(saturation * 100)} %`;
     byId("vividness").disabled = !this.desk.methodOf(wishes).accepts.includes("vividness");
     byId("method").value = wishes.method;
-    const what = WHAT[wishes.method];
+    const what = METHODS[wishes.method]?.[1];
     byId("method-note").hidden = !what;
     byId("method-note").textContent = what ?? "";
     byId("restore").checked = wishes.restore;
+    byId("start-over").disabled = isPlain(wishes);
     this.drawLabels();
     this.drawHints(wishes.hints);
     byId("about").textContent = "";
@@ -105,7 +117,7 @@ export class Panel {
   }
 
   drawAbout(info) {
-    const tints = { toned: "toned print", colour: "a colour photograph", neutral: "" };
+    const tints = { toned: "toned", colour: "in colour", neutral: "" };
     const facts = [String(info.format).toUpperCase(), `${info.width} × ${info.height}`, `${info.bit_depth} bit`];
     if (info.pages > 1) facts.push(`${info.pages} pages`);
     if (tints[info.tint]) facts.push(tints[info.tint]);

@@ -1,10 +1,11 @@
 /** The small palette beside a spot: likely colours, the colour field, what was used before, size. */
 
 import { atLightness, nameOf } from "./colour.js";
-import { button, byId, element, paintSwatch } from "./dom.js";
+import { button, byId, element, onHover, paintSwatch } from "./dom.js";
 import { showProblem } from "./notices.js";
 import { Plane } from "./plane.js";
-import { freshId } from "./state.js";
+import { chooseRadio, radioKeys } from "./sources.js";
+import { REACHES, freshId, takes } from "./state.js";
 
 const GAP_PX = 22;
 const MOST_USED = 8;
@@ -12,14 +13,19 @@ const PLACES = 5; // chips that are kept free until the service has answered
 
 export class Picker {
   /**
-   * @param {Object} act  What the editor does: choose(colour, gesture), resize(share, gesture),
-   *   remove(), close().
+   * @param {Object} act  What the editor does: choose(colour, gesture), tryOut(colour), keep(),
+   *   resize(share, gesture), reach(name), remove(), close().
    */
   constructor(act) {
     this.node = byId("picker");
     this.act = act;
     this.gesture = null;
-    this.plane = new Plane(byId("plane"), (colour, dragging) => this.fromPlane(colour, dragging));
+    this.plane = new Plane(byId("plane"), {
+      pick: (colour, dragging) => this.fromPlane(colour, dragging),
+      tryOut: (colour) => act.tryOut(colour),
+    });
+    this.makeReaches();
+    byId("pick-keep").addEventListener("click", () => act.keep());
     byId("picker-close").addEventListener("click", () => act.close());
     byId("pick-gray").addEventListener("click", () => act.choose(null));
     byId("pick-delete").addEventListener("click", () => act.remove());
@@ -27,6 +33,17 @@ export class Picker {
     const size = byId("hint-size");
     size.addEventListener("input", () => act.resize(Number(size.value), `size-${this.openedAs}`));
     this.node.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  makeReaches() {
+    const group = byId("reach");
+    for (const [name, text] of Object.entries(REACHES)) {
+      const made = button(text, () => this.act.reach(name));
+      made.setAttribute("role", "radio");
+      made.dataset.reach = name;
+      group.append(made);
+    }
+    radioKeys(group);
   }
 
   get isOpen() {
@@ -40,6 +57,8 @@ export class Picker {
     byId("picker-title").textContent = title;
     byId("hex").value = "";
     showProblem("picker", null);
+    this.node.classList.remove("is-colourless");
+    byId("picker-says").hidden = true;
     this.suggestions = null;
     this.drawSuggestions(null);
     this.place(x, y);
@@ -47,30 +66,48 @@ export class Picker {
   }
 
   place(x, y) {
+    this.at = [x, y];
     const { offsetWidth: width, offsetHeight: height } = this.node;
     const right = x + GAP_PX + width < innerWidth - 8;
     const left = right ? x + GAP_PX : Math.max(8, x - GAP_PX - width);
-    const top = Math.min(Math.max(52, y - height / 2), innerHeight - height - 8);
+    const top = Math.max(8, Math.min(Math.max(52, y - height / 2), innerHeight - height - 8));
     this.node.style.translate = `${Math.round(left)}px ${Math.round(top)}px`;
   }
 
   close() {
+    this.act.tryOut(null);
     this.node.hidden = true;
   }
 
+  /** Say that no colour fits, and offer none. */
+  refuse(text) {
+    const says = byId("picker-says");
+    says.textContent = text;
+    says.hidden = false;
+    const focused = this.node.contains(document.activeElement);
+    this.node.classList.add("is-colourless");
+    if (focused) byId("picker-close").focus({ preventScroll: true });
+  }
+
   /** Show what is known of the place: its lightness and its colour. */
-  show({ lightness, colour, used, isDraft, sizeShare, sizeText }) {
+  show({ lightness, colour, used, isDraft, isRegion, keep, reach, sizeShare, sizeText }) {
     byId("pick-delete").hidden = isDraft;
     if (lightness !== null) this.plane.setLightness(lightness);
     this.plane.show(colour ?? null);
     this.colour = colour;
     const digits = byId("hex");
     if (document.activeElement !== digits) digits.value = colour ?? "";
-    byId("pick-gray").setAttribute("aria-pressed", String(colour === null));
+    byId("pick-gray").setAttribute("aria-pressed", String(colour === null && !keep));
+    byId("pick-keep").hidden = !takes("keep");
+    byId("pick-keep").setAttribute("aria-pressed", String(Boolean(keep)));
+    byId("reach-row").hidden = !takes("reach") || keep || colour === null;
+    chooseRadio(byId("reach"), (made) => made.dataset.reach === reach);
+    byId("hint-size").closest(".slider").hidden = isRegion;
     byId("hint-size").value = sizeShare;
     byId("hint-size-value").textContent = sizeText;
     this.drawUsed(used, lightness);
     this.markChosen();
+    this.place(...this.at); // it may be higher or lower now
   }
 
   /** Show the service's suggestions, likeliest first. */
@@ -91,10 +128,16 @@ export class Picker {
       const percent = share < 0.01 ? "under 1 %" : `${Math.round(share * 100)} %`;
       const chip = button("", () => this.act.choose(colour), { label: `${nameOf(colour)}, likely ${percent}`, kind: "chip" });
       chip.dataset.colour = colour;
+      this.offerTrial(chip, colour);
       return paintSwatch(chip, colour);
     }));
     row.hidden = !suggestions.length;
     this.markChosen();
+  }
+
+  /** Show a colour on the picture while the pointer or the focus is on it. */
+  offerTrial(chip, colour) {
+    onHover(chip, (on) => this.act.tryOut(on ? colour : null));
   }
 
   drawUsed(used, lightness) {
@@ -104,6 +147,7 @@ export class Picker {
     row.replaceChildren(...used.slice(0, MOST_USED).map((colour) => {
       const chip = button("", () => this.act.choose(colour), { label: `${nameOf(colour)}, used before`, kind: "chip" });
       chip.dataset.colour = colour;
+      this.offerTrial(chip, colour);
       return paintSwatch(chip, lightness === null ? colour : atLightness(colour, lightness));
     }));
   }
@@ -126,7 +170,7 @@ export class Picker {
       showProblem("picker", null);
       this.act.choose(digits.toLowerCase());
     } else if (text) {
-      showProblem("picker", `A colour is six hexadecimal digits such as #b5651d; this is “${text}”.`);
+      showProblem("picker", `Write a colour as # and six digits or letters a to f, such as #b5651d. This is “${text}”.`);
     }
   }
 

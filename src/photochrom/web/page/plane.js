@@ -8,13 +8,15 @@ const POWER = 0.6; // things in photographs have little chroma: more room for wh
 export class Plane {
   /**
    * @param {HTMLElement} node
-   * @param {(colour: string, dragging: boolean) => void} onPick
+   * @param {Object} act
+   * @param {(colour: string, dragging: boolean) => void} act.pick
+   * @param {(colour: string|null) => void} act.tryOut  The pointer is over a colour, or gone.
    */
-  constructor(node, onPick) {
+  constructor(node, act) {
     this.node = node;
     this.canvas = node.querySelector("canvas");
     this.knob = node.querySelector(".knob");
-    this.onPick = onPick;
+    this.act = act;
     this.lightness = null;
     this.chroma = 0;
     this.hue = 0;
@@ -87,7 +89,7 @@ export class Plane {
     this.hue = (hue + 360) % 360;
     this.chroma = Math.min(Math.max(chroma, 0), largestChroma(this.lightness, this.hue));
     const { hue: keptHue, chroma: keptChroma } = this;
-    this.onPick(colourOf(this.lightness, this.chroma, this.hue), dragging);
+    this.act.pick(colourOf(this.lightness, this.chroma, this.hue), dragging);
     // Eight bits round hue away where chroma is small; the knob stays under the finger.
     [this.hue, this.chroma] = [keptHue, keptChroma];
     this.place();
@@ -96,19 +98,28 @@ export class Plane {
   listen() {
     const { node } = this;
     let dragging = false;
-    const follow = (event) => {
+    const under = (event) => {
       const box = node.getBoundingClientRect();
       const x = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 0.9999);
       const y = Math.min(Math.max((event.clientY - box.top) / box.height, 0), 1);
-      this.pick(360 * x, this.chromaAt(1 - y), true);
+      return [360 * x, this.chromaAt(1 - y)];
     };
+    const follow = (event) => this.pick(...under(event), true);
     node.addEventListener("pointerdown", (event) => {
       if (this.lightness === null) return;
       node.setPointerCapture(event.pointerId);
       dragging = true;
       follow(event);
     });
-    node.addEventListener("pointermove", (event) => dragging && follow(event));
+    node.addEventListener("pointermove", (event) => {
+      if (dragging) {
+        follow(event);
+      } else if (event.pointerType === "mouse" && this.lightness !== null) {
+        const [hue, chroma] = under(event);
+        this.act.tryOut(colourOf(this.lightness, chroma, hue));
+      }
+    });
+    node.addEventListener("pointerleave", () => !dragging && this.act.tryOut(null));
     for (const name of ["pointerup", "pointercancel"]) {
       node.addEventListener(name, () => {
         if (dragging) this.pick(this.hue, this.chroma, false);

@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { button, byId, element } from "./dom.js";
-import { say } from "./notices.js";
-import { busyWhile, handOver } from "./saving.js";
+import { notify, say } from "./notices.js";
+import { busyWhile, handOver, wantedKind } from "./saving.js";
 import { reduce } from "./state.js";
 
 const BATCH = 24; // photographs of one zip, where the service keeps so many at once
@@ -20,6 +20,8 @@ export class Queue {
     desk.afterOpening = () => this.colourAll();
     byId("zip").addEventListener("click", () => this.zip());
     byId("look-for-all").addEventListener("click", () => this.lookForAll());
+    byId("strip-show").addEventListener("click", () => this.showNextLost());
+    byId("colour-all").addEventListener("click", () => desk.photos.forEach((photo) => !photo.agreed && desk.agree(photo)));
   }
 
   draw() {
@@ -65,16 +67,35 @@ export class Queue {
 
   word(photo) {
     if (photo.status === "uploading") return "opening";
-    if (photo.stuck) return "needs you";
-    if (photo.status === "ready") return photo.coloured ? null : "colouring";
-    return photo.status;
+    if (photo.stuck) return "not coloured";
+    if (photo.status === "gone") return "released";
+    if (photo.status !== "ready") return photo.status;
+    if (!photo.agreed) return "has colours";
+    return photo.coloured ? null : "colouring";
+  }
+
+  /** Photographs that ended without colours and why nothing goes on. */
+  get lost() {
+    return this.desk.photos.filter((photo) => photo.stuck || ["failed", "gone"].includes(photo.status));
+  }
+
+  showNextLost() {
+    const { lost } = this;
+    this.desk.look(lost[(lost.indexOf(this.desk.current) + 1) % lost.length]);
   }
 
   drawCount(photos) {
-    const alive = photos.filter((photo) => !photo.stuck && !["failed", "gone"].includes(photo.status));
+    const lost = this.lost.length;
+    const kept = photos.filter((photo) => photo.status === "ready" && !photo.agreed).length;
+    const alive = photos.filter((photo) => !this.lost.includes(photo) && (photo.status !== "ready" || photo.agreed));
     const done = alive.filter((photo) => photo.coloured).length;
-    const lost = photos.length - alive.length;
-    byId("strip-count").textContent = `${done} of ${photos.length} coloured${lost ? `, ${lost} could not be` : ""}`;
+    const open = alive.length - done;
+    const parts = [open ? `${done} of ${alive.length} coloured` : `${done} coloured`];
+    if (kept) parts.push(`${kept} in colour already`);
+    if (lost) parts.push(`${lost} failed`);
+    byId("strip-count").textContent = parts.join(", ") + (lost ? ":" : "");
+    byId("strip-show").hidden = !lost;
+    byId("colour-all").hidden = kept < 2;
     const progress = byId("strip-progress");
     progress.max = alive.length || 1;
     progress.value = done;
@@ -94,8 +115,11 @@ export class Queue {
   }
 
   async colourRest() {
+    for (const photo of this.desk.photos.filter((p) => p.status === "ready" && !p.agreed && !p.thumb)) {
+      await this.showAsItCame(photo);
+    }
     for (;;) {
-      const next = this.desk.photos.find((p) => p.status === "ready" && !p.coloured && !p.stuck && p !== this.desk.current);
+      const next = this.desk.photos.find((p) => p.status === "ready" && p.agreed && !p.coloured && !p.stuck && p !== this.desk.current);
       if (!next) return;
       await this.colour(next);
       this.desk.tell("list");
@@ -114,6 +138,16 @@ export class Queue {
     }
   }
 
+  /** A small picture of a photograph that keeps its colours for now. */
+  async showAsItCame(photo) {
+    try {
+      photo.original ??= await this.desk.ask(photo, (id) => api.original(id));
+      await this.painter.thumb(photo, photo.original);
+    } catch {
+      // looking at it tells
+    }
+  }
+
   zip() {
     const photos = this.desk.photos.filter((photo) => photo.status === "ready" && photo.coloured);
     busyWhile([byId("zip")], "strip", async () => {
@@ -127,7 +161,7 @@ export class Queue {
         whole = (await this.zipOf(photos.slice(number * batch, (number + 1) * batch))) && whole;
       }
       if (!whole) throw new Error(`Some photographs could not be coloured; ${LIST_OF_FAILURES} in the zip names them.`);
-      say(count > 1 ? "The zips are downloaded." : "The zip is downloaded.");
+      notify(count > 1 ? "The zips are saved." : "The zip is saved.");
     }).finally(() => { byId("zip-text").textContent = "Download all"; });
   }
 
@@ -138,7 +172,7 @@ export class Queue {
       const wishes = await this.desk.request(photo);
       wanted.push({ id: photo.info.id, wishes });
     }
-    const file = await api.zip(wanted);
+    const file = await api.zip(wanted, wantedKind());
     handOver(file);
     // The directory at a zip's end names what is in it.
     return !(await file.blob.slice(-200 * (photos.length + 2)).text()).includes(LIST_OF_FAILURES);
@@ -157,6 +191,6 @@ export class Queue {
       this.desk.remember(photo);
     }
     this.desk.tell("list");
-    say("All photographs have these settings.");
+    notify("All photographs have these settings.");
   }
 }

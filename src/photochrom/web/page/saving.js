@@ -1,8 +1,11 @@
-/** What leaves the page: the full-size photograph, its recipe, a zip of all. */
+/** What leaves the page: the full-size photograph, its settings, a zip of all; and settings that come back. */
 
 import * as api from "./api.js";
-import { byId } from "./dom.js";
-import { say, showProblem } from "./notices.js";
+import { byId, element } from "./dom.js";
+import { notify, say, showProblem } from "./notices.js";
+import { readSettings } from "./settings.js";
+
+const LOSSLESS = ["png"];
 
 /** Hand a file to the browser's downloads. */
 export function handOver({ blob, name }) {
@@ -36,40 +39,101 @@ export async function busyWhile(buttons, place, run) {
   }
 }
 
+/** The kind of file that is wanted, as the service takes it; null leaves it to the service. */
+export function wantedKind() {
+  const quality = byId("save-quality");
+  const format = byId("save-format").value || null;
+  const chosen = quality.dataset.chosen === "yes" && !LOSSLESS.includes(format);
+  return { format, quality: chosen ? Number(quality.value) : null, long_side_px: Number(byId("save-size").value) || null };
+}
+
 export class Saving {
-  constructor(desk) {
+  constructor(desk, pickFile) {
     this.desk = desk;
     this.buttons = [byId("save"), byId("save-short")];
     for (const one of this.buttons) one.addEventListener("click", () => this.save());
-    byId("save-recipe").addEventListener("click", () => this.saveRecipe());
+    byId("save-settings").addEventListener("click", () => this.saveSettings());
+    byId("open-settings").addEventListener("click", () => pickFile((file) => this.openSettings(file)));
+    const quality = byId("save-quality");
+    quality.addEventListener("input", () => { quality.dataset.chosen = "yes"; this.drawKind(); });
+    quality.addEventListener("dblclick", () => { quality.dataset.chosen = ""; this.drawKind(); });
+    for (const id of ["save-format", "save-size"]) byId(id).addEventListener("change", () => this.drawKind());
+    this.drawKind();
+  }
+
+  drawKind() {
+    const { format, quality, long_side_px: side } = wantedKind();
+    byId("save-quality-row").hidden = LOSSLESS.includes(format);
+    byId("save-quality-value").textContent = quality ?? "automatic";
+    const text = [format ? byId("save-format").selectedOptions[0].text : null, quality ? `quality ${quality}` : null, side ? `${side} px` : null];
+    byId("save-kind").textContent = text.filter(Boolean).join(", ") || "as the original, full size";
   }
 
   save() {
     const photo = this.desk.current;
     if (photo?.status !== "ready") return;
+    if (!photo.agreed) {
+      notify("This already has colours: choose “Colour it anew” first.");
+      return;
+    }
     const text = byId("save-text");
+    this.tell(null);
     busyWhile(this.buttons, "save", async () => {
       text.textContent = "Colouring at full size…";
       say("Colouring at full size.");
       try {
         const request = await this.desk.request(photo);
-        const file = await this.desk.ask(photo, (id) => api.result(id, request));
+        const file = await this.desk.ask(photo, (id) => api.result(id, request, wantedKind()));
         handOver(file);
-        say([`${file.name} is downloaded.`, ...file.notes].join(" "));
+        this.tell(`${file.name} is saved.`, file.notes);
       } finally {
-        text.textContent = "Download photo";
+        text.textContent = "Download";
       }
     });
   }
 
-  saveRecipe() {
+  /** Say what was saved, and what a person should know of it, where it was asked for. */
+  tell(text, notes = []) {
+    const told = byId("saved");
+    told.hidden = text === null;
+    told.replaceChildren();
+    if (text === null) return;
+    told.append(element("strong", {}, text), ...notes.map((note) => element("span", {}, sentence(note))));
+    const seen = told.checkVisibility();
+    (seen ? say : notify)([text, ...notes.map(sentence)].join(" "));
+  }
+
+  saveSettings() {
     const photo = this.desk.current;
     if (photo?.status !== "ready") return;
-    busyWhile([byId("save-recipe")], "save", async () => {
+    busyWhile([byId("save-settings")], "save", async () => {
       const request = await this.desk.request(photo);
       const file = await this.desk.ask(photo, (id) => api.sidecar(id, request));
       handOver(file);
-      say(`${file.name} is downloaded.`);
+      this.tell(`${file.name} is saved.`);
     });
   }
+
+  /** Use the settings of a file for the photograph that is open. */
+  async openSettings(file) {
+    const photo = this.desk.current;
+    if (photo?.status !== "ready") {
+      notify("Open the photograph first, then its settings.");
+      return;
+    }
+    showProblem("save", null);
+    try {
+      const { wishes, missing } = await readSettings(file, photo.info, new Set(this.desk.methods.keys()));
+      this.desk.act({ type: "replace", wishes, label: "settings of a file" });
+      if (!photo.agreed) this.desk.agree(photo);
+      notify(missing
+        ? `The settings of ${file.name} are used, but for the colours of ${missing}: choose that photograph under “Colours from”.`
+        : `The settings of ${file.name} are used.`);
+    } catch (problem) {
+      showProblem("save", problem);
+    }
+  }
 }
+
+/** A note as a sentence. */
+const sentence = (note) => note[0].toUpperCase() + note.slice(1) + (/[.!?]$/.test(note) ? "" : ".");

@@ -1,10 +1,11 @@
 /** Where colours come from: the method itself, a mood, a palette of one's own, or another photograph. */
 
 import { button, byId, element, icon, replaceChildren } from "./dom.js";
+import { droppedFile } from "./files.js";
 import { say, showProblem } from "./notices.js";
 import { freshId, sourcesOf } from "./state.js";
 
-const TABS = { automatic: "Itself", mood: "Mood", palette: "Palette", reference: "Reference" };
+const TABS = { automatic: "Automatic", mood: "Mood", palette: "Palette", reference: "A photo" };
 const MOST_COLOURS = 12;
 const OFFERED = ["#b5835a", "#5b7f9e", "#7d8a4f", "#a3483c", "#d6b36a", "#6a5a80"]; // to begin a palette with
 const THUMB_PX = 192;
@@ -69,7 +70,7 @@ export class Sources {
 
   openTab(kind) {
     this.tab = kind;
-    if (kind === "automatic") this.set({ kind }, "its own colours");
+    if (kind === "automatic") this.set({ kind }, "automatic colours");
     else this.draw();
   }
 
@@ -97,8 +98,8 @@ export class Sources {
     }
     if (photo !== this.desk.current) return;
     this.tab = "reference";
-    this.set(source, "reference");
-    say(`${file.name || "The picture"} lends its colours.`);
+    this.set(source, "a colour reference");
+    say(`${file.name || "The photograph"} is the colour reference.`);
   }
 
   /** Another photograph is looked at: its own source is shown. */
@@ -142,13 +143,13 @@ export class Sources {
     node.replaceChildren();
     if (source) {
       const shown = element("div", { class: "reference-shown" });
-      if (source.thumb) shown.append(element("img", { src: source.thumb, alt: "The reference" }));
+      if (source.thumb) shown.append(element("img", { src: source.thumb, alt: "The colour reference" }));
       shown.append(element("p", {}, source.name));
-      shown.append(button("", () => this.openTab("automatic"), { iconName: "close", kind: "quiet", label: "Remove the reference" }));
+      shown.append(button("", () => this.openTab("automatic"), { iconName: "close", kind: "quiet", label: "Remove the colour reference" }));
       node.append(shown);
     }
     const drop = button("", () => this.pickFile((file) => this.lend(file)), { kind: "reference-drop" });
-    drop.append(icon("open"), element("strong", {}, source ? "Another reference" : "Drop a colour photograph"), element("span", {}, "or choose one"));
+    drop.append(icon("open"), element("strong", {}, source ? "Use another photograph" : "Drop a colour photograph"), element("span", {}, "or choose one"));
     for (const name of ["dragenter", "dragover"]) {
       drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("is-over"); });
     }
@@ -158,8 +159,9 @@ export class Sources {
       event.stopPropagation();
       drop.classList.remove("is-over");
       document.dispatchEvent(new CustomEvent("drop-done"));
-      const [file] = event.dataTransfer.files;
+      const file = droppedFile(event.dataTransfer);
       if (file) this.lend(file);
+      else showProblem("source", "A colour reference is one photograph: drop a file, not a folder.");
     });
     node.append(drop);
   }

@@ -5,7 +5,20 @@ import { View } from "./view.js";
 
 const NARROW_PX = 600;
 
-/** Events: "view" after zoom, pan or a new size of the pane. */
+/** Draw a bitmap into a canvas, which takes its size. */
+function put(canvas, bitmap) {
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+    Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+  }
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+}
+
+/** Let a canvas hold no memory. */
+function empty(canvas) {
+  Object.assign(canvas, { width: 1, height: 1 });
+}
+
+/** Events: "view" after zoom, pan or a new size of the pane; "share"; "painted" (detail: the layer). */
 export class Stage extends EventTarget {
   constructor() {
     super();
@@ -15,12 +28,20 @@ export class Stage extends EventTarget {
     this.split = byId("split");
     this.share = 0; // of the seen picture that shows the original
     this.held = null; // the share to go back to after the original was shown
+    this.painted = new Set(); // layers that have pixels
+    this.info = null; // of the photograph
     new ResizeObserver(() => this.measure()).observe(this.main);
     this.listenToSplit();
   }
 
   layer(pane, name) {
-    return pane.querySelector(`.picture > .${name}`);
+    return pane.querySelector(`.picture .${name}`);
+  }
+
+  /** The pane and the canvas of "before", "after" or "other", or of what lies close over it. */
+  canvasOf(name, suffix = "") {
+    const pane = name === "other" ? this.other : this.main;
+    return [pane, this.layer(pane, (name === "other" ? "after" : name) + suffix)];
   }
 
   measure() {
@@ -34,9 +55,12 @@ export class Stage extends EventTarget {
   begin(info) {
     for (const pane of [this.main, this.other]) {
       pane.querySelector(".picture").hidden = true;
-      for (const image of pane.querySelectorAll("img")) image.removeAttribute("src");
+      for (const canvas of pane.querySelectorAll("canvas")) empty(canvas);
     }
+    this.painted.clear();
+    this.hideClose();
     this.split.hidden = true;
+    this.info = info;
     if (!info) return;
     this.main.setAttribute("aria-label", `Picture ${info.name}`);
     this.view.setPicture(info.width, info.height);
@@ -44,28 +68,56 @@ export class Stage extends EventTarget {
   }
 
   /**
-   * Put pixels into a layer once they are decoded, so that nothing flashes.
+   * Put pixels into a layer once they are decoded, so that nothing flashes. Each layer is one
+   * canvas, whatever is painted in it, so that old pictures hold no memory.
    * @param {"before"|"after"|"other"} name
-   * @param {Blob|null} blob
+   * @param {Blob} blob
    */
   async paint(name, blob, signal) {
-    const pane = name === "other" ? this.other : this.main;
-    const image = this.layer(pane, name === "other" ? "after" : name);
-    const url = URL.createObjectURL(blob);
-    const probe = new Image();
-    probe.src = url;
-    await probe.decode();
-    if (signal?.aborted) {
-      URL.revokeObjectURL(url);
-      return;
+    const [pane, canvas] = this.canvasOf(name);
+    const bitmap = await createImageBitmap(blob);
+    if (!signal?.aborted) {
+      put(canvas, bitmap);
+      canvas.style.filter = "";
+      canvas.dataset.version = Number(canvas.dataset.version ?? 0) + 1;
+      this.painted.add(name);
+      pane.querySelector(".picture").hidden = false;
+      if (name === "after") this.split.hidden = false;
+      if (name !== "before") this.hideClose(name);
+      this.drawSplit();
+      this.dispatchEvent(new CustomEvent("painted", { detail: name }));
     }
-    const old = image.src;
-    image.src = url;
-    await image.decode().catch(() => {}); // replaced by a newer one meanwhile
-    pane.querySelector(".picture").hidden = false;
-    if (name === "after") this.split.hidden = false;
-    if (old.startsWith("blob:")) URL.revokeObjectURL(old);
-    this.drawSplit();
+    bitmap.close();
+  }
+
+  /** Lay a part at full size over a layer. */
+  async paintClose(name, blob, { left, top, width, height }, signal) {
+    const [, canvas] = this.canvasOf(name, "-close");
+    const bitmap = await createImageBitmap(blob);
+    if (!signal?.aborted && this.info) {
+      put(canvas, bitmap);
+      const percent = (part, whole) => `${(100 * part) / whole}%`;
+      canvas.style.left = percent(left, this.info.width);
+      canvas.style.top = percent(top, this.info.height);
+      canvas.style.width = percent(width, this.info.width);
+      canvas.style.height = percent(height, this.info.height);
+      canvas.hidden = false;
+    }
+    bitmap.close();
+  }
+
+  /** What lies over the layers at full size is of another picture now. */
+  hideClose(...names) {
+    for (const name of names.length ? names : ["before", "after", "other"]) {
+      const [, canvas] = this.canvasOf(name, "-close");
+      canvas.hidden = true;
+      empty(canvas);
+    }
+  }
+
+  /** Show more or less chroma at once, about as the service will. */
+  saturate(ratio) {
+    for (const name of ["after", "after-close"]) this.layer(this.main, name).style.filter = `saturate(${ratio})`;
   }
 
   /** Show a second pane or take it away. */
@@ -91,11 +143,11 @@ export class Stage extends EventTarget {
     const [left, right] = this.view.seenAcross;
     const at = left + this.share * (right - left);
     const box = this.view.box;
-    const before = this.layer(this.main, "before");
+    const before = this.layer(this.main, "before-side");
     const shown = Math.max(0, at - box.left);
     before.style.clipPath = `inset(0 ${Math.max(0, box.width - shown)}px 0 0)`;
     // Without colours yet, the original is all there is to see.
-    if (!this.layer(this.main, "after").hasAttribute("src")) before.style.clipPath = "none";
+    if (!this.painted.has("after")) before.style.clipPath = "none";
     const inside = Math.min(Math.max(at, 17), this.view.pane.width - 17);
     this.split.style.transform = `translateX(${inside}px)`;
     this.split.style.top = `${Math.max(box.top, 0)}px`;

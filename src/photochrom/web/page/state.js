@@ -95,13 +95,31 @@ export function toRequest(wishes, method) {
     vividness: wishes.vividness,
     saturation: wishes.saturation,
     restore: wishes.restore,
-    hints: wishes.hints.map(({ shape, points, colour, radius }) => ({ shape, points, colour, radius })),
+    hints: wishes.hints.map(hintToRequest),
     palette: used === "palette" && source.colours.length ? source.colours : null,
     mood: used === "mood" ? source.mood : null,
     reference: used === "reference" && Boolean(source.token),
     candidate: hasCandidates(method) ? wishes.candidate : 0,
     seed: wishes.seed,
   };
+}
+
+/** How far a hint reaches, nearest first; the first is what a hint has that says nothing of it. */
+export const REACHES = { near: "Near", thing: "This thing", whole: "Everywhere" };
+
+let known = new Set(); // fields of a hint that the service takes
+/** Say which fields of a hint the service takes; what it does not take is not sent. */
+export function hintsTake(fields) {
+  known = fields;
+}
+export const takes = (field) => known.has(field);
+
+/** Write a hint as the service takes it: `reach` and `keep` only where somebody has used them. */
+export function hintToRequest({ shape, points, colour, radius, reach, keep }) {
+  const request = { shape, points, colour: colour ?? null, radius };
+  if (reach && reach !== "near" && takes("reach")) request.reach = reach;
+  if (keep && takes("keep")) return { shape, points, radius, keep: true };
+  return request;
 }
 
 /** Where a method can take colours from. */
@@ -118,10 +136,10 @@ export function hasCandidates(method) {
 /** Say what a method still needs, or null when it can go. */
 export function missing(wishes, method) {
   if (method.requires.includes("hints") && !wishes.hints.length) {
-    return `${method.name} spreads colours that you give: click a spot in the picture and choose one.`;
+    return `${method.name} spreads the colours that you give it. Click a place in the picture and choose one.`;
   }
   if (method.requires.includes("reference") && !(wishes.source.kind === "reference" && wishes.source.token)) {
-    return `${method.name} takes its colours from another photograph: drop one under Reference.`;
+    return `${method.name} takes its colours from another photograph. Choose one under “Colours from”.`;
   }
   return null;
 }

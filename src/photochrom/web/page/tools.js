@@ -1,4 +1,4 @@
-/** Spot, stroke and keep-gray: by pointer, and by a cross that the keyboard moves. */
+/** Spot, brush, lasso, keep-gray and keep-as-it-is: by pointer, and by a cross that the keyboard moves. */
 
 import { byId } from "./dom.js";
 import { listen } from "./gestures.js";
@@ -9,6 +9,8 @@ const LARGEST = 0.08;
 const CURSOR_PX = 12;
 const THIN_PX = 1.5; // points of a stroke that differ less say nothing
 const MOST_POINTS = 1900; // of a stroke; every second one goes when there are so many
+
+const NAMES = { spot: "Spot", stroke: "Brush", lasso: "Lasso", gray: "Keep gray", keep: "Keep as it is" };
 
 /** Radius in full-size pixels of a slider's 0 to 100; even steps look even on a logarithmic scale. */
 export function radiusOf(share, info) {
@@ -60,13 +62,18 @@ export class Tools {
     return this.desk.current?.status === "ready";
   }
 
+  get hasWidth() {
+    return this.name !== "spot" && this.name !== "lasso";
+  }
+
   use(name) {
+    if (byId(`tool-${name}`).hidden) return;
     this.name = name;
     this.lift(false);
     for (const tool of this.buttons) tool.setAttribute("aria-pressed", String(tool.dataset.tool === name));
-    this.stage.main.classList.toggle("is-brush", name !== "spot");
+    this.stage.main.classList.toggle("is-brush", this.hasWidth);
     this.drawRing();
-    say({ spot: "Spot", stroke: "Stroke", gray: "Keep gray" }[name]);
+    say(NAMES[name]);
   }
 
   changeSize(by) {
@@ -117,12 +124,16 @@ export class Tools {
     if (!points) return; // a place that waits for its colour still does
     this.editor.draft = null;
     if (!kept) this.editor.redraw();
-    else if (this.name === "gray") this.editor.keepGray("stroke", points, this.radius);
-    else this.editor.openDraft("stroke", points, this.radius, { focus });
+    else if (this.name === "gray" || this.name === "keep") this.editor.protect("stroke", points, this.radius, this.name === "keep");
+    else if (this.name === "stroke") this.editor.openDraft("stroke", points, this.radius, { focus });
+    else if (points.length >= 3) this.editor.openDraft("region", points, this.radius, { focus });
+    else this.editor.redraw();
   }
 
   showStroke() {
-    this.editor.draft = { shape: "stroke", points: this.points, radius: this.radius };
+    const shape = this.name === "lasso" && this.points.length > 2 ? "region" : "stroke";
+    const radius = this.name === "lasso" ? 0 : this.radius;
+    this.editor.draft = { shape, points: this.points, radius };
     this.editor.redraw();
   }
 
@@ -136,7 +147,7 @@ export class Tools {
   }
 
   drawRing() {
-    this.ring.hidden = this.name === "spot" || !this.ready || !this.at || this.overButton;
+    this.ring.hidden = !this.hasWidth || !this.ready || !this.at || this.overButton;
     if (this.ring.hidden) return;
     const side = Math.max(4, 2 * this.radius * this.stage.view.scale);
     this.ring.style.width = this.ring.style.height = `${side}px`;
@@ -184,7 +195,7 @@ export class Tools {
     } else {
       this.begin(...this.cursor);
       this.crosshair.classList.add("is-down");
-      say("The brush is down. Arrow keys draw, Enter lifts it.");
+      say(this.name === "lasso" ? "The outline begins. Arrow keys draw it, Enter closes it." : "The brush is down. Arrow keys draw, Enter lifts it.");
     }
   }
 

@@ -1,0 +1,64 @@
+/** How light the places of a photograph are, from its gray preview, which is asked for once. */
+
+import * as api from "./api.js";
+import { rgbToLab } from "./colour.js";
+
+const WHITE = 97; // L* above which no colour fits, and
+const BLACK = 4; // below which none does
+const MOST_SAMPLES = 400;
+
+const LIGHTNESS = Float32Array.from({ length: 256 }, (_, v) => rgbToLab([v, v, v])[0]);
+
+/** @returns {Promise<{width: number, height: number, values: Uint8Array}>} */
+export async function levelsOf(desk, photo) {
+  photo.levels ??= decode(await desk.ask(photo, (id) => api.gray(id)));
+  return photo.levels;
+}
+
+async function decode(blob) {
+  const bitmap = await createImageBitmap(blob);
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, width, height);
+  return { width, height, values: Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]) };
+}
+
+/**
+ * Mean L* of what a hint lies on.
+ * @param {{width: number, height: number, values: Uint8Array}} levels
+ * @param {{points: number[][], radius: number, shape: string}} hint  In full-size pixels.
+ * @param {{width: number, height: number}} info
+ */
+export function lightnessUnder({ width, height, values }, hint, info) {
+  const scale = width / info.width;
+  const places = hint.shape === "region" ? within(hint.points) : hint.points;
+  const step = Math.max(1, Math.ceil(places.length / MOST_SAMPLES));
+  const reach = hint.shape === "region" ? 0 : Math.min(6, Math.floor((hint.radius * scale) / 2));
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < places.length; i += step) {
+    const [x, y] = places[i].map((at) => Math.floor(at * scale));
+    for (let down = y - reach; down <= y + reach; down += 1) {
+      for (let across = x - reach; across <= x + reach; across += 1) {
+        if (across < 0 || down < 0 || across >= width || down >= height) continue;
+        sum += LIGHTNESS[values[down * width + across]];
+        count += 1;
+      }
+    }
+  }
+  return count ? sum / count : 50;
+}
+
+/** Places inside an outline: on the way from its corners to its middle. */
+function within(corners) {
+  const middle = [0, 1].map((axis) => corners.reduce((sum, corner) => sum + corner[axis], 0) / corners.length);
+  return [0.2, 0.5, 0.8].flatMap((share) =>
+    corners.map((corner) => corner.map((at, axis) => at + share * (middle[axis] - at))));
+}
+
+/** Say that a place can show no colour, or null where it can. */
+export function colourless(lightness) {
+  if (lightness > WHITE) return "This place is pure white: no colour fits.";
+  return lightness < BLACK ? "This place is pure black: no colour fits." : null;
+}

@@ -1,0 +1,54 @@
+/** Before a photograph is open: a sample under the line, and what was open last time. */
+
+import { byId } from "./dom.js";
+import * as memory from "./memory.js";
+import { notify } from "./notices.js";
+
+const SAMPLE = "/page/sample.jpg";
+
+export class Welcome {
+  constructor(desk) {
+    this.desk = desk;
+    this.earlier = memory.openElsewhere();
+    const line = byId("sample-line");
+    const follow = () => byId("sample").style.setProperty("--share", `${line.value}%`);
+    line.addEventListener("input", follow);
+    follow();
+    byId("try-sample").addEventListener("click", () => this.trySample());
+    byId("earlier-open").addEventListener("click", () => this.openEarlier());
+    byId("earlier-forget").addEventListener("click", () => this.forgetEarlier());
+    this.draw();
+  }
+
+  draw() {
+    const { length } = this.earlier;
+    byId("earlier").hidden = !length;
+    byId("earlier-text").textContent = length === 1
+      ? "A photograph from before is still kept here."
+      : `${length} photographs from before are still kept here.`;
+  }
+
+  async trySample() {
+    try {
+      const blob = await (await fetch(SAMPLE)).blob();
+      this.desk.add([new File([blob], "cat.jpg", { type: "image/jpeg" })]);
+    } catch {
+      notify("The sample could not be loaded. Is photochrom still running?");
+    }
+  }
+
+  async openEarlier() {
+    const list = this.earlier;
+    this.earlier = [];
+    await this.desk.resume(list);
+    this.draw();
+    if (!this.desk.photos.length) notify("They are no longer kept here. Open the files again.");
+  }
+
+  forgetEarlier() {
+    this.desk.forget(this.earlier);
+    this.earlier = [];
+    this.draw();
+    byId("choose").focus();
+  }
+}
