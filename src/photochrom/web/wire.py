@@ -63,6 +63,10 @@ class HintBody(_Body):
     points: Annotated[list[Place], Field(min_length=1, max_length=MOST_POINTS)]
     colour: Colour | None = Field(default=None, description="null keeps the place gray.")
     radius: Radius = Field(default=8.0, description="Of a point, or half a stroke's width.")
+    reach: Literal["near", "thing", "whole"] = Field(
+        default="near", description="How far a point's or stroke's colour spreads."
+    )
+    keep: bool = Field(default=False, description="Keep the colours that the place has.")
 
 
 class WishesBody(_Body):
