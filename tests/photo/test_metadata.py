@@ -6,10 +6,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from photochrom.photo.comment import read_comments
+from photochrom.photo.exif import edited
 from photochrom.photo.iptc import datasets, iim_to_xmp, to_app13, to_iim
+from photochrom.photo.jpeg import read_jpeg
 from photochrom.photo.photo import Photo
-from photochrom.photo.tiff import EXIF_IFD, GPS_IFD, TiffError, TiffReader, without_thumbnail
+from photochrom.photo.tiff import EXIF_IFD, GPS_IFD, TiffError, TiffReader
 from photochrom.photo.write import write_photo
 from photochrom.photo.xmp import DIGITAL_SOURCE_TYPE, IPTC_EXTENSION, Marker, marker_of, merge
 
@@ -170,7 +171,7 @@ def test_the_stale_thumbnail_is_dropped_and_said(save, gray, neutral):
     Image.fromarray(gray[::4, ::4]).save(small, "jpeg")
     exif = _with_thumbnail(small.getvalue())
     photo = Photo.open(save(gray, "a.jpg", exif=exif))
-    assert "jpeg-thumbnail-data" in photo.headers[0].fields
+    assert small.getvalue() in photo.metadata.exif
     written = write_photo(photo, [neutral(photo)], None, marker=None)
     assert written.notes == ("The embedded thumbnail showed the picture as it was: dropped.",)
     back = Photo.open(written.data)
@@ -209,7 +210,7 @@ def test_damaged_directories_are_an_error_not_a_crash(content):
     with pytest.raises(TiffError):
         reader = TiffReader(io.BytesIO(content))
         list(reader.pages())
-        without_thumbnail(content)
+        edited(content, 1, None)
 
 
 def test_a_chain_of_directories_that_bites_its_tail_ends():
@@ -238,7 +239,7 @@ def test_the_text_of_a_png_stays_in_png_and_is_said_elsewhere(save, gray, neutra
     assert Image.open(io.BytesIO(kept.data)).text["Description"] == "the old mill"
     assert kept.notes == ()
     lost = write_photo(photo, [neutral(photo)], None, marker=None, format="jpeg")
-    assert lost.notes == ("Text is held by PNG alone: Description left out.",)
+    assert lost.notes == ("Text, which PNG alone holds, left out: Description.",)
 
 
 def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, neutral, tmp_path):
@@ -252,8 +253,13 @@ def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, 
     assert again.metadata.comments == (b"Mon\xe9", b"Danzig 1923")
     assert (again.marker, kept.notes) == (MARKER, ())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
-    lost = write_photo(photo, [neutral(photo)], None, marker=None, format="png")
-    assert lost.notes == ("A comment is held by JPEG alone: left out.",)
+    moved = write_photo(photo, [neutral(photo)], None, marker=None, format="png")
+    assert [piece.data for piece in Photo.open(moved.data).metadata.pieces] == [
+        b"Comment\0Mon\xe9",
+        b"Comment\0Danzig 1923",
+    ]
+    lost = write_photo(photo, [neutral(photo)], None, marker=None, format="webp")
+    assert lost.notes == ("A comment is held by JPEG and PNG alone: left out.",)
 
 
 def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):
@@ -262,15 +268,15 @@ def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):
     whole = data.index(b"Danzig 1923") + len(b"Danzig 1923")
     for cut in range(2, whole + 30):
         path.write_bytes(data[:cut])
-        assert read_comments(path) == ((b"Danzig 1923",) if cut >= whole else ())
+        assert read_jpeg(path).comments == ((b"Danzig 1923",) if cut >= whole else ())
 
 
 def test_a_jpeg_of_nothing_but_segments_holds_nobody_up(tmp_path):
     path = tmp_path / "long.jpg"
     path.write_bytes(b"\xff\xd8" + b"\xff\xfe\x00\x03a" * 5_000)
-    assert len(read_comments(path)) == 1_000
+    assert len(read_jpeg(path).comments) == 1_000
     path.write_bytes(b"\xff\xd8" + b"\xff" * 50_000)
-    assert read_comments(path) == ()
+    assert read_jpeg(path).comments == ()
 
 
 def png_text(keyword, text):

@@ -11,11 +11,11 @@ import pyvips
 
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError, ShapeError
+from photochrom.photo.budget import Budget
 from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
-from photochrom.photo.sniff import png_frames
 from photochrom.photo.source import ArraySource, FileSource
 from photochrom.photo.tone import (
     Tone,
@@ -53,12 +53,14 @@ class Photo:
         *,
         max_megapixels: float = 1000,
         float_range: tuple[float, float] | None = None,
+        max_pages: int = Budget.max_pages,
+        max_megabytes: float = Budget.max_megabytes,
     ) -> None:
         self._source = source
         self._lightness: tuple[np.ndarray | None, ...] = ()
         self.name = source.name
         self.format = source.kind
-        self.headers = _read_headers(source, max_megapixels)
+        self.headers = _read_headers(source, Budget(max_megapixels, max_megabytes, max_pages))
         self.metadata, repaired = read_metadata(source, self.headers[0])
         self._devices = tuple(
             describe_device(source, page, header, page_metadata(header).profile, float_range)
@@ -76,6 +78,8 @@ class Photo:
         *,
         max_megapixels: float = 1000,
         float_range: tuple[float, float] | None = None,
+        max_pages: int = Budget.max_pages,
+        max_megabytes: float = Budget.max_megabytes,
     ) -> Self:
         """Open a picture file.
 
@@ -88,6 +92,10 @@ class Photo:
         float_range : (low, high), optional
             The values of black and white in a file of floats; default (0, 1), and in a file of
             signed or 32-bit integers the whole range of the type.
+        max_pages : int
+            A file with more is refused.
+        max_megabytes : float
+            A page whose decoder must hold more at once is refused, as of an interlaced PNG.
 
         Raises
         ------
@@ -96,11 +104,18 @@ class Photo:
         UnsupportedFormatError
             If it is a picture of a format that is not handled.
         PhotoTooLargeError
-            If it has more megapixels than allowed.
+            If it has more megapixels or pages than allowed, if its decoder would hold more, or if
+            it unpacks to far more than a photograph of its bytes.
         InvalidValueError
             If `float_range` is empty or not finite.
         """
-        return cls(FileSource(source), max_megapixels=max_megapixels, float_range=float_range)
+        return cls(
+            FileSource(source),
+            max_megapixels=max_megapixels,
+            float_range=float_range,
+            max_pages=max_pages,
+            max_megabytes=max_megabytes,
+        )
 
     @classmethod
     def from_array(cls, array: np.ndarray) -> Self:
@@ -121,6 +136,11 @@ class Photo:
     def metadata_of(self, page: int) -> Metadata:
         """Give a page's own; that of the first is the file's."""
         return page_metadata(self.headers[page]) if page else self.metadata
+
+    def directory_at(self, page: int) -> int | None:
+        """Tell where the directory of a TIFF's page stands; None for other formats."""
+        pages = self._source.carriers.pages if isinstance(self._source, FileSource) else ()
+        return pages[page] if page < len(pages) else None
 
     @property
     def path(self) -> Path | None:
@@ -422,21 +442,27 @@ def _resize(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
     return resized.embed(0, 0, width, height, extend="copy")
 
 
-def _read_headers(source: FileSource | ArraySource, max_megapixels: float) -> tuple[Header, ...]:
-    first = read_header(source.open(0), source.kind)
-    check_size(first, max_megapixels, source.name)
-    headers = [first]
-    for page in range(1, first.frames if source.kind == "tiff" else 1):
+def _read_headers(source: FileSource | ArraySource, budget: Budget) -> tuple[Header, ...]:
+    pages = len(source.carriers.pages) if isinstance(source, FileSource) else 1
+    budget.check_pages(pages, source.name)
+    return tuple(_read_header(source, page, budget) for page in range(max(1, pages)))
+
+
+def _read_header(source: FileSource | ArraySource, page: int, budget: Budget) -> Header:
+    if isinstance(source, ArraySource):
         header = read_header(source.open(page), source.kind)
-        check_size(header, max_megapixels, source.name)
-        headers.append(header)
-    return tuple(headers)
+        check_size(header, budget.max_megapixels, source.name)
+        return header
+    image = source.open(page)
+    carried = source.carriers.of(page)
+    header = read_header(image, source.kind, carried)
+    check_size(header, budget.max_megapixels, source.name)
+    budget.check(header, source.kind, carried, source.path, source.name)
+    return header
 
 
 def _frame_notes(source: FileSource | ArraySource, header: Header) -> list[str]:
     kind, frames = source.kind, header.frames
-    if kind == "png" and isinstance(source, FileSource):
-        frames = png_frames(source.path, source.name)
     if frames == 1 or kind == "tiff":
         return []
     if kind in ("avif", "heic"):

@@ -14,12 +14,14 @@ from photochrom.errors import (
     UnreadablePhotoError,
     UnsupportedFormatError,
 )
+from photochrom.photo.carried import Carried
+from photochrom.photo.carriers import Carriers
+from photochrom.photo.exif import read_basics
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
-PAGED = ("tiff", "webp", "gif")
 NOT_DECODED = ("bad labq format", "samples out of range")  # 8-bit Lab, floats of 64 bits
 
 
@@ -68,7 +70,9 @@ class Header:
         return upright_size(self.width, self.height, self.orientation)
 
 
-def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyvips.Image:
+def load(
+    path: Path, kind: str, name: str, carriers: Carriers, page: int = 0, **options: Any
+) -> pyvips.Image:
     """Open one page as a stream that can be read once, top to bottom.
 
     Parameters
@@ -78,6 +82,8 @@ def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyv
         A key of `LOADERS`.
     name : str
         What the file is called in messages.
+    carriers : Carriers
+        Of the file: libvips is shown its pixels alone.
     page : int
         Of a TIFF; elsewhere 0.
     **options
@@ -88,11 +94,16 @@ def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyv
     UnreadablePhotoError
         If the header is damaged, or this build of libvips lacks the decoder.
     """
-    if kind in PAGED:
-        options |= {"page": page, "n": 1}
-    loader = getattr(pyvips.Image, LOADERS[kind])
+    loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
     try:
-        return loader(str(path), access="sequential", fail_on="error", **options)
+        # A TIFF of many pages is read where a page lies, not as a whole for each.
+        source = carriers.of(page).shown.source(path, at_once=len(carriers.pages) < 2)
+    except OSError as error:
+        raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
+    try:
+        image = loader(source, access="sequential", fail_on="error", **options)
+        image._references.append(source)  # what the binding itself keeps alive beside a picture
+        return image
     except pyvips.Error as error:
         raise unreadable(name, error, kind) from error
 
@@ -121,9 +132,22 @@ def first_line(error: pyvips.Error) -> str:
     return (details or lines)[0]
 
 
-def read_header(image: pyvips.Image, kind: str) -> Header:
-    """Describe an opened page."""
+METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
+
+
+def read_header(image: pyvips.Image, kind: str, carried: Carried | None = None) -> Header:
+    """Describe an opened page.
+
+    Parameters
+    ----------
+    image : pyvips.Image
+    kind : str
+    carried : Carried, optional
+        Goes before what libvips says.
+    """
     fields = {name: image.get(name) for name in image.get_fields()[8:]}
+    if carried is not None:
+        fields = _with_carried(fields, kind, carried)
     default_depth = {"uchar": 8, "ushort": 16, "double": 64}.get(image.format, 32)
     return Header(
         width=image.width,
@@ -138,6 +162,26 @@ def read_header(image: pyvips.Image, kind: str) -> Header:
         frames=int(fields.get("n-pages", 1)),
         fields=fields,
     )
+
+
+def _with_carried(fields: dict[str, Any], kind: str, carried: Carried) -> dict[str, Any]:
+    """Put what stands in the file's bytes in the place of what libvips makes of it."""
+    basics = read_basics(carried.exif)
+    profile = carried.profile
+    if kind in ("avif", "heic"):
+        profile = fields.get("icc-profile-data")
+    found: dict[str, Any] = {
+        "exif-data": carried.exif,
+        "xmp-data": carried.xmp,
+        "iptc-data": carried.iptc,
+        "icc-profile-data": profile,
+        "orientation": None if kind == "tiff" else carried.orientation or basics.orientation,
+        "n-pages": carried.frames,
+        "resolution": carried.resolution,
+        "image-description": b"" if carried.description else None,
+    }
+    kept = {name: value for name, value in fields.items() if name not in METADATA}
+    return kept | {name: value for name, value in found.items() if value is not None}
 
 
 def _orientation(fields: dict[str, Any], kind: str) -> int:

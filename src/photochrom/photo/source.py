@@ -12,6 +12,7 @@ import numpy as np
 import pyvips
 
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
+from photochrom.photo.carriers import Carriers
 from photochrom.photo.read import load
 from photochrom.photo.sniff import sniff
 
@@ -52,10 +53,11 @@ class FileSource:
     def __init__(self, source: str | Path | bytes | BinaryIO) -> None:
         self.path, self.name, self._spool = _as_path(source)
         self.kind = sniff(self.path, self.name)
+        self.carriers = Carriers(self.path, self.kind)
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
-        return self._kept(load(self.path, self.kind, self.name, page))
+        return self._kept(load(self.path, self.kind, self.name, self.carriers, page))
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
         """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
@@ -64,7 +66,7 @@ class FileSource:
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
         elif self.kind == "webp" and shrink > MARGIN:
             options["scale"] = MARGIN / shrink
-        return self._kept(load(self.path, self.kind, self.name, page, **options))
+        return self._kept(load(self.path, self.kind, self.name, self.carriers, page, **options))
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:
         """Tie the temporary file to the image; pyvips hands references on to what is made of it."""

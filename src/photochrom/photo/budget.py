@@ -1,0 +1,111 @@
+"""What opening a picture may cost in memory and time, reckoned before anything is decoded.
+
+A few bytes can ask for gigabytes: a WebP of one colour has any size in 34 bytes, and an interlaced
+PNG, a progressive JPEG or a TIFF of one tile must be held as a whole before its first row is
+known. The bytes that a decoder holds are reckoned from the header, with factors that were measured
+(docs/security.md); what no file of such a size can hold is truncated; and what unpacks to hundreds
+of times its bytes in great sizes is a bomb or empty, and no photograph.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError
+from photochrom.photo.carried import Carried
+from photochrom.photo.read import Header
+
+SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "float": 4, "uint": 4, "int": 4}
+SAMPLE_BYTES |= {"double": 8, "complex": 8, "dpcomplex": 16}
+# Of the decoded frame's own bytes: what the decoder holds of a frame that it buffers.
+HELD = {"png": 1.3, "jpeg": 3.0, "webp": 2.5, "avif": 3.0, "heic": 3.0, "gif": 2.5, "tiff": 2.0}
+COLOUR_BYTES = {"webp": 4, "gif": 4}  # a pixel, whatever the picture has
+LARGE_PIXELS = 48_000_000  # beyond, a file must have bytes in proportion: a second or two of work
+MOST_RATIO = 200  # decoded bytes to bytes of the file
+FREE_SCANS = 100  # of a progressive JPEG; encoders make 10 to 64
+MOST_SCANNED = 500_000_000  # pixels times scans beyond that: some seconds
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bounds of one file.
+
+    Attributes
+    ----------
+    max_megapixels : float
+        Of a page.
+    max_megabytes : float
+        That a decoder may hold at once.
+    max_pages : int
+    """
+
+    max_megapixels: float = 1000.0
+    max_megabytes: float = 4000.0
+    max_pages: int = 1000
+
+    def check_pages(self, pages: int, name: str) -> None:
+        """Refuse a file of too many pages.
+
+        Raises
+        ------
+        PhotoTooLargeError
+        """
+        if pages > self.max_pages:
+            raise PhotoTooLargeError(
+                f"{name}: at most {self.max_pages} pages are allowed; it has {pages}. Split it, or "
+                f"raise max_pages if you trust it."
+            )
+
+    def check(self, header: Header, kind: str, carried: Carried, path: Path, name: str) -> None:
+        """Refuse a page that costs more than it may.
+
+        Raises
+        ------
+        UnreadablePhotoError
+            If the file is too short to hold such a picture.
+        PhotoTooLargeError
+            If its decoder would hold too much or work too long, or it unpacks to what is no
+            photograph.
+        """
+        pixels = header.width * header.height
+        size = f"{header.width} x {header.height}"
+        if carried.most_pixels is not None and pixels > carried.most_pixels:
+            raise UnreadablePhotoError(
+                f"{name}: truncated or corrupt (its {carried.shown.size} bytes are too few for "
+                f"{size} pixels)."
+            )
+        megabytes = held_bytes(header, kind, carried) / 1e6
+        if megabytes > self.max_megabytes:
+            raise PhotoTooLargeError(
+                f"{name}: a decoder may hold at most {self.max_megabytes:g} MB; {size} pixels of "
+                f"this {kind.upper()} need about {megabytes:.0f}, for they are decoded as a whole. "
+                "Save it as a baseline JPEG, a PNG without interlacing or a TIFF of small strips."
+            )
+        ratio = pixels * _pixel_bits(header, kind) / 8 / max(1, path.stat().st_size)
+        if pixels > LARGE_PIXELS and ratio > MOST_RATIO and header.frames == 1:
+            raise PhotoTooLargeError(
+                f"{name}: a photograph unpacks to at most {MOST_RATIO} times its bytes; this one "
+                f"of {size} pixels to {ratio:.0f} times, as bombs and empty pictures do. Save it "
+                "as a TIFF without compression if it is one."
+            )
+        if carried.scans > FREE_SCANS and pixels * carried.scans > MOST_SCANNED:
+            raise PhotoTooLargeError(
+                f"{name}: a JPEG has at most {FREE_SCANS} scans; it has {carried.scans} of {size} "
+                "pixels. Save it with another program."
+            )
+
+
+def _pixel_bits(header: Header, kind: str) -> int:
+    """Return the bits of a pixel, as the file's own depth counts them."""
+    sample = min(header.bit_depth, 8 * SAMPLE_BYTES.get(header.band_format, 4))
+    return sample * COLOUR_BYTES.get(kind, header.bands)
+
+
+def held_bytes(header: Header, kind: str, carried: Carried) -> float:
+    """Return about how many bytes a decoder holds of a page at once."""
+    sample = SAMPLE_BYTES.get(header.band_format, 4)
+    row = header.width * sample * COLOUR_BYTES.get(kind, header.bands)
+    if carried.decoder_bytes is not None:
+        return HELD["tiff"] * carried.decoder_bytes
+    if header.streams:
+        return row * min(header.height, 16)
+    return HELD.get(kind, 3.0) * row * header.height

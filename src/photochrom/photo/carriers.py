@@ -1,0 +1,69 @@
+"""Which module reads what a file of each kind carries."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from photochrom.photo.boxes import read_boxes
+from photochrom.photo.carried import Carried, whole
+from photochrom.photo.gif import read_gif
+from photochrom.photo.jpeg import read_jpeg
+from photochrom.photo.paged import find_pages, read_page
+from photochrom.photo.png import read_png
+from photochrom.photo.webp import read_webp
+
+READERS: dict[str, Callable[[Path], Carried]] = {
+    "jpeg": read_jpeg,
+    "png": read_png,
+    "webp": read_webp,
+    "avif": read_boxes,
+    "heic": read_boxes,
+    "gif": read_gif,
+}
+
+
+class Carriers:
+    """What each page of a file carries, read when it is asked for.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        As `photochrom.photo.sniff.sniff` tells it.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self._path, self._kind = path, kind
+        self._pages: tuple[int, ...] | None = None
+        self._last: tuple[int, Carried] | None = None
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """Where the directories of a TIFF stand; empty for other kinds.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        if self._pages is None:
+            self._pages = find_pages(self._path) if self._kind == "tiff" else ()
+        return self._pages
+
+    def of(self, page: int) -> Carried:
+        """Return what a page carries; that of the page asked for last is kept.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        if self._last is None or self._last[0] != page:
+            self._last = (page, self._read(page))
+        return self._last[1]
+
+    def _read(self, page: int) -> Carried:
+        if self._kind == "tiff":
+            return read_page(self._path, self.pages, page)
+        if self._kind in READERS:
+            return READERS[self._kind](self._path)
+        return Carried(whole(self._path.stat().st_size))
