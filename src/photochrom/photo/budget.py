@@ -8,11 +8,11 @@ of times its bytes in great sizes is a bomb or empty, and no photograph.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError
 from photochrom.photo.carried import Carried
-from photochrom.photo.read import Header
+from photochrom.photo.read import Header, check_pixels
+from photochrom.photo.source import FileSource
 
 SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "float": 4, "uint": 4, "int": 4}
 SAMPLE_BYTES |= {"double": 8, "complex": 8, "dpcomplex": 16}
@@ -21,7 +21,8 @@ HELD = {"png": 1.3, "jpeg": 3.0, "webp": 2.5, "avif": 3.0, "heic": 3.0, "gif": 2
 COLOUR_BYTES = {"webp": 4, "gif": 4}  # a pixel, whatever the picture has
 LARGE_PIXELS = 48_000_000  # beyond, a file must have bytes in proportion: a second or two of work
 MOST_RATIO = 200  # decoded bytes to bytes of the file
-FREE_SCANS = 100  # of a progressive JPEG; encoders make 10 to 64
+MOST_SIDE = 10_000_000  # libvips' own bound
+FREE_SCANS = 10  # of a progressive JPEG, as encoders make them
 MOST_SCANNED = 500_000_000  # pixels times scans beyond that: some seconds
 
 
@@ -40,57 +41,84 @@ class Budget:
 
     max_megapixels: float = 1000.0
     max_megabytes: float = 4000.0
-    max_pages: int = 1000
+    max_pages: int = 400
 
-    def check_pages(self, pages: int, name: str) -> None:
-        """Refuse a file of too many pages.
+
+class Spent:
+    """What the pages of one file cost, counted as their headers are read.
+
+    Parameters
+    ----------
+    budget : Budget
+    source : FileSource
+    """
+
+    def __init__(self, budget: Budget, source: FileSource) -> None:
+        self._budget, self._source = budget, source
+        self._pixels, self._bytes = 0, 0.0
+        self._file_bytes = source.path.stat().st_size
+
+    def check_before(self, carried: Carried) -> None:
+        """Refuse what has too many pages or, by its own bytes, too many pixels.
 
         Raises
         ------
         PhotoTooLargeError
         """
-        if pages > self.max_pages:
+        name, pages = self._source.name, len(self._source.carriers.pages)
+        if pages > self._budget.max_pages:
             raise PhotoTooLargeError(
-                f"{name}: at most {self.max_pages} pages are allowed; it has {pages}. Split it, or "
-                f"raise max_pages if you trust it."
+                f"{name}: at most {self._budget.max_pages} pages are allowed; it has {pages}. "
+                "Split it, or raise max_pages if you trust it."
+            )
+        width, height = carried.size or (1, 1)
+        check_pixels(width, height, self._budget.max_megapixels, name)
+        if max(width, height) > MOST_SIDE:
+            raise PhotoTooLargeError(
+                f"{name}: a side has at most {MOST_SIDE} pixels; it has {width} x {height}. Cut it "
+                "into parts."
             )
 
-    def check(self, header: Header, kind: str, carried: Carried, path: Path, name: str) -> None:
-        """Refuse a page that costs more than it may.
+    def check(self, header: Header, carried: Carried) -> None:
+        """Refuse a page that costs more than it may, with the pages before it.
 
         Raises
         ------
         UnreadablePhotoError
             If the file is too short to hold such a picture.
         PhotoTooLargeError
-            If its decoder would hold too much or work too long, or it unpacks to what is no
+            If its decoder would hold too much or work too long, or the file unpacks to what is no
             photograph.
         """
-        pixels = header.width * header.height
-        size = f"{header.width} x {header.height}"
+        name, kind = self._source.name, self._source.kind
+        pixels, size = header.width * header.height, f"{header.width} x {header.height}"
         if carried.most_pixels is not None and pixels > carried.most_pixels:
             raise UnreadablePhotoError(
                 f"{name}: truncated or corrupt (its {carried.shown.size} bytes are too few for "
                 f"{size} pixels)."
             )
         megabytes = held_bytes(header, kind, carried) / 1e6
-        if megabytes > self.max_megabytes:
+        if megabytes > self._budget.max_megabytes:
             raise PhotoTooLargeError(
-                f"{name}: a decoder may hold at most {self.max_megabytes:g} MB; {size} pixels of "
-                f"this {kind.upper()} need about {megabytes:.0f}, for they are decoded as a whole. "
-                "Save it as a baseline JPEG, a PNG without interlacing or a TIFF of small strips."
+                f"{name}: a decoder may hold at most {self._budget.max_megabytes:g} MB; {size} "
+                f"pixels of this {kind.upper()} need about {megabytes:.0f}, for they are decoded "
+                "as a whole. Save it as a baseline JPEG, a PNG without interlacing or a TIFF of "
+                "small strips."
             )
-        ratio = pixels * _pixel_bits(header, kind) / 8 / max(1, path.stat().st_size)
-        if pixels > LARGE_PIXELS and ratio > MOST_RATIO and header.frames == 1:
+        if pixels * max(0, carried.scans - FREE_SCANS) > MOST_SCANNED:
+            raise PhotoTooLargeError(
+                f"{name}: a JPEG of {size} pixels has at most "
+                f"{FREE_SCANS + MOST_SCANNED // pixels} scans; it has {carried.scans}. "
+                "Save it with another program."
+            )
+        self._pixels += pixels
+        self._bytes += pixels * _pixel_bits(header, kind) / 8
+        ratio = self._bytes / max(1, min(self._file_bytes, carried.shown.size))
+        if self._pixels > LARGE_PIXELS and ratio > MOST_RATIO:
             raise PhotoTooLargeError(
                 f"{name}: a photograph unpacks to at most {MOST_RATIO} times its bytes; this one "
-                f"of {size} pixels to {ratio:.0f} times, as bombs and empty pictures do. Save it "
-                "as a TIFF without compression if it is one."
-            )
-        if carried.scans > FREE_SCANS and pixels * carried.scans > MOST_SCANNED:
-            raise PhotoTooLargeError(
-                f"{name}: a JPEG has at most {FREE_SCANS} scans; it has {carried.scans} of {size} "
-                "pixels. Save it with another program."
+                f"of {self._pixels / 1e6:.0f} megapixels to {ratio:.0f} times, as bombs and empty "
+                "pictures do. Save it as a TIFF without compression if it is one."
             )
 
 

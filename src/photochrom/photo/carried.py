@@ -55,8 +55,6 @@ class Carried:
         Of a TIFF: tag -> entry, of what only a TIFF holds.
     tags_order : str
         Their byte order, '<' or '>'.
-    description : bool
-        Whether a page of a TIFF has one.
     resolution : dict or None
         'xres' and 'yres' in pixels per mm and 'resolution-unit': 'in', 'cm' or 'none', where they
         are the plain numbers. None where libvips is asked for it.
@@ -64,6 +62,8 @@ class Carried:
         1 to 8; None where libvips is asked for it.
     frames : int or None
         Pictures in the file; None where libvips is asked for it.
+    size : (width, height) or None
+        Where it is known before a decoder is asked.
     decoder_bytes : int or None
         What the decoder must hold at once where the file's own tables say so, as of TIFF tiles.
     most_pixels : int or None
@@ -84,10 +84,10 @@ class Carried:
     comments: tuple[bytes, ...] = field(default=(), repr=False)
     tags: dict[int, Any] = field(default_factory=dict, repr=False)
     tags_order: str = "<"
-    description: bool = False
     resolution: dict[str, Any] | None = None
     orientation: int | None = None
     frames: int | None = None
+    size: tuple[int, int] | None = None
     decoder_bytes: int | None = None
     most_pixels: int | None = None
     scans: int = 1

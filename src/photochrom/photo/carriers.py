@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from photochrom.photo.boxes import read_boxes
-from photochrom.photo.carried import Carried, whole
+from photochrom.photo.carried import MOST_PROFILE, Carried, whole
+from photochrom.photo.excerpt import Excerpt
 from photochrom.photo.gif import read_gif
 from photochrom.photo.jpeg import read_jpeg
-from photochrom.photo.paged import find_pages, read_page
+from photochrom.photo.paged import find_pages, read_page, show_page
 from photochrom.photo.png import read_png
 from photochrom.photo.webp import read_webp
 
@@ -35,6 +36,7 @@ class Carriers:
         self._path, self._kind = path, kind
         self._pages: tuple[int, ...] | None = None
         self._last: tuple[int, Carried] | None = None
+        self._profiles: dict[bytes, bytes] = {}
 
     @property
     def pages(self) -> tuple[int, ...]:
@@ -60,6 +62,28 @@ class Carriers:
         if self._last is None or self._last[0] != page:
             self._last = (page, self._read(page))
         return self._last[1]
+
+    def shown(self, page: int) -> Excerpt:
+        """Return what a decoder is shown of a page.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        if self._kind == "tiff":
+            return show_page(self._path, self.pages, page)
+        return self.of(page).shown
+
+    def one_profile(self, profile: bytes | None) -> bytes | None:
+        """Return a profile that pages share as one object; None if all together are too large."""
+        if profile is None:
+            return None
+        if profile not in self._profiles:
+            if sum(map(len, self._profiles)) + len(profile) > 2 * MOST_PROFILE:
+                return None
+            self._profiles[profile] = profile
+        return self._profiles[profile]
 
     def _read(self, page: int) -> Carried:
         if self._kind == "tiff":

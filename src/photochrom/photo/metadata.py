@@ -11,7 +11,7 @@ from typing import Any
 
 import pyvips
 
-from photochrom.photo.carried import Piece, left_out
+from photochrom.photo.carried import Carried, Piece, left_out
 from photochrom.photo.exif import EMPTY, edited, read_basics
 from photochrom.photo.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.png import text_piece
@@ -24,7 +24,7 @@ __all__ = ["Marker", "Metadata", "Prepared", "marker_of", "prepare", "read_metad
 
 BLOB = pyvips.GValue.blob_type
 XMP_FIELD, PROFILE_FIELD = "xmp-data", "icc-profile-data"
-EXIF_FIELD, IPTC_FIELD = "exif-data", "iptc-data"
+EXIF_FIELD = "exif-data"
 KEPT_FIELDS = {"width", "height", "bands", "format", "coding", "interpretation"}
 KEPT_FIELDS |= {"xoffset", "yoffset", "xres", "yres"}
 EXIF_HOLDS_RESOLUTION = ("jpeg", "webp", "avif")  # and nothing else there, or nothing as exact
@@ -77,41 +77,32 @@ class Metadata:
         return {piece.keyword: piece for piece in self.pieces if piece.keyword}
 
 
-def read_metadata(
-    source: FileSource | ArraySource, header: Header
-) -> tuple[Metadata, tuple[str, ...]]:
-    """Collect a file's metadata, and say what of it is damaged or left out."""
+def read_metadata(source: FileSource | ArraySource, header: Header) -> Metadata:
+    """Collect a file's metadata, that of its first page."""
     if isinstance(source, ArraySource):
-        return Metadata(resolution=dict(PIXEL_MM)), ()
-    carried = source.carriers.of(0)
-    whole = Metadata(
+        return Metadata(resolution=dict(PIXEL_MM))
+    return _metadata(source.carriers.of(0), header)
+
+
+def page_metadata(source: FileSource, page: int, header: Header) -> Metadata:
+    """Collect a page's metadata, which is read anew: that of a thousand pages is not kept."""
+    return _metadata(source.carriers.of(page), header)
+
+
+def _metadata(carried: Carried, header: Header) -> Metadata:
+    found = header.fields.get("resolution")
+    return Metadata(
         exif=carried.exif,
         xmp=carried.xmp,
         extended_xmp=carried.extended_xmp,
         iptc=carried.iptc,
         profile=header.fields.get(PROFILE_FIELD),
-        resolution=_resolution(header),
+        resolution=dict(found or PIXEL_MM),
         pieces=carried.pieces,
         comments=carried.comments,
         tags=carried.tags,
         tags_order=carried.tags_order,
     )
-    return whole, carried.notes
-
-
-def page_metadata(header: Header) -> Metadata:
-    """Collect what is carried over of a page of a TIFF: XMP, profile and resolution."""
-    return Metadata(
-        xmp=header.fields.get(XMP_FIELD),
-        profile=header.fields.get(PROFILE_FIELD),
-        resolution=_resolution(header),
-    )
-
-
-def _resolution(header: Header) -> dict[str, Any]:
-    """Return what the file's own carrier says, else EXIF."""
-    found = header.fields.get("resolution")
-    return dict(found or read_basics(header.fields.get(EXIF_FIELD)).resolution or PIXEL_MM)
 
 
 @dataclass(frozen=True)

@@ -91,18 +91,34 @@ def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
             return Carried(whole(size))
         return Carried(
             shown,
-            exif=None if page else exif_block(reader, slots, notes, MOST_METADATA),
+            exif=exif_block(reader, slots, notes, MOST_METADATA),
             xmp=read_value(reader, slots, XMP, MOST_METADATA, notes),
             iptc=_iptc(reader, slots, notes),
             profile=read_value(reader, slots, PROFILE, MOST_PROFILE, notes),
             tags=_copied(reader, slots, notes),
             tags_order=reader.order,
-            description=270 in slots,
             resolution=_resolution(reader, slots),
             frames=len(pages),
             decoder_bytes=_decoder_bytes(reader, slots),
             notes=tuple(dict.fromkeys(notes)),
         )
+
+
+def show_page(path: Path, pages: tuple[int, ...], page: int) -> Excerpt:
+    """Return the file with one page alone, without anything that is not of its pixels.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file_size(file)
+        try:
+            reader = TiffReader(file)
+            return _alone(reader, pages[page], reader.table(pages[page])[0], size)
+        except (TiffError, IndexError):  # libvips says what is wrong with it
+            return whole(size)
 
 
 def _alone(reader: TiffReader, offset: int, slots: Mapping[int, Slot], size: int) -> Excerpt:

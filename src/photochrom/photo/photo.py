@@ -11,7 +11,7 @@ import pyvips
 
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError, ShapeError
-from photochrom.photo.budget import Budget
+from photochrom.photo.budget import Budget, Spent
 from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
@@ -60,10 +60,13 @@ class Photo:
         self._lightness: tuple[np.ndarray | None, ...] = ()
         self.name = source.name
         self.format = source.kind
-        self.headers = _read_headers(source, Budget(max_megapixels, max_megabytes, max_pages))
-        self.metadata, repaired = read_metadata(source, self.headers[0])
+        budget = Budget(max_megapixels, max_megabytes, max_pages)
+        self.headers, repaired = _read_headers(source, budget)
+        self.metadata = read_metadata(source, self.headers[0])
         self._devices = tuple(
-            describe_device(source, page, header, page_metadata(header).profile, float_range)
+            describe_device(
+                source, page, header, header.fields.get("icc-profile-data"), float_range
+            )
             for page, header in enumerate(self.headers)
         )
         found = [note for device in self._devices for note in device.notes]
@@ -135,7 +138,9 @@ class Photo:
 
     def metadata_of(self, page: int) -> Metadata:
         """Give a page's own; that of the first is the file's."""
-        return page_metadata(self.headers[page]) if page else self.metadata
+        if page and isinstance(self._source, FileSource):
+            return page_metadata(self._source, page, self.headers[page])
+        return self.metadata
 
     def directory_at(self, page: int) -> int | None:
         """Tell where the directory of a TIFF's page stands; None for other formats."""
@@ -442,23 +447,28 @@ def _resize(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
     return resized.embed(0, 0, width, height, extend="copy")
 
 
-def _read_headers(source: FileSource | ArraySource, budget: Budget) -> tuple[Header, ...]:
-    pages = len(source.carriers.pages) if isinstance(source, FileSource) else 1
-    budget.check_pages(pages, source.name)
-    return tuple(_read_header(source, page, budget) for page in range(max(1, pages)))
-
-
-def _read_header(source: FileSource | ArraySource, page: int, budget: Budget) -> Header:
+def _read_headers(
+    source: FileSource | ArraySource, budget: Budget
+) -> tuple[tuple[Header, ...], dict[str, None]]:
+    """Read each page's header, within the budget; give them and what is said of the pages."""
     if isinstance(source, ArraySource):
-        header = read_header(source.open(page), source.kind)
+        header = read_header(source.open(0), source.kind)
         check_size(header, budget.max_megapixels, source.name)
-        return header
-    image = source.open(page)
-    carried = source.carriers.of(page)
-    header = read_header(image, source.kind, carried)
-    check_size(header, budget.max_megapixels, source.name)
-    budget.check(header, source.kind, carried, source.path, source.name)
-    return header
+        return (header,), {}
+    spent = Spent(budget, source)
+    headers, notes = [], dict[str, None]()
+    for page in range(max(1, len(source.carriers.pages))):
+        carried = source.carriers.of(page)
+        spent.check_before(carried)
+        profile = source.carriers.one_profile(carried.profile)
+        header = read_header(source.open(page), source.kind, carried, profile)
+        check_size(header, budget.max_megapixels, source.name)
+        spent.check(header, carried)
+        headers.append(header)
+        notes |= dict.fromkeys(carried.notes)
+        if carried.profile is not None and profile is None:
+            notes["The profiles of all pages together are too large: the rest is ignored."] = None
+    return tuple(headers), notes
 
 
 def _frame_notes(source: FileSource | ArraySource, header: Header) -> list[str]:

@@ -98,6 +98,7 @@ class _Reader:
             pieces=tuple(self.pieces),
             resolution=self.shape,
             frames=self.frames,
+            size=self._sides(),
             most_pixels=self._most_pixels(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
@@ -105,6 +106,11 @@ class _Reader:
     def _is_cut(self, at: int) -> bool:
         last = self.shown[-1]
         return isinstance(last, Range) and last.start + last.size == self.size and at < self.size
+
+    def _sides(self) -> tuple[int, int] | None:
+        if len(self.head) < 8:
+            return None
+        return int.from_bytes(self.head[:4]), int.from_bytes(self.head[4:8])
 
     def _most_pixels(self) -> int | None:
         """Tell how many pixels the compressed bytes can hold at most."""

@@ -97,7 +97,7 @@ def load(
     loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
     try:
         # A TIFF of many pages is read where a page lies, not as a whole for each.
-        source = carriers.of(page).shown.source(path, at_once=len(carriers.pages) < 2)
+        source = carriers.shown(page).source(path, at_once=len(carriers.pages) < 2)
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     try:
@@ -135,7 +135,9 @@ def first_line(error: pyvips.Error) -> str:
 METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
 
 
-def read_header(image: pyvips.Image, kind: str, carried: Carried | None = None) -> Header:
+def read_header(
+    image: pyvips.Image, kind: str, carried: Carried | None = None, profile: bytes | None = None
+) -> Header:
     """Describe an opened page.
 
     Parameters
@@ -144,10 +146,12 @@ def read_header(image: pyvips.Image, kind: str, carried: Carried | None = None) 
     kind : str
     carried : Carried, optional
         Goes before what libvips says.
+    profile : bytes, optional
+        That of `carried`.
     """
     fields = {name: image.get(name) for name in image.get_fields()[8:]}
     if carried is not None:
-        fields = _with_carried(fields, kind, carried)
+        fields = _with_carried(fields, kind, carried, profile)
     default_depth = {"uchar": 8, "ushort": 16, "double": 64}.get(image.format, 32)
     return Header(
         width=image.width,
@@ -164,21 +168,18 @@ def read_header(image: pyvips.Image, kind: str, carried: Carried | None = None) 
     )
 
 
-def _with_carried(fields: dict[str, Any], kind: str, carried: Carried) -> dict[str, Any]:
+def _with_carried(
+    fields: dict[str, Any], kind: str, carried: Carried, profile: bytes | None
+) -> dict[str, Any]:
     """Put what stands in the file's bytes in the place of what libvips makes of it."""
     basics = read_basics(carried.exif)
-    profile = carried.profile
     if kind in ("avif", "heic"):
         profile = fields.get("icc-profile-data")
     found: dict[str, Any] = {
-        "exif-data": carried.exif,
-        "xmp-data": carried.xmp,
-        "iptc-data": carried.iptc,
         "icc-profile-data": profile,
         "orientation": None if kind == "tiff" else carried.orientation or basics.orientation,
         "n-pages": carried.frames,
-        "resolution": carried.resolution,
-        "image-description": b"" if carried.description else None,
+        "resolution": carried.resolution or basics.resolution,
     }
     kept = {name: value for name, value in fields.items() if name not in METADATA}
     return kept | {name: value for name, value in found.items() if value is not None}
@@ -198,11 +199,16 @@ def check_size(header: Header, max_megapixels: float, name: str) -> None:
     PhotoTooLargeError
         If it has more megapixels than allowed.
     """
-    megapixels = header.width * header.height / 1e6
+    check_pixels(header.width, header.height, max_megapixels, name)
+
+
+def check_pixels(width: int, height: int, max_megapixels: float, name: str) -> None:
+    """Refuse a picture of these sides as `check_size` does."""
+    megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise PhotoTooLargeError(
             f"{name}: at most {max_megapixels:g} megapixels are allowed; it has {megapixels:.0f} "
-            f"({header.width} x {header.height}). Raise max_megapixels (--max-megapixels) if you "
+            f"({width} x {height}). Raise max_megapixels (--max-megapixels) if you "
             f"trust it."
         )
 

@@ -431,6 +431,7 @@ def append_page(path: Path, page: Path, last_pointer: int | None = None) -> int:
         if last_pointer is None:
             last_pointer = [pointer_at for _, _, pointer_at in whole.pages()][-1]
         directory = single.directory(single.first)[0]
+        subs = {tag: single.sub_directory(directory, tag) for tag in (EXIF_IFD, GPS_IFD)}
         base = _seek_even_end(file)
         added.seek(0)
         while block := added.read(1 << 20):
@@ -438,6 +439,11 @@ def append_page(path: Path, page: Path, last_pointer: int | None = None) -> int:
         for tag in PIXEL_OFFSETS:
             if tag in directory:
                 directory[tag] = _shifted(directory[tag], base, single.order)
+        for tag, sub in subs.items():
+            if sub:
+                at = _seek_even_end(file)
+                file.write(pack_directory(sub, whole.order, at))
+                directory[tag] = Entry(LONG, struct.pack(f"{whole.order}I", at))
         at = _seek_even_end(file)
         file.write(pack_directory(directory, whole.order, at))
         file.seek(last_pointer)

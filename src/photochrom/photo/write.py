@@ -189,8 +189,6 @@ def _write_pages(
         notes.append(
             f"{target_format.upper()} holds one page: the other {photo.pages - 1} are left out."
         )
-    elif any("image-description" in header.fields for header in photo.headers[1:]):
-        notes.append("The descriptions of pages after the first are left out.")
 
     given = (target_format, quality, marker, notes)
     first = _write_page(photo, 0, next(colour_pages), part, name, *given)
