@@ -70,6 +70,8 @@ class Carried:
         No file of such content and size holds more.
     scans : int
         Of a JPEG: how often its decoder goes over the picture.
+    known : bool
+        Whether the file was read; else libvips is asked for everything.
     notes : tuple of str
         What is damaged, too large, or left out.
     """
@@ -91,6 +93,7 @@ class Carried:
     decoder_bytes: int | None = None
     most_pixels: int | None = None
     scans: int = 1
+    known: bool = True
     notes: tuple[str, ...] = ()
 
 

@@ -90,4 +90,4 @@ class Carriers:
             return read_page(self._path, self.pages, page)
         if self._kind in READERS:
             return READERS[self._kind](self._path)
-        return Carried(whole(self._path.stat().st_size))
+        return Carried(whole(self._path.stat().st_size), known=False)

@@ -17,7 +17,7 @@ from photochrom.photo.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_ii
 from photochrom.photo.png import text_piece
 from photochrom.photo.read import Header
 from photochrom.photo.source import ArraySource, FileSource
-from photochrom.photo.tiff import BYTE, PHOTOSHOP, Entry, TiffError
+from photochrom.photo.tiff import BYTE, EXIF_HEAD, PHOTOSHOP, Entry, TiffError
 from photochrom.photo.xmp import Marker, marker_of, merge
 
 __all__ = ["Marker", "Metadata", "Prepared", "marker_of", "prepare", "read_metadata"]
@@ -91,6 +91,12 @@ def page_metadata(source: FileSource, page: int, header: Header) -> Metadata:
 
 def _metadata(carried: Carried, header: Header) -> Metadata:
     found = header.fields.get("resolution")
+    if not carried.known:
+        blobs = (header.fields.get(f"{name}-data") for name in ("exif", "xmp", "iptc"))
+        exif, xmp, iptc = (None if blob is None else bytes(blob) for blob in blobs)
+        exif = None if exif is None else exif.removeprefix(EXIF_HEAD)
+        found = found or read_basics(exif).resolution
+        carried = replace(carried, exif=exif, xmp=xmp, iptc=iptc)
     return Metadata(
         exif=carried.exif,
         xmp=carried.xmp,

@@ -71,7 +71,13 @@ class Header:
 
 
 def load(
-    path: Path, kind: str, name: str, carriers: Carriers, page: int = 0, **options: Any
+    path: Path,
+    kind: str,
+    name: str,
+    page: int = 0,
+    *,
+    carriers: Carriers | None = None,
+    **options: Any,
 ) -> pyvips.Image:
     """Open one page as a stream that can be read once, top to bottom.
 
@@ -82,10 +88,10 @@ def load(
         A key of `LOADERS`.
     name : str
         What the file is called in messages.
-    carriers : Carriers
-        Of the file: libvips is shown its pixels alone.
     page : int
-        Of a TIFF; elsewhere 0.
+        Of a TIFF, in its chain of directories; elsewhere 0.
+    carriers : Carriers, optional
+        Of the file, which spares reading them anew: libvips is shown its pixels alone.
     **options
         Of the loader, such as `shrink` of JPEG.
 
@@ -95,6 +101,7 @@ def load(
         If the header is damaged, or this build of libvips lacks the decoder.
     """
     loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
+    carriers = carriers or Carriers(path, kind)
     try:
         # A TIFF of many pages is read where a page lies, not as a whole for each.
         source = carriers.shown(page).source(path, at_once=len(carriers.pages) < 2)
@@ -181,7 +188,9 @@ def _with_carried(
         "n-pages": carried.frames,
         "resolution": carried.resolution or basics.resolution,
     }
-    kept = {name: value for name, value in fields.items() if name not in METADATA}
+    kept = {
+        name: value for name, value in fields.items() if not (carried.known and name in METADATA)
+    }
     return kept | {name: value for name, value in found.items() if value is not None}
 
 

@@ -57,7 +57,7 @@ class FileSource:
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
-        return self._kept(load(self.path, self.kind, self.name, self.carriers, page))
+        return self._kept(load(self.path, self.kind, self.name, page, carriers=self.carriers))
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
         """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
@@ -66,7 +66,9 @@ class FileSource:
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
         elif self.kind == "webp" and shrink > MARGIN:
             options["scale"] = MARGIN / shrink
-        return self._kept(load(self.path, self.kind, self.name, self.carriers, page, **options))
+        return self._kept(
+            load(self.path, self.kind, self.name, page, carriers=self.carriers, **options)
+        )
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:
         """Tie the temporary file to the image; pyvips hands references on to what is made of it."""

@@ -1,6 +1,6 @@
 """The directories of a TIFF file: what libvips does not read from them or write into them.
 
-Source: TIFF 6.0 (Adobe, 1992), section 2; BigTIFF (read only); EXIF 2.32, section 4.6 (the EXIF
+Source: TIFF 6.0 (Adobe, 1992), section 2; BigTIFF; EXIF 2.32, section 4.6 (the EXIF
 and GPS directories are TIFF directories, also inside other formats, where they bear offsets from
 the start of the block).
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 EXIF_IFD, GPS_IFD, XMP, IPTC = 34665, 34853, 700, 33723
-PHOTOSHOP, PROFILE, MAKER_NOTE, MAKER_NOTE_MOVED = 34377, 34675, 37500, 59933
+PHOTOSHOP, PROFILE, MAKER_NOTE = 34377, 34675, 37500
 DESCRIPTIVE = (  # tags that EXIF's first directory and a TIFF's share
     *(269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249),
     *(33432, 40091, 40092, 40093, 40094, 40095),
@@ -35,7 +35,7 @@ PIXEL_TAGS = frozenset(
 )
 READ_ELSEWHERE = {EXIF_IFD, GPS_IFD, XMP, IPTC, PHOTOSHOP, PROFILE, 330}
 EXIF_HEAD = b"Exif\0\0"
-BYTE, SHORT, LONG, RATIONAL, UNDEFINED, SLONG = 1, 3, 4, 5, 7, 9
+BYTE, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 3, 4, 5, 7, 16
 UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 UNIT |= {16: 8, 17: 8, 18: 8}
 UNITS_PER_VALUE = {5: 2, 10: 2}  # a rational is two numbers
@@ -207,21 +207,23 @@ class TiffReader:
 
 
 def pack_directory(
-    directory: Mapping[int, Entry], order: str, at: int, following: int = 0
+    directory: Mapping[int, Entry], order: str, at: int, following: int = 0, *, is_big: bool = False
 ) -> bytes:
-    """Give the bytes of a classic directory that will stand at offset `at`, values after it."""
-    table_end = at + 2 + 12 * len(directory) + 4
-    table = [struct.pack(f"{order}H", len(directory))]
-    values = b""
+    """Give the bytes of a directory that will stand at offset `at`, values after it."""
+    count_code, code, inline = ("Q", "Q", 8) if is_big else ("H", "I", 4)
+    head = struct.pack(order + count_code, len(directory))
+    table_end = at + len(head) + (4 + 2 * inline) * len(directory) + inline
+    table = [head]
+    values = bytearray()
     for tag, entry in sorted(directory.items()):
         count = len(entry.data) // (UNIT[entry.kind] * UNITS_PER_VALUE.get(entry.kind, 1))
-        place = entry.data.ljust(4, b"\0")
-        if len(entry.data) > 4:
+        place = entry.data.ljust(inline, b"\0")
+        if len(entry.data) > inline:
             values += b"\0" * (len(values) % 2)
-            place = struct.pack(f"{order}I", table_end + len(values))
+            place = struct.pack(order + code, table_end + len(values))
             values += entry.data
-        table.append(struct.pack(f"{order}HHI", tag, entry.kind, count) + place)
-    return b"".join(table) + struct.pack(f"{order}I", following) + values
+        table.append(struct.pack(f"{order}HH{code}", tag, entry.kind, count) + place)
+    return b"".join(table) + struct.pack(order + code, following) + bytes(values)
 
 
 def exif_block(
@@ -334,7 +336,7 @@ def write_metadata(
     tags: Mapping[int, Entry] | None = None,
     tags_order: str = "<",
 ) -> None:
-    """Enter EXIF, IPTC and further tags into the first page of a classic TIFF.
+    """Enter EXIF, IPTC and further tags into the first page of a TIFF.
 
     The first directory is written again behind everything else; a few hundred bytes of the old
     one stay unused.
@@ -353,28 +355,28 @@ def write_metadata(
     Raises
     ------
     TiffError
-        If the EXIF block is damaged, or the file is a BigTIFF.
+        If the EXIF block is damaged, or the file would pass what its kind holds.
     """
     with path.open("r+b") as file:
         reader = TiffReader(file)
-        if reader.is_big:
-            raise TiffError("a file beyond 4 GB holds no EXIF or IPTC here")
         first, pointer_at = reader.directory(reader.first)
+        code, size = ("Q", 8) if reader.is_big else ("I", 4)
         file.seek(pointer_at)
-        following = struct.unpack(f"{reader.order}I", file.read(4))[0]
+        following = struct.unpack(reader.order + code, file.read(size))[0]
         main, subs = _exif_directories(exif, reader.order)
         entries = first | main | _in_order(tags or {}, tags_order, reader.order)
         if iptc:
             entries[IPTC] = Entry(UNDEFINED, iptc)
         for tag, sub in subs.items():
             if sub:
-                at = _seek_even_end(file)
-                file.write(pack_directory(sub, reader.order, at))
-                entries[tag] = Entry(LONG, struct.pack(f"{reader.order}I", at))
-        at = _seek_even_end(file)
-        file.write(pack_directory(entries, reader.order, at, following))
-        file.seek(4)
-        file.write(struct.pack(f"{reader.order}I", at))
+                at = _seek_even_end(file, reader.is_big)
+                file.write(pack_directory(sub, reader.order, at, is_big=reader.is_big))
+                kind = LONG8 if reader.is_big else LONG
+                entries[tag] = Entry(kind, struct.pack(reader.order + code, at))
+        at = _seek_even_end(file, reader.is_big)
+        file.write(pack_directory(entries, reader.order, at, following, is_big=reader.is_big))
+        file.seek(8 if reader.is_big else 4)
+        file.write(struct.pack(reader.order + code, at))
 
 
 def _exif_directories(exif: bytes | None, order: str) -> tuple[Directory, dict[int, Directory]]:
@@ -396,11 +398,11 @@ def _in_order(directory: Mapping[int, Entry], order: str, wanted: str) -> Direct
     return {tag: entry.to_order(order, wanted) for tag, entry in without_pointer.items()}
 
 
-def _seek_even_end(file: BinaryIO) -> int:
+def _seek_even_end(file: BinaryIO, is_big: bool = False) -> int:
     at = file.seek(0, io.SEEK_END)
     if at % 2:
         file.write(b"\0")
-    if at > MAX_OFFSET - MAX_VALUE_BYTES:
+    if at > MAX_OFFSET - MAX_VALUE_BYTES and not is_big:
         raise TiffError("more than 4 GB")
     return at + at % 2
 
