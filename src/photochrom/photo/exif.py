@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from photochrom.photo.tiff import LONG, RATIONAL, SHORT, Slot, TiffError, TiffReader
+from photochrom.photo.tiff import (
+    EXIF_IFD,
+    LONG,
+    MAKER_NOTE,
+    RATIONAL,
+    SHORT,
+    Slot,
+    TiffError,
+    TiffReader,
+)
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
 THUMBNAIL_AT, THUMBNAIL_SIZE = 513, 514
@@ -78,6 +87,17 @@ def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> dict[str, Any] | 
             return None
         found[name] = top / bottom / PER_MM[unit]
     return found
+
+
+def has_maker_note(block: bytes) -> bool:
+    """Tell whether the maker of the camera has left a note."""
+    try:
+        reader = TiffReader(io.BytesIO(block))
+        slots, _ = reader.table(reader.first)
+        at = _number(reader, slots.get(EXIF_IFD))
+        return at is not None and MAKER_NOTE in reader.table(at)[0]
+    except TiffError:
+        return False
 
 
 def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) -> tuple[bytes, bool]:

@@ -12,12 +12,12 @@ from typing import Any
 import pyvips
 
 from photochrom.photo.carried import Carried, Piece, left_out
-from photochrom.photo.exif import EMPTY, edited, read_basics
+from photochrom.photo.exif import EMPTY, edited, has_maker_note, read_basics
 from photochrom.photo.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.png import text_piece
 from photochrom.photo.read import Header
 from photochrom.photo.source import ArraySource, FileSource
-from photochrom.photo.tiff import BYTE, EXIF_HEAD, PHOTOSHOP, Entry, TiffError
+from photochrom.photo.tiff import BYTE, EXIF_HEAD, MOVED, PHOTOSHOP, Entry, TiffError
 from photochrom.photo.xmp import Marker, marker_of, merge
 
 __all__ = ["Marker", "Metadata", "Prepared", "marker_of", "prepare", "read_metadata"]
@@ -246,6 +246,8 @@ def _place_exif(
     turn = 1 if target_format == "avif" else orientation  # AVIF is turned in its own way
     if target_format == "tiff":  # whose directory says both
         turn, resolution = 1, None
+        if block is not None and has_maker_note(block):
+            notes.append(MOVED)
     elif target_format not in EXIF_HOLDS_RESOLUTION and block is None:
         resolution = None
     if block is None and turn == 1 and resolution is None:

@@ -182,11 +182,14 @@ def _with_carried(
     basics = read_basics(carried.exif)
     if kind in ("avif", "heic"):
         profile = fields.get("icc-profile-data")
+    said = carried.resolution or basics.resolution
+    if kind == "jpeg":  # where JFIF has whole numbers, and often none that is true
+        said = basics.resolution or carried.resolution
     found: dict[str, Any] = {
         "icc-profile-data": profile,
         "orientation": None if kind == "tiff" else carried.orientation or basics.orientation,
         "n-pages": carried.frames,
-        "resolution": carried.resolution or basics.resolution,
+        "resolution": said,
     }
     kept = {
         name: value for name, value in fields.items() if not (carried.known and name in METADATA)
