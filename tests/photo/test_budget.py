@@ -17,7 +17,7 @@ from photochrom.photo.boxes import read_boxes
 from photochrom.photo.exif import edited
 from photochrom.photo.gif import read_gif
 from photochrom.photo.iptc import iim_to_xmp, to_app13
-from photochrom.photo.jpeg import read_jpeg
+from photochrom.photo.jpeg import read_jpeg, say_trailer
 from photochrom.photo.paged import find_pages
 from photochrom.photo.photo import Photo
 from photochrom.photo.png import read_png
@@ -267,7 +267,7 @@ PARSERS = {
     "chunks of PNG": (in_file(read_png), lambda n: png(8, 8, *[(b"tEXt", b"k\0v")] * n), 1500),
     "segments of JPEG": (in_file(read_jpeg), lambda n: jpeg(b"\xff\xfe\0\3x" * n), 1000),
     "scans of JPEG": (
-        in_file(read_jpeg),
+        in_file(say_trailer),
         lambda n: jpeg()[:-2] + b"\xff\0\xff\xda\0\4ab" * n,
         4000,
     ),

@@ -19,7 +19,8 @@ SAMPLE_BYTES |= {"double": 8, "complex": 8, "dpcomplex": 16}
 # Of the decoded frame's own bytes: what the decoder holds of a frame that it buffers.
 HELD = {"png": 1.3, "jpeg": 3.0, "webp": 2.5, "avif": 3.0, "heic": 3.0, "gif": 2.5, "tiff": 2.0}
 COLOUR_BYTES = {"webp": 4, "gif": 4}  # a pixel, whatever the picture has
-LARGE_PIXELS = 48_000_000  # beyond, a file must have bytes in proportion: a second or two of work
+# Beyond these a file must have bytes in proportion. Below, no picture takes five seconds of work.
+LARGE_PIXELS, LARGE_BYTES = 48_000_000, 150_000_000
 MOST_RATIO = 200  # decoded bytes to bytes of the file
 MOST_SIDE = 10_000_000  # libvips' own bound
 FREE_SCANS = 10  # of a progressive JPEG, as encoders make them
@@ -114,7 +115,8 @@ class Spent:
         self._pixels += pixels
         self._bytes += pixels * _pixel_bits(header, kind) / 8
         ratio = self._bytes / max(1, min(self._file_bytes, carried.shown.size))
-        if self._pixels > LARGE_PIXELS and ratio > MOST_RATIO:
+        is_large = self._pixels > LARGE_PIXELS or self._bytes > LARGE_BYTES
+        if is_large and ratio > MOST_RATIO:
             raise PhotoTooLargeError(
                 f"{name}: a photograph unpacks to at most {MOST_RATIO} times its bytes; this one "
                 f"of {self._pixels / 1e6:.0f} megapixels to {ratio:.0f} times, as bombs and empty "

@@ -7,7 +7,7 @@ from photochrom.photo.boxes import read_boxes
 from photochrom.photo.carried import MOST_PROFILE, Carried, whole
 from photochrom.photo.excerpt import Excerpt
 from photochrom.photo.gif import read_gif
-from photochrom.photo.jpeg import read_jpeg
+from photochrom.photo.jpeg import read_jpeg, say_trailer
 from photochrom.photo.paged import find_pages, read_page, show_page
 from photochrom.photo.png import read_png
 from photochrom.photo.webp import read_webp
@@ -74,6 +74,16 @@ class Carriers:
         if self._kind == "tiff":
             return show_page(self._path, self.pages, page)
         return self.of(page).shown
+
+    def late_notes(self) -> tuple[str, ...]:
+        """Say what only a reading of the whole file tells: what stands behind a JPEG's end.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        return say_trailer(self._path) if self._kind == "jpeg" else ()
 
     def one_profile(self, profile: bytes | None) -> bytes | None:
         """Return a profile that pages share as one object; None if all together are too large."""

@@ -78,21 +78,21 @@ class Excerpt:
             else:
                 yield part
 
-    def source(self, path: Path, *, at_once: bool = True) -> pyvips.Source:
+    def source(self, path: Path, *, at_once: bool | None = None) -> pyvips.Source:
         """Return it as something that libvips reads.
 
         Parameters
         ----------
         path : Path
-        at_once : bool
-            Whether it may be read into memory as a whole if it is small.
+        at_once : bool, optional
+            Whether it is read into memory as a whole. Default: if it is small.
 
         Raises
         ------
         OSError
             If the file cannot be opened.
         """
-        if at_once and self.size <= IN_MEMORY:
+        if self.size <= IN_MEMORY if at_once is None else at_once:
             return pyvips.Source.new_from_memory(self.read(path))
         reader = _Reader(self, path)
         source = pyvips.SourceCustom()

@@ -28,6 +28,7 @@ START = b"\xff\xd8"
 COMMENT, SCAN, END = 0xFE, 0xDA, 0xD9
 APP0, APP1, APP2, APP13, APP14 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE
 APPLICATION = range(0xE0, 0xF0)
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOFn
 EXIF_HEAD = b"Exif\0\0"
 XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
@@ -119,8 +120,11 @@ class _Reader:
             if self._is_shown(marker, size):
                 shown.append(Range(start, 4 + size))
         shown.append(Range(at, self.size - at))
-        scans, end = self._scans(at)
-        self._say_trailer(end)
+        if self.pictures > 1:
+            self.notes.append(
+                f"Further pictures in the file (MPF, {self.pictures} in all, such as a gain map, a "
+                "preview or a second view) are left out."
+            )
         self.notes += left_out(self.left, "JPEG segments")
         return Carried(
             Excerpt.of(shown),
@@ -133,7 +137,7 @@ class _Reader:
             resolution=self.resolution,
             frames=1,
             most_pixels=None if self.coding > 0xC7 else (self.size - at) * PIXELS_PER_BYTE,
-            scans=scans,
+            scans=_scans(self.file, at)[0] if self.coding in PROGRESSIVE else 1,
             notes=tuple(dict.fromkeys(self.notes)),
         )
 
@@ -167,8 +171,12 @@ class _Reader:
             if self._has_room("comments", len(data), len(self.comments)):
                 self.comments.append(data)
         elif marker == APP1 and data.startswith(EXIF_HEAD):
+            if self.exif is not None:
+                self.left.append("a second EXIF")
             self.exif = self.exif or data.removeprefix(EXIF_HEAD)
         elif marker == APP1 and data.startswith(XMP_HEAD):
+            if self.xmp is not None:
+                self.left.append("a second XMP")
             self.xmp = self.xmp or data.removeprefix(XMP_HEAD)
         elif marker == APP1 and data.startswith(EXTENDED_HEAD):
             if self._has_room("XMP", len(data), len(self.extended)):
@@ -200,41 +208,51 @@ class _Reader:
         parts = [self.profile[number] for number in sorted(self.profile)]
         return b"".join(parts)[:MOST_PROFILE] if parts else None
 
-    def _scans(self, at: int) -> tuple[int, int]:
-        """Count the scans and find where the picture ends, each byte read once."""
-        scans, tail, position = 0, b"", at
-        self.file.seek(at)
-        skip = 0  # bytes of a segment that are not looked into
-        while block := self.file.read(BLOCK):
-            data, start = tail + block, position - len(tail)
-            position += len(block)
-            index = min(skip, len(data))
-            skip -= index
-            while not skip and (found := AFTER_SCAN.search(data, index)):
-                marker, index = data[found.start() + 1], found.start()
-                if marker == END:
-                    return scans, start + index + 2
-                if index + 4 > len(data):
-                    break
-                scans += marker == SCAN
-                following = index + 2 + int.from_bytes(data[index + 2 : index + 4])
-                index, skip = min(following, len(data)), max(0, following - len(data))
-            cut = max(index, len(data) - 3) if not skip else len(data)
-            tail = data[cut:]
-        return scans, self.size
 
-    def _say_trailer(self, end: int) -> None:
-        rest = self.size - end
-        if self.pictures > 1:
-            self.notes.append(
-                f"Further pictures in the file (MPF, {self.pictures} in all, such as a gain map, a "
-                "preview or a second view) are left out."
-            )
-        elif rest > 2:
-            self.notes.append(
-                f"{rest} bytes behind the end of the picture (such as a gain map or a film) are "
-                "left out."
-            )
+def say_trailer(path: Path) -> tuple[str, ...]:
+    """Say what stands behind the end of the picture; the whole file is read for it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        at = len(START)
+        for marker, start, size in segments(file):
+            at = start + 4 + size
+            if marker == APP2 and file.read(4) == MPF_HEAD:
+                return ()  # said already
+        rest = file_size(file) - _scans(file, at)[1]
+    if rest <= 2:
+        return ()
+    return (
+        f"{rest} bytes behind the end of the picture (such as a gain map or a film) are left out.",
+    )
+
+
+def _scans(file: BinaryIO, at: int) -> tuple[int, int]:
+    """Count the scans and find where the picture ends, each byte read once."""
+    scans, tail, position = 0, b"", at
+    file.seek(at)
+    skip = 0  # bytes of a segment that are not looked into
+    while block := file.read(BLOCK):
+        data, start = tail + block, position - len(tail)
+        position += len(block)
+        index = min(skip, len(data))
+        skip -= index
+        while not skip and (found := AFTER_SCAN.search(data, index)):
+            marker, index = data[found.start() + 1], found.start()
+            if marker == END:
+                return scans, start + index + 2
+            if index + 4 > len(data):
+                break
+            scans += marker == SCAN
+            following = index + 2 + int.from_bytes(data[index + 2 : index + 4])
+            index, skip = min(following, len(data)), max(0, following - len(data))
+        cut = max(index, len(data) - 3) if not skip else len(data)
+        tail = data[cut:]
+    return scans, position
 
 
 def _pictures(data: bytes) -> int:

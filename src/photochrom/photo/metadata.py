@@ -262,7 +262,7 @@ def _place_exif(
     if had_thumbnail:
         notes.append("The embedded thumbnail showed the picture as it was: dropped.")
     if target_format in ("jpeg", "avif") and len(changed) > MOST_EXIF:
-        notes.append(f"EXIF has {len(changed)} bytes, more than a JPEG segment holds: left out.")
+        notes.append(f"EXIF has {len(changed)} bytes, more than is written: left out.")
         return _place_exif(None, target_format, orientation, resolution, notes)
     return changed
 

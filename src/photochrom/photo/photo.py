@@ -142,6 +142,10 @@ class Photo:
             return page_metadata(self._source, page, self.headers[page])
         return self.metadata
 
+    def late_notes(self) -> tuple[str, ...]:
+        """Say what is left out and is found only when the whole file is read."""
+        return self._source.carriers.late_notes() if isinstance(self._source, FileSource) else ()
+
     def directory_at(self, page: int) -> int | None:
         """Tell where the directory of a TIFF's page stands; None for other formats."""
         pages = self._source.carriers.pages if isinstance(self._source, FileSource) else ()

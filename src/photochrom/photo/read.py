@@ -103,8 +103,10 @@ def load(
     loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
     carriers = carriers or Carriers(path, kind)
     try:
-        # A TIFF of many pages is read where a page lies, not as a whole for each.
-        source = carriers.shown(page).source(path, at_once=len(carriers.pages) < 2)
+        at_once = True if kind in WHOLE else None
+        if len(carriers.pages) > 1:  # read where a page lies, not as a whole for each
+            at_once = False
+        source = carriers.shown(page).source(path, at_once=at_once)
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     try:
@@ -139,6 +141,8 @@ def first_line(error: pyvips.Error) -> str:
     return (details or lines)[0]
 
 
+# Their decoders take the whole file at once, and trust the size that it was said to have.
+WHOLE = ("webp", "gif", "avif", "heic")
 METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
 
 

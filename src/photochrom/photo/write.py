@@ -183,7 +183,7 @@ def _write_pages(
     quality: int | None,
     marker: Marker | None,
 ) -> list[str]:
-    notes: list[str] = []
+    notes: list[str] = [*photo.late_notes()]
     count = photo.pages if target_format == "tiff" else 1
     if count < photo.pages:
         notes.append(
