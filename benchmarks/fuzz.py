@@ -257,7 +257,7 @@ def one(kind: str, data: bytes, path: Path, found: dict[str, Any], corpus: Path 
     is_worst = spent > max(1.0, found["worst_seconds"])
     found["worst_seconds"] = max(found["worst_seconds"], round(spent, 2))
     found["worst_megabytes"] = max(found["worst_megabytes"], round(megabytes))
-    if fault:
+    if fault and len(found["faults"]) < 20:
         found["faults"].append(f"file {found['files']}: {fault}"[:300])
     if corpus is not None and (fault or is_worst):
         name = f"{kind}-{zlib.crc32(data):08x}{path.suffix}"

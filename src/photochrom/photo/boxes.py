@@ -57,7 +57,9 @@ def read_boxes(path: Path) -> Carried:
             shown += [Range(at, place - at), NOTHING]
             at = place + len(NOTHING)
         parts = Excerpt.of([*shown, Range(at, size - at)]) if meta.hidden else whole(size)
-        return Carried(parts, exif=exif, xmp=xmp, notes=tuple(dict.fromkeys(notes)))
+        return Carried(
+            parts, exif=exif, xmp=xmp, size=meta.sides, notes=tuple(dict.fromkeys(notes))
+        )
 
 
 def item_place(path: Path, kind: bytes) -> tuple[int, int] | None:
@@ -93,6 +95,7 @@ class _Meta:
         self.hidden: list[int] = []
         self.urns: list[bytes] = []
         self.others: list[bytes] = []
+        self.sides: tuple[int, int] | None = None  # of the largest picture
         self.data_at = 0  # of 'idat' in the file
         self.data_size = 0
         self.steps = MOST_BOXES
@@ -154,6 +157,10 @@ class _Meta:
         for kind, at, stop in _boxes(data, first, end):
             if kind in CONTAINERS:
                 self._read_properties(data, at, stop)
+            elif kind == b"ispe" and stop - at >= 12:
+                width, height = (int.from_bytes(data[i : i + 4]) for i in (at + 4, at + 8))
+                if self.sides is None or width * height > self.sides[0] * self.sides[1]:
+                    self.sides = width, height
             elif kind == b"auxC":
                 self.urns.append(data[at + 4 : stop].partition(b"\0")[0])
 

@@ -13,6 +13,7 @@ from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError
 from photochrom.photo.carried import Carried
 from photochrom.photo.read import Header, check_pixels
 from photochrom.photo.source import FileSource
+from photochrom.photo.tiff import MOST_PAGES
 
 SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "float": 4, "uint": 4, "int": 4}
 SAMPLE_BYTES |= {"double": 8, "complex": 8, "dpcomplex": 16}
@@ -22,6 +23,7 @@ COLOUR_BYTES = {"webp": 4, "gif": 4}  # a pixel, whatever the picture has
 # Beyond these a file must have bytes in proportion. Below, no picture takes five seconds of work.
 LARGE_PIXELS, LARGE_BYTES = 48_000_000, 150_000_000
 MOST_RATIO = 200  # decoded bytes to bytes of the file
+FREE_PAGES, PAGE_BYTES = 300, 3000  # more pages than that need so many bytes each
 MOST_SIDE = 10_000_000  # libvips' own bound
 FREE_SCANS = 10  # of a progressive JPEG, as encoders make them
 MOST_SCANNED = 500_000_000  # pixels times scans beyond that: some seconds
@@ -37,12 +39,13 @@ class Budget:
         Of a page.
     max_megabytes : float
         That a decoder may hold at once.
-    max_pages : int
+    max_pages : int or None
+        None allows 300, and more in files that have bytes for them.
     """
 
     max_megapixels: float = 1000.0
     max_megabytes: float = 4000.0
-    max_pages: int = 400
+    max_pages: int | None = None
 
 
 class Spent:
@@ -67,10 +70,13 @@ class Spent:
         PhotoTooLargeError
         """
         name, pages = self._source.name, len(self._source.carriers.pages)
-        if pages > self._budget.max_pages:
+        most = self._budget.max_pages
+        if most is None:
+            most = min(MOST_PAGES - 1, max(FREE_PAGES, self._file_bytes // PAGE_BYTES))
+        if pages > most:
             raise PhotoTooLargeError(
-                f"{name}: at most {self._budget.max_pages} pages are allowed; it has {pages}. "
-                "Split it, or raise max_pages if you trust it."
+                f"{name}: at most {most} pages are allowed in {self._file_bytes} bytes; it has "
+                f"{pages}. Split it, or give max_pages if you trust it."
             )
         width, height = carried.size or (1, 1)
         check_pixels(width, height, self._budget.max_megapixels, name)

@@ -29,6 +29,7 @@ KEPT_FIELDS = {"width", "height", "bands", "format", "coding", "interpretation"}
 KEPT_FIELDS |= {"xoffset", "yoffset", "xres", "yres"}
 EXIF_HOLDS_RESOLUTION = ("jpeg", "webp", "avif")  # and nothing else there, or nothing as exact
 MOST_EXIF, MOST_XMP = 65_527, 65_504  # bytes in a JPEG's segment
+MOST_DOTS = 1e6  # a millimetre: libvips' own bound
 PIXEL_MM = {"xres": 1.0, "yres": 1.0}  # libvips' own default, which says nothing
 
 
@@ -91,6 +92,8 @@ def page_metadata(source: FileSource, page: int, header: Header) -> Metadata:
 
 def _metadata(carried: Carried, header: Header) -> Metadata:
     found = header.fields.get("resolution")
+    if found and max(found["xres"], found["yres"]) > MOST_DOTS:
+        found = None
     if not carried.known:
         blobs = (header.fields.get(f"{name}-data") for name in ("exif", "xmp", "iptc"))
         exif, xmp, iptc = (None if blob is None else bytes(blob) for blob in blobs)

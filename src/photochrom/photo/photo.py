@@ -53,7 +53,7 @@ class Photo:
         *,
         max_megapixels: float = 1000,
         float_range: tuple[float, float] | None = None,
-        max_pages: int = Budget.max_pages,
+        max_pages: int | None = Budget.max_pages,
         max_megabytes: float = Budget.max_megabytes,
     ) -> None:
         self._source = source
@@ -81,7 +81,7 @@ class Photo:
         *,
         max_megapixels: float = 1000,
         float_range: tuple[float, float] | None = None,
-        max_pages: int = Budget.max_pages,
+        max_pages: int | None = Budget.max_pages,
         max_megabytes: float = Budget.max_megabytes,
     ) -> Self:
         """Open a picture file.
@@ -95,8 +95,8 @@ class Photo:
         float_range : (low, high), optional
             The values of black and white in a file of floats; default (0, 1), and in a file of
             signed or 32-bit integers the whole range of the type.
-        max_pages : int
-            A file with more is refused.
+        max_pages : int, optional
+            A file with more is refused. Default: 300, and more in a file of 3,000 bytes a page.
         max_megabytes : float
             A page whose decoder must hold more at once is refused, as of an interlaced PNG.
 

@@ -138,9 +138,23 @@ def first_line(error: pyvips.Error) -> str:
     """Give the first line of what libvips says, without our own 'unable to call'."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     details = [line for line in lines if not line.startswith("unable to ")]
-    return (details or lines)[0]
+    return "".join(c if c.isprintable() else "?" for c in (details or lines)[0])
 
 
+def _take_error(error: pyvips.Error, message: str, detail: str | None = None) -> None:
+    """Take what libvips has noted, whatever bytes of a file it names in it.
+
+    The binding's own way decodes UTF-8 strictly: a damaged AVIF then raises UnicodeDecodeError, and
+    what libvips has noted stays, so that every error after it does so too.
+    """
+    if not detail:
+        noted = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
+        detail = noted.decode("utf-8", "replace")
+        pyvips.vips_lib.vips_error_clear()
+    error.message, error.detail = message, detail
+
+
+pyvips.Error.__init__ = _take_error
 # Their decoders take the whole file at once, and trust the size that it was said to have.
 WHOLE = ("webp", "gif", "avif", "heic")
 METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
@@ -160,7 +174,7 @@ def read_header(
     profile : bytes, optional
         That of `carried`.
     """
-    fields = {name: image.get(name) for name in image.get_fields()[8:]}
+    fields = {name: _value(image, name) for name in image.get_fields()[8:]}
     if carried is not None:
         fields = _with_carried(fields, kind, carried, profile)
     default_depth = {"uchar": 8, "ushort": 16, "double": 64}.get(image.format, 32)
@@ -177,6 +191,14 @@ def read_header(
         frames=int(fields.get("n-pages", 1)),
         fields=fields,
     )
+
+
+def _value(image: pyvips.Image, name: str) -> Any:
+    """Return a field; None if it is a text that is not UTF-8, which the binding cannot decode."""
+    try:
+        return image.get(name)
+    except UnicodeDecodeError:
+        return None
 
 
 def _with_carried(
