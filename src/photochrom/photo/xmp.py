@@ -354,7 +354,6 @@ def _as_utf8(packet: bytes) -> bytes:
 
     A declaration goes: it would name the encoding that was, or one that is not known.
     """
-    packet = packet.rstrip(b"\0") if not packet.endswith(b">\0") else packet
     for mark, encoding in (
         (b"\xff\xfe\0\0", "utf-32"),
         (b"\0\0\xfe\xff", "utf-32"),
