@@ -465,7 +465,7 @@ def _read_headers(
         carried = source.carriers.of(page)
         spent.check_before(carried)
         profile = source.carriers.one_profile(carried.profile)
-        header = read_header(source.open(page), source.kind, carried, profile)
+        header = read_header(source.head(page), source.kind, carried, profile)
         check_size(header, budget.max_megapixels, source.name)
         spent.check(header, carried)
         headers.append(header)

@@ -77,6 +77,7 @@ def load(
     page: int = 0,
     *,
     carriers: Carriers | None = None,
+    pixels: bool = True,
     **options: Any,
 ) -> pyvips.Image:
     """Open one page as a stream that can be read once, top to bottom.
@@ -92,6 +93,8 @@ def load(
         Of a TIFF, in its chain of directories; elsewhere 0.
     carriers : Carriers, optional
         Of the file, which spares reading them anew: libvips is shown its pixels alone.
+    pixels : bool
+        Whether more than the header will be asked for.
     **options
         Of the loader, such as `shrink` of JPEG.
 
@@ -104,8 +107,8 @@ def load(
     carriers = carriers or Carriers(path, kind)
     try:
         at_once = True if kind in WHOLE else None
-        if len(carriers.pages) > 1:  # read where a page lies, not as a whole for each
-            at_once = False
+        if len(carriers.pages) > 1 or (not pixels and kind not in WHOLE):
+            at_once = False  # read where a page lies, not as a whole for each
         source = carriers.shown(page).source(path, at_once=at_once)
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error

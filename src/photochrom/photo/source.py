@@ -55,6 +55,12 @@ class FileSource:
         self.kind = sniff(self.path, self.name)
         self.carriers = Carriers(self.path, self.kind)
 
+    def head(self, page: int) -> pyvips.Image:
+        """Give one page whose pixels are not asked for: the file is not read to its end."""
+        return self._kept(
+            load(self.path, self.kind, self.name, page, carriers=self.carriers, pixels=False)
+        )
+
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
         return self._kept(load(self.path, self.kind, self.name, page, carriers=self.carriers))
