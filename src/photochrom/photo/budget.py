@@ -41,11 +41,14 @@ class Budget:
         That a decoder may hold at once.
     max_pages : int or None
         None allows 300, and more in files that have bytes for them.
+    allows_cut : bool
+        Whether a file may be too short for its pixels, since what there is of it is wanted.
     """
 
     max_megapixels: float = 1000.0
     max_megabytes: float = 4000.0
     max_pages: int | None = None
+    allows_cut: bool = False
 
 
 class Spent:
@@ -99,7 +102,8 @@ class Spent:
         """
         name, kind = self._source.name, self._source.kind
         pixels, size = header.width * header.height, f"{header.width} x {header.height}"
-        if carried.most_pixels is not None and pixels > carried.most_pixels:
+        is_short = carried.most_pixels is not None and pixels > carried.most_pixels
+        if is_short and not self._budget.allows_cut:
             raise UnreadablePhotoError(
                 f"{name}: truncated or corrupt (its {carried.shown.size} bytes are too few for "
                 f"{size} pixels)."

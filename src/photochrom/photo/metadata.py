@@ -82,12 +82,12 @@ def read_metadata(source: FileSource | ArraySource, header: Header) -> Metadata:
     """Collect a file's metadata, that of its first page."""
     if isinstance(source, ArraySource):
         return Metadata(resolution=dict(PIXEL_MM))
-    return _metadata(source.carriers.of(0), header)
+    return _metadata(source.carried(0), header)
 
 
 def page_metadata(source: FileSource, page: int, header: Header) -> Metadata:
     """Collect a page's metadata, which is read anew: that of a thousand pages is not kept."""
-    return _metadata(source.carriers.of(page), header)
+    return _metadata(source.carried(page), header)
 
 
 def _metadata(carried: Carried, header: Header) -> Metadata:

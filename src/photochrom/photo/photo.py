@@ -148,8 +148,10 @@ class Photo:
 
     def directory_at(self, page: int) -> int | None:
         """Tell where the directory of a TIFF's page stands; None for other formats."""
-        pages = self._source.carriers.pages if isinstance(self._source, FileSource) else ()
-        return pages[page] if page < len(pages) else None
+        if not isinstance(self._source, FileSource):
+            return None
+        pages, index = self._source.carriers.pages, self._source.index_of(page)
+        return pages[index] if index < len(pages) else None
 
     @property
     def path(self) -> Path | None:
@@ -461,8 +463,8 @@ def _read_headers(
         return (header,), {}
     spent = Spent(budget, source)
     headers, notes = [], dict[str, None]()
-    for page in range(max(1, len(source.carriers.pages))):
-        carried = source.carriers.of(page)
+    for page in range(source.pages):
+        carried = source.carried(page)
         spent.check_before(carried)
         profile = source.carriers.one_profile(carried.profile)
         header = read_header(source.head(page), source.kind, carried, profile)

@@ -113,7 +113,7 @@ def load(
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     try:
-        image = loader(source, access="sequential", fail_on="error", **options)
+        image = loader(source, **({"access": "sequential", "fail_on": "error"} | options))
         image._references.append(source)  # what the binding itself keeps alive beside a picture
         return image
     except pyvips.Error as error:
