@@ -19,6 +19,7 @@ from photochrom.photo.carriers import Carriers
 from photochrom.photo.exif import read_basics
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
+from photochrom.photo.tiff import EXIF_HEAD
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
@@ -115,9 +116,18 @@ def load(
     try:
         image = loader(source, **({"access": "sequential", "fail_on": "error"} | options))
         image._references.append(source)  # what the binding itself keeps alive beside a picture
-        return image
+        return _with_profile(image, carriers.of(page).profile) if pixels else image
     except pyvips.Error as error:
         raise unreadable(name, error, kind) from error
+
+
+def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
+    """Give a picture the profile that its file has and its decoder was not shown."""
+    if profile is None:
+        return image
+    image = image.copy()
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
 
 
 def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
@@ -215,6 +225,7 @@ def _with_carried(
     if kind == "jpeg":  # where JFIF has whole numbers, and often none that is true
         said = basics.resolution or carried.resolution
     found: dict[str, Any] = {
+        "exif-data": None if kind == "tiff" or not carried.exif else EXIF_HEAD + carried.exif,
         "icc-profile-data": profile,
         "orientation": None if kind == "tiff" else carried.orientation or basics.orientation,
         "n-pages": carried.frames,

@@ -260,6 +260,20 @@ def exif_block(
     return _with_subs(head, kept, subs, reader.order, first_at=4)
 
 
+def read_exif(path: Path) -> bytes | None:
+    """Give the EXIF of a TIFF's first page, with its head; None if it has none.
+
+    Raises
+    ------
+    TiffError, OSError
+        If the directory is damaged or the file cannot be read.
+    """
+    with path.open("rb") as file:
+        reader = TiffReader(file)
+        block = exif_block(reader, reader.table(reader.first)[0], [], MAX_VALUE_BYTES)
+        return None if block is None else EXIF_HEAD + block
+
+
 MOVED = (
     "The camera maker's own note moved with EXIF: readers that do not follow it may miss parts of "
     "it."
