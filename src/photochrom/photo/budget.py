@@ -24,6 +24,7 @@ COLOUR_BYTES = {"webp": 4, "gif": 4}  # a pixel, whatever the picture has
 LARGE_PIXELS, LARGE_BYTES = 48_000_000, 150_000_000
 MOST_RATIO = 200  # decoded bytes to bytes of the file
 FREE_PAGES, PAGE_BYTES = 300, 3000  # more pages than that need so many bytes each
+FREE_WORDS = 16_000_000  # bytes of metadata of all pages, beyond the file's own
 MOST_SIDE = 10_000_000  # libvips' own bound
 FREE_SCANS = 10  # of a progressive JPEG, as encoders make them
 MOST_SCANNED = 500_000_000  # pixels times scans beyond that: some seconds
@@ -62,7 +63,7 @@ class Spent:
 
     def __init__(self, budget: Budget, source: FileSource) -> None:
         self._budget, self._source = budget, source
-        self._pixels, self._bytes = 0, 0.0
+        self._pixels, self._bytes, self._words = 0, 0.0, 0
         self._file_bytes = source.path.stat().st_size
 
     def check_before(self, carried: Carried) -> None:
@@ -121,6 +122,13 @@ class Spent:
                 f"{name}: a JPEG of {size} pixels has at most "
                 f"{FREE_SCANS + MOST_SCANNED // pixels} scans; it has {carried.scans}. "
                 "Save it with another program."
+            )
+        self._words += carried.words
+        if self._words > self._file_bytes + FREE_WORDS:
+            raise PhotoTooLargeError(
+                f"{name}: its pages share metadata that would have more than "
+                f"{(self._file_bytes + FREE_WORDS) / 1e6:.0f} MB if each had its own. Remove it, or "
+                "split the file."
             )
         self._pixels += pixels
         self._bytes += pixels * _pixel_bits(header, kind) / 8

@@ -96,6 +96,13 @@ class Carried:
     known: bool = True
     notes: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> int:
+        """How many bytes of metadata and profile there are."""
+        tags = sum(len(entry.data) for entry in self.tags.values())
+        blobs = (self.exif, self.xmp, self.iptc, self.profile)
+        return tags + sum(len(blob) for blob in blobs if blob is not None)
+
 
 def file_size(file: BinaryIO) -> int:
     """Return how many bytes a file has; it stands at its end."""
