@@ -127,8 +127,8 @@ class Spent:
         if self._words > self._file_bytes + FREE_WORDS:
             raise PhotoTooLargeError(
                 f"{name}: its pages share metadata that would have more than "
-                f"{(self._file_bytes + FREE_WORDS) / 1e6:.0f} MB if each had its own. Remove it, or "
-                "split the file."
+                f"{(self._file_bytes + FREE_WORDS) / 1e6:.0f} MB if each had its own. "
+                "Remove it, or split the file."
             )
         self._pixels += pixels
         self._bytes += pixels * _pixel_bits(header, kind) / 8
