@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError
 from photochrom.photo.carried import Carried
-from photochrom.photo.read import Header, check_pixels
+from photochrom.photo.read import Header, check_megapixels
 from photochrom.photo.source import FileSource
 from photochrom.photo.tiff import MOST_PAGES
 
@@ -83,7 +83,7 @@ class Spent:
                 f"{pages}. Split it, or give max_pages if you trust it."
             )
         width, height = carried.size or (1, 1)
-        check_pixels(width, height, self._budget.max_megapixels, name)
+        check_megapixels(width, height, self._budget.max_megapixels, name)
         if max(width, height) > MOST_SIDE:
             raise PhotoTooLargeError(
                 f"{name}: a side has at most {MOST_SIDE} pixels; it has {width} x {height}. Cut it "

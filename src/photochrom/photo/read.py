@@ -105,6 +105,7 @@ def load(
         If the header is damaged, or this build of libvips lacks the decoder.
     """
     loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
+    options = {"access": "sequential", "fail_on": "error"} | options
     carriers = carriers or Carriers(path, kind)
     try:
         at_once = True if kind in WHOLE else None
@@ -114,7 +115,7 @@ def load(
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     try:
-        image = loader(source, **({"access": "sequential", "fail_on": "error"} | options))
+        image = loader(source, **options)
         image._references.append(source)  # what the binding itself keeps alive beside a picture
         return _with_profile(image, carriers.of(page).profile) if pixels else image
     except pyvips.Error as error:
@@ -251,11 +252,11 @@ def check_size(header: Header, max_megapixels: float, name: str) -> None:
     PhotoTooLargeError
         If it has more megapixels than allowed.
     """
-    check_pixels(header.width, header.height, max_megapixels, name)
+    check_megapixels(header.width, header.height, max_megapixels, name)
 
 
-def check_pixels(width: int, height: int, max_megapixels: float, name: str) -> None:
-    """Refuse a picture of these sides as `check_size` does."""
+def check_megapixels(width: int, height: int, max_megapixels: float, name: str) -> None:
+    """Refuse a size that is too large; see `check_size`."""
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise PhotoTooLargeError(
