@@ -169,10 +169,10 @@ def with_sums(data: bytes) -> bytes:
     return b"".join(parts) + data[at:]
 
 
-def try_picture(path: Path) -> int:
-    """Read and write a picture; give how many pixels it has."""
+def try_picture(path: Path, pixels: list[int]) -> None:
+    """Read and write a picture; note how many pixels its pages say that they have."""
     photo = Photo.open(path, max_megapixels=50)
-    pixels = sum(header.width * header.height for header in photo.headers)
+    pixels += [header.width * header.height for header in photo.headers]
     photo.small_lightness(16, 16)
     pages = []
     for page in range(photo.pages):
@@ -180,7 +180,6 @@ def try_picture(path: Path) -> int:
         eight = tone if tone.format == "uchar" else (tone >> 8).cast("uchar")
         pages.append(eight.bandjoin([eight, eight]).copy(interpretation="srgb"))
     write_photo(photo, pages, None, marker=MARKER)
-    return pixels
 
 
 def try_words(kind: str, data: bytes) -> None:
@@ -236,14 +235,14 @@ def fuzz(kind: str, seconds: float, seed: int, corpus: Path | None) -> dict[str,
 
 def one(kind: str, data: bytes, path: Path, found: dict[str, Any], corpus: Path | None) -> None:
     found["files"] += 1
-    begun, before, pixels = time.process_time(), held(), 0
+    begun, before, pixels = time.process_time(), held(), list[int]()
     peak()
     fault = ""
     try:
         if kind in ("xmp", "exif", "iptc"):
             try_words(kind, data)
         else:
-            pixels = try_picture(path)
+            try_picture(path, pixels)
         found["read"] += 1
     except (PhotochromError, TiffError) as error:
         if "\n" in str(error):
@@ -251,7 +250,7 @@ def one(kind: str, data: bytes, path: Path, found: dict[str, Any], corpus: Path 
     except Exception as error:
         fault = f"{type(error).__name__}: {error}"
     spent = time.process_time() - begun
-    megabytes = peak() - before - pixels * BYTES_FOR_A_PIXEL / 1e6
+    megabytes = peak() - before - sum(pixels) * BYTES_FOR_A_PIXEL / 1e6
     if spent > MOST_SECONDS or megabytes > MOST_MEGABYTES:
         fault = f"{spent:.1f} s, {megabytes:.0f} MB"
     is_worst = spent > max(1.0, found["worst_seconds"])

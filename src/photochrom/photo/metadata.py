@@ -98,7 +98,7 @@ def _metadata(carried: Carried, header: Header) -> Metadata:
         blobs = (header.fields.get(f"{name}-data") for name in ("exif", "xmp", "iptc"))
         exif, xmp, iptc = (None if blob is None else bytes(blob) for blob in blobs)
         exif = None if exif is None else exif.removeprefix(EXIF_HEAD)
-        found = found or read_basics(exif).resolution
+        found = found or _told(header.fields) or read_basics(exif).resolution
         carried = replace(carried, exif=exif, xmp=xmp, iptc=iptc)
     return Metadata(
         exif=carried.exif,
@@ -112,6 +112,14 @@ def _metadata(carried: Carried, header: Header) -> Metadata:
         tags=carried.tags,
         tags_order=carried.tags_order,
     )
+
+
+def _told(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the resolution that a decoder tells; None where it tells its default."""
+    found = {name: fields.get(name, 1.0) for name in PIXEL_MM}
+    if "resolution-unit" not in fields and found == PIXEL_MM:
+        return None
+    return found | {"resolution-unit": fields.get("resolution-unit", "in")}
 
 
 @dataclass(frozen=True)
