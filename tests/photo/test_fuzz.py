@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FUZZ = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
-SECONDS = float(os.environ.get("PHOTOCHROM_FUZZ_SECONDS", "5"))
+SECONDS = float(os.environ.get("PHOTOCHROM_FUZZ_SECONDS", "3"))
 KINDS = ("jpeg", "png", "tiff", "webp", "avif", "gif", "xmp", "exif", "iptc")
 
 
