@@ -376,3 +376,17 @@ def test_no_resolution_stays_none(save, gray, neutral, suffix, tmp_path):
     back = Photo.open(written.path).metadata
     assert "resolution-unit" not in back.resolution or back.resolution["xres"] == 1
     assert back.exif is None
+
+
+def test_one_bad_value_of_exif_costs_nothing_but_itself(save, gray, tmp_path, exif):
+    path = save(gray, "a.tif")
+    write_metadata(path, exif.tobytes(), None)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x03\x90\x02\0")  # DateTimeOriginal, a text
+    data[at + 8 : at + 12] = b"\xf0\xff\xff\xff"
+    photo = Photo.open(bytes(data))
+    assert photo.notes == ("EXIF tags left out: 36867.",)
+    block = Image.Exif()
+    block.load(photo.metadata.exif)
+    assert block[0x010F] == "Kodak"
+    assert block.get_ifd(GPS_IFD)[1] == "N"

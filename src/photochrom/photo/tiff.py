@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from photochrom.photo.carried import left_out
+
 EXIF_IFD, GPS_IFD, XMP, IPTC = 34665, 34853, 700, 33723
 PHOTOSHOP, PROFILE, MAKER_NOTE = 34377, 34675, 37500
 DESCRIPTIVE = (  # tags that EXIF's first directory and a TIFF's share
@@ -250,7 +252,10 @@ def exif_block(
     for tag in (EXIF_IFD, GPS_IFD):
         if tag in slots:
             with _saying(tag, notes):
-                subs[tag] = reader.sub_directory({tag: reader.value(slots[tag], 8)}, tag, most)
+                at = reader.pointer(reader.value(slots[tag], 8))
+                subs[tag] = _readable(
+                    reader, reader.table(at)[0], most, f"{NAMES[tag]} tags", notes
+                )
     if MAKER_NOTE in subs.get(EXIF_IFD, {}):
         notes.append(MOVED)
     if not kept and not any(subs.values()):
@@ -280,6 +285,22 @@ MOVED = (
 )
 NAMES = {EXIF_IFD: "EXIF", GPS_IFD: "the place (GPS)", IPTC: "IPTC", XMP: "XMP"}
 NAMES |= {PHOTOSHOP: "Photoshop's resources", PROFILE: "the profile", 270: "the description"}
+
+
+def _readable(
+    reader: TiffReader, slots: Mapping[int, Slot], most: int, what: str, notes: list[str]
+) -> Directory:
+    """Read all values that can be read and are not too large together; say which are left out."""
+    found: Directory = {}
+    left: list[str] = []
+    for tag, slot in slots.items():
+        try:
+            found[tag] = reader.value(slot, most)
+            most -= len(found[tag].data)
+        except TiffError:
+            left.append(str(tag))
+    notes += left_out(left, f"{what[0].upper()}{what[1:]}")
+    return found
 
 
 @contextmanager
