@@ -61,7 +61,7 @@ class UnsupportedFormatError(PhotoError):
 
 
 class PhotoTooLargeError(PhotoError):
-    """The picture has more megapixels than allowed."""
+    """The picture has more megapixels or pages, or needs more memory, than allowed."""
 
 
 class UnwritablePhotoError(PhotoError):

@@ -54,6 +54,18 @@ def test_heic_without_a_decoder_says_what_to_install():
         Photo.open(brand + bytes(40))
 
 
+def test_an_error_that_names_bytes_of_the_file_is_one_line_and_does_not_stay(save, rgb):
+    path = save(rgb, "a.avif")
+    whole = path.read_bytes()
+    at = whole.index(b"av01", whole.index(b"infe"))
+    damaged = whole[:at] + b"\xa3\xff\x1b0" + whole[at + 4 :]
+    for _ in range(2):
+        with pytest.raises(UnreadablePhotoError, match="truncated or corrupt") as caught:
+            Photo.open(damaged).lightness_codes()
+        assert str(caught.value).isprintable()
+    assert Photo.open(path).width == rgb.shape[1]
+
+
 def test_a_folder_and_a_missing_file_are_named(tmp_path):
     with pytest.raises(UnreadablePhotoError, match="a folder, where a picture is needed"):
         Photo.open(tmp_path)
@@ -132,5 +144,5 @@ def test_a_damaged_tiff_directory_is_said_and_the_picture_still_read(save, gray,
     at = whole.index(struct.pack("<HH", 33723, 7))
     whole[at + 4 : at + 8] = struct.pack("<I", 1 << 30)
     photo = Photo.open(bytes(whole))
-    assert "are damaged and were left out" in photo.notes[0]
+    assert photo.notes[0].startswith("IPTC of the TIFF is damaged and left out")
     np.testing.assert_array_equal(photo.tone().codes.numpy(), gray)

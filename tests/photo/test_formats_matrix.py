@@ -9,8 +9,11 @@ import pytest
 import pyvips
 from PIL import Image
 
+from photochrom.photo.enter import enter, enter_tiff
 from photochrom.photo.iptc import to_iim
+from photochrom.photo.metadata import prepare
 from photochrom.photo.photo import Photo
+from photochrom.photo.tiff import append_page
 from photochrom.photo.write import needs_sixteen_bit, write_photo
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -66,19 +69,17 @@ def sources(tmp_path_factory, gray, exif, xmp, iim, adobe_rgb_profile, rgb):
 
 def _save_with(jpeg, image, path, pages):
     """Save through the writer's own last step, so that TIFF and PNG bear all that they can."""
-    from photochrom.photo.metadata import prepare
-    from photochrom.photo.tiff import append_page, write_metadata
-
     kind = "png" if path.suffix == ".png" else "tiff"
     prepared = prepare(image, jpeg.metadata, kind, orientation=6, profile=jpeg.profile, marker=None)
     prepared.image.write_to_file(str(path))
+    enter(path, kind, prepared)
     for _ in range(1, pages):
         single = path.with_name("single.tif")
         prepared.image.write_to_file(str(single))
         append_page(path, single)
         single.unlink()
     if kind == "tiff":
-        write_metadata(path, prepared.exif, prepared.iptc)
+        enter_tiff(path, prepared)
 
 
 def holdings(photo):

@@ -3,13 +3,23 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from photochrom.photo.comment import read_comments
+from photochrom.photo.exif import edited
 from photochrom.photo.iptc import datasets, iim_to_xmp, to_app13, to_iim
+from photochrom.photo.jpeg import read_jpeg
 from photochrom.photo.photo import Photo
-from photochrom.photo.tiff import EXIF_IFD, GPS_IFD, TiffError, TiffReader, without_thumbnail
+from photochrom.photo.tiff import (
+    EXIF_IFD,
+    GPS_IFD,
+    Entry,
+    TiffError,
+    TiffReader,
+    read_tag,
+    write_metadata,
+)
 from photochrom.photo.write import write_photo
 from photochrom.photo.xmp import DIGITAL_SOURCE_TYPE, IPTC_EXTENSION, Marker, marker_of, merge
 
@@ -82,8 +92,11 @@ def test_an_empty_rdf_element_is_opened(xmp):
     assert (marker_of(merged), notes) == (MARKER, ())
 
 
-def test_a_packet_in_utf_16_is_merged_too(xmp):
-    merged, notes = merge(xmp.decode().lstrip("\ufeff").encode("utf-16"), MARKER)
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_a_packet_in_other_encodings_of_unicode_is_merged_too(xmp, encoding):
+    merged, notes = merge(xmp.decode().lstrip("\ufeff").encode(encoding), MARKER)
     assert notes == ()
     assert marker_of(merged) == MARKER
     assert attributes(merged)[SHELF] == "17"
@@ -170,12 +183,12 @@ def test_the_stale_thumbnail_is_dropped_and_said(save, gray, neutral):
     Image.fromarray(gray[::4, ::4]).save(small, "jpeg")
     exif = _with_thumbnail(small.getvalue())
     photo = Photo.open(save(gray, "a.jpg", exif=exif))
-    assert "jpeg-thumbnail-data" in photo.headers[0].fields
+    assert small.getvalue() in photo.metadata.exif
     written = write_photo(photo, [neutral(photo)], None, marker=None)
     assert written.notes == ("The embedded thumbnail showed the picture as it was: dropped.",)
     back = Photo.open(written.data)
     assert "jpeg-thumbnail-data" not in back.headers[0].fields
-    assert back.headers[0].fields["exif-ifd0-Make"].startswith("Kodak")
+    assert b"Kodak" in back.metadata.exif
     assert small.getvalue()[:200] not in written.data
 
 
@@ -209,7 +222,7 @@ def test_damaged_directories_are_an_error_not_a_crash(content):
     with pytest.raises(TiffError):
         reader = TiffReader(io.BytesIO(content))
         list(reader.pages())
-        without_thumbnail(content)
+        edited(content, 1, None)
 
 
 def test_a_chain_of_directories_that_bites_its_tail_ends():
@@ -238,7 +251,7 @@ def test_the_text_of_a_png_stays_in_png_and_is_said_elsewhere(save, gray, neutra
     assert Image.open(io.BytesIO(kept.data)).text["Description"] == "the old mill"
     assert kept.notes == ()
     lost = write_photo(photo, [neutral(photo)], None, marker=None, format="jpeg")
-    assert lost.notes == ("Text is held by PNG alone: Description left out.",)
+    assert lost.notes == ("Text, which PNG alone holds, left out: Description.",)
 
 
 def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, neutral, tmp_path):
@@ -252,8 +265,13 @@ def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, 
     assert again.metadata.comments == (b"Mon\xe9", b"Danzig 1923")
     assert (again.marker, kept.notes) == (MARKER, ())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "b.jpg"]
-    lost = write_photo(photo, [neutral(photo)], None, marker=None, format="png")
-    assert lost.notes == ("A comment is held by JPEG alone: left out.",)
+    moved = write_photo(photo, [neutral(photo)], None, marker=None, format="png")
+    assert [piece.data for piece in Photo.open(moved.data).metadata.pieces] == [
+        b"Comment\0Mon\xe9",
+        b"Comment\0Danzig 1923",
+    ]
+    lost = write_photo(photo, [neutral(photo)], None, marker=None, format="webp")
+    assert lost.notes == ("A comment is held by JPEG and PNG alone: left out.",)
 
 
 def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):
@@ -262,18 +280,113 @@ def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):
     whole = data.index(b"Danzig 1923") + len(b"Danzig 1923")
     for cut in range(2, whole + 30):
         path.write_bytes(data[:cut])
-        assert read_comments(path) == ((b"Danzig 1923",) if cut >= whole else ())
+        assert read_jpeg(path).comments == ((b"Danzig 1923",) if cut >= whole else ())
 
 
 def test_a_jpeg_of_nothing_but_segments_holds_nobody_up(tmp_path):
     path = tmp_path / "long.jpg"
     path.write_bytes(b"\xff\xd8" + b"\xff\xfe\x00\x03a" * 5_000)
-    assert len(read_comments(path)) == 1_000
+    assert len(read_jpeg(path).comments) == 1_000
     path.write_bytes(b"\xff\xd8" + b"\xff" * 50_000)
-    assert read_comments(path) == ()
+    assert read_jpeg(path).comments == ()
 
 
 def png_text(keyword, text):
     info = PngInfo()
     info.add_itxt(keyword, text)
     return info
+
+
+RDF = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="Größe"%s</rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize("name", ["rot13", "iso-8859-1", "ebcdic-cp-us", "no-such-thing", "zip"])
+def test_a_packet_that_declares_another_encoding_is_read_as_what_it_is(name):
+    written = "latin-1" if name == "iso-8859-1" else "utf-8"
+    head = f'<?xml version="1.0" encoding="{name}"?>'
+    merged, notes = merge((head + RDF % "/>").encode(written), MARKER)
+    assert (marker_of(merged), notes) == (MARKER, ())
+    assert "Größe".encode() in merged
+    assert b"<?xml" not in merged
+
+
+def test_xmp_does_not_announce_what_is_left_out():
+    announced = RDF % (
+        " xmlns:h='http://ns.adobe.com/hdr-gain-map/1.0/' h:Version='1>0' "
+        'xmlns:C="http://ns.google.com/photos/1.0/container/" '
+        'xmlns:G="http://ns.google.com/photos/1.0/camera/" G:MotionPhoto="1" G:Other="kept">'
+        "<C:Directory><rdf:Seq><rdf:li>GainMap</rdf:li></rdf:Seq></C:Directory>"
+        "<G:MicroVideoOffset>9</G:MicroVideoOffset><dc:title>kept too</dc:title></rdf:Description>"
+    )
+    merged, notes = merge(announced.encode(), MARKER)
+    for gone in (b"Version='1", b"GainMap", b"MotionPhoto", b"MicroVideo"):
+        assert gone not in merged
+    for kept in (b'G:Other="kept"', b"kept too", "Größe".encode()):
+        assert kept in merged
+    assert notes == (
+        "Left out, and no longer announced in XMP: a gain map (HDR), a film (motion photo), "
+        "further pictures (Container).",
+    )
+    assert marker_of(merged) == MARKER
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_one_bad_pointer_costs_nothing_but_itself(big, neutral, tmp_path, iim):
+    path = tmp_path / "a.tif"
+    gray = pyvips.Image.black(40, 30).cast("uchar").copy(interpretation="b-w")
+    gray.tiffsave(str(path), bigtiff=big)
+    nowhere = Entry(16, b"\xf0" + b"\xff" * 7) if big else Entry(4, b"\xf0\xff\xff\xff")
+    mill = Entry(2, b"the mill\0")
+    write_metadata(path, None, iim, {270: mill, EXIF_IFD: nowhere})
+    photo = Photo.open(path)
+    assert len([note for note in photo.notes if "EXIF of the TIFF is damaged" in note]) == 1
+    written = write_photo(photo, [neutral(photo)], tmp_path / "b.tif", marker=MARKER)
+    assert to_iim(Photo.open(written.path).metadata.iptc) == iim
+    assert read_tag(written.path, 270) == b"the mill\0"
+
+
+def test_exif_enters_a_bigtiff_too(neutral, tmp_path, exif):
+    path = tmp_path / "a.tif"
+    pyvips.Image.black(40, 30).cast("uchar").tiffsave(str(path), bigtiff=True)
+    write_metadata(path, exif.tobytes(), None)
+    block = Image.Exif()
+    block.load(Photo.open(path).metadata.exif)
+    assert block[0x010F] == "Kodak"
+    assert block.get_ifd(EXIF_IFD)[0x9003] == "1906:04:18 05:12:00"
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif"])
+def test_a_resolution_without_a_unit_stays_one(save, gray, neutral, suffix, tmp_path):
+    path = save(gray, "a.tif", tiffinfo={282: 72.0, 283: 36.0, 296: 1})
+    photo = Photo.open(path)
+    wanted = {"xres": 72.0, "yres": 36.0, "resolution-unit": "none"}
+    assert photo.metadata.resolution == wanted
+    written = write_photo(photo, [neutral(photo)], tmp_path / f"b.{suffix}", marker=None)
+    assert Photo.open(written.path).metadata.resolution == wanted
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif"])
+def test_no_resolution_stays_none(save, gray, neutral, suffix, tmp_path):
+    photo = Photo.open(save(gray, "a.webp"))
+    written = write_photo(photo, [neutral(photo)], tmp_path / f"b.{suffix}", marker=None)
+    back = Photo.open(written.path).metadata
+    assert "resolution-unit" not in back.resolution or back.resolution["xres"] == 1
+    assert back.exif is None
+
+
+def test_one_bad_value_of_exif_costs_nothing_but_itself(save, gray, tmp_path, exif):
+    path = save(gray, "a.tif")
+    write_metadata(path, exif.tobytes(), None)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x03\x90\x02\0")  # DateTimeOriginal, a text
+    data[at + 8 : at + 12] = b"\xf0\xff\xff\xff"
+    photo = Photo.open(bytes(data))
+    assert photo.notes == ("EXIF tags left out: 36867.",)
+    block = Image.Exif()
+    block.load(photo.metadata.exif)
+    assert block[0x010F] == "Kodak"
+    assert block.get_ifd(GPS_IFD)[1] == "N"

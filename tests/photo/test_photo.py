@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from photochrom.color import lab
-from photochrom.errors import DtypeError, InvalidValueError, ShapeError
+from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
+from photochrom.photo import excerpt
 from photochrom.photo.orientation import to_upright
 from photochrom.photo.photo import Photo
 
@@ -235,3 +236,15 @@ def test_a_file_that_has_changed_is_read_anew(tmp_path):
         Image.fromarray(np.full((40, 50), level, np.uint8)).save(path)
         tone = Photo.open(path).tone()
         assert tone.codes.avg() == level
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif", "gif"])
+def test_a_large_file_is_read_in_pieces_with_the_same_pixels(save, rgb, suffix, monkeypatch):
+    path = save(rgb, f"a.{suffix}")
+    at_once = Photo.open(path).tone().codes.numpy()
+    monkeypatch.setattr(excerpt, "IN_MEMORY", 0)
+    photo = Photo.open(path)
+    np.testing.assert_array_equal(photo.tone().codes.numpy(), at_once)
+    path.write_bytes(path.read_bytes()[:200])  # cut short while it is open
+    with pytest.raises(UnreadablePhotoError, match="truncated or corrupt"):
+        photo.lightness_codes()

@@ -163,7 +163,7 @@ def _tag(photo: Photo, tag: int, page: int) -> int | None:
     if photo.format != "tiff" or photo.path is None:
         return None
     try:
-        value = read_tag(photo.path, tag, page)
+        value = read_tag(photo.path, tag, page, photo.directory_at(page))
     except TiffError:
         return None
     with photo.path.open("rb") as file:

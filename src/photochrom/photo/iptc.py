@@ -59,17 +59,31 @@ def to_app13(block: bytes) -> bytes:
         kept = [(IIM_RESOURCE, b"\0\0", block)]
     else:
         kept = [entry for entry in resources(block) if entry[0] not in STALE_RESOURCES]
+    return _packed(kept)
+
+
+def with_iim(block: bytes, iim: bytes | None) -> bytes:
+    """Give Photoshop's resources with these IIM datasets in the place of their own, if any."""
+    kept = list(resources(block))
+    if iim:
+        kept = [entry for entry in kept if entry[0] != IIM_RESOURCE]
+        kept.append((IIM_RESOURCE, b"\0\0", iim))
+    return _packed(kept)
+
+
+def has_more_than_iim(block: bytes) -> bool:
+    """Tell whether resources hold anything but IIM datasets and what colouring makes stale."""
+    if block[:1] == b"\x1c":
+        return False
+    return any(number not in (IIM_RESOURCE, *STALE_RESOURCES) for number, _, _ in resources(block))
+
+
+def _packed(kept: list[tuple[int, bytes, bytes]]) -> bytes:
     parts = [APP13] if kept else []
     for number, name, content in kept:
         size = len(content).to_bytes(4, "big")
-        parts += [
-            b"8BIM",
-            number.to_bytes(2, "big"),
-            name,
-            size,
-            content,
-            b"\0" * (len(content) % 2),
-        ]
+        end = b"\0" * (len(content) % 2)
+        parts += [b"8BIM", number.to_bytes(2, "big"), name, size, content, end]
     return b"".join(parts)
 
 

@@ -12,11 +12,11 @@ import pyvips
 
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError, ShapeError
+from photochrom.photo.budget import Budget, Spent
 from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
-from photochrom.photo.sniff import png_frames
 from photochrom.photo.source import ArraySource, FileSource
 from photochrom.photo.tone import (
     Tone,
@@ -54,16 +54,21 @@ class Photo:
         *,
         max_megapixels: float = 1000,
         float_range: tuple[float, float] | None = None,
+        max_pages: int | None = Budget.max_pages,
+        max_megabytes: float = Budget.max_megabytes,
     ) -> None:
         self._source = source
         self._lightness: tuple[np.ndarray | None, ...] = ()
         self._is_reduced = False
         self.name = source.name
         self.format = source.kind
-        self.headers = _read_headers(source, max_megapixels)
-        self.metadata, repaired = read_metadata(source, self.headers[0])
+        budget = Budget(max_megapixels, max_megabytes, max_pages)
+        self.headers, repaired = _read_headers(source, budget)
+        self.metadata = read_metadata(source, self.headers[0])
         self._devices = tuple(
-            describe_device(source, page, header, page_metadata(header).profile, float_range)
+            describe_device(
+                source, page, header, header.fields.get("icc-profile-data"), float_range
+            )
             for page, header in enumerate(self.headers)
         )
         found = [note for device in self._devices for note in device.notes]
@@ -78,6 +83,8 @@ class Photo:
         *,
         max_megapixels: float = 1000,
         float_range: tuple[float, float] | None = None,
+        max_pages: int | None = Budget.max_pages,
+        max_megabytes: float = Budget.max_megabytes,
     ) -> Self:
         """Open a picture file.
 
@@ -90,6 +97,10 @@ class Photo:
         float_range : (low, high), optional
             The values of black and white in a file of floats; default (0, 1), and in a file of
             signed or 32-bit integers the whole range of the type.
+        max_pages : int, optional
+            A file with more is refused. Default: 300, and more in a file of 3,000 bytes a page.
+        max_megabytes : float
+            A page whose decoder must hold more at once is refused, as of an interlaced PNG.
 
         Raises
         ------
@@ -98,11 +109,18 @@ class Photo:
         UnsupportedFormatError
             If it is a picture of a format that is not handled.
         PhotoTooLargeError
-            If it has more megapixels than allowed.
+            If it has more megapixels or pages than allowed, if its decoder would hold more, or if
+            it unpacks to far more than a photograph of its bytes.
         InvalidValueError
             If `float_range` is empty or not finite.
         """
-        return cls(FileSource(source), max_megapixels=max_megapixels, float_range=float_range)
+        return cls(
+            FileSource(source),
+            max_megapixels=max_megapixels,
+            float_range=float_range,
+            max_pages=max_pages,
+            max_megabytes=max_megabytes,
+        )
 
     @classmethod
     def from_array(cls, array: np.ndarray) -> Self:
@@ -122,7 +140,20 @@ class Photo:
 
     def metadata_of(self, page: int) -> Metadata:
         """Give a page's own; that of the first is the file's."""
-        return page_metadata(self.headers[page]) if page else self.metadata
+        if page and isinstance(self._source, FileSource):
+            return page_metadata(self._source, page, self.headers[page])
+        return self.metadata
+
+    def late_notes(self) -> tuple[str, ...]:
+        """Say what is left out and is found only when the whole file is read."""
+        return self._source.carriers.late_notes() if isinstance(self._source, FileSource) else ()
+
+    def directory_at(self, page: int) -> int | None:
+        """Tell where the directory of a TIFF's page stands; None for other formats."""
+        if not isinstance(self._source, FileSource):
+            return None
+        pages, index = self._source.carriers.pages, self._source.index_of(page)
+        return pages[index] if index < len(pages) else None
 
     @property
     def path(self) -> Path | None:
@@ -442,21 +473,32 @@ def _reduced(header: Header, long_side_px: int) -> Header:
     return replace(header, width=width, height=height)
 
 
-def _read_headers(source: FileSource | ArraySource, max_megapixels: float) -> tuple[Header, ...]:
-    first = read_header(source.open(0), source.kind)
-    check_size(first, max_megapixels, source.name)
-    headers = [first]
-    for page in range(1, first.frames if source.kind == "tiff" else 1):
-        header = read_header(source.open(page), source.kind)
-        check_size(header, max_megapixels, source.name)
+def _read_headers(
+    source: FileSource | ArraySource, budget: Budget
+) -> tuple[tuple[Header, ...], dict[str, None]]:
+    """Read each page's header, within the budget; give them and what is said of the pages."""
+    if isinstance(source, ArraySource):
+        header = read_header(source.open(0), source.kind)
+        check_size(header, budget.max_megapixels, source.name)
+        return (header,), {}
+    spent = Spent(budget, source)
+    headers, notes = [], dict[str, None]()
+    for page in range(source.pages):
+        carried = source.carried(page)
+        spent.check_before(carried)
+        profile = source.carriers.one_profile(carried.profile)
+        header = read_header(source.head(page), source.kind, carried, profile)
+        check_size(header, budget.max_megapixels, source.name)
+        spent.check(header, carried)
         headers.append(header)
-    return tuple(headers)
+        notes |= dict.fromkeys(carried.notes)
+        if carried.profile is not None and profile is None:
+            notes["The profiles of all pages together are too large: the rest is ignored."] = None
+    return tuple(headers), notes
 
 
 def _frame_notes(source: FileSource | ArraySource, header: Header) -> list[str]:
     kind, frames = source.kind, header.frames
-    if kind == "png" and isinstance(source, FileSource):
-        frames = png_frames(source.path, source.name)
     if frames == 1 or kind == "tiff":
         return []
     if kind in ("avif", "heic"):

@@ -14,12 +14,15 @@ from photochrom.errors import (
     UnreadablePhotoError,
     UnsupportedFormatError,
 )
+from photochrom.photo.carried import Carried
+from photochrom.photo.carriers import Carriers
+from photochrom.photo.exif import read_basics
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
+from photochrom.photo.tiff import EXIF_HEAD
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
-PAGED = ("tiff", "webp", "gif")
 NOT_DECODED = ("bad labq format", "samples out of range")  # 8-bit Lab, floats of 64 bits
 
 
@@ -68,7 +71,16 @@ class Header:
         return upright_size(self.width, self.height, self.orientation)
 
 
-def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyvips.Image:
+def load(
+    path: Path,
+    kind: str,
+    name: str,
+    page: int = 0,
+    *,
+    carriers: Carriers | None = None,
+    pixels: bool = True,
+    **options: Any,
+) -> pyvips.Image:
     """Open one page as a stream that can be read once, top to bottom.
 
     Parameters
@@ -79,7 +91,11 @@ def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyv
     name : str
         What the file is called in messages.
     page : int
-        Of a TIFF; elsewhere 0.
+        Of a TIFF, in its chain of directories; elsewhere 0.
+    carriers : Carriers, optional
+        Of the file, which spares reading them anew: libvips is shown its pixels alone.
+    pixels : bool
+        Whether more than the header will be asked for.
     **options
         Of the loader, such as `shrink` of JPEG.
 
@@ -88,13 +104,31 @@ def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyv
     UnreadablePhotoError
         If the header is damaged, or this build of libvips lacks the decoder.
     """
-    if kind in PAGED:
-        options |= {"page": page, "n": 1}
-    loader = getattr(pyvips.Image, LOADERS[kind])
+    loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
+    options = {"access": "sequential", "fail_on": "error"} | options
+    carriers = carriers or Carriers(path, kind)
     try:
-        return loader(str(path), access="sequential", fail_on="error", **options)
+        at_once = True if kind in WHOLE else None
+        if len(carriers.pages) > 1 or (not pixels and kind not in WHOLE):
+            at_once = False  # read where a page lies, not as a whole for each
+        source = carriers.shown(page).source(path, at_once=at_once)
+    except OSError as error:
+        raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
+    try:
+        image = loader(source, **options)
+        image._references.append(source)  # what the binding itself keeps alive beside a picture
+        return _with_profile(image, carriers.of(page).profile) if pixels else image
     except pyvips.Error as error:
         raise unreadable(name, error, kind) from error
+
+
+def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
+    """Give a picture the profile that its file has and its decoder was not shown."""
+    if profile is None:
+        return image
+    image = image.copy()
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
 
 
 def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
@@ -118,12 +152,45 @@ def first_line(error: pyvips.Error) -> str:
     """Give the first line of what libvips says, without our own 'unable to call'."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     details = [line for line in lines if not line.startswith("unable to ")]
-    return (details or lines)[0]
+    return "".join(c if c.isprintable() else "?" for c in (details or lines)[0])
 
 
-def read_header(image: pyvips.Image, kind: str) -> Header:
-    """Describe an opened page."""
-    fields = {name: image.get(name) for name in image.get_fields()[8:]}
+def _take_error(error: pyvips.Error, message: str, detail: str | None = None) -> None:
+    """Take what libvips has noted, whatever bytes of a file it names in it.
+
+    The binding's own way decodes UTF-8 strictly: a damaged AVIF then raises UnicodeDecodeError, and
+    what libvips has noted stays, so that every error after it does so too.
+    """
+    if not detail:
+        noted = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
+        detail = noted.decode("utf-8", "replace")
+        pyvips.vips_lib.vips_error_clear()
+    error.message, error.detail = message, detail
+
+
+pyvips.Error.__init__ = _take_error
+# Their decoders take the whole file at once, and trust the size that it was said to have.
+WHOLE = ("webp", "gif", "avif", "heic")
+METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
+
+
+def read_header(
+    image: pyvips.Image, kind: str, carried: Carried | None = None, profile: bytes | None = None
+) -> Header:
+    """Describe an opened page.
+
+    Parameters
+    ----------
+    image : pyvips.Image
+    kind : str
+    carried : Carried, optional
+        Goes before what libvips says.
+    profile : bytes, optional
+        That of `carried`.
+    """
+    fields = {name: _value(image, name) for name in image.get_fields()[8:]}
+    if carried is not None:
+        fields = _with_carried(fields, kind, carried, profile)
     default_depth = {"uchar": 8, "ushort": 16, "double": 64}.get(image.format, 32)
     return Header(
         width=image.width,
@@ -140,6 +207,37 @@ def read_header(image: pyvips.Image, kind: str) -> Header:
     )
 
 
+def _value(image: pyvips.Image, name: str) -> Any:
+    """Return a field; None if it is a text that is not UTF-8, which the binding cannot decode."""
+    try:
+        return image.get(name)
+    except UnicodeDecodeError:
+        return None
+
+
+def _with_carried(
+    fields: dict[str, Any], kind: str, carried: Carried, profile: bytes | None
+) -> dict[str, Any]:
+    """Put what stands in the file's bytes in the place of what libvips makes of it."""
+    basics = read_basics(carried.exif)
+    if kind in ("avif", "heic"):
+        profile = fields.get("icc-profile-data")
+    said = carried.resolution or basics.resolution
+    if kind == "jpeg":  # where JFIF has whole numbers, and often none that is true
+        said = basics.resolution or carried.resolution
+    found: dict[str, Any] = {
+        "exif-data": None if kind == "tiff" or not carried.exif else EXIF_HEAD + carried.exif,
+        "icc-profile-data": profile,
+        "orientation": None if kind == "tiff" else carried.orientation or basics.orientation,
+        "n-pages": carried.frames,
+        "resolution": said,
+    }
+    kept = {
+        name: value for name, value in fields.items() if not (carried.known and name in METADATA)
+    }
+    return kept | {name: value for name, value in found.items() if value is not None}
+
+
 def _orientation(fields: dict[str, Any], kind: str) -> int:
     """Give 1 to 8; HEIF decoders have turned the picture already."""
     value = fields.get("orientation", 1)
@@ -154,11 +252,16 @@ def check_size(header: Header, max_megapixels: float, name: str) -> None:
     PhotoTooLargeError
         If it has more megapixels than allowed.
     """
-    megapixels = header.width * header.height / 1e6
+    check_megapixels(header.width, header.height, max_megapixels, name)
+
+
+def check_megapixels(width: int, height: int, max_megapixels: float, name: str) -> None:
+    """Refuse a size that is too large; see `check_size`."""
+    megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise PhotoTooLargeError(
             f"{name}: at most {max_megapixels:g} megapixels are allowed; it has {megapixels:.0f} "
-            f"({header.width} x {header.height}). Raise max_megapixels (--max-megapixels) if you "
+            f"({width} x {height}). Raise max_megapixels (--max-megapixels) if you "
             f"trust it."
         )
 

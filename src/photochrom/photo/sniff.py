@@ -81,17 +81,6 @@ def sniff(path: Path, name: str) -> str:
     return found
 
 
-def png_frames(path: Path, name: str) -> int:
-    """Count the frames of a PNG: 1, or what its chunk acTL says if it is animated.
-
-    Source: PNG specification, third edition, section 11.3.2.1. The chunk stands before the pixels.
-    """
-    before, animated, after = _read_head(path, name).partition(b"acTL")
-    if not animated or b"IDAT" in before:
-        return 1
-    return int.from_bytes(after[:4], "big")
-
-
 def _read_head(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as file:

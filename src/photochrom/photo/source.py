@@ -12,6 +12,8 @@ import numpy as np
 import pyvips
 
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
+from photochrom.photo.carried import Carried
+from photochrom.photo.carriers import Carriers
 from photochrom.photo.read import load
 from photochrom.photo.sniff import sniff
 
@@ -52,10 +54,28 @@ class FileSource:
     def __init__(self, source: str | Path | bytes | BinaryIO) -> None:
         self.path, self.name, self._spool = _as_path(source)
         self.kind = sniff(self.path, self.name)
+        self.carriers = Carriers(self.path, self.kind)
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are: of a TIFF, else 1."""
+        return max(1, len(self.carriers.pages))
+
+    def index_of(self, page: int) -> int:
+        """Give the place of a page in the chain of a TIFF's directories."""
+        return page
+
+    def carried(self, page: int) -> Carried:
+        """Give what a page carries beside its pixels."""
+        return self.carriers.of(self.index_of(page))
+
+    def head(self, page: int) -> pyvips.Image:
+        """Give one page whose pixels are not asked for: the file is not read to its end."""
+        return self._load(page, pixels=False)
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
-        return self._kept(load(self.path, self.kind, self.name, page))
+        return self._load(page)
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
         """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
@@ -64,7 +84,13 @@ class FileSource:
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
         elif self.kind == "webp" and shrink > MARGIN:
             options["scale"] = MARGIN / shrink
-        return self._kept(load(self.path, self.kind, self.name, page, **options))
+        return self._load(page, **options)
+
+    def _load(self, page: int, **options: Any) -> pyvips.Image:
+        index = self.index_of(page)
+        return self._kept(
+            load(self.path, self.kind, self.name, index, carriers=self.carriers, **options)
+        )
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:
         """Tie the temporary file to the image; pyvips hands references on to what is made of it."""

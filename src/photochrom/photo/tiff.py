@@ -1,31 +1,49 @@
 """The directories of a TIFF file: what libvips does not read from them or write into them.
 
-Source: TIFF 6.0 (Adobe, 1992), section 2; BigTIFF (read only); EXIF 2.32, section 4.6 (the EXIF
+Source: TIFF 6.0 (Adobe, 1992), section 2; BigTIFF; EXIF 2.32, section 4.6 (the EXIF
 and GPS directories are TIFF directories, also inside other formats, where they bear offsets from
 the start of the block).
 """
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from photochrom.photo.carried import left_out
+
 EXIF_IFD, GPS_IFD, XMP, IPTC = 34665, 34853, 700, 33723
+PHOTOSHOP, PROFILE, MAKER_NOTE = 34377, 34675, 37500
 DESCRIPTIVE = (  # tags that EXIF's first directory and a TIFF's share
     *(269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249),
     *(33432, 40091, 40092, 40093, 40094, 40095),
 )
+# What only a TIFF holds and what stays true of a coloured page: numbers of pages, places on a
+# map, GDAL's own words, the sheet of an archive.
+COPIED = (297, 32781, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 PIXEL_OFFSETS = (273, 324)  # StripOffsets, TileOffsets
+# What libvips is shown of a directory: how the pixels lie and how their numbers are meant.
+PIXEL_TAGS = frozenset(
+    (
+        *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 274, 277, 278, 279, 280, 281),
+        *(282, 283, 284, 290, 291, 292, 293, 296, 301, 317, 318, 319, 320, 321, 322, 323, 324),
+        *(325, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515, 517, 518),
+        *(519, 520, 521, 529, 530, 531, 532, 559, 37439, 50674),
+    )
+)
+READ_ELSEWHERE = {EXIF_IFD, GPS_IFD, XMP, IPTC, PHOTOSHOP, PROFILE, 330}
 EXIF_HEAD = b"Exif\0\0"
-BYTE, LONG, UNDEFINED = 1, 4, 7
+BYTE, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 3, 4, 5, 7, 16
 UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 UNIT |= {16: 8, 17: 8, 18: 8}
 UNITS_PER_VALUE = {5: 2, 10: 2}  # a rational is two numbers
 MAX_ENTRIES = 4096  # more means a damaged directory
 MAX_VALUE_BYTES = 1 << 26
+MOST_PAGES = 100_000  # that are counted
 MAX_OFFSET = (1 << 32) - 1
 
 
@@ -50,6 +68,14 @@ class Entry:
 
 
 Directory = dict[int, Entry]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One line of a directory's table: a type and the whole line; the value is not read yet."""
+
+    kind: int
+    entry: bytes
 
 
 class TiffReader:
@@ -85,31 +111,77 @@ class TiffReader:
             raise TiffError("a directory is cut off") from error
         return value
 
-    def directory(self, offset: int) -> tuple[Directory, int]:
-        """Read the directory at an offset, and where the pointer to the next one stands."""
+    def table(self, offset: int) -> tuple[dict[int, "Slot"], int]:
+        """Read the table at an offset without its values, and where the next one's pointer is."""
         count_code, count_size, entry_size = ("Q", 8, 20) if self.is_big else ("H", 2, 12)
-        self.file.seek(offset)
-        count = self._unpack(count_code, self.file.read(count_size))
+        count = self._unpack(count_code, self._read_at(offset, count_size))
         if count > MAX_ENTRIES:
             raise TiffError(f"a directory has {count} entries")
-        table = self.file.read(count * entry_size)
-        entries: Directory = {}
+        table = self._read_at(offset + count_size, count * entry_size)
+        slots: dict[int, Slot] = {}
         for at in range(0, len(table) - entry_size + 1, entry_size):
             tag, kind = struct.unpack(f"{self.order}HH", table[at : at + 4])
             if kind in UNIT:
-                entries[tag] = Entry(kind, self._value(kind, table[at + 4 : at + entry_size]))
-        return entries, offset + count_size + count * entry_size
+                slots.setdefault(tag, Slot(kind, table[at : at + entry_size]))
+        return slots, offset + count_size + count * entry_size
 
-    def _value(self, kind: int, rest: bytes) -> bytes:
-        half = len(rest) // 2
-        code = "Q" if self.is_big else "I"
-        count = self._unpack(code, rest[:half])
-        size = count * UNIT[kind] * UNITS_PER_VALUE.get(kind, 1)
+    def directory(
+        self, offset: int, tags: Container[int] | None = None, most: int = MAX_VALUE_BYTES
+    ) -> tuple[Directory, int]:
+        """Read the directory at an offset, and where the pointer to the next one stands.
+
+        Parameters
+        ----------
+        offset : int
+        tags : container of int, optional
+            Those that are read. Default: all.
+        most : int
+            Bytes of all their values together.
+
+        Raises
+        ------
+        TiffError
+            If it is damaged, or its values have more bytes.
+        """
+        slots, pointer_at = self.table(offset)
+        entries: Directory = {}
+        for tag, slot in slots.items():
+            if tags is None or tag in tags:
+                entries[tag] = self.value(slot, most)
+                most -= len(entries[tag].data)
+        return entries, pointer_at
+
+    def size_of(self, slot: "Slot") -> int:
+        """Return how many bytes a value has, as its entry says."""
+        half = (len(slot.entry) - 4) // 2
+        count = self._unpack("Q" if self.is_big else "I", slot.entry[4 : 4 + half])
+        return count * UNIT[slot.kind] * UNITS_PER_VALUE.get(slot.kind, 1)
+
+    def value(self, slot: "Slot", most: int = MAX_VALUE_BYTES) -> Entry:
+        """Read a value.
+
+        Raises
+        ------
+        TiffError
+            If it has more than `most` bytes or lies beyond the end of the file.
+        """
+        half = (len(slot.entry) - 4) // 2
+        size = self.size_of(slot)
         if size <= half:
-            return rest[half : half + size]
-        if size > MAX_VALUE_BYTES:
+            return Entry(slot.kind, slot.entry[4 + half : 4 + half + size])
+        if size > most:
             raise TiffError(f"a tag's value has {size} bytes")
-        self.file.seek(self._unpack(code, rest[half:]))
+        place = self._unpack("Q" if self.is_big else "I", slot.entry[4 + half :])
+        data = self._read_at(place, size)
+        if len(data) < size:
+            raise TiffError("a tag's value lies beyond the end of the file")
+        return Entry(slot.kind, data)
+
+    def _read_at(self, offset: int, size: int) -> bytes:
+        try:
+            self.file.seek(offset)
+        except (OSError, OverflowError, ValueError) as error:  # beyond what any file may have
+            raise TiffError("a pointer leads beyond the end of the file") from error
         return self.file.read(size)
 
     def pointer(self, entry: Entry) -> int:
@@ -117,80 +189,138 @@ class TiffReader:
         code = {2: "H", 4: "I", 8: "Q"}.get(len(entry.data), "I")
         return self._unpack(code, entry.data)
 
-    def sub_directory(self, directory: Directory, tag: int) -> Directory:
+    def sub_directory(
+        self, directory: Directory, tag: int, most: int = MAX_VALUE_BYTES
+    ) -> Directory:
         """Read the directory that a tag points to; empty if there is none."""
-        return self.directory(self.pointer(directory[tag]))[0] if tag in directory else {}
+        if tag not in directory:
+            return {}
+        return self.directory(self.pointer(directory[tag]), None, most)[0]
 
-    def pages(self) -> Iterator[tuple[Directory, int]]:
-        """Walk the chain of directories: each with where its pointer to the next one stands."""
+    def pages(self) -> Iterator[tuple[int, dict[int, "Slot"], int]]:
+        """Walk the chain of directories: where each stands, its table, where its pointer stands."""
         offset, seen = self.first, set[int]()
         while offset and offset not in seen:
             seen.add(offset)
-            directory, pointer_at = self.directory(offset)
-            yield directory, pointer_at
-            self.file.seek(pointer_at)
+            slots, pointer_at = self.table(offset)
+            yield offset, slots, pointer_at
             code, size = ("Q", 8) if self.is_big else ("I", 4)
-            offset = self._unpack(code, self.file.read(size))
+            offset = self._unpack(code, self._read_at(pointer_at, size))
 
 
 def pack_directory(
-    directory: Mapping[int, Entry], order: str, at: int, following: int = 0
+    directory: Mapping[int, Entry], order: str, at: int, following: int = 0, *, is_big: bool = False
 ) -> bytes:
-    """Give the bytes of a classic directory that will stand at offset `at`, values after it."""
-    table_end = at + 2 + 12 * len(directory) + 4
-    table = [struct.pack(f"{order}H", len(directory))]
-    values = b""
+    """Give the bytes of a directory that will stand at offset `at`, values after it."""
+    count_code, code, inline = ("Q", "Q", 8) if is_big else ("H", "I", 4)
+    head = struct.pack(order + count_code, len(directory))
+    table_end = at + len(head) + (4 + 2 * inline) * len(directory) + inline
+    table = [head]
+    values = bytearray()
     for tag, entry in sorted(directory.items()):
         count = len(entry.data) // (UNIT[entry.kind] * UNITS_PER_VALUE.get(entry.kind, 1))
-        place = entry.data.ljust(4, b"\0")
-        if len(entry.data) > 4:
+        place = entry.data.ljust(inline, b"\0")
+        if len(entry.data) > inline:
             values += b"\0" * (len(values) % 2)
-            place = struct.pack(f"{order}I", table_end + len(values))
+            place = struct.pack(order + code, table_end + len(values))
             values += entry.data
-        table.append(struct.pack(f"{order}HHI", tag, entry.kind, count) + place)
-    return b"".join(table) + struct.pack(f"{order}I", following) + values
+        table.append(struct.pack(f"{order}HH{code}", tag, entry.kind, count) + place)
+    return b"".join(table) + struct.pack(order + code, following) + bytes(values)
+
+
+def exif_block(
+    reader: TiffReader, slots: Mapping[int, Slot], notes: list[str], most: int
+) -> bytes | None:
+    """Return a TIFF's EXIF as the block that other formats carry; None if it has none.
+
+    Parameters
+    ----------
+    reader : TiffReader
+    slots : mapping
+        The table of the page.
+    notes : list of str
+        Gets what is damaged; the rest is kept.
+    most : int
+        Bytes of each directory's values together.
+    """
+    kept: Directory = {}
+    for tag in DESCRIPTIVE:
+        if tag in slots:
+            with _saying(tag, notes):
+                kept[tag] = reader.value(slots[tag], most)
+    subs: dict[int, Directory] = {}
+    for tag in (EXIF_IFD, GPS_IFD):
+        if tag in slots:
+            with _saying(tag, notes):
+                at = reader.pointer(reader.value(slots[tag], 8))
+                subs[tag] = _readable(
+                    reader, reader.table(at)[0], most, f"{NAMES[tag]} tags", notes
+                )
+    if MAKER_NOTE in subs.get(EXIF_IFD, {}):
+        notes.append(MOVED)
+    if not kept and not any(subs.values()):
+        return None
+    mark = b"II" if reader.order == "<" else b"MM"
+    head = mark + struct.pack(f"{reader.order}HI", 42, 0)
+    return _with_subs(head, kept, subs, reader.order, first_at=4)
 
 
 def read_exif(path: Path) -> bytes | None:
-    """Give a TIFF's EXIF as the block that other formats carry; None if it has none.
+    """Give the EXIF of a TIFF's first page, with its head; None if it has none.
 
     Raises
     ------
     TiffError, OSError
-        If the directories are damaged or the file cannot be read.
+        If the directory is damaged or the file cannot be read.
     """
     with path.open("rb") as file:
         reader = TiffReader(file)
-        first = next(reader.pages(), ({}, 0))[0]
-        subs = {tag: reader.sub_directory(first, tag) for tag in (EXIF_IFD, GPS_IFD)}
-        kept = {tag: first[tag] for tag in DESCRIPTIVE if tag in first}
-        if not kept and not any(subs.values()):
-            return None
-        mark = b"II" if reader.order == "<" else b"MM"
-        head = mark + struct.pack(f"{reader.order}HI", 42, 0)
-        return EXIF_HEAD + _with_subs(head, kept, subs, reader.order, first_at=4)
+        block = exif_block(reader, reader.table(reader.first)[0], [], MAX_VALUE_BYTES)
+        return None if block is None else EXIF_HEAD + block
 
 
-def without_thumbnail(exif: bytes) -> tuple[bytes, bool]:
-    """Cut the thumbnail, which stands in a second directory, off an EXIF block.
+MOVED = (
+    "The camera maker's own note moved with EXIF: readers that do not follow it may miss parts of "
+    "it."
+)
+NAMES = {EXIF_IFD: "EXIF", GPS_IFD: "the place (GPS)", IPTC: "IPTC", XMP: "XMP"}
+NAMES |= {PHOTOSHOP: "Photoshop's resources", PROFILE: "the profile", 270: "the description"}
 
-    Returns
-    -------
-    block : bytes
-    found : bool
-        Whether there was one.
 
-    Raises
-    ------
-    TiffError
-        If the block is damaged.
-    """
-    block = bytearray(exif.removeprefix(EXIF_HEAD))
-    reader = TiffReader(io.BytesIO(block))
-    pointer_at = reader.directory(reader.first)[1]
-    found = any(block[pointer_at : pointer_at + 4])
-    block[pointer_at : pointer_at + 4] = bytes(4)
-    return EXIF_HEAD + bytes(block), found
+def _readable(
+    reader: TiffReader, slots: Mapping[int, Slot], most: int, what: str, notes: list[str]
+) -> Directory:
+    """Read all values that can be read and are not too large together; say which are left out."""
+    found: Directory = {}
+    left: list[str] = []
+    for tag, slot in slots.items():
+        try:
+            found[tag] = reader.value(slot, most)
+            most -= len(found[tag].data)
+        except TiffError:
+            left.append(str(tag))
+    notes += left_out(left, f"{what[0].upper()}{what[1:]}")
+    return found
+
+
+@contextmanager
+def _saying(tag: int, notes: list[str]) -> Iterator[None]:
+    """Say it if what is read of a TIFF is damaged, and go on."""
+    try:
+        yield
+    except TiffError as error:
+        name = NAMES.get(tag, f"tag {tag}")
+        notes.append(f"{name[0].upper()}{name[1:]} of the TIFF is damaged and left out ({error}).")
+
+
+def read_value(
+    reader: TiffReader, slots: Mapping[int, Slot], tag: int, most: int, notes: list[str]
+) -> bytes | None:
+    """Return the bytes of a tag's value; None, and a note, if it is damaged or too large."""
+    if tag in slots:
+        with _saying(tag, notes):
+            return reader.value(slots[tag], most).data
+    return None
 
 
 def _with_subs(
@@ -212,74 +342,119 @@ def _with_subs(
     return bytes(body + pack_directory(main, order, len(body)))
 
 
-def read_tag(path: Path, tag: int, page: int = 0) -> bytes | None:
-    """Give the whole value of a tag of a page, or None."""
+def read_tag(path: Path, tag: int, page: int = 0, offset: int | None = None) -> bytes | None:
+    """Return the whole value of a tag of a page, or None.
+
+    Parameters
+    ----------
+    path : Path
+    tag : int
+    page : int
+        From 0.
+    offset : int, optional
+        Where the page's directory stands; spares the walk to it.
+    """
     with path.open("rb") as file:
-        entries = next(islice(TiffReader(file).pages(), page, None), ({}, 0))[0]
-        return entries[tag].data if tag in entries else None
+        reader = TiffReader(file)
+        if offset is None:
+            found = next(islice(reader.pages(), page, None), None)
+            slots = {} if found is None else found[1]
+        else:
+            slots = reader.table(offset)[0]
+        return reader.value(slots[tag]).data if tag in slots else None
 
 
-def write_metadata(path: Path, exif: bytes | None, iptc: bytes | None) -> None:
-    """Enter EXIF and IPTC into the first page of a classic TIFF.
+def write_metadata(
+    path: Path,
+    exif: bytes | None,
+    iptc: bytes | None,
+    tags: Mapping[int, Entry] | None = None,
+    tags_order: str = "<",
+) -> None:
+    """Enter EXIF, IPTC and further tags into the first page of a TIFF.
 
     The first directory is written again behind everything else; a few hundred bytes of the old
     one stay unused.
 
+    Parameters
+    ----------
+    path : Path
+    exif : bytes or None
+        With or without its head.
+    iptc : bytes or None
+    tags : mapping, optional
+        Tag -> entry in the byte order `tags_order`.
+    tags_order : str
+        '<' or '>'.
+
     Raises
     ------
     TiffError
-        If the EXIF block is damaged, or the file is a BigTIFF.
+        If the EXIF block is damaged, or the file would pass what its kind holds.
     """
     with path.open("r+b") as file:
         reader = TiffReader(file)
-        if reader.is_big:
-            raise TiffError("a file beyond 4 GB holds no EXIF or IPTC here")
         first, pointer_at = reader.directory(reader.first)
+        code, size = ("Q", 8) if reader.is_big else ("I", 4)
         file.seek(pointer_at)
-        following = struct.unpack(f"{reader.order}I", file.read(4))[0]
+        following = struct.unpack(reader.order + code, file.read(size))[0]
         main, subs = _exif_directories(exif, reader.order)
-        entries = first | main
+        entries = first | main | _in_order(tags or {}, tags_order, reader.order)
         if iptc:
             entries[IPTC] = Entry(UNDEFINED, iptc)
         for tag, sub in subs.items():
             if sub:
-                at = _seek_even_end(file)
-                file.write(pack_directory(sub, reader.order, at))
-                entries[tag] = Entry(LONG, struct.pack(f"{reader.order}I", at))
-        at = _seek_even_end(file)
-        file.write(pack_directory(entries, reader.order, at, following))
-        file.seek(4)
-        file.write(struct.pack(f"{reader.order}I", at))
+                at = _seek_even_end(file, reader.is_big)
+                file.write(pack_directory(sub, reader.order, at, is_big=reader.is_big))
+                kind = LONG8 if reader.is_big else LONG
+                entries[tag] = Entry(kind, struct.pack(reader.order + code, at))
+        at = _seek_even_end(file, reader.is_big)
+        file.write(pack_directory(entries, reader.order, at, following, is_big=reader.is_big))
+        file.seek(8 if reader.is_big else 4)
+        file.write(struct.pack(reader.order + code, at))
 
 
 def _exif_directories(exif: bytes | None, order: str) -> tuple[Directory, dict[int, Directory]]:
     """Take an EXIF block apart: descriptive tags, and the EXIF and GPS directories."""
     if exif is None:
         return {}, {}
-    reader = TiffReader(io.BytesIO(exif.removeprefix(EXIF_HEAD)))
-    first = reader.directory(reader.first)[0]
-    subs = {tag: reader.sub_directory(first, tag) for tag in (EXIF_IFD, GPS_IFD)}
+    block = exif.removeprefix(EXIF_HEAD)
+    reader = TiffReader(io.BytesIO(block))
+    most = 4 * len(block)  # values may be shared, but not without end
+    first = reader.directory(reader.first, {*DESCRIPTIVE, EXIF_IFD, GPS_IFD}, most)[0]
+    subs = {tag: reader.sub_directory(first, tag, most) for tag in (EXIF_IFD, GPS_IFD)}
     kept = {tag: first[tag] for tag in DESCRIPTIVE if tag in first}
     swapped = {tag: _in_order(sub, reader.order, order) for tag, sub in subs.items()}
     return _in_order(kept, reader.order, order), swapped
 
 
-def _in_order(directory: Directory, order: str, wanted: str) -> Directory:
+def _in_order(directory: Mapping[int, Entry], order: str, wanted: str) -> Directory:
     without_pointer = {tag: entry for tag, entry in directory.items() if tag != 40965}
     return {tag: entry.to_order(order, wanted) for tag, entry in without_pointer.items()}
 
 
-def _seek_even_end(file: BinaryIO) -> int:
+def _seek_even_end(file: BinaryIO, is_big: bool = False) -> int:
     at = file.seek(0, io.SEEK_END)
     if at % 2:
         file.write(b"\0")
-    if at > MAX_OFFSET - MAX_VALUE_BYTES:
+    if at > MAX_OFFSET - MAX_VALUE_BYTES and not is_big:
         raise TiffError("more than 4 GB")
     return at + at % 2
 
 
-def append_page(path: Path, page: Path) -> None:
+def append_page(path: Path, page: Path, last_pointer: int | None = None) -> int:
     """Append the one page of a TIFF to another; both classic and of the same byte order.
+
+    Parameters
+    ----------
+    path, page : Path
+    last_pointer : int, optional
+        What the call before gave, which spares a walk through all pages.
+
+    Returns
+    -------
+    int
+        Where the pointer of the page now last stands.
 
     Raises
     ------
@@ -290,8 +465,10 @@ def append_page(path: Path, page: Path) -> None:
         whole, single = TiffReader(file), TiffReader(added)
         if whole.is_big or single.is_big or whole.order != single.order:
             raise TiffError("only classic TIFFs of one byte order can be joined")
-        last_pointer = [pointer_at for _, pointer_at in whole.pages()][-1]
-        directory = next(single.pages())[0]
+        if last_pointer is None:
+            last_pointer = [pointer_at for _, _, pointer_at in whole.pages()][-1]
+        directory = single.directory(single.first)[0]
+        subs = {tag: single.sub_directory(directory, tag) for tag in (EXIF_IFD, GPS_IFD)}
         base = _seek_even_end(file)
         added.seek(0)
         while block := added.read(1 << 20):
@@ -299,10 +476,16 @@ def append_page(path: Path, page: Path) -> None:
         for tag in PIXEL_OFFSETS:
             if tag in directory:
                 directory[tag] = _shifted(directory[tag], base, single.order)
+        for tag, sub in subs.items():
+            if sub:
+                at = _seek_even_end(file)
+                file.write(pack_directory(sub, whole.order, at))
+                directory[tag] = Entry(LONG, struct.pack(f"{whole.order}I", at))
         at = _seek_even_end(file)
         file.write(pack_directory(directory, whole.order, at))
         file.seek(last_pointer)
         file.write(struct.pack(f"{whole.order}I", at))
+        return at + 2 + 12 * len(directory)
 
 
 def _shifted(entry: Entry, base: int, order: str) -> Entry:

@@ -12,7 +12,7 @@ import pyvips
 
 from photochrom.errors import InvalidValueError, PhotoError, ShapeError, UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target
-from photochrom.photo.comment import write_comments
+from photochrom.photo.enter import enter, enter_tiff, with_room
 from photochrom.photo.formats import (
     FORMATS,
     check_quality,
@@ -31,7 +31,7 @@ from photochrom.photo.render import (
     with_alpha,
 )
 from photochrom.photo.stream import failure_of
-from photochrom.photo.tiff import TiffError, append_page, write_metadata
+from photochrom.photo.tiff import TiffError, append_page
 
 
 @dataclass(frozen=True)
@@ -183,27 +183,25 @@ def _write_pages(
     quality: int | None,
     marker: Marker | None,
 ) -> list[str]:
-    notes: list[str] = []
+    notes: list[str] = [*photo.late_notes()]
     count = photo.pages if target_format == "tiff" else 1
     if count < photo.pages:
         notes.append(
             f"{target_format.upper()} holds one page: the other {photo.pages - 1} are left out."
         )
-    elif any("image-description" in header.fields for header in photo.headers[1:]):
-        notes.append("The descriptions of pages after the first are left out.")
 
     given = (target_format, quality, marker, notes)
-    exif, iptc = _write_page(photo, 0, next(colour_pages), part, name, *given)
-    if target_format == "jpeg" and photo.metadata.comments:
-        write_comments(part, photo.metadata.comments)
+    first = _write_page(photo, 0, next(colour_pages), part, name, *given)
+    last_pointer: int | None = None
     try:
         for page in range(1, count):
             with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
                 single = Path(folder) / "page.tif"
-                _write_page(photo, page, next(colour_pages), single, name, *given)
-                append_page(part, single)
-        if target_format == "tiff" and (exif or iptc):
-            write_metadata(part, exif, iptc)
+                prepared = _write_page(photo, page, next(colour_pages), single, name, *given)
+                enter_tiff(single, prepared)
+                last_pointer = append_page(part, single, last_pointer)
+        if target_format == "tiff":
+            enter_tiff(part, first)
     except TiffError as error:
         if photo.pages > 1 and count > 1 and "joined" in str(error):
             raise UnwritablePhotoError(
@@ -223,8 +221,8 @@ def _write_page(
     quality: int | None,
     marker: Marker | None,
     notes: list[str],
-) -> tuple[bytes | None, bytes | None]:
-    """Write one page; give the EXIF and IPTC that libvips cannot write into a TIFF."""
+) -> Prepared:
+    """Write one page; give it with what is yet to be entered into a TIFF."""
     prepared = _prepare_page(photo, page, colour, target_format, marker, notes)
     try:
         _save(photo, page, prepared, part, target, target_format, quality)
@@ -233,7 +231,7 @@ def _write_page(
         if isinstance(failure, pyvips.Error):
             raise unreadable(photo.name, failure) from error
         raise
-    return prepared.exif, prepared.iptc
+    return prepared
 
 
 def _save(
@@ -248,15 +246,19 @@ def _save(
     """Run the whole stream: this is where the source is decoded and the target encoded."""
     bits = output_bits(photo, page, target_format)
     options = save_options(photo, page, target_format, bits, quality)
-    image = prepared.image
+    image, kept = with_room(prepared, target_format)
+    options |= kept
     if image.bands == 1 and photo.device(page).bit_depth == 1 and target_format in ("png", "tiff"):
         options["bitdepth"] = 1
         if "predictor" in options:
             options["predictor"] = "none"  # no sample has a left neighbour to differ from
     try:
         getattr(image, FORMATS[target_format].saver)(str(part), **options)
+        enter(part, target_format, prepared)
     except pyvips.Error as error:
         raise _failure(photo, target, part, error) from error
+    except OSError as error:
+        raise UnwritablePhotoError(f"{target}: cannot be written ({error.strerror}).") from error
 
 
 def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> PhotoError:
