@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom.engine.batch import Names, Task, colorize_many, find_photos, plan, watch
+from photochrom.engine.batch import Names, Task, colorize_many, plan, watch
 from photochrom.engine.colorize import Colorizer
 from photochrom.errors import UnreadablePhotoError
+from photochrom.photo.find import find_photos
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,13 @@ from photochrom.errors import (
 )
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
+from photochrom.photo.stream import check_libvips, forget_errors, is_native, unmapped
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
+check_libvips()
 PAGED = ("tiff", "webp", "gif")
+MAPPED = ("jpeg", "webp", "gif")  # whose loaders map a file: it kills us if it is cut short then
 NOT_DECODED = ("bad labq format", "samples out of range")  # 8-bit Lab, floats of 64 bits
 
 
@@ -90,9 +93,16 @@ def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyv
     """
     if kind in PAGED:
         options |= {"page": page, "n": 1}
-    loader = getattr(pyvips.Image, LOADERS[kind])
+    options |= {"access": "sequential", "fail_on": "error"}
+    forget_errors()
     try:
-        return loader(str(path), access="sequential", fail_on="error", **options)
+        if kind in MAPPED or not is_native(path):
+            loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
+            source = unmapped(path, name)
+            image = loader(source, **options)
+            image._references.append(source)  # it is read whenever the picture is
+            return image
+        return getattr(pyvips.Image, LOADERS[kind])(str(path), **options)
     except pyvips.Error as error:
         raise unreadable(name, error, kind) from error
 
@@ -102,9 +112,8 @@ def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
     reason = first_line(error)
     if kind == "heic":
         return UnsupportedFormatError(
-            f"{name}: this build of libvips cannot decode HEIC ({reason}). Install a libvips with "
-            f"libheif and libde265 (apt install libvips42, brew install vips) and run "
-            f"pip install --no-binary pyvips pyvips, or convert the file to JPEG first."
+            f"{name}: HEIC cannot be decoded here ({reason}). Convert the file to JPEG, PNG or "
+            "TIFF first, for example: heif-convert photo.heic photo.png"
         )
     if any(kind in reason for kind in NOT_DECODED):
         return UnsupportedFormatError(

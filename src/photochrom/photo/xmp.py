@@ -10,7 +10,7 @@ and the wrapper stay byte for byte.
 import html  # and not xml.sax, which imports an HTTP client
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from xml.etree import ElementTree
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -49,6 +49,9 @@ class Marker:
     recipe : str
         Hash of every parameter that shaped the result.
     tool : str
+    source : str
+        The state of the file that was coloured: size, time and hash, see
+        `photochrom.engine.names.state_of`. Two markers are equal whatever it is.
     """
 
     method: str
@@ -56,6 +59,7 @@ class Marker:
     weights: str = ""
     recipe: str = ""
     tool: str = "photochrom"
+    source: str = field(default="", compare=False)
 
 
 def _parse(packet: bytes) -> ElementTree.Element | None:
@@ -77,7 +81,7 @@ def marker_of(packet: bytes | None) -> Marker | None:
         return None
     root = _parse(packet)
     found: dict[str, str] = {}
-    names = {f"{{{MARKER}}}{field.name}": field.name for field in fields(Marker)}
+    names = {f"{{{MARKER}}}{part.name}": part.name for part in fields(Marker)}
     for element in root.iter() if root is not None else ():
         found |= {names[key]: value for key, value in element.attrib.items() if key in names}
         if element.tag in names:
@@ -156,8 +160,8 @@ def _as_utf8(packet: bytes) -> bytes:
 
 def _marker_block(marker: Marker) -> str:
     attributes = "".join(
-        f' photochrom:{field.name}="{html.escape(getattr(marker, field.name))}"'
-        for field in fields(marker)
+        f' photochrom:{part.name}="{html.escape(getattr(marker, part.name))}"'
+        for part in fields(marker)
     )
     return (
         f'<rdf:Description xmlns:rdf="{RDF}" rdf:about="" xmlns:photochrom="{MARKER}" '
