@@ -18,6 +18,7 @@ from photochrom.engine.ask import ask, distribution
 from photochrom.engine.guided import apply_field
 from photochrom.engine.likely import Suggestion, shares_of, suggest
 from photochrom.engine.look import Look
+from photochrom.engine.elsewhere import elsewhere_if_stranded
 from photochrom.engine.names import beside, free_name, state_of
 from photochrom.engine.predict import Colouring, predict_colours
 from photochrom.engine.reference import References
@@ -223,6 +224,7 @@ class Colorizer:
             touches=asked.touches,
         )
 
+    @elsewhere_if_stranded
     def suggest(
         self,
         picture: Any,
@@ -267,6 +269,7 @@ class Colorizer:
         spot = _window_mean(lightness[..., None], x / width, y / height, radius / width)
         return suggest(shares, np.array(self.info.centres), float(spot[0]), count)
 
+    @elsewhere_if_stranded
     def confidence(self, picture: Any) -> np.ndarray:
         """Tell where the method is guessing.
 
@@ -291,6 +294,7 @@ class Colorizer:
             )
         return found
 
+    @elsewhere_if_stranded
     def write_confidence(self, source: Path, target: Path) -> None:
         """Write `confidence` as an 8-bit gray PNG of the photograph's size, at most 1024 px.
 
@@ -309,6 +313,7 @@ class Colorizer:
         # Marked, so that no later run colours the map itself.
         write_photo(plane, [None], target, format="png", marker=self.marker())
 
+    @elsewhere_if_stranded
     def colorize(
         self,
         picture: Any,
@@ -369,6 +374,7 @@ class Colorizer:
             f"this is {type(picture).__name__}."
         )
 
+    @elsewhere_if_stranded
     def colorize_file(
         self,
         source: Any,
