@@ -15,10 +15,10 @@ import numpy as np
 
 from photochrom import __version__
 from photochrom.engine.ask import ask, distribution
+from photochrom.engine.elsewhere import elsewhere_if_stranded
 from photochrom.engine.guided import apply_field
 from photochrom.engine.likely import Suggestion, shares_of, suggest
 from photochrom.engine.look import Look
-from photochrom.engine.elsewhere import elsewhere_if_stranded
 from photochrom.engine.names import beside, free_name, state_of
 from photochrom.engine.predict import Colouring, predict_colours
 from photochrom.engine.reference import References

@@ -21,7 +21,7 @@ def elsewhere_if_stranded(
     """Let a method of an object that can be pickled run in a new process, if this one cannot."""
 
     @functools.wraps(method)
-    def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if not is_stranded():
             return method(self, *args, **kwargs)
         key = os.getpid(), id(self)

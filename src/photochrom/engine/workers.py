@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from photochrom.errors import PhotochromError, WorkerDiedError
+from photochrom.errors import WorkerDiedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Job = Callable[Concatenate[Any, P], T]
 GOODBYE_SECONDS = 5.0
 STDOUT, STDERR = 1, 2
+LENGTH_BYTES = 8
 # What a worker runs. It finds modules where its parent does.
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
@@ -87,6 +88,7 @@ class Worker:
 
     def start(self) -> None:
         """Start it, without waiting until it is ready."""
+        make = pickle.dumps(self._make)
         command = [sys.executable, "-c", PROGRAM]
         with _without_interrupts():
             self._process = subprocess.Popen(
@@ -94,8 +96,8 @@ class Worker:
             )
         self._is_ready = False
         with suppress(OSError):  # if it died already, whoever calls it finds out
-            _send(self._process.stdin, sys.path)
-            _send(self._process.stdin, self._make)
+            _send(self._process.stdin, pickle.dumps(sys.path), framed=False)
+            _send(self._process.stdin, make)
 
     def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a job in the process, which is started if it does not run.
@@ -115,35 +117,30 @@ class Worker:
         if self._process is None or self._process.poll() is not None:
             self.start()
         assert self._process is not None
-        try:
-            if not self._is_ready:
-                self._get_ready()
-            _send(self._process.stdin, (job, args, kwargs))
-            answer: T = self._answer()
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
-            if isinstance(error, PhotochromError):  # a PhotoError is an OSError too
-                raise
-            raise self._died() from error
-        return answer
-
-    def _get_ready(self) -> None:
-        try:
-            self._answer()
-        except (EOFError, pickle.UnpicklingError):
-            raise
-        except Exception:  # what hindered it: the next call may find things otherwise
-            self.kill()
-            self._died()
-            raise
-        self._is_ready = True
-
-    def _answer(self) -> Any:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        is_good, answer = pickle.load(self._process.stdout)
+        if not self._is_ready:
+            is_made, hindrance = self._ask(None)
+            if not is_made:  # the next call may find things otherwise
+                self.close()
+                raise hindrance
+            self._is_ready = True
+        is_good, answer = self._ask((job, args, kwargs))
         if not is_good:
             raise answer
-        return answer
+        given: T = answer
+        return given
+
+    def _ask(self, call: Any) -> tuple[bool, Any]:
+        """Send a call, if it is one, and wait for the answer: (True, value) or (False, error)."""
+        assert self._process is not None
+        packed = None if call is None else pickle.dumps(call)
+        try:
+            if packed is not None:
+                _send(self._process.stdin, packed)
+            answer = _receive(self._process.stdout)
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+        is_good, value = pickle.loads(answer)
+        return is_good, value
 
     def _died(self) -> WorkerDiedError:
         """Clear away a process that is ending; tell how it ended."""
@@ -235,10 +232,30 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _send(pipe: IO[bytes] | None, value: Any) -> None:
+def _send(pipe: IO[bytes] | None, packed: bytes, framed: bool = True) -> None:
+    """Write a message, behind its length: whatever is in it, the next one begins behind it."""
     assert pipe is not None
-    pipe.write(pickle.dumps(value))
+    if framed:
+        pipe.write(len(packed).to_bytes(LENGTH_BYTES, "big"))
+    pipe.write(packed)
     pipe.flush()
+
+
+def _receive(pipe: IO[bytes] | None) -> bytes:
+    """Read a message.
+
+    Raises
+    ------
+    EOFError
+        If the other side is gone.
+    """
+    assert pipe is not None
+    head = pipe.read(LENGTH_BYTES)
+    size = int.from_bytes(head, "big")
+    packed = pipe.read(size)
+    if len(head) < LENGTH_BYTES or len(packed) < size:
+        raise EOFError("the other side is gone")
+    return packed
 
 
 def _clear() -> None:
@@ -279,13 +296,17 @@ def work() -> None:
     calls = sys.stdin.buffer
     answers = os.fdopen(os.dup(STDOUT), "wb")
     _divert_prints()
-    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(calls, inbox), daemon=True).start()
-    is_made, made = _try(inbox.get())
+    is_made, made = _try(lambda: pickle.loads(inbox.get())())
     _reply(answers, (is_made, None if is_made else made))
     while is_made:
-        job, args, kwargs = inbox.get()
-        _reply(answers, _try(job, made, *args, **kwargs))
+        _reply(answers, _try(_called, inbox.get(), made))
+
+
+def _called(packed: bytes, made: Any) -> Any:
+    job, args, kwargs = pickle.loads(packed)
+    return job(made, *args, **kwargs)
 
 
 def _divert_prints() -> None:
@@ -296,11 +317,11 @@ def _divert_prints() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
 
 
-def _listen(calls: IO[bytes], inbox: "queue.SimpleQueue[Any]") -> None:
+def _listen(calls: IO[bytes], inbox: "queue.SimpleQueue[bytes]") -> None:
     """Take calls; when the parent is gone, end at once, also in the middle of a job."""
     try:
         while True:
-            inbox.put(pickle.load(calls))
+            inbox.put(_receive(calls))
     finally:
         from photochrom.photo.atomic import discard_open
         from photochrom.photo.scratch import remove_own
@@ -326,5 +347,4 @@ def _reply(answers: IO[bytes], answer: tuple[bool, Any]) -> None:
     except Exception:  # whatever pickling raises
         packed = pickle.dumps((False, RuntimeError(f"{type(value).__name__}: {value}")))
     with suppress(BrokenPipeError):  # the parent is gone: see `_listen`
-        answers.write(packed)
-        answers.flush()
+        _send(answers, packed)
