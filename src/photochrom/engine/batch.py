@@ -299,6 +299,8 @@ def reason_of(error: Exception, source: Path) -> str:
     """Say in one line why a photograph failed, whatever it was."""
     if isinstance(error, WorkerDiedError):
         return f"{source}: {error}. The others are not concerned."
+    if isinstance(error, PhotoError):  # it names the file, or the result's
+        return str(error)
     if isinstance(error, PhotochromError):
         return str(error) if str(source) in str(error) else f"{source}: {error}"
     if isinstance(error, MemoryError):
