@@ -72,6 +72,7 @@ def _build() -> "App":
         "    photochrom old-photo.jpg            writes old-photo-color.jpg",
         version=__version__,
         help_format="markdown",
+        suppress_keyboard_interrupt=False,  # it would end without a word
     )
     app.default(colorize)
     for name, (where, help) in COMMANDS.items():
