@@ -14,6 +14,12 @@ import pytest
 from PIL import Image
 from tests.conftest import drawn_picture
 
+from photochrom.cli.pipe import PIPE
+from photochrom.cli.run import run
+from photochrom.cli.wishes import WishOptions
+from photochrom.engine.colorize import Colorizer
+from photochrom.errors import InvalidValueError, UnreadablePhotoError
+
 COMMAND = [sys.executable, "-c", "from photochrom.cli import main; main()"]
 ON_POSIX = pytest.mark.skipif(os.name == "nt", reason="names, pipes and signals of POSIX")
 
@@ -213,3 +219,19 @@ def test_a_full_disk_ends_the_run_and_says_what_was_not_begun(album):
     assert b"No space left on device" in done.stderr
     assert re.search(rb"stopped; \d+ were not begun", done.stderr), done.stderr
     assert done.stderr.count(b"No space left") <= 2
+
+
+def test_what_nobody_thought_of_is_one_line_in_a_pipe_too(album, monkeypatch):
+    def odd(*arguments, **options):
+        raise ValueError("odd\nin two lines")
+
+    monkeypatch.setattr(Colorizer, "colorize_file", odd)
+    with pytest.raises(UnreadablePhotoError, match=r"a.png: could not be .*: odd\). Please report"):
+        run([album / "a.png"], output=PIPE, method="gray")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "{", "[1, 2"])
+def test_hints_that_are_no_hints_are_one_line(album, content):
+    (album / "hints.json").write_text(content)
+    with pytest.raises(InvalidValueError, match="hints cannot be read"):
+        WishOptions(hints=album / "hints.json").wishes()

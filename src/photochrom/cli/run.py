@@ -18,7 +18,12 @@ from photochrom.cli.endings import endings
 from photochrom.cli.pipe import PIPE, standard_input, to_standard_output
 from photochrom.cli.say import say, shown
 from photochrom.engine.workers import Crew, Here, Workers
-from photochrom.errors import InvalidValueError, WorkerDiedError
+from photochrom.errors import (
+    InvalidValueError,
+    PhotochromError,
+    UnreadablePhotoError,
+    WorkerDiedError,
+)
 
 if TYPE_CHECKING:
     from photochrom.cli.wishes import WishOptions
@@ -107,6 +112,12 @@ def run(
                 many or (wished is not None and wished.candidates > 1),
                 lambda: job.count,
             )
+        except (PhotochromError, BrokenPipeError):
+            raise
+        except Exception as error:  # of a photograph in a pipe, or of one that lends its colours
+            from photochrom.engine.batch import reason_of
+
+            raise UnreadablePhotoError(reason_of(error, sources[0])) from error
         finally:
             crew.stop()
 

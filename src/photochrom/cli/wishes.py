@@ -129,7 +129,7 @@ def _read_hints(path: Path | None) -> list[Any]:
         return []
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidValueError(f"{path}: hints cannot be read ({error}).") from error
     if not isinstance(content, list):
         raise InvalidValueError(f"{path}: needs a JSON list of hints.")
