@@ -1,6 +1,8 @@
 """Pictures and networks that several rooms' tests need."""
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +12,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from PIL import Image
+
+# A job in a shell's background ignores Ctrl-C, and so would every process that a test starts and
+# ends that way.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def drawn_picture(seed: int, height: int = 72, width: int = 96) -> np.ndarray:

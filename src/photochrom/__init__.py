@@ -5,6 +5,7 @@
 PosixPath('grandmother-color.jpg')
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from photochrom import methods as methods
     from photochrom.engine.colorize import Colorizer as Colorizer
     from photochrom.methods.hint import Hint as Hint
+
+# Nothing that photochrom loads may report to its makers, whatever the environment says: set here,
+# before any of it is imported, and inherited by every process that is started from this one.
+os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 
 __version__ = "0.1.0"
 __all__ = ["Colorizer", "Hint", "PhotochromError", "colorize", "errors", "methods"]

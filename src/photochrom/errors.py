@@ -18,6 +18,7 @@
     ├── RecipeError (ValueError)            a recipe is wrong
     ├── CheckpointError (ValueError)        a checkpoint does not fit
     ├── DataError (ValueError)              a data set is empty, damaged or unusable
+    ├── WorkerDiedError (RuntimeError)      a process that worked on something died
     └── TrainingDivergedError (ArithmeticError)  the loss is not finite
 
 A message says what is needed, what came, and what to do.
@@ -86,6 +87,10 @@ class CheckpointError(PhotochromError, ValueError):
 
 class DataError(PhotochromError, ValueError):
     """A data set is empty, damaged or unusable."""
+
+
+class WorkerDiedError(PhotochromError, RuntimeError):
+    """A process that worked on something died."""
 
 
 class TrainingDivergedError(PhotochromError, ArithmeticError):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,17 @@ from tests.conftest import drawn_picture
 def photochrom(*words, **options):
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", *map(str, words)]
     return subprocess.run(command, capture_output=True, timeout=120, **options)
+
+
+@contextmanager
+def started(command, **options):
+    """Start a command that runs until it is stopped, and kill it if the test fails before that."""
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, **options)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
 
 
 @pytest.fixture
@@ -133,13 +145,14 @@ def test_ctrl_c_leaves_whole_files_only(tmp_path):
             tmp_path / f"{number}.jpg"
         )
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", str(tmp_path)]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("*-color.jpg")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    with started(command) as running:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("*-color.jpg")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
+    assert b"stopped. What was written is whole." in said
     results = list(tmp_path.glob("*-color.jpg"))
     assert 0 < len(results) < 40
     for result in results:
@@ -150,18 +163,15 @@ def test_ctrl_c_leaves_whole_files_only(tmp_path):
 
 def test_watch_colours_what_appears(folder):
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", "--watch", "."]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder)
-    deadline = time.monotonic() + 60
-    while len(list(folder.glob("*-color.*"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    said = [running.stderr.readline().decode() for _ in range(3)]  # of each, as it is done
-    assert sorted(line.split(" -> ")[-1].strip() for line in said[1:]) == [
-        "a-color.jpg",
-        "b-color.png",
-    ]
-    time.sleep(2)
-    running.send_signal(signal.SIGINT)
-    running.communicate(timeout=30)
+    with started(command, cwd=folder) as running:
+        said = [running.stderr.readline().decode() for _ in range(3)]  # of each, as it is done
+        assert sorted(line.split(" -> ")[-1].strip() for line in said[1:]) == [
+            "a-color.jpg",
+            "b-color.png",
+        ]
+        time.sleep(2)
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)
     assert sorted(p.name for p in folder.glob("*color*")) == ["a-color.jpg", "b-color.png"]
 
 
@@ -217,13 +227,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder):
 def test_a_watch_makes_every_candidate(folder):
     options = ["--watch", ".", "--candidates", "2"]
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", *options]
-    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder)
     wanted = ["a-color-1.jpg", "a-color-2.jpg", "b-color-1.png", "b-color-2.png"]
-    deadline = time.monotonic() + 60
-    while len(list(folder.glob("*-color-*.*"))) < 4 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    running.send_signal(signal.SIGINT)
-    running.communicate(timeout=30)
+    with started(command, cwd=folder) as running:
+        deadline = time.monotonic() + 60
+        while len(list(folder.glob("[ab]-color-*.*"))) < 4 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)
     assert sorted(p.name for p in folder.glob("*color*")) == wanted
 
 

@@ -122,3 +122,18 @@ def test_what_cannot_be_done_is_said_before_anything_is_measured(cifar, capsys, 
     with pytest.raises(error, match=said):
         run("--data", cifar, *words)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", "r.md", "--figure", "f.png"], r"leave out --report \(-o\), --figure, or --sheet"),
+        (["-m", "gray", "-m", "photochrom"], "all but one --method"),
+        (["-m", "none"], "--method none"),
+        (["--keys", "k.txt", "--by-source"], "--by-source, --keys"),
+    ],
+)
+def test_a_sheet_leaves_nothing_out_without_a_word(picture_folder, tmp_path, words, said):
+    with pytest.raises(InvalidValueError, match=said):
+        run("--data", picture_folder, "--sheet", tmp_path / "sheet.png", *words)
+    assert not list(tmp_path.iterdir())

@@ -1,4 +1,8 @@
+import errno
+import functools
 import os
+import shutil
+import signal
 import threading
 import time
 
@@ -6,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom.engine.batch import Names, Task, colorize_many, find_photos, plan, watch
+from photochrom.engine.batch import Names, Task, _Looks, colorize_many, plan, watch
 from photochrom.engine.colorize import Colorizer
+from photochrom.engine.workers import Workers
 from photochrom.errors import UnreadablePhotoError
+from photochrom.photo.atomic import atomic_target, unwritable
+from photochrom.photo.find import find_photos
 
 
 @pytest.fixture(scope="module")
@@ -171,14 +178,32 @@ def test_an_empty_folder_and_an_own_result_do_not_stop_the_others(colorizer, alb
     assert plan([first.target])[0].settled is None
 
 
-def test_a_source_that_is_newer_than_its_result_is_coloured_again(colorizer, album):
+@pytest.mark.parametrize("when", [5.0, -5e5, 5e5])
+def test_resume_colours_anew_what_has_other_bytes_and_nothing_for_its_time(colorizer, album, when):
+    os.utime(album / "b.jpg", (time.time() + 5e5,) * 2)
     tasks = plan([album])
     outcomes(colorizer, tasks)
     assert {o.status for o in outcomes(colorizer, tasks, resume=True).values()} == {"skipped"}
-    later = (album / "a-color.png").stat().st_mtime + 5
-    os.utime(album / "a.png", (later, later))
+    Image.fromarray(np.random.default_rng(2).integers(0, 255, (40, 50), np.uint8)).save(
+        album / "a.png", compress_level=0
+    )
+    for file in ("a.png", "b.jpg"):
+        os.utime(album / file, (time.time() + when,) * 2)
     again = outcomes(colorizer, tasks, resume=True)
     assert (again["a.png"].status, again["b.jpg"].status) == ("coloured", "skipped")
+
+
+def test_resume_writes_the_sidecar_that_is_missing(colorizer, album):
+    tasks = plan([album / "a.png"])
+    outcomes(colorizer, tasks)
+    for broken in (None, "{", '{"photochrom"', "[" * 5000):
+        if broken is not None:
+            (album / "a-color.json").write_text(broken)
+        done = outcomes(colorizer, tasks, resume=True, sidecar=True)["a.png"]
+        assert done.status == ("coloured" if broken is None else "failed"), broken
+        (album / "a-color.json").unlink(missing_ok=True)
+    outcomes(colorizer, tasks, sidecar=True)
+    assert outcomes(colorizer, tasks, resume=True, sidecar=True)["a.png"].status == "skipped"
 
 
 def test_who_wants_it_promptly_hears_of_each_before_the_next_is_asked_for(colorizer, album):
@@ -217,3 +242,151 @@ def test_a_sidecar_never_takes_the_place_of_another_programs_file(colorizer, alb
     assert "no sidecar of photochrom" in outcome.notes[0]
     assert place.read_text() == theirs
     assert not (album / "a-color.png").exists()
+
+
+def test_resume_sees_other_bytes_of_the_same_number(tmp_path, colorizer):
+    source = tmp_path / "a.tif"
+    for tone in (90, 91):  # uncompressed: as many bytes
+        Image.fromarray(np.full((40, 50), tone, np.uint8)).save(source)
+        os.utime(source, (1e9 + tone, 1e9 + tone))
+        (done,) = colorize_many(colorizer, plan([source]), resume=True)
+        assert done.status == "coloured"
+
+
+def test_a_watched_file_whose_time_lies_ahead_is_taken_once_it_stands_still(tmp_path):
+    looks = _Looks()
+    ahead = picture(tmp_path / "ahead.png")
+    os.utime(ahead, (time.time() + 1e6,) * 2)
+    assert list(looks.settled(tmp_path, False)) == []
+    deadline = time.monotonic() + 20
+    while not (found := list(looks.settled(tmp_path, False))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [path.name for path, _ in found] == ["ahead.png"]
+    with ahead.open("ab") as file:
+        file.write(b"more")
+    os.utime(ahead, (time.time() + 1e6,) * 2)
+    assert list(looks.settled(tmp_path, False)) == []
+
+
+def test_what_is_passed_over_is_named(album):
+    for name in ("x.bmp", "y.jp2", "1901/z.dng", "notes.txt"):
+        (album / name).write_bytes(b"...")
+    settled = [task.settled for task in plan([album], recursive=True) if task.settled]
+    assert settled == [
+        ("passed over", "passed over: pictures of kinds that are not read (1 .bmp, 1 .dng, 1 .jp2)")
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root enters every folder")
+def test_a_folder_that_may_not_be_entered_has_failed(album):
+    (album / "1901").chmod(0)
+    failed = [task.settled for task in plan([album], recursive=True) if task.settled]
+    (album / "1901").chmod(0o700)
+    assert failed[0][0] == "failed"
+    assert "1901: may not be entered" in failed[0][1]
+
+
+def test_a_name_that_leaves_no_room_for_the_results_fails_alone(colorizer, album):
+    long = album / ("x" * 247 + ".png")
+    long.write_bytes((album / "a.png").read_bytes())
+    (album / ("y" * 236 + ".png")).write_bytes((album / "a.png").read_bytes())
+    done = outcomes(colorizer, Names().apart(plan([album])))
+    assert done.pop(long.name).status == "failed"
+    assert {outcome.status for outcome in done.values()} == {"coloured"}
+    (failed,) = (t.settled for t in Names().apart(plan([long])) if t.settled)
+    assert "too long (257 bytes" in failed[1]
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), RecursionError(), OSError(5)])
+def test_every_exception_of_a_photograph_is_its_own_line(colorizer, album, monkeypatch, error):
+    real = Colorizer.colorize_file
+
+    def colorize_file(self, source, *rest, **options):
+        if source.name == "a.png":
+            raise error
+        return real(self, source, *rest, **options)
+
+    monkeypatch.setattr(Colorizer, "colorize_file", colorize_file)
+    done = outcomes(colorizer, plan([album]))
+    assert (done["a.png"].status, done["b.jpg"].status) == ("failed", "coloured")
+    (line,) = done["a.png"].notes
+    assert str(album / "a.png") in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), UnicodeDecodeError("utf-8", b"", 0, 1, "")])
+def test_what_cannot_be_planned_fails_when_it_is_coloured(colorizer, album, monkeypatch, error):
+    from photochrom.photo.photo import Photo
+
+    real = Photo.open
+
+    def opened(source, **options):
+        if str(source).endswith("a.png"):
+            raise error
+        return real(source, **options)
+
+    monkeypatch.setattr(Photo, "open", opened)
+    done = outcomes(colorizer, Names().apart(plan([album])))
+    assert (done["a.png"].status, done["b.jpg"].status) == ("failed", "coloured")
+
+
+def test_a_full_disk_ends_the_run_and_a_file_too_large_does_not(colorizer, album, monkeypatch):
+    tasks = plan([album] * 20)
+    for code, ends in ((errno.ENOSPC, True), (errno.EFBIG, False)):
+
+        def full(*arguments, _code=code, **options):
+            raise unwritable(album / "a-color.png", OSError(_code, os.strerror(_code)))
+
+        monkeypatch.setattr(Colorizer, "colorize_file", full)
+        done = list(colorize_many(colorizer, tasks, jobs=1))
+        assert (len(done) < 5) == ends
+        assert {outcome.ends_run for outcome in done} == {ends}
+
+
+def test_a_folder_of_results_that_is_gone_ends_the_run(colorizer, album, tmp_path):
+    (tmp_path / "out").mkdir()
+    done = []
+    for outcome in colorize_many(
+        colorizer, plan([album] * 9, output=tmp_path / "out"), jobs=1, prompt=True
+    ):
+        done.append(outcome)
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    assert [outcome.status for outcome in done] == ["coloured", "failed"]
+    assert "is gone" in done[1].notes[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_what_kills_a_process_costs_one_photograph_and_the_process_comes_back(album, monkeypatch):
+    for name in ("d.png", "e.png"):
+        (album / name).write_bytes((album / "a.png").read_bytes())
+    tasks = plan([album])
+    killer = functools.partial(Deadly, "b.jpg", signal.SIGBUS)
+    workers = Workers(killer, 2)
+    done = {o.source.name: o for o in colorize_many(workers, tasks, jobs=2)}
+    workers.stop()
+    assert {name: o.status for name, o in done.items()} == {
+        "a.png": "coloured",
+        "b.jpg": "failed",
+        "d.png": "coloured",
+        "e.png": "coloured",
+    }
+    assert (
+        f"{album / 'b.jpg'}: the process that worked on it died (SIGBUS" in done["b.jpg"].notes[0]
+    )
+    assert not list(album.glob(".*.part"))
+
+
+class Deadly(Colorizer):
+    """Kills its process when it comes to a file of a name, with the result half written."""
+
+    def __init__(self, name, number):
+        super().__init__("gray")
+        self.deadly, self.number = name, number
+
+    def colorize_file(self, source, target=None, **options):
+        if source.name != self.deadly:
+            return super().colorize_file(source, target, **options)
+        with atomic_target(target) as part:
+            part.write_text("half")
+            os.kill(os.getpid(), self.number)
+            time.sleep(60)

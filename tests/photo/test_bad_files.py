@@ -48,9 +48,9 @@ def test_what_is_no_picture_is_refused_in_one_line(tmp_path, content, error, mes
     assert ("in memory" if as_bytes else str(path)) in str(caught.value)
 
 
-def test_heic_without_a_decoder_says_what_to_install():
+def test_heic_without_a_decoder_says_what_to_do():
     brand = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
-    with pytest.raises(UnsupportedFormatError, match=r"cannot decode HEIC.*libheif and libde265"):
+    with pytest.raises(UnsupportedFormatError, match=r"HEIC cannot be decoded.*heif-convert"):
         Photo.open(brand + bytes(40))
 
 

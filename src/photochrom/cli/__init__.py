@@ -1,12 +1,14 @@
 """The `photochrom` command: its words, its exit codes, and nothing of its own."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photochrom import __version__
 from photochrom.cli.pipe import PIPE
+from photochrom.cli.say import say
 from photochrom.errors import PhotochromError
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def _build() -> "App":
         "    photochrom old-photo.jpg            writes old-photo-color.jpg",
         version=__version__,
         help_format="markdown",
+        suppress_keyboard_interrupt=False,  # it would end without a word
     )
     app.default(colorize)
     for name, (where, help) in COMMANDS.items():
@@ -85,8 +88,9 @@ def _build() -> "App":
 def _begin_early(words: list[str]) -> None:
     """Let the network open, if it is clear which, while the words are still being read."""
     names = {word.partition("=")[0] for word in words}
-    # Unlike Path.is_file, this is false for what can be no path.
-    if os.path.isfile(words[0]) and not OTHER_NETWORK & names:  # noqa: PTH113
+    # Unlike Path.is_file, this is false for what can be no path. Several have processes instead.
+    is_one = sum(map(os.path.exists, words)) == 1
+    if is_one and os.path.isfile(words[0]) and not OTHER_NETWORK & names:  # noqa: PTH113
         # Threads of OpenBLAS, which has nothing to do here, would wait on a core of ours.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # What computes without the interpreter waits so long for it each time; 5 ms otherwise.
@@ -126,11 +130,12 @@ def main() -> None:
     try:
         sys.exit(_obey(words))
     except PhotochromError as error:
-        print(f"photochrom: {error}", file=sys.stderr)
+        say(f"photochrom: {error}")
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        print("photochrom: stopped. What was written is whole.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        say("photochrom: stopped. What was written is whole.")
+        # As shells say it: 128 and the signal's number.
+        sys.exit(INTERRUPTED - signal.SIGINT + getattr(stop, "number", signal.SIGINT))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)

@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 from photochrom.cli.run import run
 from photochrom.cli.wishes import WishOptions
 
-Format = Literal["jpeg", "png", "tiff", "webp", "avif"]
+Format = Literal["jpeg", "png", "tiff", "webp", "avif", "jpg", "tif"]
 
 
 def colorize(
@@ -60,11 +60,11 @@ def colorize(
     restore : bool
         Mend an old print first: faded tones, stain, dust, scratches, strong grain.
     format : str
-        Of the results; the source's own by default.
+        Of the results; the source's own by default. jpg is jpeg, tif is tiff.
     quality : int
         1 to 100, of JPEG, WebP and AVIF; at least 90 and no less than the source's by default.
     jobs : int
-        Photographs in work at once; one a core by default.
+        Photographs in work at once, each in a process of its own; one a core by default.
     device : str
         What runs the network.
     max_megapixels : float

@@ -106,12 +106,32 @@ def evaluate(
         How many pictures, drawn at random, are in the HTML report (60) and on the figure (8).
     sheet : Path
         Instead of measuring, draw each photograph and what the first method makes of it on one
-        picture; nothing true is needed.
+        picture; nothing true is needed. What only measures is refused beside it.
     seed : int
         Of the revealed places, of the intervals and of the pictures shown.
     """
     if sheet is not None:
-        return _draw_sheet(data, method[0], sheet, limit, working_px)
+        _check_sheet(
+            method,
+            {
+                "--report (-o)": report,
+                "--figure": figure,
+                "--pictures": pictures,
+                "--outputs": outputs,
+                "--true-lightness": true_lightness,
+                "--references": references,
+                "--own-histogram": own_histogram,
+                "--curves": curves,
+                "--hints": hints,
+                "--by-source": by_source,
+                "--all-metrics": all_metrics,
+                "--perceptual": perceptual,
+                "--mean-ab": mean_ab,
+                "--keys": keys,
+                "--gray": gray != "lightness",
+            },
+        )
+        return _draw_sheet(data, method[0], sheet, limit, working_px, vividness)
     _check_targets(report, figure)
     if pictures is not None and pictures < 1:
         raise InvalidValueError(f"pictures must be at least 1; they are {pictures}.")
@@ -151,6 +171,18 @@ def evaluate(
         from photochrom.evaluation import figure as drawing
 
         drawing.draw_figure(look.gallery, figure, pictures or drawing.PICTURES)
+
+
+def _check_sheet(methods: Sequence[str], measuring: dict[str, object]) -> None:
+    """Refuse what drawing a sheet would leave undone without a word."""
+    given = [name for name, value in measuring.items() if value not in (None, False, ())]
+    if len(methods) > 1:
+        given.append("all but one --method")
+    if given or methods[0] == "none":
+        raise InvalidValueError(
+            "--sheet draws what one method makes of the photographs and measures nothing: leave "
+            f"out {', '.join(given) or '--method none'}, or --sheet."
+        )
 
 
 def _check_targets(report: Sequence[Path], figure: Path | None) -> None:
@@ -248,12 +280,17 @@ def _write(
 
 
 def _draw_sheet(
-    data: Path, method: str, sheet: Path, limit: int | None, working_px: int | None
+    data: Path,
+    method: str,
+    sheet: Path,
+    limit: int | None,
+    working_px: int | None,
+    vividness: float | None,
 ) -> None:
     from photochrom.engine.colorize import Colorizer
     from photochrom.evaluation.sheet import contact_sheet
 
-    colorizer = Colorizer(method, short_side_px=working_px)
+    colorizer = Colorizer(method, short_side_px=working_px, vividness=vividness)
     count = contact_sheet(data, colorizer.predict_ab, sheet, limit=limit)
     print(f"Drew {count} photographs on {sheet}.", file=sys.stderr)
 

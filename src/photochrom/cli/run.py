@@ -6,20 +6,34 @@ Nothing of the command's library is imported here, so that one photograph need n
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photochrom.cli.pipe import PIPE
-from photochrom.errors import InvalidValueError, UnwritablePhotoError
+from photochrom.cli.endings import endings
+from photochrom.cli.pipe import PIPE, standard_input, to_standard_output
+from photochrom.cli.say import say, shown
+from photochrom.engine.workers import Crew, Here, Workers
+from photochrom.errors import (
+    InvalidValueError,
+    PhotochromError,
+    UnreadablePhotoError,
+    WorkerDiedError,
+)
 
 if TYPE_CHECKING:
     from photochrom.cli.wishes import WishOptions
     from photochrom.engine.batch import Outcome, Task
     from photochrom.engine.colorize import Colorizer
+    from photochrom.engine.sidecar import Sidecar
     from photochrom.engine.wishes import Wishes
 
 METHOD = "photochrom"
+SAME_FORMATS = {"jpg": "jpeg", "tif": "tiff"}
 
 
 def run(
@@ -50,11 +64,11 @@ def run(
     int
         The exit code.
     """
-    from photochrom.methods.catalogue import begin_loading
     from photochrom.methods.network import cores
 
     if not sources:
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
+    format = SAME_FORMATS.get(format or "", format)
     piped = PIPE in sources or output == PIPE
     if piped and (len(sources) > 1 or watch):
         raise InvalidValueError("Standard input or output takes exactly one photograph.")
@@ -63,111 +77,162 @@ def run(
             "Standard input or output gives one picture and nothing beside it: leave out "
             "--resume, --json, --sidecar and --candidates."
         )
-    many = watch or len(sources) > 1 or sources[0].is_dir()
-    jobs = jobs or (cores() if many else 1)
-    threads = 1 if jobs > 1 else 0
+    many = watch or len(sources) > 1 or _is_folder(sources[0])
+    if watch and not (len(sources) == 1 and _is_folder(sources[0])):
+        raise InvalidValueError("--watch takes exactly one folder.")
+    if many and output is not None:
+        _check_folder(output, sources)
+    jobs = 1 if watch or not many else jobs or cores()
+    looks = (method, vividness, saturation, working_px, restore)
     recipe = wished.read_recipe() if wished else None
-    if recipe is None:
-        begin_loading(method, device, threads)
-    elif (method, vividness, saturation, working_px, restore) != (METHOD, None, 1.0, None, False):
+    if recipe is not None and looks != (METHOD, None, 1.0, None, False):
         raise InvalidValueError(
             "--recipe decides everything: leave out --method, --vividness, --saturation, "
             "--working-px and --restore."
         )
-    # Imported while the network opens.
-    from photochrom.engine import batch
+    make = partial(_make, recipe, *looks, device=device, threads=1 if jobs > 1 else 0)
+    with endings():
+        crew = _begin_many(make, jobs) if many else _begin_one(make, recipe, method, device)
+        try:
+            note = crew.call(_note, recipe)
+            if note:
+                say(f"photochrom: {note}")
+            if recipe and float_range is None:
+                float_range = recipe.float_range
+            options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
+            written: dict[str, Any] = {"format": format, "quality": quality}
+            if piped:
+                wishes = _wishes(wished)
+                source = standard_input() if sources[0] == PIPE else sources[0]
+                return crew.call(_pipe, source, output, recipe, wishes, written, options)
+            job = _Job(sources, output, recursive, format, wished, recipe, options, crew)
+            return _report(
+                job.outcomes(jobs, watch, resume, quality, many),
+                json_lines,
+                many or (wished is not None and wished.candidates > 1),
+                lambda: job.count,
+            )
+        except (PhotochromError, BrokenPipeError):
+            raise
+        except Exception as error:  # of a photograph in a pipe, or of one that lends its colours
+            from photochrom.engine.batch import reason_of
+
+            raise UnreadablePhotoError(reason_of(error, sources[0])) from error
+        finally:
+            crew.stop()
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long: opening it will say so
+        return False
+
+
+def _check_folder(output: Path, sources: list[Path]) -> None:
+    """Refuse one file's name for the results of many."""
+    if _is_folder(output):
+        return
+    is_file = output.exists()
+    if output.suffix and not is_file:
+        from photochrom.photo.find import OTHER_SUFFIXES, READ_SUFFIXES
+
+        is_file = output.suffix.lower() in READ_SUFFIXES | OTHER_SUFFIXES
+    if is_file:
+        what = f"{len(sources)} photographs" if len(sources) > 1 else f"the folder {sources[0]}"
+        raise InvalidValueError(
+            f"-o {output}: names one file, but {what} cannot become one. Name a folder, "
+            f"for example -o {output.with_suffix('')}."
+        )
+
+
+def _make(
+    recipe: "Sidecar | None",
+    method: str,
+    vividness: float | None,
+    saturation: float,
+    working_px: int | None,
+    restore: bool,
+    **where: Any,
+) -> "Colorizer":
+    """Make the colorizer, here or in a worker."""
+    if recipe is not None:
+        return recipe.colorizer(**where)
     from photochrom.engine.colorize import Colorizer
 
-    colorizer = (
-        recipe.colorizer(device=device, threads=threads)
-        if recipe
-        else Colorizer(
-            method,
-            vividness=vividness,
-            saturation=saturation,
-            short_side_px=working_px,
-            restore=restore,
-            device=device,
-            threads=threads,
-        )
+    return Colorizer(
+        method,
+        vividness=vividness,
+        saturation=saturation,
+        short_side_px=working_px,
+        restore=restore,
+        **where,
     )
-    note = recipe.note(colorizer) if recipe else None
-    if note:
-        print(f"photochrom: {note}", file=sys.stderr)
-    if recipe and float_range is None:
-        float_range = recipe.float_range
-    options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
-    if piped:
-        source: Any = sys.stdin.buffer if sources[0] == PIPE else sources[0]
-        wishes = _wishes(wished)
-        if recipe:
-            source = source.read() if sources[0] == PIPE else source  # its size is needed first
-            wishes = recipe.fit(source, **options)
-        options["wishes"] = wishes
-        return _pipe(colorizer, source, output, format, quality, options)
-    sidecar = wished is not None and wished.sidecar
-    names = batch.Names(sidecar)
 
-    def fitted(tasks: "list[Task]") -> "list[Task]":
-        return wished.tasks(tasks, recipe, options) if wished else tasks
 
-    def named(tasks: "list[Task]") -> "list[Task]":
-        return names.apart(fitted(tasks))
+def _begin_many(make: "partial[Colorizer]", jobs: int) -> Crew:
+    """Start a process for each photograph that is in work at once."""
+    # Threads of OpenBLAS, which has nothing to do here, would wait on cores of ours.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    workers = Workers(make, jobs)
+    workers.start()
+    return workers
 
-    tasks: Iterable[Task]
-    if watch:
-        tasks = _watched(sources, output, recursive, format, wished, named)
-        count = None
-    else:
-        tasks = _planned(sources, output, recursive, format, many, wished, fitted, named)
-        count = len(tasks)
-    outcomes = batch.colorize_many(
-        colorizer,
-        tasks,
-        jobs=1 if watch else jobs,
-        resume=resume or watch,
-        prompt=watch,
-        sidecar=sidecar,
-        format=format,
-        quality=quality,
-        options=options,
-    )
-    return _report(outcomes, json_lines, many or (count or 0) > 1, count)
+
+def _begin_one(
+    make: "partial[Colorizer]", recipe: "Sidecar | None", method: str, device: str
+) -> Crew:
+    """Make the colorizer here: one photograph need not wait for another process."""
+    from photochrom.methods.catalogue import begin_loading
+
+    if recipe is None:
+        begin_loading(method, device, make.keywords["threads"])
+    # Imported while the network opens.
+    from photochrom.photo.scratch import remove_left_behind
+
+    remove_left_behind()
+    return Here(make())
+
+
+def _note(colorizer: "Colorizer", recipe: "Sidecar | None") -> str | None:
+    return recipe.note(colorizer) if recipe else None
+
+
+def _is_own(colorizer: "Colorizer", path: Path) -> bool:
+    from photochrom.engine.names import is_own
+
+    return is_own(path)
+
+
+def _fit(
+    colorizer: "Colorizer", recipe: "Sidecar", source: Path, options: dict[str, Any]
+) -> "Wishes":
+    return recipe.fit(source, **options)
 
 
 def _pipe(
     colorizer: "Colorizer",
     source: Any,
     output: Path | None,
-    format: str | None,
-    quality: int | None,
+    recipe: "Sidecar | None",
+    wishes: "Wishes",
+    written: dict[str, Any],
     options: dict[str, Any],
 ) -> int:
     """Colour standard input, or to standard output."""
     to_stdout = output is None or output == PIPE
-    if to_stdout and sys.stdout.isatty():
+    if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
+    if recipe:
+        source = source.read() if hasattr(source, "read") else source  # its size is needed first
+        wishes = recipe.fit(source, **options)
     coloured = colorizer.colorize_file(
-        source,
-        None if to_stdout else output,
-        format=format,
-        quality=quality,
-        **options,
+        source, None if to_stdout else output, wishes=wishes, **written, **options
     )
     if coloured.content is not None:
-        try:
-            sys.stdout.buffer.write(coloured.content)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            # What is left in the buffer would fail once more at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise UnwritablePhotoError(
-                f"standard output: cannot be written ({error.strerror})."
-            ) from error
+        to_standard_output(coloured.content)
     for note in coloured.notes:
-        print(note, file=sys.stderr)
+        say(note)
     return 0
 
 
@@ -177,73 +242,118 @@ def _wishes(wished: "WishOptions | None") -> "Wishes":
     return Wishes() if wished is None else wished.wishes()
 
 
-def _planned(
-    sources: list[Path],
-    output: Path | None,
-    recursive: bool,
-    format: str | None,
-    many: bool,
-    wished: "WishOptions | None",
-    fitted: "Callable[[list[Task]], list[Task]]",
-    named: "Callable[[list[Task]], list[Task]]",
-) -> "list[Task]":
-    """Decide what is coloured, and where it goes."""
-    from photochrom.engine import batch
+@dataclass
+class _Job:
+    """What is to be coloured: planned whole, or as it appears in a watched folder."""
 
-    wishes = _wishes(wished)
-    if not many and output is not None and _names_a_file(output):
-        return fitted([batch.Task(sources[0], output, wishes)])
-    return named(
-        batch.plan(sources, output=output, recursive=recursive, format=format, wishes=wishes)
-    )
+    sources: list[Path]
+    output: Path | None
+    recursive: bool
+    format: str | None
+    wished: "WishOptions | None"
+    recipe: "Sidecar | None"
+    options: dict[str, Any]
+    crew: Crew
+    count: int | None = None
+
+    def outcomes(
+        self, jobs: int, watch: bool, resume: bool, quality: int | None, many: bool
+    ) -> "Iterator[Outcome]":
+        """Colour it all."""
+        from photochrom.engine import batch
+
+        self._wishes = _wishes(self.wished)
+        self._sidecar = self.wished is not None and self.wished.sidecar
+        self._names = batch.Names(self._sidecar, self._is_own)
+        tasks = self._watched() if watch else iter(self._planned(many))
+        return batch.colorize_many(
+            self.crew,
+            tasks,
+            jobs=jobs,
+            resume=resume or watch,
+            prompt=watch,
+            sidecar=self._sidecar,
+            format=self.format,
+            quality=quality,
+            options=self.options,
+        )
+
+    def _planned(self, many: bool) -> "list[Task]":
+        """Decide what is coloured, and where it goes."""
+        from photochrom.engine import batch
+
+        if not many and self.output is not None and _names_a_file(self.output):
+            tasks = self._fitted([batch.Task(self.sources[0], self.output, self._wishes)])
+        else:
+            tasks = self._plan(self.sources, self.output)
+        self.count = len(tasks)
+        return tasks
+
+    def _plan(self, sources: list[Path], output: Path | None) -> "list[Task]":
+        from photochrom.engine import batch
+
+        found = batch.plan(
+            sources,
+            output=output,
+            recursive=self.recursive,
+            format=self.format,
+            wishes=self._wishes,
+            is_own=self._is_own,
+        )
+        return self._names.apart(self._fitted(found))
+
+    def _watched(self) -> "Iterator[Task]":
+        from photochrom.engine import batch
+
+        (folder,) = self.sources
+        say(f"Watching {folder}; stop with Ctrl-C.")
+
+        def plan_one(photo: Path) -> "list[Task]":
+            below = self.output / photo.parent.relative_to(folder) if self.output else None
+            return [] if self._is_own(photo) else self._plan([photo], below)
+
+        return batch.watch(folder, plan_one, recursive=self.recursive)
+
+    def _fitted(self, tasks: "list[Task]") -> "list[Task]":
+        return self.wished.tasks(tasks, self.recipe, self._fit) if self.wished else tasks
+
+    def _fit(self, source: Path) -> "Wishes":
+        assert self.recipe is not None
+        return self.crew.call(_fit, self.recipe, source, self.options)
+
+    def _is_own(self, path: Path) -> bool:
+        with suppress(WorkerDiedError):  # of this file: colouring it will say so
+            return self.crew.call(_is_own, path)
+        return False
 
 
 def _names_a_file(output: Path) -> bool:
-    return not output.is_dir() and (output.suffix != "" or output.exists())
+    return not _is_folder(output) and (output.suffix != "" or output.exists())
 
 
-def _watched(
-    sources: list[Path],
-    output: Path | None,
-    recursive: bool,
-    format: str | None,
-    wished: "WishOptions | None",
-    named: "Callable[[list[Task]], list[Task]]",
-) -> "Iterator[Task]":
-    from photochrom.engine import batch
-    from photochrom.engine.names import is_own
-
-    folder = sources[0]
-    if len(sources) > 1 or not folder.is_dir():
-        raise InvalidValueError("--watch takes exactly one folder.")
-    wishes = _wishes(wished)
-    print(f"Watching {folder}; stop with Ctrl-C.", file=sys.stderr)
-
-    def plan_one(photo: Path) -> "list[Task]":
-        below = output / photo.parent.relative_to(folder) if output else None
-        if is_own(photo):
-            return []
-        return named(batch.plan([photo], output=below, format=format, wishes=wishes))
-
-    return batch.watch(folder, plan_one, recursive=recursive)
-
-
-def _report(outcomes: "Iterator[Outcome]", json_lines: bool, many: bool, count: int | None) -> int:
+def _report(
+    outcomes: "Iterator[Outcome]",
+    json_lines: bool,
+    many: bool,
+    count: Callable[[], int | None],
+) -> int:
     """Print what became of each photograph; give the exit code."""
-    coloured = skipped = failed = 0
-    with _progress(many and not json_lines, count) as say:
+    told: Counter[str] = Counter()
+    with _progress(many and not json_lines, count()) as tell:
         for outcome in outcomes:
-            coloured += outcome.status == "coloured"
-            skipped += outcome.status == "skipped"
-            failed += outcome.status == "failed"
+            told[outcome.status] += 1
             if json_lines:
-                print(json.dumps(_as_json(outcome)), flush=True)
+                to_standard_output(json.dumps(_as_json(outcome)).encode() + b"\n")
             else:
-                say(outcome)
+                tell(outcome)
+    total = count()
+    if total is not None and told.total() < total:
+        say(f"photochrom: stopped; {total - told.total()} were not begun.")
     if many and not json_lines:
+        skipped, failed = told["skipped"], told["failed"]
         rest = f", {skipped} skipped" * bool(skipped) + f", {failed} failed" * bool(failed)
-        print(f"{coloured} coloured{rest}.", file=sys.stderr)
-    return 1 if failed else 0
+        say(f"{told['coloured']} coloured{rest}.")
+    return 1 if told["failed"] else 0
 
 
 def _as_json(outcome: "Outcome") -> dict[str, object]:
@@ -280,17 +390,17 @@ class _progress:  # noqa: N801 - used as a context manager
     def __call__(self, outcome: "Outcome") -> None:
         if self.bar:
             self.progress.advance(self.task)
-        if outcome.status == "failed":
-            lines = [f"photochrom: {outcome.notes[0]}"]
-        else:
-            lines = [
-                f"{outcome.source} -> {outcome.target}"
-                if outcome.status == "coloured"
-                else f"{outcome.source}: {outcome.notes[0]}"
-            ]
-            lines += [f"  {note}" for note in outcome.notes if outcome.status == "coloured"]
-        for line in lines:
+        for line in _lines_of(outcome):
             if self.bar:
-                self.progress.console.print(line, markup=False, highlight=False)
+                self.progress.console.print(shown(line), markup=False, highlight=False)
             else:
-                print(line, file=sys.stderr)
+                say(line)
+
+
+def _lines_of(outcome: "Outcome") -> list[str]:
+    if outcome.status == "failed":
+        return [f"photochrom: {outcome.notes[0]}"]
+    if outcome.status != "coloured":
+        return [f"{outcome.source}: {outcome.notes[0]}"]
+    notes = (f"  {note}" for note in outcome.notes)
+    return [f"{outcome.source} -> {outcome.target}", *notes]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.errors import InvalidValueError, PhotoError
+from photochrom.errors import InvalidValueError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from photochrom.engine.batch import Task
     from photochrom.engine.sidecar import Sidecar
     from photochrom.engine.wishes import Wishes
@@ -90,15 +92,17 @@ class WishOptions:
         return read_sidecar(self.recipe)
 
     def tasks(
-        self, tasks: "list[Task]", recipe: "Sidecar | None", options: dict[str, Any]
+        self, tasks: "list[Task]", recipe: "Sidecar | None", fit: "Callable[[Path], Wishes]"
     ) -> "list[Task]":
         """Fit tasks to the sidecar that decides, or make the candidates that are wanted of each.
 
-        `options` are those that `Photo.open` takes.
+        `fit` gives the sidecar's wishes for a photograph.
         """
         if recipe is None:
             return _candidates_of(tasks, self.candidates)
-        return [_fitted(task, recipe, options) for task in tasks]
+        if not recipe.wishes.hints:  # they fit every photograph
+            return [replace(task, wishes=recipe.wishes) for task in tasks]
+        return [_fitted(task, fit) for task in tasks]
 
 
 def read_hint(text: str) -> dict[str, Any]:
@@ -132,23 +136,23 @@ def _read_hints(path: Path | None) -> list[Any]:
         return []
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidValueError(f"{path}: hints cannot be read ({error}).") from error
     if not isinstance(content, list):
         raise InvalidValueError(f"{path}: needs a JSON list of hints.")
     return content
 
 
-def _fitted(task: "Task", recipe: "Sidecar", options: dict[str, Any]) -> "Task":
+def _fitted(task: "Task", fit: "Callable[[Path], Wishes]") -> "Task":
     """Fit a sidecar's wishes to a task's photograph."""
+    from photochrom.engine.batch import reason_of
+
     if task.settled:
         return task
     try:
-        return replace(task, wishes=recipe.fit(task.source, **options))
-    except PhotoError as error:  # it names the file
-        return replace(task, settled=("failed", str(error)))
-    except InvalidValueError as error:
-        return replace(task, settled=("failed", f"{task.source}: {error}"))
+        return replace(task, wishes=fit(task.source))
+    except Exception as error:  # whatever is wrong with one photograph, the others go on
+        return replace(task, settled=("failed", reason_of(error, task.source)))
 
 
 def _candidates_of(tasks: "list[Task]", count: int) -> "list[Task]":

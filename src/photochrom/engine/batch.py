@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.engine.colorize import PLAIN, Colorizer
-from photochrom.engine.names import beside, is_free, is_own, marker_on, numbered
-from photochrom.engine.sidecar import Sidecar, check_place
+from photochrom.engine.names import beside, is_own, is_same, is_taken, marker_on, numbered
+from photochrom.engine.sidecar import Sidecar, check_place, is_sidecar
 from photochrom.engine.wishes import Wishes
-from photochrom.errors import PhotochromError, UnreadablePhotoError
-from photochrom.photo.atomic import atomic_target, remove_orphans
-from photochrom.photo.find import find_photos
+from photochrom.engine.workers import Crew, Here
+from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError, WorkerDiedError
+from photochrom.photo.atomic import atomic_target, is_lost, remove_orphans, unwritable
+from photochrom.photo.find import nothing_in, search
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.xmp import Marker
 
@@ -46,10 +47,12 @@ class Outcome:
     ----------
     source, target : Path
     status : str
-        'coloured', 'skipped' or 'failed'.
+        'coloured', 'skipped', 'failed' or, of a folder, 'passed over'.
     notes : tuple of str
         What a person should know; the error's message if it failed.
     seconds : float
+    ends_run : bool
+        Whether it failed of what every later one would fail of, such as a full disk.
     """
 
     source: Path
@@ -57,6 +60,7 @@ class Outcome:
     status: str
     notes: tuple[str, ...]
     seconds: float
+    ends_run: bool = False
 
 
 def plan(
@@ -66,6 +70,7 @@ def plan(
     recursive: bool = False,
     format: str | None = None,
     wishes: Wishes = PLAIN,
+    is_own: Callable[[Path], bool] = is_own,
 ) -> list[Task]:
     """Decide what is coloured, and where it goes.
 
@@ -82,32 +87,61 @@ def plan(
         The format of the results.
     wishes : Wishes
         What is wished of each.
+    is_own : callable
+        Tells what photochrom made itself; another process may look.
 
     Returns
     -------
     list of Task
         Files of a folder that photochrom made itself are left out; of several that are named, they
-        are skipped. A folder that cannot be read, or has no pictures, has failed.
+        are skipped. A folder that cannot be read, or has no pictures, has failed; pictures that
+        are not read are a task of their own, 'passed over'.
     """
     suffix = FORMATS[format].suffixes[0] if format else None
-    sources, tasks = list(sources), []
+    sources = list(sources)
+    tasks: list[Task] = []
     for source in sources:
-        if not source.is_dir():
-            task = Task(source, beside(source, output, suffix), wishes)
-            if len(sources) > 1 and is_own(source):
-                task = replace(task, settled=("skipped", "photochrom made this file itself"))
-            tasks.append(task)
+        if _is_folder(source):
+            tasks += _plan_folder(source, output, recursive, suffix, wishes, is_own)
             continue
-        try:
-            found = find_photos(source, recursive)
-        except UnreadablePhotoError as error:
-            tasks.append(Task(source, source, settled=("failed", str(error))))
-            continue
-        for photo in found:
-            folder = output / photo.parent.relative_to(source) if output else None
-            if not is_own(photo):
-                tasks.append(Task(photo, beside(photo, folder, suffix), wishes))
+        task = Task(source, beside(source, output, suffix), wishes)
+        if len(sources) > 1 and is_own(source):
+            task = replace(task, settled=("skipped", "photochrom made this file itself"))
+        tasks.append(task)
     return tasks
+
+
+def _is_folder(source: Path) -> bool:
+    try:
+        return source.is_dir()
+    except OSError:  # a name that is too long, for one: opening it will say so
+        return False
+
+
+def _plan_folder(
+    source: Path,
+    output: Path | None,
+    recursive: bool,
+    suffix: str | None,
+    wishes: Wishes,
+    is_own: Callable[[Path], bool],
+) -> Iterator[Task]:
+    try:
+        found = search(source, recursive)
+    except UnreadablePhotoError as error:
+        yield Task(source, source, settled=("failed", str(error)))
+        return
+    for photo in found.photos:
+        folder = output / photo.parent.relative_to(source) if output else None
+        if not is_own(photo):
+            yield Task(photo, beside(photo, folder, suffix), wishes)
+    for closed, reason in sorted(found.closed.items()):
+        yield Task(closed, closed, settled=("failed", f"{closed}: may not be entered ({reason})."))
+    if not found.photos:
+        said = nothing_in(source, found, recursive)
+        yield Task(source, source, settled=("failed", said))
+    elif found.passed_over:
+        yield Task(source, source, settled=("passed over", found.passed_over))
 
 
 class Names:
@@ -117,10 +151,12 @@ class Names:
     ----------
     sidecars : bool
         Results need names that differ without their suffixes, too.
+    is_own : callable
+        Tells what photochrom made itself.
     """
 
-    def __init__(self, sidecars: bool = False) -> None:
-        self._sidecars = sidecars
+    def __init__(self, sidecars: bool = False, is_own: Callable[[Path], bool] = is_own) -> None:
+        self._sidecars, self._is_own = sidecars, is_own
         self._takers: dict[Path, tuple[Path, int]] = {}
 
     def apart(self, tasks: Iterable[Task]) -> list[Task]:
@@ -131,18 +167,22 @@ class Names:
         return [task if task.settled else self._named(task) for task in tasks]
 
     def _named(self, task: Task) -> Task:
-        number = 1
-        while not self._take(numbered(task.target, number), (task.source, task.wishes.candidate)):
-            number += 1
+        number, taker = 1, (task.source, task.wishes.candidate)
+        try:
+            while not self._take(numbered(task.target, number), taker):
+                number += 1
+        except PhotoError as error:
+            return replace(task, settled=("failed", str(error)))
         return replace(task, target=numbered(task.target, number))
 
     def _take(self, target: Path, taker: tuple[Path, int]) -> bool:
         key = (target.with_suffix("") if self._sidecars else target).absolute()
-        return is_free(target) and self._takers.setdefault(key, taker) == taker
+        is_free = not is_taken(target) or self._is_own(target)
+        return is_free and self._takers.setdefault(key, taker) == taker
 
 
 def colorize_many(
-    colorizer: Colorizer,
+    crew: Colorizer | Crew,
     tasks: Iterable[Task],
     *,
     jobs: int = 2,
@@ -157,13 +197,15 @@ def colorize_many(
 
     Parameters
     ----------
-    colorizer : Colorizer
-        Shared by all.
+    crew : Colorizer or Crew
+        A colorizer that is shared by all; or what runs them in processes that have one each, so
+        that a file that kills one costs itself and no other.
     tasks : iterable of Task
     jobs : int
         Files in work at once.
     resume : bool
-        Skip a task whose target bears this colorizer's marker and is not older than its source.
+        Skip a task whose target bears this colorizer's marker and was made of its source as it is,
+        and whose sidecar, if there is to be one, is there.
     prompt : bool
         Tell each outcome before the next task is asked for, which may be long in coming.
     sidecar : bool
@@ -174,32 +216,100 @@ def colorize_many(
     Yields
     ------
     Outcome
-        One a task, as they are done. A file that fails does not stop the rest.
+        One a task, as they are done. A file that fails does not stop the rest; a full disk does,
+        or a folder for results that is gone.
     """
     given = {"format": format, "quality": quality, **(options or {})}
+    crew = Here(crew) if isinstance(crew, Colorizer) else crew
     most = 1 if prompt else 2 * jobs
+    folders = _Folders()
 
     def run(task: Task) -> Outcome:
-        return _colorize_one(colorizer, task, resume, sidecar, given)
+        begun = time.monotonic()
+        try:
+            return crew.call(_colorize_one, task, resume, sidecar, given)
+        except Exception as error:  # the process died, or could not get ready
+            remove_orphans(task.target.parent)
+            return _failed(task, error, begun)
 
     waiting: set[Future[Outcome]] = set()
-    cleaned: set[Path] = set()
+    is_over = False
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for task in tasks:
-                if task.target.parent not in cleaned and task.target.parent.is_dir():
-                    remove_orphans(task.target.parent)
-                    cleaned.add(task.target.parent)
+                lost = folders.prepare(task)
+                if lost:
+                    yield lost
+                    break
                 waiting.add(pool.submit(run, task))
                 while len(waiting) >= most:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
+                    outcomes = [future.result() for future in done]
+                    yield from outcomes
+                    is_over = is_over or any(outcome.ends_run for outcome in outcomes)
+                if is_over:
+                    break
+            for future in waiting:
+                is_over and future.cancel()
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        finally:
+                yield from (future.result() for future in done if not future.cancelled())
+        except BaseException:
             for future in waiting:
                 future.cancel()
+            crew.stop()
+            folders.clean()
+            raise
+
+
+class _Folders:
+    """The folders of the results: freed from what killed runs left, and watched for."""
+
+    def __init__(self) -> None:
+        self._seen: set[Path] = set()
+
+    def prepare(self, task: Task) -> Outcome | None:
+        """Make ready for a task; say so if the folder that was there is gone, as a disk may be."""
+        folder = task.target.parent
+        if task.settled:
+            return None
+        if folder in self._seen:
+            if folder.is_dir():
+                return None
+            said = f"{folder}: the folder for the results is gone."
+            return Outcome(task.source, task.target, "failed", (said,), 0.0, ends_run=True)
+        if _is_folder(folder):
+            remove_orphans(folder)
+            self._seen.add(folder)
+        return None
+
+    def clean(self) -> None:
+        """Remove what was being written by processes that were stopped."""
+        for folder in self._seen:
+            remove_orphans(folder)
+
+
+def _failed(task: Task, error: Exception, begun: float) -> Outcome:
+    seconds = time.monotonic() - begun
+    said = reason_of(error, task.source)
+    return Outcome(task.source, task.target, "failed", (said,), seconds, is_lost(error))
+
+
+def reason_of(error: Exception, source: Path) -> str:
+    """Say in one line why a photograph failed, whatever it was."""
+    if isinstance(error, WorkerDiedError):
+        return f"{source}: {error}. The others are not concerned."
+    if isinstance(error, PhotoError):  # it names the file, or the result's
+        return str(error)
+    if isinstance(error, PhotochromError):
+        return str(error) if str(source) in str(error) else f"{source}: {error}"
+    if isinstance(error, MemoryError):
+        return f"{source}: there is not enough memory for it. Try --jobs 1."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or source}: {error.strerror}."
+    lines = str(error).strip().splitlines()
+    what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"{source}: could not be coloured ({what}). Please report this, with the file."
 
 
 def _colorize_one(
@@ -217,31 +327,45 @@ def _colorize_one(
     if task.settled:
         return outcome(task.settled[0], task.settled[1:])
     asked = {name: options.get(name) for name in ("quality", "float_range")}
-    if resume and _is_done(task, colorizer.marker(task.wishes, **asked)):
-        return outcome("skipped", ("already coloured by the same method and settings",))
+    try:
+        if resume and _is_done(task, colorizer.marker(task.wishes, **asked), sidecar):
+            return outcome("skipped", ("already coloured by the same method and settings",))
+        notes = _write_one(colorizer, task, sidecar, options)
+    except Exception as error:  # whatever one photograph does to us, the others go on
+        return _failed(task, error, begun)
+    return outcome("coloured", notes)
+
+
+def _write_one(
+    colorizer: Colorizer, task: Task, sidecar: bool, options: dict[str, Any]
+) -> tuple[str, ...]:
+    """Write a result, and its sidecar if there is to be one; give the notes."""
+    place = task.target.with_suffix(".json")
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
-        place = task.target.with_suffix(".json")
-        if sidecar:
-            check_place(place)
-        coloured = colorizer.colorize_file(task.source, task.target, wishes=task.wishes, **options)
-        if sidecar:
-            decided = Sidecar.of(
-                colorizer, coloured.wishes, coloured.size, options.get("float_range")
-            )
-            with atomic_target(place) as part:
-                part.write_text(decided.to_json(), "utf-8")
-    except (PhotochromError, OSError) as error:
-        return outcome("failed", (str(error),))
-    return outcome("coloured", coloured.notes)
+    except OSError as error:
+        raise unwritable(task.target.parent, error) from error
+    if sidecar:
+        check_place(place)
+    coloured = colorizer.colorize_file(task.source, task.target, wishes=task.wishes, **options)
+    if sidecar:
+        decided = Sidecar.of(colorizer, coloured.wishes, coloured.size, options.get("float_range"))
+        with atomic_target(place) as part:
+            part.write_text(decided.to_json(), "utf-8")
+    return coloured.notes
 
 
-def _is_done(task: Task, marker: Marker) -> bool:
+def _is_done(task: Task, marker: Marker, sidecar: bool) -> bool:
+    found = marker_on(task.target)
+    if found != marker or (sidecar and not is_sidecar(task.target.with_suffix(".json"))):
+        return False
     try:
-        is_newer = task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
+        if found.source:
+            return is_same(task.source, found.source)
+        # An earlier version's: all that can be told is which of the two is newer.
+        return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
     except OSError:  # one of them is not there
         return False
-    return is_newer and marker_on(task.target) == marker
 
 
 def watch(
@@ -271,25 +395,47 @@ def watch(
     Task
         One a photograph, once its file is whole.
     """
+    looks = _Looks()
     seen: dict[Path, tuple[int, int]] = {}
     while not stop():
-        for path, state in _settled(folder, recursive):
+        for path, state in looks.settled(folder, recursive):
             if seen.get(path) != state:
                 seen[path] = state
                 yield from plan_one(path)
+        seen = {path: state for path, state in seen.items() if path in looks}
         time.sleep(interval_seconds)
 
 
-def _settled(folder: Path, recursive: bool) -> Iterator[tuple[Path, tuple[int, int]]]:
-    """Give the photographs that nobody is writing any more, with their size and time."""
-    try:
-        found = find_photos(folder, recursive)
-    except UnreadablePhotoError:
-        return
-    for path in found:
+class _Looks:
+    """What a watched folder held at the last look, and since when each file stands still."""
+
+    def __init__(self) -> None:
+        self._still: dict[Path, tuple[tuple[int, int], float]] = {}
+
+    def __contains__(self, path: Path) -> bool:
+        return path in self._still
+
+    def settled(self, folder: Path, recursive: bool) -> Iterator[tuple[Path, tuple[int, int]]]:
+        """Give the photographs that nobody is writing any more, with their size and time.
+
+        A file is whole once size and time have stood still for a second: by its own time, if that
+        is past, else as far as we have seen; a time ahead says nothing.
+        """
         try:
-            stat = path.stat()
-        except OSError:  # gone between two looks
-            continue
-        if time.time() - stat.st_mtime > SETTLED_SECONDS and stat.st_size:
-            yield path, (stat.st_size, stat.st_mtime_ns)
+            found = search(folder, recursive).photos
+        except UnreadablePhotoError:
+            return
+        now, before = time.monotonic(), self._still
+        self._still = {}
+        for path in found:
+            try:
+                stat = path.stat()
+            except OSError:  # gone between two looks
+                continue
+            state = stat.st_size, stat.st_mtime_ns
+            last, since = before.get(path, (state, now))
+            self._still[path] = state, since if last == state else now
+        for path, (state, since) in self._still.items():
+            past = time.time() - state[1] / 1e9 > SETTLED_SECONDS
+            if state[0] and (past or now - since > SETTLED_SECONDS):
+                yield path, state

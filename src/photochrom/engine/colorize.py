@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +15,23 @@ import numpy as np
 
 from photochrom import __version__
 from photochrom.engine.ask import ask, distribution
+from photochrom.engine.elsewhere import elsewhere_if_stranded
 from photochrom.engine.guided import apply_field
 from photochrom.engine.likely import Suggestion, shares_of, suggest
 from photochrom.engine.look import Look
-from photochrom.engine.names import beside, free_name
+from photochrom.engine.names import beside, free_name, state_of
 from photochrom.engine.predict import Colouring, predict_colours
 from photochrom.engine.reference import References
 from photochrom.engine.restore import opencv, restored_photo
 from photochrom.engine.wishes import Wishes, outside
 from photochrom.engine.working import WorkingSize, working_size
-from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnwritablePhotoError
+from photochrom.errors import (
+    DtypeError,
+    InvalidValueError,
+    ShapeError,
+    UnreadablePhotoError,
+    UnwritablePhotoError,
+)
 from photochrom.methods.catalogue import load_method
 from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints, MethodInfo, Request
@@ -108,11 +115,16 @@ class Colorizer:
         device: str = "cpu",
         threads: int = 0,
     ) -> None:
+        self._place = device, threads
         self.name = str(method)
         self.look = Look(vividness, saturation, short_side_px, restore)
         if restore:
             opencv()  # a missing extra is told before any work
         self.method = load_method(method, device, threads)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made of: the process that gets it opens the network itself."""
+        return _made_again, (self.name, self.look, *self._place)
 
     @property
     def info(self) -> MethodInfo:
@@ -213,6 +225,7 @@ class Colorizer:
             spots=asked.spots,
         )
 
+    @elsewhere_if_stranded
     def suggest(
         self,
         picture: Any,
@@ -257,6 +270,7 @@ class Colorizer:
         spot = _window_mean(lightness[..., None], x / width, y / height, radius / width)
         return suggest(shares, np.array(self.info.centres), float(spot[0]), count)
 
+    @elsewhere_if_stranded
     def confidence(self, picture: Any) -> np.ndarray:
         """Tell where the method is guessing.
 
@@ -281,6 +295,7 @@ class Colorizer:
             )
         return found
 
+    @elsewhere_if_stranded
     def write_confidence(self, source: Path, target: Path) -> None:
         """Write `confidence` as an 8-bit gray PNG of the photograph's size, at most 1024 px.
 
@@ -299,6 +314,7 @@ class Colorizer:
         # Marked, so that no later run colours the map itself.
         write_photo(plane, [None], target, format="png", marker=self.marker())
 
+    @elsewhere_if_stranded
     def colorize(
         self,
         picture: Any,
@@ -359,6 +375,7 @@ class Colorizer:
             f"this is {type(picture).__name__}."
         )
 
+    @elsewhere_if_stranded
     def colorize_file(
         self,
         source: Any,
@@ -410,6 +427,8 @@ class Colorizer:
         format = choose_format(photo, target, format)
         photo, restored = self.restored(photo)
         marker = self.marker(wishes, quality=quality, float_range=float_range)
+        if isinstance(source, str | Path):
+            marker = replace(marker, source=_state_of(photo))
         wishes, chosen = self._choose_reference(photo, wishes)
         pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes)
         written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
@@ -474,6 +493,17 @@ class Colorizer:
         kept = {k: v for k, v in image.info.items() if k not in ("transparency", "icc_profile")}
         coloured.info = {**kept, **{k: v for k, v in coloured.info.items() if k == "icc_profile"}}
         return coloured
+
+
+def _state_of(photo: Photo) -> str:
+    try:
+        return "" if photo.path is None else state_of(photo.path)
+    except OSError as error:
+        raise UnreadablePhotoError(f"{photo.name}: cannot be read ({error.strerror}).") from error
+
+
+def _made_again(name: str, look: Look, device: str, threads: int) -> Colorizer:
+    return Colorizer(name, **asdict(look), device=device, threads=threads)
 
 
 def _plain_pil(image: Any) -> Any:

@@ -1,8 +1,12 @@
 """What results are called, and which files photochrom made itself."""
 
+import errno
+import hashlib
+import os
 from pathlib import Path
 
-from photochrom.errors import PhotoError
+from photochrom.errors import UnwritablePhotoError
+from photochrom.photo.atomic import unwritable
 from photochrom.photo.photo import Photo
 from photochrom.photo.xmp import Marker
 
@@ -33,7 +37,30 @@ def free_name(target: Path) -> Path:
 
 def is_free(target: Path) -> bool:
     """Whether a result may go there: nothing is there, or an earlier result."""
-    return not target.exists() or is_own(target)
+    return not is_taken(target) or is_own(target)
+
+
+def is_taken(target: Path) -> bool:
+    """Whether anything bears a name, be it a link that leads nowhere.
+
+    Raises
+    ------
+    UnwritablePhotoError
+        If nothing can bear it.
+    """
+    try:
+        target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        size = len(os.fsencode(target.name))
+        if error.errno == errno.ENAMETOOLONG:
+            raise UnwritablePhotoError(
+                f"{target}: the name of the result is too long ({size} bytes; 255 at most, as a "
+                "rule). Rename the photograph, or name the result with -o."
+            ) from error
+        raise unwritable(target, error) from error
+    return True
 
 
 def is_own(photo: Path) -> bool:
@@ -42,8 +69,49 @@ def is_own(photo: Path) -> bool:
 
 
 def marker_on(photo: Path) -> Marker | None:
-    """Read a file's marker; a file that is no picture has none."""
+    """Read a file's marker; a file that cannot be read has none: colouring it will say why."""
     try:
-        return Photo.open(photo).marker
-    except PhotoError:
+        return Photo.open(photo).marker if photo.is_file() else None
+    except Exception:  # whatever is wrong with one photograph must not stop the others
         return None
+
+
+def state_of(photo: Path, known: str = "") -> str:
+    """Tell one state of a file from another: its size, its time and a hash of its bytes.
+
+    Parameters
+    ----------
+    photo : Path
+    known : str
+        An earlier state, whose hash is taken over if size and time are as they were.
+
+    Returns
+    -------
+    str
+        'SIZE-NANOSECONDS-HASH', the hash in 16 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    found = photo.stat()
+    seen = f"{found.st_size}-{found.st_mtime_ns}-"
+    if known.startswith(seen):
+        return known
+    with photo.open("rb") as file:
+        return seen + hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def is_same(photo: Path, state: str) -> bool:
+    """Whether a file has the bytes that it had in a state; the time alone changes nothing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    size, _, digest = state.partition("-")
+    if size != str(photo.stat().st_size):
+        return False
+    return state_of(photo, state).rpartition("-")[2] == digest.rpartition("-")[2]

@@ -19,6 +19,8 @@ from photochrom.errors import InvalidValueError, UnwritablePhotoError
 from photochrom.methods.hint import HINT_SCHEMA, MOST_HINTS, Hint
 from photochrom.photo.photo import Photo
 
+MOST_BYTES = 64_000_000  # of a sidecar: the most hints, each with the most points, are far less
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "photochrom sidecar",
@@ -188,14 +190,26 @@ def check_place(path: Path) -> None:
     UnwritablePhotoError
     """
     try:
-        is_ours = not path.exists() or "photochrom" in json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, TypeError):
-        is_ours = False
+        is_free = not (path.exists() or path.is_symlink())
+    except OSError:  # writing it will say why
+        is_free = True
+    is_ours = is_free or is_sidecar(path)
     if not is_ours:
         raise UnwritablePhotoError(
             f"{path}: is there already and no sidecar of photochrom. Move it, or leave out the "
             "sidecar (--sidecar)."
         )
+
+
+def is_sidecar(path: Path) -> bool:
+    """Whether a whole sidecar of photochrom is there."""
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            return False
+        table = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):  # nested a thousand deep
+        return False
+    return isinstance(table, dict) and "photochrom" in table
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -212,9 +226,13 @@ def read_sidecar(path: Path) -> Sidecar:
         If it cannot be read, is not a sidecar, or its reference is gone or another file.
     """
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InvalidValueError(f"it has more than {MOST_BYTES:,} bytes")
         table = json.loads(path.read_text("utf-8"))
         return sidecar_of(table, path.parent)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except RecursionError as error:
+        raise InvalidValueError(f"{path}: not a sidecar of photochrom (too deep).") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         raise InvalidValueError(f"{path}: not a sidecar of photochrom ({error}).") from error
 
 

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +31,8 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
+_NETWORKS: "weakref.WeakSet[NetworkMethod]" = weakref.WeakSet()
+_LEFT: list[Any] = []  # of the parent: to be closed they would wait for threads that are not here
 
 
 class NetworkMethod:
@@ -64,7 +67,8 @@ class NetworkMethod:
                 f"{path}: its SHA-256 must be {sha256[:16]}...; it is {digest[:16]}... "
                 "The file is damaged; install photochrom again."
             )
-        self._session = _open_session(content, path, device, threads)
+        self._path, self._digest, self._device, self._threads = path, digest, device, threads
+        self._opened: Any = _open_session(content, path, device, threads)
         table = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if table is None:
             raise WeightsError(
@@ -77,6 +81,22 @@ class NetworkMethod:
         self._outputs = [node.name for node in self._session.get_outputs()]
         self._kept: OrderedDict[bytes, dict[str, np.ndarray]] = OrderedDict()
         self._keeping = Lock()
+        _NETWORKS.add(self)
+
+    @property
+    def _session(self) -> Any:
+        """The open network; after a fork, which takes no threads along, it is opened once more."""
+        if self._opened is None:
+            content = _read(self._path)
+            if hashlib.sha256(content).hexdigest() != self._digest:
+                raise WeightsError(f"{self._path}: is another file than when it was opened.")
+            self._opened = _open_session(content, self._path, self._device, self._threads)
+        return self._opened
+
+    def _after_fork(self) -> None:
+        """Forget what the parent's threads run; somebody may have held the lock just then."""
+        _LEFT.append(self._opened)
+        self._opened, self._keeping = None, Lock()
 
     def predict(self, request: Request) -> Prediction:
         """Run the network on one picture.
@@ -203,6 +223,15 @@ def _turned(values: dict[str, np.ndarray], mirrored: bool) -> dict[str, np.ndarr
     return {k: v[..., ::-1] if mirrored and v.ndim == 4 else v for k, v in values.items()}
 
 
+def _forget_threads() -> None:
+    for network in list(_NETWORKS):
+        network._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -221,9 +250,12 @@ def _parse(table: str, path: Path) -> dict[str, Any]:
 
 
 def runtime() -> Any:
-    """Import ONNX Runtime, which takes a while, and give it."""
+    """Import ONNX Runtime, which takes a while, and give it; it reports nothing to its makers."""
+    # Read once, while it is imported: from then on it would look up its collector.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # the program that calls us may have imported it first
     return onnxruntime
 
 

@@ -1,19 +1,43 @@
 """Files that are whole or not there: written beside their place, synced, then moved into it."""
 
+import errno
 import itertools
 import os
-import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from photochrom.errors import PhotoError, UnwritablePhotoError
+from photochrom.photo.held import HOST, hold, is_alive, is_used
+
+__all__ = ["HOST", "atomic_target", "discard_open", "is_alive", "is_lost", "remove_orphans"]
 
 _COUNTER = itertools.count()
 _OPEN: set[Path] = set()  # what this process writes now: an earlier one may have had its number
-HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:24] or "host"
 _PART = re.compile(r"\..+\.photochrom-(?P<host>[A-Za-z0-9]+)-(?P<pid>\d+)-\d+\.part")
+PART_NAME_BYTES = 100  # of the result's name: what is added must fit where the result's own does
+# Errors of the place where results go, which every later result would meet again.
+LOST = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "ESTALE", "ENODEV", "ENOTCONN", "EHOSTDOWN", "EIO")
+    if hasattr(errno, name)
+}
+
+
+def unwritable(target: Path | str, error: OSError | str) -> UnwritablePhotoError:
+    """Say that a file cannot be written, and why: an error, or the system's words for one."""
+    if isinstance(error, str):
+        code = next((code for code in LOST if os.strerror(code) == error), None)
+        error = OSError(code, error)
+    said = UnwritablePhotoError(f"{target}: cannot be written ({error.strerror}).")
+    said.errno = error.errno
+    return said
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error of writing says that nothing more can be written: a full disk."""
+    return isinstance(error, UnwritablePhotoError) and error.errno in LOST
 
 
 @contextmanager
@@ -34,31 +58,75 @@ def atomic_target(target: Path) -> Iterator[Path]:
     UnwritablePhotoError
         If the folder is missing, or `target` is a folder or may not be written.
     """
-    if target.is_symlink():
-        target = target.resolve()  # what it points to is replaced, not the link
-    part = target.parent / f".{target.name}.photochrom-{HOST}-{os.getpid()}-{next(_COUNTER)}.part"
-    _OPEN.add(part.absolute())
+    part, held = None, None
     try:
-        if target.is_dir():
-            raise UnwritablePhotoError(f"{target}: a folder, where a file is to be written.")
-        if target.exists() and not target.is_file():
-            raise UnwritablePhotoError(
-                f"{target}: a device or a pipe, which cannot be replaced. Standard output is -o -."
-            )
-        part.touch()
+        place = _place_of(target)
+        part = _new_part(place)
+        held = hold(part)
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        part.replace(target)
-        _sync_folder(target.parent)
+        part.replace(place)
+        _sync_folder(place.parent)
     except PhotoError:  # an OSError too, but it has been worded already
         raise
     except OSError as error:
-        raise UnwritablePhotoError(f"{target}: cannot be written ({error.strerror}).") from error
+        raise unwritable(target, error) from error
     finally:
+        if held is not None:
+            os.close(held)
+        if part is not None:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            _OPEN.discard(part.absolute())
+
+
+def _place_of(target: Path) -> Path:
+    """Give what is replaced: what a link points to, and not the link."""
+    place = target
+    if target.is_symlink():
+        try:
+            place = target.resolve()
+        except RuntimeError:  # as Python up to 3.12 words it
+            raise UnwritablePhotoError(f"{target}: a link that leads back to itself.") from None
+    if place.is_dir():
+        raise UnwritablePhotoError(f"{target}: a folder, where a file is to be written.")
+    if place.is_symlink():
+        raise UnwritablePhotoError(f"{target}: a link that leads back to itself.")
+    if place.exists() and not place.is_file():
+        raise UnwritablePhotoError(
+            f"{target}: a device or a pipe, which cannot be replaced. Standard output is -o -."
+        )
+    with suppress(FileNotFoundError):  # a name that is too long is told before all work
+        place.lstat()
+    return place
+
+
+def _new_part(place: Path) -> Path:
+    """Make the unfinished file: a name of its own, short enough wherever the result's own is."""
+    name = place.name
+    while len(os.fsencode(name)) > PART_NAME_BYTES:
+        name = name[:-1]
+    name = name.encode("utf-8", "ignore").decode() or "picture"
+    while True:
+        part = place.parent / f".{name}.photochrom-{HOST}-{os.getpid()}-{next(_COUNTER)}.part"
+        _OPEN.add(part.absolute())
+        try:
+            part.touch(exist_ok=False)
+        except FileExistsError:  # another container's, whose processes are counted as ours are
+            _OPEN.discard(part.absolute())
+        except BaseException:
+            _OPEN.discard(part.absolute())
+            raise
+        else:
+            return part
+
+
+def discard_open() -> None:
+    """Remove what this process is writing, for it ends at once."""
+    for part in tuple(_OPEN):
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        _OPEN.discard(part.absolute())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -95,19 +163,4 @@ def remove_orphans(folder: Path) -> tuple[Path, ...]:
 
 
 def _is_written(part: Path, pid: int) -> bool:
-    return part.absolute() in _OPEN if pid == os.getpid() else is_alive(pid)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process of this machine runs; True where that cannot be told."""
-    if pid == os.getpid():
-        return True
-    if os.name == "nt":  # there signal 0 ends the process; but an open file cannot be removed
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return part.absolute() in _OPEN if pid == os.getpid() else is_used(part, pid)

@@ -1,11 +1,128 @@
-"""Find the photographs of a folder."""
+"""Find the photographs of a folder, and what of it is passed over."""
 
+import mimetypes
+import os
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from photochrom.errors import UnreadablePhotoError
 from photochrom.photo.formats import FORMATS
 
 READ_SUFFIXES = frozenset({".gif", ".heic", ".heif"}.union(*(f.suffixes for f in FORMATS.values())))
+# Pictures and films by their suffix, beside those that the standard library knows.
+# fmt: off
+OTHER_SUFFIXES = frozenset((
+    ".3fr", ".ai", ".arw", ".avifs", ".bmp", ".cr2", ".cr3", ".crw", ".dcm", ".dcr", ".dib",
+    ".djvu", ".dng", ".eps", ".erf", ".exr", ".fits", ".fff", ".hdr", ".heics", ".hif", ".iiq",
+    ".j2c", ".j2k", ".jng", ".jp2", ".jpf", ".jpm", ".jpx", ".jxl", ".jxr", ".k25", ".kdc",
+    ".mef", ".mng", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pam", ".pbm", ".pcd", ".pcx",
+    ".pdf", ".pef", ".pgm", ".pict", ".pnm", ".ppm", ".ps", ".psb", ".psd", ".ptx", ".qoi",
+    ".r3d", ".raf", ".raw", ".rw2", ".rwl", ".sgi", ".sr2", ".srf", ".srw", ".svg", ".tga",
+    ".wdp", ".x3f", ".xcf",
+))
+# fmt: on
+KINDS = mimetypes.MimeTypes(filenames=())  # the same on every machine
+NAMED = 5  # so many of a kind are named; the rest is counted
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    photos : tuple of Path
+        Of kinds that are read, sorted, without photochrom's unfinished files.
+    others : dict of str to int
+        How many pictures there are of each suffix that is not read.
+    odd : tuple of Path
+        Named like pictures, but devices and pipes.
+    links : tuple of Path
+        Links to folders, which are not followed.
+    closed : dict of Path to str
+        Folders that may not be entered, and why.
+    """
+
+    photos: tuple[Path, ...] = ()
+    others: dict[str, int] = field(default_factory=dict)
+    odd: tuple[Path, ...] = ()
+    links: tuple[Path, ...] = ()
+    closed: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def passed_over(self) -> str | None:
+        """What was passed over, in words; None if nothing was."""
+        said = []
+        if self.others:
+            kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.others.items()))
+            said.append(f"pictures of kinds that are not read ({kinds})")
+        if self.odd:
+            said.append(f"devices or pipes ({_some([path.name for path in self.odd])})")
+        if self.links:
+            said.append(f"links to folders ({_some([path.name for path in self.links])})")
+        return f"passed over: {'; '.join(said)}" if said else None
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def search(folder: Path, recursive: bool = False) -> Found:
+    """Look through a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    recursive : bool
+        Below it too; links to folders are not followed.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If the folder itself cannot be read.
+    """
+    photos: list[Path] = []
+    odd: list[Path] = []
+    links: list[Path] = []
+    closed: dict[Path, str] = {}
+    others: Counter[str] = Counter()
+
+    def refused(error: OSError) -> None:
+        closed[Path(os.fsdecode(error.filename))] = error.strerror or str(error)
+
+    for where, below, names in os.walk(folder, onerror=refused):
+        if not recursive:
+            below.clear()
+        links += (Path(where, name) for name in below if Path(where, name).is_symlink())
+        for name in names:
+            path = Path(where, name)
+            suffix = path.suffix.lower()
+            if name.startswith("."):
+                continue
+            if suffix in READ_SUFFIXES:
+                (odd if _is_odd(path) else photos).append(path)
+            elif suffix in OTHER_SUFFIXES or _is_visual(name):
+                others[suffix] += 1
+    if folder in closed:
+        raise UnreadablePhotoError(f"{folder}: cannot be read ({closed[folder]}).")
+    return Found(
+        tuple(sorted(photos)), dict(others), tuple(sorted(odd)), tuple(sorted(links)), closed
+    )
+
+
+def _is_odd(path: Path) -> bool:
+    """Tell what is no file; of what cannot be looked at, colouring it will say why."""
+    try:
+        return path.exists() and not path.is_file()
+    except OSError:
+        return False
+
+
+def _is_visual(name: str) -> bool:
+    kind = KINDS.guess_type(name)[0] or ""
+    return kind.startswith(("image/", "video/"))
 
 
 def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
@@ -16,14 +133,19 @@ def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
     UnreadablePhotoError
         If there is none, or the folder cannot be read.
     """
-    try:
-        entries = list(folder.rglob("*") if recursive else folder.iterdir())
-    except OSError as error:
-        raise UnreadablePhotoError(f"{folder}: cannot be read ({error.strerror}).") from error
-    found = sorted(
-        p for p in entries if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != "."
+    found = search(folder, recursive)
+    if not found.photos:
+        raise UnreadablePhotoError(nothing_in(folder, found, recursive))
+    return list(found.photos)
+
+
+def nothing_in(folder: Path, found: Found, recursive: bool) -> str:
+    """Say that a folder holds nothing that is read, and what it holds instead."""
+    below = " or below it" if recursive else "; --recursive looks below it"
+    if not found.others:
+        return f"{folder}: a folder without pictures in it{below}."
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(found.others.items()))
+    return (
+        f"{folder}: all pictures in it are of kinds that are not read ({kinds}). Convert them to "
+        f"JPEG, PNG or TIFF first{'' if recursive else below}."
     )
-    if not found:
-        below = " or below it" if recursive else "; --recursive looks below it"
-        raise UnreadablePhotoError(f"{folder}: a folder without pictures in it{below}.")
-    return found

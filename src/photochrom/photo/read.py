@@ -19,10 +19,12 @@ from photochrom.photo.carriers import Carriers
 from photochrom.photo.exif import read_basics
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
+from photochrom.photo.stream import check_libvips, forget_errors
 from photochrom.photo.tiff import EXIF_HEAD
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
+check_libvips()
 NOT_DECODED = ("bad labq format", "samples out of range")  # 8-bit Lab, floats of 64 bits
 
 
@@ -107,6 +109,7 @@ def load(
     loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
     options = {"access": "sequential", "fail_on": "error"} | options
     carriers = carriers or Carriers(path, kind)
+    forget_errors()
     try:
         at_once = True if kind in WHOLE else None
         if len(carriers.pages) > 1 or (not pixels and kind not in WHOLE):
@@ -136,9 +139,8 @@ def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
     reason = first_line(error)
     if kind == "heic":
         return UnsupportedFormatError(
-            f"{name}: this build of libvips cannot decode HEIC ({reason}). Install a libvips with "
-            f"libheif and libde265 (apt install libvips42, brew install vips) and run "
-            f"pip install --no-binary pyvips pyvips, or convert the file to JPEG first."
+            f"{name}: HEIC cannot be decoded here ({reason}). Convert the file to JPEG, PNG or "
+            "TIFF first, for example: heif-convert photo.heic photo.png"
         )
     if any(kind in reason for kind in NOT_DECODED):
         return UnsupportedFormatError(

@@ -14,7 +14,9 @@ import pyvips
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
 from photochrom.photo.carried import Carried
 from photochrom.photo.carriers import Carriers
+from photochrom.photo.pipe import Pipe, is_pipe
 from photochrom.photo.read import load
+from photochrom.photo.scratch import scratch
 from photochrom.photo.sniff import sniff
 
 JPEG_SHRINKS = (8, 4, 2)
@@ -101,20 +103,27 @@ class FileSource:
 
 def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
     """Give the path, the name for messages, and what must be kept alive."""
+    content: Pipe | BinaryIO
     if isinstance(source, str | Path):
-        return Path(source), str(source), None
-    if isinstance(source, bytes | bytearray | memoryview):
-        source = io.BytesIO(source)
-    elif not hasattr(source, "read"):
+        if not is_pipe(Path(source)):
+            return Path(source), str(source), None
+        content = Pipe(Path(source))
+    elif isinstance(source, bytes | bytearray | memoryview):
+        content = io.BytesIO(source)
+    elif hasattr(source, "read"):
+        content = source
+    else:
         raise DtypeError(
             f"A picture is a path, bytes or a file opened for reading in binary; this is a "
             f"{type(source).__name__}."
         )
-    name = str(getattr(source, "name", "picture in memory"))
+    name = str(getattr(content, "name", "picture in memory"))
     spool = _Spool()
     try:
         with spool.path.open("wb") as file:
-            shutil.copyfileobj(source, file)
+            shutil.copyfileobj(content, file)
+    except UnreadablePhotoError:  # of a pipe, an OSError too
+        raise
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     return spool.path, name, spool
@@ -124,10 +133,16 @@ class _Spool:
     """A temporary file that is removed when nothing refers to this object any more."""
 
     def __init__(self) -> None:
-        descriptor, name = tempfile.mkstemp(prefix="photochrom-")
+        descriptor, name = tempfile.mkstemp(dir=scratch())
         os.close(descriptor)
         self.path = Path(name)
-        weakref.finalize(self, self.path.unlink, missing_ok=True)
+        weakref.finalize(self, _remove, self.path, os.getpid())
+
+
+def _remove(path: Path, owner: int) -> None:
+    """Remove a temporary file; a fork of the process that made it leaves it alone."""
+    if os.getpid() == owner:
+        path.unlink(missing_ok=True)
 
 
 class ArraySource:

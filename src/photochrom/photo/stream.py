@@ -1,17 +1,108 @@
-"""Rows that Python makes, as a picture that libvips streams.
+"""How bytes reach libvips: the files that it reads, and rows that Python makes.
 
 libvips pulls pixels and its binding lets no Python function be asked for them, but it reads files
 from any source, also from one that makes its bytes when they are asked for. An uncompressed
 BigTIFF, whose strips lie in order, costs nothing to read: a header, then the rows themselves.
 """
 
+import os
 import struct
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyvips
 
+from photochrom.errors import MissingExtraError, UnreadablePhotoError
+
 SHORT, LONG, LONG8 = 3, 4, 16  # TIFF field types
+
+
+OLDEST_LIBVIPS = (8, 18, 3)  # below it, files are known that crash it or are read past their end
+
+
+def check_libvips(found: tuple[int, int, int] | None = None) -> None:
+    """Refuse a libvips that is too old: its faults are ours, and options that we use are missing.
+
+    Parameters
+    ----------
+    found : (major, minor, micro), optional
+        That which is loaded by default.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    found = found or (pyvips.version(0), pyvips.version(1), pyvips.version(2))
+    if found < OLDEST_LIBVIPS:
+        needed, came = (".".join(map(str, version)) for version in (OLDEST_LIBVIPS, found))
+        raise MissingExtraError(
+            f"photochrom needs libvips {needed} or newer; {came} was loaded. "
+            "Run: pip install --upgrade pyvips pyvips-binary"
+        )
+
+
+def forget_errors() -> None:
+    """Clear what libvips has noted, warnings about other files among it, before a new file.
+
+    It has one list for all, and what stays in it would be told as the next file's error.
+    """
+    pyvips.vips_lib.vips_error_clear()
+
+
+def is_native(path: Path) -> bool:
+    """Tell whether libvips' binding can say a file's name: it has to be Unicode."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def native(path: Path) -> str | bytes:
+    """Give a file's name as libvips' binding takes it, also where it is not Unicode."""
+    return str(path) if is_native(path) else os.fsencode(path)
+
+
+def unmapped(path: Path, name: str) -> pyvips.SourceCustom:
+    """Give a file to libvips by its bytes: unlike a mapped one, it may be cut short meanwhile.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If it cannot be opened.
+    """
+    try:
+        file = _OpenFile(path)
+    except OSError as error:
+        raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
+    source = pyvips.SourceCustom()
+    source.on_read(file.read)
+    source.on_seek(file.seek)
+    return source
+
+
+class _OpenFile:
+    """A file that is closed when nothing reads from it any more. Nothing is raised into C."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def read(self, size: int) -> bytes:
+        """Give the next bytes; none at the end, or where they cannot be read."""
+        try:
+            return os.read(self._descriptor, size)
+        except OSError:
+            return b""
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Move; -1 if that cannot be done."""
+        try:
+            return os.lseek(self._descriptor, offset, whence)
+        except OSError:
+            return -1
 
 
 def picture_of(

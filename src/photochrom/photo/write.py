@@ -11,7 +11,7 @@ import numpy as np
 import pyvips
 
 from photochrom.errors import InvalidValueError, PhotoError, ShapeError, UnwritablePhotoError
-from photochrom.photo.atomic import atomic_target
+from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.enter import enter, enter_tiff, with_room
 from photochrom.photo.formats import (
     FORMATS,
@@ -30,7 +30,8 @@ from photochrom.photo.render import (
     unchanged_page,
     with_alpha,
 )
-from photochrom.photo.stream import failure_of
+from photochrom.photo.scratch import scratch
+from photochrom.photo.stream import failure_of, native
 from photochrom.photo.tiff import TiffError, append_page
 
 
@@ -128,7 +129,7 @@ def write_photo(
     name = photo.name if path is None else str(path)
     with ExitStack() as stack:
         if path is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="photochrom-")))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch())))
             part = folder / "picture"
         else:
             part = stack.enter_context(atomic_target(path))
@@ -195,7 +196,7 @@ def _write_pages(
     last_pointer: int | None = None
     try:
         for page in range(1, count):
-            with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
+            with tempfile.TemporaryDirectory(dir=scratch()) as folder:
                 single = Path(folder) / "page.tif"
                 prepared = _write_page(photo, page, next(colour_pages), single, name, *given)
                 enter_tiff(single, prepared)
@@ -253,7 +254,7 @@ def _save(
         if "predictor" in options:
             options["predictor"] = "none"  # no sample has a left neighbour to differ from
     try:
-        getattr(image, FORMATS[target_format].saver)(str(part), **options)
+        getattr(image, FORMATS[target_format].saver)(native(part), **options)
         enter(part, target_format, prepared)
     except pyvips.Error as error:
         raise _failure(photo, target, part, error) from error
@@ -266,8 +267,7 @@ def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> Phot
     if str(part) not in first_line(error) and not first_line(error).startswith("vips2"):
         return unreadable(photo.name, error)
     system = re.search(r"system error: (.+)", str(error))
-    reason = system[1].strip() if system else first_line(error)
-    return UnwritablePhotoError(f"{target}: cannot be written ({reason}).")
+    return unwritable(target, system[1].strip() if system else first_line(error))
 
 
 def _prepare_page(

@@ -11,7 +11,7 @@ declares a document type or entities (a known attack), or nests deeper than any 
 import html  # and not xml.sax, which imports an HTTP client
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from xml.parsers import expat
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -64,6 +64,9 @@ class Marker:
     recipe : str
         Hash of every parameter that shaped the result.
     tool : str
+    source : str
+        The state of the file that was coloured: size, time and hash, see
+        `photochrom.engine.names.state_of`. Two markers are equal whatever it is.
     """
 
     method: str
@@ -71,6 +74,7 @@ class Marker:
     weights: str = ""
     recipe: str = ""
     tool: str = "photochrom"
+    source: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,350 @@
+"""Processes that work for this one: whatever kills one costs the call that it had, and no more.
+
+A worker is a new interpreter (nothing is forked, which neither libvips nor ONNX Runtime survives)
+that is sent calls over a pipe, one at a time. It ends as soon as the process that started it does.
+"""
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from photochrom.errors import WorkerDiedError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Job = Callable[Concatenate[Any, P], T]
+GOODBYE_SECONDS = 5.0
+STDOUT, STDERR = 1, 2
+LENGTH_BYTES = 8
+# What a worker runs. It finds modules where its parent does.
+PROGRAM = (
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
+    "from photochrom.engine.workers import work; work()"
+)
+DEATHS = {
+    "SIGBUS": "its file was cut short, or its disk failed, while it was read",
+    "SIGKILL": "perhaps for want of memory: try --jobs 1",
+    "SIGSEGV": "a decoder crashed: the file may be damaged",
+    "SIGABRT": "a decoder gave up: the file may be damaged",
+}
+
+
+class Crew(Protocol):
+    """What runs jobs: this process, or others."""
+
+    def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a job on what every job is given first; give its answer, or raise what it raised."""
+
+    def stop(self) -> None:
+        """Give up what is running, where that can be done."""
+
+
+class Here:
+    """Runs jobs in this process.
+
+    Parameters
+    ----------
+    made : object
+        What every job is given first.
+    """
+
+    def __init__(self, made: Any) -> None:
+        self._made = made
+
+    def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a job."""
+        return job(self._made, *args, **kwargs)
+
+    def stop(self) -> None:
+        """Do nothing: what runs here ends by itself."""
+
+
+class Worker:
+    """One process. It may be called by one thread at a time.
+
+    Parameters
+    ----------
+    make : callable
+        Makes, in the process, what every job is given first. It is pickled, as jobs and what they
+        are given are.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
+
+    @property
+    def pid(self) -> int | None:
+        """Its number, while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it, without waiting until it is ready."""
+        make = pickle.dumps(self._make)
+        command = [sys.executable, "-c", PROGRAM]
+        with _without_interrupts():
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
+            )
+        self._is_ready = False
+        with suppress(OSError):  # if it died already, whoever calls it finds out
+            _send(self._process.stdin, pickle.dumps(sys.path), framed=False)
+            _send(self._process.stdin, make)
+
+    def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a job in the process, which is started if it does not run.
+
+        Parameters
+        ----------
+        job : callable
+            A function of a module.
+
+        Raises
+        ------
+        WorkerDiedError
+            If the process dies of it.
+        Exception
+            What the job raised, or what hindered the process from getting ready.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+        assert self._process is not None
+        if not self._is_ready:
+            is_made, hindrance = self._ask(None)
+            if not is_made:  # the next call may find things otherwise
+                self.close()
+                raise hindrance
+            self._is_ready = True
+        is_good, answer = self._ask((job, args, kwargs))
+        if not is_good:
+            raise answer
+        given: T = answer
+        return given
+
+    def _ask(self, call: Any) -> tuple[bool, Any]:
+        """Send a call, if it is one, and wait for the answer: (True, value) or (False, error)."""
+        assert self._process is not None
+        packed = None if call is None else pickle.dumps(call)
+        try:
+            if packed is not None:
+                _send(self._process.stdin, packed)
+            answer = _receive(self._process.stdout)
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+        is_good, value = pickle.loads(answer)
+        return is_good, value
+
+    def _died(self) -> WorkerDiedError:
+        """Clear away a process that is ending; tell how it ended."""
+        process, self._process = self._process, None
+        assert process is not None
+        code = _end(process)
+        _clear()
+        return WorkerDiedError(f"the process that worked on it died ({_how(code)})")
+
+    def kill(self) -> None:
+        """End it at once."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End it, and wait until it has ended."""
+        self.kill()
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process)
+
+
+class Workers:
+    """Several processes that share the work.
+
+    Parameters
+    ----------
+    make : callable
+        See `Worker`.
+    count : int
+    """
+
+    def __init__(self, make: Callable[[], Any], count: int) -> None:
+        self._all = [Worker(make) for _ in range(count)]
+        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        self._is_stopped = False
+        for worker in self._all:
+            self._idle.put(worker)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run."""
+        return [worker.pid for worker in self._all if worker.pid]
+
+    def start(self) -> None:
+        """Start all, without waiting until they are ready."""
+        for worker in self._all:
+            worker.start()
+        _clear()
+
+    def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a job in the next process that is idle; see `Worker.call`."""
+        worker = self._idle.get()
+        try:
+            if self._is_stopped:
+                raise WorkerDiedError("the processes were stopped")
+            return worker.call(job, *args, **kwargs)
+        finally:
+            self._idle.put(worker)
+
+    def stop(self) -> None:
+        """Kill all, whatever they do; what they wrote and did not finish is removed."""
+        self._is_stopped = True
+        for worker in self._all:
+            worker.kill()
+        for worker in self._all:
+            worker.close()
+        _clear()
+
+    def __enter__(self) -> "Workers":
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let what is started not hear Ctrl-C, which is its parent's business; a mask is inherited."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _send(pipe: IO[bytes] | None, packed: bytes, framed: bool = True) -> None:
+    """Write a message, behind its length: whatever is in it, the next one begins behind it."""
+    assert pipe is not None
+    if framed:
+        pipe.write(len(packed).to_bytes(LENGTH_BYTES, "big"))
+    pipe.write(packed)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes] | None) -> bytes:
+    """Read a message.
+
+    Raises
+    ------
+    EOFError
+        If the other side is gone.
+    """
+    assert pipe is not None
+    head = pipe.read(LENGTH_BYTES)
+    size = int.from_bytes(head, "big")
+    packed = pipe.read(size)
+    if len(head) < LENGTH_BYTES or len(packed) < size:
+        raise EOFError("the other side is gone")
+    return packed
+
+
+def _clear() -> None:
+    """Remove the temporary files of processes that were killed."""
+    # Imported late, here and below: pyvips comes with it, while the processes start.
+    from photochrom.photo.scratch import remove_left_behind
+
+    remove_left_behind()
+
+
+def _how(code: int) -> str:
+    """Say what an exit code means; a negative one is a signal, as `subprocess` has it."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+    return f"{name}, {DEATHS[name]}" if name in DEATHS else name
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process that is ending; give its exit code."""
+    try:
+        code = process.wait(GOODBYE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    return code
+
+
+def work() -> None:
+    """Run calls until the parent is gone: what a worker's interpreter does."""
+    calls = sys.stdin.buffer
+    answers = os.fdopen(os.dup(STDOUT), "wb")
+    _divert_prints()
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(calls, inbox), daemon=True).start()
+    is_made, made = _try(lambda: pickle.loads(inbox.get())())
+    _reply(answers, (is_made, None if is_made else made))
+    while is_made:
+        _reply(answers, _try(_called, inbox.get(), made))
+
+
+def _called(packed: bytes, made: Any) -> Any:
+    job, args, kwargs = pickle.loads(packed)
+    return job(made, *args, **kwargs)
+
+
+def _divert_prints() -> None:
+    """Let whatever prints not print into the answers."""
+    try:
+        os.dup2(STDERR, STDOUT)
+    except OSError:  # the parent has none
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+
+
+def _listen(calls: IO[bytes], inbox: "queue.SimpleQueue[bytes]") -> None:
+    """Take calls; when the parent is gone, end at once, also in the middle of a job."""
+    try:
+        while True:
+            inbox.put(_receive(calls))
+    finally:
+        from photochrom.photo.atomic import discard_open
+        from photochrom.photo.scratch import remove_own
+
+        discard_open()
+        remove_own()
+        os._exit(1)
+
+
+def _try(job: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[bool, Any]:
+    try:
+        return True, job(*args, **kwargs)
+    except Exception as error:  # whatever it is, the caller is told, and the next call is taken
+        return False, error
+
+
+def _reply(answers: IO[bytes], answer: tuple[bool, Any]) -> None:
+    is_good, value = answer
+    try:
+        packed = pickle.dumps(answer)
+        if not is_good:
+            pickle.loads(packed)  # an exception of several arguments may not come back
+    except Exception:  # whatever pickling raises
+        packed = pickle.dumps((False, RuntimeError(f"{type(value).__name__}: {value}")))
+    with suppress(BrokenPipeError):  # the parent is gone: see `_listen`
+        _send(answers, packed)

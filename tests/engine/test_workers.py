@@ -1,0 +1,128 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from photochrom.engine.workers import Worker, Workers
+from photochrom.errors import UnknownMethodError, UnreadablePhotoError, WorkerDiedError
+from photochrom.photo.held import is_alive
+from photochrom.photo.scratch import scratch
+
+
+def make():
+    return {"calls": 0}
+
+
+def count(made):
+    made["calls"] += 1
+    return made["calls"]
+
+
+def echo(made, value):
+    print("this must not reach the answers")
+    return value
+
+
+def die(made, number):
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def fail(made, error):
+    raise error
+
+
+class AwkwardError(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def spool(made):
+    (scratch() / "half").write_text("half")
+    return str(scratch())
+
+
+@pytest.fixture
+def worker():
+    worker = Worker(make)
+    yield worker
+    worker.close()
+
+
+def test_a_worker_keeps_what_it_made_and_answers_in_turn(worker):
+    assert [worker.call(count) for _ in range(3)] == [1, 2, 3]
+    large = np.arange(3_000_000)
+    assert np.array_equal(worker.call(echo, large), large)
+
+
+def test_an_error_comes_back_as_itself_and_the_worker_goes_on(worker):
+    for error in (UnreadablePhotoError("no"), EOFError("end"), OSError(5, "I/O"), KeyError("k")):
+        with pytest.raises(type(error)):
+            worker.call(fail, error)
+    pid = worker.pid
+    with pytest.raises((RuntimeError, TypeError)):
+        worker.call(fail, AwkwardError("one", "two"))
+    assert (worker.call(count), worker.pid) == (1, pid)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(
+    ("number", "said"), [(signal.SIGBUS, "cut short"), (signal.SIGKILL, "memory")]
+)
+def test_a_worker_that_dies_is_told_and_replaced_and_leaves_nothing(worker, number, said):
+    folder = worker.call(spool)
+    first = worker.pid
+    with pytest.raises(WorkerDiedError, match=said):
+        worker.call(die, number)
+    assert not Path(folder).exists()
+    assert worker.call(count) == 1
+    assert worker.pid != first
+
+
+def hopeless():
+    raise UnknownMethodError("Unknown method 'x'.")
+
+
+def test_what_hinders_a_worker_from_getting_ready_is_raised_each_time():
+    workers = Workers(hopeless, 1)
+    for _ in range(2):
+        with pytest.raises(UnknownMethodError):
+            workers.call(count)
+    workers.stop()
+
+
+ORPHAN = """
+import os, time
+from tests.engine.test_workers import make, count, spool
+from photochrom.engine.workers import Workers
+workers = Workers(make, 2)
+workers.start()
+folder = workers.call(spool)
+print(*workers.pids, folder, flush=True)
+workers.call(time.sleep)
+""".replace("time.sleep)", "hang)").replace("import make,", "import hang, make,")
+
+
+def hang(made):
+    time.sleep(300)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_workers_end_with_the_process_that_started_them_also_in_the_middle_of_a_job():
+    parent = subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True)
+    try:
+        *pids, folder = parent.stdout.readline().split()
+        parent.kill()
+        deadline = time.monotonic() + 20
+        while any(is_alive(int(pid)) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(is_alive(int(pid)) for pid in pids)
+        assert not Path(folder).exists()
+    finally:
+        parent.kill()
+        parent.communicate()
