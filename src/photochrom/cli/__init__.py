@@ -40,7 +40,7 @@ GROUPS = {
         },
     ),
     "study": (
-        "Ask people which of two pictures is real.",
+        "Ask people which of two pictures is real, or which they prefer.",
         {
             "prepare": ("turing", "prepare", "Make the folder of a study."),
             "serve": ("turing", "serve", "Serve a study's page on this machine."),

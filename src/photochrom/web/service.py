@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+import anyio
 import anyio.to_thread
 import numpy as np
 from fastapi import FastAPI, UploadFile
@@ -16,14 +17,16 @@ from fastapi import FastAPI, UploadFile
 from photochrom.engine.reference import Reference
 from photochrom.errors import PhotochromError
 from photochrom.photo.formats import FORMATS
+from photochrom.web.gate import Gate
 from photochrom.web.jobs import Done, Order, colour, examine, lend, mended_proof, warm
 from photochrom.web.limits import Limits
 from photochrom.web.metrics import Metrics
+from photochrom.web.places import Places
 from photochrom.web.problems import no_room
 from photochrom.web.proofs import Ask, is_heavy
 from photochrom.web.sessions import Session, Sessions, make_root, remove, remove_left_behind
 from photochrom.web.wire import ResultBody, WishesBody
-from photochrom.web.worker import Gate, Worker, check_wanted
+from photochrom.web.worker import Worker, check_wanted
 
 T = TypeVar("T")
 MOST_NAME = 120
@@ -41,7 +44,9 @@ class Service:
     def __init__(self, limits: Limits) -> None:
         self.limits, self.metrics = limits, Metrics()
         self.worker = Worker(limits, self.metrics.restarts.inc)
-        self.gate = Gate(limits.jobs, limits.queue)
+        self.gate = Gate(limits.jobs, limits.queue, limits.spare_jobs)
+        self.zips = Places(limits.zips, limits.zips_each)
+        self._threads: anyio.CapacityLimiter
         self.sessions: Sessions
 
     @asynccontextmanager
@@ -51,6 +56,7 @@ class Service:
         root = make_root()
         tempfile.tempdir = str(root)  # of uploads and previews, too
         self.sessions = Sessions(root, self.limits)
+        self._threads = anyio.CapacityLimiter(self.limits.jobs)
         self.metrics.count_sessions(lambda: len(self.sessions))
         self.worker.start()
         sweeper = asyncio.create_task(self._sweep())
@@ -171,8 +177,8 @@ class Service:
         Problem
             503 if too much work waits.
         """
-        self.gate.check()
-        return await anyio.to_thread.run_sync(work, limiter=self.gate.limiter)
+        async with self.gate.turn():
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
     @asynccontextmanager
     async def coloured(

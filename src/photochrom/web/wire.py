@@ -1,9 +1,16 @@
 """What goes over the wire: JSON bodies and answers, the same everywhere."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from photochrom.engine.look import MOST_SATURATION, Look
 from photochrom.engine.palette import MOODS, MOST_COLOURS, Palette
@@ -42,7 +49,15 @@ Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#a03030"])
 Coordinate = Annotated[float, Field(gt=-1e7, lt=1e7)]
 Place = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 Radius = Annotated[float, Field(gt=0, lt=1e6)]
-Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+def whole(value: Any) -> Any:
+    """Take 24.0 for 24: JSON has numbers, no integers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(whole)]
+Quality = Annotated[Whole, Field(ge=1, le=100)]
 
 
 class _Body(BaseModel):
@@ -66,7 +81,7 @@ class WishesBody(_Body):
     method: MethodName = "photochrom"
     vividness: Annotated[float, Field(ge=0, le=1)] | None = None
     saturation: Annotated[float, Field(ge=0, le=MOST_SATURATION)] = 1.0
-    working_px: Annotated[int, Field(ge=32, le=512)] | None = Field(
+    working_px: Annotated[Whole, Field(ge=32, le=512)] | None = Field(
         default=None, description="Short side that the method sees; its own by default."
     )
     restore: bool = Field(default=False, description="Mend an old print first.")
@@ -74,8 +89,8 @@ class WishesBody(_Body):
     palette: Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)] | None = None
     mood: MoodName | None = None
     reference: bool = Field(default=False, description="Use the photograph's reference.")
-    candidate: Annotated[int, Field(ge=0, lt=MOST_CANDIDATES)] = 0
-    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    candidate: Annotated[Whole, Field(ge=0, lt=MOST_CANDIDATES)] = 0
+    seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 0
 
     @property
     def look(self) -> Look:
@@ -133,7 +148,7 @@ class ResultBody(_Body):
     quality: Quality | None = None
 
 
-NUMBER = r"-?\d{1,9}(\.\d{1,9})?"
+NUMBER = r"-?[0-9]{1,9}(\.[0-9]{1,9})?"
 
 
 def read_float_range(text: str) -> tuple[float, float]:

@@ -13,41 +13,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import anyio
-
+from photochrom.web.gate import Gate
 from photochrom.web.jobs import warm
 from photochrom.web.limits import Limits
-from photochrom.web.memory import share_arenas
+from photochrom.web.memory import limit_memory, share_arenas
 from photochrom.web.problems import Problem
 from photochrom.web.sessions import make_root, remove
 
 P = ParamSpec("P")
 T = TypeVar("T")
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no other
-
-
-class Gate:
-    """So much at once and so many waiting; who comes then is told to come again.
-
-    Parameters
-    ----------
-    at_once, queue : int
-    """
-
-    def __init__(self, at_once: int, queue: int) -> None:
-        self.limiter = anyio.CapacityLimiter(at_once)
-        self._queue = queue
-
-    def check(self) -> None:
-        """Refuse if nobody else may wait.
-
-        Raises
-        ------
-        Problem
-            503, with Retry-After.
-        """
-        if self.limiter.statistics().tasks_waiting >= self._queue:
-            raise Problem(503, "The service has as much work as it takes. Try again in a second.")
 
 
 def check_wanted(is_wanted: Callable[[], bool]) -> None:
@@ -80,10 +55,10 @@ class Worker:
     """
 
     def __init__(self, limits: Limits, on_restart: Callable[[], None] = lambda: None) -> None:
-        self.gate = Gate(limits.jobs, limits.queue)
+        self.gate = Gate(limits.jobs, limits.queue, limits.spare_jobs)
         self._seconds = limits.job_seconds
         self._on_restart = on_restart
-        self._idle = [_Process() for _ in range(limits.jobs)]
+        self._idle = [_Process(limits.job_bytes) for _ in range(limits.jobs)]
         self._all = tuple(self._idle)
 
     def start(self) -> None:
@@ -116,24 +91,27 @@ class Worker:
         PhotochromError
             As the job raises it.
         """
-        self.gate.check()
-        return await self.run_later(job, *args, **kwargs)
+        return await self._run(_always, False, job, *args, **kwargs)
 
     async def run_later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a job as `run` does, however much work waits."""
-        return await self._run(_always, job, *args, **kwargs)
+        """Run a job as `run` does, however much work waits, and behind it."""
+        return await self._run(_always, True, job, *args, **kwargs)
 
     async def run_if(
         self, is_wanted: Callable[[], bool], job: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a job as `run` does, unless it is wanted no longer when its turn has come: 409."""
-        self.gate.check()
-        return await self._run(is_wanted, job, *args, **kwargs)
+        return await self._run(is_wanted, False, job, *args, **kwargs)
 
     async def _run(
-        self, is_wanted: Callable[[], bool], job: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+        self,
+        is_wanted: Callable[[], bool],
+        patient: bool,
+        job: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
-        async with self.gate.limiter:
+        async with self.gate.turn(patient=patient):
             check_wanted(is_wanted)
             process = self._idle.pop()
             try:
@@ -168,7 +146,8 @@ class Worker:
 class _Process:
     """One process that can be killed and started anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._folder: Path | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
@@ -185,7 +164,7 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._folder = self._folder or make_root()
         self._pool = ProcessPoolExecutor(
-            1, context, initializer=_settle, initargs=(str(self._folder),)
+            1, context, initializer=_settle, initargs=(str(self._folder), self._most_bytes)
         )
         self._pid = self._pool.submit(os.getpid)
         self._pool.submit(warm)
@@ -214,11 +193,14 @@ class _Process:
             self._folder = None
 
 
-def _settle(folder: str) -> None:
+def _settle(folder: str, most_bytes: int) -> None:
     """Keep temporary files in a folder, end with the service; Ctrl-C is the service's business."""
     tempfile.tempdir = folder
     share_arenas()
+    limit_memory(most_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a terminal that closes: the same
     parent = multiprocessing.parent_process()
     assert parent is not None
 

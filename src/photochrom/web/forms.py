@@ -1,0 +1,53 @@
+"""Forms with files: as many parts as the routes know, and none that would fill memory."""
+
+import codecs
+from collections.abc import Callable, Coroutine
+from email.message import Message
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import FormData
+
+from photochrom.web.problems import Problem
+
+MOST_FILES, MOST_FIELDS = 4, 8
+FIELD_BYTES = 4_000_000  # of a part that is no file, which is kept in memory
+CHARSETS = frozenset({"utf-8", "iso8859-1", "ascii"})  # as codecs names them; of Python's others
+# some take quadratic time, some give what is no text
+
+
+class _Request(Request):
+    async def _get_form(self, **options: Any) -> FormData:
+        _check_charset(self.headers.get("content-type", ""))
+        bounds = {
+            "max_files": MOST_FILES,
+            "max_fields": MOST_FIELDS,
+            "max_part_size": FIELD_BYTES,
+        }
+        return await super()._get_form(**{**options, **bounds})
+
+
+def _check_charset(content_type: str) -> None:
+    message = Message()
+    message["content-type"] = content_type
+    charset = message.get_param("charset", "utf-8")
+    try:
+        name = codecs.lookup(str(charset)).name
+    except LookupError:
+        return  # as Latin-1, then
+    if name not in CHARSETS:
+        raise Problem(400, "The text of a form needs to be UTF-8.")
+
+
+class FileRoute(APIRoute):
+    """A route whose forms are bounded."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give what answers a request."""
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            return await handle(_Request(request.scope, request.receive))
+
+        return bounded
