@@ -3,11 +3,13 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 WRITTEN_EACH = 5
 WINDOW_SECONDS = 60.0
+MOST_SHOWN = 100  # characters
 
 _Place = tuple[str, str, int, str]  # where in the code, and what kind of error
 
@@ -25,6 +27,7 @@ class Aggregated(logging.Filter):
         super().__init__()
         self._clock = clock
         self._since: dict[_Place, float] = {}
+        self._texts: dict[_Place, str] = {}
         self._counts: dict[_Place, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -38,12 +41,29 @@ class Aggregated(logging.Filter):
                 record.msg = f"({left_out} more like the next) {record.getMessage()}"
                 record.args = None
             self._since[place], self._counts[place] = now, 0
+            self._texts[place] = record.getMessage()[:MOST_SHOWN]
         self._counts[place] += 1
         return self._counts[place] <= WRITTEN_EACH
 
+    def rest(self) -> list[str]:
+        """Tell what has been left out and not been told, a line for each place."""
+        return [
+            f"({count - WRITTEN_EACH} more like '{self._texts[place]}')"
+            for place, count in self._counts.items()
+            if count > WRITTEN_EACH
+        ]
 
-def log_to(stream: TextIO | None = None) -> None:
+
+@contextmanager
+def aggregated_log(stream: TextIO | None = None) -> Iterator[None]:
     """Write warnings and errors to a stream, standard error by default, a few of each kind."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.addFilter(Aggregated())
+    stream = stream or sys.stderr
+    handler, aggregated = logging.StreamHandler(stream), Aggregated()
+    handler.addFilter(aggregated)
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for line in aggregated.rest():
+            print(line, file=stream)

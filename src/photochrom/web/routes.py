@@ -22,7 +22,7 @@ from photochrom.photo.formats import FORMATS
 from photochrom.web import proofs
 from photochrom.web.clients import CLIENT
 from photochrom.web.colorizers import colorizer_of
-from photochrom.web.forms import FileRoute
+from photochrom.web.forms import BoundedRoute
 from photochrom.web.jobs import Done
 from photochrom.web.places import Place
 from photochrom.web.problems import Problem, documented
@@ -83,7 +83,7 @@ router = APIRouter(
     prefix="/v1",
     responses=documented(400, 401, 403, 408, 413, 422, 503),
     tags=["v1"],
-    route_class=FileRoute,
+    route_class=BoundedRoute,
 )
 
 

@@ -20,7 +20,7 @@ from photochrom.web.clients import FORWARDED, Clients
 from photochrom.web.connections import server_config
 from photochrom.web.guard import LOOPBACK_NAMES
 from photochrom.web.limits import Limits
-from photochrom.web.logs import log_to
+from photochrom.web.logs import aggregated_log
 from photochrom.web.memory import share_arenas
 
 PORTS_TRIED = 20
@@ -80,9 +80,10 @@ def serve(
         any_address=not is_loopback(host),
         clients=clients,
     )
-    log_to()
     said = f"photochrom: {address} - Ctrl-C stops it."
-    Server(server_config(app, limits, clients), said, address if browser else None).run([listener])
+    server = Server(server_config(app, limits, clients), said, address if browser else None)
+    with aggregated_log():
+        server.run([listener])
 
 
 class Server(uvicorn.Server):

@@ -1,5 +1,6 @@
 """What goes over the wire: JSON bodies and answers, the same everywhere."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from photochrom.methods.hint import MOST_HINTS, MOST_POINTS, Hint
 from photochrom.photo.formats import FORMATS
 from photochrom.web.limits import Limits
 
+MOST_SHOWN = 40  # characters of a name that is none
 LARGEST_SEED = 2**53 - 1  # what a number of JavaScript holds
 
 
@@ -31,7 +33,7 @@ def _known(names: Iterable[str]) -> AfterValidator:
 
     def check(name: str) -> str:
         if name not in known:
-            raise ValueError(f"'{name}' is none of {', '.join(known)}")
+            raise ValueError(f"{name[:MOST_SHOWN]!a} is none of {', '.join(known)}")
         return name
 
     return AfterValidator(check)
@@ -52,10 +54,13 @@ Radius = Annotated[float, Field(gt=0, lt=1e6)]
 
 
 def whole(value: Any) -> Any:
-    """Take 24.0 for 24: JSON has numbers, no integers."""
+    """Take 24.0 for 24, for JSON has no integers; of a form's text, only ASCII's digits."""
+    if isinstance(value, str) and not WHOLE_TEXT.fullmatch(value):
+        raise ValueError("needs a whole number, in the digits 0 to 9")
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+WHOLE_TEXT = re.compile(r"-?[0-9]{1,16}(\.0{1,9})?")
 Whole = Annotated[int, BeforeValidator(whole)]
 Quality = Annotated[Whole, Field(ge=1, le=100)]
 

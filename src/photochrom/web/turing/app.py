@@ -26,6 +26,7 @@ from photochrom import __version__
 from photochrom.errors import InvalidValueError
 from photochrom.web.app import PAGE as HOUSE
 from photochrom.web.clients import CLIENT, Clients
+from photochrom.web.forms import BoundedRoute
 from photochrom.web.guard import LOOPBACK_NAMES, BodyLimits, Guard
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem, install_problems, problem_response
@@ -286,7 +287,7 @@ async def _check_rate(request: Request) -> None:
 
 
 At = Annotated[Desk, Depends(_desk)]
-router = APIRouter(prefix="/v1", dependencies=[Depends(_check_rate)])
+router = APIRouter(prefix="/v1", dependencies=[Depends(_check_rate)], route_class=BoundedRoute)
 
 
 @router.get("/study")

@@ -9,7 +9,7 @@ from photochrom.errors import InvalidValueError
 from photochrom.web.clients import FORWARDED, Clients
 from photochrom.web.connections import server_config
 from photochrom.web.guard import LOOPBACK_NAMES
-from photochrom.web.logs import log_to
+from photochrom.web.logs import aggregated_log
 from photochrom.web.server import Server, is_loopback, listen, url_of
 from photochrom.web.turing.app import LIMITS, MOST_INVITATION, Showing, create_app
 from photochrom.web.turing.study import read_study
@@ -82,7 +82,8 @@ def serve(
     address = url_of(host, listener.getsockname()[1])
     if invitation:
         address += f"#invitation={quote(invitation, safe='')}"  # after #: no log of a proxy has it
-    log_to()
     said = f"photochrom: the study is at {address} - Ctrl-C stops it."
     # No access log: it would keep addresses.
-    Server(server_config(app, LIMITS, clients), said, address if browser else None).run([listener])
+    server = Server(server_config(app, LIMITS, clients), said, address if browser else None)
+    with aggregated_log():
+        server.run([listener])
