@@ -1,6 +1,7 @@
 """The worker processes: one can be killed, and comes back, at the cost of the request it had."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -13,15 +14,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from photochrom.errors import PhotochromError
 from photochrom.web.gate import Gate
 from photochrom.web.jobs import warm
 from photochrom.web.limits import Limits
 from photochrom.web.memory import limit_memory, share_arenas
-from photochrom.web.problems import Problem
+from photochrom.web.problems import Problem, no_room
 from photochrom.web.sessions import make_root, remove
 
+LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
+START_SECONDS = 60.0
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no other
 
 
@@ -115,6 +119,7 @@ class Worker:
             check_wanted(is_wanted)
             process = self._idle.pop()
             try:
+                await process.ready()
                 future = process.submit(job, *args, **kwargs)
                 return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
             except TimeoutError:
@@ -131,9 +136,28 @@ class Worker:
                     "The process that worked on this photograph died. The file may be damaged: "
                     "save it anew with another program, or send a smaller one.",
                 ) from None
+            except MemoryError:
+                self._replace(process)  # what it holds by now would be missed by the next one
+                raise Problem(
+                    422,
+                    "The photograph needs more memory than one may take here. Send a smaller one, "
+                    "or save it anew with another program.",
+                ) from None
             except asyncio.CancelledError:
                 self._replace(process)
                 raise
+            except (PhotochromError, Problem):
+                raise
+            except OSError as error:
+                LOG.exception("A job met an error of the system's.")
+                raise no_room(error) from error
+            except Exception as error:  # a stranger's file provokes nearly any
+                LOG.exception("A job failed.")
+                raise Problem(
+                    422,
+                    "The photograph cannot be worked on: something in it is damaged, or not as "
+                    "its format has it. Save it anew with another program.",
+                ) from error
             finally:
                 self._idle.append(process)
 
@@ -151,6 +175,7 @@ class _Process:
         self._folder: Path | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
+        self._warmed: Future[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -167,7 +192,15 @@ class _Process:
             1, context, initializer=_settle, initargs=(str(self._folder), self._most_bytes)
         )
         self._pid = self._pool.submit(os.getpid)
-        self._pool.submit(warm)
+        self._warmed = self._pool.submit(warm)
+
+    async def ready(self) -> None:
+        """Wait until it has loaded what it needs: that is no part of a job's time."""
+        if self._warmed is not None:
+            warmed = asyncio.wrap_future(self._warmed)
+            await asyncio.wait([warmed], timeout=START_SECONDS)
+            if warmed.done() and not warmed.cancelled():
+                warmed.exception()  # if it died of it, the job will tell
 
     def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Give it a job; if it died while it was idle, its successor gets it."""
@@ -187,7 +220,7 @@ class _Process:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, KILL)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._pid = None
+        self._pool = self._pid = self._warmed = None
         if self._folder is not None:
             remove(self._folder)
             self._folder = None
