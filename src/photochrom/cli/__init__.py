@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,8 @@ def _obey(words: list[str]) -> int:
         code = _build()(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return USAGE
+    if sys.stdout is not None:  # it is closed
+        sys.stdout.flush()  # here, where a failure still finds its words
     return code if isinstance(code, int) else 0
 
 
@@ -123,6 +126,9 @@ def main() -> None:
     if words[0] in DEFAULTS and words[1:2] and words[1].startswith("--") and words[1] != "--help":
         words.insert(1, DEFAULTS[words[0]])
     _begin_early(words)
+    if sys.stdout is not None:
+        with suppress(OSError, ValueError):  # who starts us may have left it not to wait for a pipe
+            os.set_blocking(sys.stdout.fileno(), True)
     try:
         sys.exit(_obey(words))
     except PhotochromError as error:
@@ -133,4 +139,10 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        what = os.fsdecode(error.filename) if error.filename else "standard output"
+        print(f"photochrom: {what}: {error.strerror or error}.", file=sys.stderr)
+        if not error.filename and sys.stdout is not None:  # or Python would try once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)

@@ -108,11 +108,11 @@ def read_hint(text: str) -> dict[str, Any]:
         x, y, colour, *radius = text.split(",")
         table: dict[str, Any] = {
             "shape": "point",
-            "points": [[float(x), float(y)]],
+            "points": [[_number(x), _number(y)]],
             "colour": None if colour.strip() == "gray" else colour.strip(),
         }
         if radius:
-            (table["radius"],) = (float(value) for value in radius)
+            (table["radius"],) = map(_number, radius)
     except ValueError as error:
         raise InvalidValueError(
             f"A hint is X,Y,#rrggbb or X,Y,#rrggbb,RADIUS (or gray for the colour); it is '{text}'."
@@ -120,12 +120,18 @@ def read_hint(text: str) -> dict[str, Any]:
     return table
 
 
+def _number(text: str) -> float:
+    if not text.isascii() or "_" in text:  # Python takes other scripts' digits, and 1_000
+        raise ValueError("needs the digits 0 to 9")
+    return float(text)
+
+
 def _read_hints(path: Path | None) -> list[Any]:
     if path is None:
         return []
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidValueError(f"{path}: hints cannot be read ({error}).") from error
     if not isinstance(content, list):
         raise InvalidValueError(f"{path}: needs a JSON list of hints.")

@@ -319,8 +319,11 @@ def _label_names(schema: Any) -> list[str]:
     stored = (schema.metadata or {}).get(b"huggingface")
     if stored is None:
         return []
-    feature = json.loads(stored).get("info", {}).get("features", {}).get("label", {})
-    return list(feature.get("names") or []) if isinstance(feature, dict) else []
+    try:
+        feature = json.loads(stored).get("info", {}).get("features", {}).get("label", {})
+        return list(feature.get("names") or []) if isinstance(feature, dict) else []
+    except (ValueError, AttributeError, TypeError, RecursionError):  # what is damaged names none
+        return []
 
 
 def one_word(key: object) -> str:

@@ -74,6 +74,9 @@ SCHEMA: dict[str, Any] = {
         },
     },
 }
+# What reading a table from elsewhere may raise.
+STRANGE = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+STRANGE += (OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def check_place(path: Path) -> None:
     """
     try:
         is_ours = not path.exists() or "photochrom" in json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         is_ours = False
     if not is_ours:
         raise UnwritablePhotoError(
@@ -214,7 +217,7 @@ def read_sidecar(path: Path) -> Sidecar:
     try:
         table = json.loads(path.read_text("utf-8"))
         return sidecar_of(table, path.parent)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except STRANGE as error:
         raise InvalidValueError(f"{path}: not a sidecar of photochrom ({error}).") from error
 
 

@@ -160,14 +160,20 @@ class Hint:
             )
         try:
             points = _pairs(table["points"])
-            radius = float(table.get("radius", 8.0))
-        except (TypeError, ValueError) as error:
+            radius = _number(table.get("radius", 8.0))
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidValueError(f"A hint's numbers cannot be read ({error}).") from error
         return cls(str(table["shape"]), points, _colour(table.get("colour")), radius)
 
 
 def _pairs(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(y)) for x, y in points)
+    return tuple((_number(x), _number(y)) for x, y in points)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):  # of which Python takes digits in any script
+        raise TypeError(f"a number is needed, not the text {value[:40]!r}")
+    return float(value)
 
 
 def _colour(colour: "str | Sequence[int] | None") -> tuple[int, int, int] | None:
@@ -198,9 +204,9 @@ def parse_colour(colour: "str | Sequence[int]") -> tuple[int, int, int]:
                 raise ValueError("six hexadecimal digits needed")
             values = list(bytes.fromhex(digits))
         else:
-            values = [int(value) for value in colour]
+            values = [int(_number(value)) for value in colour]
         red, green, blue = values
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValueError(
             f"A colour is #rrggbb, or three numbers from 0 to 255; it is {colour!r}."
         ) from error

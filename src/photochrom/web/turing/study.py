@@ -108,11 +108,11 @@ def read_study(folder: Path) -> Study:
             f"{description}: cannot be read ({error.strerror}). "
             f"Make the study first: photochrom study prepare --data FILE -o {folder}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{description}: is not JSON ({error}). Prepare the study anew.") from error
     try:
         study = _study_of(table, hashlib.sha256(content).hexdigest()[:16], folder)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{description}: not a study that this version reads ({error!r}). Prepare it anew."
         ) from error
