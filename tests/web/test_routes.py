@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import threading
+import time
 import zipfile
 import zlib
 
@@ -606,3 +607,22 @@ def test_a_client_makes_so_many_zips_at_once_and_leaves_places_to_others():
         for _ in range(3):  # each gives its place back
             assert client.post("/v1/zip", json=body).status_code == 200
         assert len(places) == 1
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        [{"shape": "stroke", "points": [[1, 1]] * 650}] * 200,
+        [{"shape": "stroke", "points": [[1]] * 900}] * 190,
+        [{"shape": "stroke", "points": [[1, "x"]] * 100}] * 900,
+    ],
+    ids=["many points", "many that are none", "many that are no numbers"],
+)
+def test_a_body_that_would_take_long_to_read_is_refused_at_once(client, opened, hints):
+    body = {"hints": hints}
+    started = time.monotonic()
+    answer = client.post(f"/v1/photos/{opened['id']}/preview", json=body)
+    files = {"file": ("a.jpg", encoded(GRAY[:32, :32]))}
+    formed = client.post("/v1/colorize", files=files, data={"wishes": json.dumps(body)})
+    assert {answer.status_code, formed.status_code} <= {413, 422}
+    assert time.monotonic() - started < 5

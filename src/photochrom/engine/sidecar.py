@@ -75,8 +75,10 @@ SCHEMA: dict[str, Any] = {
     },
 }
 # What reading a table from elsewhere may raise.
-STRANGE = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError)
-STRANGE += (OverflowError, RecursionError)
+STRANGE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(OverflowError, RecursionError),
+)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from photochrom.web.problems import Problem
 
 MOST_FILES, MOST_FIELDS = 4, 8
 FIELD_BYTES = 4_000_000  # of a part that is no file, which is kept in memory
+MOST_VALUES = 200_000  # of one body of JSON
 CHARSETS = frozenset({"utf-8", "iso8859-1", "ascii"})  # as codecs names them; of Python's others
 # some take quadratic time, some give what is no text
 
@@ -24,6 +25,7 @@ class _Request(Request):
 
         Python's own parser lets it through, and what words an error with it fails later.
         """
+        _check_values(await self.body())
         found = await super().json()
         if b"\\ud" in (await self.body()).lower():
             try:
@@ -40,7 +42,25 @@ class _Request(Request):
             "max_fields": MOST_FIELDS,
             "max_part_size": FIELD_BYTES,
         }
-        return await super()._get_form(**{**options, **bounds})
+        form = await super()._get_form(**{**options, **bounds})
+        try:
+            for _, value in form.multi_items():
+                if isinstance(value, str):
+                    _check_values(value)
+        except Problem:
+            await form.close()
+            raise
+        return form
+
+
+def _check_values(text: str | bytes) -> None:
+    """Refuse JSON of so many values that reading it would keep others waiting, before it is read.
+
+    Between two values stands a comma; one within a text counts as well, which does no harm.
+    """
+    commas = text.count(",") if isinstance(text, str) else text.count(b",")
+    if commas >= MOST_VALUES:
+        raise Problem(413, f"At most {MOST_VALUES} values are taken in one body; these are more.")
 
 
 def _check_charset(content_type: str) -> None:

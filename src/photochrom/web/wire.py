@@ -23,6 +23,7 @@ from photochrom.methods.hint import MOST_HINTS, MOST_POINTS, Hint
 from photochrom.photo.formats import FORMATS
 from photochrom.web.limits import Limits
 
+FARTHEST = 1e7  # pixels
 MOST_SHOWN = 40  # characters of a name that is none
 LARGEST_SEED = 2**53 - 1  # what a number of JavaScript holds
 
@@ -48,8 +49,24 @@ MoodName = Annotated[str, _known(MOODS), _enum(MOODS)]
 FormatName = Annotated[str, _known(FORMATS), _enum(FORMATS)]
 TintName = Annotated[str, _enum(("neutral", "toned", "colour"))]
 Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#a03030"])]
-Coordinate = Annotated[float, Field(gt=-1e7, lt=1e7)]
+Coordinate = Annotated[float, Field(gt=-FARTHEST, lt=FARTHEST)]
 Place = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
+
+
+def pairs(points: Any) -> Any:
+    """Refuse at the first point that is none: to tell of each would take a million of them long."""
+    if isinstance(points, list):
+        for point in points:
+            if not isinstance(point, list) or len(point) != 2 or not all(map(_is_near, point)):
+                raise ValueError("each point needs to be a list of two numbers below 10 million")
+    return points
+
+
+def _is_near(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -FARTHEST < value < FARTHEST
+
+
 Radius = Annotated[float, Field(gt=0, lt=1e6)]
 
 
@@ -75,7 +92,9 @@ class HintBody(_Body):
     """A place with a decided colour, in pixels of the upright full-size photograph."""
 
     shape: Literal["point", "stroke", "region"]
-    points: Annotated[list[Place], Field(min_length=1, max_length=MOST_POINTS)]
+    points: Annotated[
+        list[Place], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(pairs)
+    ]
     colour: Colour | None = Field(default=None, description="null keeps the place gray.")
     radius: Radius = Field(default=8.0, description="Of a point, or half a stroke's width.")
 
