@@ -269,6 +269,16 @@ def test_a_study_by_invitation_lets_in_who_brings_it(study, tmp_path):
         assert invited.status_code == 201
 
 
+def test_an_invitation_cannot_be_found_by_trying(study, tmp_path):
+    app = create_app(study, f"sqlite:///{tmp_path / 'votes.db'}", invitation="blaue Blume")
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        bodies = [{"invitation": f"{number}"} for number in range(20)]
+        statuses = [client.post("/v1/participants", json=body).status_code for body in bodies]
+        assert statuses.count(403) < 15 and statuses[-1] == 429
+        invited = client.post("/v1/participants", json={"invitation": "blaue Blume"})
+        assert invited.status_code == 201
+
+
 def test_one_address_begins_only_so_often_and_others_still_can(study, tmp_path):
     showing = Showing(begun_at_once=2, begun_per_hour=1)
     app = create_app(study, f"sqlite:///{tmp_path / 'votes.db'}", showing)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx2
+import numpy as np
 import pytest
 from tests.web.conftest import GRAY, encoded, served
 
@@ -90,12 +91,14 @@ def test_many_clients_at_once_get_pictures_or_are_told_to_come_again():
     assert refused.headers["retry-after"] == "1"
 
 
+JSON = {"Content-Type": "application/json"}
 HOSTILE, INNOCENT = "127.0.0.2", "127.0.0.1"
 SHARED = Limits(
     jobs=1,
     uploads=4,
     sessions=4,
     connections=24,
+    results=4,
     start_seconds=1.0,
     pause_seconds=3.0,
     send_seconds=1.0,
@@ -154,6 +157,28 @@ def test_one_clients_photographs_do_not_push_out_anothers(shared):
         for _ in range(8):
             assert hostile.post(f"{url}v1/photos", files=files).status_code == 201
     assert httpx2.get(f"{url}v1/photos/{mine}").status_code == 200
+
+
+@only_linux
+def test_results_that_one_client_does_not_read_do_not_keep_out_another(shared):
+    url, _ = shared
+    large = encoded(np.kron(GRAY, np.ones((4, 4), np.uint8)), "PNG")
+    files = {"file": ("a.png", large)}
+    id = httpx2.post(f"{url}v1/photos", files=files, timeout=30).json()["id"]
+    host = urlsplit(url).netloc
+    wish = b'{"wishes": {"method": "gray"}}'
+    asked = (
+        f"POST /v1/photos/{id}/result HTTP/1.1\r\nHost: {host}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(wish)}\r\n\r\n"
+    ).encode() + wish
+    unread = [connect(url, data=asked) for _ in range(SHARED.results)]
+    time.sleep(0.5)
+    answer = httpx2.post(f"{url}v1/photos/{id}/result", content=wish, headers=JSON, timeout=30)
+    assert answer.status_code == 200
+    answers = [connection.recv(12) for connection in unread]
+    assert answers.count(b"HTTP/1.1 500") == 0 and answers.count(b"HTTP/1.1 200") > 0
+    for connection in unread:
+        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ class Limits:
         The worker may have so much memory, on Linux.
     zips, zips_each : int
         Zips that are sent at once, to all clients and to one.
+    results : int
+        Coloured files that are made and sent at once, zips not counted.
     connections : int
         Held at once, and never more than the limit of open files leaves.
     start_seconds : float
@@ -66,6 +68,7 @@ class Limits:
     job_bytes: int = 3_000_000_000
     zips: int = 8
     zips_each: int = 2
+    results: int = 32
     connections: int = 512
     start_seconds: float = 10.0
     body_seconds: float = 300.0

@@ -17,12 +17,13 @@ from fastapi import FastAPI, UploadFile
 from photochrom.engine.reference import Reference
 from photochrom.errors import PhotochromError
 from photochrom.photo.formats import FORMATS
+from photochrom.web.clients import CLIENT
 from photochrom.web.gate import Gate
 from photochrom.web.jobs import Done, Order, colour, examine, lend, mended_proof, warm
 from photochrom.web.limits import Limits
 from photochrom.web.metrics import Metrics
 from photochrom.web.places import Places
-from photochrom.web.problems import no_room
+from photochrom.web.problems import Problem, no_room
 from photochrom.web.proofs import Ask, is_heavy
 from photochrom.web.sessions import Session, Sessions, make_root, remove, remove_left_behind
 from photochrom.web.wire import ResultBody, WishesBody
@@ -46,6 +47,7 @@ class Service:
         self.worker = Worker(limits, self.metrics.restarts.inc)
         self.gate = Gate(limits.jobs, limits.queue, limits.spare_jobs)
         self.zips = Places(limits.zips, limits.zips_each)
+        self._results = Places(limits.results)
         self._threads: anyio.CapacityLimiter
         self.sessions: Sessions
 
@@ -225,11 +227,40 @@ class Service:
         )
         run = self.worker.run_later if wait else self.worker.run
         try:
-            with named(name, source, folder):
-                done = await run(colour, order)
-            yield done
+            async with self._result_place(is_counted=not wait):
+                with named(name, source, folder):
+                    done = await run(colour, order)
+                yield done
         finally:
             remove(folder)
+
+    @asynccontextmanager
+    async def _result_place(self, is_counted: bool) -> AsyncIterator[None]:
+        """Hold a place for a result until it has been sent: it lies on the disk so long.
+
+        Zips have places of their own.
+        """
+        if not is_counted:
+            yield
+            return
+        task, given_up = asyncio.current_task(), []
+        assert task is not None
+
+        def give_up() -> None:
+            given_up.append(task.cancel())
+
+        place = self._results.take(CLIENT.get(), give_up)
+        if place is None:
+            raise Problem(503, "As many results are being made and sent as may be. Try again soon.")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not given_up:
+                raise
+            task.uncancel()
+            raise Problem(503, "Others need the service as well. Try again in a second.") from None
+        finally:
+            place.leave()
 
 
 async def save(file: UploadFile, target: Path) -> None:

@@ -46,6 +46,7 @@ MOST_SECONDS = 60.0
 THOUGHT_SECONDS = 2.0  # about, for an answer
 COMPARING_SECONDS = 8.0  # about, for a preference
 REQUESTS = 600, 60.0  # of one client: at once, and more each second; a class shares an address
+GUESSES = 10, 0.1  # likewise, of an invitation
 MOST_MS = 86_400_000.0
 MOST_INVITATION = 200
 REMEMBERED = 1000  # participants whose order is kept in memory
@@ -163,6 +164,7 @@ class Desk:
         self.study, self.votes, self.showing = study, votes, showing
         self._invitation = invitation
         self._requests = Rate(*REQUESTS)
+        self._guesses = Rate(*GUESSES)
         self._begun = Rate(showing.begun_at_once, showing.begun_per_hour / 3600)
         self.trials: Callable[[str], list[Trial]] = lru_cache(REMEMBERED)(
             lambda participant: trials_of(study, participant)
@@ -203,6 +205,7 @@ class Desk:
         """
         sent, needed = invitation.encode("utf-8", "replace"), self._invitation
         if needed is not None and not compare_digest(sent, needed.encode()):
+            _refuse_for(self._guesses.take(CLIENT.get()))
             raise Problem(
                 403, "This study is by invitation. Open the whole address that you were sent."
             )
