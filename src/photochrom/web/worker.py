@@ -119,8 +119,7 @@ class Worker:
             check_wanted(is_wanted)
             process = self._idle.pop()
             try:
-                await process.ready()
-                future = process.submit(job, *args, **kwargs)
+                future = await process.submit(job, *args, **kwargs)
                 return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
             except TimeoutError:
                 self._replace(process)
@@ -202,12 +201,14 @@ class _Process:
             if warmed.done() and not warmed.cancelled():
                 warmed.exception()  # if it died of it, the job will tell
 
-    def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Give it a job; if it died while it was idle, its successor gets it."""
-        with suppress(BrokenProcessPool):
-            if self._pool is not None:
+    async def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Give it a job once it is ready; if it died while it was idle, its successor gets it."""
+        if self._pool is not None:
+            await self.ready()
+            with suppress(BrokenProcessPool):
                 return self._pool.submit(job, *args, **kwargs)
         self.start()
+        await self.ready()
         assert self._pool is not None
         return self._pool.submit(job, *args, **kwargs)
 
