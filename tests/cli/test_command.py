@@ -248,3 +248,33 @@ def test_a_name_without_suffix_is_a_folder_that_is_made_for_one_photograph_too(f
     done = photochrom(folder / "a.jpg", "-o", f"{folder / 'new'}/", "--method", "gray")
     assert done.returncode == 0, done.stderr.decode()
     assert [p.name for p in (folder / "new").iterdir()] == ["a-color.jpg"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+@pytest.mark.parametrize("words", [["methods", "--json"], ["methods"], ["--help"]])
+def test_whatever_is_printed_a_full_disk_behind_it_is_one_line(words):
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "photochrom", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr == b"photochrom: standard output: No space left on device.\n"
+
+
+def test_a_full_pipe_that_does_not_wait_is_waited_for():
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    filled = 0
+    while True:
+        try:
+            filled += os.write(write, bytes(4096))
+        except BlockingIOError:
+            break
+    command = [sys.executable, "-m", "photochrom", "methods", "--json"]
+    process = subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe, process:
+        time.sleep(1)
+        content = pipe.read()
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert json.loads(content[filled:])

@@ -160,3 +160,9 @@ def test_a_recipe_of_no_size_is_refused(command, photo, tmp_path):
     recipe = tmp_path / "old-color.json"
     recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"size": [0, 0]}))
     assert "1 x 1 or more" in command(photo, "--recipe", recipe, check=1)
+
+
+@pytest.mark.parametrize("hint", ["١,٢,#aabbcc", "1,2,#aabbcc,٣", "1_0,2,#aabbcc", "１,2,#aabbcc"])
+def test_a_hints_numbers_are_written_in_the_digits_0_to_9(hint):
+    with pytest.raises(InvalidValueError, match="A hint is X,Y"):
+        read_hint(hint)

@@ -16,6 +16,8 @@ from PIL import Image
 from tests.conftest import drawn_picture
 from tests.data import bad_server as bad
 
+from photochrom.data import polite
+from photochrom.data.addresses import is_global
 from photochrom.data.crawl import crawl
 from photochrom.data.ledger import Ledger
 from photochrom.data.openly import commons_licence, make_search, plain_text, read_urls
@@ -461,3 +463,67 @@ def test_a_missing_library_is_answered_with_the_line_to_run(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx2", None)
     with pytest.raises(MissingExtraError, match=r"httpx2.*photochrom\[train\]"):
         PoliteClient(Manners())
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        *((a, True) for a in ("8.8.8.8", "2606:4700::1111", "64:ff9b::808:808")),
+        *((a, False) for a in ("127.0.0.1", "10.1.1.1", "169.254.169.254", "100.64.0.1")),
+        *((a, False) for a in ("0.0.0.0", "224.0.0.1", "::1", "::", "fd00::1", "fe80::1%eth0")),
+        *((a, False) for a in ("::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "ff02::1")),
+        ("localhost", False),
+    ],
+)
+def test_addresses_of_the_internet_are_known_however_they_are_wrapped(address, expected):
+    assert is_global(address) == expected
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0.0.0.0", "127.1"]
+)
+def test_a_redirect_into_our_own_network_is_not_followed(server, tmp_path, host):
+    with bad.serving() as internal:
+        internal.pages["/a.png"] = png(0)
+        port = internal.url.rpartition(":")[2]
+        server.pages["/a.png"] = 302, {"Location": f"http://{host}:{port}/a.png"}, b""
+        assert fetch(server, tmp_path, "/a.png") == {"internal address": 1}
+        assert sum(internal.asked.values()) == 0
+
+
+def test_a_name_that_means_another_address_a_moment_later_is_refused(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(polite, "addresses_of", lambda host: ["8.8.8.8"])
+    with bad.serving() as internal:
+        internal.pages["/a.png"] = png(0)
+        rebound = internal.url.replace("127.0.0.1", "localhost") + "/a.png"
+        assert fetch(server, tmp_path, rebound) == {"internal address": 1}
+        assert sum(internal.asked.values()) == 0
+
+
+def test_a_search_cannot_send_us_into_our_own_network(server, tmp_path):
+    with bad.serving() as internal:
+        internal.pages["/0.png"] = png(0)
+        page = openverse_page(server, (0,), 1)
+        page["results"][0]["url"] = f"{internal.url}/0.png"
+        server.pages["/v1/images/"] = lambda handler, query: bad.as_json(page)
+        search = make_search("openverse", "harbour", address=f"{server.url}/v1/")
+        counts = crawl(tmp_path, search=search, manners=Manners(**QUICK))
+        assert counts == {"internal address": 1} and sum(internal.asked.values()) == 0
+
+
+def test_names_of_our_own_network_are_fetched_from_where_that_is_wished(server, tmp_path):
+    server.pages["/a.png"] = png(0)
+    named = server.url.replace("127.0.0.1", "localhost") + "/a.png"
+    assert fetch(server, tmp_path / "no", named) == {"internal address": 1}
+    assert fetch(server, tmp_path / "yes", named, internal=True) == {"kept": 1}
+
+
+@pytest.mark.parametrize("value", ["٣", "9" * 5000, "Wed, 99 Foo 999999999999", "²", ""])
+def test_a_pause_that_is_nonsense_is_passed_over(value):
+    assert retry_after(value) is None
+
+
+def test_the_state_of_a_crawl_is_readable_for_its_owner_alone(server, tmp_path):
+    server.pages["/a.png"] = png(0)
+    fetch(server, tmp_path, "/a.png")
+    assert (tmp_path / "crawl.sqlite").stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 
 import numpy as np
@@ -6,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import pyvips
-from PIL import Image, ImageOps
+from PIL import EpsImagePlugin, Image, ImageOps
 
 from photochrom.data.pictures import data_files, decode, fingerprint
 from photochrom.data.sources import read_pictures
@@ -138,3 +139,24 @@ def test_a_profile_that_does_not_fit_is_passed_over(mode):
     Image.fromarray(RED).convert(mode).save(content, "PNG", icc_profile=b"not a profile")
     expected = np.asarray(Image.fromarray(RED).convert(mode).convert("RGB"))
     np.testing.assert_array_equal(decode(content.getvalue()), expected)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the program is a script here")
+def test_a_strangers_postscript_starts_no_ghostscript(tmp_path, monkeypatch):
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    monkeypatch.setattr(EpsImagePlugin, "gs_windows_binary", None)
+    content = encoded(RED, "EPS")
+    assert decode(content) is None
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_among_pictures_is_counted_as_unreadable_and_not_waited_for(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(RED))
+    os.mkfifo(tmp_path / "b.png")
+    os.mkfifo(tmp_path / "c.parquet")
+    assert [bool(one.image) for one in read_pictures(tmp_path)] == [True, False]

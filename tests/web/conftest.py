@@ -16,6 +16,8 @@ from starlette.testclient import TestClient
 from tests.web.browsing import browser, open_page, service  # noqa: F401
 
 from photochrom.web.app import create_app
+from photochrom.web.clients import Clients
+from photochrom.web.connections import server_config
 from photochrom.web.limits import Limits
 from photochrom.web.server import listen, url_of
 
@@ -54,7 +56,9 @@ def served(limits: Limits, **options: Any) -> Iterator[tuple[str, Any]]:
     """Run a real server in a thread; give its address and its Service."""
     app = create_app(limits, **options)
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical"))
+    config = server_config(app, limits, options.get("clients") or Clients())
+    config.log_level = "critical"
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     url = url_of("127.0.0.1", listener.getsockname()[1])

@@ -6,7 +6,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
+from photochrom.cli.serve import _read_keys
+from photochrom.errors import InvalidValueError
 from photochrom.web import guard
+from photochrom.web.clients import CLIENT
 from photochrom.web.guard import LOOPBACK_NAMES, BodyLimits, Guard
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem, problem_response
@@ -106,6 +109,33 @@ def test_the_api_key_is_needed_where_there_is_one(sent, status):
     assert (answer.headers.get("www-authenticate") == "Bearer") == (status == 401)
 
 
+async def say_client(scope, receive, send):
+    await PlainTextResponse(CLIENT.get())(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("keys", "clients"), [(("one", "two"), {"key 0", "key 1"}), (("one",), {"192.0.2.1"})]
+)
+def test_of_several_keys_each_is_a_client_and_a_lone_one_is_everybodys(keys, clients):
+    app = Guard(say_client, LOOPBACK_NAMES, False, keys)
+    client = TestClient(app, base_url="http://127.0.0.1:8000", client=("192.0.2.1", 5000))
+    answers = [client.get("/v1/x", headers={"Authorization": f"Bearer {key}"}) for key in keys]
+    assert {answer.text for answer in answers} == clients
+    assert client.get("/v1/x", headers={"Authorization": "Bearer three"}).status_code == 401
+
+
+def test_keys_are_read_from_a_file_a_line_each(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("one\n\n two \n")
+    assert _read_keys(file) == ["one", "two"]
+    for content in ("", "one\none\n"):
+        file.write_text(content)
+        with pytest.raises(InvalidValueError, match="one API key a line, each once"):
+            _read_keys(file)
+    with pytest.raises(InvalidValueError, match="cannot be read"):
+        _read_keys(tmp_path / "none")
+
+
 @pytest.mark.parametrize("path", ["/", "/page/style.css", "/healthz"])
 def test_the_page_itself_needs_no_key(path):
     assert guarded(api_key=KEY).get(path).status_code == 200
@@ -124,6 +154,31 @@ def test_every_answer_has_its_safe_headers(host):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cache-control"] == "no-cache"
+
+
+def drip(count, pause, size=1):
+    """Send a body of many small pieces; give the status and the seconds until it was there."""
+    limits = Limits(pause_seconds=0.2, body_seconds=60, start_seconds=0.2, body_rate=1000)
+    sent, left = [], [count]
+
+    async def receive():
+        await asyncio.sleep(pause)
+        left[0] -= 1
+        return {"type": "http.request", "body": b"x" * size, "more_body": left[0] > 0}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(BodyLimits(echo, limits)(scope, receive, send))
+    return sent[0]["status"]
+
+
+def test_a_body_that_drips_is_cut_off_long_before_its_time_is_over():
+    assert drip(1000, 0.02) == 408
+    assert drip(30, 0.02, size=100) == 200  # as slow, but it comes on
+    assert drip(3, 0.02) == 200  # small, and soon there
+    assert drip(1, 0.5) == 408  # no first byte
 
 
 LIMITS = Limits(upload_bytes=1000, json_bytes=100, uploads=1, pause_seconds=0.1, body_seconds=0.25)

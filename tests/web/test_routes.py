@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import threading
+import time
 import zipfile
 import zlib
 
@@ -15,10 +16,12 @@ import pytest
 from PIL import Image
 from skimage import data
 from starlette.exceptions import HTTPException
+from starlette.testclient import TestClient
 from tests.web.conftest import GRAY, decoded, encoded
 
 from photochrom.engine.sidecar import SCHEMA
 from photochrom.methods.catalogue import CATALOGUE
+from photochrom.web.app import create_app
 from photochrom.web.limits import Limits
 from photochrom.web.service import clean_name
 from photochrom.web.worker import Worker
@@ -492,3 +495,134 @@ def test_heavy_work_that_newer_work_replaces_is_not_begun():
         return refused.value.status_code, worker.pids
 
     assert asyncio.run(ask()) == (409, [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"method": "\ud800"}',
+        rb'{"mood": "\udfff"}',
+        rb'{"\ud800": 1}',
+        rb'{"palette": ["\ud800"]}',
+        rb'{"hints": [{"shape": "point", "points": [[1, 1]], "colour": "\ud800"}]}',
+        b'{"method": "\xed\xa0\x80"}',
+        b"[" * 100_000,
+        b'{"seed": ' + b"9" * 5000 + b"}",
+    ],
+)
+@pytest.mark.parametrize("route", ["preview", "sidecar", "confidence"])
+def test_text_that_is_none_and_json_without_end_are_refused(client, opened, body, route):
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"/v1/photos/{opened['id']}/{route}", content=body, headers=headers)
+    assert answer.status_code in (400, 422), answer.text
+
+
+def test_a_whole_pair_of_surrogates_is_a_character(client, opened):
+    body = rb'{"method": "\ud83d\ude00"}'
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"/v1/photos/{opened['id']}/preview", content=body, headers=headers)
+    assert "is none of gray" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "status"),
+    [
+        ({"seed": 24.0}, 200),
+        ({"seed": 1e3, "candidate": 1.0, "working_px": 64.0}, 200),
+        ({"seed": 24.5}, 422),
+        ({"seed": True}, 422),
+        ({"seed": "24"}, 422),
+        ({"seed": 1e300}, 422),
+        ({"seed": -1.0}, 422),
+    ],
+)
+def test_a_number_without_fraction_is_whole(client, opened, wish, status):
+    answer = client.post(f"/v1/photos/{opened['id']}/preview", json=wish)
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"quality": "90"}, 200),
+        ({"quality": "90.0"}, 200),
+        *(({"quality": text}, 422) for text in ("٩٠", "9_0", "９０", "90.5")),
+        *(({"float_range": text}, 422) for text in ("٠,١", "0,１", "0,1\n", "0_0,1")),
+    ],
+)
+def test_a_forms_numbers_are_in_the_digits_0_to_9(client, fields, status):
+    files = {"file": ("a.jpg", encoded(GRAY[:64, :64]))}
+    answer = client.post("/v1/colorize", files=files, data=fields)
+    assert answer.status_code == status, answer.text
+
+
+def form(content, client, charset="", path="/v1/colorize"):
+    headers = {"Content-Type": f"multipart/form-data; boundary=x{charset}"}
+    return client.post(path, content=content, headers=headers)
+
+
+def part(name, content, filename=None):
+    named = f'; filename="{filename}"' if filename else ""
+    head = f'--x\r\nContent-Disposition: form-data; name="{name}"{named}\r\n\r\n'
+    return head.encode() + content + b"\r\n"
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "idna", "punycode", "unicode_escape", "hex"])
+def test_a_form_in_an_odd_code_is_refused(client, charset):
+    content = part("file", encoded(GRAY[:32, :32]), "a.jpg") + part("wishes", b"+2AA-") + b"--x--"
+    assert form(content, client, f"; charset={charset}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        part("file", b"x", "a.jpg") * 5,
+        part("file", b"x", "a.jpg") + part("quality", b"1") * 9,
+        part("file", b"x", "a.jpg") + part("wishes", b" " * 4_000_001),
+    ],
+    ids=["files", "fields", "a long field"],
+)
+def test_a_form_of_more_than_the_routes_know_is_refused_before_it_fills_memory(client, content):
+    assert form(content + b"--x--\r\n", client).status_code == 400
+
+
+@pytest.mark.parametrize("filename", ["/dev/stdin", "..", "a\x00b", "%0d%0aX: y", "con.jpg", "-"])
+def test_a_file_of_an_odd_name_is_only_its_bytes(client, filename):
+    content = part("file", encoded(GRAY[:32, :32]), filename) + b"--x--\r\n"
+    answer = form(content, client)
+    assert answer.status_code == 200 and "x" not in answer.headers
+
+
+def test_a_client_makes_so_many_zips_at_once_and_leaves_places_to_others():
+    limits = Limits(jobs=1, zips=3, zips_each=2)
+    app = create_app(limits)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        opened = client.post("/v1/photos", files={"file": ("a.jpg", encoded(GRAY[:64, :64]))})
+        body = {"photos": [{"id": opened.json()["id"]}]}
+        places = app.state.service.zips
+        held = [places.take("testclient") for _ in range(2)]
+        refused = client.post("/v1/zip", json=body)
+        assert refused.status_code == 503 and "zips" in refused.json()["detail"]
+        held[0].leave()
+        for _ in range(3):  # each gives its place back
+            assert client.post("/v1/zip", json=body).status_code == 200
+        assert len(places) == 1
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        [{"shape": "stroke", "points": [[1, 1]] * 650}] * 200,
+        [{"shape": "stroke", "points": [[1]] * 900}] * 190,
+        [{"shape": "stroke", "points": [[1, "x"]] * 100}] * 900,
+    ],
+    ids=["many points", "many that are none", "many that are no numbers"],
+)
+def test_a_body_that_would_take_long_to_read_is_refused_at_once(client, opened, hints):
+    body = {"hints": hints}
+    started = time.monotonic()
+    answer = client.post(f"/v1/photos/{opened['id']}/preview", json=body)
+    files = {"file": ("a.jpg", encoded(GRAY[:32, :32]))}
+    formed = client.post("/v1/colorize", files=files, data={"wishes": json.dumps(body)})
+    assert {answer.status_code, formed.status_code} <= {413, 422}
+    assert time.monotonic() - started < 5

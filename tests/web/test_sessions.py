@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from photochrom.web.clients import CLIENT
 from photochrom.web.jobs import Facts
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem
@@ -19,6 +20,13 @@ class Clock:
 
     def __call__(self):
         return self.seconds
+
+
+@pytest.fixture(autouse=True)
+def nobody():
+    token = CLIENT.set("")
+    yield
+    CLIENT.reset(token)
 
 
 @pytest.fixture
@@ -53,6 +61,34 @@ def test_the_least_recently_used_photograph_goes_first_with_its_folder(sessions)
     third = add(sessions)
     assert [is_there(sessions, s) for s in (first, second, third)] == [True, False, True]
     assert first.folder.exists() and not second.folder.exists()
+
+
+def by(client, sessions, count=1):
+    CLIENT.set(client)
+    return [add(sessions) for _ in range(count)]
+
+
+def test_many_photographs_of_one_client_push_out_its_own(tmp_path, clock):
+    sessions = Sessions(tmp_path, Limits(sessions=4), clock)
+    (mine,) = by("a", sessions)
+    theirs = by("b", sessions, 40)
+    assert is_there(sessions, mine)
+    assert [is_there(sessions, s) for s in theirs] == [False] * 37 + [True] * 3
+    others = by("c", sessions, 2)
+    assert [is_there(sessions, s) for s in (mine, *theirs[-3:], *others)].count(True) == 4
+    assert all(is_there(sessions, s) for s in (mine, theirs[-1], *others[-1:]))
+
+
+def test_the_only_photograph_of_a_client_goes_for_anothers_once_it_was_left_alone(tmp_path, clock):
+    sessions = Sessions(tmp_path, Limits(sessions=2), clock)
+    (first,), (second,) = by("a", sessions), by("b", sessions)
+    with pytest.raises(Problem) as caught:
+        by("c", sessions)
+    assert caught.value.status_code == 503
+    clock.seconds = 301
+    assert is_there(sessions, second)  # which uses it
+    by("c", sessions)
+    assert [is_there(sessions, s) for s in (first, second)] == [False, True]
 
 
 def test_a_photograph_that_nobody_asks_for_goes_after_its_time(sessions, clock):
@@ -111,6 +147,24 @@ def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path)
     strange.mkdir()
     assert remove_left_behind(tmp_path) == (left,)
     assert sorted(tmp_path.iterdir()) == sorted([alive, strange])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such locks there")
+def test_what_a_service_in_another_container_works_in_stays(tmp_path):
+    code = (
+        "import pathlib, sys; from photochrom.web.sessions import make_root;"
+        "print(make_root(pathlib.Path(sys.argv[1])), flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as other:
+        root = Path(other.stdout.readline().strip())
+        # There it is counted by another number, which here is nobody's.
+        beside = root.rename(root.with_name(root.name.replace(str(other.pid), "999999999")))
+        assert remove_left_behind(tmp_path) == () and beside.exists()
+        other.stdin.close()
+        other.wait()
+    assert remove_left_behind(tmp_path) == (beside,)
 
 
 def test_what_an_earlier_process_of_the_same_number_left_behind_is_removed(tmp_path):

@@ -23,7 +23,7 @@ from photochrom.web.turing.app import Showing, create_app
 from photochrom.web.turing.order import trials_of
 from photochrom.web.turing.prepare import prepare
 from photochrom.web.turing.study import Study, read_study
-from photochrom.web.turing.votes import Vote, Votes, default_url
+from photochrom.web.turing.votes import Choice, Vote, Votes, default_url
 
 FAST = Showing(seconds=0.05, gap_seconds=0.02)
 WATCH = """
@@ -62,10 +62,10 @@ def study(folder: Path) -> Iterator[Study]:
 
 
 @contextmanager
-def served(study: Study, showing: Showing) -> Iterator[str]:
+def served(study: Study, showing: Showing, **who: Any) -> Iterator[str]:
     """Run a real server in a thread; give its address."""
     listener = listen("127.0.0.1", 0)
-    app = create_app(study, default_url(study.folder), showing)
+    app = create_app(study, default_url(study.folder), showing, **who)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical"))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
@@ -248,3 +248,44 @@ def test_every_screen_is_gray_fits_and_satisfies_axe(open_study, device):
         page.wait_for_selector("#question:not(.is-hushed)", state="hidden")
     page.wait_for_selector("#thanks:visible")
     check("end")
+
+
+@pytest.mark.parametrize("device", [browsing.DESKTOP, browsing.PHONE], ids=["desktop", "phone"])
+def test_a_participant_with_an_invitation_chooses_between_two_colourings(browser, tmp_path, device):
+    for seed in range(4):
+        Image.fromarray(drawn_picture(seed, 150, 200)).save(tmp_path / f"{seed}.png")
+    target = tmp_path / "study"
+    options: dict[str, Any] = {"task": "prefer", "pictures": 2, "practice": 1, "checks": 1}
+    prepare(tmp_path, target, methods=["gray"], truth=True, **options)
+    study = read_study(target)
+    with served(study, FAST, invitation="Würfel & Co") as url, ExitStack() as running:
+        context = browser.new_context(**device)
+        running.callback(context.close)
+        context.set_default_timeout(20_000)
+        page, failures = context.new_page(), []
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(f"{url}#invitation=W%C3%BCrfel%20%26%20Co")
+        browsing.ready(page)
+        page.keyboard.press("Enter")
+        for number, key in enumerate(("1", "ArrowRight", "2", "ArrowLeft")):
+            page.wait_for_selector(".beside.is-seen")
+            page.wait_for_selector(".choice:enabled")
+            boxes = [page.locator(f"#picture-{n}").bounding_box() for n in (1, 2)]
+            assert boxes[0]["width"] == boxes[1]["width"] and boxes[0]["width"] > 100
+            assert boxes[0]["height"] == boxes[1]["height"]
+            if number == 0:
+                found = Axe().run(page).response["violations"]
+                serious = [f for f in found if f["impact"] in ("serious", "critical")]
+                assert [(f["id"], f["nodes"][0]["html"]) for f in serious] == []
+                width, height = device["viewport"].values()
+                root = "document.documentElement"
+                sizes = page.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]")
+                assert sizes == [width, height]
+            page.keyboard.press(key)
+            page.wait_for_selector(".beside.is-seen", state="hidden")
+        expect(page.locator("#thanks")).to_be_focused()
+        assert failures == []
+    with Votes(default_url(target), study.id, Choice) as votes:
+        kept_choices = votes.all()
+    assert [choice.chosen for choice in kept_choices] == [1, 2, 2, 1]
+    assert all(choice.answer_ms >= 300 for choice in kept_choices)

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import time
 import pytest
 
 from photochrom.errors import PhotoTooLargeError
+from photochrom.web.clients import CLIENT
+from photochrom.web.gate import Gate
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem
 from photochrom.web.worker import Worker
@@ -62,6 +65,38 @@ def test_a_job_runs_in_another_process_that_lives_on(worker):
 def test_an_error_of_the_engine_comes_through(worker):
     with pytest.raises(PhotoTooLargeError, match="much too large"):
         asyncio.run(worker.run(refuse))
+
+
+def hoard():
+    """Ask for more memory than there may be."""
+    return len(bytearray(10**10))
+
+
+def stumble():
+    raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+
+def fill_disk():
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
+def test_a_job_that_wants_too_much_memory_is_refused_and_the_next_one_runs(worker, restarts):
+    async def scene():
+        with pytest.raises(Problem) as caught:
+            await worker.run(hoard)
+        return caught.value, await worker.run(os.getpid)
+
+    problem, pid = asyncio.run(scene())
+    assert problem.status_code == 422 and "more memory" in problem.detail
+    assert pid and len(restarts) == 1
+
+
+@pytest.mark.parametrize("job, status", [(stumble, 422), (fill_disk, 503)])
+def test_whatever_a_file_provokes_is_a_problem_and_no_failure_of_the_service(worker, job, status):
+    with pytest.raises(Problem) as caught:
+        asyncio.run(worker.run(job))
+    assert caught.value.status_code == status and "Errno" not in caught.value.detail
 
 
 def test_a_worker_killed_at_work_costs_that_request_alone(worker, restarts):
@@ -146,6 +181,97 @@ def test_the_worker_ends_with_a_service_that_is_killed():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     pid = int(done.stdout)
     assert wait_until(lambda: not is_alive(pid))
+
+
+def test_clients_take_turns_and_zips_give_way():
+    async def scene():
+        gate, order = Gate(1, 20), []
+
+        async def work(client, patient=False):
+            CLIENT.set(client)
+            async with gate.turn(patient=patient):
+                order.append(client)
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.create_task(work("first"))]
+        tasks += [asyncio.create_task(work("zip", patient=True)) for _ in range(2)]
+        tasks += [asyncio.create_task(work("many")) for _ in range(5)]
+        tasks += [asyncio.create_task(work("other")) for _ in range(2)]
+        await asyncio.gather(*tasks)
+        return order
+
+    assert asyncio.run(scene()) == [
+        *("first", "many", "other"),
+        "zip",  # after three that were not patient
+        *("many", "other", "many", "zip", "many", "many"),
+    ]
+
+
+def test_who_fills_the_queue_gives_a_place_to_another_client():
+    async def scene():
+        gate, statuses = Gate(1, 4), []
+
+        async def work(client):
+            CLIENT.set(client)
+            try:
+                async with gate.turn():
+                    await asyncio.sleep(0.01)
+                statuses.append((client, 200))
+            except Problem as problem:
+                statuses.append((client, problem.status_code))
+
+        tasks = [asyncio.create_task(work("hostile")) for _ in range(8)]
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(work("innocent"))]
+        await asyncio.gather(*tasks)
+        return statuses
+
+    statuses = asyncio.run(scene())
+    assert statuses.count(("innocent", 200)) == 1
+    assert statuses.count(("hostile", 200)) == 4 and statuses.count(("hostile", 503)) == 4
+
+
+def test_a_client_leaves_a_turn_free_for_others():
+    async def scene():
+        gate, most = Gate(3, 20, spare=1), []
+        running = 0
+
+        async def work(client):
+            nonlocal running
+            CLIENT.set(client)
+            async with gate.turn():
+                running += 1
+                most.append((client, running))
+                await asyncio.sleep(0.01)
+                running -= 1
+
+        tasks = [asyncio.create_task(work("many")) for _ in range(6)]
+        await asyncio.sleep(0.005)
+        tasks.append(asyncio.create_task(work("other")))
+        await asyncio.gather(*tasks)
+        return most
+
+    most = asyncio.run(scene())
+    assert max(count for client, count in most if client == "many") <= 3
+    assert most.index(("other", 3)) == 2
+
+
+def test_a_turn_that_nobody_waits_for_any_more_goes_to_the_next():
+    async def scene():
+        gate = Gate(1, 20)
+
+        async def work():
+            async with gate.turn():
+                await asyncio.sleep(0.01)
+                return "done"
+
+        tasks = [asyncio.create_task(work()) for _ in range(4)]
+        await asyncio.sleep(0.005)
+        tasks[0].cancel(), tasks[2].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = asyncio.run(scene())
+    assert [str(each) for each in found] == ["", "done", "", "done"]
 
 
 def spill():

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ GROUPS = {
         },
     ),
     "study": (
-        "Ask people which of two pictures is real.",
+        "Ask people which of two pictures is real, or which they prefer.",
         {
             "prepare": ("turing", "prepare", "Make the folder of a study."),
             "serve": ("turing", "serve", "Serve a study's page on this machine."),
@@ -117,6 +118,8 @@ def _obey(words: list[str]) -> int:
         code = _build()(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return USAGE
+    if sys.stdout is not None:  # it is closed
+        sys.stdout.flush()  # here, where a failure still finds its words
     return code if isinstance(code, int) else 0
 
 
@@ -127,6 +130,9 @@ def main() -> None:
     if words[0] in DEFAULTS and words[1:2] and words[1].startswith("--") and words[1] != "--help":
         words.insert(1, DEFAULTS[words[0]])
     _begin_early(words)
+    if sys.stdout is not None:
+        with suppress(OSError, ValueError):  # who starts us may have left it not to wait for a pipe
+            os.set_blocking(sys.stdout.fileno(), True)
     try:
         sys.exit(_obey(words))
     except PhotochromError as error:
@@ -138,4 +144,10 @@ def main() -> None:
         sys.exit(INTERRUPTED - signal.SIGINT + getattr(stop, "number", signal.SIGINT))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        what = os.fsdecode(error.filename) if error.filename else "standard output"
+        print(f"photochrom: {what}: {error.strerror or error}.", file=sys.stderr)
+        if not error.filename and sys.stdout is not None:  # or Python would try once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)

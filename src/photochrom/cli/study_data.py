@@ -82,6 +82,7 @@ def crawl(
     timeout: float = 120.0,
     max_megabytes: float = 50.0,
     api: str | None = None,
+    internal: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Fetch openly licensed pictures for a query, or those of a list of addresses, politely.
 
@@ -113,6 +114,9 @@ def crawl(
         Of one file.
     api : str
         Another address of the source's API.
+    internal : bool
+        Also fetch from addresses that are not the internet's, such as this machine's network;
+        without it, only those are that you write down as IP addresses.
     """
     from photochrom.data.crawl import crawl as fetch
     from photochrom.data.openly import make_search, read_urls
@@ -129,6 +133,7 @@ def crawl(
         total_s=timeout,
         largest_bytes=int(max_megabytes * 1e6),
         contact=contact,
+        internal=internal,
     )
     counts = fetch(
         output,

@@ -190,7 +190,7 @@ def export(
 
     try:
         table = tomllib.loads(info.read_text()) if info else None
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{info}: is not a readable TOML file ({error}).") from error
     described = export_checkpoint(checkpoint, target, table, average)
     _line(f"Wrote {target}: {described.name}, stride {described.stride}.")

@@ -117,18 +117,24 @@ def read_hint(text: str) -> dict[str, Any]:
         x, y, colour, *radius = text.split(",")
         table: dict[str, Any] = {
             "shape": "point",
-            "points": [[float(x), float(y)]],
+            "points": [[_number(x), _number(y)]],
             "colour": None if colour.strip() in ("gray", "keep") else colour.strip(),
             "keep": colour.strip() == "keep",
         }
         if radius:
-            (table["radius"],) = (float(value) for value in radius)
+            (table["radius"],) = map(_number, radius)
     except ValueError as error:
         raise InvalidValueError(
             "A hint is X,Y,#rrggbb or X,Y,#rrggbb,RADIUS (or gray, or keep, for the colour); "
             f"it is '{text}'."
         ) from error
     return table
+
+
+def _number(text: str) -> float:
+    if not text.isascii() or "_" in text:  # Python takes other scripts' digits, and 1_000
+        raise ValueError("needs the digits 0 to 9")
+    return float(text)
 
 
 def _read_hints(path: Path | None) -> list[Any]:

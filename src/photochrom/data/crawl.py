@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from photochrom.data.ledger import KEPT, UNWANTED, Ledger, Picture, import_parquet
-from photochrom.data.openly import Candidate, Search
+from photochrom.data.openly import LIST, Candidate, Search
 from photochrom.data.pictures import decode
 from photochrom.data.polite import Manners, NotFetchedError, PoliteClient
 from photochrom.errors import DataError, InvalidValueError
@@ -79,6 +79,8 @@ def crawl(
         raise InvalidValueError(f"limit must be 1 or more; it is {limit}.")
     import_parquet()
     with PoliteClient(manners or Manners()) as client, Ledger(folder) as ledger:
+        if search is not None:
+            client.trust(search.address)
         try:
             _run(client, ledger, search, urls, limit, shard_pictures, report)
             return ledger.counts()
@@ -135,7 +137,8 @@ def _list_more(client: PoliteClient, ledger: Ledger, search: Search) -> bool:
 def take(client: PoliteClient, ledger: Ledger, candidate: Candidate) -> str:
     """Fetch one candidate, note what became of it, and give that outcome."""
     try:
-        picture = _check(client.get(candidate.url, kinds=KINDS).content)
+        is_named = candidate.source == LIST
+        picture = _check(client.get(candidate.url, kinds=KINDS, trusted=is_named).content)
     except NotFetchedError as failure:
         ledger.settle(candidate, failure.outcome, failure.detail, lasting=failure.lasting)
         return failure.outcome

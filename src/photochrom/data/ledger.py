@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from photochrom.data.openly import LIST, Candidate, Cursor, Search
+from photochrom.data.private import make_private
 from photochrom.errors import DataError, MissingExtraError
 from photochrom.photo.atomic import atomic_target, remove_orphans
 
@@ -62,6 +63,7 @@ class Ledger:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             remove_orphans(folder)
+            make_private(folder / FILE)
             self._base = sqlite3.connect(folder / FILE, timeout=0)
             self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._base.executescript(SCHEMA)

@@ -83,7 +83,7 @@ class Search(NamedTuple):
                 f"{self.source} gave no list of pictures ({failure}). What was fetched is kept; "
                 "run the same command again later."
             ) from failure
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{url}: not an answer as documented ({error!r}).") from error
 
 

@@ -14,6 +14,8 @@ from photochrom.color.lab import srgb_to_linear
 from photochrom.errors import DataError
 
 LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 levels of sRGB
+# Of Pillow's, by name: among the others is EPS, which starts Ghostscript on what a stranger wrote.
+READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp"})
 
 
@@ -66,7 +68,7 @@ def data_files(data: Path) -> list[Path]:
     if not data.is_dir():
         raise DataError(f"{data}: no such file or folder of training pictures.")
     below = sorted(_walk(data))
-    files = [f for f in below if f.suffix == ".parquet"]
+    files = [f for f in below if f.suffix == ".parquet" and not _is_odd(f)]
     if not files:
         files = [f for f in below if f.suffix.lower() in SUFFIXES]
     if not files:
@@ -74,6 +76,11 @@ def data_files(data: Path) -> list[Path]:
             f"{data}: holds neither Parquet files nor pictures ({', '.join(sorted(SUFFIXES))})."
         )
     return files
+
+
+def _is_odd(file: Path) -> bool:
+    """Tell whether it is there, but no file: a pipe, which would keep a reader waiting for ever."""
+    return file.exists() and not file.is_file()
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -115,7 +122,7 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
     Parameters
     ----------
     image : bytes
-        An encoded picture in any format that Pillow reads (AVIF from Pillow 11.3 on).
+        An encoded picture in one of READ_FORMATS (AVIF from Pillow 11.3 on).
     short_side_px : int, optional
         A larger picture is reduced to this short side.
 
@@ -127,7 +134,7 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(image)) as opened:
+        with Image.open(io.BytesIO(image), formats=READ_FORMATS) as opened:
             opened.load()
             picture = _in_srgb(_upright(opened))
     except Exception:  # a damaged file provokes nearly any, by its format's plugin

@@ -3,10 +3,15 @@
 Sources: RFC 9309 (robots.txt; a server that fails there forbids everything, one that has none
 allows everything; 401 and 403 forbid, as in Python's urllib.robotparser), RFC 9110 (Retry-After).
 One request at a time, and never more than so many a second to one host.
+
+Where a server's answer leads, in a redirect or in a list of pictures, has to be an address of the
+internet: each is looked up before it is asked, and the connection's own address is looked at before
+anything is sent, for a name may mean another address a moment later.
 """
 
 import email.utils
 import random
+import re
 import socket
 import threading
 import time
@@ -17,14 +22,18 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
+from photochrom.data.addresses import addresses_of, is_global, is_literal
 from photochrom.errors import InvalidValueError, MissingExtraError
 
 AGENT = "photochrom"
+DIGITS = re.compile("[0-9]{1,18}")
 HOME = "https://github.com/photochrom/photochrom"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PORTS = {"http": 80, "https": 443}
 FORBIDDEN = frozenset({"HTTP 401", "HTTP 403"})
+INTERNAL = "internal address"
 BUSY = frozenset({"maxlag", "ratelimited"})  # MediaWiki says so with status 200
 
 
@@ -50,6 +59,8 @@ class Manners:
         Followed at most.
     contact : str
         Who runs this, such as a mail address: part of the user agent.
+    internal : bool
+        Whether names may lead to addresses that are not the internet's, such as one's own network.
     """
 
     per_second: float = 1.0
@@ -62,6 +73,7 @@ class Manners:
     largest_bytes: int = 50_000_000
     redirects: int = 5
     contact: str = ""
+    internal: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that would mean no requests, or no end of them."""
@@ -142,18 +154,24 @@ class _Pace:
 class _Deadline:
     """Ends an answer that takes too long, even one that dribbles in and never times out.
 
-    It notes the connection's socket when it is made, and shuts it when the time is over.
+    It notes the connection's socket when it is made, and shuts it when the time is over; and it
+    refuses one that leads elsewhere than to the internet, where that is to be looked at.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.passed = False
+    def __init__(self, seconds: float, is_checked: bool = False) -> None:
+        self.passed, self._is_checked = False, is_checked
         self._socket: Any = None
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._socket = info["return_value"].get_extra_info("socket")
+            stream = info["return_value"]
+            self._socket = stream.get_extra_info("socket")
+            address = str(stream.get_extra_info("server_addr")[0])
+            if self._is_checked and not is_global(address):
+                stream.close()
+                raise NotFetchedError(INTERNAL, f"it leads to {address}")
 
     def _end(self) -> None:
         self.passed = True
@@ -198,6 +216,8 @@ class PoliteClient:
         self._httpx, self._parse_robots = httpx2, protego.Protego.parse
         self._pace = _Pace(manners, sleep)
         self._robots: dict[str, Any] = {}
+        self._trusted: set[str] = set()  # host and port
+        self._has_proxy = bool(getproxies())
         self._client = httpx2.Client(
             headers={"User-Agent": manners.user_agent, "Accept-Encoding": "identity"},
             timeout=httpx2.Timeout(manners.read_s, connect=manners.connect_s),
@@ -211,7 +231,14 @@ class PoliteClient:
     def __exit__(self, *error: object) -> None:
         self._client.close()
 
-    def get(self, url: str, *, kinds: tuple[str, ...] = (), obey_robots: bool = True) -> Got:
+    def get(
+        self,
+        url: str,
+        *,
+        kinds: tuple[str, ...] = (),
+        obey_robots: bool = True,
+        trusted: bool = True,
+    ) -> Got:
         """Fetch an address.
 
         Parameters
@@ -222,6 +249,9 @@ class PoliteClient:
             Beginnings of content types that are wanted, such as 'image/'; any without it.
         obey_robots : bool
             False for a published programming interface, which has terms of its own.
+        trusted : bool
+            Whether who runs this named the address, and not some server's answer: then its host may
+            be an internal IP address, if it is written as one.
 
         Returns
         -------
@@ -232,6 +262,8 @@ class PoliteClient:
         NotFetchedError
         """
         passed: list[str] = []
+        if trusted:
+            self.trust(url)
         while True:
             if url in passed:
                 raise NotFetchedError("redirect loop", f"{url} redirects to itself")
@@ -239,6 +271,7 @@ class PoliteClient:
                 raise NotFetchedError("too many redirects", " -> ".join(passed))
             passed.append(url)
             self._check_scheme(url)
+            self._check_address(url)
             if obey_robots:
                 self._check_robots(url)
             answer = self._persist(url, kinds)
@@ -255,6 +288,30 @@ class PoliteClient:
         if scheme not in ("http", "https") or not host:
             raise NotFetchedError("not an address", f"{url} is neither http nor https")
 
+    def trust(self, url: str) -> None:
+        """Let a host and port that somebody wrote down as an IP address be an internal one."""
+        with suppress(ValueError):  # said later
+            if is_literal(urlsplit(url).hostname or ""):
+                self._trusted.add(host_of(url))
+
+    def _is_free(self, url: str) -> bool:
+        """Tell whether any address will do."""
+        return self.manners.internal or host_of(url) in self._trusted
+
+    def _check_address(self, url: str) -> None:
+        """Look a host up, and refuse one that is not of the internet."""
+        if self._is_free(url):
+            return
+        try:
+            found = addresses_of(urlsplit(url).hostname or "")
+        except OSError as error:
+            if self._has_proxy:  # which may know it
+                return
+            raise NotFetchedError("unreachable", f"{url} ({error})", lasting=False) from error
+        for address in found:
+            if not is_global(address):
+                raise NotFetchedError(INTERNAL, f"{url} leads to {address}")
+
     def _check_robots(self, url: str) -> None:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{host_of(url)}"
@@ -269,7 +326,8 @@ class PoliteClient:
     def _read_robots(self, origin: str, host: str) -> Any:
         """Give a host's rules, or why it may not be asked at all."""
         try:
-            content = self.get(f"{origin}/robots.txt", obey_robots=False).content
+            found = self.get(f"{origin}/robots.txt", obey_robots=False, trusted=False)
+            content = found.content
         except NotFetchedError as failure:
             if not failure.lasting:
                 detail = f"{origin}/robots.txt: {failure}"
@@ -301,7 +359,8 @@ class PoliteClient:
     def _ask(self, url: str, kinds: tuple[str, ...]) -> Got | str:
         """Ask once: the bytes, or where they are to be looked for."""
         httpx = self._httpx
-        with _Deadline(self.manners.total_s) as deadline:
+        is_checked = not (self._is_free(url) or self._has_proxy)
+        with _Deadline(self.manners.total_s, is_checked) as deadline:
             try:
                 extensions = {"trace": deadline.trace}
                 with self._client.stream("GET", url, extensions=extensions) as response:
@@ -345,7 +404,7 @@ class PoliteClient:
         largest = self.manners.largest_bytes
         announced = response.headers.get("content-length", "")
         too_large = NotFetchedError("too large", f"{response.url} has more than {largest} bytes")
-        if announced.isdecimal() and int(announced) > largest:
+        if DIGITS.fullmatch(announced) and int(announced) > largest:
             raise too_large
         content = bytearray()
         for piece in response.iter_bytes():
@@ -361,11 +420,11 @@ def retry_after(value: str | None) -> float | None:
     """Give the seconds that a Retry-After header asks for: a number, or a date; None without."""
     if value is None:
         return None
-    if value.strip().isdecimal():
+    if DIGITS.fullmatch(value.strip()):
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # as the parser meets nonsense
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -24,7 +24,7 @@ MOST_CORRUPT = 0.01  # share of shards, and of rows, beyond which a data set is 
 ATTEMPTS, WAIT_S = 3, 0.5  # for a file far away; the wait doubles
 IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp")
 ROWS_AT_ONCE = 64
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_RANGE = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
 
 Report = Callable[[str], None]
 
@@ -319,8 +319,11 @@ def _label_names(schema: Any) -> list[str]:
     stored = (schema.metadata or {}).get(b"huggingface")
     if stored is None:
         return []
-    feature = json.loads(stored).get("info", {}).get("features", {}).get("label", {})
-    return list(feature.get("names") or []) if isinstance(feature, dict) else []
+    try:
+        feature = json.loads(stored).get("info", {}).get("features", {}).get("label", {})
+        return list(feature.get("names") or []) if isinstance(feature, dict) else []
+    except (ValueError, AttributeError, TypeError, RecursionError):  # what is damaged names none
+        return []
 
 
 def one_word(key: object) -> str:

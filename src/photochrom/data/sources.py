@@ -210,6 +210,9 @@ def _read_file(
     # train/cat/1.png of the folder cifar10 is of the source cifar10-train.
     source = f"{root}-{inner.parts[0]}" if len(inner.parts) > 2 else root
     try:
+        if not file.is_file():  # a pipe would keep us waiting for ever
+            yield UNREADABLE
+            return
         yield Encoded(file.read_bytes(), source, label or "", one_word(inner.as_posix()))
     except OSError:
         yield UNREADABLE

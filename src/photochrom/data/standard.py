@@ -12,7 +12,7 @@ from photochrom.color.difference import chroma, hue
 from photochrom.color.lab import linear_to_lab
 from photochrom.data.gray_rules import GRAY_RULES, channel_spread
 from photochrom.data.near import dhash
-from photochrom.data.pictures import LINEAR, Credit, Encoded, decode
+from photochrom.data.pictures import LINEAR, READ_FORMATS, Credit, Encoded, decode
 from photochrom.data.reduce import reduce_rgb
 from photochrom.errors import InvalidValueError
 
@@ -259,7 +259,7 @@ def lossy_format() -> str:
 def _is_kept(image: bytes) -> bool:
     from PIL import Image
 
-    with Image.open(io.BytesIO(image)) as opened:
+    with Image.open(io.BytesIO(image), formats=READ_FORMATS) as opened:
         return opened.format in KEPT_FORMATS
 
 

@@ -76,6 +76,11 @@ SCHEMA: dict[str, Any] = {
         },
     },
 }
+# What reading a table from elsewhere may raise.
+STRANGE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(OverflowError, RecursionError),
+)
 
 
 @dataclass(frozen=True)
@@ -230,9 +235,7 @@ def read_sidecar(path: Path) -> Sidecar:
             raise InvalidValueError(f"it has more than {MOST_BYTES:,} bytes")
         table = json.loads(path.read_text("utf-8"))
         return sidecar_of(table, path.parent)
-    except RecursionError as error:
-        raise InvalidValueError(f"{path}: not a sidecar of photochrom (too deep).") from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+    except STRANGE as error:
         raise InvalidValueError(f"{path}: not a sidecar of photochrom ({error}).") from error
 
 

@@ -96,7 +96,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON ({error}).") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: needs one JSON object; it is a {type(content).__name__}.")

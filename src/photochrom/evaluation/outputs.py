@@ -111,7 +111,9 @@ def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Pat
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of outputs of '{name}'.")
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in OUTPUT_SUFFIXES)
+    files = sorted(
+        f for f in folder.rglob("*") if f.suffix.lower() in OUTPUT_SUFFIXES and f.is_file()
+    )
     by_path = {
         one_word(file.relative_to(folder).with_suffix("").as_posix()): file for file in files
     }

@@ -200,8 +200,8 @@ class Hint:
             )
         try:
             points = _pairs(table["points"])
-            radius = float(table.get("radius", 8.0))
-        except (TypeError, ValueError) as error:
+            radius = _number(table.get("radius", 8.0))
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidValueError(f"A hint's numbers cannot be read ({error}).") from error
         keep = table.get("keep", False)
         if not isinstance(keep, bool):
@@ -211,7 +211,13 @@ class Hint:
 
 
 def _pairs(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(y)) for x, y in points)
+    return tuple((_number(x), _number(y)) for x, y in points)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):  # of which Python takes digits in any script
+        raise TypeError(f"a number is needed, not the text {value[:40]!r}")
+    return float(value)
 
 
 def _colour(colour: "str | Sequence[int] | None") -> tuple[int, int, int] | None:
@@ -242,9 +248,9 @@ def parse_colour(colour: "str | Sequence[int]") -> tuple[int, int, int]:
                 raise ValueError("six hexadecimal digits needed")
             values = list(bytes.fromhex(digits))
         else:
-            values = [int(value) for value in colour]
+            values = [int(_number(value)) for value in colour]
         red, green, blue = values
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValueError(
             f"A colour is #rrggbb, or three numbers from 0 to 255; it is {colour!r}."
         ) from error

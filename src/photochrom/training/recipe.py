@@ -262,7 +262,7 @@ def read_recipe(path: Path, profile: str = "") -> Recipe:
         table = tomllib.loads(path.read_text())
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: is not TOML ({error}).") from error
     return recipe_from_table(_with_profile(table, profile, str(path)), str(path))
 

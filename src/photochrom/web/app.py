@@ -1,6 +1,6 @@
 """The service as an ASGI application: the page, the routes, and the guard around them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from photochrom import __version__
+from photochrom.web.clients import Clients
 from photochrom.web.guard import LOOPBACK_NAMES, BodyLimits, Guard
 from photochrom.web.limits import Limits
 from photochrom.web.metrics import Meter
@@ -46,21 +47,24 @@ class _Described(FastAPI):
 def create_app(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     *,
-    api_key: str | None = None,
+    api_key: str | Sequence[str] | None = None,
     hosts: Iterable[str] = LOOPBACK_NAMES,
     any_address: bool = False,
+    clients: Clients | None = None,
 ) -> FastAPI:
     """Make the application.
 
     Parameters
     ----------
     limits : Limits
-    api_key : str, optional
+    api_key : str or sequence of str, optional
         What clients must bring; nobody is asked for one without it.
     hosts : iterable of str
         Names by which it may be asked for.
     any_address : bool
         Whether it may also be asked for by any IP address.
+    clients : Clients, optional
+        Tells whose a request is; by its address without it.
 
     Returns
     -------
@@ -76,7 +80,9 @@ def create_app(
         redoc_url=None,
         middleware=[
             Middleware(Meter, metrics=service.metrics),
-            Middleware(Guard, hosts=hosts, any_address=any_address, api_key=api_key),
+            Middleware(
+                Guard, hosts=hosts, any_address=any_address, api_key=api_key, clients=clients
+            ),
             Middleware(BodyLimits, limits=limits),
         ],
     )

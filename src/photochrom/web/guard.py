@@ -6,21 +6,24 @@ A page of another site can post a form to localhost, and a name that it owns can
 
 import asyncio
 import ipaddress
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from hmac import compare_digest
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from photochrom.web.clients import CLIENT, Clients, matching_key
 from photochrom.web.limits import Limits
+from photochrom.web.places import Place, Places
 from photochrom.web.problems import SAFE_HEADERS, Problem, problem_response
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"same-origin", "none", None})  # None: no browser, or an old one
+LENGTH = re.compile("[0-9]{1,18}")
 DRAIN_SECONDS = 5.0  # a refused body is still taken in for so long, so that the answer is read
 
 
@@ -34,16 +37,26 @@ class Guard:
         Names by which the service may be asked for, without a port.
     any_address : bool
         Whether it may also be asked for by any IP address; only names can be rebound.
-    api_key : str, optional
-        What `Authorization: Bearer` must bring for all but the page and /healthz.
+    api_key : str or sequence of str, optional
+        What `Authorization: Bearer` must bring for all but the page and /healthz. Of several keys,
+        each is a client; otherwise each address is.
+    clients : Clients, optional
+        Tells whose a request is.
     """
 
     def __init__(
-        self, app: ASGIApp, hosts: Iterable[str], any_address: bool, api_key: str | None
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str],
+        any_address: bool,
+        api_key: str | Sequence[str] | None,
+        clients: Clients | None = None,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._any_address, self._api_key = any_address, api_key
+        self._any_address = any_address
+        self._keys = (api_key,) if isinstance(api_key, str) else tuple(api_key or ())
+        self._clients = clients or Clients()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it; either way the answer gets its headers."""
@@ -57,13 +70,23 @@ class Guard:
                 headers.setdefault("Cache-Control", _caching(scope["path"]))
             await send(message)
 
-        problem = self._problem_of(scope)
+        headers = Headers(scope=scope)
+        key = self._key_of(headers)
+        by_key = key is not None and len(self._keys) > 1
+        CLIENT.set(f"key {key}" if by_key else self._clients.name(scope))
+        problem = self._problem_of(scope, headers, key)
         if problem is None:
             return await self._app(scope, receive, safe)
         await problem_response(problem)(scope, receive, safe)
 
-    def _problem_of(self, scope: Scope) -> Problem | None:
-        headers = Headers(scope=scope)
+    def _key_of(self, headers: Headers) -> int | None:
+        """Give the place of the key that came with a request, if it is one of ours."""
+        scheme, _, sent = headers.get("authorization", "").partition(" ")
+        if not self._keys or scheme.lower() != "bearer":
+            return None
+        return matching_key(self._keys, sent.strip().encode("latin-1"))  # as ASGI decoded it
+
+    def _problem_of(self, scope: Scope, headers: Headers, key: int | None) -> Problem | None:
         host = headers.get("host", "")
         if not self._is_ours(host):
             return Problem(
@@ -77,15 +100,12 @@ class Guard:
             return Problem(403, "Pages of other sites may not use this service.")
         if scope["method"] not in SAFE_METHODS and site not in OWN_SITES:
             return Problem(403, "Pages of other sites may not change anything here.")
-        if self._api_key is not None and _needs_key(scope["path"]):
-            scheme, _, sent = headers.get("authorization", "").partition(" ")
-            key = sent.strip().encode("latin-1")  # as ASGI decoded it
-            if scheme.lower() != "bearer" or not compare_digest(key, self._api_key.encode()):
-                return Problem(
-                    401,
-                    "This service needs its API key, as 'Authorization: Bearer KEY'.",
-                    WWW_Authenticate="Bearer",
-                )
+        if self._keys and key is None and _needs_key(scope["path"]):
+            return Problem(
+                401,
+                "This service needs its API key, as 'Authorization: Bearer KEY'.",
+                WWW_Authenticate="Bearer",
+            )
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -140,7 +160,7 @@ class BodyLimits:
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits = app, limits
-        self._uploads = 0
+        self._uploads = Places(limits.uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with a body that refuses to be too long or too slow."""
@@ -152,41 +172,30 @@ class BodyLimits:
         ).lower().startswith("multipart/form-data")
         most = self._limits.upload_bytes if has_files else self._limits.json_bytes
         body = _Body(receive, most, self._limits)
-        problem = self._early_problem(headers, most, has_files)
+        problem = _early_problem(headers, most)
+        if problem is None and has_files:
+            body.place = self._uploads.take(CLIENT.get(), body.give_up)
+            problem = None if body.place else _too_many()
         if problem is not None:
             await body.drain()
             return await problem_response(problem)(scope, receive, send)
-        self._uploads += has_files
-        body.on_end = lambda: self._end_upload(has_files)
         try:
             await self._app(scope, body.receive, send)
         finally:
             body.end()
-
-    def _early_problem(self, headers: Headers, most: int, has_files: bool) -> Problem | None:
-        length = headers.get("content-length", "0")
-        if not length.isdecimal():
-            return Problem(400, "Content-Length must be a number.", Connection="close")
-        if int(length) > most:
-            return _too_large(most)
-        if has_files and self._uploads >= self._limits.uploads:
-            return Problem(503, "The service receives as many files as it takes. Try again soon.")
-        return None
-
-    def _end_upload(self, has_files: bool) -> None:
-        self._uploads -= has_files
 
 
 class _Body:
     """One body: bytes and seconds so far."""
 
     def __init__(self, receive: Receive, most: int, limits: Limits) -> None:
-        self._receive, self._most, self._pause = receive, most, limits.pause_seconds
+        self._receive, self._most, self._limits = receive, most, limits
         self._deadline = time.monotonic() + limits.body_seconds
         self._bytes = 0
-        self._is_whole = False
-        self._has_ended = False
-        self.on_end: Callable[[], None] = lambda: None
+        self._is_whole = self._is_given_up = False
+        self._timeout: asyncio.Timeout | None = None
+        self._window = time.monotonic(), 0  # since when the rate is measured, bytes until then
+        self.place: Place | None = None
 
     async def receive(self) -> Message:
         """Give the next piece.
@@ -194,18 +203,11 @@ class _Body:
         Raises
         ------
         Problem
-            413 if it is too long, 408 if it is too slow.
+            413 if it is too long, 408 if it is too slow, 503 if another client needs its place.
         """
         if self._is_whole:  # what follows is the news that the client has gone
             return await self._receive()
-        left = min(self._pause, self._deadline - time.monotonic())
-        try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, left))
-        except TimeoutError:
-            self.end()
-            raise Problem(
-                408, "The upload was too slow and was given up. Try again.", Connection="close"
-            ) from None
+        message = await self._next()
         self._bytes += len(message.get("body", b""))
         if not message.get("more_body", False):
             self._is_whole = True
@@ -213,7 +215,40 @@ class _Body:
         if self._bytes > self._most:
             await self.drain()
             raise _too_large(self._most)
+        self._check_rate()
         return message
+
+    async def _next(self) -> Message:
+        pause = self._limits.pause_seconds
+        pause = pause if self._bytes else min(pause, self._limits.start_seconds)
+        left = min(pause, self._deadline - time.monotonic())
+        try:
+            async with asyncio.timeout(max(0.0, left)) as self._timeout:
+                if self._is_given_up:
+                    raise TimeoutError
+                return await self._receive()
+        except TimeoutError:
+            self.end()
+            raise (_too_many() if self._is_given_up else _too_slow()) from None
+        finally:
+            self._timeout = None
+
+    def _check_rate(self) -> None:
+        """Refuse a body that drips: each stretch of time needs its bytes."""
+        (since, before), now = self._window, time.monotonic()
+        seconds = now - since
+        if self._is_whole or seconds < self._limits.pause_seconds:
+            return
+        if self._bytes - before < self._limits.body_rate * seconds:
+            self.end()
+            raise _too_slow()
+        self._window = now, self._bytes
+
+    def give_up(self) -> None:
+        """End it: its place has gone to another client."""
+        self._is_given_up = True
+        if self._timeout is not None:
+            self._timeout.reschedule(0.0)
 
     async def drain(self) -> None:
         """Take in what is still being sent, for a while: who sends does not read."""
@@ -226,16 +261,35 @@ class _Body:
         self.end()
 
     def end(self) -> None:
-        """Say once that nothing more is received."""
-        if not self._has_ended:
-            self._has_ended = True
-            self.on_end()
+        """Give its place back: nothing more is received."""
+        if self.place is not None:
+            self.place.leave()
+            self.place = None
+
+
+def _early_problem(headers: Headers, most: int) -> Problem | None:
+    length = headers.get("content-length", "0")
+    if not LENGTH.fullmatch(length):
+        return Problem(400, "Content-Length must be a number.", Connection="close")
+    return _too_large(most) if int(length) > most else None
 
 
 def _takes_files(path: str) -> bool:
     """Tell whether a route reads a form with files; all others read their bodies whole."""
     return path in ("/v1/colorize", "/v1/photos") or (
         path.startswith("/v1/photos/") and path.endswith("/reference")
+    )
+
+
+def _too_slow() -> Problem:
+    return Problem(408, "The upload was too slow and was given up. Try again.", Connection="close")
+
+
+def _too_many() -> Problem:
+    return Problem(
+        503,
+        "The service receives as many files as it takes. Try again soon.",
+        Connection="close",
     )
 
 

@@ -26,10 +26,26 @@ class Limits:
         Work done at once, in the worker and in the service each, and requests that may wait for it.
     uploads : int
         Bodies with files that are received at once.
+    spare_jobs : int
+        Of the jobs, so many are left to others when one client has work for all.
     job_seconds : float
         The worker is given so long for one file.
+    job_bytes : int
+        The worker may have so much memory, on Linux.
+    zips, zips_each : int
+        Zips that are sent at once, to all clients and to one.
+    results : int
+        Coloured files that are made and sent at once, zips not counted.
+    connections : int
+        Held at once, and never more than the limit of open files leaves.
+    start_seconds : float
+        Until the head of a request is there, and until the first byte of its body.
     body_seconds, pause_seconds : float
         A body may take so long as a whole, and so long between two pieces.
+    body_rate : float
+        Bytes a second that a body has to come with, over a time of `pause_seconds`.
+    send_seconds : float
+        An answer may stand still so long because nobody reads it.
 
     Raises
     ------
@@ -47,13 +63,24 @@ class Limits:
     jobs: int = 2
     queue: int = 16
     uploads: int = 16
+    spare_jobs: int = 1
     job_seconds: float = 120.0
+    job_bytes: int = 3_000_000_000
+    zips: int = 8
+    zips_each: int = 2
+    results: int = 32
+    connections: int = 512
+    start_seconds: float = 10.0
     body_seconds: float = 300.0
     pause_seconds: float = 20.0
+    body_rate: float = 1000.0
+    send_seconds: float = 60.0
 
     def __post_init__(self) -> None:
+        if self.spare_jobs < 0:
+            raise InvalidValueError(f"spare_jobs needs 0 or more; it is {self.spare_jobs}.")
         for name, value in self.__dict__.items():
-            if not value > 0:
+            if not value > 0 and name != "spare_jobs":
                 raise InvalidValueError(f"{name} needs a number above 0; it is {value}.")
         if self.hints > MOST_HINTS:
             raise InvalidValueError(f"At most {MOST_HINTS} hints can be taken, not {self.hints}.")

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from photochrom.errors import (
@@ -101,6 +102,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(PhotochromError, _of_engine)
     app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(ClientDisconnect, _of_nobody)
     app.add_exception_handler(Exception, _of_anything)
 
 
@@ -124,6 +126,11 @@ async def _of_validation(request: Request, error: Exception) -> Response:
     ]
     more = f" ({len(said) - MOST_SAID} more)" if len(said) > MOST_SAID else ""
     return problem_response(Problem(422, "; ".join(said[:MOST_SAID]) + more))
+
+
+async def _of_nobody(request: Request, error: Exception) -> Response:
+    """Answer a client that has gone in the middle of its body: no failure of the service's."""
+    return problem_response(Problem(400, "The request broke off."))
 
 
 async def _of_anything(request: Request, error: Exception) -> Response:

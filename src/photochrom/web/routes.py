@@ -20,8 +20,11 @@ from photochrom.errors import PhotochromError
 from photochrom.methods.catalogue import CATALOGUE
 from photochrom.photo.formats import FORMATS
 from photochrom.web import proofs
+from photochrom.web.clients import CLIENT
 from photochrom.web.colorizers import colorizer_of
+from photochrom.web.forms import BoundedRoute
 from photochrom.web.jobs import PROOF_PX, Done
+from photochrom.web.places import Place
 from photochrom.web.problems import Problem, documented
 from photochrom.web.service import (
     Service,
@@ -81,7 +84,10 @@ NOTES = {"Photochrom_Notes": "A JSON list: what was repaired, lost or decided."}
 COLOURED = _binary(*MEDIA_TYPES.values(), **NOTES)
 
 router = APIRouter(
-    prefix="/v1", responses=documented(400, 401, 403, 408, 413, 422, 503), tags=["v1"]
+    prefix="/v1",
+    responses=documented(400, 401, 403, 408, 413, 422, 503),
+    tags=["v1"],
+    route_class=BoundedRoute,
 )
 
 
@@ -361,12 +367,28 @@ async def zip_photos(service: Reached, body: ZipBody) -> Response:
 
     What fails after the first byte is named in the entry `not-coloured.txt`.
     """
-    service.worker.gate.check()
     for entry in body.photos:
         with service.sessions.hold(entry.id) as session:
             entry.wishes.wishes(session.reference, service.limits)
+    place = service.zips.take(CLIENT.get())
+    if place is None:
+        raise Problem(503, "As many zips are being made as may be at once. Try again in a minute.")
     headers = {"Content-Disposition": 'attachment; filename="photochrom.zip"'}
-    return StreamingResponse(_zip_of(service, body), media_type="application/zip", headers=headers)
+    response = _Zip(_zip_of(service, body), media_type="application/zip", headers=headers)
+    response.place = place
+    return response
+
+
+class _Zip(StreamingResponse):
+    """A zip, whose place goes when it has been sent, or when nobody wants it any more."""
+
+    place: Place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.place.leave()
 
 
 async def _zip_of(service: Service, whole: ZipBody) -> AsyncIterator[bytes]:

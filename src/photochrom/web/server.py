@@ -2,24 +2,28 @@
 
 import errno
 import ipaddress
-import logging
 import os
+import signal
 import socket
 import sys
+import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 import uvicorn
 
 from photochrom.errors import InvalidValueError
 from photochrom.web.app import create_app
+from photochrom.web.clients import FORWARDED, Clients
+from photochrom.web.connections import server_config
 from photochrom.web.guard import LOOPBACK_NAMES
 from photochrom.web.limits import Limits
+from photochrom.web.logs import aggregated_log
 from photochrom.web.memory import share_arenas
 
 PORTS_TRIED = 20
-KEEP_ALIVE_SECONDS = 10
-GOODBYE_SECONDS = 5
 
 
 def serve(
@@ -27,8 +31,10 @@ def serve(
     port: int,
     limits: Limits,
     *,
-    api_key: str | None = None,
+    api_key: str | Sequence[str] | None = None,
     allow_hosts: Sequence[str] = (),
+    proxies: Sequence[str] = (),
+    client_header: str = FORWARDED,
     browser: bool = True,
 ) -> None:
     """Serve until somebody stops it.
@@ -40,9 +46,14 @@ def serve(
     port : int
         The next free one is taken if it is busy; 0 takes any.
     limits : Limits
-    api_key : str, optional
+    api_key : str or sequence of str, optional
+        Of several, each is a client with a share of its own.
     allow_hosts : sequence of str
         Further names by which it may be asked for, behind a proxy.
+    proxies : sequence of str
+        Addresses or networks of proxies that are believed when they name a client.
+    client_header : str
+        Where they name it.
     browser : bool
         Open the page.
 
@@ -57,6 +68,9 @@ def serve(
             "PHOTOCHROM_API_KEY in the environment."
         )
     share_arenas()
+    if is_loopback(host) and not proxies:  # one machine is one client: nothing is to be kept free
+        limits = replace(limits, spare_jobs=0)
+    clients = Clients(proxies, client_header)
     listener = listen(host, port)
     address = url_of(host, listener.getsockname()[1])
     app = create_app(
@@ -64,36 +78,54 @@ def serve(
         api_key=api_key or None,
         hosts={*LOOPBACK_NAMES, host, socket.gethostname(), *allow_hosts},
         any_address=not is_loopback(host),
+        clients=clients,
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GOODBYE_SECONDS,
-    )
-    _Server(config, address, browser).run([listener])
+    said = f"photochrom: {address} - Ctrl-C stops it."
+    server = Server(server_config(app, limits, clients), said, address if browser else None)
+    with aggregated_log():
+        server.run([listener])
 
 
-class _Server(uvicorn.Server):
-    """Says where it is once it is there."""
+class Server(uvicorn.Server):
+    """Says where it is once it is there, and ends in order when its terminal closes.
 
-    def __init__(self, config: uvicorn.Config, address: str, browser: bool) -> None:
+    Parameters
+    ----------
+    config : uvicorn.Config
+    said : str
+        Written to standard error.
+    opened : str, optional
+        Address that the browser is sent to.
+    """
+
+    def __init__(self, config: uvicorn.Config, said: str, opened: str | None) -> None:
         super().__init__(config)
-        self._address, self._browser = address, browser
+        self._said, self._opened = said, opened
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start; then say so, and open the browser."""
         await super().startup(sockets)
         if self.should_exit:
             return
-        print(f"photochrom: {self._address} - Ctrl-C stops it.", file=sys.stderr, flush=True)
-        if self._browser:
-            webbrowser.open(self._address)
+        print(self._said, file=sys.stderr, flush=True)
+        if self._opened:
+            webbrowser.open(self._opened)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take a closed terminal for what Ctrl-C is, unless it is to be ignored (nohup)."""
+        hangup = getattr(signal, "SIGHUP", None)
+        is_main = threading.current_thread() is threading.main_thread()
+        if hangup is None or not is_main or signal.getsignal(hangup) is signal.SIG_IGN:
+            with super().capture_signals():
+                yield
+            return
+        before = signal.signal(hangup, self.handle_exit)
+        try:
+            with super().capture_signals():
+                yield
+        finally:
+            signal.signal(hangup, before)
 
 
 def listen(host: str, port: int) -> socket.socket:

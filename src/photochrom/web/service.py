@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+import anyio
 import anyio.to_thread
 import numpy as np
 from fastapi import FastAPI, UploadFile
@@ -16,6 +17,8 @@ from fastapi import FastAPI, UploadFile
 from photochrom.engine.reference import Reference
 from photochrom.errors import PhotochromError
 from photochrom.photo.formats import FORMATS
+from photochrom.web.clients import CLIENT
+from photochrom.web.gate import Gate
 from photochrom.web.jobs import (
     Done,
     Order,
@@ -30,11 +33,12 @@ from photochrom.web.jobs import (
 )
 from photochrom.web.limits import Limits
 from photochrom.web.metrics import Metrics
-from photochrom.web.problems import no_room
+from photochrom.web.places import Places
+from photochrom.web.problems import Problem, no_room
 from photochrom.web.proofs import Ask, field, is_heavy, reduced
 from photochrom.web.sessions import Session, Sessions, make_root, remove, remove_left_behind
 from photochrom.web.wire import CropBody, ResultBody, WishesBody
-from photochrom.web.worker import Gate, Worker, check_wanted
+from photochrom.web.worker import Worker, check_wanted
 
 T = TypeVar("T")
 MOST_NAME = 120
@@ -52,7 +56,10 @@ class Service:
     def __init__(self, limits: Limits) -> None:
         self.limits, self.metrics = limits, Metrics()
         self.worker = Worker(limits, self.metrics.restarts.inc)
-        self.gate = Gate(limits.jobs, limits.queue)
+        self.gate = Gate(limits.jobs, limits.queue, limits.spare_jobs)
+        self.zips = Places(limits.zips, limits.zips_each)
+        self._results = Places(limits.results)
+        self._threads: anyio.CapacityLimiter
         self.sessions: Sessions
 
     @asynccontextmanager
@@ -62,6 +69,7 @@ class Service:
         root = make_root()
         tempfile.tempdir = str(root)  # of uploads and previews, too
         self.sessions = Sessions(root, self.limits)
+        self._threads = anyio.CapacityLimiter(self.limits.jobs)
         self.metrics.count_sessions(lambda: len(self.sessions))
         self.worker.start()
         sweeper = asyncio.create_task(self._sweep())
@@ -217,8 +225,8 @@ class Service:
         Problem
             503 if too much work waits.
         """
-        self.gate.check()
-        return await anyio.to_thread.run_sync(work, limiter=self.gate.limiter)
+        async with self.gate.turn():
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
     @asynccontextmanager
     async def coloured(
@@ -266,11 +274,40 @@ class Service:
         )
         run = self.worker.run_later if wait else self.worker.run
         try:
-            with named(name, source, folder):
-                done = await run(colour, order)
-            yield done
+            async with self._result_place(is_counted=not wait):
+                with named(name, source, folder):
+                    done = await run(colour, order)
+                yield done
         finally:
             remove(folder)
+
+    @asynccontextmanager
+    async def _result_place(self, is_counted: bool) -> AsyncIterator[None]:
+        """Hold a place for a result until it has been sent: it lies on the disk so long.
+
+        Zips have places of their own.
+        """
+        if not is_counted:
+            yield
+            return
+        task, given_up = asyncio.current_task(), []
+        assert task is not None
+
+        def give_up() -> None:
+            given_up.append(task.cancel())
+
+        place = self._results.take(CLIENT.get(), give_up)
+        if place is None:
+            raise Problem(503, "As many results are being made and sent as may be. Try again soon.")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not given_up:
+                raise
+            task.uncancel()
+            raise Problem(503, "Others need the service as well. Try again in a second.") from None
+        finally:
+            place.leave()
 
 
 async def save(file: UploadFile, target: Path) -> None:

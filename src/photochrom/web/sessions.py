@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +17,23 @@ import numpy as np
 
 from photochrom.engine.reference import Reference
 from photochrom.photo.atomic import HOST, is_alive
+from photochrom.web.clients import CLIENT
 from photochrom.web.drawn import Drawn
 from photochrom.web.jobs import Facts
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem, no_room
 
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
 ID_BYTES = 16  # 128 bits
+IDLE_SECONDS = 300.0
 PREFIX = "photochrom-serve-"
-_MADE: set[Path] = set()  # by this process: an earlier one, in a container, had its number
+FRESH_SECONDS = 60.0
+# Made by this process (an earlier one, in a container, had its number), and what holds the lock.
+_MADE: dict[Path, int | None] = {}
 
 
 @dataclass(eq=False)
@@ -52,6 +61,8 @@ class Session:
         By kind of work, the number of the newest request.
     drawn : Drawn
         Pictures that were made of it lately.
+    client : str
+        Who sent it.
     """
 
     id: str
@@ -67,6 +78,7 @@ class Session:
     drawn: Drawn = field(default_factory=Drawn)
     used_at: float = 0.0
     users: int = 0
+    client: str = ""
     is_closed: bool = False
 
     def take_turn(self, kind: str) -> Callable[[], bool]:
@@ -112,14 +124,39 @@ class Sessions:
     def add(
         self, folder: Path, source: Path, name: str, facts: Facts, proof: np.ndarray
     ) -> Session:
-        """Keep a photograph; what is old, or least recently used beyond the limit, goes."""
+        """Keep a photograph of this request's client; what is old goes.
+
+        Beyond the limit the least recently used one goes, of the client that has most of them.
+
+        Raises
+        ------
+        Problem
+            503, if no client has two, and all are being worked on.
+        """
+        client = CLIENT.get()
         self.sweep()
         while len(self._open) >= self._limits.sessions:
-            self._close(next(iter(self._open.values())))
+            self._close(self._dispensable(client))
         session = Session(secrets.token_hex(ID_BYTES), folder, source, name, facts, proof)
+        session.client = client
         session.used_at = self._clock()
         self._open[session.id] = session
         return session
+
+    def _dispensable(self, client: str) -> Session:
+        """Give the photograph that goes for another one of a client."""
+        held = Counter(session.client for session in self._open.values())
+        held[client] += 1  # the one that comes
+        most = max(held.values())
+        if most == 1:  # each has but one, and so it is for who left theirs alone
+            first = next(iter(self._open.values()))
+            if self._clock() - first.used_at < IDLE_SECONDS:
+                raise Problem(503, "The service keeps as many photographs as it can. Try later.")
+            return first
+        hoarders = {who for who, count in held.items() if count == most}
+        hoarder = client if client in hoarders else min(hoarders)
+        theirs = [s for s in self._open.values() if s.client == hoarder]
+        return next((s for s in theirs if not s.users), theirs[0])
 
     @contextmanager
     def hold(self, id: str) -> Iterator[Session]:
@@ -177,14 +214,16 @@ class Sessions:
 def remove(folder: Path) -> None:
     """Remove a folder, whatever is left in it."""
     shutil.rmtree(folder, ignore_errors=True)
-    _MADE.discard(folder.absolute())
+    lock = _MADE.pop(folder.absolute(), None)
+    if lock is not None:
+        os.close(lock)
 
 
 def make_root(parent: Path | None = None) -> Path:
     """Make this process's own folder for temporary files, readable by its user alone."""
     prefix = f"{PREFIX}{HOST}-{os.getpid()}-"
     root = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    _MADE.add(root.absolute())
+    _MADE[root.absolute()] = _lock(root)
     return root
 
 
@@ -211,7 +250,43 @@ def remove_left_behind(parent: Path | None = None) -> tuple[Path, ...]:
 
 
 def _is_used(folder: Path, process: int) -> bool:
-    return folder.absolute() in _MADE if process == os.getpid() else is_alive(process)
+    """Tell whether a service still works in a folder: by its lock, where there are locks.
+
+    Two containers on one volume count their processes alike, so that a number tells nothing there.
+    """
+    if folder.absolute() in _MADE:
+        return True
+    try:
+        lock = _lock(folder)
+    except BlockingIOError:
+        return True
+    if lock is None:
+        return process != os.getpid() and is_alive(process)
+    os.close(lock)
+    is_fresh = time.time() - folder.lstat().st_mtime < FRESH_SECONDS
+    return is_fresh and process != os.getpid() and is_alive(process)  # it locks in a moment
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder until the descriptor is closed; None where the file system has no locks.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _is_ours(folder: Path) -> bool:

@@ -1,9 +1,17 @@
 """What goes over the wire: JSON bodies and answers, the same everywhere."""
 
+import re
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from photochrom.engine.look import MOST_SATURATION, Look
 from photochrom.engine.palette import MOODS, MOST_COLOURS, Palette
@@ -15,6 +23,8 @@ from photochrom.methods.hint import MOST_HINTS, MOST_POINTS, Hint
 from photochrom.photo.formats import FORMATS
 from photochrom.web.limits import Limits
 
+FARTHEST = 1e7  # pixels
+MOST_SHOWN = 40  # characters of a name that is none
 LARGEST_SEED = 2**53 - 1  # what a number of JavaScript holds
 
 
@@ -24,7 +34,7 @@ def _known(names: Iterable[str]) -> AfterValidator:
 
     def check(name: str) -> str:
         if name not in known:
-            raise ValueError(f"'{name}' is none of {', '.join(known)}")
+            raise ValueError(f"{name[:MOST_SHOWN]!a} is none of {', '.join(known)}")
         return name
 
     return AfterValidator(check)
@@ -39,14 +49,41 @@ MoodName = Annotated[str, _known(MOODS), _enum(MOODS)]
 FormatName = Annotated[str, _known(FORMATS), _enum(FORMATS)]
 TintName = Annotated[str, _enum(("neutral", "toned", "colour"))]
 Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#a03030"])]
-Coordinate = Annotated[float, Field(gt=-1e7, lt=1e7)]
+Coordinate = Annotated[float, Field(gt=-FARTHEST, lt=FARTHEST)]
 Place = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
+
+
+def pairs(points: Any) -> Any:
+    """Refuse at the first point that is none: to tell of each would take a million of them long."""
+    if isinstance(points, list):
+        for point in points:
+            if not isinstance(point, list) or len(point) != 2 or not all(map(_is_near, point)):
+                raise ValueError("each point needs to be a list of two numbers below 10 million")
+    return points
+
+
+def _is_near(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -FARTHEST < value < FARTHEST
+
+
 Radius = Annotated[float, Field(gt=0, lt=1e6)]
-Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+def whole(value: Any) -> Any:
+    """Take 24.0 for 24, for JSON has no integers; of a form's text, only ASCII's digits."""
+    if isinstance(value, str) and not WHOLE_TEXT.fullmatch(value):
+        raise ValueError("needs a whole number, in the digits 0 to 9")
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE_TEXT = re.compile(r"-?[0-9]{1,16}(\.0{1,9})?")
+Whole = Annotated[int, BeforeValidator(whole)]
+Quality = Annotated[Whole, Field(ge=1, le=100)]
 LongSide = Annotated[
-    int, Field(ge=16, le=100_000, description="Reduced to this where it is longer, pixels.")
+    Whole, Field(ge=16, le=100_000, description="Reduced to this where it is longer, pixels.")
 ]
-Pixel = Annotated[int, Field(ge=0, le=1_000_000)]
+Pixel = Annotated[Whole, Field(ge=0, le=1_000_000)]
 MOST_CROP_PX = 2560
 
 
@@ -60,7 +97,9 @@ class HintBody(_Body):
     """A place with a decided colour, in pixels of the upright full-size photograph."""
 
     shape: Literal["point", "stroke", "region"]
-    points: Annotated[list[Place], Field(min_length=1, max_length=MOST_POINTS)]
+    points: Annotated[
+        list[Place], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(pairs)
+    ]
     colour: Colour | None = Field(default=None, description="null keeps the place gray.")
     radius: Radius = Field(default=8.0, description="Of a point, or half a stroke's width.")
     reach: Literal["near", "thing", "whole"] = Field(
@@ -75,7 +114,7 @@ class WishesBody(_Body):
     method: MethodName = "photochrom"
     vividness: Annotated[float, Field(ge=0, le=1)] | None = None
     saturation: Annotated[float, Field(ge=0, le=MOST_SATURATION)] = 1.0
-    working_px: Annotated[int, Field(ge=32, le=512)] | None = Field(
+    working_px: Annotated[Whole, Field(ge=32, le=512)] | None = Field(
         default=None, description="Short side that the method sees; its own by default."
     )
     restore: bool = Field(default=False, description="Mend an old print first.")
@@ -83,8 +122,8 @@ class WishesBody(_Body):
     palette: Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)] | None = None
     mood: MoodName | None = None
     reference: bool = Field(default=False, description="Use the photograph's reference.")
-    candidate: Annotated[int, Field(ge=0, lt=MOST_CANDIDATES)] = 0
-    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    candidate: Annotated[Whole, Field(ge=0, lt=MOST_CANDIDATES)] = 0
+    seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 0
 
     @property
     def look(self) -> Look:
@@ -159,7 +198,7 @@ class CropBody(_Body):
         return self.left, self.top, self.width, self.height
 
 
-NUMBER = r"-?\d{1,9}(\.\d{1,9})?"
+NUMBER = r"-?[0-9]{1,9}(\.[0-9]{1,9})?"
 
 
 def read_float_range(text: str) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """The worker processes: one can be killed, and comes back, at the cost of the request it had."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -13,41 +14,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import anyio
-
+from photochrom.errors import PhotochromError
+from photochrom.web.gate import Gate
 from photochrom.web.jobs import warm
 from photochrom.web.limits import Limits
-from photochrom.web.memory import share_arenas
-from photochrom.web.problems import Problem
+from photochrom.web.memory import limit_memory, share_arenas
+from photochrom.web.problems import Problem, no_room
 from photochrom.web.sessions import make_root, remove
 
+LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
+START_SECONDS = 60.0
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no other
-
-
-class Gate:
-    """So much at once and so many waiting; who comes then is told to come again.
-
-    Parameters
-    ----------
-    at_once, queue : int
-    """
-
-    def __init__(self, at_once: int, queue: int) -> None:
-        self.limiter = anyio.CapacityLimiter(at_once)
-        self._queue = queue
-
-    def check(self) -> None:
-        """Refuse if nobody else may wait.
-
-        Raises
-        ------
-        Problem
-            503, with Retry-After.
-        """
-        if self.limiter.statistics().tasks_waiting >= self._queue:
-            raise Problem(503, "The service has as much work as it takes. Try again in a second.")
 
 
 def check_wanted(is_wanted: Callable[[], bool]) -> None:
@@ -80,10 +59,10 @@ class Worker:
     """
 
     def __init__(self, limits: Limits, on_restart: Callable[[], None] = lambda: None) -> None:
-        self.gate = Gate(limits.jobs, limits.queue)
+        self.gate = Gate(limits.jobs, limits.queue, limits.spare_jobs)
         self._seconds = limits.job_seconds
         self._on_restart = on_restart
-        self._idle = [_Process() for _ in range(limits.jobs)]
+        self._idle = [_Process(limits.job_bytes) for _ in range(limits.jobs)]
         self._all = tuple(self._idle)
 
     def start(self) -> None:
@@ -116,28 +95,31 @@ class Worker:
         PhotochromError
             As the job raises it.
         """
-        self.gate.check()
-        return await self.run_later(job, *args, **kwargs)
+        return await self._run(_always, False, job, *args, **kwargs)
 
     async def run_later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a job as `run` does, however much work waits."""
-        return await self._run(_always, job, *args, **kwargs)
+        """Run a job as `run` does, however much work waits, and behind it."""
+        return await self._run(_always, True, job, *args, **kwargs)
 
     async def run_if(
         self, is_wanted: Callable[[], bool], job: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a job as `run` does, unless it is wanted no longer when its turn has come: 409."""
-        self.gate.check()
-        return await self._run(is_wanted, job, *args, **kwargs)
+        return await self._run(is_wanted, False, job, *args, **kwargs)
 
     async def _run(
-        self, is_wanted: Callable[[], bool], job: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+        self,
+        is_wanted: Callable[[], bool],
+        patient: bool,
+        job: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
-        async with self.gate.limiter:
+        async with self.gate.turn(patient=patient):
             check_wanted(is_wanted)
             process = self._idle.pop()
             try:
-                future = process.submit(job, *args, **kwargs)
+                future = await process.submit(job, *args, **kwargs)
                 return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
             except TimeoutError:
                 self._replace(process)
@@ -153,9 +135,28 @@ class Worker:
                     "The process that worked on this photograph died. The file may be damaged: "
                     "save it anew with another program, or send a smaller one.",
                 ) from None
+            except MemoryError:
+                self._replace(process)  # what it holds by now would be missed by the next one
+                raise Problem(
+                    422,
+                    "The photograph needs more memory than one may take here. Send a smaller one, "
+                    "or save it anew with another program.",
+                ) from None
             except asyncio.CancelledError:
                 self._replace(process)
                 raise
+            except (PhotochromError, Problem):
+                raise
+            except OSError as error:
+                LOG.exception("A job met an error of the system's.")
+                raise no_room(error) from error
+            except Exception as error:  # a stranger's file provokes nearly any
+                LOG.exception("A job failed.")
+                raise Problem(
+                    422,
+                    "The photograph cannot be worked on: something in it is damaged, or not as "
+                    "its format has it. Save it anew with another program.",
+                ) from error
             finally:
                 self._idle.append(process)
 
@@ -168,10 +169,12 @@ class Worker:
 class _Process:
     """One process that can be killed and started anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._folder: Path | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
+        self._warmed: Future[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -185,17 +188,27 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._folder = self._folder or make_root()
         self._pool = ProcessPoolExecutor(
-            1, context, initializer=_settle, initargs=(str(self._folder),)
+            1, context, initializer=_settle, initargs=(str(self._folder), self._most_bytes)
         )
         self._pid = self._pool.submit(os.getpid)
-        self._pool.submit(warm)
+        self._warmed = self._pool.submit(warm)
 
-    def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Give it a job; if it died while it was idle, its successor gets it."""
-        with suppress(BrokenProcessPool):
-            if self._pool is not None:
+    async def ready(self) -> None:
+        """Wait until it has loaded what it needs: that is no part of a job's time."""
+        if self._warmed is not None:
+            warmed = asyncio.wrap_future(self._warmed)
+            await asyncio.wait([warmed], timeout=START_SECONDS)
+            if warmed.done() and not warmed.cancelled():
+                warmed.exception()  # if it died of it, the job will tell
+
+    async def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Give it a job once it is ready; if it died while it was idle, its successor gets it."""
+        if self._pool is not None:
+            await self.ready()
+            with suppress(BrokenProcessPool):
                 return self._pool.submit(job, *args, **kwargs)
         self.start()
+        await self.ready()
         assert self._pool is not None
         return self._pool.submit(job, *args, **kwargs)
 
@@ -208,17 +221,20 @@ class _Process:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, KILL)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._pid = None
+        self._pool = self._pid = self._warmed = None
         if self._folder is not None:
             remove(self._folder)
             self._folder = None
 
 
-def _settle(folder: str) -> None:
+def _settle(folder: str, most_bytes: int) -> None:
     """Keep temporary files in a folder, end with the service; Ctrl-C is the service's business."""
     tempfile.tempdir = folder
     share_arenas()
+    limit_memory(most_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a terminal that closes: the same
     parent = multiprocessing.parent_process()
     assert parent is not None
 

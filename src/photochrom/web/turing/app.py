@@ -1,7 +1,7 @@
-"""The study as an ASGI application: who takes part, what is shown next, one vote a trial.
+"""A study as an ASGI application: who takes part, what is shown next, one vote a trial.
 
-The server decides the order and keeps to itself which picture is real: neither an address, a name,
-a header nor an answer tells, but for the practice, after the vote.
+The server decides the order and keeps to itself which picture is what: neither an address, a name,
+a header nor an answer tells, but for the practice of the real-or-fake study, after the vote.
 """
 
 import math
@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from hmac import compare_digest
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.responses import FileResponse
@@ -24,23 +25,33 @@ from starlette.staticfiles import StaticFiles
 from photochrom import __version__
 from photochrom.errors import InvalidValueError
 from photochrom.web.app import PAGE as HOUSE
+from photochrom.web.clients import CLIENT, Clients
+from photochrom.web.forms import BoundedRoute
 from photochrom.web.guard import LOOPBACK_NAMES, BodyLimits, Guard
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem, install_problems, problem_response
+from photochrom.web.rate import Rate
 from photochrom.web.turing.order import Trial, trials_of
-from photochrom.web.turing.study import Study
-from photochrom.web.turing.votes import Vote, Votes
+from photochrom.web.turing.study import PREFER, REAL, Study, Task
+from photochrom.web.turing.votes import Choice, Vote, Votes
+from photochrom.web.wire import whole
 
 PAGE = Path(__file__).parent / "page"
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 ID_BYTES = 16
 BODY_BYTES = 2000
+LIMITS = Limits(upload_bytes=BODY_BYTES, json_bytes=BODY_BYTES)
 AHEAD = 2  # the trial that is asked, and the next one, which the page loads meanwhile
 MOST_SECONDS = 60.0
 THOUGHT_SECONDS = 2.0  # about, for an answer
+COMPARING_SECONDS = 8.0  # about, for a preference
+REQUESTS = 600, 60.0  # of one client: at once, and more each second; a class shares an address
+GUESSES = 10, 0.1  # likewise, of an invitation
 MOST_MS = 86_400_000.0
+MOST_INVITATION = 200
 REMEMBERED = 1000  # participants whose order is kept in memory
 
+Side = Annotated[Literal[1, 2], BeforeValidator(whole)]
 Milliseconds = Annotated[float, Field(ge=0, le=MOST_MS, allow_inf_nan=False)]
 
 
@@ -54,6 +65,8 @@ class Showing:
         Of each picture; of the empty gray before, between and after.
     most_participants : int
         Who comes later is turned away.
+    begun_at_once, begun_per_hour : float
+        Participants who begin from one address.
 
     Raises
     ------
@@ -64,6 +77,8 @@ class Showing:
     seconds: float = 1.0
     gap_seconds: float = 0.5
     most_participants: int = 10_000
+    begun_at_once: float = 60
+    begun_per_hour: float = 60
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds <= MOST_SECONDS or not 0 <= self.gap_seconds <= MOST_SECONDS:
@@ -75,11 +90,14 @@ class Showing:
             raise InvalidValueError(
                 f"--max-participants needs 1 or more; it is {self.most_participants}."
             )
+        if not self.begun_at_once >= 1 or not self.begun_per_hour > 0:
+            raise InvalidValueError(f"--per-hour needs 1 or more; it is {self.begun_per_hour}.")
 
 
 class AboutAnswer(BaseModel):
     """What taking part means."""
 
+    task: Task
     trials: int
     minutes: int
     size_px: int
@@ -104,13 +122,30 @@ class TrialAnswer(BaseModel):
     pictures: tuple[str, str]
 
 
+class BeginWish(BaseModel):
+    """Who takes part may have to say that they were invited."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    invitation: Annotated[str, Field(max_length=MOST_INVITATION)] = ""
+
+
 class VoteWish(BaseModel):
     """An answer, and how long the pictures were really seen."""
 
     model_config = ConfigDict(extra="forbid")
 
-    real: Literal[1, 2]
+    real: Side
     shown_ms: tuple[Milliseconds, Milliseconds]
+    answer_ms: Milliseconds
+
+
+class ChoiceWish(BaseModel):
+    """A preference."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    chosen: Side
     answer_ms: Milliseconds
 
 
@@ -123,8 +158,14 @@ class VoteAnswer(BaseModel):
 class Desk:
     """What the routes need: the study, its votes, and each participant's order."""
 
-    def __init__(self, study: Study, votes: Votes, showing: Showing) -> None:
+    def __init__(
+        self, study: Study, votes: Votes, showing: Showing, invitation: str | None
+    ) -> None:
         self.study, self.votes, self.showing = study, votes, showing
+        self._invitation = invitation
+        self._requests = Rate(*REQUESTS)
+        self._guesses = Rate(*GUESSES)
+        self._begun = Rate(showing.begun_at_once, showing.begun_per_hour / 3600)
         self.trials: Callable[[str], list[Trial]] = lru_cache(REMEMBERED)(
             lambda participant: trials_of(study, participant)
         )
@@ -133,13 +174,73 @@ class Desk:
         """Tell what taking part means."""
         trials, showing = self.study.trials, self.showing
         each = 2 * showing.seconds + 3 * showing.gap_seconds + THOUGHT_SECONDS
+        each = each if self.study.task == REAL else COMPARING_SECONDS
         return AboutAnswer(
+            task=self.study.task,
             trials=trials,
             minutes=math.ceil(trials * each / 60),
             size_px=self.study.size_px,
             seconds=showing.seconds,
             gap_seconds=showing.gap_seconds,
         )
+
+    def check_rate(self) -> None:
+        """Refuse a client that asks too much.
+
+        Raises
+        ------
+        Problem
+            429.
+        """
+        _refuse_for(self._requests.take(CLIENT.get()))
+
+    def begin(self, invitation: str) -> str:
+        """Let somebody take part, and give their random id.
+
+        Raises
+        ------
+        Problem
+            403 without the invitation that is needed, or if the study is full; 429 if too many
+            have come from one address.
+        """
+        sent, needed = invitation.encode("utf-8", "replace"), self._invitation
+        if needed is not None and not compare_digest(sent, needed.encode()):
+            _refuse_for(self._guesses.take(CLIENT.get()))
+            raise Problem(
+                403, "This study is by invitation. Open the whole address that you were sent."
+            )
+        if self.votes.count_participants() >= self.showing.most_participants:
+            raise Problem(403, "This study has all the participants that it needs. Thank you.")
+        _refuse_for(self._begun.take(CLIENT.get()))
+        participant = secrets.token_urlsafe(ID_BYTES)
+        self.votes.add_participant(participant)
+        return participant
+
+    def next_trial(self, participant: str, number: int, task: Task) -> Trial:
+        """Give the trial that waits for its vote.
+
+        Raises
+        ------
+        Problem
+            404 or 409, as `trial`; 404 also if this study asks something else.
+        """
+        if self.study.task != task:
+            raise Problem(404, "This study asks another question. Open its page again.")
+        shown = self.trial(participant, number)
+        if number != self.answered(participant) + 1:
+            raise Problem(409, f"Trial {number} comes later.")
+        return shown
+
+    def count(self, vote: Vote | Choice) -> None:
+        """Count a vote, once.
+
+        Raises
+        ------
+        Problem
+            409 if that trial has one.
+        """
+        if not self.votes.add(vote):
+            raise Problem(409, f"Trial {vote.trial} has its vote already.")
 
     def answered(self, participant: str) -> int:
         """Count a participant's votes.
@@ -178,8 +279,18 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
+def _refuse_for(seconds: float) -> None:
+    if seconds:
+        wait = str(math.ceil(seconds))
+        raise Problem(429, "Too many requests from this address. Try later.", Retry_After=wait)
+
+
+async def _check_rate(request: Request) -> None:
+    _desk(request).check_rate()
+
+
 At = Annotated[Desk, Depends(_desk)]
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", dependencies=[Depends(_check_rate)], route_class=BoundedRoute)
 
 
 @router.get("/study")
@@ -189,12 +300,9 @@ def about(desk: At) -> AboutAnswer:
 
 
 @router.post("/participants", status_code=201)
-def begin(desk: At) -> ProgressAnswer:
+def begin(desk: At, wish: BeginWish | None = None) -> ProgressAnswer:
     """Take part."""
-    if desk.votes.count_participants() >= desk.showing.most_participants:
-        raise Problem(403, "This study has all the participants that it needs. Thank you.")
-    participant = secrets.token_urlsafe(ID_BYTES)
-    desk.votes.add_participant(participant)
+    participant = desk.begin(wish.invitation if wish else "")
     return ProgressAnswer(participant=participant, answered=0)
 
 
@@ -231,9 +339,7 @@ def picture(participant: str, number: int, place: Literal["1", "2"], desk: At) -
 @router.post("/participants/{participant}/trials/{number}/vote", status_code=201)
 def vote(participant: str, number: int, wish: VoteWish, desk: At) -> VoteAnswer:
     """Count a vote, once."""
-    shown = desk.trial(participant, number)
-    if number != desk.answered(participant) + 1:
-        raise Problem(409, f"Trial {number} comes later.")
+    shown = desk.next_trial(participant, number, REAL)
     counted = Vote(
         participant,
         number,
@@ -247,9 +353,26 @@ def vote(participant: str, number: int, wish: VoteWish, desk: At) -> VoteAnswer:
         *wish.shown_ms,
         wish.answer_ms,
     )
-    if not desk.votes.add(counted):
-        raise Problem(409, f"Trial {number} has its vote already.")
+    desk.count(counted)
     return VoteAnswer(right=wish.real == shown.real if shown.part == "practice" else None)
+
+
+@router.post("/participants/{participant}/trials/{number}/choice", status_code=201)
+def choose(participant: str, number: int, wish: ChoiceWish, desk: At) -> VoteAnswer:
+    """Count a preference, once."""
+    shown = desk.next_trial(participant, number, PREFER)
+    desk.count(
+        Choice(
+            participant,
+            number,
+            shown.part,
+            shown.key,
+            *shown.shown,
+            wish.chosen,
+            wish.answer_ms,
+        )
+    )
+    return VoteAnswer(right=None)
 
 
 def create_app(
@@ -259,6 +382,8 @@ def create_app(
     *,
     hosts: Iterable[str] = LOOPBACK_NAMES,
     any_address: bool = False,
+    invitation: str | None = None,
+    clients: Clients | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -272,6 +397,10 @@ def create_app(
         Names by which it may be asked for.
     any_address : bool
         Whether it may also be asked for by any IP address.
+    invitation : str, optional
+        What participants must bring; anybody may take part without it.
+    clients : Clients, optional
+        Tells whose a request is; by its address without it.
 
     Returns
     -------
@@ -283,7 +412,7 @@ def create_app(
     InvalidValueError, MissingExtraError, DataError
         If the votes cannot be opened.
     """
-    votes = Votes(votes_url, study.id)
+    votes = Votes(votes_url, study.id, Vote if study.task == REAL else Choice)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -300,17 +429,18 @@ def create_app(
         redoc_url=None,
         openapi_url=None,
         middleware=[
-            Middleware(Guard, hosts=hosts, any_address=any_address, api_key=None),
-            Middleware(BodyLimits, limits=Limits(upload_bytes=BODY_BYTES, json_bytes=BODY_BYTES)),
+            Middleware(Guard, hosts=hosts, any_address=any_address, api_key=None, clients=clients),
+            Middleware(BodyLimits, limits=LIMITS),
         ],
     )
-    app.state.desk = Desk(study, votes, showing)
+    app.state.desk = Desk(study, votes, showing, invitation)
     install_problems(app)
     app.add_exception_handler(SQLAlchemyError, _of_database)
     app.include_router(router)
     app.mount("/page/house", StaticFiles(directory=HOUSE), name="house")  # its tones and type
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), response_model=None)
+    page = PAGE / ("index.html" if study.task == REAL else "prefer.html")
+    app.add_api_route("/", lambda: FileResponse(page), response_model=None)
     return app
 
 

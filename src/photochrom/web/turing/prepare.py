@@ -8,8 +8,9 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from photochrom.color.difference import chroma
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.gray import lightness
 from photochrom.color.lab import rgb_to_lab
-from photochrom.data.pictures import decode
+from photochrom.data.pictures import READ_FORMATS, decode
 from photochrom.data.sources import read_pictures
 from photochrom.errors import (
     DataError,
@@ -27,14 +28,27 @@ from photochrom.errors import (
     UnwritablePhotoError,
 )
 from photochrom.evaluation.outputs import match_outputs
-from photochrom.web.turing.study import DESCRIPTION, RAINBOW, Scene, Study
+from photochrom.web.turing.study import (
+    DESCRIPTION,
+    PREFER,
+    RAINBOW,
+    REAL,
+    TRUTH,
+    Scene,
+    Study,
+    Task,
+)
 
+T = TypeVar("T")
 Bytes = NDArray[np.uint8]
 Colour = Callable[[str, Bytes], Bytes]  # key, true picture -> coloured picture
+Cut = Callable[[Bytes], Bytes]  # a picture at its stored size -> what is shown
 
 LEAST_CHROMA = 5.0  # mean, ab units: what has less is gray, and there is nothing to tell apart
 CHECK_CHROMA = 60.0  # nobody who looks can miss it
 SPARE = 3  # so many candidates are kept for each photograph that is needed
+SIZE_PX = {REAL: 256, PREFER: 1024}
+LEAST_PX = 64  # short side of what a preference is asked for
 MOST_SQUEEZE = 0.02  # of a rival's sides: rounding, not another picture
 
 
@@ -53,12 +67,14 @@ def prepare(
     data: Path,
     target: Path,
     *,
+    task: Task = "real",
     methods: Sequence[str] = ("photochrom", "gray"),
     outputs: Mapping[str, Path] | None = None,
+    truth: bool = False,
     pictures: int = 40,
     practice: int = 4,
     checks: int = 4,
-    size_px: int = 256,
+    size_px: int | None = None,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Study:
@@ -70,14 +86,20 @@ def prepare(
         A Parquet file with a column `image`, or a folder of Parquet files or of pictures.
     target : Path
         A folder that does not exist yet: a study is made once.
+    task : str
+        'real': which is the photograph? 'prefer': which of two colourings would you rather keep?
     methods : sequence of str
         Names of the catalogue, or exported networks (.onnx).
     outputs : mapping of str to Path, optional
         Name -> folder of another program's coloured pictures, named as the photographs are.
+    truth : bool
+        In a study of preferences, whether the photograph as it came is one of the colourings.
     pictures, practice, checks : int
-        Photographs that are judged; pairs with feedback before; attention checks among them.
-    size_px : int
-        Side of the square that is cut from each picture's middle and reduced.
+        Photographs that are judged; pairs before, with feedback where there is a right answer;
+        attention checks among them.
+    size_px : int, optional
+        For 'real', side of the square that is cut from each picture's middle and reduced, 256
+        without it; for 'prefer', the long side to which whole pictures are reduced, 1024.
     seed : int
         Of the choice, and later of each participant's order.
     progress : callable, optional
@@ -90,38 +112,43 @@ def prepare(
     Raises
     ------
     InvalidValueError
-        If the folder exists, a number is out of its range, or a method needs a person's help.
+        If the folder exists, a number is out of its range, a preference has fewer than two
+        colourings, or a method needs a person's help.
     DataError
-        If the data hold too few coloured photographs of the size, or another program's picture is
+        If the data hold too few (coloured) photographs of the size, or another program's picture is
         missing, too small or of another shape.
     UnknownMethodError, WeightsError, MissingExtraError, UnwritablePhotoError
         If a method is unknown or not usable, Pillow is not installed, the folder not writable.
     """
+    size_px = SIZE_PX[task] if size_px is None else size_px
     _check_numbers(pictures, practice, checks, size_px)
     if target.exists():
         raise InvalidValueError(
             f"{target}: exists. A study is made once, for its votes belong to it; name another."
         )
     colours = _colours(methods)
-    if not colours and not outputs:
-        raise InvalidValueError(
-            "a study needs a method, or a folder of another program's pictures."
-        )
+    if truth:
+        if task != PREFER:
+            raise InvalidValueError("--truth is for a study of preferences: --task prefer.")
+        colours[TRUTH] = lambda key, rgb: rgb
     for name in outputs or ():
         _check_name(name, colours)
-    judged, shown, checked = _choose(data, pictures, practice, checks, size_px, seed)
+    _check_alternatives(task, [*colours, *(outputs or ())])
+    judged, shown, checked = _choose(data, task, pictures, practice, checks, size_px, seed)
+    needed = [*judged, *shown, *(checked if task == PREFER else ())]
     for name, folder in (outputs or {}).items():
-        files = match_outputs(name, folder, [one.key for one in (*judged, *shown)])
-        colours[name] = _by_files(name, files, size_px)
-    # The practice shows one method a pair, in turn.
-    named = list(colours)
+        files = match_outputs(name, folder, [one.key for one in needed])
+        colours[name] = _by_files(name, files, task, size_px)
+    named, shown_at_once = list(colours), 1 if task == REAL else 2
+    # The practice shows what is shown in one pair, in turn.
     asked = [(one, named) for one in judged]
-    asked += [(one, [named[number % len(named)]]) for number, one in enumerate(shown)]
+    asked += [(one, _some(named, number, shown_at_once)) for number, one in enumerate(shown)]
     names, scenes = _Names(seed), []
     for done, (one, used) in enumerate(asked, start=1):
         rgb = one.rgb()
-        coloured = {name: _square(colours[name](one.key, rgb), size_px) for name in used}
-        scenes.append(names.scene(one.key, _square(rgb, size_px), coloured))
+        cut = _cut_of(task, rgb, size_px)
+        coloured = {name: cut(colours[name](one.key, rgb)) for name in used}
+        scenes.append(names.scene(one.key, cut(rgb) if task == REAL else None, coloured))
         if progress is not None:
             progress(done)
     study = Study(
@@ -130,15 +157,32 @@ def prepare(
         tuple(colours),
         practice=tuple(scenes[pictures:]),
         scenes=tuple(scenes[:pictures]),
-        checks=tuple(_check(one, names, size_px) for one in checked),
+        checks=tuple(
+            _check(
+                one, names, size_px, None if task == REAL else _some([*colours.items()], n, 1)[0]
+            )
+            for n, one in enumerate(checked)
+        ),
+        task=task,
     )
     _write(target, {**names.contents, DESCRIPTION: study.to_json().encode()})
     return study
 
 
-def _check(one: _Drawn, names: "_Names", size_px: int) -> Scene:
-    truth = _square(one.rgb(), size_px)
-    return names.scene(one.key, truth, {RAINBOW: rainbow(truth)})
+def _some(named: list[T], number: int, count: int) -> list[T]:
+    """Give so many of a list, from another place on each time."""
+    return [named[(number + step) % len(named)] for step in range(count)]
+
+
+def _check(one: _Drawn, names: "_Names", size_px: int, beside: tuple[str, Colour] | None) -> Scene:
+    """Put a rainbow beside the truth, or beside a method's colouring."""
+    rgb = one.rgb()
+    cut = _cut_of(REAL if beside is None else PREFER, rgb, size_px)
+    truth = cut(rgb)
+    if beside is None:
+        return names.scene(one.key, truth, {RAINBOW: rainbow(truth)})
+    name, colour = beside
+    return names.scene(one.key, None, {name: cut(colour(one.key, rgb)), RAINBOW: rainbow(truth)})
 
 
 def rainbow(rgb: Bytes) -> Bytes:
@@ -171,6 +215,18 @@ def _check_numbers(pictures: int, practice: int, checks: int, size_px: int) -> N
         )
 
 
+def _check_alternatives(task: Task, names: Sequence[str]) -> None:
+    if not names:
+        raise InvalidValueError(
+            "a study needs a method, or a folder of another program's pictures."
+        )
+    if task == PREFER and len(names) < 2:
+        raise InvalidValueError(
+            f"a preference needs two colourings or more; there is {names[0]!r} alone. Give another "
+            "--method, --outputs or --truth."
+        )
+
+
 def _colours(methods: Sequence[str]) -> dict[str, Colour]:
     """Open every method before any work."""
     from photochrom.engine.colorize import Colorizer
@@ -191,7 +247,7 @@ def _colours(methods: Sequence[str]) -> dict[str, Colour]:
 
 
 def _check_name(name: str, colours: Mapping[str, Colour]) -> None:
-    if not name or name in colours or name == RAINBOW:
+    if not name or name in colours or name in (RAINBOW, TRUTH):
         raise InvalidValueError(f"every method needs a name of its own; {name!r} comes again.")
 
 
@@ -208,51 +264,55 @@ def _by_engine(colorizer: Any) -> Colour:
     return colour
 
 
-def _by_files(name: str, files: Mapping[str, Path], size_px: int) -> Colour:
+def _by_files(name: str, files: Mapping[str, Path], task: Task, size_px: int) -> Colour:
     def colour(key: str, rgb: Bytes) -> Bytes:
         coloured = decode(files[key].read_bytes())
         if coloured is None:
             raise DataError(f"{files[key]}: '{name}' has no picture there that can be decoded.")
-        _check_shape(coloured, rgb, size_px, str(files[key]))
+        least_px = size_px if task == REAL else min(_reduced_size(rgb, size_px))
+        _check_shape(coloured, rgb, least_px, str(files[key]))
         return coloured
 
     return colour
 
 
-def _check_shape(coloured: Bytes, rgb: Bytes, size_px: int, file: str) -> None:
+def _check_shape(coloured: Bytes, rgb: Bytes, least_px: int, file: str) -> None:
     height, width = coloured.shape[:2]
     squeeze = (width / height) / (rgb.shape[1] / rgb.shape[0])
-    if min(height, width) < size_px or abs(squeeze - 1) > MOST_SQUEEZE:
+    if min(height, width) < least_px or abs(squeeze - 1) > MOST_SQUEEZE:
         raise DataError(
             f"{file}: needs the shape of the photograph ({rgb.shape[1]} x {rgb.shape[0]}) and a "
-            f"short side of {size_px} or more, or its size would give it away; it has "
+            f"short side of {least_px} or more, or its size would give it away; it has "
             f"{width} x {height}."
         )
 
 
 def _choose(
-    data: Path, pictures: int, practice: int, checks: int, size_px: int, seed: int
+    data: Path, task: Task, pictures: int, practice: int, checks: int, size_px: int, seed: int
 ) -> tuple[list[_Drawn], list[_Drawn], list[_Drawn]]:
-    """Draw photographs that have colours: to be judged, to practise, to check."""
+    """Draw photographs: to be judged, to practise, to check; with colours, if these are judged."""
     needed = pictures + practice + checks
+    least_px = size_px if task == REAL else min(size_px, LEAST_PX)
     drawn: list[_Drawn] = []
-    for key, image in _candidates(data, SPARE * needed, size_px, seed):
-        rgb = decode(image, size_px)
-        if rgb is None:
-            continue
-        lab = rgb_to_lab(rgb.astype(np.float32) / 255)
-        if chroma(lab[..., 1:]).mean() >= LEAST_CHROMA:
+    for key, image in _candidates(data, SPARE * needed, least_px, seed):
+        rgb = decode(image, least_px)
+        if rgb is not None and (task == PREFER or _is_coloured(rgb)):
             drawn.append(_Drawn(key, image))
         if len(drawn) == needed:
             break
     if len(drawn) < needed:
         raise DataError(
-            f"{data}: {needed} coloured photographs with sides of {size_px} pixels or more are "
-            f"needed (judged, practice and checks); {len(drawn)} were found. Give more data, or "
-            "lower --pictures or --size."
+            f"{data}: {needed} {'coloured ' if task == REAL else ''}photographs with sides of "
+            f"{least_px} pixels or more are needed (judged, practice and checks); {len(drawn)} "
+            "were found. Give more data, or lower --pictures or --size."
         )
     judged, others = drawn[:pictures], drawn[pictures:]
     return judged, others[:practice], others[practice:]
+
+
+def _is_coloured(rgb: Bytes) -> bool:
+    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    return bool(chroma(lab[..., 1:]).mean() >= LEAST_CHROMA)
 
 
 def _candidates(data: Path, count: int, size_px: int, seed: int) -> list[tuple[str, bytes]]:
@@ -277,7 +337,7 @@ def _short_side_px(image: bytes) -> int:
             "Run: pip install 'photochrom[evaluate]'"
         ) from error
     try:
-        with Image.open(io.BytesIO(image)) as opened:
+        with Image.open(io.BytesIO(image), formats=READ_FORMATS) as opened:
             return min(opened.size)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return 0
@@ -295,6 +355,26 @@ def _square(rgb: Bytes, size_px: int) -> Bytes:
     return np.asarray(picture)
 
 
+def _reduced_size(rgb: Bytes, size_px: int) -> tuple[int, int]:
+    """Give width and height at a long side; a smaller picture's own."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, size_px / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _reduced(rgb: Bytes, size: tuple[int, int]) -> Bytes:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+
+
+def _cut_of(task: Task, rgb: Bytes, size_px: int) -> Cut:
+    """Give what brings a photograph and all its colourings to one size."""
+    if task == REAL:
+        return partial(_square, size_px=size_px)
+    return partial(_reduced, size=_reduced_size(rgb, size_px))
+
+
 class _Names:
     """Gives files names that say nothing, and keeps what will be in them."""
 
@@ -302,9 +382,10 @@ class _Names:
         self._chance = random.Random(f"names {seed}")
         self.contents: dict[str, bytes] = {}
 
-    def scene(self, key: str, truth: Bytes, coloured: Mapping[str, Bytes]) -> Scene:
+    def scene(self, key: str, truth: Bytes | None, coloured: Mapping[str, Bytes]) -> Scene:
         """Take in the pictures of a photograph."""
-        return Scene(key, self._add(truth), {name: self._add(c) for name, c in coloured.items()})
+        file = "" if truth is None else self._add(truth)
+        return Scene(key, file, {name: self._add(c) for name, c in coloured.items()})
 
     def _add(self, rgb: Bytes) -> str:
         from PIL import Image

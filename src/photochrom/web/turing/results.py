@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from photochrom.errors import InvalidValueError
 from photochrom.evaluation.bootstrap import Estimate
-from photochrom.web.turing.votes import Vote
+from photochrom.web.turing.ranking import Z_95
+from photochrom.web.turing.votes import Choice, Vote
 
-Z_95 = 1.959963984540054  # the normal distribution's 0.975 quantile
 TOO_MUCH = 0.1  # of the wished time: what was seen longer or shorter is counted apart
 
 
@@ -122,12 +122,10 @@ def summarise(
     InvalidValueError
         If `most_failed` is negative.
     """
-    if most_failed < 0:
-        raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
     begun = set(participants)
     checks = [vote for vote in votes if vote.part == "check"]
     failed = Counter(vote.participant for vote in checks if vote.fooled)
-    excluded = frozenset(who for who, count in failed.items() if count > most_failed)
+    excluded = excluded_for(failed, most_failed)
     counted = [v for v in votes if v.part == "pair" and v.participant not in excluded]
     answered = Counter(vote.participant for vote in votes)
     return Results(
@@ -140,6 +138,19 @@ def summarise(
         failed.total(),
         sum(is_mistimed(vote) for vote in counted),
     )
+
+
+def excluded_for(failed: Counter[str], most_failed: int) -> frozenset[str]:
+    """Give the participants who failed more checks than they may.
+
+    Raises
+    ------
+    InvalidValueError
+        If `most_failed` is negative.
+    """
+    if most_failed < 0:
+        raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
+    return frozenset(who for who, count in failed.items() if count > most_failed)
 
 
 def is_mistimed(vote: Vote) -> bool:
@@ -165,12 +176,12 @@ def _rows(votes: Sequence[Vote], by_key: bool) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.fooled.value, row.method, row.key)))
 
 
-def to_csv(votes: Sequence[Vote], excluded: frozenset[str]) -> str:
+def to_csv(votes: Sequence[Vote] | Sequence[Choice], excluded: frozenset[str]) -> str:
     """Write every vote, practice, checks and excluded participants included.
 
     Parameters
     ----------
-    votes : sequence of Vote
+    votes : sequence of Vote or of Choice
     excluded : frozenset of str
         Participants whose votes are in no row.
 
@@ -181,8 +192,9 @@ def to_csv(votes: Sequence[Vote], excluded: frozenset[str]) -> str:
     """
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
-    writer.writerow([*Vote._fields, "excluded"])
+    kind = type(votes[0]) if votes else Vote
+    writer.writerow([*kind._fields, "excluded"])
     for vote in votes:
-        values = vote._asdict() | {"fooled": int(vote.fooled)}
-        writer.writerow([*values.values(), int(vote.participant in excluded)])
+        values = [int(v) if isinstance(v, bool) else v for v in vote]
+        writer.writerow([*values, int(vote.participant in excluded)])
     return written.getvalue()

@@ -1,23 +1,17 @@
 """Bind a port and serve a study on it."""
 
-import logging
 import socket
-import sys
-import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
-import uvicorn
-
+from photochrom.errors import InvalidValueError
+from photochrom.web.clients import FORWARDED, Clients
+from photochrom.web.connections import server_config
 from photochrom.web.guard import LOOPBACK_NAMES
-from photochrom.web.server import (
-    GOODBYE_SECONDS,
-    KEEP_ALIVE_SECONDS,
-    is_loopback,
-    listen,
-    url_of,
-)
-from photochrom.web.turing.app import Showing, create_app
+from photochrom.web.logs import aggregated_log
+from photochrom.web.server import Server, is_loopback, listen, url_of
+from photochrom.web.turing.app import LIMITS, MOST_INVITATION, Showing, create_app
 from photochrom.web.turing.study import read_study
 from photochrom.web.turing.votes import default_url
 
@@ -29,7 +23,11 @@ def serve(
     host: str,
     port: int,
     *,
+    invitation: str | None = None,
+    is_open: bool = False,
     allow_hosts: Sequence[str] = (),
+    proxies: Sequence[str] = (),
+    client_header: str = FORWARDED,
     browser: bool = True,
 ) -> None:
     """Serve until somebody stops it.
@@ -42,11 +40,17 @@ def serve(
         As for `Votes`; votes.db in the folder without it.
     showing : Showing
     host : str
-        Address to bind. Whoever reaches it may take part; there is nothing else to be had.
+        Address to bind; anything but this machine's own needs an invitation, or to be open.
     port : int
         The next free one is taken if it is busy; 0 takes any.
+    invitation : str, optional
+        What participants must bring, in the address they are sent.
+    is_open : bool
+        Whether anybody who reaches it may take part.
     allow_hosts : sequence of str
         Further names by which it may be asked for, behind a proxy.
+    proxies, client_header
+        As for the service.
     browser : bool
         Open the page.
 
@@ -55,28 +59,31 @@ def serve(
     DataError, InvalidValueError, MissingExtraError
         If the study or the votes cannot be used, or the address cannot be bound.
     """
+    if not invitation and not is_open and not is_loopback(host):
+        raise InvalidValueError(
+            f"{host} can be reached from other machines: say who may take part, with --invitation "
+            "WORD (part of the address that you send out), or --open for anybody."
+        )
+    if invitation and len(invitation) > MOST_INVITATION:
+        raise InvalidValueError(
+            f"--invitation needs at most {MOST_INVITATION} characters; it has {len(invitation)}."
+        )
+    clients = Clients(proxies, client_header)
     app = create_app(
         read_study(folder),
         votes_url or default_url(folder),
         showing,
         hosts={*LOOPBACK_NAMES, host, socket.gethostname(), *allow_hosts},
         any_address=not is_loopback(host),
+        invitation=invitation or None,
+        clients=clients,
     )
     listener = listen(host, port)
     address = url_of(host, listener.getsockname()[1])
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="warning",
-        access_log=False,  # it would keep addresses
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GOODBYE_SECONDS,
-    )
-    # The port listens already: who comes before the application is ready waits for it.
-    print(f"photochrom: the study is at {address} - Ctrl-C stops it.", file=sys.stderr, flush=True)
-    if browser:
-        webbrowser.open(address)
-    uvicorn.Server(config).run([listener])
+    if invitation:
+        address += f"#invitation={quote(invitation, safe='')}"  # after #: no log of a proxy has it
+    said = f"photochrom: the study is at {address} - Ctrl-C stops it."
+    # No access log: it would keep addresses.
+    server = Server(server_config(app, LIMITS, clients), said, address if browser else None)
+    with aggregated_log():
+        server.run([listener])

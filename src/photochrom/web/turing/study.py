@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from photochrom.errors import DataError
 
@@ -14,6 +14,10 @@ DESCRIPTION = "study.json"
 FORMAT = 1
 NEUTRAL = re.compile(r"[0-9a-f]{16}\.png")
 RAINBOW = "rainbow"  # the 'method' of an attention check
+TRUTH = "truth"  # what a photograph's own colours are called beside methods
+Task = Literal["real", "prefer"]
+REAL: Task = "real"  # which is the photograph?
+PREFER: Task = "prefer"  # which would you rather keep?
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Scene:
     key : str
         What the data set calls it.
     truth : str
-        The file with its true colours.
+        The file with its true colours; '' in a study of preferences, where they may be one of the
+        colourings, under the name of TRUTH.
     coloured : mapping of str to str
         Method -> file.
     """
@@ -47,6 +52,8 @@ class Study:
         What is judged.
     practice, scenes, checks : tuple of Scene
         Shown first with feedback; judged, each once by each participant; mixed in, grossly wrong.
+    task : str
+        'real' (which is the photograph?) or 'prefer' (which would you rather keep?).
     id : str
         A hash of the description, so that one database may hold many studies.
     folder : Path
@@ -59,6 +66,7 @@ class Study:
     practice: tuple[Scene, ...]
     scenes: tuple[Scene, ...]
     checks: tuple[Scene, ...]
+    task: Task = "real"
     id: str = ""
     folder: Path = Path()
 
@@ -100,11 +108,11 @@ def read_study(folder: Path) -> Study:
             f"{description}: cannot be read ({error.strerror}). "
             f"Make the study first: photochrom study prepare --data FILE -o {folder}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{description}: is not JSON ({error}). Prepare the study anew.") from error
     try:
         study = _study_of(table, hashlib.sha256(content).hexdigest()[:16], folder)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{description}: not a study that this version reads ({error!r}). Prepare it anew."
         ) from error
@@ -120,17 +128,24 @@ def _study_of(table: dict[str, Any], id: str, folder: Path) -> Study:
         tuple(Scene(str(s["key"]), s["truth"], dict(s["coloured"])) for s in table[part])
         for part in ("practice", "scenes", "checks")
     )
+    task = table.get("task", REAL)
+    if task not in (REAL, PREFER):
+        raise ValueError(f"task {task!r}, where {REAL!r} and {PREFER!r} are known")
     if not scenes or not methods or any(set(s.coloured) != set(methods) for s in scenes):
         raise ValueError("every method needs a picture of every scene")
-    if any(len(s.coloured) != 1 for s in practice + checks):
-        raise ValueError("practice and checks need one coloured picture each")
+    if task == PREFER and len(methods) < 2:
+        raise ValueError("a preference needs two methods")
+    shown = 1 if task == REAL else 2
+    if any(len(s.coloured) != shown for s in practice + checks):
+        raise ValueError(f"practice and checks need {shown} coloured pictures each")
     seed, size_px = int(table["seed"]), int(table["size_px"])
-    return Study(seed, size_px, methods, practice, scenes, checks, id, folder)
+    return Study(seed, size_px, methods, practice, scenes, checks, task, id, folder)
 
 
 def _check_files(study: Study) -> None:
     for scene in study.practice + study.scenes + study.checks:
-        for name in (scene.truth, *scene.coloured.values()):
+        truth = (scene.truth,) if study.task == REAL else ()
+        for name in (*truth, *scene.coloured.values()):
             # A study may come from elsewhere: its names lead nowhere but into its folder.
             if not isinstance(name, str) or not NEUTRAL.fullmatch(name):
                 raise DataError(

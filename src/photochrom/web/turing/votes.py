@@ -5,7 +5,7 @@ Nothing is kept of a person but a random id: no address, no name, no time of day
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import (
     Boolean,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
+from photochrom.data.private import make_private
 from photochrom.errors import DataError, InvalidValueError, MissingExtraError
 
 TABLES = MetaData()
@@ -49,6 +50,19 @@ VOTES = Table(
     Column("wished_ms", Float, nullable=False),
     Column("first_ms", Float, nullable=False),
     Column("second_ms", Float, nullable=False),
+    Column("answer_ms", Float, nullable=False),
+)
+CHOICES = Table(
+    "photochrom_choices",
+    TABLES,
+    Column("study", String(16), primary_key=True),
+    Column("participant", String(32), primary_key=True),
+    Column("trial", Integer, primary_key=True, autoincrement=False),
+    Column("part", String(8), nullable=False),
+    Column("key", String, nullable=False),
+    Column("first", String, nullable=False),
+    Column("second", String, nullable=False),
+    Column("chosen", Integer, nullable=False),
     Column("answer_ms", Float, nullable=False),
 )
 BUSY_MS = 10_000
@@ -90,6 +104,46 @@ class Vote(NamedTuple):
     answer_ms: float
 
 
+class Choice(NamedTuple):
+    """One preference.
+
+    Attributes
+    ----------
+    participant : str
+    trial : int
+        From 1 on, in the order that the participant saw.
+    part : str
+        'practice', 'pair' or 'check'.
+    key : str
+        The photograph.
+    first, second : str
+        What coloured the left or upper picture, and the other one.
+    chosen : 1 or 2
+        Which was preferred.
+    answer_ms : float
+        From their showing to the answer.
+    """
+
+    participant: str
+    trial: int
+    part: str
+    key: str
+    first: str
+    second: str
+    chosen: int
+    answer_ms: float
+
+    @property
+    def won(self) -> str:
+        """What was preferred."""
+        return (self.first, self.second)[self.chosen - 1]
+
+    @property
+    def lost(self) -> str:
+        """What it was preferred to."""
+        return (self.first, self.second)[2 - self.chosen]
+
+
 def default_url(folder: Path) -> str:
     """Give the URL of the SQLite database in a study's folder."""
     return f"sqlite:///{(folder / 'votes.db').resolve()}"
@@ -104,6 +158,8 @@ class Votes:
         Of SQLAlchemy, such as 'sqlite:///votes.db' or 'postgresql+psycopg://user@host/name'.
     study : str
         The study's id; others may be in the same database.
+    kind : type
+        Of a vote: `Vote`, or `Choice` for a study of preferences.
 
     Raises
     ------
@@ -115,8 +171,9 @@ class Votes:
         If the database cannot be opened.
     """
 
-    def __init__(self, url: str, study: str) -> None:
-        self._study = study
+    def __init__(self, url: str, study: str, kind: type[Vote | Choice] = Vote) -> None:
+        self._study, self._kind = study, kind
+        self._table = VOTES if kind is Vote else CHOICES
         self._engine = _open(url)
         try:
             TABLES.create_all(self._engine)
@@ -125,7 +182,7 @@ class Votes:
             self.close()
             raise DataError(f"{shown}: the votes cannot be opened ({_cause(error)}).") from error
 
-    def __enter__(self) -> "Votes":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -162,13 +219,16 @@ class Votes:
     def answered(self, participant: str) -> int | None:
         """Count the votes of a participant; None where nobody has that id."""
         mine = (PARTICIPANTS.c.study == self._study, PARTICIPANTS.c.participant == participant)
-        theirs = (VOTES.c.study == self._study, VOTES.c.participant == participant)
+        columns = self._table.c
+        theirs = (columns.study == self._study, columns.participant == participant)
         with self._engine.connect() as connection:
             if connection.scalar(select(PARTICIPANTS.c.participant).where(*mine)) is None:
                 return None
-            return connection.scalar(select(func.count()).select_from(VOTES).where(*theirs)) or 0
+            return (
+                connection.scalar(select(func.count()).select_from(self._table).where(*theirs)) or 0
+            )
 
-    def add(self, vote: Vote) -> bool:
+    def add(self, vote: Vote | Choice) -> bool:
         """Count a vote, once.
 
         Returns
@@ -178,18 +238,19 @@ class Votes:
         """
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(VOTES).values(study=self._study, **vote._asdict()))
+                connection.execute(insert(self._table).values(study=self._study, **vote._asdict()))
         except IntegrityError:
             return False
         return True
 
-    def all(self) -> list[Vote]:
+    def all(self) -> list[Any]:
         """Give every vote, by participant and trial."""
-        columns = [VOTES.c[name] for name in Vote._fields]
-        asked = select(*columns).where(VOTES.c.study == self._study)
+        columns = self._table.c
+        asked = select(*(columns[name] for name in self._kind._fields))
+        asked = asked.where(columns.study == self._study)
         with self._engine.connect() as connection:
-            rows = connection.execute(asked.order_by(VOTES.c.participant, VOTES.c.trial))
-            return [Vote(*row) for row in rows]
+            rows = connection.execute(asked.order_by(columns.participant, columns.trial))
+            return [self._kind(*row) for row in rows]
 
 
 def _open(url: str) -> Engine:
@@ -212,6 +273,8 @@ def _open(url: str) -> Engine:
             f"Run: pip install {error.name}"
         ) from error
     if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:" and "file:" not in parsed.database:
+            make_private(Path(parsed.database))
         event.listen(engine, "connect", _set_up_sqlite)
     return engine
 

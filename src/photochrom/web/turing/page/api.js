@@ -26,10 +26,12 @@ const base = "/v1/participants";
 const get = async (path) => (await request(path)).json();
 
 export const about = () => get("/v1/study");
-export const begin = async () => (await request(base, {})).json();
+export const begin = async (invitation) => (await request(base, { invitation })).json();
 export const progress = (participant) => get(`${base}/${participant}`);
-export const vote = async (participant, number, answer) =>
-  (await request(`${base}/${participant}/trials/${number}/vote`, answer)).json();
+const answer = async (participant, number, kind, what) =>
+  (await request(`${base}/${participant}/trials/${number}/${kind}`, what)).json();
+export const vote = (participant, number, what) => answer(participant, number, "vote", what);
+export const choose = (participant, number, what) => answer(participant, number, "choice", what);
 
 /** Give a trial with both pictures loaded, as addresses inside the browser. */
 export async function trial(participant, number) {

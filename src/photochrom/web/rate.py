@@ -1,0 +1,41 @@
+"""So many requests of one client in a while: a bucket of tokens each, forgotten when it is full."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+MOST_CLIENTS = 10_000
+
+
+class Rate:
+    """Lets a client do something now and then.
+
+    Parameters
+    ----------
+    burst : float
+        So many at once.
+    per_second : float
+        So many more each second.
+    clock : callable
+        Seconds that only grow.
+    """
+
+    def __init__(
+        self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._burst, self._per_second, self._clock = burst, per_second, clock
+        self._lock = threading.Lock()
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens at a time
+
+    def take(self, client: str) -> float:
+        """Take one token; give the seconds to wait for one if there is none, else 0."""
+        with self._lock:
+            now = self._clock()
+            tokens, then = self._left.pop(client, (self._burst, now))
+            tokens = min(self._burst, tokens + (now - then) * self._per_second)
+            wait = 0.0 if tokens >= 1 else (1 - tokens) / self._per_second
+            self._left[client] = (tokens if wait else tokens - 1, now)
+            if len(self._left) > MOST_CLIENTS:
+                self._left.popitem(last=False)
+            return wait
