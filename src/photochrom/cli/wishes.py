@@ -119,8 +119,9 @@ def read_hint(text: str) -> dict[str, Any]:
             "shape": "point",
             "points": [[_number(x), _number(y)]],
             "colour": None if colour.strip() in ("gray", "keep") else colour.strip(),
-            "keep": colour.strip() == "keep",
         }
+        if colour.strip() == "keep":
+            table["keep"] = True
         if radius:
             (table["radius"],) = map(_number, radius)
     except ValueError as error:
