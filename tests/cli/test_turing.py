@@ -126,7 +126,7 @@ def test_a_missing_extra_is_answered_with_the_line_to_run(folder, word, missing)
         "except MissingExtraError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "pip install 'photochrom[serve]'" in done.stdout, done.stderr
+    assert "pip install '.[serve]'" in done.stdout, done.stderr
     assert missing in done.stdout
 
 

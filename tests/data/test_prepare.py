@@ -451,7 +451,7 @@ def test_a_hub_data_set_that_cannot_be_reached_says_what_to_do(tmp_path, monkeyp
 
 def test_without_datasets_the_hub_names_the_line_to_run(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'photochrom\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[train\]'"):
         prepare("hub:owner/name", tmp_path / "out", **ONE)
 
 

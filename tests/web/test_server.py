@@ -135,7 +135,7 @@ def test_a_missing_extra_is_answered_with_the_line_to_run():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "pip install 'photochrom[serve]'" in done.stderr and "Traceback" not in done.stderr
+    assert "pip install '.[serve]'" in done.stderr and "Traceback" not in done.stderr
 
 
 def start(temporary, *options):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from photochrom.data.openly import LIST, Candidate, Cursor, Search
 from photochrom.errors import DataError, MissingExtraError
+from photochrom.extras import how_to_install
 from photochrom.photo.atomic import atomic_target, remove_orphans
 
 FILE = "crawl.sqlite"
@@ -237,7 +238,6 @@ def import_parquet() -> tuple[Any, Any]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError(
-            "Writing Parquet needs pyarrow, which is not installed. "
-            "Run: pip install 'photochrom[evaluate]'"
+            f"Writing Parquet needs pyarrow, which is not installed. {how_to_install('evaluate')}"
         ) from error
     return pa, pq

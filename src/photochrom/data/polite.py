@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from photochrom.errors import InvalidValueError, MissingExtraError
+from photochrom.extras import how_to_install
 
 AGENT = "photochrom"
 HOME = "https://github.com/photochrom/photochrom"
@@ -191,8 +192,7 @@ class PoliteClient:
             import protego
         except ImportError as error:
             raise MissingExtraError(
-                f"Crawling needs {error.name}, which is not installed. "
-                "Run: pip install 'photochrom[train]'"
+                f"Crawling needs {error.name}, which is not installed. {how_to_install('train')}"
             ) from error
         self.manners = manners
         self._httpx, self._parse_robots = httpx2, protego.Protego.parse
