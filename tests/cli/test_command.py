@@ -17,7 +17,7 @@ from tests.conftest import drawn_picture
 
 def photochrom(*words, **options):
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, capture_output=True, timeout=120, **options)
+    return subprocess.run(command, capture_output=True, timeout=300, **options)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_no_picture_is_written_to_a_terminal(folder):
     master, slave = pty.openpty()
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", "-"]
     content = (folder / "a.jpg").read_bytes()
-    done = subprocess.run(command, input=content, stdout=slave, stderr=subprocess.PIPE, timeout=60)
+    done = subprocess.run(command, input=content, stdout=slave, stderr=subprocess.PIPE, timeout=300)
     os.close(slave)
     os.close(master)
     assert done.returncode == 1
@@ -138,7 +138,7 @@ def test_ctrl_c_leaves_whole_files_only(tmp_path):
     while not list(tmp_path.glob("*-color.jpg")) and time.monotonic() < deadline:
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     results = list(tmp_path.glob("*-color.jpg"))
     assert 0 < len(results) < 40
@@ -161,7 +161,7 @@ def test_watch_colours_what_appears(folder):
     ]
     time.sleep(2)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=30)
+    running.communicate(timeout=300)
     assert sorted(p.name for p in folder.glob("*color*")) == ["a-color.jpg", "b-color.png"]
 
 
@@ -194,7 +194,7 @@ def test_a_contact_sheet_is_drawn(picture_folder, tmp_path):
 def test_a_full_disk_behind_standard_output_is_one_line(folder):
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "photochrom", folder / "a.jpg", "-o", "-"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=120)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=300)
     assert done.returncode == 1
     assert (
         done.stderr
@@ -223,7 +223,7 @@ def test_a_watch_makes_every_candidate(folder):
     while len(list(folder.glob("*-color-*.*"))) < 4 and time.monotonic() < deadline:
         time.sleep(0.1)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=30)
+    running.communicate(timeout=300)
     assert sorted(p.name for p in folder.glob("*color*")) == wanted
 
 

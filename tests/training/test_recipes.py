@@ -17,7 +17,7 @@ from photochrom.training.export import export
 from photochrom.training.loop import total_steps, train
 from photochrom.training.recipe import CHECKOUT, network_config, read_recipe
 
-STEPS, BATCH = 20, 2
+STEPS, BATCH = 9, 2
 FLAGSHIP = {"context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
 # Sizes that learn in seconds, by network; sides are multiples of the network's stride.
 SMALL = {
@@ -63,7 +63,7 @@ def small(name, profile):
         phases=tuple(phases),
         pretrained=False,
         precision="32-true",
-        validate_every=10 * BATCH,
+        validate_every=6 * BATCH,
         data=replace(recipe.data, validation_keys="", leave_out=(), hold_out=0.3),
     )
 
@@ -81,7 +81,7 @@ def test_a_recipe_trains_resumes_exports_and_colours_a_file(
     recipe, options = small(name, profile), {"cache": cache, "accelerator": "cpu", "devices": 1}
     assert total_steps(recipe) >= STEPS
     straight = train(recipe, picture_folder, tmp_path / "straight", **options)
-    for stop_after in (11, None):
+    for stop_after in (5, None):
         last = train(
             recipe,
             picture_folder,
