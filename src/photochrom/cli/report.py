@@ -133,5 +133,5 @@ def _count_in_onnx(network: Path) -> int:
     import onnx
 
     floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
-    weights = onnx.load(network).graph.initializer
+    weights = onnx.load(network, load_external_data=False).graph.initializer
     return sum(math.prod(w.dims) for w in weights if w.data_type in floating)
