@@ -10,6 +10,7 @@ from photochrom.networks import network
 from photochrom.training.recipe import (
     CHECKOUT,
     Recipe,
+    build_network,
     find_recipe,
     list_recipes,
     network_config,
@@ -300,3 +301,34 @@ def test_the_list_of_recipes_says_what_each_is_and_its_profiles():
     assert all(
         len(recipe.what) > 20 and not recipe.what.startswith("#") for recipe in listed.values()
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("profiles = 3", "profiles: needs a table of tables; it is 3"),
+        ("[profiles]\nhere = 1", "needs a table of tables"),
+        ("[profiles.here]\nbase = 1", "has no profile '1'"),
+        ("[profiles.here]\nbase = ['a']", "has no profile '['a']'"),
+        ("a = " + "[" * 5000 + "]" * 5000, "is not TOML"),
+    ],
+)
+def test_profiles_of_another_shape_are_refused(text, message, tmp_path):
+    (tmp_path / "odd.toml").write_text(f"{text}\n")
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        read_recipe(tmp_path / "odd.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "said"),
+    [
+        ("unet", {"channels": [-1, 8, 8]}, "'unet' cannot be built like this"),
+        ("unet", {"channels": []}, "'unet' cannot be built like this"),
+        ("nogan-critic", {"channels": []}, "'nogan-critic' cannot be built like this"),
+        ("patch-critic", {"channels": [8]}, "'patch-critic' cannot be built like this"),
+        ("fusion", {"width": "wide"}, "width: needs float"),
+    ],
+)
+def test_a_configuration_of_which_nothing_can_be_built_is_refused(name, config, said):
+    with pytest.raises(RecipeError, match=f"recipe odd, config.*{said}"):
+        build_network(name, config, False, "recipe odd, config")

@@ -229,7 +229,7 @@ def _read(path: Path) -> bytes:
 def _parse(table: str, path: Path) -> dict[str, Any]:
     try:
         parsed = json.loads(table)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: its description is not JSON ({error}).") from error
     if not isinstance(parsed, dict):
         raise WeightsError(f"{path}: its description needs to be a table; it is {table[:40]}.")

@@ -59,7 +59,9 @@ def check_graph(content: bytes, where: object) -> None:
     try:
         _Walk(where).model(memoryview(content))
     except _DamagedError as error:
-        raise WeightsError(f"{where}: is not a readable ONNX file ({error}).") from error
+        raise WeightsError(
+            f"{where}: is not a network, and not a readable ONNX file ({error})."
+        ) from error
 
 
 class _Walk:

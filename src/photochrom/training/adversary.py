@@ -14,8 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from photochrom.errors import RecipeError, ShapeError
-from photochrom.networks import network
-from photochrom.training.recipe import Recipe, network_config
+from photochrom.training.recipe import Recipe, build_network
 
 MEMORY = 0.9  # share of the past in the running mean of the critic's loss
 
@@ -40,9 +39,8 @@ class Adversary:
         assert recipe.critic is not None
         self.settings, self.name = recipe.critic, f"recipe {recipe.name}"
         self.phases = [phase for phase in recipe.phases if phase.learns != "network"]
-        kind = network(self.settings.network)
-        config = network_config(kind.config, self.settings.config, f"{recipe.name}, critic config")
-        self.network: Any = kind.build(config)
+        where = f"{self.name}, critic config"
+        self.network: Any = build_network(self.settings.network, self.settings.config, False, where)
         self.optimizer: Any = torch.optim.AdamW(
             self.network.parameters(),
             lr=self.settings.rate,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from photochrom.errors import UnwritablePhotoError, WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo
-from photochrom.methods.network_file import check_graph
+from photochrom.methods.network_file import check_description, check_graph
 from photochrom.networks.annealed import Classifier
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.checkpoint import average_with, network_of, read_checkpoint
@@ -87,6 +87,7 @@ def export_network(
     if not target.parent.is_dir():  # told before any work
         raise UnwritablePhotoError(f"{target}: the folder {target.parent} does not exist.")
     described = _description(network, recipe, info or {})
+    check_description(described, target)
     network.eval()
     names, inputs = input_names(network), example_inputs(network)
     with torch.no_grad():

@@ -44,7 +44,6 @@ from photochrom.errors import (
     InvalidValueError,
     TrainingDivergedError,
 )
-from photochrom.networks import network
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.adversary import Adversary
 from photochrom.training.checkpoint import (
@@ -60,7 +59,7 @@ from photochrom.training.objectives import check_fit, objective
 from photochrom.training.plot import plot_log
 from photochrom.training.precision import AUTOMATIC, Precision, choose_precision
 from photochrom.training.progress import Progress, duration
-from photochrom.training.recipe import Phase, Recipe, network_config
+from photochrom.training.recipe import Phase, Recipe, build_network
 from photochrom.training.step import Tensors, choose_bins, prior_of
 from photochrom.training.streamed import StreamedBatches, sample_pixels
 from photochrom.training.validation import Validation
@@ -141,9 +140,8 @@ class Run:
     def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, pretrained: bool) -> None:
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
         torch.manual_seed(recipe.seed)
-        kind = network(recipe.network)
-        config = network_config(kind.config, recipe.config, f"recipe {recipe.name}, config")
-        self.network: Any = kind.build(config, pretrained)
+        where = f"recipe {recipe.name}, config"
+        self.network: Any = build_network(recipe.network, recipe.config, pretrained, where)
         check_fit(recipe, self.network)
         self.objective = objective(recipe.loss)
         self.critic: Adversary | None = None

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from photochrom.data.batches import DataRecipe
-from photochrom.errors import RecipeError
+from photochrom.errors import PhotochromError, RecipeError
+from photochrom.networks import network
 
 DEFAULT_PROFILE = "here"
 KINDS = ("distribution", "classification", "regression", "fusion", "features")
@@ -351,11 +352,13 @@ def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
 
 def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, Any]:
     profiles = table.pop("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
+        raise RecipeError(f"{where}, profiles: needs a table of tables; it is {profiles!r}.")
     if not profile and not profiles:
         return table
     name, chain = profile or DEFAULT_PROFILE, list[str]()
     while name:
-        if name not in profiles:
+        if not isinstance(name, str) or name not in profiles:
             raise RecipeError(
                 f"{where}: has no profile '{name}'. Its profiles: {', '.join(profiles) or 'none'}."
             )
@@ -464,3 +467,32 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 def network_config(kind: type[Any], table: dict[str, Any], where: str) -> Any:
     """Build a network's own configuration; see `read_recipe` for errors."""
     return _build(kind, table, where)
+
+
+def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str) -> Any:
+    """Build a network or a critic as a recipe describes it.
+
+    Parameters
+    ----------
+    name : str
+        As `photochrom.networks` lists it.
+    table : dict
+        Its own configuration.
+    pretrained : bool
+        Whether its encoder starts from ImageNet weights.
+    where : str
+        What errors call the recipe and the table.
+
+    Raises
+    ------
+    RecipeError
+        If a key is unknown or of the wrong type, or torch can build nothing of such numbers.
+    """
+    kind = network(name)
+    config = network_config(kind.config, table, where)
+    try:
+        return kind.build(config, pretrained)
+    except PhotochromError:
+        raise
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise RecipeError(f"{where}: '{name}' cannot be built like this ({error}).") from error
