@@ -634,7 +634,7 @@ def test_before_the_first_step_it_is_said_what_comes_and_at_the_end_that_nothing
     lines = lines_of(run, recipe, tmp_path / "run", validation_keys=one_key)
     told = [line for line in lines if line.endswith(" left")]
     before = lines[lines.index(told[0]) - 1]
-    assert before.startswith("3 steps of 2 pictures at 32 px; 9 pictures to learn from, judged on 1")
+    assert before.startswith("3 steps of 2 pictures at 32 px; 9 pictures to learn from, judged ")
     assert told[0].startswith("2 of 6 pictures, loss ")
     assert told[-1].startswith("6 of 6 pictures, loss ") and told[-1].endswith(", 0 s left")
 
