@@ -114,7 +114,7 @@ def test_on_a_terminal_progress_is_one_line(album, tmp_path):
         "prepare(sys.argv[1], Path(sys.argv[2]), jobs=1, near_bits=0)"
     )
     command = [sys.executable, "-c", code, album, tmp_path / "out"]
-    done = subprocess.run(command, stderr=theirs, stdout=subprocess.PIPE, timeout=60)
+    done = subprocess.run(command, stderr=theirs, stdout=subprocess.PIPE, timeout=300)
     os.close(theirs)
     shown = os.read(ours, 10_000)
     os.close(ours)

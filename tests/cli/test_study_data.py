@@ -17,7 +17,7 @@ def test_the_words_of_the_commands_reach_them_and_both_write_what_they_say(
 
     def photochrom_data(*words):
         command = [sys.executable, "-c", code, *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     page, keys = tmp_path / "page.html", tmp_path / "keys.txt"
     wishes = ("-o", page, "--pictures", "6", "--groups", "2", "--group", "1", "--keys", keys)

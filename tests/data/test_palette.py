@@ -95,4 +95,4 @@ def test_without_scikit_learn_the_line_to_run_is_given():
         "except ImportError as error: print(error)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert "pip install 'photochrom[train]'" in said
+    assert "pip install '.[train]'" in said

@@ -61,3 +61,33 @@ def test_a_share_of_variance_outside_0_to_1_is_refused(variance):
 def test_a_picture_without_channels_is_refused():
     with pytest.raises(ShapeError, match=r"\(H, W, C\)"):
         reduce_rows(np.zeros((4, 4)), 0.9)
+
+
+@pytest.mark.parametrize("shape", [(8, 9, 3), (256, 256, 3), (1, 64, 3), (64, 1, 3)])
+@pytest.mark.parametrize("colour", [(0, 0, 0), (77, 77, 77), (255, 255, 255), (3, 200, 91)])
+@pytest.mark.parametrize("variance", [0.5, 0.98, 1.0])
+def test_rounding_makes_no_component_of_a_flat_picture(shape, colour, variance):
+    flat = np.broadcast_to(np.array(colour, np.uint8), shape).copy()
+    reduced = reduce_rgb(flat, variance)
+    assert reduced.components == 0
+    assert np.abs(reduced.pixels.astype(int) - flat).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_equal_rows_have_no_component_whatever_their_size(scale, kind):
+    row = np.random.default_rng(0).normal(size=(1, 50, 3))
+    values = (np.repeat(row, 200, axis=0) * scale).astype(kind)
+    noise = np.random.default_rng(1).integers(-2, 3, values.shape)
+    values += (noise * np.finfo(kind).eps * np.abs(values)).astype(kind)  # in the last places
+    assert reduce_rows(values, 0.98).components == 0
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_least_that_eight_bits_show_is_a_component(scale):
+    rgb = np.full((64, 64, 3), 128, np.uint8)
+    rgb[32, 32, 1] += 1
+    assert reduce_rgb(rgb, 0.98).components == 1
+    values = np.full((64, 64, 3), scale)
+    values[32, 32] *= 1 + 1e-3
+    assert reduce_rows(values, 0.98).components == 1

@@ -223,7 +223,7 @@ def test_a_tone_is_not_taken_for_colour_and_that_is_said(tone):
 
 def test_without_the_extra_the_line_to_run_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'photochrom\[restore\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[restore\]'"):
         Colorizer("gray", restore=True)
 
 

@@ -10,6 +10,7 @@ from tests.conftest import drawn_picture
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import InvalidValueError, UnknownMethodError
+from photochrom.extras import how_to_install
 from photochrom.methods import catalogue
 from photochrom.methods.catalogue import CATALOGUE, WEIGHTS, begin_loading, load_method
 from photochrom.methods.gray import Gray
@@ -118,7 +119,7 @@ for name in ("levin", "welsh", "rbf", "transfer"):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     listed, *used = ran.stdout.splitlines()
     assert listed == str(sorted(CATALOGUE)), ran.stderr
-    needs = "needs SciPy, which is not installed. Run: pip install 'photochrom[methods]'"
+    needs = f"needs SciPy, which is not installed. {how_to_install('methods')}"
     assert used == [
         f"'levin' {needs}",
         f"'welsh' {needs}",

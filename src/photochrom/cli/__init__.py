@@ -24,6 +24,7 @@ COMMANDS = {
     "confidence": ("inspect", "Write a map of where the method is guessing."),
     "methods": ("methods", "List the methods that can colour a photograph."),
     "evaluate": ("evaluate", "Measure methods on colour photographs, honestly."),
+    "recipes": ("train", "List the recipes that can be trained."),
     "train": ("train", "Train a network as a recipe says."),
     "export": ("train", "Turn a checkpoint into a network that colours."),
 }
@@ -76,6 +77,7 @@ def _build() -> "App":
         suppress_keyboard_interrupt=False,  # it would end without a word
     )
     app.default(colorize)
+    app.register_install_completion_command(help="Install completion for this shell.")
     for name, (where, help) in COMMANDS.items():
         app.command(f"photochrom.cli.{where}:{name}", name=name, help=help)
     for name, (help, commands) in GROUPS.items():

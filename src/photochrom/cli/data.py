@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from photochrom.cli.train import read_keys
-from photochrom.errors import InvalidValueError, MissingExtraError
+from photochrom.errors import InvalidValueError
+from photochrom.extras import require
 
 if TYPE_CHECKING:
     from photochrom.data.prepare import Counts
@@ -47,13 +48,7 @@ class _Progress:
 
 
 def _need_extra() -> None:
-    from importlib import util
-
-    if util.find_spec("PIL") is None or util.find_spec("pyarrow") is None:
-        raise MissingExtraError(
-            "Preparing pictures needs Pillow and pyarrow, which are not installed. "
-            "Run: pip install 'photochrom[evaluate]'"
-        )
+    require("evaluate", "Preparing pictures", "PIL", "pyarrow")
 
 
 def _print_table(rows: list[tuple[str, int]]) -> None:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from photochrom.cli.named import named_folders
 from photochrom.cli.train import read_keys
 from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
+from photochrom.extras import how_to_install
 
 if TYPE_CHECKING:
     from photochrom.evaluation.gallery import Gallery
@@ -241,7 +242,7 @@ def _open_perceptual() -> "tuple[Sequence[Observer], Sequence[str]]":
     if util.find_spec("torch") is None:
         raise MissingExtraError(
             "LPIPS and FID need torch and torchmetrics, which are not installed. "
-            "Run: pip install 'photochrom[train]' torchmetrics torch-fidelity"
+            f"{how_to_install('train')}, and: pip install torchmetrics torch-fidelity"
         )
     from photochrom.evaluation.perceptual import open_perceptual
 

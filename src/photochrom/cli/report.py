@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from photochrom.errors import DataError, MissingExtraError, UnwritablePhotoError
+from photochrom.extras import how_to_install, require
 
 if TYPE_CHECKING:
     from photochrom.evaluation.ledger import Entry
@@ -113,7 +114,7 @@ def _described(run: Path, entry: "Entry") -> "Entry":
     if checkpoint.is_file():
         raise MissingExtraError(
             f"{checkpoint}: counting its parameters needs torch, which is not installed. "
-            "Run: pip install 'photochrom[train]'"
+            f"{how_to_install('train')}"
         )
     return entry
 
@@ -128,13 +129,9 @@ def _count_in_checkpoint(checkpoint: Path) -> int:
 
 def _count_in_onnx(network: Path) -> int:
     """Count the floating-point numbers that a network's graph starts from."""
-    if util.find_spec("onnx") is None:
-        raise MissingExtraError(
-            f"{network}: counting its parameters needs onnx, which is not installed. "
-            "Run: pip install 'photochrom[train]'"
-        )
+    require("train", f"{network}: counting its parameters", "onnx")
     import onnx
 
     floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
-    weights = onnx.load(network).graph.initializer
+    weights = onnx.load(network, load_external_data=False).graph.initializer
     return sum(math.prod(w.dims) for w in weights if w.data_type in floating)

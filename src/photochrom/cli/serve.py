@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from photochrom.errors import InvalidValueError, MissingExtraError
+from photochrom.extras import how_to_install
 
 Positive = Parameter(validator=Number(gt=0))
 
@@ -79,8 +80,7 @@ def serve(
         if (error.name or "").startswith("photochrom"):
             raise
         raise MissingExtraError(
-            f"The service needs {error.name}, which is not installed. "
-            "Run: pip install 'photochrom[serve]'"
+            f"The service needs {error.name}, which is not installed. {how_to_install('serve')}"
         ) from error
     from photochrom.web.limits import Limits
 

@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 
 from photochrom.cli.named import named_folders
 from photochrom.errors import MissingExtraError, UnwritablePhotoError
+from photochrom.extras import how_to_install
 
 if TYPE_CHECKING:
     from photochrom.evaluation.bootstrap import Estimate
@@ -215,8 +216,7 @@ def _missing(error: ModuleNotFoundError) -> BaseException:
     if (error.name or "").startswith("photochrom"):
         return error
     return MissingExtraError(
-        f"The study needs {error.name}, which is not installed. "
-        "Run: pip install 'photochrom[serve]'"
+        f"The study needs {error.name}, which is not installed. {how_to_install('serve')}"
     )
 
 

@@ -27,6 +27,9 @@ class DataRecipe:
         A file beside the recipe with one key a line: pictures never trained on.
     hold_out : float
         Share of the pictures that is never trained on, drawn by the seed, where no keys are given.
+    by_hue : bool
+        Sort the pictures by their mean hue, hold out every n-th instead of drawing, and leave gray
+        pictures out altogether.
     leave_out : tuple of str
         Sources that are not used.
     source_power : float
@@ -52,6 +55,7 @@ class DataRecipe:
 
     validation_keys: str = ""
     hold_out: float = 0.0
+    by_hue: bool = False
     leave_out: tuple[str, ...] = ()
     source_power: float = 1.0
     source_weights: dict[str, float] | None = None
@@ -176,8 +180,9 @@ def _draw_table(
     indices = np.flatnonzero(kept)
     if not len(indices):
         raise DataError(
-            f"None of the {len(cache)} pictures is left to train on: all are validation pictures "
-            f"or of the sources left out ({', '.join(recipe.leave_out) or 'none'})."
+            f"None of the {len(cache)} pictures is left to train on: all are validation pictures"
+            f"{', gray' if recipe.by_hue else ''} or of the sources left out "
+            f"({', '.join(recipe.leave_out) or 'none'})."
         )
     names, source, counts = np.unique(
         cache.sources[indices], return_inverse=True, return_counts=True

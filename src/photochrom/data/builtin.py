@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from photochrom.errors import DataError, MissingExtraError
+from photochrom.extras import how_to_install
 from photochrom.photo.atomic import atomic_target
 
 PREFIX = "builtin:"
@@ -43,8 +44,7 @@ def builtin(name: str, root: Path | None = None) -> Path:
         from skimage import data
     except ImportError as error:
         raise MissingExtraError(
-            f"{name} needs scikit-image, which is not installed. "
-            "Run: pip install 'photochrom[train]'"
+            f"{name} needs scikit-image, which is not installed. {how_to_install('train')}"
         ) from error
     from PIL import Image
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 from photochrom.data.openly import LIST, Candidate, Cursor, Search
 from photochrom.data.private import make_private
 from photochrom.errors import DataError, MissingExtraError
+from photochrom.extras import how_to_install
 from photochrom.photo.atomic import atomic_target, remove_orphans
 
 FILE = "crawl.sqlite"
@@ -239,7 +240,6 @@ def import_parquet() -> tuple[Any, Any]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError(
-            "Writing Parquet needs pyarrow, which is not installed. "
-            "Run: pip install 'photochrom[evaluate]'"
+            f"Writing Parquet needs pyarrow, which is not installed. {how_to_install('evaluate')}"
         ) from error
     return pa, pq

@@ -15,6 +15,7 @@ from photochrom.color.difference import ciede2000
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import DataError, InvalidValueError, MissingExtraError
+from photochrom.extras import how_to_install
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
@@ -54,8 +55,7 @@ def import_cluster() -> Any:
         from sklearn import cluster
     except ImportError as error:
         raise MissingExtraError(
-            "k-means needs scikit-learn, which is not installed. "
-            "Run: pip install 'photochrom[train]'"
+            f"k-means needs scikit-learn, which is not installed. {how_to_install('train')}"
         ) from error
     return cluster
 

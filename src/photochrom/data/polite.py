@@ -26,6 +26,7 @@ from urllib.request import getproxies
 
 from photochrom.data.addresses import addresses_of, is_global, is_literal
 from photochrom.errors import InvalidValueError, MissingExtraError
+from photochrom.extras import how_to_install
 
 AGENT = "photochrom"
 DIGITS = re.compile("[0-9]{1,18}")
@@ -209,8 +210,7 @@ class PoliteClient:
             import protego
         except ImportError as error:
             raise MissingExtraError(
-                f"Crawling needs {error.name}, which is not installed. "
-                "Run: pip install 'photochrom[train]'"
+                f"Crawling needs {error.name}, which is not installed. {how_to_install('train')}"
             ) from error
         self.manners = manners
         self._httpx, self._parse_robots = httpx2, protego.Protego.parse

@@ -13,6 +13,7 @@ from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import InvalidValueError, ShapeError
 
+ROUNDINGS = 8  # units in the last place, of a number that was computed in several steps
 LIGHTNESS_SCALE = 255 / 100  # 8-bit Lab: lightness counts 2.55 times as much as a and b
 
 
@@ -74,16 +75,29 @@ def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
         raise ShapeError(f"A picture needs the shape (H, W, C); it is {values.shape}.")
     if not 0 < variance <= 1:
         raise InvalidValueError(f"The share of variance must be in (0, 1]; it is {variance}.")
-    rows = values.reshape(len(values), -1)
+    rows = values.reshape(len(values), -1).astype(np.float64)
     mean = rows.mean(axis=0)
     scores, scales, loadings = np.linalg.svd(rows - mean, full_matrices=False)
-    shares = np.cumsum(scales.astype(np.float64) ** 2)
+    # What rounding alone makes of equal rows is no component, whatever share of nothing it has.
+    scales[scales <= _rounding(values)] = 0.0
+    shares = np.cumsum(scales**2)
     kept = 0
     if shares[-1] > 0:
         kept = min(int(np.searchsorted(shares / shares[-1], variance)) + 1, len(scales))
     restored = mean + (scores[:, :kept] * scales[:kept]) @ loadings[:kept]
     pixels = restored.reshape(values.shape).astype(values.dtype)
     return Reduced(pixels, kept, stored_share(kept, *values.shape))
+
+
+def _rounding(values: np.ndarray) -> float:
+    """Give the largest singular value that rounding of such numbers can make: their error's norm.
+
+    Each number was computed, perhaps in several steps, with an error of some units in its last
+    place; values and their mean are of the size of the largest.
+    """
+    kind = values.dtype if np.issubdtype(values.dtype, np.floating) else np.dtype(np.float64)
+    largest = float(np.abs(values).max(initial=0.0))
+    return ROUNDINGS * float(np.finfo(kind).eps) * largest * float(np.sqrt(values.size))
 
 
 def reduce_rgb(rgb: np.ndarray, variance: float) -> Reduced:

@@ -18,6 +18,7 @@ from typing import Any
 
 from photochrom.data.pictures import Credit, Encoded, data_files
 from photochrom.errors import DataError, MissingExtraError
+from photochrom.extras import how_to_install
 
 UNREADABLE_ROW = "unreadable"
 MOST_CORRUPT = 0.01  # share of shards, and of rows, beyond which a data set is refused
@@ -95,8 +96,7 @@ def _fsspec() -> Any:
         import fsspec
     except ImportError as error:
         raise MissingExtraError(
-            "Reading addresses needs fsspec, which is not installed. "
-            "Run: pip install 'photochrom[train]'"
+            f"Reading addresses needs fsspec, which is not installed. {how_to_install('train')}"
         ) from error
     return fsspec
 
@@ -135,8 +135,7 @@ def _parquet() -> tuple[Any, Any]:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError(
-            "Reading Parquet needs pyarrow, which is not installed. "
-            "Run: pip install 'photochrom[evaluate]'"
+            f"Reading Parquet needs pyarrow, which is not installed. {how_to_install('evaluate')}"
         ) from error
     return pa, pq
 

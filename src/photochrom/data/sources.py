@@ -21,6 +21,7 @@ from photochrom.data.shards import (
     one_word,
 )
 from photochrom.errors import DataError, MissingExtraError
+from photochrom.extras import how_to_install
 
 OTHER_LABEL = "other label"
 NOT_LISTED = "not listed"
@@ -236,8 +237,7 @@ def _hub_unit(name: str) -> Unit:
         import datasets
     except ImportError as error:
         raise MissingExtraError(
-            "Reading the hub needs datasets, which is not installed. "
-            "Run: pip install 'photochrom[train]'"
+            f"Reading the hub needs datasets, which is not installed. {how_to_install('train')}"
         ) from error
     repository, *chosen = name.split(":")
     if len(chosen) > 2:

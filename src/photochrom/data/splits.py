@@ -15,8 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from photochrom.color.difference import hue
+from photochrom.color.lab import linear_to_lab
 from photochrom.data.cache import PixelCache
+from photochrom.data.gray_rules import channel_spread
 from photochrom.data.near import Union, dhash, near_groups
+from photochrom.data.pictures import LINEAR
 from photochrom.data.shards import expand_addresses, one_word
 from photochrom.errors import DataError, InvalidValueError
 
@@ -101,17 +105,34 @@ def read_described(data: str | Path, by_hue: bool = False) -> Described:
     return Described(keys, column["dhash"], column.get("mean_hue"), gray)
 
 
-def describe(cache: PixelCache, indices: np.ndarray) -> Described:
-    """Hash cached pictures, without their hues.
+def describe(cache: PixelCache, indices: np.ndarray, by_hue: bool = False) -> Described:
+    """Hash cached pictures, and take their hues where they are wanted.
 
     Parameters
     ----------
     cache : PixelCache
     indices : int array, (N,)
         Which.
+    by_hue : bool
+        Whether hues and grayness are wanted, as `photochrom data prepare` takes them.
     """
-    hashes = np.array([dhash(cache[i]) for i in indices.tolist()], np.uint64)
-    return Described(cache.keys[indices], hashes)
+    numbers = indices.tolist()
+    hashes = np.array([dhash(cache[i]) for i in numbers], np.uint64)
+    if not by_hue:
+        return Described(cache.keys[indices], hashes)
+    hues = np.array([_mean_hue(cache[i]) for i in numbers])
+    return Described(cache.keys[indices], hashes, hues, colourless(cache, indices))
+
+
+def _mean_hue(rgb: np.ndarray) -> float:
+    ab = linear_to_lab(LINEAR[rgb])[..., 1:]
+    return float(hue(ab.mean(axis=(0, 1), dtype=np.float64)))
+
+
+def colourless(cache: PixelCache, indices: np.ndarray) -> np.ndarray:
+    """Tell which cached pictures are gray, so that their hue means nothing: bool array, (N,)."""
+    spreads = (int(channel_spread(cache[i]).max()) for i in indices.tolist())
+    return np.fromiter(spreads, np.uint8, len(indices)) <= GRAY_SPREAD
 
 
 def _check_columns(file: str, names: list[str], by_hue: bool) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.data.study import PaletteTrial, Reduction
 from photochrom.errors import MissingExtraError
+from photochrom.extras import how_to_install
 
 Bytes = NDArray[np.uint8]
 Draw = Callable[[Any, str], None]  # draws on a matplotlib Figure, with an ink
@@ -42,8 +43,7 @@ def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError(
-            "The page's plots need matplotlib, which is not installed. "
-            "Run: pip install 'photochrom[train]'"
+            f"The page's plots need matplotlib, which is not installed. {how_to_install('train')}"
         ) from error
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     style: Any = dict.fromkeys(inked, ink)

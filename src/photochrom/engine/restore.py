@@ -16,6 +16,7 @@ import numpy as np
 
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
 from photochrom.errors import DtypeError, MissingExtraError, ShapeError
+from photochrom.extras import how_to_install
 from photochrom.photo.photo import Photo
 from photochrom.photo.toned import find_stain
 
@@ -85,7 +86,7 @@ def opencv() -> Any:
     except ImportError as error:
         raise MissingExtraError(
             "Restoring needs opencv-python-headless, which is not installed. "
-            "Run: pip install 'photochrom[restore]'"
+            f"{how_to_install('restore')}"
         ) from error
     return cv2
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from photochrom.color.difference import chroma, ciede2000
 from photochrom.errors import MissingExtraError, ShapeError
+from photochrom.extras import how_to_install
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
@@ -301,7 +302,7 @@ def _window_means(planes: Floats) -> Floats:
         from scipy.ndimage import gaussian_filter
     except ImportError as error:
         raise MissingExtraError(
-            "SSIM needs scipy, which is not installed. Run: pip install 'photochrom[evaluate]'"
+            f"SSIM needs scipy, which is not installed. {how_to_install('evaluate')}"
         ) from error
     reach = SSIM_WINDOW_PX // 2
     means: Floats = gaussian_filter(planes, sigma=1.5, radius=reach, axes=(-2, -1))

@@ -14,6 +14,7 @@ from photochrom.data.sources import read_pictures
 from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
 from photochrom.evaluation.pictures import decode_rgb, make_sample
 from photochrom.evaluation.scoring import finish
+from photochrom.extras import how_to_install
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
@@ -91,8 +92,7 @@ def _pillow() -> Any:
         from PIL import Image
     except ImportError as error:
         raise MissingExtraError(
-            "A contact sheet needs Pillow, which is not installed. "
-            "Run: pip install 'photochrom[evaluate]'"
+            f"A contact sheet needs Pillow, which is not installed. {how_to_install('evaluate')}"
         ) from error
     return Image
 

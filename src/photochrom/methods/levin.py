@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from photochrom.errors import MissingExtraError
+from photochrom.extras import how_to_install
 from photochrom.methods.method import MethodInfo, Prediction, Request, check_request
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _factorise() -> Any:
         from scipy.sparse.linalg import splu
     except ImportError as error:
         raise MissingExtraError(
-            "'levin' needs SciPy, which is not installed. Run: pip install 'photochrom[methods]'"
+            f"'levin' needs SciPy, which is not installed. {how_to_install('methods')}"
         ) from error
     # Each row is dominated by its diagonal: no pivoting is needed, and the order can be kept.
     options = {"SymmetricMode": True, "Equil": False}

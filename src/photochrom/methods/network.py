@@ -19,6 +19,12 @@ import numpy as np
 
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request
+from photochrom.methods.network_file import (
+    RUN_SECONDS,
+    check_description,
+    check_graph,
+    run_within,
+)
 from photochrom.photo.resize import resize
 
 # Answers without hints that are kept: whoever moves a hint needs the same one again and again.
@@ -67,6 +73,8 @@ class NetworkMethod:
                 f"{path}: its SHA-256 must be {sha256[:16]}...; it is {digest[:16]}... "
                 "The file is damaged; install photochrom again."
             )
+        if sha256 is None:
+            check_graph(content, path)
         self._path, self._digest, self._device, self._threads = path, digest, device, threads
         self._opened: Any = _open_session(content, path, device, threads)
         table = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -76,6 +84,7 @@ class NetworkMethod:
                 "Make it from a checkpoint: photochrom export CHECKPOINT FILE.onnx"
             )
         info = MethodInfo.from_table(_parse(table, path))
+        check_description(info, path)
         self.info = dataclasses.replace(info, weights_sha256=digest)
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._outputs = [node.name for node in self._session.get_outputs()]
@@ -162,7 +171,9 @@ class NetworkMethod:
 
     def _run(self, wanted: list[str], feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
-            return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
+            options = runtime().RunOptions()
+            answer = run_within(self._session, options, wanted, feed, RUN_SECONDS)
+            return dict(zip(wanted, answer, strict=True))
         except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
             raise MethodOutputError(f"The network '{self.info.name}' failed: {error}") from error
 

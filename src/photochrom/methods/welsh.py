@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from photochrom.errors import InvalidValueError, MissingExtraError
+from photochrom.extras import how_to_install
 from photochrom.methods.method import MethodInfo, Prediction, Request, check_request
 from photochrom.methods.transfer import match_statistics
 
@@ -232,5 +233,5 @@ def _scipy(part: str) -> Any:
         return import_module(f"scipy.{part}")
     except ImportError as error:
         raise MissingExtraError(
-            "'welsh' needs SciPy, which is not installed. Run: pip install 'photochrom[methods]'"
+            f"'welsh' needs SciPy, which is not installed. {how_to_install('methods')}"
         ) from error

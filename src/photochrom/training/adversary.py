@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from photochrom.networks import network
-from photochrom.training.recipe import Recipe, network_config
+from photochrom.errors import RecipeError, ShapeError
+from photochrom.training.recipe import Recipe, build_network
 
 MEMORY = 0.9  # share of the past in the running mean of the critic's loss
 
@@ -37,10 +37,10 @@ class Adversary:
 
     def __init__(self, recipe: Recipe, fabric: Fabric) -> None:
         assert recipe.critic is not None
-        self.settings = recipe.critic
-        kind = network(self.settings.network)
-        config = network_config(kind.config, self.settings.config, f"{recipe.name}, critic config")
-        self.network: Any = kind.build(config)
+        self.settings, self.name = recipe.critic, f"recipe {recipe.name}"
+        self.phases = [phase for phase in recipe.phases if phase.learns != "network"]
+        where = f"{self.name}, critic config"
+        self.network: Any = build_network(self.settings.network, self.settings.config, False, where)
         self.optimizer: Any = torch.optim.AdamW(
             self.network.parameters(),
             lr=self.settings.rate,
@@ -49,6 +49,36 @@ class Adversary:
         )
         self.wrapped, self.optimizer = fabric.setup(self.network, self.optimizer)
         self.fabric, self.running_loss = fabric, 1.0
+
+    @torch.no_grad()
+    def check_sizes(self, painter: Any) -> None:
+        """Judge one picture of each size that it will be shown, before anything is learnt.
+
+        Parameters
+        ----------
+        painter : Module
+            The network whose colours it will judge.
+
+        Raises
+        ------
+        RecipeError
+            If a phase is too small for it.
+        """
+        learning = painter.training, self.network.training
+        painter.eval()  # statistics, and spectral norms, stay as they are
+        self.network.eval()
+        for phase in self.phases:
+            lightness = torch.full((1, 1, phase.size_px, phase.size_px), 50.0)
+            lightness = lightness.to(self.fabric.device)
+            try:
+                self.network(lightness, painter.paint(lightness))
+            except (ShapeError, RuntimeError) as error:  # torch's own, where a kernel does not fit
+                raise RecipeError(
+                    f"{self.name}, phases: the critic '{self.settings.network}' cannot judge "
+                    f"pictures of {phase.size_px} px: {error}"
+                ) from error
+        painter.train(learning[0])
+        self.network.train(learning[1])
 
     def learn(
         self,

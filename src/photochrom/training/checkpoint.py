@@ -10,7 +10,7 @@ from torch import nn
 
 from photochrom.errors import CheckpointError, PhotoError
 from photochrom.networks import network
-from photochrom.networks.pretrained import MOBILENET_STEM, STEM, resnet_body
+from photochrom.networks.pretrained import MOBILENET, MOBILENET_STEM, STEM, resnet_body
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.recipe import Recipe, network_config, recipe_from_table
 
@@ -182,6 +182,7 @@ def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None
     named = str(recipe.config.get("encoder_weights", ""))
     if init is not None and init.suffix == ".safetensors" and MOBILENET_STEM in _names_in(init):
         named, init = str(init), None
+        recipe = dataclasses.replace(recipe, config={**recipe.config, "encoder": MOBILENET})
     if not named:
         return recipe, init
     if Path(named).is_file():

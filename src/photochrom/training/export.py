@@ -17,6 +17,7 @@ from torch import Tensor
 
 from photochrom.errors import UnwritablePhotoError, WeightsError
 from photochrom.methods.method import METADATA_KEY, MethodInfo
+from photochrom.methods.network_file import check_description, check_graph
 from photochrom.networks.annealed import Classifier
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.checkpoint import average_with, network_of, read_checkpoint
@@ -86,6 +87,7 @@ def export_network(
     if not target.parent.is_dir():  # told before any work
         raise UnwritablePhotoError(f"{target}: the folder {target.parent} does not exist.")
     described = _description(network, recipe, info or {})
+    check_description(described, target)
     network.eval()
     names, inputs = input_names(network), example_inputs(network)
     with torch.no_grad():
@@ -223,7 +225,11 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     from onnx import numpy_helper
 
     try:
-        model = onnx.load(path)
+        content = path.read_bytes()
+        check_graph(content, path)  # so that no other file is read
+        model = onnx.load_from_string(content)
+    except WeightsError:
+        raise
     except Exception as error:  # protobuf raises many kinds for a damaged file
         raise WeightsError(f"{path}: is not a readable ONNX file ({error}).") from error
     weights = {

@@ -56,14 +56,15 @@ def train_folds(
     DataError
         If a fold would be empty, since near-duplicates stay together.
     """
-    pixels = open_cache(data, cache, report=options.get("report", lambda line: None))
-    pictures = described(pixels, recipe)
+    report = options.get("report", lambda line: None)
+    pixels = open_cache(data, cache, report=report)
+    pictures = described(pixels, recipe, report)
     if not 2 <= folds <= len(pictures.keys):
         raise InvalidValueError(
             f"Folds needs to lie between 2 and the number of pictures, {len(pictures.keys)}; "
             f"it is {folds}."
         )
-    parts = split_in_folds(pictures, folds, recipe.seed).parts
+    parts = split_in_folds(pictures, folds, recipe.seed, recipe.data.by_hue).parts
     best = []
     for number in range(folds):
         run, part = folder / f"fold-{number}", frozenset(parts[f"fold-{number}"])

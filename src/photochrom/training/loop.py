@@ -9,6 +9,7 @@ import csv
 import ctypes
 import dataclasses
 import json
+import logging
 import math
 import os
 import platform
@@ -31,13 +32,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from photochrom.data.batches import Batch, Batches
 from photochrom.data.cache import PixelCache, open_cache
-from photochrom.data.splits import Described, describe, read_hold_out, split_by_ratios
+from photochrom.data.splits import (
+    Described,
+    colourless,
+    describe,
+    read_hold_out,
+    split_by_ratios,
+)
 from photochrom.errors import (
     CheckpointError,
     InvalidValueError,
     TrainingDivergedError,
 )
-from photochrom.networks import network
 from photochrom.photo.atomic import atomic_target
 from photochrom.training.adversary import Adversary
 from photochrom.training.checkpoint import (
@@ -52,21 +58,25 @@ from photochrom.training.gallery import draw_gallery
 from photochrom.training.muon import Muon
 from photochrom.training.objectives import check_fit, objective
 from photochrom.training.plot import plot_log
-from photochrom.training.recipe import Phase, Recipe, network_config
+from photochrom.training.precision import AUTOMATIC, Precision, choose_precision
+from photochrom.training.progress import Progress, duration
+from photochrom.training.recipe import Phase, Recipe, build_network
 from photochrom.training.step import Tensors, choose_bins, prior_of
 from photochrom.training.streamed import StreamedBatches, sample_pixels
 from photochrom.training.validation import Validation
 
 Report = Callable[[str], None]
 LOG_EVERY = 50  # steps
+LEAST_ROWS = 10  # of the log of a short run
 PREFETCH = 4  # batches that each of the loader's processes makes ahead
 PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
 KEYS_FILE = "validation-keys.txt"  # in a run's folder: what it is judged on to its end
 OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pictures
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 # What a resumed run may change: how long it goes on, and how its rates fall.
-FOUND_AT_ITS_BEGINNING = ("classes", "encoder_weights")  # of a network's configuration
+FOUND_AT_ITS_BEGINNING = ("classes", "encoder", "encoder_weights")  # of a network's configuration
 LOGS = ("log.csv", "validation.csv")
+ENVIRONMENT = "environment.json"
 SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
 OPTIMIZERS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
@@ -132,9 +142,8 @@ class Run:
     def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, pretrained: bool) -> None:
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
         torch.manual_seed(recipe.seed)
-        kind = network(recipe.network)
-        config = network_config(kind.config, recipe.config, f"recipe {recipe.name}, config")
-        self.network: Any = kind.build(config, pretrained)
+        where = f"recipe {recipe.name}, config"
+        self.network: Any = build_network(recipe.network, recipe.config, pretrained, where)
         check_fit(recipe, self.network)
         self.objective = objective(recipe.loss)
         self.critic: Adversary | None = None
@@ -166,6 +175,7 @@ class Run:
                 self.wrapped.mark_forward_method(method)
         if self.recipe.critic is not None:
             self.critic = Adversary(self.recipe, self.fabric)
+            self.critic.check_sizes(self.network)
 
     def enter(self, phase: Phase) -> None:
         """Let learn what learns in a phase."""
@@ -254,6 +264,7 @@ def train(
     accelerator: str = "auto",
     devices: int | str = "auto",
     nodes: int = 1,
+    precision: str = AUTOMATIC,
     report: Report = lambda line: None,
     stop_after: int | None = None,
 ) -> Path:
@@ -271,8 +282,8 @@ def train(
     validation_keys : frozenset of str
         Pictures that are never trained on, and judged on instead; a resumed run keeps its own.
     epochs : int, optional
-        So many times as many pictures as there are, whatever the recipe says; in a resumed run so
-        many more, whatever came before.
+        So many times as many pictures as there are, whatever the recipe says, with a validation
+        after each; in a resumed run so many more, whatever came before.
     resume : bool
         Continue the folder's run, exactly; the recipe may change its schedule only.
     init : Path, optional
@@ -282,8 +293,12 @@ def train(
         Where decoded pictures lie; see `open_cache`.
     accelerator, devices, nodes :
         As Lightning Fabric takes them.
+    precision : str
+        As Lightning Fabric names it; 'auto' takes the recipe's, and float32 in place of a bfloat16
+        that the device would only emulate.
     report : callable
-        Takes lines about the progress.
+        Takes lines about the progress, some from another thread: the first says the precision,
+        and then there is one at least every few seconds.
     stop_after : int, optional
         Stop, resumably, after so many steps of this call.
 
@@ -300,6 +315,8 @@ def train(
         If no picture is left to train on.
     TrainingDivergedError
         If the loss is not finite; the batch is saved beside the checkpoints.
+    RecipeError
+        If the network or the critic cannot take the size of a phase.
     KeyboardInterrupt
         After SIGINT or SIGTERM, once the step is finished and the run saved.
     """
@@ -308,6 +325,8 @@ def train(
     if last.exists() and not resume:
         raise CheckpointError(f"{folder}: holds a run already. Resume it, or name another folder.")
     state = read_checkpoint(last) if resume else None
+    if state is not None and precision == AUTOMATIC:
+        precision = _asked_precision(folder)
     if state is None:
         recipe, init = with_encoder(recipe, init)
         begun, asked = recipe, recipe.phases
@@ -316,77 +335,88 @@ def train(
         recipe, asked = _continued(begun, recipe, folder), recipe.phases
         if asked == _phases_asked(state, begun):  # else its schedule was changed since
             recipe = replace(recipe, phases=begun.phases)
+            if asked != begun.phases:  # epochs are being counted: each is judged
+                recipe = replace(recipe, validate_every=begun.validate_every)
+    if epochs is not None and epochs < 1:
+        raise InvalidValueError(f"epochs must be 1 or more; it is {epochs}.")
     folder.mkdir(parents=True, exist_ok=True)
-    fabric = _fabric(accelerator, devices, nodes, recipe.precision)
+    fabric, computing = _fabric(accelerator, devices, nodes, recipe.precision, precision)
     fabric.launch()
-    if fabric.global_rank:
-        report = _keep_silent
-    if stream:
-        pixels = sample_pixels(data, report)
-    else:
-        with fabric.rank_zero_first(local=True):  # one process decodes, the others find it done
-            pixels = open_cache(Path(data), cache, recipe.data.short_side_px, report)
-    stays = folder / KEYS_FILE
-    if state is not None and stays.exists():
-        validation_keys = frozenset(stays.read_text().split("\n")) - {""}
-    else:
-        validation_keys = judged_on(pixels, recipe, validation_keys, report)
-    batches = Batches(pixels, recipe.data, recipe.seed, validation_keys)
-    if recipe.config.get("classes") == 0:
-        recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
-    if epochs is not None:
-        if epochs < 1:
-            raise InvalidValueError(f"epochs must be 1 or more; it is {epochs}.")
-        step = 0 if state is None else state["step"]
-        recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
-        recipe = for_epochs(recipe, step, epochs * len(batches.indices))
-    run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
-    is_whole = state is not None or (init is not None and initial_weights(run.network, init))
-    if not is_whole and hasattr(run.network, "centres"):
-        _give_colours(run, batches)
-    run.asked = asked
-    run.prepare()
-    if state is not None:
-        run.load(state)
-        report(f"Resumed {folder} at step {run.step}.")
-        if run.step >= total_steps(recipe):
-            report("It is finished: --epochs N goes on for N epochs more.")
-    if not fabric.global_rank:
-        for name in LOGS:  # what came after the checkpoint is done again
-            _forget(folder / name, run.step)
-        if not stays.exists() or state is None:
-            _write(stays, "".join(f"{key}\n" for key in sorted(validation_keys)))
-        _write(folder / "recipe.json", json.dumps(table_of(recipe), indent=2))
-        _write_environment(folder, data, stream, init, batches, fabric)
-    validation = Validation.of(batches, validation_keys, recipe)
+    told = Progress(_keep_silent if fabric.global_rank else report)
+    told(f"Training {recipe.name} in {computing}.")
+    told.begin("getting ready")
+    with told.alive():
+        if stream:
+            pixels = sample_pixels(data, told)
+        else:
+            with fabric.rank_zero_first(local=True):  # one process decodes, the others find it done
+                pixels = open_cache(Path(data), cache, recipe.data.short_side_px, told)
+        stays = folder / KEYS_FILE
+        if state is not None and stays.exists():
+            validation_keys = frozenset(stays.read_text().split("\n")) - {""}
+        else:
+            validation_keys = judged_on(pixels, recipe, validation_keys, told)
+        held = validation_keys | colourless_keys(pixels, recipe, told)
+        batches = Batches(pixels, recipe.data, recipe.seed, held)
+        if recipe.config.get("classes") == 0:
+            recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
+        if epochs is not None:
+            step = 0 if state is None else state["step"]
+            recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
+            recipe = _in_epochs(recipe, step, epochs, len(batches.indices))
+        run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
+        is_whole = state is not None or (init is not None and initial_weights(run.network, init))
+        if not is_whole and hasattr(run.network, "centres"):
+            _give_colours(run, batches)
+        run.asked = asked
+        run.prepare()
+        if state is not None:
+            run.load(state)
+            told(f"Resumed {folder} at step {run.step}.")
+            if run.step >= total_steps(recipe):
+                told("It is finished: --epochs N goes on for N epochs more.")
+        if not fabric.global_rank:
+            for name in LOGS:  # what came after the checkpoint is done again
+                _forget(folder / name, run.step)
+            if not stays.exists() or state is None:
+                _write(stays, "".join(f"{key}\n" for key in sorted(validation_keys)))
+            _write(folder / "recipe.json", json.dumps(table_of(recipe), indent=2))
+            asked_for = {"precision": computing.name, "precision_asked": precision}
+            _write_environment(folder, data, stream, init, batches, fabric, asked_for)
+        validation = Validation.of(batches, validation_keys, recipe)
     source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
     if stream:
         of_step = partial(phase_at, recipe)
         ranks = fabric.global_rank, fabric.world_size
-        source = StreamedBatches(data, batches, validation_keys, of_step, run.step, *ranks)
-    _take_steps(run, source, len(batches.indices), validation, report, stop_after)
+        source = StreamedBatches(data, batches, held, of_step, run.step, *ranks)
+    _take_steps(run, source, len(batches.indices), validation, told, stop_after)
     if not len(validation) and (folder / "log.csv").exists() and not fabric.global_rank:
         plot_log(folder)
     return last
 
 
-def _fabric(accelerator: str, devices: int | str, nodes: int, precision: Any) -> Fabric:
-    """Give one process, or many that share their gradients.
+def _fabric(
+    accelerator: str, devices: int | str, nodes: int, wished: str, asked: str
+) -> tuple[Fabric, Precision]:
+    """Give one process, or many that share their gradients, and what they compute in.
 
     Of many each keeps its own statistics of normalisation, since the first alone judges, and a
     critic sees two batches before it learns; and what a phase freezes gets no gradient.
     """
     made: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the precision is ours to say
     try:
-        fabric = Fabric(**made, precision=precision)
+        fabric = Fabric(**made)
+        computing = choose_precision(wished, fabric.device.type, asked)
+        precision: Any = computing.name
+        if isinstance(fabric.strategy, DDPStrategy):
+            many = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+            return Fabric(**made, precision=precision, strategy=many), computing
+        return Fabric(**made, precision=precision), computing
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidValueError(
             f"No such accelerator, number of devices, or precision: {error}"
         ) from error
-    if isinstance(fabric.strategy, DDPStrategy):
-        many = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
-        fabric = Fabric(**made, precision=precision, strategy=many)
-    return fabric
 
 
 def _keep_silent(line: str) -> None:
@@ -408,7 +438,8 @@ def judged_on(
     if not share:
         report("No picture is held out: nothing is validated, and there is no best.pt.")
         return named
-    split = split_by_ratios(described(cache, recipe), read_hold_out(share), recipe.seed)
+    pictures, by_hue = described(cache, recipe, report), recipe.data.by_hue
+    split = split_by_ratios(pictures, read_hold_out(share), recipe.seed, by_hue)
     drawn = frozenset(split.parts["validation"])
     if named:
         report(
@@ -418,9 +449,31 @@ def judged_on(
     return named | drawn
 
 
-def described(cache: PixelCache, recipe: Recipe) -> Described:
+def described(cache: PixelCache, recipe: Recipe, report: Report) -> Described:
     """Describe the pictures whose sources the recipe does not leave out, to be parted."""
-    return describe(cache, np.flatnonzero(~np.isin(cache.sources, recipe.data.leave_out)))
+    indices = _of_sources(cache, recipe)
+    order = "in the order of their hues" if recipe.data.by_hue else "at random"
+    report(f"Parting {len(indices):,} pictures {order}, those that are nearly the same together.")
+    return describe(cache, indices, recipe.data.by_hue)
+
+
+def colourless_keys(cache: PixelCache, recipe: Recipe, report: Report) -> frozenset[str]:
+    """Give the keys of the gray pictures, of a recipe whose pictures are parted by their hues."""
+    if not recipe.data.by_hue:
+        return frozenset()
+    indices = _of_sources(cache, recipe)
+    keys = frozenset(cache.keys[indices[colourless(cache, indices)]].tolist())
+    report(f"{len(keys):,} gray pictures of {len(indices):,}, whose hue means nothing, left out.")
+    return keys
+
+
+def _of_sources(cache: PixelCache, recipe: Recipe) -> np.ndarray:
+    return np.flatnonzero(~np.isin(cache.sources, recipe.data.leave_out))
+
+
+def _in_epochs(recipe: Recipe, step: int, epochs: int, pictures: int) -> Recipe:
+    """Let a recipe end after so many epochs more, with a validation after each."""
+    return replace(for_epochs(recipe, step, epochs * pictures), validate_every=pictures)
 
 
 def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
@@ -483,11 +536,11 @@ def _take_steps(
     source: Dataset[Batch],
     epoch: int,
     validation: Validation,
-    report: Report,
+    told: Progress,
     stop_after: int | None,
 ) -> None:
-    recipe = run.recipe
-    end = total_steps(recipe)
+    recipe, last, often = run.recipe, total_steps(run.recipe), _log_every(run.recipe)
+    end = last
     if stop_after is not None:
         end = min(end, run.step + stop_after)
     loader = DataLoader(
@@ -501,8 +554,12 @@ def _take_steps(
     begun = saved = time.monotonic()
     before, first = run.seconds, run.step
     halted = False
-    with _stop_request() as stopped:
-        for batch in islice(loader, max(0, end - run.step)):
+    if run.step < end:
+        told(_intention(run, epoch, len(validation)))
+    loaded = iter(loader)  # forks its processes, before there is a thread
+    with _stop_request() as stopped, told.alive():
+        told.begin(f"step {run.step + 1:,} of {last:,}")
+        for batch in islice(loaded, max(0, end - run.step)):
             phase = phase_at(recipe, run.step)
             seen = pictures_before(recipe, run.step)
             run.set_rate(rate_at(recipe, seen) * phase.rate)
@@ -515,27 +572,48 @@ def _take_steps(
             run.update_average(phase.batch)
             now = time.monotonic()
             run.seconds = before + now - begun
-            if run.step % LOG_EVERY == 0 or run.step == total_steps(recipe):
-                means = {name: total / times for name, (total, times) in run.sums.items()}
-                speed = (seen + phase.batch - pictures_before(recipe, first)) / (now - begun)
-                _log(run, seen + phase.batch, epoch, means, speed, report)
+            means = {name: total / times for name, (total, times) in run.sums.items()}
+            taken = seen + phase.batch - pictures_before(recipe, first)
+            speed = taken / max(now - begun, 1e-6)
+            if told.due or run.step in (first + 1, last):
+                told(_line(recipe, seen + phase.batch, means, speed))
+            if run.step % often == 0 or run.step == last:
+                _log(run, seen + phase.batch, epoch, means, speed)
                 run.sums = {}
             crossed = seen // recipe.validate_every < (seen + phase.batch) // recipe.validate_every
-            if crossed or run.step == total_steps(recipe):
-                _validate(run, validation, seen + phase.batch, epoch, report)
+            if crossed or run.step == last:
+                told.begin(f"judging {len(validation):,} validation pictures")
+                _validate(run, validation, seen + phase.batch, epoch, told)
                 run.worse = run.fabric.broadcast(run.worse)  # all stop, or none
                 if recipe.patience and run.worse >= recipe.patience:
-                    report(f"No better score in {run.worse} validations: the run ends early.")
+                    told(f"No better score in {run.worse} validations: the run ends early.")
                     break
             if now - saved > 60 * recipe.checkpoint_minutes:
                 run.save("last")
                 saved = now
             if halted := _is_stopped(run.fabric, bool(stopped)):
                 break
+            told.begin(f"step {run.step + 1:,} of {last:,}")
     run.save("last")
     if halted and not run.fabric.global_rank:
-        report(f"Stopped at step {run.step} of {total_steps(recipe)}; --resume goes on.")
+        told(f"Stopped at step {run.step} of {last}; --resume goes on.")
         raise KeyboardInterrupt
+
+
+def _log_every(recipe: Recipe) -> int:
+    """Give the steps between rows of the log: few in a short run, which is a curve as well."""
+    return min(LOG_EVERY, max(1, total_steps(recipe) // LEAST_ROWS))
+
+
+def _intention(run: Run, epoch: int, judged: int) -> str:
+    """Say what is to be done, before the first step, which may take long."""
+    recipe, phase = run.recipe, phase_at(run.recipe, run.step)
+    left = total_steps(recipe) - run.step
+    every = f", judged on {judged:,} others every {recipe.validate_every:,}" if judged else ""
+    return (
+        f"{left:,} steps of {phase.batch} pictures at {phase.size_px} px; "
+        f"{epoch:,} pictures to learn from{every}."
+    )
 
 
 def _is_stopped(fabric: Fabric, here: bool) -> bool:
@@ -620,9 +698,7 @@ def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: R
     draw_gallery(run, validation, seen)
 
 
-def _log(
-    run: Run, seen: int, epoch: int, means: dict[str, float], speed: float, report: Report
-) -> None:
+def _log(run: Run, seen: int, epoch: int, means: dict[str, float], speed: float) -> None:
     if run.fabric.global_rank:
         return
     rates = {"rate": run.optimizer.param_groups[0]["lr"], "pictures_per_second": speed}
@@ -630,12 +706,14 @@ def _log(
     row = {**begun, "minutes": run.seconds / 60, **means, **rates}
     _append(run.folder / "log.csv", row)
     _show(run, "training", {**means, **rates}, seen)
-    left = (run.recipe.pictures - seen) / speed
+
+
+def _line(recipe: Recipe, seen: int, means: dict[str, float], speed: float) -> str:
+    """Say how far a run is; its last batch counts as a whole."""
+    of = pictures_before(recipe, total_steps(recipe))
     terms = ", ".join(f"{k} {v:.3f}" for k, v in means.items())
-    report(
-        f"{seen:,} of {run.recipe.pictures:,} pictures, {terms}, {speed:.0f}/s, "
-        f"{left / 60:.0f} min left"
-    )
+    pace = f"{speed:.0f}/s" if speed >= 10 else f"{speed:.2g}/s"
+    return f"{seen:,} of {of:,} pictures, {terms}, {pace}, {duration((of - seen) / speed)} left"
 
 
 def tensorboard(folder: Path) -> Any:
@@ -692,6 +770,13 @@ def _write(path: Path, text: str) -> None:
         part.write_text(text)
 
 
+def _asked_precision(folder: Path) -> str:
+    """Give the precision that was insisted on when a run was begun; of older runs none was."""
+    file = folder / ENVIRONMENT
+    begun = json.loads(file.read_text()) if file.exists() else {}
+    return str(begun.get("precision_asked", AUTOMATIC))
+
+
 def _write_environment(
     folder: Path,
     data: Path | str,
@@ -699,9 +784,10 @@ def _write_environment(
     init: Path | None,
     batches: Batches,
     fabric: Fabric,
+    asked_for: dict[str, str],
 ) -> None:
     """Store what a repetition needs beside the checkpoints."""
-    file = folder / "environment.json"
+    file = folder / ENVIRONMENT
     begun = json.loads(file.read_text()) if file.exists() else {}  # a resumed run
     environment = {
         "photochrom": version("photochrom"),
@@ -710,6 +796,7 @@ def _write_environment(
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "device": fabric.device.type,
+        **asked_for,
         "processes": fabric.world_size,
         "data": str(Path(data).resolve() if Path(data).exists() else data),
         "stream": stream,

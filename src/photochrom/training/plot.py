@@ -18,13 +18,13 @@ def plot_log(folder: Path) -> None:
             continue
         with file.open() as lines:
             rows = [r for r in csv.DictReader(lines) if r.get("loss") and r.get("epochs")]
-        axes.plot(
-            [float(row["epochs"]) for row in rows],
-            [float(row["loss"]) for row in rows],
-            label=label,
-            marker="." if len(rows) < 20 else None,
-        )
+        epochs, losses = ([float(row[name]) for row in rows] for name in ("epochs", "loss"))
+        if len(rows) == 1:  # a level, since one dot is no curve
+            axes.axhline(losses[0], linestyle="--", label=f"{label}, once")
+        elif rows:
+            axes.plot(epochs, losses, label=label, marker="." if len(rows) < 20 else None)
     axes.set(xlabel="epochs (the training pictures once)", ylabel="loss", yscale="log")
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     figure.savefig(folder / "loss.png", dpi=100)
     plt.close(figure)

@@ -9,13 +9,15 @@ import math
 import tomllib
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from photochrom.data.batches import DataRecipe
-from photochrom.errors import RecipeError
+from photochrom.errors import PhotochromError, RecipeError
+from photochrom.networks import network
 
 DEFAULT_PROFILE = "here"
 KINDS = ("distribution", "classification", "regression", "fusion", "features")
@@ -188,7 +190,7 @@ class Recipe:
         Whether the encoder starts from ImageNet weights.
     seed : int
     precision : str
-        As Lightning Fabric names it.
+        As Lightning Fabric names it; bfloat16 only where the device has it, else float32.
     validate_every, checkpoint_minutes :
         Pictures between validations; minutes between checkpoints.
     patience : int
@@ -220,6 +222,11 @@ class Recipe:
         return sum(phase.pictures for phase in self.phases)
 
 
+def own_recipes() -> dict[str, Path]:
+    """Give photochrom's own recipes by their names."""
+    return {f.stem: f for folder in (CHECKOUT, SHIPPED) for f in sorted(folder.glob("*.toml"))}
+
+
 def find_recipe(name: Path) -> Path:
     """Find a recipe by its file, or one of photochrom's own by its bare name.
 
@@ -230,7 +237,7 @@ def find_recipe(name: Path) -> Path:
     """
     if name.suffix == ".toml" or len(name.parts) > 1:
         return name
-    own = {f.stem: f for folder in (CHECKOUT, SHIPPED) for f in sorted(folder.glob("*.toml"))}
+    own = own_recipes()
     if name.name not in own:
         close = get_close_matches(name.name, own, 1)
         meant = f" Did you mean '{close[0]}'?" if close else ""
@@ -238,7 +245,7 @@ def find_recipe(name: Path) -> Path:
     return own[name.name]
 
 
-def read_recipe(path: Path, profile: str = "") -> Recipe:
+def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
     Parameters
@@ -247,6 +254,8 @@ def read_recipe(path: Path, profile: str = "") -> Recipe:
         A TOML file.
     profile : str
         Which of its profiles; 'here' where it has profiles and none is named.
+    changes : sequence of str
+        Laid over the profile, such as 'loss.huber=0.1'; see `with_changes`.
 
     Returns
     -------
@@ -258,22 +267,98 @@ def read_recipe(path: Path, profile: str = "") -> Recipe:
         If the file cannot be read, has no such profile, or a key is unknown, missing or of the
         wrong type.
     """
+    table = _with_profile(_read_table(path), profile, str(path))
+    return recipe_from_table(with_changes(table, changes), str(path))
+
+
+def _read_table(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: is not TOML ({error}).") from error
-    return recipe_from_table(_with_profile(table, profile, str(path)), str(path))
+
+
+class Listed(NamedTuple):
+    """A recipe of photochrom's own, as a list of them shows it."""
+
+    name: str
+    profiles: tuple[str, ...]
+    what: str
+
+
+def list_recipes() -> list[Listed]:
+    """List photochrom's own recipes: name, profiles, and what its first line says of it."""
+    found = []
+    for name, path in own_recipes().items():
+        what = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+        found.append(Listed(name, tuple(_read_table(path).get("profiles", ())), what))
+    return found
+
+
+def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Lay single values over a recipe's table.
+
+    Parameters
+    ----------
+    table : dict
+        As TOML or JSON gives it.
+    changes : sequence of str
+        KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its number from 0
+        ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
+
+    Raises
+    ------
+    RecipeError
+        If a change is not of that form, or leads through what is no table.
+    """
+    for change in changes:
+        key, equals, text = change.partition("=")
+        names = key.strip().split(".")
+        if not equals or not all(names):
+            raise RecipeError(f"--set needs KEY=VALUE, such as loss.huber=0.1; it is '{change}'.")
+        table = _changed(table, names, _toml_value(text.strip()), change)
+    return table
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return read["value"] if len(read) == 1 else text
+
+
+def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
+    """Give a copy in which one value, however deep, is another."""
+    if not names:
+        return value
+    first, *rest = names
+    if isinstance(inside, list):
+        if not first.isdecimal() or int(first) >= len(inside):
+            raise RecipeError(
+                f"--set {change}: needs a number from 0 to {len(inside) - 1} in place of '{first}'."
+            )
+        number = int(first)
+        before, old, after = inside[:number], inside[number], inside[number + 1 :]
+        return [*before, _changed(old, rest, value, change), *after]
+    if inside is None:  # of a stored recipe: a table that it does not have
+        inside = {}
+    if not isinstance(inside, dict):
+        raise RecipeError(f"--set {change}: there is no table that '{first}' could be in.")
+    return {**inside, first: _changed(inside.get(first, {}), rest, value, change)}
 
 
 def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, Any]:
     profiles = table.pop("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
+        raise RecipeError(f"{where}, profiles: needs a table of tables; it is {profiles!r}.")
     if not profile and not profiles:
         return table
     name, chain = profile or DEFAULT_PROFILE, list[str]()
     while name:
-        if name not in profiles:
+        if not isinstance(name, str) or name not in profiles:
             raise RecipeError(
                 f"{where}: has no profile '{name}'. Its profiles: {', '.join(profiles) or 'none'}."
             )
@@ -382,3 +467,32 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 def network_config(kind: type[Any], table: dict[str, Any], where: str) -> Any:
     """Build a network's own configuration; see `read_recipe` for errors."""
     return _build(kind, table, where)
+
+
+def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str) -> Any:
+    """Build a network or a critic as a recipe describes it.
+
+    Parameters
+    ----------
+    name : str
+        As `photochrom.networks` lists it.
+    table : dict
+        Its own configuration.
+    pretrained : bool
+        Whether its encoder starts from ImageNet weights.
+    where : str
+        What errors call the recipe and the table.
+
+    Raises
+    ------
+    RecipeError
+        If a key is unknown or of the wrong type, or torch can build nothing of such numbers.
+    """
+    kind = network(name)
+    config = network_config(kind.config, table, where)
+    try:
+        return kind.build(config, pretrained)
+    except PhotochromError:
+        raise
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise RecipeError(f"{where}: '{name}' cannot be built like this ({error}).") from error

@@ -28,6 +28,7 @@ from photochrom.errors import (
     UnwritablePhotoError,
 )
 from photochrom.evaluation.outputs import match_outputs
+from photochrom.extras import how_to_install
 from photochrom.web.turing.study import (
     DESCRIPTION,
     PREFER,
@@ -333,8 +334,7 @@ def _short_side_px(image: bytes) -> int:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise MissingExtraError(
-            "Preparing a study needs Pillow, which is not installed. "
-            "Run: pip install 'photochrom[evaluate]'"
+            f"Preparing a study needs Pillow, which is not installed. {how_to_install('evaluate')}"
         ) from error
     try:
         with Image.open(io.BytesIO(image), formats=READ_FORMATS) as opened:
