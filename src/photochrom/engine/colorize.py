@@ -20,9 +20,10 @@ from photochrom.engine.guided import apply_field
 from photochrom.engine.likely import Suggestion, shares_of, suggest
 from photochrom.engine.look import Look
 from photochrom.engine.names import beside, free_name, state_of
-from photochrom.engine.predict import Colouring, predict_colours
+from photochrom.engine.predict import Colouring, method_features, predict_colours
 from photochrom.engine.reference import References
 from photochrom.engine.restore import opencv, restored_photo
+from photochrom.engine.selection import outline, thing_at
 from photochrom.engine.wishes import Wishes, outside
 from photochrom.engine.working import WorkingSize, working_size
 from photochrom.errors import (
@@ -258,17 +259,43 @@ class Colorizer:
             If the spot lies outside the picture, or the method has one opinion only.
         """
         photo = _open(picture)
-        width, height = photo.upright_size
-        if not (0 <= x < width and 0 <= y < height):
-            raise InvalidValueError(
-                f"The spot {x:g}, {y:g} lies outside the picture of {width} x {height} pixels."
-            )
+        width, height = _checked_spot(photo, x, y)
         lightness, _ = self._small(photo, 0)
         asked = ask(self.method, lightness, (width, height), Wishes(tuple(hints)), None)
         logits = distribution(self.method, asked.request)
         shares = shares_of(_window_mean(np.moveaxis(logits, 0, -1), x / width, y / height))
         spot = _window_mean(lightness[..., None], x / width, y / height, radius / width)
         return suggest(shares, np.array(self.info.centres), float(spot[0]), count)
+
+    @elsewhere_if_stranded
+    def outline(self, picture: Any, x: float, y: float) -> list[tuple[float, float]]:
+        """Return the outline of the thing at a spot, for a hint that is a region.
+
+        Parameters
+        ----------
+        picture : as `colorize` takes it, or Photo
+        x, y : float
+            The spot, in pixels of the upright photo.
+
+        Returns
+        -------
+        list of (x, y)
+            Corners of a closed polygon in the same pixels.
+
+        Raises
+        ------
+        InvalidValueError
+            If the spot lies outside the picture.
+        """
+        photo = _open(picture)
+        width, height = _checked_spot(photo, x, y)
+        lightness, size = self._small(photo, 0)
+        request = Request(lightness)
+        plain = predict_colours(self.method, request, size).ab
+        features = method_features(self.method, request, plain)
+        across, down = width / size.width, height / size.height
+        thing = thing_at(lightness, features, int(y / down), int(x / across))
+        return [(float(right * across), float(low * down)) for right, low in outline(thing)]
 
     @elsewhere_if_stranded
     def confidence(self, picture: Any) -> np.ndarray:
@@ -545,6 +572,16 @@ def _open(picture: Any) -> Photo:
     if isinstance(picture, Photo):
         return picture
     return Photo.from_array(picture) if isinstance(picture, np.ndarray) else Photo.open(picture)
+
+
+def _checked_spot(photo: Photo, x: float, y: float) -> tuple[int, int]:
+    """Return the upright size of a photo that has this spot."""
+    width, height = photo.upright_size
+    if not (0 <= x < width and 0 <= y < height):
+        raise InvalidValueError(
+            f"The spot {x:g}, {y:g} lies outside the picture of {width} x {height} pixels."
+        )
+    return width, height
 
 
 def _window_mean(planes: np.ndarray, x: float, y: float, radius: float = 0.0) -> np.ndarray:

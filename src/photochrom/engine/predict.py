@@ -98,7 +98,7 @@ def predict_colours(
             plain = _blend(tiles, size) * saturation
         ab = obey_hints(plain, ab, request.hints, request.lightness, *_raised(method, request))
     if spots:
-        features = _features(method, replace(request, hints=proposed), plain)
+        features = method_features(method, replace(request, hints=proposed), plain)
         ab = propagate(ab, request.lightness, spots, plain, features)
     ab = ab.astype(np.float32)
     lab = np.concatenate((request.lightness[..., None], ab), axis=-1)
@@ -107,7 +107,7 @@ def predict_colours(
     return Colouring(field, ab, confidence, moved)
 
 
-def _features(method: Method, request: Request, plain: np.ndarray) -> np.ndarray:
+def method_features(method: Method, request: Request, plain: np.ndarray) -> np.ndarray:
     """Return what tells things apart: what the method takes them for, else its colours."""
     if method.info.centres:
         return features_of(distribution(method, request))
