@@ -106,9 +106,9 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
     described = {
         "licence": "none",
         "vividness_path": [
-            [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0],
-            [0.5, 1.0, 0.1, 1.1, 0.2, 0.1, 0.05],
-            [1.0, 0.8, 0.2, 1.2, 0.3, 0.2, 0.1],
+            [0.0, 1.0, 0.0, 1.0, 0.0],
+            [0.5, 1.0, 0.1, 1.1, 0.3],
+            [1.0, 0.8, 0.2, 1.2, 0.6],
         ],
     }
     path = tmp_path_factory.mktemp("exported") / "small.onnx"

@@ -76,7 +76,7 @@ def test_the_same_question_without_hints_is_answered_once(method, monkeypatch):
             self.runs += 1
             return self.session.run(*asked)
 
-    monkeypatch.setattr(method, "_session", Counting(method._session))
+    monkeypatch.setattr(method, "_opened", Counting(method._session))
     hints = Hints(np.zeros((*PLAIN.lightness.shape, 2)), np.ones(PLAIN.lightness.shape))
     other = replace(PLAIN, lightness=PLAIN.lightness + 1)
     first = method.predict(other).ab

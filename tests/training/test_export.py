@@ -98,15 +98,12 @@ def in_torch(network, request, info):
             share = (vividness - before[0]) / (after[0] - before[0])
             look = [a + share * (b - a) for a, b in zip(before[1:], after[1:], strict=True)]
     lightness = torch.from_numpy(request.lightness)[None, None]
-    if request.histogram is not None:
-        look[3:5] = 0, 0  # the wish says what the picture has more of than others
-    settings = (torch.tensor([look[i]]) for i in (0, 1, 3, 5))
+    settings = (torch.tensor([look[i]]) for i in (0, 1, 3))
     alone = torch.zeros(1, 20, 1, 1), torch.zeros(1)
     result = network(lightness, ab, mask, histogram, known, *alone, *settings)
-    chroma = torch.linalg.vector_norm(result.ab, dim=1, keepdim=True).clamp(min=0.1)
     # (1, C, h, w) -> (h, w, C)
     return {
-        "ab": (result.ab * look[2] * (chroma / 10) ** look[4])[0].permute(1, 2, 0).numpy(),
+        "ab": (result.ab * look[2])[0].permute(1, 2, 0).numpy(),
         "confidence": result.confidence[0, 0].numpy(),
         "logits": result.logits[0].numpy(),
     }
@@ -135,7 +132,7 @@ def test_the_file_gives_what_torch_gives(
 @pytest.mark.parametrize("wishes", ["hints", "a histogram", "chroma", "calm"])
 def test_every_wish_reaches_the_graph(method, wishes):
     plain = method.predict(request_of(64, 96, {})).ab
-    assert np.abs(method.predict(request_of(64, 96, WISHES[wishes])).ab - plain).max() > 0.5
+    assert np.abs(method.predict(request_of(64, 96, WISHES[wishes])).ab - plain).max() > 0.2
 
 
 def test_another_pictures_style_reaches_the_graph_at_its_own_size(tmp_path):
