@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from photochrom.errors import PhotoError
+from photochrom.photo.formats import FOREIGN_SUFFIXES, FORMATS, INSTEAD
 from photochrom.photo.photo import Photo
 from photochrom.photo.xmp import Marker
 
-INSTEAD_OF_SUFFIX = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
+INSTEAD_OF_SUFFIX = {
+    suffix: FORMATS[INSTEAD[kind]].suffixes[0] for suffix, kind in FOREIGN_SUFFIXES.items()
+}
 
 
 def beside(source: Path, folder: Path | None = None, suffix: str | None = None) -> Path:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from photochrom.errors import UnreadablePhotoError
-from photochrom.photo.formats import FORMATS
+from photochrom.photo.formats import FOREIGN_SUFFIXES, FORMATS
 
-READ_SUFFIXES = frozenset({".gif", ".heic", ".heif"}.union(*(f.suffixes for f in FORMATS.values())))
+READ_SUFFIXES = frozenset(FOREIGN_SUFFIXES).union(*(f.suffixes for f in FORMATS.values()))
 
 
 def find_photos(folder: Path, recursive: bool = False) -> list[Path]:

@@ -15,8 +15,10 @@ from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
+from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.sniff import png_frames
 from photochrom.photo.source import ArraySource, FileSource
+from photochrom.photo.tiff_pages import TiffPage
 from photochrom.photo.tone import (
     Tone,
     import_xyz,
@@ -66,7 +68,9 @@ class Photo:
         )
         found = [note for device in self._devices for note in device.notes]
         self.notes: tuple[str, ...] = tuple(
-            dict.fromkeys([*_frame_notes(source, self.headers[0]), *repaired, *found])
+            dict.fromkeys(
+                [*_frame_notes(source, self.headers[0]), *source.notes, *repaired, *found]
+            )
         )
 
     @classmethod
@@ -76,6 +80,7 @@ class Photo:
         *,
         max_megapixels: float = 1000,
         float_range: tuple[float, float] | None = None,
+        reading: Reading = PLAIN,
     ) -> Self:
         """Open a picture file.
 
@@ -88,6 +93,8 @@ class Photo:
         float_range : (low, high), optional
             The values of black and white in a file of floats; default (0, 1), and in a file of
             signed or 32-bit integers the whole range of the type.
+        reading : Reading
+            What the owner knows of a scan, such as its profile.
 
         Raises
         ------
@@ -100,7 +107,8 @@ class Photo:
         InvalidValueError
             If `float_range` is empty or not finite.
         """
-        return cls(FileSource(source), max_megapixels=max_megapixels, float_range=float_range)
+        file = FileSource(source, reading, float_range=float_range, max_megapixels=max_megapixels)
+        return cls(file, max_megapixels=max_megapixels, float_range=float_range)
 
     @classmethod
     def from_array(cls, array: np.ndarray) -> Self:
@@ -126,6 +134,21 @@ class Photo:
     def path(self) -> Path | None:
         """The file that is read; None for an array."""
         return self._source.path if isinstance(self._source, FileSource) else None
+
+    @property
+    def reading(self) -> Reading:
+        """What is known of it beside what its file says."""
+        return self._source.reading
+
+    @property
+    def tiff_pages(self) -> tuple[TiffPage, ...]:
+        """What the tags of each page say; empty for other formats."""
+        return self._source.tiff_pages if isinstance(self._source, FileSource) else ()
+
+    @property
+    def pyramid(self) -> str | None:
+        """How a TIFF holds reduced copies of its picture: 'pages', 'subifds' or None."""
+        return self._source.pyramid if isinstance(self._source, FileSource) else None
 
     @property
     def array(self) -> np.ndarray | None:
@@ -258,7 +281,7 @@ class Photo:
         try:
             return _pixels(lightness_of(self.tone(page)).codes)[..., 0]
         except pyvips.Error as error:
-            raise unreadable(self.name, error, self.format) from error
+            raise unreadable(self.name, error, self.format, self.path) from error
 
     def with_lightness(self, pages: Sequence[np.ndarray | None]) -> Self:
         """Give the same photo with other lightness; everything else is the file's.
@@ -266,7 +289,7 @@ class Photo:
         Parameters
         ----------
         pages : sequence of uint16 array (H, W), or None
-            For each page as `lightness_codes` gives it; None keeps a page's own.
+            For each page as `lightness_codes` gives it; None keeps what a page has.
 
         Returns
         -------
@@ -283,7 +306,10 @@ class Photo:
         if len(pages) != self.pages or given != sizes:
             raise ShapeError(f"{self.name}: pages of {sizes} are needed; {given} came.")
         changed = copy(self)
-        changed._lightness = tuple(pages)
+        before = self._lightness or (None,) * self.pages
+        changed._lightness = tuple(
+            b if p is None else p for p, b in zip(pages, before, strict=True)
+        )
         return changed
 
     @property
@@ -403,7 +429,7 @@ class Photo:
             resized = _resize(image, wide, high)
             return np.ascontiguousarray(to_upright(convert(resized, page), header.orientation))
         except pyvips.Error as error:
-            raise unreadable(self.name, error, self.format) from error
+            raise unreadable(self.name, error, self.format, self.path) from error
 
     def _check_page(self, page: int) -> None:
         if not 0 <= page < self.pages:
@@ -423,11 +449,11 @@ def _resize(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
 
 
 def _read_headers(source: FileSource | ArraySource, max_megapixels: float) -> tuple[Header, ...]:
-    first = read_header(source.open(0), source.kind)
+    first = read_header(source.head(0), source.kind)
     check_size(first, max_megapixels, source.name)
     headers = [first]
     for page in range(1, first.frames if source.kind == "tiff" else 1):
-        header = read_header(source.open(page), source.kind)
+        header = read_header(source.head(page), source.kind)
         check_size(header, max_megapixels, source.name)
         headers.append(header)
     return tuple(headers)

@@ -16,11 +16,11 @@ from photochrom.errors import (
 )
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
+from photochrom.photo.undecoded import CONVERT, is_cut_short, is_memory, kind_of
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
 PAGED = ("tiff", "webp", "gif")
-NOT_DECODED = ("bad labq format", "samples out of range")  # 8-bit Lab, floats of 64 bits
 
 
 @dataclass(frozen=True)
@@ -94,22 +94,25 @@ def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyv
     try:
         return loader(str(path), access="sequential", fail_on="error", **options)
     except pyvips.Error as error:
-        raise unreadable(name, error, kind) from error
+        raise unreadable(name, error, kind, path) from error
 
 
-def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
-    """Say in one line what libvips found wrong with a file."""
+def unreadable(
+    name: str, error: pyvips.Error, kind: str = "", path: Path | None = None
+) -> PhotoError:
+    """Say in one line what libvips found wrong with a file, or that nothing is."""
     reason = first_line(error)
-    if kind == "heic":
-        return UnsupportedFormatError(
-            f"{name}: this build of libvips cannot decode HEIC ({reason}). Install a libvips with "
-            f"libheif and libde265 (apt install libvips42, brew install vips) and run "
-            f"pip install --no-binary pyvips pyvips, or convert the file to JPEG first."
+    if is_memory(reason):
+        return UnreadablePhotoError(
+            f"{name}: there is not enough memory to read it ({reason}). The file may be sound: "
+            "close other programs, colour fewer at once (--jobs 1), or make it smaller first."
         )
-    if any(kind in reason for kind in NOT_DECODED):
-        return UnsupportedFormatError(
-            f"{name}: libvips does not read such samples ({reason}). Convert them to RGB or "
-            "gray of 8 or 16 bits, or to floats of 32, first."
+    unread = kind_of(reason)
+    if unread is not None:
+        return UnsupportedFormatError(f"{name}: {unread} is not read ({reason}). {CONVERT}.")
+    if is_cut_short(path, kind):
+        return UnreadablePhotoError(
+            f"{name}: truncated or corrupt ({reason}). This file is cut short: copy it again."
         )
     return UnreadablePhotoError(f"{name}: truncated or corrupt ({reason}).")
 
@@ -134,7 +137,7 @@ def read_header(image: pyvips.Image, kind: str) -> Header:
         has_alpha=bool(image.hasalpha()),
         orientation=_orientation(fields, kind),
         bit_depth=int(fields.get("bits-per-sample", default_depth)),
-        streams=kind in ("jpeg", "png", "tiff") and not fields.get("interlaced"),
+        streams=kind in ("jpeg", "png", "tiff", "raw") and not fields.get("interlaced"),
         frames=int(fields.get("n-pages", 1)),
         fields=fields,
     )
@@ -154,11 +157,16 @@ def check_size(header: Header, max_megapixels: float, name: str) -> None:
     PhotoTooLargeError
         If it has more megapixels than allowed.
     """
-    megapixels = header.width * header.height / 1e6
+    check_megapixels(header.width, header.height, max_megapixels, name)
+
+
+def check_megapixels(width: int, height: int, max_megapixels: float, name: str) -> None:
+    """Refuse a size that is too large; see `check_size`."""
+    megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise PhotoTooLargeError(
             f"{name}: at most {max_megapixels:g} megapixels are allowed; it has {megapixels:.0f} "
-            f"({header.width} x {header.height}). Raise max_megapixels (--max-megapixels) if you "
+            f"({width} x {height}). Raise max_megapixels (--max-megapixels) if you "
             f"trust it."
         )
 

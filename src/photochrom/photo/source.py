@@ -5,18 +5,33 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pyvips
 
-from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
-from photochrom.photo.read import load
+from photochrom.errors import (
+    DtypeError,
+    InvalidValueError,
+    ShapeError,
+    UnreadablePhotoError,
+    UnsupportedFormatError,
+)
+from photochrom.photo.cicp import Declared
+from photochrom.photo.declared import declared_colour
+from photochrom.photo.foreign import FOREIGN, Foreign, decoded, head, open_foreign
+from photochrom.photo.raw import find_preview, read_preview, with_raw_metadata
+from photochrom.photo.read import check_megapixels, load
+from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.sniff import sniff
+from photochrom.photo.tiff_pages import TiffPage, pictures, pyramid_of, read_pages, refusal
+from photochrom.photo.undecoded import CONVERT
 
 JPEG_SHRINKS = (8, 4, 2)
 MARGIN = 2  # shrinking while decoding is a plain mean: leave this much to the better filter
+SIGNED = ("char", "short", "int")
 FORMATS_BY_DTYPE = {"uint8": "uchar", "uint16": "ushort", "float32": "float", "float64": "double"}
 
 
@@ -25,6 +40,11 @@ class Source(Protocol):
 
     name: str
     kind: str
+    reading: Reading
+    notes: tuple[str, ...]
+
+    def head(self, page: int) -> pyvips.Image:
+        """Give one page whose pixels are not asked for."""
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
@@ -40,37 +60,157 @@ class FileSource:
     ----------
     source : str, Path, bytes or binary file
         What is not a path is first written to a temporary file, which goes with this object.
+    reading : Reading
+        What the file does not say itself.
+    float_range : (low, high), optional
+        Black and white of numbers that are floats.
+    max_megapixels : float
+        A picture with more is refused before it is decoded whole into memory.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What is not read of the file.
 
     Raises
     ------
     DtypeError
         If `source` is nothing of these.
     UnreadablePhotoError, UnsupportedFormatError
-        See `photochrom.photo.sniff.sniff`.
+        See `photochrom.photo.sniff.sniff`; and if a TIFF is of a kind that is not read.
+    PhotoTooLargeError
+        If it has more megapixels than allowed and is decoded whole.
     """
 
-    def __init__(self, source: str | Path | bytes | BinaryIO) -> None:
+    def __init__(
+        self,
+        source: str | Path | bytes | BinaryIO,
+        reading: Reading = PLAIN,
+        *,
+        float_range: tuple[float, float] | None = None,
+        max_megapixels: float = float("inf"),
+    ) -> None:
         self.path, self.name, self._spool = _as_path(source)
         self.kind = sniff(self.path, self.name)
+        self.reading, self.float_range = reading, float_range
+        self.notes: tuple[str, ...] = ()
+        self.tiff_pages: tuple[TiffPage, ...] = ()
+        self._foreign: Foreign | None = None
+        self._decoded: pyvips.Image | None = None
+        self._preview: _Spool | None = None
+        if self.kind == "tiff":
+            self._look_at_pages()
+        elif self.kind == "raw":
+            self._find_preview()
+        elif self.kind in FOREIGN:
+            self._foreign = open_foreign(self.path, self.kind, self.name)
+            check_megapixels(*self._foreign.size, max_megapixels, self.name)
+            self.notes = self._foreign.notes
+
+    def head(self, page: int) -> pyvips.Image:
+        """Give one page whose pixels are not asked for."""
+        return self._load(page) if self._foreign is None else head(self._foreign)
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
-        return self._kept(load(self.path, self.kind, self.name, page))
+        return self._load(page)
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
         """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
         options: dict[str, Any] = {}
-        if self.kind == "jpeg":
+        if self.kind in ("jpeg", "raw"):
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
         elif self.kind == "webp" and shrink > MARGIN:
             options["scale"] = MARGIN / shrink
-        return self._kept(load(self.path, self.kind, self.name, page, **options))
+        return self._load(page, **options)
+
+    def declared(self, fields: dict[str, Any], *, gray: bool) -> Declared | None:
+        """Give what the file says of its colours beside an ICC profile."""
+        return declared_colour(self.path, self.kind, fields, gray=gray)
+
+    def _load(self, page: int, **options: Any) -> pyvips.Image:
+        if self._foreign is not None:
+            if self._decoded is None:
+                self._decoded = decoded(self._foreign, self.path, self.kind, self.name)
+            return self._kept(self._decoded)
+        if self._preview is not None:
+            image = self._kept(load(self._preview.path, "jpeg", self.name, **options))
+            return with_raw_metadata(image, self.path)
+        index = self.tiff_pages[page].index if self.tiff_pages else page
+        image = self._kept(load(self.path, self.kind, self.name, index, **options))
+        return self._as_meant(image, self.tiff_pages[page]) if self.tiff_pages else image
+
+    def _as_meant(self, image: pyvips.Image, page: TiffPage) -> pyvips.Image:
+        """Give a TIFF's page as its tags mean it, where libvips does not."""
+        kept = page.kept_bands or ((0, 1, 2) if page.is_opaque_colour else None)
+        if kept is not None and len(kept) < image.bands:
+            bands = [image[band] for band in kept]
+            space = image.interpretation
+            image = bands[0].bandjoin(bands[1:]) if len(bands) > 1 else bands[0]
+            image = image.copy(interpretation=space)
+        if page.is_inverted and image.format in SIGNED:
+            image = image ^ -1  # -1 - x: exact
+        elif page.is_inverted and image.format in ("float", "double"):
+            low, high = self.float_range or (0.0, 1.0)
+            image = image.linear(-1, low + high).cast(image.format)
+        if image.get_typeof("n-pages"):
+            image = image.copy()
+            image.set_type(pyvips.GValue.gint_type, "n-pages", len(self.tiff_pages))
+        return image
+
+    def _look_at_pages(self) -> None:
+        """Choose the pages that are pictures; refuse what would be read wrongly."""
+        found = read_pages(self.path)
+        self.tiff_pages = pictures(found)
+        for number, page in enumerate(self.tiff_pages, 1):
+            unread = refusal(page)
+            if unread is not None:
+                where = f" (page {number})" if len(self.tiff_pages) > 1 else ""
+                raise UnsupportedFormatError(
+                    f"{self.name}: {unread} is not read{where}. {CONVERT}."
+                )
+        self.notes = tuple(_page_notes(found, self.tiff_pages))
+
+    @property
+    def pyramid(self) -> str | None:
+        """How a TIFF of one picture holds reduced copies: 'pages', 'subifds', or None."""
+        return pyramid_of(read_pages(self.path)) if len(self.tiff_pages) == 1 else None
+
+    def _find_preview(self) -> None:
+        preview = find_preview(self.path)
+        if preview is None:
+            raise UnsupportedFormatError(
+                f"{self.name}: camera raw without an embedded preview that could be coloured. "
+                "Develop it first (darktable, RawTherapee) and give the TIFF or JPEG."
+            )
+        self._preview = _Spool()
+        self._preview.path.write_bytes(read_preview(self.path, preview))
+        self.notes = (
+            f"Camera raw: its embedded preview of {preview.width} x {preview.height} is coloured. "
+            "For the sensor's whole depth develop it first and give the TIFF.",
+        )
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:
-        """Tie the temporary file to the image; pyvips hands references on to what is made of it."""
-        if self._spool is not None:
-            image._references.append(self._spool)
+        """Tie temporary files to the image; pyvips hands references on to what is made of it."""
+        image._references.extend(s for s in (self._spool, self._preview) if s is not None)
         return image
+
+
+def _page_notes(found: Sequence[TiffPage], kept: Sequence[TiffPage]) -> Iterator[str]:
+    reduced = sum(page.is_reduced for page in found if page not in kept)
+    reduced += sum(page.sub_directories for page in kept)
+    masks = sum(page.is_mask for page in found if page not in kept)
+    if reduced and pyramid_of(found) is None:
+        yield f"{reduced} reduced or further copies inside the TIFF are left out."
+    if masks:
+        yield f"{masks} transparency mask{'s' * (masks > 1)} inside the TIFF left out."
+    unkept = (page.samples - len(page.kept_bands) for page in kept if page.kept_bands)
+    bands = max(unkept, default=0)
+    if bands:
+        yield (
+            f"{bands} channel{'s' * (bands > 1)} beside the colours (a scanner's infrared?) "
+            "left out."
+        )
 
 
 def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
@@ -89,6 +229,11 @@ def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
     try:
         with spool.path.open("wb") as file:
             shutil.copyfileobj(source, file)
+            if file.tell() == 0 and source.seekable() and source.tell() > 0:
+                source.seek(0)  # it was just written, and nobody has gone back to its start
+                shutil.copyfileobj(source, file)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"{name}: a file opened for reading in binary is needed.") from error
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     return spool.path, name, spool
@@ -124,6 +269,8 @@ class ArraySource:
 
     name = "array"
     kind = "array"
+    reading = PLAIN
+    notes = ()
 
     def __init__(self, array: np.ndarray) -> None:
         _check_array(array)
@@ -135,6 +282,10 @@ class ArraySource:
             planes = planes.astype(np.float32)
         planes = planes.astype(planes.dtype.newbyteorder("="), copy=False)
         self._pixels = np.ascontiguousarray(planes)
+
+    def head(self, page: int) -> pyvips.Image:
+        """Give the picture."""
+        return self.open(page)
 
     def open(self, page: int) -> pyvips.Image:
         """Give the picture."""
