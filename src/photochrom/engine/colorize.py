@@ -593,6 +593,7 @@ class Colorizer:
             wished = wishes if page == 0 else replace(wishes, hints=())
             colouring = self.colouring(photo, page, wished)
             stored = colouring.field.stored(header.orientation, *header.upright_size)
+            stored = replace(stored, touches=(*stored.touches, *photo.lost_places(page)))
             tally = None
             if seen is not None and self.info.name != "gray":
                 tally = Tally()

@@ -28,6 +28,7 @@ from photochrom.photo.tone import (
     tone_of_lightness,
 )
 from photochrom.photo.toned import NEUTRAL, Tint, find_tint
+from photochrom.photo.touch import Touch
 
 PROBE_PX = 96  # long side of the copy whose colours are judged
 
@@ -139,6 +140,21 @@ class Photo:
     def reading(self) -> Reading:
         """What is known of it beside what its file says."""
         return self._source.reading
+
+    def lost_places(self, page: int = 0) -> tuple[Touch, ...]:
+        """Give what could not be decoded of a page, as places of the stored picture kept gray."""
+        if not isinstance(self._source, FileSource):
+            return ()
+        width = self.headers[page].width
+        return tuple(
+            Touch(
+                np.array([[0, top], [width, top], [width, end], [0, end]], float),
+                0.0,
+                np.zeros(2, np.float32),
+                closed=True,
+            )
+            for top, end in self._source.lost_rows(page)
+        )
 
     @property
     def tiff_pages(self) -> tuple[TiffPage, ...]:

@@ -91,8 +91,9 @@ def load(path: Path, kind: str, name: str, page: int = 0, **options: Any) -> pyv
     if kind in PAGED:
         options |= {"page": page, "n": 1}
     loader = getattr(pyvips.Image, LOADERS[kind])
+    options = {"access": "sequential", "fail_on": "error"} | options
     try:
-        return loader(str(path), access="sequential", fail_on="error", **options)
+        return loader(str(path), **options)
     except pyvips.Error as error:
         raise unreadable(name, error, kind, path) from error
 

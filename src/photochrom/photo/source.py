@@ -19,18 +19,23 @@ from photochrom.errors import (
     UnreadablePhotoError,
     UnsupportedFormatError,
 )
-from photochrom.photo.cicp import Declared
+from photochrom.photo.cicp import Declared, from_gamma
 from photochrom.photo.declared import declared_colour
 from photochrom.photo.foreign import FOREIGN, Foreign, decoded, head, open_foreign
+from photochrom.photo.icc import curve_profile
+from photochrom.photo.negative import Inversion, find_inversion
 from photochrom.photo.raw import find_preview, read_preview, with_raw_metadata
 from photochrom.photo.read import check_megapixels, load
 from photochrom.photo.reading import PLAIN, Reading
-from photochrom.photo.sniff import sniff
+from photochrom.photo.salvage import Salvaged, salvage
+from photochrom.photo.sniff import NAMES, sniff
 from photochrom.photo.tiff_pages import TiffPage, pictures, pyramid_of, read_pages, refusal
+from photochrom.photo.tone import TOP, srgb_table
 from photochrom.photo.undecoded import CONVERT
 
 JPEG_SHRINKS = (8, 4, 2)
 MARGIN = 2  # shrinking while decoding is a plain mean: leave this much to the better filter
+NEGATIVE_PROBE_PX = 400
 SIGNED = ("char", "short", "int")
 FORMATS_BY_DTYPE = {"uint8": "uchar", "uint16": "ushort", "float32": "float", "float64": "double"}
 
@@ -97,15 +102,24 @@ class FileSource:
         self.tiff_pages: tuple[TiffPage, ...] = ()
         self._foreign: Foreign | None = None
         self._decoded: pyvips.Image | None = None
+        self._salvaged: dict[int, Salvaged] = {}
+        self._inversions: dict[int, Inversion] = {}
         self._preview: _Spool | None = None
         if self.kind == "tiff":
             self._look_at_pages()
         elif self.kind == "raw":
             self._find_preview()
         elif self.kind in FOREIGN:
+            if reading.salvage:
+                raise UnsupportedFormatError(
+                    f"{self.name}: --salvage reads JPEG, PNG, TIFF, WebP, GIF and AVIF; this is "
+                    f"{NAMES.get(self.kind, self.kind.upper())}."
+                )
             self._foreign = open_foreign(self.path, self.kind, self.name)
             check_megapixels(*self._foreign.size, max_megapixels, self.name)
             self.notes = self._foreign.notes
+        if reading.negative:
+            self.notes += ("Inverted as a negative, in density.",)
 
     def head(self, page: int) -> pyvips.Image:
         """Give one page whose pixels are not asked for."""
@@ -126,19 +140,91 @@ class FileSource:
 
     def declared(self, fields: dict[str, Any], *, gray: bool) -> Declared | None:
         """Give what the file says of its colours beside an ICC profile."""
+        if self.reading.negative:
+            return Declared("an inverted negative", None, beats_icc=True)
         return declared_colour(self.path, self.kind, fields, gray=gray)
 
     def _load(self, page: int, **options: Any) -> pyvips.Image:
+        image = self._read(page, **options)
+        return self._positive(image, page) if self.reading.negative else image
+
+    def _read(self, page: int, **options: Any) -> pyvips.Image:
         if self._foreign is not None:
             if self._decoded is None:
                 self._decoded = decoded(self._foreign, self.path, self.kind, self.name)
             return self._kept(self._decoded)
+        if self.reading.salvage:
+            return self._salvage(page)
         if self._preview is not None:
             image = self._kept(load(self._preview.path, "jpeg", self.name, **options))
             return with_raw_metadata(image, self.path)
         index = self.tiff_pages[page].index if self.tiff_pages else page
         image = self._kept(load(self.path, self.kind, self.name, index, **options))
         return self._as_meant(image, self.tiff_pages[page]) if self.tiff_pages else image
+
+    def _salvage(self, page: int) -> pyvips.Image:
+        """Decode what can be decoded, once."""
+        if page not in self._salvaged:
+            path = self.path if self._preview is None else self._preview.path
+            kind = "jpeg" if self.kind == "raw" else self.kind
+            index = self.tiff_pages[page].index if self.tiff_pages else page
+
+            def again(fail_on: str) -> pyvips.Image:
+                image = load(path, kind, self.name, index, fail_on=fail_on)
+                return self._as_meant(image, self.tiff_pages[page]) if self.tiff_pages else image
+
+            self._salvaged[page] = salvage(again, kind, self.name)
+            self.notes += self._salvaged[page].notes
+        return self._salvaged[page].image
+
+    def lost_rows(self, page: int) -> tuple[tuple[int, int], ...]:
+        """Give the rows of a page that could not be decoded: first and last, last excluded."""
+        return self._salvaged[page].lost if page in self._salvaged else ()
+
+    def _positive(self, image: pyvips.Image, page: int) -> pyvips.Image:
+        """Invert a negative; what comes is sRGB."""
+        alpha = int(image.hasalpha())
+        bands = image.bands - alpha
+        if image.format not in TOP or bands not in (1, 3) or image.interpretation == "cmyk":
+            raise UnsupportedFormatError(
+                f"{self.name}: a negative is gray or RGB of 8 or 16 bits; this has {bands} bands "
+                f"({image.interpretation}, {image.format})."
+            )
+        if page not in self._inversions:
+            self._inversions[page] = self._measure(page, bands)
+        top = TOP[image.format]
+        tables = np.round(self._inversions[page].tables * top)
+        lookup = pyvips.Image.new_from_array(
+            tables.astype(np.uint8 if top == 255 else np.uint16)[None]
+        )
+        space = image.interpretation
+        colours = image.extract_band(0, n=bands).maplut(lookup)
+        if alpha:
+            colours = colours.bandjoin(image[bands])
+        positive = colours.copy(interpretation=space)
+        positive.remove("icc-profile-data")
+        return positive
+
+    def _measure(self, page: int, bands: int) -> Inversion:
+        """Look at a negative in small, through its profile."""
+        image = self._read(page)
+        fields = {name: image.get(name) for name in image.get_fields()[8:]}
+        profile = fields.get("icc-profile-data")
+        if profile is None:
+            said = declared_colour(self.path, self.kind, fields, gray=bands == 1)
+            profile = said.profile if said else self.reading.profile
+            if said is None and self.reading.gamma is not None:
+                profile = from_gamma(self.reading.gamma, None, gray=bands == 1, source="").profile
+        curves = None if profile is None else curve_profile(bytes(profile))
+        levels = TOP[image.format] + 1
+        light = srgb_table(levels)[:, None] if curves is None else curves.linear(levels)
+        if light.shape[1] != bands:
+            light = np.repeat(light[:, :1], bands, axis=1)
+        shrink = max(1.0, max(image.width, image.height) / NEGATIVE_PROBE_PX)
+        small = image.extract_band(0, n=bands).resize(1 / shrink).numpy()
+        return find_inversion(
+            small.reshape(-1, small.shape[1] if small.ndim > 1 else 1, bands), light
+        )
 
     def _as_meant(self, image: pyvips.Image, page: TiffPage) -> pyvips.Image:
         """Give a TIFF's page as its tags mean it, where libvips does not."""
