@@ -14,6 +14,7 @@ from photochrom.cli.pipe import PIPE
 from photochrom.errors import InvalidValueError, UnwritablePhotoError
 
 if TYPE_CHECKING:
+    from photochrom.cli.reading import ReadOptions
     from photochrom.cli.wishes import WishOptions
     from photochrom.engine.batch import Outcome, Task
     from photochrom.engine.colorize import Colorizer
@@ -41,6 +42,7 @@ def run(
     max_megapixels: float = 1000.0,
     float_range: tuple[float, float] | None = None,
     json_lines: bool = False,
+    read: "ReadOptions | None" = None,
     wished: "WishOptions | None" = None,
 ) -> int:
     """Colour photographs and say what became of them; see `cli.colorize` for the options.
@@ -97,19 +99,23 @@ def run(
     if recipe and float_range is None:
         float_range = recipe.float_range
     options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
+    opening = dict(options)
+    if read is not None:
+        options |= read.options()
+        opening |= {name: options[name] for name in ("reading",) if name in options}
     if piped:
         source: Any = sys.stdin.buffer if sources[0] == PIPE else sources[0]
         wishes = _wishes(wished)
         if recipe:
             source = source.read() if sources[0] == PIPE else source  # its size is needed first
-            wishes = recipe.fit(source, **options)
+            wishes = recipe.fit(source, **opening)
         options["wishes"] = wishes
         return _pipe(colorizer, source, output, format, quality, options)
     sidecar = wished is not None and wished.sidecar
     names = batch.Names(sidecar)
 
     def fitted(tasks: "list[Task]") -> "list[Task]":
-        return wished.tasks(tasks, recipe, options) if wished else tasks
+        return wished.tasks(tasks, recipe, opening) if wished else tasks
 
     def named(tasks: "list[Task]") -> "list[Task]":
         return names.apart(fitted(tasks))

@@ -175,7 +175,7 @@ def _given_profile(
 
 
 def _not_used(reading: Reading) -> list[str]:
-    if reading.profile is None and reading.gamma is None:
+    if (reading.profile is None and reading.gamma is None) or reading.negative:
         return []
     return ["The picture says itself what its numbers mean: the given profile is not used."]
 

@@ -25,6 +25,7 @@ STEEPEST, FLATTEST = 1 / 0.45, 0.35  # exponents that are tried where the usual 
 DARKEST_MEDIAN, LIGHTEST_MEDIAN = 30.0, 75.0  # L*: a picture whose median is beyond is misread
 LEAST_LIGHT = 1e-4  # density 4: film has no more
 LEAST_RANGE = 0.1  # densities: less is a blank frame
+MOST_RANGE = 2.3  # densities: more has no film, but a picture that a program reversed
 BASE, DENSEST = 99.5, 99.7  # percentiles of light, and of density
 MOST_CLIPPED = 0.002  # share of clipped pixels from which they are bare light beside the film
 MARGIN = 0.06  # of each side, left out of the measure of white: holders are denser than any film
@@ -46,10 +47,13 @@ class Inversion:
         Positive, sRGB-encoded in [0, 1], of each code.
     base : float64 array, (channels,)
         Density of the bare film.
+    is_film : bool
+        Whether its densities are a film's; else the codes are reversed.
     """
 
     tables: np.ndarray
     base: np.ndarray
+    is_film: bool = True
 
 
 def find_inversion(sample: np.ndarray, light: np.ndarray) -> Inversion:
@@ -72,12 +76,22 @@ def find_inversion(sample: np.ndarray, light: np.ndarray) -> Inversion:
     base = -np.log10(np.maximum(_base_light(seen), LEAST_LIGHT))
     above = -np.log10(np.maximum(_middle(seen), LEAST_LIGHT)) - base
     ranges = np.maximum(np.percentile(above.reshape(-1, channels), DENSEST, axis=0), LEAST_RANGE)
+    if ranges.mean() > MOST_RANGE:
+        return Inversion(_reversed(sample, len(light)), base, is_film=False)
     # Each layer of colour film has its own contrast; white is white in all of them.
     scale = ranges.mean() / ranges
     relative = (above * scale - ranges.mean()).clip(max=0)
     exponent = _exponent(relative)
     codes = ((density - base) * scale - ranges.mean()).clip(max=0)
     return Inversion(np.asarray(linear_to_srgb(10 ** (codes * exponent))), base)
+
+
+def _reversed(sample: np.ndarray, levels: int) -> np.ndarray:
+    """Reverse codes between the brightest and the densest of each channel."""
+    pixels = sample.reshape(-1, sample.shape[2])
+    low, high = (np.percentile(pixels, q, axis=0) for q in (100 - DENSEST, BASE))
+    steps = (high - np.arange(levels)[:, None]) / np.maximum(high - low, 1)
+    return np.asarray(steps.clip(0, 1))
 
 
 def _middle(planes: np.ndarray) -> np.ndarray:

@@ -118,8 +118,6 @@ class FileSource:
             self._foreign = open_foreign(self.path, self.kind, self.name)
             check_megapixels(*self._foreign.size, max_megapixels, self.name)
             self.notes = self._foreign.notes
-        if reading.negative:
-            self.notes += ("Inverted as a negative, in density.",)
 
     def head(self, page: int) -> pyvips.Image:
         """Give one page whose pixels are not asked for."""
@@ -192,6 +190,10 @@ class FileSource:
             )
         if page not in self._inversions:
             self._inversions[page] = self._measure(page, bands)
+            how = "in density"
+            if not self._inversions[page].is_film:
+                how = "by reversing its codes, for its densities are no film's"
+            self.notes = tuple(dict.fromkeys((*self.notes, f"Inverted as a negative, {how}.")))
         top = TOP[image.format]
         tables = np.round(self._inversions[page].tables * top)
         lookup = pyvips.Image.new_from_array(
@@ -220,8 +222,10 @@ class FileSource:
         light = srgb_table(levels)[:, None] if curves is None else curves.linear(levels)
         if light.shape[1] != bands:
             light = np.repeat(light[:, :1], bands, axis=1)
-        shrink = max(1.0, max(image.width, image.height) / NEGATIVE_PROBE_PX)
-        small = image.extract_band(0, n=bands).resize(1 / shrink).numpy()
+        shrink = max(1, max(image.width, image.height) // NEGATIVE_PROBE_PX)
+        plain = image.extract_band(0, n=bands)
+        # The mean of an area: a sharper filter would make densities that are not there.
+        small = plain.shrink(shrink, shrink).cast(image.format).numpy()
         return find_inversion(
             small.reshape(-1, small.shape[1] if small.ndim > 1 else 1, bands), light
         )
