@@ -15,6 +15,9 @@ from photochrom.photo.isobmff import primary_properties
 PNG_HEAD = 8
 MOST_CHUNKS = 1000
 PNG_COLOUR = {b"cICP": 4, b"iCCP": 0, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}  # bytes that are read
+R03 = tuple(  # the whole entry of EXIF's interoperability directory, in both byte orders
+    struct.pack(order + "HHI4s", 1, 2, 4, b"R03") for order in "<>"
+)
 ADOBE_GAMMA = 563 / 256
 LEAST_GAMMA, MOST_GAMMA = 0.05, 20.0  # beyond, the chunk is damaged
 SRGB_GAMA = struct.pack(">I", 45455)
@@ -48,7 +51,7 @@ def declared_colour(
             if name == b"colr" and content[:4] == b"nclx" and len(content) >= 8:
                 primaries, transfer = struct.unpack(">HH", content[4:8])
                 return from_cicp(primaries, transfer, gray=gray, source="nclx")
-    if str(fields.get("exif-ifd4-InteroperabilityIndex", "")).startswith("R03") and not gray:
+    if not gray and any(entry in bytes(fields.get("exif-data") or b"") for entry in R03):
         return from_gamma(ADOBE_GAMMA, ADOBE, gray=gray, source="EXIF's Adobe RGB")
     return None
 

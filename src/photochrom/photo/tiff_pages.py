@@ -211,9 +211,9 @@ def _directories(file: BinaryIO) -> Iterator[_Entries]:
         seen.add(at)
         file.seek(at)
         count = struct.unpack(order + count_code, file.read(struct.calcsize(count_code)))[0]
-        if count > MOST_ENTRIES:
+        table = file.read(count * entry_size) if count <= MOST_ENTRIES else b""
+        if len(table) < count * entry_size:
             return
-        table = file.read(count * entry_size)
         following = file.read(struct.calcsize(place))
         yield _Entries(file, order, table, entry_size)
         at = struct.unpack(order + place, following)[0]
