@@ -199,22 +199,22 @@ def _exif_fields(exif: bytes | None) -> dict[str, Any]:
 def _open_jp2(path: Path) -> Foreign:
     from PIL import Image
 
-    image = Image.open(path, formats=["JPEG2000"])
+    with Image.open(path, formats=["JPEG2000"]) as image:
+        size, mode = image.size, image.mode
     bits, fields = _jp2_head(path)
     notes: tuple[str, ...] = ()
-    if bits > 8 and image.mode not in ("I;16", "I"):
+    if bits > 8 and mode not in ("I;16", "I"):
         notes = (f"JPEG 2000 of {bits} bits: 8 of them are read.",)
 
     def decode() -> np.ndarray:
-        image.load()
-        plain = image.convert("RGB") if image.mode in ("YCbCr", "P") else image
-        pixels = np.asarray(plain)
+        with Image.open(path, formats=["JPEG2000"]) as image:
+            plain = image.convert("RGB") if image.mode in ("YCbCr", "P") else image
+            pixels = np.asarray(plain)
         return pixels.astype(np.uint16) if pixels.dtype.itemsize > 2 else pixels
 
-    if image.mode not in JP2_BANDS:
-        raise ValueError(f"Unsupported JPEG 2000 of mode {image.mode}")
-    depth = 16 if image.mode[0] == "I" else 8
-    return Foreign(image.size, JP2_BANDS[image.mode], decode, depth, 1, fields, notes)
+    if mode not in JP2_BANDS:
+        raise ValueError(f"Unsupported JPEG 2000 of mode {mode}")
+    return Foreign(size, JP2_BANDS[mode], decode, 16 if mode[0] == "I" else 8, 1, fields, notes)
 
 
 def _jp2_head(path: Path) -> tuple[int, dict[str, Any]]:
@@ -265,21 +265,21 @@ def _of_uuid(content: bytes) -> dict[str, Any]:
 def _open_bmp(path: Path) -> Foreign:
     from PIL import Image
 
-    image = Image.open(path, formats=["BMP"])
-    fields: dict[str, Any] = {}
-    x, y = image.info.get("dpi", (0, 0))
-    if x > 0 and y > 0:
-        fields = {"xres": x / 25.4, "yres": y / 25.4}
+    with Image.open(path, formats=["BMP"]) as image:
+        fields: dict[str, Any] = {}
+        x, y = image.info.get("dpi", (0, 0))
+        if x > 0 and y > 0:
+            fields = {"xres": x / 25.4, "yres": y / 25.4}
+        gray = image.mode in ("1", "L") or (image.mode == "P" and _is_gray_palette(image))
+        mode = "L" if gray else image.mode if "A" in image.mode else "RGB"
+        size, bits = image.size, 1 if image.mode == "1" else 8
     fields |= _bmp_profile(path)
 
-    gray = image.mode in ("1", "L") or (image.mode == "P" and _is_gray_palette(image))
-    mode = "L" if gray else image.mode if "A" in image.mode else "RGB"
-
     def decode() -> np.ndarray:
-        image.load()
-        return np.asarray(image.convert(mode))
+        with Image.open(path, formats=["BMP"]) as image:
+            return np.asarray(image.convert(mode))
 
-    return Foreign(image.size, len(mode), decode, 1 if image.mode == "1" else 8, 1, fields)
+    return Foreign(size, len(mode), decode, bits, 1, fields)
 
 
 def _is_gray_palette(image: Any) -> bool:
