@@ -22,7 +22,7 @@ from photochrom.color.lab import (
 
 FILM_GAMMA = 0.6
 STEEPEST, FLATTEST = 1 / 0.45, 0.35  # exponents that are tried where the usual one fails
-DARKEST_MEDIAN, LIGHTEST_MEDIAN = 30.0, 75.0  # L*: a picture whose median is beyond is misread
+DARKEST_MEDIAN, LIGHTEST_MEDIAN = 20.0, 85.0  # L*: a picture whose median is beyond is misread
 LEAST_LIGHT = 1e-4  # density 4: film has no more
 LEAST_RANGE = 0.1  # densities: less is a blank frame
 MOST_RANGE = 2.3  # densities: more has no film, but a picture that a program reversed
@@ -34,7 +34,8 @@ MARGIN = 0.06  # of each side, left out of the measure of white: holders are den
 ORANGE_HUES = (25.0, 85.0)  # degrees
 ORANGE_CHROMA = 18.0  # ab units
 LEAST_STEP = 0.12  # densities that green and then blue lie above red, each
-EVEN_CAST = 0.5  # of the base's chroma that the densest parts keep, at least
+MOST_MASKED_RANGE = 1.5  # densities of red
+LEAST_ORANGE = 0.6  # share of the picture, in hues about the base's
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,10 @@ def looks_like_colour_negative(rgb: np.ndarray) -> bool:
     masked = density[1] - density[0] >= LEAST_STEP and density[2] - density[1] >= LEAST_STEP
     if not (masked and chroma >= ORANGE_CHROMA and ORANGE_HUES[0] <= hue <= ORANGE_HUES[1]):
         return False
+    # No density of film hides as much red as the blacks of a warm photograph.
+    darkest = np.percentile(light[:, 0], 1)
+    if darkest < base[0] * 10**-MOST_MASKED_RANGE:
+        return False
     hues = np.degrees(np.arctan2(lab[:, 2], lab[:, 1])) % 360
     orange = (hues >= ORANGE_HUES[0] - 25) & (hues <= ORANGE_HUES[1] + 15)
-    return bool(orange.mean() >= 0.9 and base_lab[0] >= np.percentile(lab[:, 0], 70))
+    return bool(orange.mean() >= LEAST_ORANGE)

@@ -236,7 +236,12 @@ class Photo:
         """Whether the first page is neutral, toned or in colour, as its thumbnail tells."""
         if self._devices[0].bands == 1:
             return NEUTRAL
-        return find_tint(self.probe_rgb())
+        return find_tint(self.probe)
+
+    @cached_property
+    def probe(self) -> np.ndarray:
+        """`probe_rgb` of the first page, made once."""
+        return self.probe_rgb()
 
     @property
     def is_colour(self) -> bool:

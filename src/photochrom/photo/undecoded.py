@@ -28,7 +28,7 @@ KINDS = (  # words of the libraries: what the file is
     (r"[Uu]nsupported (?:codec|feature|color conversion)", "a coding of AVIF or HEIC"),
     (r"Support for this compression format", "a coding of AVIF or HEIC"),
 )
-MEMORY = re.compile(r"out of memory|[Cc]annot allocate|insufficient memory|memory limit|bad_alloc")
+MEMORY = re.compile(r"out of memory|cannot allocate|insufficient memory|bad_alloc", re.IGNORECASE)
 CONVERT = (
     "Convert it to 8 or 16 bits, gray or RGB, in another program first "
     "(ImageMagick, GIMP, IrfanView)"
