@@ -33,7 +33,6 @@ from photochrom.engine.inputs import (
 from photochrom.engine.likely import Suggestion, shares_of, suggest
 from photochrom.engine.look import Look
 from photochrom.engine.names import beside, free_name
-from photochrom.engine.negatives import NOTE, looks_like_negative
 from photochrom.engine.predict import Colouring, predict_colours
 from photochrom.engine.reference import References
 from photochrom.engine.restore import opencv, restored_photo
@@ -114,7 +113,6 @@ class _Seen:
 
     def __init__(self) -> None:
         self.tallies: list[Tally] = []
-        self.small: tuple[np.ndarray, WorkingSize] | None = None  # of the first page
         self.confidence: np.ndarray | None = None
 
     def notes(self) -> list[str]:
@@ -260,12 +258,7 @@ class Colorizer:
         -------
         Colouring
         """
-        return self._colouring(photo, page, wishes, self._small(photo, page))
-
-    def _colouring(
-        self, photo: Photo, page: int, wishes: Wishes, small: tuple[np.ndarray, WorkingSize]
-    ) -> Colouring:
-        lightness, size = small
+        lightness, size = self._small(photo, page)
         upright = photo.headers[page].upright_size
         asked = ask(self.method, lightness, upright, wishes, self.look.vividness)
         return predict_colours(
@@ -468,7 +461,7 @@ class Colorizer:
         deep = array.dtype not in (np.uint8, bool)
         seen = _Seen()
         image = photo_to_array(next(self._pages(photo, deep, wishes, seen)), photo)
-        said = (*photo.notes, *notes, *chosen, *self._said(photo, wishes, seen), *seen.notes())
+        said = (*photo.notes, *notes, *chosen, *self._said(photo, wishes), *seen.notes())
         return Result(image, said, seen.confidence)
 
     def _run_tensor(self, tensor: Any, wishes: Wishes) -> Result:
@@ -542,7 +535,7 @@ class Colorizer:
         seen = _Seen()
         pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes, seen)
         written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
-        notes = [*photo.notes, *restored, *chosen, *written.notes, *self._said(photo, wishes, seen)]
+        notes = [*photo.notes, *restored, *chosen, *written.notes, *self._said(photo, wishes)]
         notes += seen.notes()
         if written.path is not None and isinstance(source, (str, Path)):
             notes += carry_along(Path(source), written.path, keep_time=keep_time)
@@ -551,15 +544,17 @@ class Colorizer:
             confidence=seen.confidence,
         )
 
-    def _said(self, photo: Photo, wishes: Wishes, seen: _Seen) -> list[str]:
+    def _said(self, photo: Photo, wishes: Wishes) -> list[str]:
         """Say what of the wishes does nothing, and what the picture's own colours become."""
         notes = outside(wishes.hints, photo.upright_size)
         if self.info.name == "gray":
             return notes
         if photo.is_colour:
             notes.append(_said_of(photo.tint))
-        if seen.small is not None and looks_like_negative(photo, *seen.small, self.method):
-            notes.append(NOTE)
+        if photo.looks_like_negative:
+            notes.append(
+                "looks like a negative: if it is one, give --negative (Reading(negative=True))"
+            )
         return notes
 
     def restored(self, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
@@ -602,16 +597,14 @@ class Colorizer:
             return
         for page, header in enumerate(photo.headers):
             wished = wishes if page == 0 else replace(wishes, hints=())
-            small = self._small(photo, page)
-            colouring = self._colouring(photo, page, wished, small)
+            colouring = self.colouring(photo, page, wished)
             stored = colouring.field.stored(header.orientation, *header.upright_size)
             stored = replace(stored, touches=(*stored.touches, *photo.lost_places(page)))
             tally = None
             if seen is not None and self.info.name != "gray":
                 tally = Tally()
                 seen.tallies.append(tally)
-                if page == 0:
-                    seen.confidence, seen.small = colouring.confidence, small
+                seen.confidence = colouring.confidence if page == 0 else seen.confidence
             yield join(photo.tone(page), stored, sixteen_bit=sixteen_bit, tally=tally)
 
     def _run_pil(self, image: Any, wishes: Wishes, reading: Reading) -> Result:

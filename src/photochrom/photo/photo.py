@@ -13,6 +13,7 @@ from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError, ShapeError
 from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
+from photochrom.photo.negative import looks_like_colour_negative
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
 from photochrom.photo.reading import PLAIN, Reading
@@ -242,6 +243,13 @@ class Photo:
     def probe(self) -> np.ndarray:
         """`probe_rgb` of the first page, made once."""
         return self.probe_rgb()
+
+    @property
+    def looks_like_negative(self) -> bool:
+        """Whether the first page looks like a colour negative that nobody has inverted."""
+        if self.tint.kind == "neutral" or self.reading.negative:
+            return False
+        return looks_like_colour_negative(self.probe)
 
     @property
     def is_colour(self) -> bool:
