@@ -13,7 +13,7 @@ from tests.conftest import drawn_picture
 
 import photochrom
 from photochrom.engine.colorize import Colorizer
-from photochrom.errors import DtypeError, ShapeError
+from photochrom.errors import DtypeError, InvalidValueError, ShapeError
 from photochrom.photo.photo import Photo
 from photochrom.photo.reading import Reading
 
@@ -168,6 +168,8 @@ def test_suggestions_and_confidence_take_any_picture(colorizer, gray):
 
 def test_the_face_takes_a_reading(gray):
     rgb = photochrom.colorize(255 - gray, short_side_px=64)
+    with pytest.raises(InvalidValueError, match="A reading is for files"):
+        photochrom.colorize(255 - gray, short_side_px=64, reading=Reading(negative=True))
     assert is_coloured(rgb)
     negative = pyvips.Image.new_from_array(255 - gray).copy(interpretation="b-w").pngsave_buffer()
     positive = photochrom.colorize(negative, short_side_px=64, reading=Reading(negative=True))

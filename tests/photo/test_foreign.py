@@ -121,8 +121,24 @@ def test_a_large_heic_is_refused_before_it_is_decoded(rgb, monkeypatch):
 @pytest.mark.parametrize("kind", ["heic", "jp2", "bmp"])
 def test_one_that_is_cut_short_says_so(tmp_path, rgb, kind):
     data = heic(rgb) if kind == "heic" else encoded(rgb, {"jp2": "JPEG2000", "bmp": "BMP"}[kind])
-    with pytest.raises(UnreadablePhotoError, match="truncated or corrupt"):
+    with pytest.raises(UnreadablePhotoError, match=r"This file is cut short: copy it again\.$"):
         Photo.open(data[: len(data) // 2]).lightness_codes()
+
+
+@pytest.mark.parametrize("kind", ["jp2", "bmp", "heic"])
+def test_whatever_a_decoder_raises_is_one_line_about_the_file(rgb, kind, monkeypatch):
+    class OddError(Exception):
+        pass
+
+    def fail(*_, **__):
+        raise OddError("a bomb\nof many lines")
+
+    data = heic(rgb) if kind == "heic" else encoded(rgb, {"jp2": "JPEG2000", "bmp": "BMP"}[kind])
+    monkeypatch.setattr(pillow_heif, "open_heif", fail)
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(UnreadablePhotoError, match="a bomb") as caught:
+        Photo.open(data)
+    assert "\n" not in str(caught.value)
 
 
 def encoded(array, kind, **options):

@@ -123,7 +123,7 @@ class _Seen:
         where = f" (page {', '.join(map(str, found))})" if len(self.tallies) > 1 else ""
         return [
             f"nearly every pixel is black or white and bears no colour{where}: a bilevel or "
-            "halftone scan? Scan it in gray, or give --descreen (descreen=True)"
+            "halftone scan? Scan it in gray, or give --descreen (Reading(descreen=True))"
         ]
 
 
@@ -444,6 +444,11 @@ class Colorizer:
             content = done.content or b""
             image = io.BytesIO(content) if is_file(picture) else content
             return Result(image, done.notes, done.confidence)
+        if (is_tensor(picture) or is_array(picture)) and reading != AS_IT_SAYS:
+            raise InvalidValueError(
+                "A reading is for files. Give the picture as one (bytes, a path), or make the "
+                "array positive and sRGB-encoded first."
+            )
         if is_tensor(picture):
             return self._run_tensor(picture, wishes)
         if is_array(picture):

@@ -32,7 +32,6 @@ UUID_EXIF = b"JpgTiffExif->JP2"
 JP2_BANDS = {"L": 1, "LA": 2, "I;16": 1, "I": 1, "RGB": 3, "RGBA": 4, "YCbCr": 3, "P": 3}
 CODESTREAM = b"\xff\x4f\xff\x51"
 MOST_METADATA = 1 << 24
-LOST = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, MemoryError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def open_foreign(path: Path, kind: str, name: str) -> Foreign:
             f"{name}: reading {kind.upper()} needs pillow-heif, which cannot be imported "
             f"({error}). Run: pip install pillow-heif"
         ) from error
-    except LOST as error:
+    except Exception as error:  # whatever another library raises is this file's alone
         raise damaged(name, kind, path, error) from error
 
 
@@ -107,7 +106,7 @@ def decoded(foreign: Foreign, path: Path, kind: str, name: str) -> pyvips.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pixels = np.ascontiguousarray(foreign.decode())
-    except LOST as error:
+    except Exception as error:  # whatever another library raises is this file's alone
         raise damaged(name, kind, path, error) from error
     wide = pixels.dtype == np.uint16
     image = pyvips.Image.new_from_memory(

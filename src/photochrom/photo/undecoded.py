@@ -107,6 +107,18 @@ def _boxes_end(file: BinaryIO, size: int) -> bool:
     return at == size
 
 
+def _jp2_ends(file: BinaryIO, size: int) -> bool:
+    file.seek(0)
+    if file.read(2) == b"\xff\x4f":
+        return b"\xff\xd9" in _tail(file, size)
+    return _boxes_end(file, size)
+
+
+def _bmp_ends(file: BinaryIO, size: int) -> bool:
+    file.seek(2)
+    return int(struct.unpack("<I", file.read(4))[0]) <= size
+
+
 def _tiff_ends(file: BinaryIO, size: int) -> bool:
     """Look whether the first directory and the last strip or tile lie inside."""
     file.seek(0)
@@ -124,5 +136,7 @@ ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {
     "webp": _riff_ends,
     "avif": _boxes_end,
     "heic": _boxes_end,
+    "jp2": _jp2_ends,
+    "bmp": _bmp_ends,
     "tiff": _tiff_ends,
 }
