@@ -40,8 +40,11 @@ def is_free(target: Path) -> bool:
 
 
 def is_own(photo: Path) -> bool:
-    """Whether photochrom made this file: it bears the marker."""
-    return marker_on(photo) is not None
+    """Whether photochrom made this file: it bears the marker.
+
+    Of formats that are never written, such as HEIC and camera raw, none does; none is opened.
+    """
+    return photo.suffix.lower() not in FOREIGN_SUFFIXES and marker_on(photo) is not None
 
 
 def marker_on(photo: Path) -> Marker | None:
