@@ -225,6 +225,17 @@ def test_dots_bear_colour_once_their_mean_is_taken(colorizer, gray):
     assert chroma(plain.image) < 1 < 4 < chroma(meant.image)
 
 
+def test_a_gray_negative_is_offered_to_be_inverted_and_is_not_inverted():
+    colorizer = Colorizer("photochrom", threads=1, short_side_px=128)
+    gray = np.array(Image.fromarray(data.astronaut()).convert("L"))[::2, ::2]
+    light = np.clip((gray / 255) ** 2.2, 0.01, 1)
+    film = np.round((0.8 * (light / 0.01) ** -0.6) ** (1 / 2.2) * 255).astype(np.uint8)
+    result = colorizer.run(film)
+    assert any("--negative" in note for note in result.notes)
+    assert np.corrcoef(result.image.mean(-1).ravel(), film.ravel())[0, 1] > 0.99
+    assert not any("--negative" in note for note in colorizer.run(gray).notes)
+
+
 def test_a_colour_negative_is_offered_to_be_inverted_and_is_not_inverted(colorizer):
     rgb = data.astronaut()[::4, ::4] / 255
     light = np.clip(rgb**2.2, 0.02, 1)

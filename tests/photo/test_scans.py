@@ -13,6 +13,7 @@ from photochrom.errors import InvalidValueError, UnreadablePhotoError, Unsupport
 from photochrom.photo.descreen import descreened, dot_distance
 from photochrom.photo.negative import looks_like_colour_negative
 from photochrom.photo.photo import Photo
+from photochrom.photo.polarity import features, looks_like_negative
 from photochrom.photo.reading import Reading, read_profile
 from photochrom.photo.write import write_photo
 
@@ -115,6 +116,27 @@ def test_a_colour_negative_is_told_by_its_mask_and_sepia_and_sunsets_are_not(exp
     sepia = np.round(gray[..., None] ** [0.8, 1.0, 1.25] * 255).astype(np.uint8)
     for picture in (data.astronaut(), data.coffee(), data.chelsea(), data.rocket(), sepia):
         assert not looks_like_colour_negative(picture)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea"])
+def test_a_gray_negative_is_told_by_how_light_and_texture_lie(name):
+    gray = rgb2gray(getattr(data, name)())
+    light = np.clip(((gray + 0.055) / 1.055) ** 2.4, 0.01, 1)
+    assert looks_like_negative(star(film(light, 0.8)))
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "coffee", "chelsea", "rocket"])
+def test_photographs_and_faded_prints_are_not_taken_for_negatives(name):
+    picture = getattr(data, name)()
+    gray = picture / 255 if picture.ndim == 2 else rgb2gray(picture)
+    lightness = star(((gray + 0.055) / 1.055) ** 2.4)
+    assert not looks_like_negative(lightness)
+    assert not looks_like_negative(25 + 0.6 * lightness)
+
+
+def test_what_tells_a_negative_changes_its_sign_with_it():
+    lightness = np.random.default_rng(0).random((60, 90)) * 100
+    assert np.allclose(features(lightness), -features(100 - lightness))
 
 
 def test_gamma_says_what_an_untagged_scan_means_and_the_result_is_srgb(exposure, neutral):

@@ -46,6 +46,7 @@ from photochrom.photo.descreen import descreened
 from photochrom.photo.formats import choose_format
 from photochrom.photo.join import Tally, join
 from photochrom.photo.photo import Photo
+from photochrom.photo.polarity import looks_like_negative
 from photochrom.photo.reading import PLAIN as AS_IT_SAYS
 from photochrom.photo.reading import Reading
 from photochrom.photo.resize import resize
@@ -113,6 +114,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.tallies: list[Tally] = []
+        self.lightness: np.ndarray | None = None  # of the first page, small
         self.confidence: np.ndarray | None = None
 
     def notes(self) -> list[str]:
@@ -258,7 +260,12 @@ class Colorizer:
         -------
         Colouring
         """
-        lightness, size = self._small(photo, page)
+        return self._colouring(photo, page, wishes, self._small(photo, page))
+
+    def _colouring(
+        self, photo: Photo, page: int, wishes: Wishes, small: tuple[np.ndarray, WorkingSize]
+    ) -> Colouring:
+        lightness, size = small
         upright = photo.headers[page].upright_size
         asked = ask(self.method, lightness, upright, wishes, self.look.vividness)
         return predict_colours(
@@ -466,7 +473,7 @@ class Colorizer:
         deep = array.dtype not in (np.uint8, bool)
         seen = _Seen()
         image = photo_to_array(next(self._pages(photo, deep, wishes, seen)), photo)
-        said = (*photo.notes, *notes, *chosen, *self._said(photo, wishes), *seen.notes())
+        said = (*photo.notes, *notes, *chosen, *self._said(photo, wishes, seen), *seen.notes())
         return Result(image, said, seen.confidence)
 
     def _run_tensor(self, tensor: Any, wishes: Wishes) -> Result:
@@ -540,7 +547,7 @@ class Colorizer:
         seen = _Seen()
         pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes, seen)
         written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
-        notes = [*photo.notes, *restored, *chosen, *written.notes, *self._said(photo, wishes)]
+        notes = [*photo.notes, *restored, *chosen, *written.notes, *self._said(photo, wishes, seen)]
         notes += seen.notes()
         if written.path is not None and isinstance(source, (str, Path)):
             notes += carry_along(Path(source), written.path, keep_time=keep_time)
@@ -549,14 +556,14 @@ class Colorizer:
             confidence=seen.confidence,
         )
 
-    def _said(self, photo: Photo, wishes: Wishes) -> list[str]:
+    def _said(self, photo: Photo, wishes: Wishes, seen: _Seen) -> list[str]:
         """Say what of the wishes does nothing, and what the picture's own colours become."""
         notes = outside(wishes.hints, photo.upright_size)
         if self.info.name == "gray":
             return notes
         if photo.is_colour:
             notes.append(_said_of(photo.tint))
-        if photo.looks_like_negative:
+        if photo.looks_like_negative or _is_negative(photo, seen.lightness):
             notes.append(
                 "looks like a negative: if it is one, give --negative (Reading(negative=True))"
             )
@@ -602,14 +609,16 @@ class Colorizer:
             return
         for page, header in enumerate(photo.headers):
             wished = wishes if page == 0 else replace(wishes, hints=())
-            colouring = self.colouring(photo, page, wished)
+            small = self._small(photo, page)
+            colouring = self._colouring(photo, page, wished, small)
             stored = colouring.field.stored(header.orientation, *header.upright_size)
             stored = replace(stored, touches=(*stored.touches, *photo.lost_places(page)))
             tally = None
             if seen is not None and self.info.name != "gray":
                 tally = Tally()
                 seen.tallies.append(tally)
-                seen.confidence = colouring.confidence if page == 0 else seen.confidence
+                if page == 0:
+                    seen.confidence, seen.lightness = colouring.confidence, small[0]
             yield join(photo.tone(page), stored, sixteen_bit=sixteen_bit, tally=tally)
 
     def _run_pil(self, image: Any, wishes: Wishes, reading: Reading) -> Result:
@@ -629,6 +638,13 @@ def _said_of(tint: Tint) -> str:
     if tint.kind == "toned":
         return f"a toned original ({tint.name}): its tone is not taken for colour"
     return "was in colour: coloured anew from its lightness"
+
+
+def _is_negative(photo: Photo, lightness: np.ndarray | None) -> bool:
+    """Whether a picture without colour looks like a negative that nobody has inverted."""
+    if lightness is None or photo.reading.negative or photo.tint.kind == "colour":
+        return False
+    return looks_like_negative(lightness)
 
 
 def _window_mean(planes: np.ndarray, x: float, y: float, radius: float = 0.0) -> np.ndarray:
