@@ -6,7 +6,8 @@ from photochrom.methods.catalogue import CATALOGUE
 
 
 def test_the_public_face_is_what_it_is():
-    expected = ["Colorizer", "Hint", "PhotochromError", "colorize", "errors", "methods"]
+    expected = ["Colorizer", "Hint", "PhotochromError", "Reading"]
+    expected += ["colorize", "errors", "methods"]
     assert sorted(photochrom.__all__) == expected
     assert all(getattr(photochrom, name) is not None for name in expected)
 

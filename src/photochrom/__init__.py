@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from photochrom import methods as methods
     from photochrom.engine.colorize import Colorizer as Colorizer
     from photochrom.methods.hint import Hint as Hint
+    from photochrom.photo.reading import Reading as Reading
 
 # Nothing that photochrom loads may report to its makers, whatever the environment says: set here,
 # before any of it is imported, and inherited by every process that is started from this one.
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 
 __version__ = "0.1.0"
-__all__ = ["Colorizer", "Hint", "PhotochromError", "colorize", "errors", "methods"]
+__all__ = ["Colorizer", "Hint", "PhotochromError", "Reading", "colorize", "errors", "methods"]
 
 
 def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
@@ -30,20 +31,22 @@ def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
 
     Parameters
     ----------
-    picture : str, Path, bytes, PIL image, or array
+    picture : str, Path, bytes, binary file, PIL image, array or tensor, or several of them
         A path: a file beside it, `name-color.ext`, is written. Arrays: (H, W) or (H, W, 3), also
         with alpha as (H, W, 2) or (H, W, 4); uint8, uint16, bool, or float in [0, 1].
     method : str
         A name of `methods()`, or a path to an exported network (.onnx).
     **options
         As `Colorizer` takes them: vividness, saturation, short_side_px, device, threads; and as
-        `Colorizer.colorize` does: hints, reference, palette, candidate, seed.
+        `Colorizer.colorize` does: hints, reference, palette, candidate, seed,
+        reading.
 
     Returns
     -------
-    Path, bytes, PIL image, or array
+    Path, bytes, BytesIO, PIL image, array, tensor; a list or a generator of them
         The written file; an encoded picture of the same format; an RGB image; an array (H, W, 3),
-        or (H, W, 4) with alpha, of the same dtype.
+        or (H, W, 4) with alpha, of the same dtype; a tensor. `Colorizer.run` gives notes and
+        confidence with it.
 
     Raises
     ------
@@ -64,9 +67,10 @@ def __getattr__(name: str) -> Any:
     return module if name == "methods" else getattr(module, name)
 
 
-_WISHES = ("hints", "reference", "palette", "candidate", "seed")
+_WISHES = ("hints", "reference", "palette", "candidate", "seed", "reading")
 _LATER = {
     "Colorizer": "photochrom.engine.colorize",
     "Hint": "photochrom.methods.hint",
+    "Reading": "photochrom.photo.reading",
     "methods": "photochrom.methods",
 }

@@ -109,6 +109,46 @@ def test_options_reach_the_result(folder):
         assert np.ptp(np.array(colour).astype(int), axis=-1).max() == 0
 
 
+def test_what_is_known_of_scans_reaches_the_result(folder):
+    with Image.open(folder / "b.png") as picture:
+        gray = np.array(picture)
+    Image.fromarray(255 - gray).save(folder / "negative.png")
+    (folder / "negative.xmp").write_text("<x/>")
+    os.utime(folder / "negative.png", (10**9, 10**9))
+    words = ("--negative", "--keep-time", "-m", "gray", "-o", folder / "n.png")
+    done = photochrom(folder / "negative.png", *words)
+    assert done.returncode == 0, done.stderr
+    assert b"Inverted as a negative" in done.stderr
+    assert (folder / "n.png").stat().st_mtime == 10**9
+    assert (folder / "n.xmp").read_text() == "<x/>"
+    with Image.open(folder / "n.png") as positive:
+        assert np.corrcoef(np.array(positive.convert("L")).ravel(), gray.ravel())[0, 1] > 0.95
+
+
+def test_resume_heeds_what_is_known_of_scans(folder):
+    source, out = folder / "b.png", folder / "out"
+    photochrom(source, "-o", out, "-m", "gray", "--gamma", "1")
+    again = photochrom(source, "-o", out, "-m", "gray", "--gamma", "1", "--resume")
+    assert b"already coloured" in again.stderr
+    other = photochrom(source, "-o", out, "-m", "gray", "--gamma", "2", "--resume")
+    assert b"already coloured" not in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--source-profile", "lost.icc"), b"lost.icc: cannot be read"),
+        (("--source-profile", "a.jpg"), b"a.jpg: not an ICC profile"),
+        (("--gamma", "9"), b"gamma"),
+    ],
+)
+def test_a_reading_that_cannot_be_is_one_line(folder, words, said):
+    done = photochrom("a.jpg", *words, cwd=folder)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def test_restore_mends_a_faded_print_and_says_what_it_did(folder):
     with Image.open(folder / "b.png") as picture:
         Image.fromarray((60 + np.array(picture) * 0.4).astype(np.uint8)).save(folder / "faded.png")

@@ -269,11 +269,11 @@ def test_a_watched_file_whose_time_lies_ahead_is_taken_once_it_stands_still(tmp_
 
 
 def test_what_is_passed_over_is_named(album):
-    for name in ("x.bmp", "y.jp2", "1901/z.dng", "notes.txt"):
+    for name in ("x.psd", "y.svg", "1901/z.tga", "notes.txt"):
         (album / name).write_bytes(b"...")
     settled = [task.settled for task in plan([album], recursive=True) if task.settled]
     assert settled == [
-        ("passed over", "passed over: pictures of kinds that are not read (1 .bmp, 1 .dng, 1 .jp2)")
+        ("passed over", "passed over: pictures of kinds that are not read (1 .psd, 1 .svg, 1 .tga)")
     ]
 
 

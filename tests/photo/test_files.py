@@ -106,7 +106,7 @@ def test_a_link_loop_is_one_line(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_all_that_a_folder_holds_is_read_counted_or_named(tmp_path):
     (tmp_path / "below").mkdir()
-    for name in ("a.JPG", "b.bmp", "c.BMP", "below/d.jp2", "e.txt", ".f.png", "g", "h.mp4"):
+    for name in ("a.JPG", "b.psd", "c.PSD", "below/d.svg", "e.txt", ".f.png", "g", "h.mp4"):
         (tmp_path / name).touch()
     os.mkfifo(tmp_path / "i.png")
     (tmp_path / "j.png").symlink_to(tmp_path / "nowhere.png")
@@ -114,15 +114,15 @@ def test_all_that_a_folder_holds_is_read_counted_or_named(tmp_path):
     found = search(tmp_path, recursive=True)
     assert [path.name for path in found.photos] == ["a.JPG", "j.png"]
     assert found.passed_over == (
-        "passed over: pictures of kinds that are not read (2 .bmp, 1 .jp2, 1 .mp4); "
+        "passed over: pictures of kinds that are not read (1 .mp4, 2 .psd, 1 .svg); "
         "devices or pipes (i.png); links to folders (elsewhere)"
     )
     alone = search(tmp_path)
-    assert alone.others == {".bmp": 2, ".mp4": 1}
+    assert alone.others == {".psd": 2, ".mp4": 1}
     assert alone.links == ()
 
 
 def test_a_format_that_is_not_read_is_refused_by_name(tmp_path):
-    (tmp_path / "a.bmp").write_bytes(b"BM" + bytes(100))
-    with pytest.raises(UnsupportedFormatError, match=r"a.bmp: BMP is not handled"):
-        Photo.open(tmp_path / "a.bmp")
+    (tmp_path / "a.psd").write_bytes(b"8BPS" + bytes(100))
+    with pytest.raises(UnsupportedFormatError, match=r"a.psd: Photoshop is not handled"):
+        Photo.open(tmp_path / "a.psd")

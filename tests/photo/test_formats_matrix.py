@@ -22,7 +22,7 @@ TARGETS = ("jpeg", "png", "tiff", "webp", "avif")
 
 def read_table():
     """Give {(source, target): losses} as the document says."""
-    lines = DOCUMENT.read_text().split("## Matrix")[1].splitlines()
+    lines = DOCUMENT.read_text().split("## Matrix")[1].split("\n## ")[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     head, _, *body = rows
     return {

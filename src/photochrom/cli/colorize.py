@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.cli.reading import ReadOptions
 from photochrom.cli.run import run
 from photochrom.cli.wishes import WishOptions
 
@@ -32,6 +33,7 @@ def colorize(
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 1000.0,
     float_range: tuple[float, float] | None = None,
     json_lines: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    read: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
     wished: WishOptions = WishOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Colour photographs: `photochrom FILE` writes FILE-color beside it.
@@ -73,6 +75,8 @@ def colorize(
         The values of black and white in float pictures; 0 1 by default.
     json_lines : bool
         Print one JSON object a photograph on standard output.
+    read : ReadOptions
+        How scans are read, and what goes with the results.
     wished : WishOptions
         What is decided about the photographs.
     """
@@ -94,5 +98,6 @@ def colorize(
         max_megapixels=max_megapixels,
         float_range=float_range,
         json_lines=json_lines,
+        read=read,
         wished=wished,
     )

@@ -26,6 +26,7 @@ from photochrom.errors import (
 )
 
 if TYPE_CHECKING:
+    from photochrom.cli.reading import ReadOptions
     from photochrom.cli.wishes import WishOptions
     from photochrom.engine.batch import Outcome, Task
     from photochrom.engine.colorize import Colorizer
@@ -55,6 +56,7 @@ def run(
     max_megapixels: float = 1000.0,
     float_range: tuple[float, float] | None = None,
     json_lines: bool = False,
+    read: "ReadOptions | None" = None,
     wished: "WishOptions | None" = None,
 ) -> int:
     """Colour photographs and say what became of them; see `cli.colorize` for the options.
@@ -100,6 +102,8 @@ def run(
             if recipe and float_range is None:
                 float_range = recipe.float_range
             options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
+            if read is not None:
+                options |= read.options()
             written: dict[str, Any] = {"format": format, "quality": quality}
             if piped:
                 wishes = _wishes(wished)
@@ -207,7 +211,12 @@ def _is_own(colorizer: "Colorizer", path: Path) -> bool:
 def _fit(
     colorizer: "Colorizer", recipe: "Sidecar", source: Path, options: dict[str, Any]
 ) -> "Wishes":
-    return recipe.fit(source, **options)
+    return recipe.fit(source, **_opening(options))
+
+
+def _opening(options: dict[str, Any]) -> dict[str, Any]:
+    """Give what of the options is about reading a photograph."""
+    return {name: value for name, value in options.items() if name != "keep_time"}
 
 
 def _pipe(
@@ -225,7 +234,7 @@ def _pipe(
         raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
     if recipe:
         source = source.read() if hasattr(source, "read") else source  # its size is needed first
-        wishes = recipe.fit(source, **options)
+        wishes = recipe.fit(source, **_opening(options))
     coloured = colorizer.colorize_file(
         source, None if to_stdout else output, wishes=wishes, **written, **options
     )

@@ -327,6 +327,7 @@ def _colorize_one(
     if task.settled:
         return outcome(task.settled[0], task.settled[1:])
     asked = {name: options.get(name) for name in ("quality", "float_range")}
+    asked["reading"] = options["reading"].to_table() if "reading" in options else None
     try:
         if resume and _is_done(task, colorizer.marker(task.wishes, **asked), sidecar):
             return outcome("skipped", ("already coloured by the same method and settings",))

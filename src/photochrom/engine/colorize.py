@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +15,22 @@ import numpy as np
 
 from photochrom import __version__
 from photochrom.engine.ask import ask, distribution
+from photochrom.engine.beside import carry_along
 from photochrom.engine.elsewhere import elsewhere_if_stranded
 from photochrom.engine.guided import apply_field
+from photochrom.engine.inputs import (
+    array_to_tensor,
+    is_array,
+    is_file,
+    is_pil,
+    is_tensor,
+    many,
+    open_picture,
+    orientation_of,
+    pil_to_tiff,
+    tensor_to_array,
+    turned_back,
+)
 from photochrom.engine.likely import Suggestion, shares_of, suggest
 from photochrom.engine.look import Look
 from photochrom.engine.names import beside, free_name, state_of
@@ -36,9 +50,13 @@ from photochrom.errors import (
 from photochrom.methods.catalogue import load_method
 from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints, MethodInfo, Request
+from photochrom.photo.descreen import descreened
 from photochrom.photo.formats import choose_format
-from photochrom.photo.join import join
+from photochrom.photo.join import Tally, join
 from photochrom.photo.photo import Photo
+from photochrom.photo.polarity import looks_like_negative
+from photochrom.photo.reading import PLAIN as AS_IT_SAYS
+from photochrom.photo.reading import Reading
 from photochrom.photo.resize import resize
 from photochrom.photo.toned import Tint
 from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
@@ -46,8 +64,7 @@ from photochrom.photo.xmp import Marker
 
 MAX_MEGAPIXELS = 1000.0
 MOST_MAP_PX = 1024
-# What stands a picture of an EXIF orientation upright, as a number of Pillow's `Transpose`.
-TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+MOST_EXTREME = 0.9  # share of pixels so dark or light that none of them bears colour
 
 
 PLAIN = Wishes()
@@ -68,6 +85,8 @@ class Coloured(NamedTuple):
         As they were fulfilled: with the reference that was taken from a folder.
     size : (width, height)
         Upright, of the first page.
+    confidence : float32 array, (h, w), or None
+        Of the first page; see `Colorizer.confidence`.
     """
 
     content: bytes | None
@@ -75,6 +94,47 @@ class Coloured(NamedTuple):
     notes: tuple[str, ...]
     wishes: Wishes
     size: tuple[int, int]
+    confidence: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A coloured picture and what a person should know of it.
+
+    Attributes
+    ----------
+    image : Path, bytes, binary file, PIL image, tensor or array
+        As `Colorizer.colorize` gives it.
+    notes : tuple of str
+        What was repaired, lost, assumed or decided.
+    confidence : float32 array, (h, w), or None
+        At the working size, in [0, 1]: 0 is guessing, 1 is sure; None from a method that does not
+        know.
+    """
+
+    image: Any
+    notes: tuple[str, ...] = ()
+    confidence: np.ndarray | None = field(default=None, repr=False)
+
+
+class _Seen:
+    """What is found out while pages are coloured."""
+
+    def __init__(self) -> None:
+        self.tallies: list[Tally] = []
+        self.lightness: np.ndarray | None = None  # of the first page, small
+        self.confidence: np.ndarray | None = None
+
+    def notes(self) -> list[str]:
+        """Say it if a page has no grays that could bear colour."""
+        found = [n for n, t in enumerate(self.tallies, 1) if t.extreme_share > MOST_EXTREME]
+        if not found:
+            return []
+        where = f" (page {', '.join(map(str, found))})" if len(self.tallies) > 1 else ""
+        return [
+            f"nearly every pixel is black or white and bears no colour{where}: a bilevel or "
+            "halftone scan? Scan it in gray, or give --descreen (Reading(descreen=True))"
+        ]
 
 
 class Colorizer:
@@ -213,7 +273,12 @@ class Colorizer:
         -------
         Colouring
         """
-        lightness, size = self._small(photo, page)
+        return self._colouring(photo, page, wishes, self._small(photo, page))
+
+    def _colouring(
+        self, photo: Photo, page: int, wishes: Wishes, small: tuple[np.ndarray, WorkingSize]
+    ) -> Colouring:
+        lightness, size = small
         upright = photo.headers[page].upright_size
         asked = ask(self.method, lightness, upright, wishes, self.look.vividness)
         return predict_colours(
@@ -258,7 +323,7 @@ class Colorizer:
         InvalidValueError
             If the spot lies outside the picture, or the method has one opinion only.
         """
-        photo = _open(picture)
+        photo = open_picture(picture)
         width, height = _checked_spot(photo, x, y)
         lightness, _ = self._small(photo, 0)
         asked = ask(self.method, lightness, (width, height), Wishes(tuple(hints)), None)
@@ -287,7 +352,7 @@ class Colorizer:
         InvalidValueError
             If the spot lies outside the picture.
         """
-        photo = _open(picture)
+        photo = open_picture(picture)
         width, height = _checked_spot(photo, x, y)
         lightness, size = self._small(photo, 0)
         request = Request(lightness)
@@ -315,7 +380,7 @@ class Colorizer:
         InvalidValueError
             If the method does not know how sure it is.
         """
-        found = self.colouring(_open(picture)).confidence
+        found = self.colouring(open_picture(picture)).confidence
         if found is None:
             raise InvalidValueError(
                 f"The method '{self.info.name}' does not know how sure it is; 'photochrom' does."
@@ -341,7 +406,6 @@ class Colorizer:
         # Marked, so that no later run colours the map itself.
         write_photo(plane, [None], target, format="png", marker=self.marker())
 
-    @elsewhere_if_stranded
     def colorize(
         self,
         picture: Any,
@@ -351,17 +415,19 @@ class Colorizer:
         palette: Any = None,
         candidate: int = 0,
         seed: int = 0,
+        reading: Reading = AS_IT_SAYS,
     ) -> Any:
         """Colour a picture and give back the same kind.
 
         Parameters
         ----------
-        picture : str, Path, bytes, PIL image, or array
+        picture : str, Path, bytes, binary file, PIL image, array or tensor, or several of them
             A path: a file beside it, `name-color.ext`, is written. Arrays: (H, W) or (H, W, 3),
             also with alpha as (H, W, 2) or (H, W, 4); uint8, uint16, bool, or float in [0, 1].
+            Tensors: the same, or (C, H, W), or a batch (N, C, H, W).
         hints : iterable of Hint
             Decided colours, in pixels of the upright picture (the first page of several).
-        reference : str, Path, bytes or uint8 array (H, W, 3), optional
+        reference : a picture as above, or a folder, optional
             A colour photograph that lends its colours; of a folder, the one that shows the like.
         palette : str or sequence of colours, optional
             A few wanted colours, or a mood; see `Palette.of`.
@@ -369,12 +435,15 @@ class Colorizer:
             0 is what the method thinks likeliest; 1, 2, ... are other plausible colourings.
         seed : int
             Of what is drawn at random.
+        reading : Reading
+            What is known of a scan beside what its file says.
 
         Returns
         -------
-        Path, bytes, PIL image, or array
+        Path, bytes, BytesIO, PIL image, array, tensor; a list or a generator of them
             The written file; an encoded picture of the same format; an RGB image; an array
-            (H, W, 3), or (H, W, 4) with alpha, of the same dtype.
+            (H, W, 3), or (H, W, 4) with alpha, of the same dtype; a tensor (3, H, W), or as it
+            came. A list gives a list; an iterator gives a generator, which colours as it is read.
 
         Raises
         ------
@@ -383,30 +452,96 @@ class Colorizer:
         ShapeError, DtypeError, InvalidValueError
             If an array is not a picture.
         """
-        wishes = Wishes.of(hints, reference, palette, candidate, seed)
+        wishes = self._wishes(tuple(hints), reference, palette, candidate, seed)
+        several = many(picture)
+        if several is None:
+            return self._run(picture, wishes, reading).image
+        results = (self._run(one, wishes, reading).image for one in several)
+        return results if isinstance(picture, Iterator) else list(results)
+
+    def run(
+        self,
+        picture: Any,
+        *,
+        hints: Iterable[Hint] = (),
+        reference: Any = None,
+        palette: Any = None,
+        candidate: int = 0,
+        seed: int = 0,
+        reading: Reading = AS_IT_SAYS,
+    ) -> Result:
+        """Colour one picture; give it with notes and confidence.
+
+        Parameters and errors are those of `colorize`.
+
+        Returns
+        -------
+        Result
+            Its `image` is what `colorize` gives.
+        """
+        if many(picture) is not None:
+            raise DtypeError("run takes one picture; colorize takes several.")
+        wishes = self._wishes(tuple(hints), reference, palette, candidate, seed)
+        return self._run(picture, wishes, reading)
+
+    @elsewhere_if_stranded
+    def _wishes(self, *wished: Any) -> Wishes:
+        """Read what is wished, a reference among it; as `Wishes.of` takes it."""
+        return Wishes.of(*wished)
+
+    @elsewhere_if_stranded
+    def _run(self, picture: Any, wishes: Wishes, reading: Reading) -> Result:
         if isinstance(picture, (str, Path)):
-            return self.colorize_file(
-                picture, free_name(beside(Path(picture))), wishes=wishes
-            ).target
-        if isinstance(picture, (bytes, bytearray, memoryview)):
-            return self.colorize_file(bytes(picture), wishes=wishes).content
-        if isinstance(picture, np.ndarray):
-            photo, _ = self.restored(Photo.from_array(picture))
-            wishes, _ = self._choose_reference(photo, wishes)
-            deep = picture.dtype not in (np.uint8, bool)
-            return photo_to_array(next(self._pages(photo, deep, wishes)), photo)
-        if hasattr(picture, "getexif") and hasattr(picture, "save"):
-            return self._colorize_pil(picture, wishes)
+            target = free_name(beside(Path(picture)))
+            done = self.colorize_file(picture, target, wishes=wishes, reading=reading)
+            return Result(done.target, done.notes, done.confidence)
+        if isinstance(picture, (bytes, bytearray, memoryview)) or is_file(picture):
+            given = picture if is_file(picture) else bytes(picture)
+            done = self.colorize_file(given, wishes=wishes, reading=reading)
+            content = done.content or b""
+            image = io.BytesIO(content) if is_file(picture) else content
+            return Result(image, done.notes, done.confidence)
+        if (is_tensor(picture) or is_array(picture)) and reading != AS_IT_SAYS:
+            raise InvalidValueError(
+                "A reading is for files. Give the picture as one (bytes, a path), or make the "
+                "array positive and sRGB-encoded first."
+            )
+        if is_tensor(picture):
+            return self._run_tensor(picture, wishes)
+        if is_array(picture):
+            return self._run_array(np.asarray(picture), wishes)
+        if is_pil(picture):
+            return self._run_pil(picture, wishes, reading)
         raise DtypeError(
-            "A picture is a path, bytes, a PIL image or a NumPy array; "
+            "A picture is a path, bytes, an open file, a PIL image, an array or a tensor; "
             f"this is {type(picture).__name__}."
         )
+
+    def _run_array(self, array: np.ndarray, wishes: Wishes) -> Result:
+        photo, notes = self.restored(Photo.from_array(array))
+        wishes, chosen = self._choose_reference(photo, wishes)
+        deep = array.dtype not in (np.uint8, bool)
+        seen = _Seen()
+        image = photo_to_array(next(self._pages(photo, deep, wishes, seen)), photo)
+        said = (*photo.notes, *notes, *chosen, *self._said(photo, wishes, seen), *seen.notes())
+        return Result(image, said, seen.confidence)
+
+    def _run_tensor(self, tensor: Any, wishes: Wishes) -> Result:
+        if tensor.ndim == 4:
+            results = [self._run_array(tensor_to_array(one), wishes) for one in tensor]
+            if not results:
+                raise ShapeError("A batch needs at least one picture; this one is empty.")
+            stacked = np.stack([np.moveaxis(result.image, -1, 0) for result in results])
+            notes = dict.fromkeys(note for result in results for note in result.notes)
+            return Result(tensor.new_tensor(stacked), tuple(notes))
+        done = self._run_array(tensor_to_array(tensor), wishes)
+        return replace(done, image=array_to_tensor(done.image, tensor))
 
     @elsewhere_if_stranded
     def colorize_file(
         self,
         source: Any,
-        target: Path | None = None,
+        target: str | Path | None = None,
         *,
         format: str | None = None,
         quality: int | None = None,
@@ -414,6 +549,8 @@ class Colorizer:
         float_range: tuple[float, float] | None = None,
         wishes: Wishes = PLAIN,
         long_side_px: int | None = None,
+        reading: Reading = AS_IT_SAYS,
+        keep_time: bool = False,
     ) -> Coloured:
         """Colour a file.
 
@@ -421,7 +558,7 @@ class Colorizer:
         ----------
         source : str, Path, bytes or binary file
             The picture.
-        target : Path, optional
+        target : str or Path, optional
             The file to write; bytes are given back if there is none.
         format : str, optional
             'jpeg', 'png', 'tiff', 'webp', 'avif'; by default the target's suffix or the source's.
@@ -435,6 +572,10 @@ class Colorizer:
             What is decided for this photograph.
         long_side_px : int, optional
             Each page is made so small; wishes are in pixels of the photograph as it is.
+        reading : Reading
+            What is known of a scan beside what its file says.
+        keep_time : bool
+            Give the written file the source's times.
 
         Returns
         -------
@@ -445,7 +586,10 @@ class Colorizer:
         PhotoError
             If the file cannot be read or written; nothing half done is left.
         """
-        photo = Photo.open(source, max_megapixels=max_megapixels, float_range=float_range)
+        target = None if target is None else Path(target)
+        photo = Photo.open(
+            source, max_megapixels=max_megapixels, float_range=float_range, reading=reading
+        )
         if long_side_px is not None:
             full, photo = photo, photo.reduced(long_side_px)
             wishes = wishes.scaled(max(photo.upright_size) / max(full.upright_size))
@@ -453,21 +597,46 @@ class Colorizer:
             _keep_original(photo, target)
         format = choose_format(photo, target, format)
         photo, restored = self.restored(photo)
-        marker = self.marker(wishes, quality=quality, float_range=float_range)
+        marker = self.marker(
+            wishes, quality=quality, float_range=float_range, reading=reading.to_table()
+        )
         if isinstance(source, str | Path):
             marker = replace(marker, source=_state_of(photo))
         wishes, chosen = self._choose_reference(photo, wishes)
-        pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes)
+        seen = _Seen()
+        pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes, seen)
         written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
-        notes = [*photo.notes, *restored, *chosen, *written.notes]
-        notes += outside(wishes.hints, photo.upright_size)
-        if photo.is_colour and self.info.name != "gray":
+        notes = [*photo.notes, *restored, *chosen, *written.notes, *self._said(photo, wishes, seen)]
+        notes += seen.notes()
+        if written.path is not None and isinstance(source, (str, Path)):
+            notes += carry_along(Path(source), written.path, keep_time=keep_time)
+        return Coloured(
+            *(written.data, written.path, tuple(notes), wishes, photo.upright_size),
+            confidence=seen.confidence,
+        )
+
+    def _said(self, photo: Photo, wishes: Wishes, seen: _Seen) -> list[str]:
+        """Say what of the wishes does nothing, and what the picture's own colours become."""
+        notes = outside(wishes.hints, photo.upright_size)
+        if self.info.name == "gray":
+            return notes
+        if photo.is_colour:
             notes.append(_said_of(photo.tint))
-        return Coloured(written.data, written.path, tuple(notes), wishes, photo.upright_size)
+        if photo.looks_like_negative or _is_negative(photo, seen.lightness):
+            notes.append(
+                "looks like a negative: if it is one, give --negative (Reading(negative=True))"
+            )
+        return notes
 
     def restored(self, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
         """Give a photo as it will be coloured, mended if that is asked for, and what was done."""
-        return restored_photo(photo) if self.look.restore else (photo, ())
+        notes: tuple[str, ...] = ()
+        if photo.reading.descreen:
+            photo, notes = descreened(photo)
+        if not self.look.restore:
+            return photo, notes
+        mended, more = restored_photo(photo)
+        return mended, notes + more
 
     def _working_size(self, height: int, width: int) -> WorkingSize:
         short_side = self.look.short_side_px or self.info.short_side_px
@@ -486,7 +655,9 @@ class Colorizer:
         reference = wishes.reference.choose(self._small(photo, 0)[0], judge)
         return replace(wishes, reference=reference), [f"reference: {reference.name}"]
 
-    def _pages(self, photo: Photo, sixteen_bit: bool, wishes: Wishes = PLAIN) -> Iterator[Any]:
+    def _pages(
+        self, photo: Photo, sixteen_bit: bool, wishes: Wishes = PLAIN, seen: _Seen | None = None
+    ) -> Iterator[Any]:
         """Join each page with its colours when it is asked for; None leaves a gray page as it is.
 
         A join holds memory and an open file, and a TIFF may have a thousand pages.
@@ -497,29 +668,29 @@ class Colorizer:
             return
         for page, header in enumerate(photo.headers):
             wished = wishes if page == 0 else replace(wishes, hints=())
-            field = self.colouring(photo, page, wished).field
-            stored = field.stored(header.orientation, *header.upright_size)
-            yield join(photo.tone(page), stored, sixteen_bit=sixteen_bit)
+            small = self._small(photo, page)
+            colouring = self._colouring(photo, page, wished, small)
+            stored = colouring.field.stored(header.orientation, *header.upright_size)
+            stored = replace(stored, touches=(*stored.touches, *photo.lost_places(page)))
+            tally = None
+            if seen is not None and self.info.name != "gray":
+                tally = Tally()
+                seen.tallies.append(tally)
+                if page == 0:
+                    seen.confidence, seen.lightness = colouring.confidence, small[0]
+            yield join(photo.tone(page), stored, sixteen_bit=sixteen_bit, tally=tally)
 
-    def _colorize_pil(self, image: Any, wishes: Wishes) -> Any:
+    def _run_pil(self, image: Any, wishes: Wishes, reading: Reading) -> Result:
         """Go through an uncompressed TIFF in memory, upright, which keeps profile and depth."""
-        from PIL import ExifTags, Image
+        from PIL import Image
 
-        content = io.BytesIO()
-        source = _plain_pil(image)
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        upright = source.transpose(TURNS[orientation]) if orientation in TURNS else source
-        upright.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
-        whole = self.colorize_file(content.getvalue(), wishes=wishes).content
-        opened = Image.open(io.BytesIO(whole or b""))
+        done = self.colorize_file(pil_to_tiff(image), wishes=wishes, reading=reading)
+        opened = Image.open(io.BytesIO(done.content or b""))
         opened.load()
-        coloured: Image.Image = opened
-        if orientation in TURNS:  # back as it lay
-            back = {6: 8, 8: 6}.get(orientation, orientation)
-            coloured = coloured.transpose(Image.Transpose(TURNS[back]))
+        coloured = turned_back(opened, orientation_of(image))  # as it lay
         kept = {k: v for k, v in image.info.items() if k not in ("transparency", "icc_profile")}
         coloured.info = {**kept, **{k: v for k, v in coloured.info.items() if k == "icc_profile"}}
-        return coloured
+        return Result(coloured, done.notes, done.confidence)
 
 
 def _state_of(photo: Photo) -> str:
@@ -533,45 +704,17 @@ def _made_again(name: str, look: Look, device: str, threads: int) -> Colorizer:
     return Colorizer(name, **asdict(look), device=device, threads=threads)
 
 
-def _plain_pil(image: Any) -> Any:
-    """Give a PIL image in a mode that a TIFF holds.
-
-    Raises
-    ------
-    DtypeError
-        If its numbers have no range.
-    """
-    from PIL import Image
-
-    if image.mode in ("P", "PA", "HSV", "LAB", "YCbCr"):
-        has_alpha = "transparency" in image.info or image.mode == "PA"
-        return image.convert("RGBA" if has_alpha else "RGB")
-    if image.mode in ("RGBa", "La"):
-        return image.convert(image.mode.upper())
-    if image.mode == "I":
-        low, high = image.getextrema()
-        if low >= 0 and high <= 65535:  # as Pillow opens 16-bit PNG and PGM
-            plain = Image.fromarray(np.asarray(image).astype(np.uint16))
-            plain.info = image.info
-            return plain
-    if image.mode in ("I", "F"):
-        raise DtypeError(
-            f"A PIL image of mode {image.mode} says nothing of its black and white. Give an array: "
-            "uint16, or float in [0, 1]."
-        )
-    return image
-
-
 def _said_of(tint: Tint) -> str:
     if tint.kind == "toned":
         return f"a toned original ({tint.name}): its tone is not taken for colour"
     return "was in colour: coloured anew from its lightness"
 
 
-def _open(picture: Any) -> Photo:
-    if isinstance(picture, Photo):
-        return picture
-    return Photo.from_array(picture) if isinstance(picture, np.ndarray) else Photo.open(picture)
+def _is_negative(photo: Photo, lightness: np.ndarray | None) -> bool:
+    """Whether a picture without colour looks like a negative that nobody has inverted."""
+    if lightness is None or photo.reading.negative or photo.tint.kind == "colour":
+        return False
+    return looks_like_negative(lightness)
 
 
 def _checked_spot(photo: Photo, x: float, y: float) -> tuple[int, int]:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.atomic import unwritable
+from photochrom.photo.formats import FOREIGN_SUFFIXES, FORMATS, INSTEAD
 from photochrom.photo.photo import Photo
 from photochrom.photo.xmp import Marker
 
-INSTEAD_OF_SUFFIX = {".gif": ".png", ".heic": ".jpg", ".heif": ".jpg"}
+INSTEAD_OF_SUFFIX = {
+    suffix: FORMATS[INSTEAD[kind]].suffixes[0] for suffix, kind in FOREIGN_SUFFIXES.items()
+}
 
 
 def beside(source: Path, folder: Path | None = None, suffix: str | None = None) -> Path:
@@ -64,8 +67,11 @@ def is_taken(target: Path) -> bool:
 
 
 def is_own(photo: Path) -> bool:
-    """Whether photochrom made this file: it bears the marker."""
-    return marker_on(photo) is not None
+    """Whether photochrom made this file: it bears the marker.
+
+    Of formats that are never written, such as HEIC and camera raw, none does; none is opened.
+    """
+    return photo.suffix.lower() not in FOREIGN_SUFFIXES and marker_on(photo) is not None
 
 
 def marker_on(photo: Path) -> Marker | None:

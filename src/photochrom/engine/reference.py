@@ -16,9 +16,9 @@ import numpy as np
 
 from photochrom.color.bins import histogram
 from photochrom.color.lab import rgb_to_lab
+from photochrom.engine.inputs import open_picture
 from photochrom.errors import InvalidValueError, PhotoError
 from photochrom.methods.method import Method, Request
-from photochrom.photo.photo import Photo
 from photochrom.photo.resize import resize
 
 SMALL_PX = 192  # short side at which a reference is kept
@@ -49,7 +49,7 @@ class Reference:
 
         Parameters
         ----------
-        picture : str, Path, bytes or uint8 array (H, W, 3)
+        picture : str, Path, bytes, binary file, PIL image, tensor, or uint8 array (H, W, 3)
 
         Raises
         ------
@@ -58,8 +58,7 @@ class Reference:
         InvalidValueError
             If it has no colours to lend.
         """
-        is_array = isinstance(picture, np.ndarray)
-        photo = Photo.from_array(picture) if is_array else Photo.open(picture)
+        photo = open_picture(picture)
         width, height = photo.upright_size
         scale = min(1.0, SMALL_PX / min(width, height))
         rgb = photo.small_rgb(max(1, round(width * scale)), max(1, round(height * scale)))
@@ -68,7 +67,7 @@ class Reference:
             raise InvalidValueError(
                 f"{photo.name}: a reference needs colours to lend; this picture has none."
             )
-        content = b"" if is_array or photo.path is None else photo.path.read_bytes()
+        content = b"" if photo.path is None else photo.path.read_bytes()
         digest = hashlib.sha256(content).hexdigest() if content else ""
         return cls(lab, str(picture) if isinstance(picture, (str, Path)) else "", digest)
 

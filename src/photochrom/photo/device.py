@@ -11,8 +11,10 @@ import numpy as np
 import pyvips
 
 from photochrom.errors import InvalidValueError, UnsupportedFormatError
-from photochrom.photo.profiles import describe_space, fits, is_srgb
+from photochrom.photo.cicp import from_gamma
+from photochrom.photo.profiles import describe_space, fits, has_way_back, is_srgb
 from photochrom.photo.read import Header, unreadable
+from photochrom.photo.reading import Reading
 from photochrom.photo.source import ArraySource, FileSource
 
 INTEGERS: dict[str, Any] = {"char": np.int8, "short": np.int16, "int": np.int32, "uint": np.uint32}
@@ -41,6 +43,8 @@ class Device:
     converts : bool
         Whether the colour space is one that libvips turns into RGB first, such as Lab.
     notes : tuple of str
+    restores : bool
+        Whether colours are brought back to `profile`; else they stay sRGB.
     """
 
     bands: int
@@ -51,6 +55,7 @@ class Device:
     float_range: tuple[float, float] | None
     converts: bool
     notes: tuple[str, ...]
+    restores: bool = True
 
     def without_alpha(self, image: pyvips.Image) -> pyvips.Image:
         """Give the tone or colours of a decoded page as uchar or ushort, without its alpha."""
@@ -99,21 +104,80 @@ def describe_device(
     if not converts and header.band_format not in ("uchar", "ushort"):
         limits = _check_range(float_range, header.band_format)
         notes += _range_notes(source, page, stored_bands, limits, float_range is not None)
-    usable = None if converts else profile
-    if usable is not None and not fits(usable, bands):
-        notes.append(
-            f"The embedded profile is for {describe_space(usable)} or damaged, and the picture has "
-            f"{bands} band{'s' * (bands > 1)}: it is ignored."
-        )
-        usable = None
+    given = None if converts else profile
+    usable, restores, said = _choose_profile(source, header, bands, given)
+    notes += said
     conversion: bytes | str | None = usable
     if bands == 4 and usable is None:
         notes.append("CMYK without a usable profile: libvips' own CMYK profile is assumed.")
         conversion = "cmyk"
-    elif bands == 3 and usable is not None and is_srgb(usable):
-        conversion = None
+    elif bands == 3 and usable is not None:
+        if is_srgb(usable):
+            conversion = None
+        elif restores and not has_way_back(usable):
+            restores = False
+            notes.append(
+                "The embedded profile has no way back from colours to its numbers, or a wrong one: "
+                "the result is sRGB."
+            )
     depth = _bit_depth(header, source)
-    return Device(bands, stored_bands, depth, usable, conversion, limits, converts, tuple(notes))
+    return Device(
+        bands, stored_bands, depth, usable, conversion, limits, converts, tuple(notes), restores
+    )
+
+
+def _choose_profile(
+    source: ArraySource | FileSource, header: Header, bands: int, embedded: bytes | None
+) -> tuple[bytes | None, bool, list[str]]:
+    """Give the profile to read a page through, whether to write it again, and what to say."""
+    declared = None
+    if isinstance(source, FileSource) and bands in (1, 3) and header.interpretation in PLAIN:
+        declared = source.declared(header.fields, gray=bands == 1)
+    notes: list[str] = []
+    if embedded is not None and not (declared and declared.beats_icc):
+        if fits(embedded, bands):
+            return embedded, True, notes + _not_used(source.reading)
+        notes.append(
+            f"The embedded profile is for {describe_space(embedded)} or damaged, and the picture "
+            f"has {bands} band{'s' * (bands > 1)}: it is ignored."
+        )
+    if declared is not None:
+        if declared.profile is None or not fits(declared.profile, bands):
+            return None, True, notes + _not_used(source.reading)
+        if declared.is_hdr:
+            notes.append(
+                f"HDR ({declared.source}): light above reference white (203 cd/m2) is clipped, and "
+                "the result is sRGB."
+            )
+        else:
+            notes.append(f"The colours are read as {declared.source} describes them.")
+        return declared.profile, not declared.is_hdr, notes + _not_used(source.reading)
+    return _given_profile(source.reading, bands, notes)
+
+
+def _given_profile(
+    reading: Reading, bands: int, notes: list[str]
+) -> tuple[bytes | None, bool, list[str]]:
+    """Take what the owner says of a picture that says nothing itself."""
+    profile, what = reading.profile, "the given profile"
+    if profile is not None and not fits(profile, bands):
+        notes.append(
+            f"The given profile is for {describe_space(profile)}, and the picture has {bands} "
+            f"band{'s' * (bands > 1)}: it is not used."
+        )
+        return None, True, notes
+    if reading.gamma is not None and bands in (1, 3):
+        named = from_gamma(reading.gamma, None, gray=bands == 1, source="")
+        profile, what = named.profile, f"gamma {reading.gamma:g}"
+    if profile is not None:
+        notes.append(f"Read through {what}; the result is sRGB.")
+    return profile, False, notes
+
+
+def _not_used(reading: Reading) -> list[str]:
+    if (reading.profile is None and reading.gamma is None) or reading.negative:
+        return []
+    return ["The picture says itself what its numbers mean: the given profile is not used."]
 
 
 def _bit_depth(header: Header, source: FileSource | ArraySource) -> int:
@@ -152,7 +216,8 @@ def _range_notes(
     try:
         shares = missing.bandjoin(outside).stats().numpy()[1:, 4] / 255  # column 4: the mean
     except pyvips.Error as error:
-        raise unreadable(source.name, error) from error
+        path = source.path if isinstance(source, FileSource) else None
+        raise unreadable(source.name, error, source.kind, path) from error
     counts = [round(float(share) * total) for share in shares]
     notes = []
     if counts[0]:

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from photochrom.errors import UnreadablePhotoError
-from photochrom.photo.formats import FORMATS
+from photochrom.photo.formats import FOREIGN_SUFFIXES, FORMATS
+from photochrom.photo.sniff import FOREIGN, LOADERS
 
-READ_SUFFIXES = frozenset({".gif", ".heic", ".heif"}.union(*(f.suffixes for f in FORMATS.values())))
+READ_SUFFIXES = frozenset(
+    suffix for suffix, kind in FOREIGN_SUFFIXES.items() if kind in LOADERS or kind in FOREIGN
+).union(*(f.suffixes for f in FORMATS.values()))
 # Pictures and films by their suffix, beside those that the standard library knows.
 # fmt: off
 OTHER_SUFFIXES = frozenset((
-    ".3fr", ".ai", ".arw", ".avifs", ".bmp", ".cr2", ".cr3", ".crw", ".dcm", ".dcr", ".dib",
-    ".djvu", ".dng", ".eps", ".erf", ".exr", ".fits", ".fff", ".hdr", ".heics", ".hif", ".iiq",
-    ".j2c", ".j2k", ".jng", ".jp2", ".jpf", ".jpm", ".jpx", ".jxl", ".jxr", ".k25", ".kdc",
-    ".mef", ".mng", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pam", ".pbm", ".pcd", ".pcx",
-    ".pdf", ".pef", ".pgm", ".pict", ".pnm", ".ppm", ".ps", ".psb", ".psd", ".ptx", ".qoi",
-    ".r3d", ".raf", ".raw", ".rw2", ".rwl", ".sgi", ".sr2", ".srf", ".srw", ".svg", ".tga",
-    ".wdp", ".x3f", ".xcf",
-))
+    ".ai", ".avifs", ".crw", ".dcm", ".djvu", ".eps", ".exr", ".fits", ".fff", ".hdr",
+    ".heics", ".jng", ".jpm", ".jxl", ".jxr", ".k25", ".mef", ".mng", ".mos", ".pam", ".pbm",
+    ".pcd", ".pcx", ".pdf", ".pgm", ".pict", ".pnm", ".ppm", ".ps", ".psb", ".psd", ".ptx",
+    ".qoi", ".r3d", ".raw", ".sgi", ".srf", ".svg", ".tga", ".wdp", ".xcf",
+)) - READ_SUFFIXES  # JPEG XL is read where libvips has it
 # fmt: on
 KINDS = mimetypes.MimeTypes(filenames=())  # the same on every machine
 NAMED = 5  # so many of a kind are named; the rest is counted

@@ -7,6 +7,7 @@ from typing import Any
 
 from photochrom.errors import InvalidValueError, UnsupportedFormatError
 from photochrom.photo.photo import Photo
+from photochrom.photo.sniff import RAW_SUFFIXES
 from photochrom.photo.tiff import TiffError, read_tag
 
 
@@ -41,7 +42,25 @@ FORMATS = {
     "webp": Format("webpsave", 8, 16383, (".webp",)),
     "avif": Format("heifsave", 12, 16384, (".avif",)),
 }
-INSTEAD = {"gif": "png", "heic": "jpeg", "array": "png"}  # for what is read but not written
+INSTEAD = {  # for what is read but not written
+    "gif": "png",
+    "heic": "jpeg",
+    "jp2": "tiff",
+    "jxl": "png",
+    "bmp": "png",
+    "raw": "jpeg",
+    "array": "png",
+}
+FOREIGN_SUFFIXES = {".gif": "gif", ".bmp": "bmp", ".dib": "bmp"} | {
+    suffix: kind
+    for kind, suffixes in {
+        "heic": (".heic", ".heif", ".hif"),
+        "jp2": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+        "jxl": (".jxl",),
+        "raw": tuple(sorted(RAW_SUFFIXES)),
+    }.items()
+    for suffix in suffixes
+}
 JPEG_QUALITY = WEBP_QUALITY = 90
 AVIF_QUALITY = 80
 PNG_COMPRESSION = 4
@@ -77,11 +96,15 @@ def choose_format(photo: Photo, target: Path | None, asked: str | None) -> str:
     elif target is not None and target.suffix:
         suffix = target.suffix.lower()
         wanted = next((name for name, f in FORMATS.items() if suffix in f.suffixes), suffix)
+        if wanted == suffix and photo.path and photo.path.suffix.lower() == suffix:
+            wanted = default_format(photo)  # the source is called so too, whatever it means
     else:
         wanted = default_format(photo)
     if wanted not in FORMATS:
+        suffixes = ", ".join(f.suffixes[0] for f in FORMATS.values())
         raise UnsupportedFormatError(
-            f"Pictures are written as {', '.join(FORMATS)}; {wanted!r} is not one of them."
+            f"{target or photo.name}: pictures are written as {', '.join(FORMATS)}; {wanted!r} is "
+            f"not one of them. Let the name end in {suffixes}, or name a format (--format)."
         )
     return wanted
 
@@ -152,6 +175,8 @@ def _tiff_options(photo: Photo, page: int, bits: int, quality: int | None) -> di
     wide, high = (_tag(photo, tag, page) for tag in (TILE_WIDTH_TAG, TILE_HEIGHT_TAG))
     if wide and high:
         options |= {"tile": True, "tile_width": wide, "tile_height": high}
+    if photo.pyramid and wide:
+        options |= {"pyramid": True, "subifd": photo.pyramid == "subifds"}
     samples = sum(header.width * header.height for header in photo.headers) * 4
     if samples * bits // 8 > BIG_TIFF_BYTES:
         options["bigtiff"] = True

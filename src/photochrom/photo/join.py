@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, lru_cache
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from photochrom.photo.touch import paint
 STEPS_PER_CELL = 4  # the field is interpolated to this, then repeated: its steps cannot be seen
 BLOCK_PIXELS = 2**17  # worked on at a time: with fewer, threads wait for the interpreter
 BLOCKS_IN_STRIP = 2
+TALLY_EVERY = 8  # rows: a sample is enough
+DARKEST, LIGHTEST = 8.0, 97.0  # L*: beyond, no colour can be seen
 LINEAR_MAX = 65535
 F_MAX = LINEAR_MAX ** (1 / 3)  # the f of white
 F_DARK = np.float32(DELTA * F_MAX)  # below it, CIE 15 puts a straight line for the cube
@@ -33,7 +36,30 @@ OF_X, OF_Z = np.array(CHROMA, np.float32).T[:, :, None, None]  # a channel's par
 AB_TO_F = np.array([1 / 500, -1 / 200])  # what a and b add to f(Y) in CIE 15
 
 
-def join(tone: Tone, field: ColourField, *, sixteen_bit: bool = False) -> pyvips.Image:
+class Tally:
+    """Counts how light the pixels of a picture are while it is joined, in every few rows."""
+
+    def __init__(self) -> None:
+        self.total = self.extreme = 0
+        self._lock = Lock()
+
+    @property
+    def extreme_share(self) -> float:
+        """Share of pixels so dark or light that they bear no colour; 0 before any was seen."""
+        return self.extreme / self.total if self.total else 0.0
+
+    def add(self, codes: np.ndarray, is_extreme: np.ndarray) -> None:
+        """Count codes (h, W) by a table of which are extreme."""
+        seen = codes[::TALLY_EVERY]
+        found = int(np.count_nonzero(is_extreme[seen]))
+        with self._lock:
+            self.total += seen.size
+            self.extreme += found
+
+
+def join(
+    tone: Tone, field: ColourField, *, sixteen_bit: bool = False, tally: Tally | None = None
+) -> pyvips.Image:
     """Colour a picture.
 
     Parameters
@@ -44,6 +70,8 @@ def join(tone: Tone, field: ColourField, *, sixteen_bit: bool = False) -> pyvips
         Its colours, at any smaller size.
     sixteen_bit : bool
         Give 16 bits a channel instead of 8.
+    tally : Tally, optional
+        Counts pixels that can bear no colour.
 
     Returns
     -------
@@ -52,7 +80,7 @@ def join(tone: Tone, field: ColourField, *, sixteen_bit: bool = False) -> pyvips
         rounding.
     """
     width, height = tone.codes.width, tone.codes.height
-    work = _Join(tone.luminance, field, width, height, sixteen_bit)
+    work = _Join(tone.luminance, field, width, height, sixteen_bit, tally)
     bits = 16 if sixteen_bit else 8
     return picture_of(_strips(tone, work), width, height, bits, work.strip_rows)
 
@@ -90,9 +118,17 @@ class _Join:
     """
 
     def __init__(
-        self, luminance: np.ndarray, field: ColourField, width: int, height: int, sixteen_bit: bool
+        self,
+        luminance: np.ndarray,
+        field: ColourField,
+        width: int,
+        height: int,
+        sixteen_bit: bool,
+        tally: Tally | None,
     ) -> None:
         lightness = luminance_to_lightness(luminance)
+        self.tally = tally
+        self.is_extreme = (lightness < DARKEST) | (lightness > LIGHTEST)
         self.luminance = luminance.astype(np.float32)
         self.f = ((lightness + 16) / 116 * F_MAX).astype(np.float32)
         self.planes, self.touches = _as_f(field), field.touches
@@ -112,6 +148,8 @@ class _Join:
         """Colour some rows: codes (h, W) from row `top` on -> (h, W, 3)."""
         codes = read.result()
         rows = len(codes)
+        if self.tally is not None:
+            self.tally.add(codes, self.is_extreme)
         codes = np.pad(codes, ((0, -rows % self.repeat_rows), (0, 0)))
         out = np.empty((*codes.shape, 3), self.encode.dtype)
         # New memory for each step of each block would cost more than the step.

@@ -15,9 +15,12 @@ from photochrom.errors import InvalidValueError, ShapeError
 from photochrom.photo.budget import Budget, Spent
 from photochrom.photo.device import Device, describe_device
 from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
+from photochrom.photo.negative import looks_like_colour_negative
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
+from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.source import ArraySource, FileSource
+from photochrom.photo.tiff_pages import TiffPage
 from photochrom.photo.tone import (
     Tone,
     import_xyz,
@@ -27,6 +30,7 @@ from photochrom.photo.tone import (
     tone_of_lightness,
 )
 from photochrom.photo.toned import NEUTRAL, Tint, find_tint
+from photochrom.photo.touch import Touch
 
 PROBE_PX = 96  # long side of the copy whose colours are judged
 
@@ -62,7 +66,7 @@ class Photo:
         self._is_reduced = False
         self.name = source.name
         self.format = source.kind
-        budget = Budget(max_megapixels, max_megabytes, max_pages)
+        budget = Budget(max_megapixels, max_megabytes, max_pages, source.reading.salvage)
         self.headers, repaired = _read_headers(source, budget)
         self.metadata = read_metadata(source, self.headers[0])
         self._devices = tuple(
@@ -73,7 +77,9 @@ class Photo:
         )
         found = [note for device in self._devices for note in device.notes]
         self.notes: tuple[str, ...] = tuple(
-            dict.fromkeys([*_frame_notes(source, self.headers[0]), *repaired, *found])
+            dict.fromkeys(
+                [*_frame_notes(source, self.headers[0]), *source.notes, *repaired, *found]
+            )
         )
 
     @classmethod
@@ -85,6 +91,7 @@ class Photo:
         float_range: tuple[float, float] | None = None,
         max_pages: int | None = Budget.max_pages,
         max_megabytes: float = Budget.max_megabytes,
+        reading: Reading = PLAIN,
     ) -> Self:
         """Open a picture file.
 
@@ -101,6 +108,8 @@ class Photo:
             A file with more is refused. Default: 300, and more in a file of 3,000 bytes a page.
         max_megabytes : float
             A page whose decoder must hold more at once is refused, as of an interlaced PNG.
+        reading : Reading
+            What the owner knows of a scan, such as its profile.
 
         Raises
         ------
@@ -114,8 +123,9 @@ class Photo:
         InvalidValueError
             If `float_range` is empty or not finite.
         """
+        file = FileSource(source, reading, float_range=float_range, max_megapixels=max_megapixels)
         return cls(
-            FileSource(source),
+            file,
             max_megapixels=max_megapixels,
             float_range=float_range,
             max_pages=max_pages,
@@ -159,6 +169,40 @@ class Photo:
     def path(self) -> Path | None:
         """The file that is read; None for an array."""
         return self._source.path if isinstance(self._source, FileSource) else None
+
+    @property
+    def reading(self) -> Reading:
+        """What is known of it beside what its file says."""
+        return self._source.reading
+
+    def lost_places(self, page: int = 0) -> tuple[Touch, ...]:
+        """Give what could not be decoded of a page, as places of the stored picture kept gray."""
+        if not isinstance(self._source, FileSource):
+            return ()
+        lost = self._source.lost_rows(page)
+        if not lost:
+            return ()
+        width, height = self.headers[page].width, self.headers[page].height
+        scale = height / self._source.open(page).height  # of a reduced copy
+        return tuple(
+            Touch(
+                np.array([[0, top], [width, top], [width, end], [0, end]], float) * (1, scale),
+                0.0,
+                np.zeros(2, np.float32),
+                closed=True,
+            )
+            for top, end in lost
+        )
+
+    @property
+    def tiff_pages(self) -> tuple[TiffPage, ...]:
+        """What the tags of each page say; empty for other formats."""
+        return self._source.tiff_pages if isinstance(self._source, FileSource) else ()
+
+    @property
+    def pyramid(self) -> str | None:
+        """How a TIFF holds reduced copies of its picture: 'pages', 'subifds' or None."""
+        return self._source.pyramid if isinstance(self._source, FileSource) else None
 
     @property
     def array(self) -> np.ndarray | None:
@@ -230,7 +274,19 @@ class Photo:
         """Whether the first page is neutral, toned or in colour, as its thumbnail tells."""
         if self._devices[0].bands == 1:
             return NEUTRAL
-        return find_tint(self.probe_rgb())
+        return find_tint(self.probe)
+
+    @cached_property
+    def probe(self) -> np.ndarray:
+        """`probe_rgb` of the first page, made once."""
+        return self.probe_rgb()
+
+    @property
+    def looks_like_negative(self) -> bool:
+        """Whether the first page looks like a colour negative that nobody has inverted."""
+        if self.tint.kind == "neutral" or self.reading.negative:
+            return False
+        return looks_like_colour_negative(self.probe)
 
     @property
     def is_colour(self) -> bool:
@@ -291,7 +347,7 @@ class Photo:
         try:
             return _pixels(lightness_of(self.tone(page)).codes)[..., 0]
         except pyvips.Error as error:
-            raise unreadable(self.name, error, self.format) from error
+            raise unreadable(self.name, error, self.format, self.path) from error
 
     def with_lightness(self, pages: Sequence[np.ndarray | None]) -> Self:
         """Give the same photo with other lightness; everything else is the file's.
@@ -299,7 +355,7 @@ class Photo:
         Parameters
         ----------
         pages : sequence of uint16 array (H, W), or None
-            For each page as `lightness_codes` gives it; None keeps a page's own.
+            For each page as `lightness_codes` gives it; None keeps what a page has.
 
         Returns
         -------
@@ -316,7 +372,10 @@ class Photo:
         if len(pages) != self.pages or given != sizes:
             raise ShapeError(f"{self.name}: pages of {sizes} are needed; {given} came.")
         changed = copy(self)
-        changed._lightness = tuple(pages)
+        before = self._lightness or (None,) * self.pages
+        changed._lightness = tuple(
+            b if p is None else p for p, b in zip(pages, before, strict=True)
+        )
         return changed
 
     @property
@@ -448,7 +507,7 @@ class Photo:
             resized = _resize(image, wide, high)
             return np.ascontiguousarray(to_upright(convert(resized, page), header.orientation))
         except pyvips.Error as error:
-            raise unreadable(self.name, error, self.format) from error
+            raise unreadable(self.name, error, self.format, self.path) from error
 
     def _check_page(self, page: int) -> None:
         if not 0 <= page < self.pages:
@@ -486,13 +545,15 @@ def _read_headers(
     for page in range(source.pages):
         carried = source.carried(page)
         spent.check_before(carried)
-        profile = source.carriers.one_profile(carried.profile)
+        # A negative is inverted through its profile, which says nothing of the positive.
+        own = None if source.reading.negative else carried.profile
+        profile = source.carriers.one_profile(own)
         header = read_header(source.head(page), source.kind, carried, profile)
         check_size(header, budget.max_megapixels, source.name)
         spent.check(header, carried)
         headers.append(header)
         notes |= dict.fromkeys(carried.notes)
-        if carried.profile is not None and profile is None:
+        if own is not None and profile is None:
             notes["The profiles of all pages together are too large: the rest is ignored."] = None
     return tuple(headers), notes
 

@@ -8,11 +8,13 @@ from functools import cache, lru_cache
 import numpy as np
 import pyvips
 
-from photochrom.color.lab import XYZ_TO_RGB, linear_to_srgb
+from photochrom.color.lab import XYZ_TO_RGB, linear_to_srgb, rgb_to_lab
 from photochrom.photo.icc import MOST_KEPT, CurveProfile, curve_profile
 from photochrom.photo.tone import TOP, XYZ_MAX, import_xyz, srgb_table
 
 SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
+MEAN_LIGHTNESS_ERROR, MOST_LIGHTNESS_ERROR = 0.5, 2.0  # L*, there and back
+MEDIAN_COLOUR_ERROR = 4.0  # ab units: half of the colours come back at least so well
 SRGB_TOLERANCE = 1 / 255  # libvips' own sRGB profile departs by half of it in the shadows
 
 
@@ -58,6 +60,46 @@ def is_srgb(profile: bytes) -> bool:
     linear = xyz @ np.array(XYZ_TO_RGB).T
     encoded = linear_to_srgb(np.clip(linear, 0.0, 1.0))
     return bool(np.abs(encoded - grid / 255).max() <= SRGB_TOLERANCE)
+
+
+@lru_cache(MOST_KEPT)
+def has_way_back(profile: bytes) -> bool:
+    """Tell whether colours come back from an RGB profile as they went in.
+
+    Profiles of scanners and cameras often have a table from their numbers to colours alone (A2B0
+    without B2A0), or one back that nobody made with care. Grays that the profile can show, and
+    colours half as vivid as sRGB's, are taken through `srgb_to_profile` and back.
+    """
+    steps = np.linspace(0, 255, 5)
+    grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    grid = (grid + grid.mean(axis=1, keepdims=True)) / 2
+    colours = np.concatenate((np.linspace(0, 255, 18)[:, None].repeat(3, 1), grid))
+    codes = np.round(colours * 257).astype(np.uint16)[None]
+    try:
+        darkest, lightest = _lab(np.array([[[0] * 3, [65535] * 3]], np.uint16), profile)[:, 0]
+        image = pyvips.Image.new_from_array(codes).copy(interpretation="rgb16")
+        back = _lab(srgb_to_profile(image, profile, sixteen_bit=True).numpy(), profile)
+    except pyvips.Error:
+        return False
+    lab = _lab(codes, None)
+    shown = (lab[:, 0] >= darkest - 0.5) & (lab[:, 0] <= lightest + 0.5)
+    if shown.sum() < len(lab) / 4:
+        return False
+    error = np.abs(back - lab)[shown]
+    of_lightness, of_colour = error[:, 0], np.hypot(error[:, 1], error[:, 2])
+    return bool(
+        of_lightness.mean() <= MEAN_LIGHTNESS_ERROR
+        and np.percentile(of_lightness, 95) <= MOST_LIGHTNESS_ERROR
+        and np.median(of_colour) <= MEDIAN_COLOUR_ERROR
+    )
+
+
+def _lab(codes: np.ndarray, profile: bytes | None) -> np.ndarray:
+    """Give L*a*b* (D65) of RGB numbers of 16 bits: (1, n, 3) -> (n, 3)."""
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(codes)).copy(interpretation="rgb16")
+    xyz = import_xyz(image, profile).numpy().reshape(-1, 3).astype(np.float64) / XYZ_MAX
+    linear = np.clip(xyz @ np.array(XYZ_TO_RGB).T, 0.0, 1.0)
+    return np.asarray(rgb_to_lab(linear_to_srgb(linear)))
 
 
 @cache

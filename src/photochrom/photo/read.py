@@ -21,11 +21,11 @@ from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
 from photochrom.photo.stream import check_libvips, forget_errors
 from photochrom.photo.tiff import EXIF_HEAD
+from photochrom.photo.undecoded import CONVERT, is_cut_short, is_memory, kind_of
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
 
 check_libvips()
-NOT_DECODED = ("bad labq format", "samples out of range")  # 8-bit Lab, floats of 64 bits
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def load(
         image._references.append(source)  # what the binding itself keeps alive beside a picture
         return _with_profile(image, carriers.of(page).profile) if pixels else image
     except pyvips.Error as error:
-        raise unreadable(name, error, kind) from error
+        raise unreadable(name, error, kind, path) from error
 
 
 def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
@@ -134,18 +134,22 @@ def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
     return image
 
 
-def unreadable(name: str, error: pyvips.Error, kind: str = "") -> PhotoError:
-    """Say in one line what libvips found wrong with a file."""
+def unreadable(
+    name: str, error: pyvips.Error, kind: str = "", path: Path | None = None
+) -> PhotoError:
+    """Say in one line what libvips found wrong with a file, or that nothing is."""
     reason = first_line(error)
-    if kind == "heic":
-        return UnsupportedFormatError(
-            f"{name}: HEIC cannot be decoded here ({reason}). Convert the file to JPEG, PNG or "
-            "TIFF first, for example: heif-convert photo.heic photo.png"
+    if is_memory(reason):
+        return UnreadablePhotoError(
+            f"{name}: there is not enough memory to read it ({reason}). The file may be sound: "
+            "close other programs, colour fewer at once (--jobs 1), or make it smaller first."
         )
-    if any(kind in reason for kind in NOT_DECODED):
-        return UnsupportedFormatError(
-            f"{name}: libvips does not read such samples ({reason}). Convert them to RGB or "
-            "gray of 8 or 16 bits, or to floats of 32, first."
+    unread = kind_of(reason)
+    if unread is not None:
+        return UnsupportedFormatError(f"{name}: {unread} is not read ({reason}). {CONVERT}.")
+    if is_cut_short(path, kind):
+        return UnreadablePhotoError(
+            f"{name}: truncated or corrupt ({reason}). This file is cut short: copy it again."
         )
     return UnreadablePhotoError(f"{name}: truncated or corrupt ({reason}).")
 
@@ -203,7 +207,7 @@ def read_header(
         has_alpha=bool(image.hasalpha()),
         orientation=_orientation(fields, kind),
         bit_depth=int(fields.get("bits-per-sample", default_depth)),
-        streams=kind in ("jpeg", "png", "tiff") and not fields.get("interlaced"),
+        streams=kind in ("jpeg", "png", "tiff", "raw") and not fields.get("interlaced"),
         frames=int(fields.get("n-pages", 1)),
         fields=fields,
     )

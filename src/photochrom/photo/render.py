@@ -12,7 +12,8 @@ from photochrom.photo.profiles import srgb_profile, srgb_to_profile
 def restored_profile(photo: Photo, page: int) -> bytes | None:
     """Give the RGB profile that colours must be converted to, if sRGB will not do."""
     device = photo.device(page)
-    return device.profile if device.bands == 3 and device.conversion is not None else None
+    wanted = device.bands == 3 and device.conversion is not None and device.restores
+    return device.profile if wanted else None
 
 
 def coloured_page(
@@ -28,7 +29,7 @@ def coloured_page(
     elif device.bands == 1 and device.profile is not None:
         notes.append("The gray profile became sRGB.")
     profile = device.profile
-    if profile is not None and device.bands != 3:
+    if profile is not None and (device.bands != 3 or not device.restores):
         profile = srgb_profile()
     return _to_bits(photo, page, colour, bits), profile
 

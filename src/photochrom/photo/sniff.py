@@ -4,9 +4,12 @@ Only the loader of the format found is ever called: nothing outside `LOADERS` is
 whatever the file is named.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePath
+
+import pyvips
 
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
+from photochrom.photo.tiff_pages import read_pages
 
 HEADER_BYTES = 4096
 LOADERS = {
@@ -16,11 +19,32 @@ LOADERS = {
     "webp": "webpload",
     "gif": "gifload",
     "avif": "heifload",
-    "heic": "heifload",
 }
-HANDLED = "Formats that are read: JPEG, PNG, TIFF, WebP, AVIF, HEIC, GIF."
+FOREIGN = ("heic", "jp2", "bmp", "raw")  # other libraries decode these, or a preview is taken
+OPTIONAL = {"jxl": "jxlload"}  # where libvips was built with it, which its binary wheel is not
+LOADERS |= {
+    kind: loader for kind, loader in OPTIONAL.items() if pyvips.type_find("VipsForeignLoad", loader)
+}
+NAMES = {"jp2": "JPEG 2000", "bmp": "BMP", "jxl": "JPEG XL", "raw": "camera raw"}
+HANDLED = (
+    "Formats that are read: JPEG, PNG, TIFF, WebP, AVIF, HEIC, JPEG 2000, BMP, GIF, and the "
+    "preview of camera raw."
+)
 RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf"}
-RAW_SUFFIXES |= {".rw2", ".sr2", ".srw"}
+RAW_SUFFIXES |= {
+    ".rw2",
+    ".sr2",
+    ".srw",
+    ".rwl",
+    ".x3f",
+    ".3fr",
+    ".iiq",
+    ".dcr",
+    ".kdc",
+    ".mrw",
+    ".erf",
+}
+BMP_HEADS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes of what follows its file header
 MAGIC = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -30,13 +54,18 @@ MAGIC = (
     (b"MM\0+", "tiff"),
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
+    (b"IIRO", "raw"),
+    (b"IIRS", "raw"),
+    (b"MMOR", "raw"),
+    (b"IIU\0", "raw"),
+    (b"FUJIFILMCCD-RAW", "raw"),
+    (b"FOVb", "raw"),
     (b"%PDF", "PDF"),
-    (b"BM", "BMP"),
     (b"8BPS", "Photoshop"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "jp2"),
+    (b"\xff\x4f\xff\x51", "jp2"),
+    (b"\0\0\0\x0cJXL ", "jxl"),
+    (b"\xff\x0a", "jxl"),
     (b"II\xbc", "JPEG XR"),
     (b"v/1\x01", "OpenEXR"),
     (b"#?RADIANCE", "Radiance HDR"),
@@ -72,13 +101,23 @@ def sniff(path: Path, name: str) -> str:
     found = _format_of(head)
     if found is None:
         raise UnreadablePhotoError(f"{name}: not a picture. {HANDLED}")
-    if found == "tiff" and path.suffix.lower() in RAW_SUFFIXES:
-        found = "camera raw"
-    if found not in LOADERS:
+    if found == "tiff" and (_has_raw_suffix(path, name) or _is_raw(path, head)):
+        found = "raw"
+    if found not in LOADERS and found not in FOREIGN:
         raise UnsupportedFormatError(
-            f"{name}: {found} is not handled. {HANDLED} Convert it to one of them first."
+            f"{name}: {NAMES.get(found, found)} is not handled. {HANDLED} Convert it to one of "
+            "them first."
         )
     return found
+
+
+def _has_raw_suffix(path: Path, name: str) -> bool:
+    return any(PurePath(text).suffix.lower() in RAW_SUFFIXES for text in (path, name))
+
+
+def _is_raw(path: Path, head: bytes) -> bool:
+    """Tell a raw file that came without its name: Canon's mark, or pages of a sensor's numbers."""
+    return head[8:10] == b"CR" or any(page.is_sensor for page in read_pages(path))
 
 
 def _read_head(path: Path, name: str) -> bytes:
@@ -103,6 +142,8 @@ def _format_of(head: bytes) -> str | None:
     for magic, name in MAGIC:
         if head.startswith(magic):
             return name
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in BMP_HEADS:
+        return "bmp"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     if head[4:8] == b"ftyp":
@@ -121,4 +162,4 @@ def _format_of_heif(head: bytes) -> str:
         return "avif"
     if any(brand in (b"mif1", b"msf1") or brand[:3] in (b"hei", b"hev") for brand in brands):
         return "heic"
-    return "camera raw" if brands[0][:3] == b"crx" else "MP4"
+    return "raw" if brands[0][:3] == b"crx" else "MP4"

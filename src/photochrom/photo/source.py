@@ -5,22 +5,43 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pyvips
 
-from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
+from photochrom.errors import (
+    DtypeError,
+    InvalidValueError,
+    ShapeError,
+    UnreadablePhotoError,
+    UnsupportedFormatError,
+)
 from photochrom.photo.carried import Carried
 from photochrom.photo.carriers import Carriers
+from photochrom.photo.cicp import Declared, from_gamma
+from photochrom.photo.declared import declared_colour
+from photochrom.photo.foreign import FOREIGN, Foreign, decoded, head, open_foreign
+from photochrom.photo.icc import curve_profile
+from photochrom.photo.negative import Inversion, find_inversion
 from photochrom.photo.pipe import Pipe, is_pipe
-from photochrom.photo.read import load
+from photochrom.photo.raw import find_preview, read_preview, with_raw_metadata
+from photochrom.photo.read import check_megapixels, load, read_header
+from photochrom.photo.reading import PLAIN, Reading
+from photochrom.photo.salvage import Salvaged, salvage
 from photochrom.photo.scratch import scratch
-from photochrom.photo.sniff import sniff
+from photochrom.photo.sniff import NAMES, sniff
+from photochrom.photo.tiff_pages import TiffPage, pictures, pyramid_of, read_pages, refusal
+from photochrom.photo.tone import TOP, srgb_table
+from photochrom.photo.undecoded import CONVERT
 
 JPEG_SHRINKS = (8, 4, 2)
 MARGIN = 2  # shrinking while decoding is a plain mean: leave this much to the better filter
+NEGATIVE_PROBE_PX = 400
+SIGNED = ("char", "short", "int")
 FORMATS_BY_DTYPE = {"uint8": "uchar", "uint16": "ushort", "float32": "float", "float64": "double"}
 
 
@@ -29,6 +50,11 @@ class Source(Protocol):
 
     name: str
     kind: str
+    reading: Reading
+    notes: tuple[str, ...]
+
+    def head(self, page: int) -> pyvips.Image:
+        """Give one page whose pixels are not asked for."""
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
@@ -44,36 +70,81 @@ class FileSource:
     ----------
     source : str, Path, bytes or binary file
         What is not a path is first written to a temporary file, which goes with this object.
+    reading : Reading
+        What the file does not say itself.
+    float_range : (low, high), optional
+        Black and white of numbers that are floats.
+    max_megapixels : float
+        A picture with more is refused before it is decoded whole into memory.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What is not read of the file.
 
     Raises
     ------
     DtypeError
         If `source` is nothing of these.
     UnreadablePhotoError, UnsupportedFormatError
-        See `photochrom.photo.sniff.sniff`.
+        See `photochrom.photo.sniff.sniff`; and if a TIFF is of a kind that is not read.
+    PhotoTooLargeError
+        If it has more megapixels than allowed and is decoded whole.
     """
 
-    def __init__(self, source: str | Path | bytes | BinaryIO) -> None:
+    def __init__(
+        self,
+        source: str | Path | bytes | BinaryIO,
+        reading: Reading = PLAIN,
+        *,
+        float_range: tuple[float, float] | None = None,
+        max_megapixels: float = float("inf"),
+    ) -> None:
         self.path, self.name, self._spool = _as_path(source)
         self.kind = sniff(self.path, self.name)
         self.carriers = Carriers(self.path, self.kind)
+        self.reading, self.float_range = reading, float_range
+        self.notes: tuple[str, ...] = ()
+        self.tiff_pages: tuple[TiffPage, ...] = ()
+        self._foreign: Foreign | None = None
+        self._decoded: pyvips.Image | None = None
+        self._salvaged: dict[int, Salvaged] = {}
+        self._inversions: dict[int, Inversion] = {}
+        self._preview: _Spool | None = None
+        if self.kind == "tiff":
+            self._look_at_pages()
+        elif self.kind == "raw":
+            self._find_preview()
+        elif self.kind in FOREIGN:
+            if reading.salvage:
+                raise UnsupportedFormatError(
+                    f"{self.name}: --salvage reads JPEG, PNG, TIFF, WebP, GIF and AVIF; this is "
+                    f"{NAMES.get(self.kind, self.kind.upper())}."
+                )
+            self._foreign = open_foreign(self.path, self.kind, self.name)
+            check_megapixels(*self._foreign.size, max_megapixels, self.name)
+            self.notes = self._foreign.notes
 
     @property
     def pages(self) -> int:
-        """How many pages there are: of a TIFF, else 1."""
-        return max(1, len(self.carriers.pages))
+        """How many pages there are: the pictures of a TIFF, else 1."""
+        return len(self.tiff_pages) or max(1, len(self.carriers.pages))
 
     def index_of(self, page: int) -> int:
         """Give the place of a page in the chain of a TIFF's directories."""
-        return page
+        return self.tiff_pages[page].index if self.tiff_pages else page
 
     def carried(self, page: int) -> Carried:
         """Give what a page carries beside its pixels."""
-        return self.carriers.of(self.index_of(page))
+        found = self.carriers.of(self.index_of(page))
+        if self._preview is not None:
+            return with_raw_metadata(found, self.path)
+        # Other libraries tell more of their kinds, as fields of the decoded picture.
+        return replace(found, known=False) if self.kind in FOREIGN else found
 
     def head(self, page: int) -> pyvips.Image:
         """Give one page whose pixels are not asked for: the file is not read to its end."""
-        return self._load(page, pixels=False)
+        return self._load(page, pixels=False) if self._foreign is None else head(self._foreign)
 
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
@@ -82,23 +153,181 @@ class FileSource:
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
         """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
         options: dict[str, Any] = {}
-        if self.kind == "jpeg":
+        if self.kind in ("jpeg", "raw"):
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
         elif self.kind == "webp" and shrink > MARGIN:
             options["scale"] = MARGIN / shrink
         return self._load(page, **options)
 
+    def declared(self, fields: dict[str, Any], *, gray: bool) -> Declared | None:
+        """Give what the file says of its colours beside an ICC profile."""
+        if self.reading.negative:
+            return Declared("an inverted negative", None, beats_icc=True)
+        return declared_colour(self.path, self.kind, fields, gray=gray)
+
     def _load(self, page: int, **options: Any) -> pyvips.Image:
+        image = self._read(page, **options)
+        return self._positive(image, page) if self.reading.negative else image
+
+    def _read(self, page: int, **options: Any) -> pyvips.Image:
+        if self._foreign is not None:
+            if self._decoded is None:
+                self._decoded = decoded(self._foreign, self.path, self.kind, self.name)
+            return self._kept(self._decoded)
+        if self.reading.salvage:
+            return self._salvage(page)
+        if self._preview is not None:
+            preview, carriers = self._preview.path, self.carriers
+            return self._kept(load(preview, "jpeg", self.name, carriers=carriers, **options))
         index = self.index_of(page)
-        return self._kept(
+        image = self._kept(
             load(self.path, self.kind, self.name, index, carriers=self.carriers, **options)
+        )
+        return self._as_meant(image, self.tiff_pages[page]) if self.tiff_pages else image
+
+    def _salvage(self, page: int) -> pyvips.Image:
+        """Decode what can be decoded, once."""
+        if page not in self._salvaged:
+            path = self.path if self._preview is None else self._preview.path
+            kind = "jpeg" if self.kind == "raw" else self.kind
+            index = self.index_of(page)
+
+            def again(fail_on: str) -> pyvips.Image:
+                image = load(path, kind, self.name, index, carriers=self.carriers, fail_on=fail_on)
+                return self._as_meant(image, self.tiff_pages[page]) if self.tiff_pages else image
+
+            self._salvaged[page] = salvage(again, kind, self.name)
+            self.notes += self._salvaged[page].notes
+        return self._salvaged[page].image
+
+    def lost_rows(self, page: int) -> tuple[tuple[int, int], ...]:
+        """Give the rows of a page that could not be decoded: first and last, last excluded."""
+        return self._salvaged[page].lost if page in self._salvaged else ()
+
+    def _positive(self, image: pyvips.Image, page: int) -> pyvips.Image:
+        """Invert a negative; what comes is sRGB."""
+        alpha = int(image.hasalpha())
+        bands = image.bands - alpha
+        if image.format not in TOP or bands not in (1, 3) or image.interpretation == "cmyk":
+            raise UnsupportedFormatError(
+                f"{self.name}: a negative is gray or RGB of 8 or 16 bits; this has {bands} bands "
+                f"({image.interpretation}, {image.format})."
+            )
+        if page not in self._inversions:
+            self._inversions[page] = self._measure(page, bands)
+            how = "in density"
+            if not self._inversions[page].is_film:
+                how = "by reversing its codes, for its densities are no film's"
+            self.notes = tuple(dict.fromkeys((*self.notes, f"Inverted as a negative, {how}.")))
+        top = TOP[image.format]
+        tables = np.round(self._inversions[page].tables * top)
+        lookup = pyvips.Image.new_from_array(
+            tables.astype(np.uint8 if top == 255 else np.uint16)[None]
+        )
+        space = image.interpretation
+        colours = image.extract_band(0, n=bands).maplut(lookup)
+        if alpha:
+            colours = colours.bandjoin(image[bands])
+        positive = colours.copy(interpretation=space)
+        positive.remove("icc-profile-data")
+        return positive
+
+    def _measure(self, page: int, bands: int) -> Inversion:
+        """Look at a negative in small, through its profile."""
+        image = self._read(page)
+        carried = self.carried(page)
+        fields = read_header(image, self.kind, carried, carried.profile).fields
+        profile = fields.get("icc-profile-data")
+        if profile is None:
+            said = declared_colour(self.path, self.kind, fields, gray=bands == 1)
+            profile = said.profile if said else self.reading.profile
+            if said is None and self.reading.gamma is not None:
+                profile = from_gamma(self.reading.gamma, None, gray=bands == 1, source="").profile
+        curves = None if profile is None else curve_profile(bytes(profile))
+        levels = TOP[image.format] + 1
+        light = srgb_table(levels)[:, None] if curves is None else curves.linear(levels)
+        if light.shape[1] != bands:
+            light = np.repeat(light[:, :1], bands, axis=1)
+        shrink = max(1, max(image.width, image.height) // NEGATIVE_PROBE_PX)
+        plain = image.extract_band(0, n=bands)
+        # The mean of an area: a sharper filter would make densities that are not there.
+        small = plain.shrink(shrink, shrink).cast(image.format).numpy()
+        return find_inversion(
+            small.reshape(-1, small.shape[1] if small.ndim > 1 else 1, bands), light
+        )
+
+    def _as_meant(self, image: pyvips.Image, page: TiffPage) -> pyvips.Image:
+        """Give a TIFF's page as its tags mean it, where libvips does not."""
+        kept = page.kept_bands or ((0, 1, 2) if page.is_opaque_colour else None)
+        if kept is not None and len(kept) < image.bands:
+            bands = [image[band] for band in kept]
+            space = image.interpretation
+            image = bands[0].bandjoin(bands[1:]) if len(bands) > 1 else bands[0]
+            image = image.copy(interpretation=space)
+        if page.is_inverted and image.format in SIGNED:
+            image = image ^ -1  # -1 - x: exact
+        elif page.is_inverted and image.format in ("float", "double"):
+            low, high = self.float_range or (0.0, 1.0)
+            image = image.linear(-1, low + high).cast(image.format)
+        if image.get_typeof("n-pages"):
+            image = image.copy()
+            image.set_type(pyvips.GValue.gint_type, "n-pages", len(self.tiff_pages))
+        return image
+
+    def _look_at_pages(self) -> None:
+        """Choose the pages that are pictures; refuse what would be read wrongly."""
+        found = read_pages(self.path)
+        self.tiff_pages = pictures(found)
+        for number, page in enumerate(self.tiff_pages, 1):
+            unread = refusal(page)
+            if unread is not None:
+                where = f" (page {number})" if len(self.tiff_pages) > 1 else ""
+                raise UnsupportedFormatError(
+                    f"{self.name}: {unread} is not read{where}. {CONVERT}."
+                )
+        self.notes = tuple(_page_notes(found, self.tiff_pages))
+
+    @property
+    def pyramid(self) -> str | None:
+        """How a TIFF of one picture holds reduced copies: 'pages', 'subifds', or None."""
+        return pyramid_of(read_pages(self.path)) if len(self.tiff_pages) == 1 else None
+
+    def _find_preview(self) -> None:
+        preview = find_preview(self.path)
+        if preview is None:
+            raise UnsupportedFormatError(
+                f"{self.name}: camera raw without an embedded preview that could be coloured. "
+                "Develop it first (darktable, RawTherapee) and give the TIFF or JPEG."
+            )
+        self._preview = _Spool()
+        self._preview.path.write_bytes(read_preview(self.path, preview))
+        self.carriers = Carriers(self._preview.path, "jpeg")
+        self.notes = (
+            f"Camera raw: its embedded preview of {preview.width} x {preview.height} is coloured. "
+            "For the sensor's whole depth develop it first and give the TIFF.",
         )
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:
-        """Tie the temporary file to the image; pyvips hands references on to what is made of it."""
-        if self._spool is not None:
-            image._references.append(self._spool)
+        """Tie temporary files to the image; pyvips hands references on to what is made of it."""
+        image._references.extend(s for s in (self._spool, self._preview) if s is not None)
         return image
+
+
+def _page_notes(found: Sequence[TiffPage], kept: Sequence[TiffPage]) -> Iterator[str]:
+    reduced = sum(page.is_reduced for page in found if page not in kept)
+    reduced += sum(page.sub_directories for page in kept)
+    masks = sum(page.is_mask for page in found if page not in kept)
+    if reduced and pyramid_of(found) is None:
+        yield f"{reduced} reduced or further copies inside the TIFF are left out."
+    if masks:
+        yield f"{masks} transparency mask{'s' * (masks > 1)} inside the TIFF left out."
+    unkept = (page.samples - len(page.kept_bands) for page in kept if page.kept_bands)
+    bands = max(unkept, default=0)
+    if bands:
+        yield (
+            f"{bands} channel{'s' * (bands > 1)} beside the colours (a scanner's infrared?) "
+            "left out."
+        )
 
 
 def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
@@ -122,11 +351,22 @@ def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
     try:
         with spool.path.open("wb") as file:
             shutil.copyfileobj(content, file)
+            if file.tell() == 0 and not isinstance(content, Pipe):
+                _copy_from_start(content, file)
     except UnreadablePhotoError:  # of a pipe, an OSError too
         raise
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"{name}: a file opened for reading in binary is needed.") from error
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     return spool.path, name, spool
+
+
+def _copy_from_start(content: BinaryIO, file: BinaryIO) -> None:
+    """Copy what was just written, where nobody has gone back to its start."""
+    if content.seekable() and content.tell() > 0:
+        content.seek(0)
+        shutil.copyfileobj(content, file)
 
 
 class _Spool:
@@ -165,6 +405,8 @@ class ArraySource:
 
     name = "array"
     kind = "array"
+    reading = PLAIN
+    notes = ()
 
     def __init__(self, array: np.ndarray) -> None:
         _check_array(array)
@@ -176,6 +418,10 @@ class ArraySource:
             planes = planes.astype(np.float32)
         planes = planes.astype(planes.dtype.newbyteorder("="), copy=False)
         self._pixels = np.ascontiguousarray(planes)
+
+    def head(self, page: int) -> pyvips.Image:
+        """Give the picture."""
+        return self.open(page)
 
     def open(self, page: int) -> pyvips.Image:
         """Give the picture."""

@@ -15,6 +15,7 @@ from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.enter import enter, enter_tiff, with_room
 from photochrom.photo.formats import (
     FORMATS,
+    INSTEAD,
     check_quality,
     choose_format,
     output_bits,
@@ -31,6 +32,7 @@ from photochrom.photo.render import (
     with_alpha,
 )
 from photochrom.photo.scratch import scratch
+from photochrom.photo.sniff import NAMES
 from photochrom.photo.stream import failure_of, native
 from photochrom.photo.tiff import TiffError, append_page
 
@@ -185,6 +187,11 @@ def _write_pages(
     marker: Marker | None,
 ) -> list[str]:
     notes: list[str] = [*photo.late_notes()]
+    if target_format == INSTEAD.get(photo.format) and photo.path is not None:
+        named = NAMES.get(photo.format, photo.format.upper())
+        notes.append(f"{named} is read and not written: this is {target_format.upper()}.")
+    if photo.pyramid and target_format != "tiff":
+        notes.append(f"{target_format.upper()} holds no reduced copies: left out.")
     count = photo.pages if target_format == "tiff" else 1
     if count < photo.pages:
         notes.append(
@@ -230,7 +237,7 @@ def _write_page(
     except PhotoError as error:
         failure = failure_of(colour)
         if isinstance(failure, pyvips.Error):
-            raise unreadable(photo.name, failure) from error
+            raise unreadable(photo.name, failure, photo.format, photo.path) from error
         raise
     return prepared
 
@@ -265,7 +272,7 @@ def _save(
 def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> PhotoError:
     """Tell whether the source or the target is at fault: libvips names the first to fail first."""
     if str(part) not in first_line(error) and not first_line(error).startswith("vips2"):
-        return unreadable(photo.name, error)
+        return unreadable(photo.name, error, photo.format, photo.path)
     system = re.search(r"system error: (.+)", str(error))
     return unwritable(target, system[1].strip() if system else first_line(error))
 

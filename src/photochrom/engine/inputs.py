@@ -1,0 +1,171 @@
+"""Pictures as callers have them: Pillow images, tensors, open files and many at once.
+
+Neither Pillow nor torch is imported for it: whoever has such a picture has the library already.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from photochrom.errors import DtypeError, ShapeError
+from photochrom.photo.photo import Photo
+
+# What stands a picture of an EXIF orientation upright, as a number of Pillow's `Transpose`.
+TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+CHANNELS = (1, 2, 3, 4)
+
+
+def is_pil(picture: Any) -> bool:
+    """Whether it is an image of Pillow."""
+    return hasattr(picture, "getexif") and hasattr(picture, "save")
+
+
+def is_tensor(picture: Any) -> bool:
+    """Whether it is a tensor of torch, or of a library whose tensors are like them."""
+    return all(hasattr(picture, name) for name in ("detach", "cpu", "new_tensor"))
+
+
+def is_array(picture: Any) -> bool:
+    """Whether it is a NumPy array, or of a library whose arrays become one."""
+    return isinstance(picture, np.ndarray) or (
+        hasattr(picture, "__array__") and hasattr(picture, "dtype") and not is_pil(picture)
+    )
+
+
+def is_file(picture: Any) -> bool:
+    """Whether it is an open file."""
+    return hasattr(picture, "read") and not is_pil(picture)
+
+
+def many(picture: Any) -> Iterable[Any] | None:
+    """Give the pictures of a list, tuple or iterator; None for one picture.
+
+    Raises
+    ------
+    DtypeError
+        If it is a list of numbers.
+    """
+    if isinstance(picture, (list, tuple)):
+        if any(isinstance(part, (int, float, list, tuple)) for part in picture[:1]):
+            raise DtypeError(
+                "A list is taken for several pictures; this one holds numbers. Give an array: "
+                "numpy.array(picture, 'uint8')."
+            )
+        return picture
+    is_single = is_pil(picture) or is_tensor(picture) or is_file(picture) or is_array(picture)
+    return picture if isinstance(picture, Iterator) and not is_single else None
+
+
+def open_picture(picture: Any) -> Photo:
+    """Open a picture, whatever a caller has: see `Colorizer.colorize`, or a Photo.
+
+    Raises
+    ------
+    PhotoError, DtypeError, ShapeError, InvalidValueError
+        If it is no picture.
+    """
+    if isinstance(picture, Photo):
+        return picture
+    if is_pil(picture):
+        return Photo.open(pil_to_tiff(picture))
+    if is_tensor(picture):
+        return Photo.from_array(tensor_to_array(picture))
+    if is_array(picture):
+        return Photo.from_array(np.asarray(picture))
+    return Photo.open(picture)
+
+
+def pil_to_tiff(image: Any) -> bytes:
+    """Give a Pillow image as an uncompressed TIFF, upright, which keeps profile and depth.
+
+    Raises
+    ------
+    DtypeError
+        If its numbers have no range.
+    """
+    content = io.BytesIO()
+    upright = turned(plain_pil(image), orientation_of(image))
+    upright.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
+    return content.getvalue()
+
+
+def orientation_of(image: Any) -> int:
+    """Give a Pillow image's EXIF orientation, 1 to 8."""
+    from PIL import ExifTags
+
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1) or 1)
+
+
+def turned(image: Any, orientation: int) -> Any:
+    """Stand a Pillow image upright."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+def turned_back(image: Any, orientation: int) -> Any:
+    """Lay an upright Pillow image as it lay; the inverse of `turned`."""
+    return turned(image, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def plain_pil(image: Any) -> Any:
+    """Give a PIL image in a mode that a TIFF holds.
+
+    Raises
+    ------
+    DtypeError
+        If its numbers have no range.
+    """
+    from PIL import Image
+
+    if image.mode in ("P", "PA", "HSV", "LAB", "YCbCr"):
+        has_alpha = "transparency" in image.info or image.mode == "PA"
+        return image.convert("RGBA" if has_alpha else "RGB")
+    if image.mode in ("RGBa", "La"):
+        return image.convert(image.mode.upper())
+    if image.mode == "I":
+        low, high = image.getextrema()
+        if low >= 0 and high <= 65535:  # as Pillow opens 16-bit PNG and PGM
+            plain = Image.fromarray(np.asarray(image).astype(np.uint16))
+            plain.info = image.info
+            return plain
+    if image.mode in ("I", "F"):
+        raise DtypeError(
+            f"A PIL image of mode {image.mode} says nothing of its black and white. Give an array: "
+            "uint16, or float in [0, 1]."
+        )
+    return image
+
+
+def is_channels_first(tensor: Any) -> bool:
+    """Whether a tensor of three axes is (C, H, W), as torch has it; (H, W, C) otherwise.
+
+    Where both could be meant, it is (C, H, W).
+    """
+    return tensor.ndim == 3 and tensor.shape[0] in CHANNELS
+
+
+def tensor_to_array(tensor: Any) -> np.ndarray:
+    """Give a picture's tensor, (H, W), (C, H, W) or (H, W, C), as an array with channels last.
+
+    Raises
+    ------
+    ShapeError
+        If it has other axes.
+    """
+    if tensor.ndim not in (2, 3):
+        raise ShapeError(
+            f"A picture's tensor is (H, W), (C, H, W) or (H, W, C), a batch (N, C, H, W); this is "
+            f"{tuple(tensor.shape)}."
+        )
+    plain = tensor.detach().cpu()
+    if str(plain.dtype).endswith("bfloat16"):  # NumPy has no such numbers
+        plain = plain.float()
+    array = np.asarray(plain.numpy())
+    return np.moveaxis(array, 0, -1) if is_channels_first(tensor) else array
+
+
+def array_to_tensor(array: np.ndarray, like: Any) -> Any:
+    """Give a coloured array (H, W, C) as a tensor of the kind that came."""
+    ordered = np.moveaxis(array, -1, 0) if like.ndim == 2 or is_channels_first(like) else array
+    return like.new_tensor(np.ascontiguousarray(ordered))

@@ -1,0 +1,82 @@
+"""How a file is read where it does not say it itself."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from photochrom.errors import InvalidValueError, UnreadablePhotoError
+
+LEAST_GAMMA, MOST_GAMMA = 0.2, 5.0
+MOST_PROFILE_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the owner knows of a scan.
+
+    Attributes
+    ----------
+    profile : bytes, optional
+        The ICC profile of a picture that bears none, such as a scanner's.
+    gamma : float, optional
+        The exponent from codes to light of a picture that bears no profile: 1 for a linear scan.
+    negative : bool
+        It is a negative: lightness and colours are inverted, in density.
+    salvage : bool
+        Read what can be decoded of a damaged file; the rest becomes mid-gray.
+    descreen : bool
+        Take the mean of the dots of a bilevel or halftone picture.
+
+    Raises
+    ------
+    InvalidValueError
+        If the gamma is out of range, or a profile and a gamma are both given.
+    """
+
+    profile: bytes | None = field(default=None, repr=False)
+    gamma: float | None = None
+    negative: bool = False
+    salvage: bool = False
+    descreen: bool = False
+
+    def __post_init__(self) -> None:
+        if self.profile is not None and self.gamma is not None:
+            raise InvalidValueError("Give a source profile or a gamma, not both.")
+        if self.gamma is not None and not LEAST_GAMMA <= self.gamma <= MOST_GAMMA:
+            raise InvalidValueError(
+                f"gamma is {LEAST_GAMMA} to {MOST_GAMMA:g} (1 is linear light, 2.2 a display); it "
+                f"is {self.gamma:g}."
+            )
+        if self.profile is not None and self.profile[36:40] != b"acsp":
+            raise InvalidValueError("The source profile is not an ICC profile.")
+
+    def to_table(self) -> dict[str, Any] | None:
+        """Give plain values that differ from the default, for a marker; None if none does."""
+        plain = {name: value for name, value in self.__dict__.items() if value}
+        if self.profile is not None:
+            plain["profile"] = sha256(self.profile).hexdigest()[:16]
+        return plain or None
+
+
+PLAIN = Reading()
+
+
+def read_profile(path: str | Path) -> bytes:
+    """Read an ICC profile from a file (.icc, .icm).
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If it cannot be read.
+    InvalidValueError
+        If it is no ICC profile.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_PROFILE_BYTES)
+    except OSError as error:
+        raise UnreadablePhotoError(f"{path}: cannot be read ({error.strerror}).") from error
+    if content[36:40] != b"acsp":
+        raise InvalidValueError(f"{path}: not an ICC profile (.icc or .icm).")
+    return content

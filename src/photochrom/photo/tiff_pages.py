@@ -1,0 +1,296 @@
+"""What each page of a TIFF is, told from its tags before libvips sees it.
+
+libvips and libtiff read some pages wrongly without a word: old-style JPEG in tiles comes out
+black, a scanner's infrared channel becomes transparency, reduced copies of a picture become
+pages, signed samples lose MinIsWhite. What a tag says is therefore looked at first.
+
+Source: TIFF 6.0 (Adobe, 1992), sections 8 and 15 to 23; TIFF Technical Note 1 (SubIFDs).
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+import pyvips
+
+TAGS = {
+    254: "subfile",
+    255: "old_subfile",
+    256: "width",
+    258: "bits",
+    259: "compression",
+    262: "photometric",
+    277: "samples",
+    284: "planar",
+    322: "tile_width",
+    330: "sub_directories",
+    338: "extra",
+    339: "sample_format",
+    50706: "dng",
+}
+SIZES = {1: (1, "B"), 3: (2, "H"), 4: (4, "I"), 6: (1, "b"), 8: (2, "h"), 9: (4, "i")}
+SIZES |= {13: (4, "I"), 16: (8, "Q"), 18: (8, "Q")}
+MOST_VALUES = 64  # of one tag that are looked at
+OFFSETS, COUNTS = (273, 324), (279, 325)  # of strips and of tiles
+MOST_PLACES = 1 << 16
+MOST_ENTRIES = 4096
+MOST_PAGES = 1 << 16
+REDUCED, MASK = 1, 4  # bits of NewSubfileType
+OLD_REDUCED = 2  # a value of SubfileType
+WHITE_IS_ZERO, RGB, CMYK, YCBCR = 0, 2, 5, 6
+OLD_JPEG = 6
+MOSAIC = 32803
+COMPRESSIONS = {
+    OLD_JPEG: "old-style JPEG",
+    9: "JBIG (T.85)",
+    10: "JBIG (T.43)",
+    32766: "NeXT",
+    32809: "ThunderScan",
+    32908: "PixarFilm",
+    32909: "PixarLog",
+    33003: "JPEG 2000",
+    33004: "JPEG 2000",
+    33005: "JPEG 2000",
+    34661: "JBIG",
+    34676: "SGI Log",
+    34677: "SGI Log",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34892: "lossy JPEG of DNG",
+    34925: "LZMA",
+    34926: "Zstandard",
+    50000: "Zstandard",
+    50001: "WebP",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+SPACES = {
+    4: "a transparency mask",
+    9: "ICC Lab",
+    10: "ITU Lab",
+    MOSAIC: "a sensor's raw mosaic",
+    34892: "a sensor's linear raw numbers",
+}
+ONLY_BITS = (1, 2, 4, 8, 16, 32, 64)
+BANDS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # of a photometric interpretation
+
+
+@dataclass(frozen=True)
+class TiffPage:
+    """The tags of a page that say how its samples are stored.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the chain of directories, from 0: what libvips calls the page.
+    bits, extra, sample_format : tuple of int
+        One value a sample; `extra` one for each beyond colour: 0 unspecified, 1 and 2 alpha.
+    others : fields of the same names as the tags'
+    """
+
+    index: int
+    subfile: int = 0
+    old_subfile: int = 0
+    width: int = 0
+    bits: tuple[int, ...] = (1,)
+    compression: int = 1
+    photometric: int = 1
+    samples: int = 1
+    planar: int = 1
+    tile_width: int = 0
+    sub_directories: int = 0
+    dng: int = 0
+    extra: tuple[int, ...] = ()
+    sample_format: tuple[int, ...] = (1,)
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether it is a smaller copy of another page."""
+        return bool(self.subfile & REDUCED) or self.old_subfile == OLD_REDUCED
+
+    @property
+    def is_sensor(self) -> bool:
+        """Whether the file is a camera's: a mosaic, or what bears DNG's version."""
+        return self.dng > 0 or self.photometric == MOSAIC
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says where another page is transparent."""
+        return bool(self.subfile & MASK)
+
+    @property
+    def kept_bands(self) -> tuple[int, ...] | None:
+        """Which bands bear tone, colour or alpha, where others bear neither; else None."""
+        colours = BANDS.get(self.photometric)
+        if colours is None or not self.extra or len(self.extra) != self.samples - colours:
+            return None
+        alpha = [colours + i for i, kind in enumerate(self.extra) if kind in (1, 2)][:1]
+        kept = (*range(colours), *alpha)
+        return kept if len(kept) < self.samples else None
+
+    @property
+    def is_opaque_colour(self) -> bool:
+        """Whether it has three samples, to which libtiff adds an alpha when it converts YCbCr."""
+        return self.photometric == YCBCR and self.samples == 3
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether zero is white."""
+        return self.photometric == WHITE_IS_ZERO
+
+
+def read_pages(path: Path) -> tuple[TiffPage, ...]:
+    """List the pages of a TIFF, in the order of the file.
+
+    Returns
+    -------
+    tuple of TiffPage
+        As many as can be read; none for a damaged file, of which libvips will tell.
+    """
+    pages: list[TiffPage] = []
+    try:
+        with path.open("rb") as file:
+            pages.extend(_pages(file))
+    except (OSError, struct.error, ValueError, OverflowError):
+        pass  # what was read before the damage stands
+    return tuple(pages)
+
+
+def _pages(file: BinaryIO) -> Iterator[TiffPage]:
+    for index, entries in enumerate(_directories(file)):
+        found = {name: entries.numbers(tag) for tag, name in TAGS.items() if tag in entries.places}
+        plural = ("bits", "extra", "sample_format")
+        single = {name: n[0] for name, n in found.items() if n and name not in plural}
+        if "sub_directories" in found:
+            single["sub_directories"] = len(found["sub_directories"])
+        several = {name: found[name] for name in plural if found.get(name)}
+        yield TiffPage(index, **single, **several)  # type: ignore[arg-type]
+
+
+class _Entries:
+    """One directory: where the numbers of each tag lie; they are read when asked for."""
+
+    def __init__(self, file: BinaryIO, order: str, table: bytes, entry_size: int) -> None:
+        self.file, self.order = file, order
+        self.places: dict[int, tuple[int, bytes]] = {}
+        for start in range(0, len(table) - entry_size + 1, entry_size):
+            tag, kind = struct.unpack_from(order + "HH", table, start)
+            if kind in SIZES:
+                self.places[tag] = kind, table[start + 4 : start + entry_size]
+
+    def numbers(self, tag: int, most: int = MOST_VALUES) -> tuple[int, ...]:
+        """Give the first numbers of a tag: inside the entry, or where it points."""
+        kind, rest = self.places[tag]
+        half = len(rest) // 2
+        place = self.order + ("Q" if half == 8 else "I")
+        count = struct.unpack(place, rest[:half])[0]
+        size, code = SIZES[kind]
+        data = rest[half : half + count * size]
+        if count * size > half:
+            self.file.seek(struct.unpack(place, rest[half:])[0])
+            data = self.file.read(min(count, most) * size)
+        whole = len(data) // size
+        return struct.unpack(f"{self.order}{whole}{code}", data[: whole * size])
+
+
+def _directories(file: BinaryIO) -> Iterator[_Entries]:
+    file.seek(0)
+    head = file.read(16)
+    if head[:2] not in (b"II", b"MM"):
+        return
+    order = "<" if head[:2] == b"II" else ">"
+    big = struct.unpack(order + "H", head[2:4])[0] == 43
+    count_code, entry_size, place = ("Q", 20, "Q") if big else ("H", 12, "I")
+    at = struct.unpack_from(order + place, head, 8 if big else 4)[0]
+    seen: set[int] = set()
+    while at and at not in seen and len(seen) < MOST_PAGES:
+        seen.add(at)
+        file.seek(at)
+        count = struct.unpack(order + count_code, file.read(struct.calcsize(count_code)))[0]
+        table = file.read(count * entry_size) if count <= MOST_ENTRIES else b""
+        if len(table) < count * entry_size:
+            return
+        following = file.read(struct.calcsize(place))
+        yield _Entries(file, order, table, entry_size)
+        at = struct.unpack(order + place, following)[0]
+
+
+def last_byte(file: BinaryIO) -> int:
+    """Give where the furthest of the first page's strips or tiles ends."""
+    last = 0
+    for entries in islice(_directories(file), 1):
+        for pair in zip(OFFSETS, COUNTS, strict=True):
+            if all(tag in entries.places for tag in pair):
+                offsets, counts = (entries.numbers(tag, MOST_PLACES) for tag in pair)
+                ends = (at + size for at, size in zip(offsets, counts, strict=False))
+                last = max(last, *ends)
+    return last
+
+
+def pictures(pages: tuple[TiffPage, ...]) -> tuple[TiffPage, ...]:
+    """Give the pages that are pictures: neither reduced copies nor masks; all if none is."""
+    return tuple(page for page in pages if not (page.is_reduced or page.is_mask)) or pages
+
+
+def pyramid_of(pages: Sequence[TiffPage]) -> str | None:
+    """Tell how a TIFF of one tiled picture holds its reduced copies.
+
+    Returns
+    -------
+    str or None
+        'pages' (each half of the one before, after it), 'subifds', or None for anything else.
+    """
+    if not pages or pages[0].is_reduced or not pages[0].tile_width:
+        return None
+    if len(pages) == 1:
+        return "subifds" if pages[0].sub_directories else None
+    halves = all(
+        after.is_reduced and 1.5 <= before.width / max(1, after.width) <= 2.5
+        for before, after in pairwise(pages)
+    )
+    return "pages" if halves else None
+
+
+def refusal(page: TiffPage) -> str | None:
+    """Tell what of a page is not read, so that nobody thinks that the file is damaged.
+
+    Returns
+    -------
+    str or None
+        Such as 'TIFF with 12 bits a sample'; None for what is read.
+    """
+    space = SPACES.get(page.photometric)
+    if page.photometric == CMYK and page.samples < 4:
+        space = "inks that are not CMYK"
+    if space is not None:
+        return f"a TIFF that holds {space}"
+    if len(set(page.bits)) > 1 or page.bits[0] not in ONLY_BITS:
+        bits = ", ".join(map(str, dict.fromkeys(page.bits)))
+        return f"a TIFF with {bits} bits a sample"
+    if page.bits[0] == 16 and page.sample_format[0] == 3:
+        return "a TIFF with floats of 16 bits"
+    if page.sample_format[0] in (5, 6):
+        return "a TIFF of complex numbers"
+    if page.tile_width and page.planar == 2 and page.samples > 1:
+        return "a TIFF with separate planes in tiles"
+    if page.compression == OLD_JPEG or not _is_decoded(page.compression):
+        name = COMPRESSIONS.get(page.compression, f"of kind {page.compression}")
+        return f"a TIFF with {name} compression"
+    return None
+
+
+@cache
+def _is_decoded(compression: int) -> bool:
+    """Ask libvips for one pixel; nothing else tells what its libtiff was built with."""
+    tags = {256: 1, 257: 1, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1, 278: 1, 279: 8}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    data = struct.pack("<2sHI8x", b"II", 42, 16) + struct.pack("<H", len(tags)) + entries
+    try:
+        pyvips.Image.tiffload_buffer(data + bytes(4), fail_on="error").avg()
+    except pyvips.Error as error:
+        return not any(words in str(error) for words in ("not configured", "not implemented"))
+    return True

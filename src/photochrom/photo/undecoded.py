@@ -1,0 +1,142 @@
+"""Good files that are not read: what to call them, and what their owner can do.
+
+libvips and the libraries below it answer a kind of file that they do not decode as they answer a
+damaged one. The owner of an archive's scan would believe that it is lost.
+"""
+
+import os
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from photochrom.photo.tiff_pages import last_byte
+
+TAIL_BYTES = 1 << 12
+KINDS = (  # words of the libraries: what the file is
+    (r"Unsupported JPEG data precision (\d+)", r"a JPEG of \1 bits a sample"),
+    (r"Unsupported JPEG process: SOF type 0x(\w+)", r"a JPEG of a rare process (SOF \1)"),
+    (r"Arithmetic (?:en)?coding.*(?:not|disabled)", "a JPEG with arithmetic coding"),
+    (r"bad labq format|not at least 3 samples", "a TIFF with Lab of 8 bits"),
+    (r"samples out of range", "a TIFF with samples of 64 bits"),
+    (r"samples_per_pixel not a whole number of bytes", "a TIFF with an odd number of bits"),
+    (r"tiled separate planes", "a TIFF with separate planes in tiles"),
+    (r"([\w -]+?) compression support is not configured", r"a TIFF with \1 compression"),
+    (r"[Cc]ompression scheme (\d+) \w+ decoding is not implemented", r"TIFF compression \1"),
+    (r"unsupported tiff image type", "a TIFF with samples of a rare type"),
+    (r"[Uu]nsupported (?:codec|feature|color conversion)", "a coding of AVIF or HEIC"),
+    (r"Support for this compression format", "a coding of AVIF or HEIC"),
+)
+MEMORY = re.compile(r"out of memory|cannot allocate|insufficient memory|bad_alloc", re.IGNORECASE)
+CONVERT = (
+    "Convert it to 8 or 16 bits, gray or RGB, in another program first "
+    "(ImageMagick, GIMP, IrfanView)"
+)
+
+
+def kind_of(reason: str) -> str | None:
+    """Name the kind of a good file by what a library says that it cannot do; None if it is not."""
+    for pattern, name in KINDS:
+        found = re.search(pattern, reason)
+        if found:
+            return found.expand(name)
+    return None
+
+
+def is_memory(reason: str) -> bool:
+    """Tell whether memory was wanting, and nothing is wrong with the file."""
+    return MEMORY.search(reason) is not None
+
+
+def is_cut_short(path: Path | None, kind: str) -> bool:
+    """Tell whether a file ends before what it announces, as after a copy that broke off.
+
+    Parameters
+    ----------
+    path : Path or None
+    kind : str
+        A key of `photochrom.photo.sniff.LOADERS`; others are not looked at.
+    """
+    check = ENDS.get(kind)
+    if path is None or check is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            return not check(file, file.seek(0, os.SEEK_END))
+    except (OSError, struct.error, ValueError):
+        return False
+
+
+def _tail(file: BinaryIO, size: int) -> bytes:
+    file.seek(max(0, size - TAIL_BYTES))
+    return file.read()
+
+
+def _jpeg_ends(file: BinaryIO, size: int) -> bool:
+    return b"\xff\xd9" in _tail(file, size)
+
+
+def _png_ends(file: BinaryIO, size: int) -> bool:
+    return b"IEND" in _tail(file, size)
+
+
+def _gif_ends(file: BinaryIO, size: int) -> bool:
+    return b"\0;" in _tail(file, size)
+
+
+def _riff_ends(file: BinaryIO, size: int) -> bool:
+    file.seek(4)
+    return int(struct.unpack("<I", file.read(4))[0]) + 8 <= size
+
+
+def _boxes_end(file: BinaryIO, size: int) -> bool:
+    """Walk the outer boxes of an ISO base media file."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        length = struct.unpack(">I", file.read(4))[0]
+        if length == 1:
+            file.seek(at + 8)
+            length = struct.unpack(">Q", file.read(8))[0]
+        if length == 0:
+            return True
+        if length < 8:
+            return True  # damaged, not short
+        at += length
+    return at == size
+
+
+def _jp2_ends(file: BinaryIO, size: int) -> bool:
+    file.seek(0)
+    if file.read(2) == b"\xff\x4f":
+        return b"\xff\xd9" in _tail(file, size)
+    return _boxes_end(file, size)
+
+
+def _bmp_ends(file: BinaryIO, size: int) -> bool:
+    file.seek(2)
+    return int(struct.unpack("<I", file.read(4))[0]) <= size
+
+
+def _tiff_ends(file: BinaryIO, size: int) -> bool:
+    """Look whether the first directory and the last strip or tile lie inside."""
+    file.seek(0)
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = struct.unpack(order + "H", head[2:4])[0] == 43
+    at = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0]
+    return at < size and last_byte(file) <= size
+
+
+ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {
+    "jpeg": _jpeg_ends,
+    "png": _png_ends,
+    "gif": _gif_ends,
+    "webp": _riff_ends,
+    "avif": _boxes_end,
+    "heic": _boxes_end,
+    "jp2": _jp2_ends,
+    "bmp": _bmp_ends,
+    "tiff": _tiff_ends,
+}
