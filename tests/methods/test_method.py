@@ -24,7 +24,7 @@ FULL = MethodInfo(
     accepts=("hints", "vividness"),
     requires=("hints",),
     centres=((0.0, 10.0), (-20.0, 0.5)),
-    vividness_path=((0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.5), (1.0, 0.5, 0.5, 1.25, 0.25, 0.5, 1.0)),
+    vividness_path=((0.0, 1.0, 0.0, 1.0, 0.0, 40.0), (1.0, 0.5, 0.5, 1.25, 0.25, 60.0)),
     vividness=0.25,
 )
 GRAY = np.full((4, 6), 50, np.float32)
@@ -41,9 +41,13 @@ def test_a_description_needs_only_name_paper_and_licence():
 
 def test_a_vividness_lies_between_the_points_of_the_path():
     assert FULL.look(None) == FULL.look(0.25)
-    np.testing.assert_allclose(
-        FULL.look(0.4), (0.8, 0.2, 1.1, 0.1)
-    )  # what older files have beyond is no more
+    np.testing.assert_allclose(FULL.look(0.4), (0.8, 0.2, 1.1, 0.1, 48.0))
+
+
+def test_of_an_older_files_longer_path_what_means_the_same_is_taken():
+    path = ((0.0, 1.0, 0.0, 1.0, 0.15, 0.15, 0.04), (1.0, 0.5, 0.2, 1.3, 0.15, 0.3, 0.08))
+    look = MethodInfo("a", "b", "c", vividness_path=path).look(1.0)
+    assert look == Setting(0.5, 0.2, 1.3)
 
 
 def test_a_retired_field_of_an_older_file_has_no_effect():
@@ -53,6 +57,19 @@ def test_a_retired_field_of_an_older_file_has_no_effect():
 def test_columns_that_a_path_lacks_are_0():
     path = ((0.0, 1.0, 0.0, 1.0), (1.0, 0.5, 0.5, 1.25))
     assert MethodInfo("a", "b", "c", vividness_path=path).look(1.0) == Setting(0.5, 0.5, 1.25)
+
+
+def test_a_ceiling_is_approached_and_never_passed():
+    ab = np.linspace(0, 400, 50)[:, None] * np.array([0.6, -0.8])
+    shown = np.linalg.norm(Setting(1.0, 0.0, 1.0, 0.5, 50.0).shown(ab), axis=-1)
+    assert (np.diff(shown) >= 0).all()
+    assert shown.max() <= 50
+    np.testing.assert_allclose(shown[:3], np.linalg.norm(ab[:3], axis=-1), rtol=0.01)
+
+
+def test_without_a_ceiling_only_saturation_counts():
+    ab = np.array([[3.0, 4.0], [90.0, -40.0]])
+    np.testing.assert_allclose(Setting(1.0, 0.0, 1.5).shown(ab), 1.5 * ab, rtol=1e-6)
 
 
 @pytest.mark.parametrize("table", [{}, {"name": "a", "paper": "b"}, {**FULL.to_table(), "url": ""}])

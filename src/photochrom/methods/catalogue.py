@@ -10,7 +10,7 @@ from photochrom.errors import UnknownMethodError
 from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "b4a13427caa233f5b8b0e16cbb6d313740db6ca19fa7290bcf4258338ba93add"
+PHOTOCHROM_SHA256 = "b1a9a4f0d37bed88128b7f319394a5c2ab5684658a0b1ad8996bca79a42b4e68"
 
 
 def _photochrom(device: str, threads: int) -> Method:

@@ -34,12 +34,24 @@ class Setting(NamedTuple):
     evenness : float
         The power by which chroma is raised towards what is expected; see
         `photochrom.networks.reading`.
+    ceiling : float
+        Chroma in ab units that is approached and not passed, however bold the rest; 0 sets none.
     """
 
     temperature: float
     rebalance: float
     saturation: float
     evenness: float = 0.0
+    ceiling: float = 0.0
+
+    def shown(self, ab: np.ndarray) -> np.ndarray:
+        """Return colours, (..., 2) in ab units, with saturation and under the ceiling."""
+        ab = ab * np.float32(self.saturation)
+        if not self.ceiling:
+            return np.asarray(ab)
+        chroma = np.linalg.norm(ab, axis=-1, keepdims=True)
+        # Three quarters of the ceiling lose 6 %, the ceiling itself a sixth.
+        return np.asarray(ab / (1 + (chroma / np.float32(self.ceiling)) ** 4) ** 0.25)
 
 
 @dataclass(frozen=True)
@@ -94,8 +106,9 @@ class MethodInfo:
         """Give what a vividness stands for; the default for None."""
         wanted = self.vividness if vividness is None else vividness
         at, *columns = np.array(self.vividness_path).T
-        known = columns[: len(Setting._fields)]  # older files have columns that are no more
-        return Setting(*(float(np.interp(wanted, at, column)) for column in known))
+        if len(columns) > len(Setting._fields):  # an older file, whose later terms are no more
+            columns = columns[:3]
+        return Setting(*(float(np.interp(wanted, at, column)) for column in columns))
 
     def to_table(self) -> dict[str, Any]:
         """Give the fields as plain values, as JSON can hold them."""

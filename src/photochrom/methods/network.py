@@ -129,7 +129,7 @@ class NetworkMethod:
             values = self._recall(feed)
         ab = np.moveaxis(values["ab"], 1, -1)  # (1, 2, h, w) of the graph -> (1, h, w, 2)
         return Prediction(
-            ab=ab * np.float32(self.info.look(request.vividness).saturation),
+            ab=self.info.look(request.vividness).shown(ab),
             confidence=values["confidence"][0, 0] if "confidence" in values else None,
             distribution=values["logits"][0] if self._gives(request) else None,
         )
