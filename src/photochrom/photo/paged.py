@@ -55,7 +55,7 @@ def find_pages(path: Path) -> tuple[int, ...]:
     found: list[int] = []
     with path.open("rb") as file:
         try:
-            for offset, _, _ in TiffReader(file).pages():
+            for offset, _, _ in TiffReader(file).chain():
                 found.append(offset)
                 if len(found) >= MOST_PAGES:
                     break

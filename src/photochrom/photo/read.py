@@ -146,7 +146,9 @@ def unreadable(
         )
     unread = kind_of(reason)
     if unread is not None:
-        return UnsupportedFormatError(f"{name}: {unread} is not read ({reason}). {CONVERT}.")
+        return UnsupportedFormatError(
+            f"{name}: {unread}; libvips does not read such samples ({reason}). {CONVERT}."
+        )
     if is_cut_short(path, kind):
         return UnreadablePhotoError(
             f"{name}: truncated or corrupt ({reason}). This file is cut short: copy it again."

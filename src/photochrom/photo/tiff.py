@@ -197,7 +197,12 @@ class TiffReader:
             return {}
         return self.directory(self.pointer(directory[tag]), None, most)[0]
 
-    def pages(self) -> Iterator[tuple[int, dict[int, "Slot"], int]]:
+    def pages(self) -> Iterator[tuple[Directory, int]]:
+        """Read each directory of the chain, and where the pointer to the next one stands."""
+        for offset, _, _ in self.chain():
+            yield self.directory(offset)
+
+    def chain(self) -> Iterator[tuple[int, dict[int, "Slot"], int]]:
         """Walk the chain of directories: where each stands, its table, where its pointer stands."""
         offset, seen = self.first, set[int]()
         while offset and offset not in seen:
@@ -357,7 +362,7 @@ def read_tag(path: Path, tag: int, page: int = 0, offset: int | None = None) -> 
     with path.open("rb") as file:
         reader = TiffReader(file)
         if offset is None:
-            found = next(islice(reader.pages(), page, None), None)
+            found = next(islice(reader.chain(), page, None), None)
             slots = {} if found is None else found[1]
         else:
             slots = reader.table(offset)[0]
@@ -466,7 +471,7 @@ def append_page(path: Path, page: Path, last_pointer: int | None = None) -> int:
         if whole.is_big or single.is_big or whole.order != single.order:
             raise TiffError("only classic TIFFs of one byte order can be joined")
         if last_pointer is None:
-            last_pointer = [pointer_at for _, _, pointer_at in whole.pages()][-1]
+            last_pointer = [pointer_at for _, _, pointer_at in whole.chain()][-1]
         directory = single.directory(single.first)[0]
         subs = {tag: single.sub_directory(directory, tag) for tag in (EXIF_IFD, GPS_IFD)}
         base = _seek_even_end(file)
