@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from photochrom.engine.colorize import Colorizer
+from photochrom.methods.hint import Hint
 
 RAMP = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
 CONTEXTS = [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()]
@@ -21,9 +22,15 @@ def test_a_pickled_colorizer_gives_the_same():
     assert np.array_equal(other.colorize(RAMP), colorizer.colorize(RAMP))
 
 
+def colours_of(colorizer):
+    (one,) = colorizer.colorize(iter([RAMP]))  # an iterator cannot be sent to another process
+    run = colorizer.run(RAMP, hints=iter([Hint.point(30, 30, (200, 60, 40))])).image
+    return colorizer.colorize(RAMP), one, run, colorizer.predict_ab(RAMP / np.float32(2.55))
+
+
 def put(colorizer, answers):
     signal.alarm(60)  # a test that hangs must not keep its process
-    answers.put((colorizer.colorize(RAMP), colorizer.predict_ab(RAMP / np.float32(2.55))))
+    answers.put(colours_of(colorizer))
 
 
 @pytest.mark.parametrize("method", CONTEXTS)
@@ -32,7 +39,7 @@ def put(colorizer, answers):
 def test_a_colorizer_that_has_worked_works_in_another_process(method):
     context = multiprocessing.get_context(method)
     colorizer = Colorizer("photochrom", threads=2)
-    wanted = colorizer.colorize(RAMP), colorizer.predict_ab(RAMP / np.float32(2.55))
+    wanted = colours_of(colorizer)
     answers = context.Queue()
     process = context.Process(target=put, args=(colorizer, answers))
     process.start()

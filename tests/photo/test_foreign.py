@@ -12,6 +12,7 @@ from tests.photo import made
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError, UnsupportedFormatError
 from photochrom.photo.photo import Photo
+from photochrom.photo.reading import Reading
 from photochrom.photo.write import write_photo
 
 NCLX = {"color_primaries": 1, "transfer_characteristics": 13, "matrix_coefficients": 0}
@@ -247,3 +248,28 @@ def test_jpeg_xl_is_named_where_libvips_lacks_it():
         pytest.skip("this libvips reads JPEG XL")
     with pytest.raises(UnsupportedFormatError, match="JPEG XL is not handled"):
         Photo.open(b"\xff\x0a" + bytes(40))
+
+
+@pytest.mark.parametrize("kind", ["BMP", "JPEG2000", "JPEG"])
+def test_a_negative_of_any_kind_says_that_it_was_inverted(kind):
+    ramp = np.tile(np.linspace(20, 235, 96).astype(np.uint8), (64, 1))
+    buffer = io.BytesIO()
+    Image.fromarray(ramp).save(buffer, kind)
+    photo = Photo.open(buffer.getvalue(), reading=Reading(negative=True))
+    assert any(note.startswith("Inverted as a negative") for note in photo.notes)
+    assert photo.small_lightness(96, 64)[0, 0] > photo.small_lightness(96, 64)[0, -1]
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_a_previews_own_exif_goes_before_the_raw_files(tmp_path, words):
+    picture = Image.fromarray(np.full((240, 320), 90, np.uint8))
+    own = Image.Exif()
+    own.update({271: "Preview", 274: 3})
+    preview, around = io.BytesIO(), io.BytesIO()
+    picture.save(preview, "JPEG", **({"exif": own} if words else {}))
+    picture.resize((8, 8)).save(around, "TIFF", tiffinfo={271: "Maker", 274: 6})
+    path = tmp_path / "a.nef"
+    path.write_bytes(around.getvalue() + preview.getvalue())
+    photo = Photo.open(path)
+    assert photo.orientation == (3 if words else 6)
+    assert (b"Preview" if words else b"Maker") in photo.metadata.exif

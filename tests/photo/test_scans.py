@@ -313,3 +313,14 @@ def test_a_name_of_an_unknown_kind_is_told_with_the_remedy(save, gray, neutral, 
     again = Photo.open(odd)
     written = write_photo(again, [neutral(again)], tmp_path / "a-color.scan", marker=None)
     assert written.format == "png"
+
+
+def test_lost_rows_lie_where_they_are_in_a_smaller_copy_too():
+    grain = np.random.default_rng(0).integers(0, 256, (240, 320), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grain).save(buffer, "JPEG")
+    cut = buffer.getvalue()[: len(buffer.getvalue()) // 2]
+    photo = Photo.open(cut, reading=Reading(salvage=True))
+    (whole,), (small,) = photo.lost_places(), photo.reduced(160).lost_places()
+    assert 0 < whole.points[0, 1] < 240
+    assert np.allclose(small.points * 2, whole.points)

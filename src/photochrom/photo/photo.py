@@ -68,6 +68,8 @@ class Photo:
         self.format = source.kind
         budget = Budget(max_megapixels, max_megabytes, max_pages, source.reading.salvage)
         self.headers, repaired = _read_headers(source, budget)
+        if isinstance(source, FileSource):
+            source.settle()
         self.metadata = read_metadata(source, self.headers[0])
         self._devices = tuple(
             describe_device(

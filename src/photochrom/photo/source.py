@@ -146,6 +146,11 @@ class FileSource:
         """Give one page whose pixels are not asked for: the file is not read to its end."""
         return self._load(page, pixels=False) if self._foreign is None else head(self._foreign)
 
+    def settle(self) -> None:
+        """Note what only pixels tell, of a picture that is decoded whole, once it is allowed."""
+        if self._foreign is not None and self.reading.negative:
+            self._load(0)
+
     def open(self, page: int) -> pyvips.Image:
         """Give one page at full size, to be read once, top to bottom."""
         return self._load(page)
