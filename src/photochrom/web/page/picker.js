@@ -102,7 +102,7 @@ export class Picker {
     byId("pick-gray").setAttribute("aria-pressed", String(colour === null && !keep));
     byId("pick-keep").hidden = !takes("keep");
     byId("pick-keep").setAttribute("aria-pressed", String(Boolean(keep)));
-    byId("reach-row").hidden = !takes("reach") || keep || colour === null;
+    byId("reach-row").hidden = !takes("reach") || keep || colour === null || isRegion; // it colours what it bounds
     chooseRadio(byId("reach"), (made) => made.dataset.reach === reach);
     byId("hint-size").closest(".slider").hidden = isRegion;
     byId("hint-size").value = sizeShare;
