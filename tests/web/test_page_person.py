@@ -531,7 +531,7 @@ def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_p
     page = open_page()
     give(page, gray_photo())
     held: list[Route] = []
-    page.route("**/outline", held.append)
+    page.route("**/outline", lambda route: held.append(route))
     page.keyboard.press("4")
     page.mouse.click(*place(page, *SUIT))
     expect(page.locator("#busy")).to_be_visible()
