@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from photochrom.engine.colorize import Colorizer
-from photochrom.engine.selection import connected, outline, thing_at
+from photochrom.engine.selection import MOST_CORNERS, connected, outline, thing_at
 from photochrom.errors import InvalidValueError
 from photochrom.photo.touch import Touch
 
@@ -37,6 +37,21 @@ def test_an_outline_filled_again_is_nearly_the_piece_without_its_holes(seed):
         piece, iterations=2
     )
     assert not wrong[~rim].any()
+
+
+@pytest.mark.parametrize("share", [0.65, 0.8])
+def test_a_ragged_outline_has_no_more_corners_than_a_hint_may_have(share):
+    mask = np.random.default_rng(0).random((320, 480)) < share
+    mask[160] = True
+    points = outline(connected(mask, 160, 240))
+    assert 3 <= len(points) <= MOST_CORNERS
+
+
+def test_an_outline_of_a_long_thin_thing_ends():
+    mask = np.zeros((900, 900), bool)
+    steps = np.arange(899)
+    mask[steps, steps] = mask[steps, steps + 1] = True
+    assert 3 <= len(outline(mask)) <= MOST_CORNERS
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (6, 4)])

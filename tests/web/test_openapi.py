@@ -98,6 +98,7 @@ def test_the_description_names_the_version_and_every_promised_route():
         "POST /v1/photos/{id}/preview",
         "POST /v1/photos/{id}/candidates",
         "POST /v1/photos/{id}/suggestions",
+        "POST /v1/photos/{id}/outline",
         "POST /v1/photos/{id}/confidence",
         "PUT /v1/photos/{id}/reference",
         "DELETE /v1/photos/{id}/reference",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Response, Route, expect
 from skimage import data
 from tests.web.browsing import (
     PHONE,
@@ -401,7 +401,7 @@ def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page
     assert "Nothing leaves this computer." in page.inner_text("#welcome")
     page.click("#try-sample")
     page.wait_for_selector("#split", state="visible")
-    expect(page.locator("#file-name")).to_have_text("cat.jpg")
+    expect(page.locator("#file-name")).to_have_text("portrait.jpg")
 
 
 def test_a_colour_under_the_pointer_is_seen_on_the_picture_and_goes_with_it(open_page):
@@ -491,16 +491,140 @@ def test_a_lasso_draws_an_outline_whose_inside_gets_the_colour(open_page):
     expect(page.locator("#hint-list .name")).to_contain_text("Outline")
 
 
-def hint_fields(page: Page, *fields: str) -> None:
-    """Let the service's description name further fields of a hint."""
-    known = {name: {} for name in ("shape", "points", "colour", "radius", *fields)}
-    answer = {"components": {"schemas": {"HintBody": {"properties": known}}}}
-    page.route("**/openapi.json", lambda route: route.fulfill(json=answer))
+def wait_for_outline(page: Page) -> None:
+    page.wait_for_selector(".strokes polygon.line", state="attached")
+    expect(page.locator("#picker-title")).to_have_text("Colour of this thing")
 
 
-def test_reach_and_keep_are_offered_and_sent_only_where_the_service_takes_them(open_page):
+def test_a_click_selects_a_thing_whose_colour_is_one_hint(open_page):
     page = open_page()
-    hint_fields(page)
+    give(page, gray_photo())
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.keyboard.press("4")
+    page.mouse.dblclick(*place(page, *SUIT))  # a hand that clicks twice
+    wait_for_outline(page)
+    expect(page.locator("#reach-row")).to_be_hidden()  # a region colours what it bounds
+    corners = page.get_attribute(".strokes polygon.line", "points")
+    page.mouse.click(*place(page, SUIT[0] + 0.03, SUIT[1]))  # on the thing that is selected
+    expect(page.locator("#picker")).to_be_visible()
+    assert page.get_attribute(".strokes polygon.line", "points") == corners
+    assert len([url for url in asked if url.endswith("/outline")]) == 1
+    assert kept_hints(page) == []
+
+    background = colour_at(page, 0.9, 0.3)
+    page.fill("#hex", "#2c5fa8")
+    repainted(page, lambda: page.press("#hex", "Enter"))
+    [hint] = kept_hints(page)
+    assert hint["shape"] == "region" and len(hint["points"]) > 4
+    assert hint["anchor"] == pytest.approx([512 * at for at in SUIT], abs=2)
+    page.mouse.click(*place(page, SUIT[0] + 0.03, SUIT[1]))
+    assert len(kept_hints(page)) == 1
+    assert colour_at(page, 0.3, 0.62)[2] < -10  # away from the click
+    assert np.abs(colour_at(page, 0.9, 0.3) - background).max() < 2
+    expect(page.locator("#hint-list .name")).to_contain_text("Thing")
+    repainted(page, lambda: page.click("#undo"))
+    assert kept_hints(page) == []
+
+
+def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    held: list[Route] = []
+    page.route("**/outline", lambda route: held.append(route))
+    page.keyboard.press("4")
+    page.mouse.click(*place(page, *SUIT))
+    expect(page.locator("#busy")).to_be_visible()
+    while not held:
+        page.wait_for_timeout(20)
+    page.keyboard.press("Escape")
+    expect(page.locator("#busy")).to_be_hidden()
+    held[0].continue_()
+    page.unroute("**/outline")
+    page.wait_for_timeout(400)
+    expect(page.locator("#picker")).to_be_hidden()
+
+    page.mouse.click(*place(page, *SUIT))
+    wait_for_outline(page)
+    page.keyboard.press("Escape")
+    expect(page.locator("#picker")).to_be_hidden()
+    expect(page.locator(".strokes polygon")).to_have_count(0)
+    assert kept_hints(page) == []
+
+
+def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
+    page = open_page()
+    give(page, gray_photo())
+    page.keyboard.press("4")
+    page.keyboard.press("p")
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    wait_for_outline(page)
+    page.wait_for_selector("#suggestions button:focus")
+    repainted(page, lambda: page.keyboard.press("Enter"))
+    assert [hint["shape"] for hint in kept_hints(page)] == ["region"]
+
+    phone = open_page(**PHONE)
+    give(phone, gray_photo())
+    phone.tap("#tool-select")
+    phone.touchscreen.tap(*place(phone, *SUIT))
+    wait_for_outline(phone)
+    phone.wait_for_selector("#suggestions button")
+    repainted(phone, lambda: phone.tap("#suggestions button:nth-child(2)"))
+    assert [hint["shape"] for hint in kept_hints(phone)] == ["region"]
+
+
+def test_the_marker_of_an_outline_lies_inside_it_even_where_its_mean_does_not(open_page):
+    bow = [[0, 0], [100, 0], [100, 10], [10, 10], [10, 90], [100, 90], [100, 100], [0, 100]]
+    held = open_page().evaluate(
+        """async (bow) => {
+            const { holds, middleOf } = await import('/page/shapes.js');
+            const mean = [0, 1].map((axis) => bow.reduce((all, p) => all + p[axis], 0) / 8);
+            return [holds(bow, mean), holds(bow, middleOf(bow))];
+        }""",
+        bow,
+    )
+    assert held == [False, True]
+
+
+def sent_hints(page: Page) -> list[dict[str, Any]]:
+    """Hear which hints the latest preview was asked for with, and was answered."""
+    sent: list[dict[str, Any]] = []
+
+    def hear(response: Response) -> None:
+        if re.search(r"/preview$", response.url) and response.ok:
+            sent[:] = json.loads(response.request.post_data)["hints"]
+
+    page.on("response", hear)
+    return sent
+
+
+def test_a_hint_reaches_as_far_as_is_chosen_and_keeps_a_place(open_page):
+    page = open_page()
+    sent = sent_hints(page)
+    give(page, gray_photo())
+    plain, far = colour_at(page, 0.25, 0.6), (0.25, 0.6)
+    hint_at(page, 0.37, 0.84, "#2c5fa8")
+    assert "reach" not in sent[0]
+    palette = page.locator("#picker").bounding_box()
+    assert palette["y"] + palette["height"] <= 800
+    near = colour_at(page, *far)
+    repainted(page, lambda: page.click("[data-reach=thing]"))
+    assert sent[0]["reach"] == "thing"
+    assert colour_at(page, *far)[2] < near[2] - 5  # bluer: it has come so far
+    expect(page.locator("#hint-list .name")).to_contain_text("this thing")
+    repainted(page, lambda: page.click("#pick-keep"))
+    assert sent[0] == {**sent[0], "keep": True}
+    assert "colour" not in sent[0]
+    assert np.abs(colour_at(page, *far) - plain).max() < 1
+    expect(page.locator("#hint-list .name")).to_contain_text("kept as it is")
+
+
+def test_a_service_that_knows_neither_reach_nor_keep_is_offered_neither(open_page):
+    page = open_page()
+    known = {name: {} for name in ("shape", "points", "colour", "radius")}
+    older = {"components": {"schemas": {"HintBody": {"properties": known}}}}
+    page.route("**/openapi.json", lambda route: route.fulfill(json=older))
     page.reload()
     ready(page)
     give(page, gray_photo())
@@ -508,34 +632,6 @@ def test_reach_and_keep_are_offered_and_sent_only_where_the_service_takes_them(o
     page.wait_for_selector("#suggestions button")
     for part in ("#reach-row", "#pick-keep", "#tool-keep"):
         expect(page.locator(part)).to_be_hidden()
-    page.click("#close-photo")
-
-    hint_fields(page, "reach", "keep")
-    page.reload()
-    ready(page)
-    sent: list[dict[str, Any]] = []
-
-    def answer(route: Route) -> None:
-        hints = json.loads(route.request.post_data)["hints"]
-        if route.request.url.endswith("/preview") and hints:
-            sent[:] = hints
-        plain = [{k: v for k, v in hint.items() if k not in ("reach", "keep")} for hint in hints]
-        body = {**json.loads(route.request.post_data), "hints": plain}
-        route.continue_(post_data=json.dumps(body))
-
-    page.route(re.compile("/preview"), answer)
-    give(page, gray_photo())
-    hint_at(page, *SUIT)
-    assert "reach" not in sent[0]
-    palette = page.locator("#picker").bounding_box()
-    assert palette["y"] + palette["height"] <= 800
-    repainted(page, lambda: page.click("[data-reach=thing]"))
-    assert sent[0]["reach"] == "thing"
-    expect(page.locator("#hint-list .name")).to_contain_text("this thing")
-    repainted(page, lambda: page.click("#pick-keep"))
-    assert sent[0] == {**sent[0], "keep": True}
-    assert "colour" not in sent[0]
-    expect(page.locator("#hint-list .name")).to_contain_text("kept as it is")
 
 
 def test_a_file_that_is_cut_short_and_one_that_was_released_say_so_plainly(open_page):

@@ -178,6 +178,39 @@ def test_a_spot_outside_is_refused(client, opened):
     assert "outside the picture" in answer.json()["detail"]
 
 
+def test_an_outline_bounds_the_thing_at_a_place_and_fits_a_hint(client):
+    picture = np.full((900, 1920), 200, np.uint8)  # larger than its proof
+    picture[300:660, 600:1260] = 60
+    id = client.post("/v1/photos", files={"file": ("a.png", encoded(picture, "PNG"))}).json()["id"]
+    answer = client.post(f"/v1/photos/{id}/outline", json={"x": 900, "y": 480})
+    assert answer.status_code == 200, answer.text
+    points = np.array(answer.json()["points"])
+    assert (np.abs(points.min(0) - (600, 300)) < 75).all()
+    assert (np.abs(points.max(0) - (1260, 660)) < 75).all()
+    hint = {"shape": "region", "points": points.tolist(), "colour": "#2c5fa8"}
+    shown = client.post(f"/v1/photos/{id}/preview", json={"hints": [hint]})
+    inside = decoded(shown.content)[320, 600].astype(int)
+    assert inside[2] > inside[0] + 30
+
+
+def test_an_outline_looks_at_the_mended_photograph_where_that_is_wished(client):
+    faded = encoded(110 + GRAY // 6, "PNG")
+    id = client.post("/v1/photos", files={"file": ("a.png", faded)}).json()["id"]
+    place, route = {"x": 250, "y": 120}, f"/v1/photos/{id}/outline"
+    plain, mended = (
+        client.post(route, json={**place, "restore": restore}).json()["points"]
+        for restore in (False, True)
+    )
+    assert plain != mended
+
+
+def test_an_outline_of_a_place_outside_is_refused(client, opened):
+    for x in (-1, 512):
+        answer = client.post(f"/v1/photos/{opened['id']}/outline", json={"x": x, "y": 1})
+        assert answer.status_code == 422
+        assert "outside the picture" in answer.json()["detail"]
+
+
 def test_confidence_is_a_gray_picture_of_the_previews_shape(client, opened):
     shown = decoded(client.post(f"/v1/photos/{opened['id']}/confidence", json={}).content)
     assert shown.ndim == 2 and shown.shape[0] == shown.shape[1]

@@ -12,6 +12,7 @@ from photochrom.engine.hint_propagation import Spot, belonging
 
 BELONGS = 0.5  # share of a hint's colour from which a place belongs to the thing
 TOLERANCE_PX = 0.9  # of the simplified outline, at the working size
+MOST_CORNERS = 400  # of an outline; a ragged one is simplified further
 # The four directions along pixel borders, in the order of right turns: right, down, left, up.
 TURNS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
@@ -75,7 +76,7 @@ def outline(mask: np.ndarray) -> np.ndarray:
     Returns
     -------
     float array, (n, 2)
-        Corners (x, y) of a closed polygon in pixels of the mask, clockwise; n >= 3.
+        Corners (x, y) of a closed polygon in pixels of the mask, clockwise; n in [3, MOST_CORNERS].
     """
     padded = np.pad(mask, 1)
     row, column = divmod(int(padded.argmax()), padded.shape[1])
@@ -87,7 +88,10 @@ def outline(mask: np.ndarray) -> np.ndarray:
         heading = _turned(padded, at, heading)
         if at == start and heading == 0:
             break
-    return _simplified(np.array(corners, float))
+    border, tolerance = np.array(corners, float), TOLERANCE_PX
+    while len(found := _simplified(border, tolerance)) > MOST_CORNERS:
+        tolerance *= 1.5
+    return found
 
 
 def _turned(padded: np.ndarray, at: tuple[int, int], heading: int) -> int:
@@ -105,7 +109,7 @@ def _turned(padded: np.ndarray, at: tuple[int, int], heading: int) -> int:
     return (heading - 1) % 4 if left else heading
 
 
-def _simplified(points: np.ndarray) -> np.ndarray:
+def _simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
     """Leave out corners of a closed polygon that lie near the line between their neighbours."""
     far = int(np.linalg.norm(points - points[0], axis=1).argmax())
     closed = np.concatenate((points, points[:1]))
@@ -120,9 +124,9 @@ def _simplified(points: np.ndarray) -> np.ndarray:
         offsets = closed[first + 1 : last] - closed[first]
         length = max(float(np.hypot(*line)), 1e-9)
         away = np.abs(offsets[:, 0] * line[1] - offsets[:, 1] * line[0]) / length
-        if length <= 1e-9 or away.max() > TOLERANCE_PX:
+        if length <= 1e-9 or away.max() > tolerance:
             middle = first + 1 + int(away.argmax())
             kept[middle] = True
             waiting += [(first, middle), (middle, last)]
     found = closed[:-1][kept[:-1]]
-    return found if len(found) >= 3 else points
+    return found if len(found) >= 3 else points[:: 1 + len(points) // MOST_CORNERS]

@@ -158,6 +158,25 @@ def suggestions(ask: Ask, x: float, y: float, radius: float) -> tuple[float, lis
     return float(spot.small_lightness(*spot.upright_size).mean()), found
 
 
+def outline(ask: Ask, x: float, y: float) -> list[tuple[float, float]]:
+    """Give the outline of the thing at a place, in pixels of the photograph.
+
+    Parameters
+    ----------
+    ask : Ask
+    x, y : float
+        The place, in pixels of the photograph.
+
+    Raises
+    ------
+    InvalidValueError
+        If the place lies outside.
+    """
+    colorizer = colorizer_of(ask.method, ask.look)
+    found = colorizer.outline(ask.proof, x * ask.scale, y * ask.scale)
+    return [(right / ask.scale, low / ask.scale) for right, low in found]
+
+
 def _coloured(ask: Ask) -> np.ndarray:
     colorizer = colorizer_of(ask.method, ask.look)
     wishes = ask.wishes.scaled(ask.scale)

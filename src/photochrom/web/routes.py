@@ -42,7 +42,9 @@ from photochrom.web.wire import (
     FormatName,
     LimitsAnswer,
     MethodAnswer,
+    OutlineAnswer,
     PhotoAnswer,
+    PlaceBody,
     Quality,
     ResultBody,
     Size,
@@ -292,6 +294,16 @@ async def suggestions(service: Reached, id: str, spot: SpotBody) -> SuggestionsA
             for s in found
         ],
     )
+
+
+@router.post("/photos/{id}/outline", responses=documented(404, 409))
+async def outline(service: Reached, id: str, place: PlaceBody) -> OutlineAnswer:
+    """Outline the thing at a place, for a hint that is a region; the newest request goes first."""
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn("outline")
+        ask = await service.ask(session, WishesBody(restore=place.restore))
+        points = await service.draw(proofs.outline, ask, place.x, place.y, is_wanted=is_newest)
+    return OutlineAnswer(points=[list(point) for point in points])
 
 
 @router.post(

@@ -164,6 +164,14 @@ class WishesBody(_Body):
         )
 
 
+class PlaceBody(_Body):
+    """A place in the upright full-size photograph."""
+
+    x: Coordinate
+    y: Coordinate
+    restore: bool = Field(default=False, description="Look at the photograph as mended.")
+
+
 class SpotBody(_Body):
     """A spot of the upright full-size photograph."""
 
@@ -290,6 +298,14 @@ class SuggestionsAnswer(BaseModel):
 
     lightness: float = Field(description="L* of the spot, 0 to 100.")
     suggestions: list[SuggestionAnswer]
+
+
+class OutlineAnswer(BaseModel):
+    """The thing at a place."""
+
+    points: list[Place] = Field(
+        description="Corners of a closed polygon, in pixels of the upright full-size photograph."
+    )
 
 
 class HealthAnswer(BaseModel):

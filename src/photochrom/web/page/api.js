@@ -104,6 +104,8 @@ export const crop = (id, part, wishes, signal) =>
   image(`/v1/photos/${id}/crop`, { method: "POST", json: { ...part, wishes }, signal });
 export const suggestions = async (id, place, wishes, signal) =>
   (await post(`/v1/photos/${id}/suggestions`, { ...place, wishes }, signal)).json();
+/** The outline of the thing at a place. */
+export const outline = async (id, place, signal) => (await post(`/v1/photos/${id}/outline`, place, signal)).json();
 export const confidence = async (id, wishes, signal) => (await post(`/v1/photos/${id}/confidence`, wishes, signal)).blob();
 
 export function putReference(id, file, signal) {

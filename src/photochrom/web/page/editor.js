@@ -2,26 +2,31 @@
 
 import * as api from "./api.js";
 import { nameOf } from "./colour.js";
-import { debounce } from "./dom.js";
+import { byId, debounce } from "./dom.js";
 import { anchorOf } from "./hints.js";
 import { colourless, levelsOf, lightnessUnder } from "./levels.js";
 import { say, showProblem, superseded } from "./notices.js";
 import { Picker } from "./picker.js";
+import { holds } from "./shapes.js";
 import { DEFAULTS, freshId, hasCandidates, hintToRequest } from "./state.js";
 import { radiusOf, shareOf } from "./tools.js";
 
 const TRY_MS = 90; // a pointer that only passes asks for nothing
-const TITLES = { point: "Colour of this place", stroke: "Colour of this stroke", region: "Colour inside this outline" };
+const NEAR_PX = 24; // a second click within this means the same thing
+const TITLES = {
+  point: "Colour of this place", stroke: "Colour of this stroke", region: "Colour inside this outline", thing: "Colour of this thing",
+};
 
 export class Editor {
   constructor(stage, desk, painter) {
     this.stage = stage;
     this.desk = desk;
     this.painter = painter;
-    this.draft = null; // {shape, points, radius}: a place without a colour yet
+    this.draft = null; // {shape, points, radius, anchor}: a place without a colour yet; an anchor is where a thing was clicked
     this.selected = null; // id of the hint that the palette is open for
     this.lightness = null;
     this.asking = null;
+    this.selecting = null; // AbortController while a thing is being outlined
     this.redraw = () => {};
     this.tried = null; // the colour that is only looked at
     this.askToTry = debounce((colour) => this.paintTrial(colour), TRY_MS);
@@ -42,10 +47,50 @@ export class Editor {
   }
 
   /** Open the palette for a new place. */
-  openDraft(shape, points, radius, { focus = false } = {}) {
+  openDraft(shape, points, radius, { focus = false, anchor = null } = {}) {
     this.close();
-    this.draft = { shape, points, radius, colour: undefined };
-    this.open(TITLES[shape], focus);
+    this.draft = { shape, points, radius, colour: undefined, ...(anchor ? { anchor } : {}) };
+    this.open(anchor ? TITLES.thing : TITLES[shape], focus);
+  }
+
+  /**
+   * Outline the thing at a place, and open the palette for it. A click on what is selected already,
+   * or beside the one that is still being answered, changes nothing.
+   */
+  async selectThing(place, radius, { focus = false } = {}) {
+    if (this.isSelected(place)) return;
+    this.close();
+    const photo = this.desk.current;
+    const selecting = Object.assign(new AbortController(), { place });
+    this.selecting = selecting;
+    byId("busy").hidden = false;
+    showProblem("picture", null);
+    say("Looking for the thing here.");
+    try {
+      const request = { x: place[0], y: place[1], restore: this.desk.wishes.restore };
+      const { points } = await this.desk.ask(photo, (id) => api.outline(id, request, selecting.signal));
+      if (this.selecting !== selecting) return;
+      this.openDraft("region", points, radius, { focus, anchor: place });
+      say("A thing is selected. Choose its colour, or press Escape.");
+    } catch (problem) {
+      if (this.selecting === selecting && !superseded(problem)) showProblem("picture", problem);
+    } finally {
+      if (this.selecting === selecting) this.stopSelecting();
+    }
+  }
+
+  isSelected(place) {
+    const { scale } = this.stage.view;
+    const near = ([x, y]) => Math.hypot(x - place[0], y - place[1]) * scale < NEAR_PX;
+    return this.selecting ? near(this.selecting.place) : Boolean(this.target?.anchor) && holds(this.target.points, place);
+  }
+
+  /** Look for a thing no longer. */
+  stopSelecting() {
+    if (!this.selecting) return;
+    this.selecting.abort();
+    this.selecting = null;
+    byId("busy").hidden = !this.painter.work;
   }
 
   /** Open the palette for a hint that is there. */
@@ -102,10 +147,13 @@ export class Editor {
     say("This place stays as it is.");
   }
 
+  /** Where the palette opens: [x, y] in the window, and what it had better not cover, [left, right]. */
   inWindow() {
     const box = this.stage.main.getBoundingClientRect();
     const [x, y] = this.stage.view.toPane(...anchorOf(this.target));
-    return [box.left + x, box.top + y];
+    const across = this.target.points.map((point) => box.left + this.stage.view.toPane(...point)[0]);
+    const whole = this.target.anchor ? [Math.min(...across), Math.max(...across)] : null;
+    return [box.left + x, box.top + y, whole];
   }
 
   /** Lightness under the place, from the gray preview; where no colour fits, that is said at once. */
@@ -200,6 +248,7 @@ export class Editor {
 
   /** Close the palette; a draft without a colour goes. */
   close(toPicture = false) {
+    this.stopSelecting();
     if (!this.picker?.isOpen && !this.draft && !this.selected) return;
     this.asking?.abort();
     this.picker.close();

@@ -2,17 +2,16 @@
 
 import { element, paintSwatch } from "./dom.js";
 import { nameOf } from "./colour.js";
+import { middleOf } from "./shapes.js";
 import { REACHES, freshId } from "./state.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const CLICK_PX = 4;
 
-/** Where a hint's marker stands: a point itself, a stroke's middle point, the middle of an outline. */
+/** Where a hint's marker stands: where a thing was clicked, a point itself, a stroke's middle point, the middle of an outline. */
 export function anchorOf(hint) {
-  if (hint.shape === "region") {
-    const mean = (axis) => hint.points.reduce((sum, point) => sum + point[axis], 0) / hint.points.length;
-    return [mean(0), mean(1)];
-  }
+  if (hint.anchor) return hint.anchor;
+  if (hint.shape === "region") return middleOf(hint.points);
   return hint.points[Math.floor(hint.points.length / 2)];
 }
 
@@ -20,7 +19,7 @@ export function anchorOf(hint) {
 export function describe(hint, info) {
   const [x, y] = anchorOf(hint);
   const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
-  const shape = { point: "Spot", stroke: "Stroke", region: "Outline" }[hint.shape];
+  const shape = hint.anchor ? "Thing" : { point: "Spot", stroke: "Stroke", region: "Outline" }[hint.shape];
   const reach = hint.reach && hint.reach !== "near" ? `, ${REACHES[hint.reach].toLowerCase()}` : "";
   const colour = hint.keep ? "kept as it is" : nameOf(hint.colour) + reach;
   return { shape, colour, where: `${percent(x, info.width)}, ${percent(y, info.height)}` };
@@ -136,7 +135,8 @@ export class HintLayer {
     const dx = Math.min(Math.max(x + across, 0), width - 1) - x;
     const dy = Math.min(Math.max(y + down, 0), height - 1) - y;
     const points = hint.points.map(([px, py]) => [px + dx, py + dy]);
-    this.desk.act({ type: "change-hint", id, changes: { points }, gesture, label: "moved a hint" });
+    const changes = hint.anchor ? { points, anchor: [x + dx, y + dy] } : { points };
+    this.desk.act({ type: "change-hint", id, changes, gesture, label: "moved a hint" });
   }
 
   svg(tag, properties) {

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { rgbToLab } from "./colour.js";
+import { holds, middleOf } from "./shapes.js";
 
 const WHITE = 97; // L* above which no colour fits, and
 const BLACK = 4; // below which none does
@@ -52,9 +53,10 @@ export function lightnessUnder({ width, height, values }, hint, info) {
 
 /** Places inside an outline: on the way from its corners to its middle. */
 function within(corners) {
-  const middle = [0, 1].map((axis) => corners.reduce((sum, corner) => sum + corner[axis], 0) / corners.length);
-  return [0.2, 0.5, 0.8].flatMap((share) =>
+  const middle = middleOf(corners);
+  const places = [0.2, 0.5, 0.8].flatMap((share) =>
     corners.map((corner) => corner.map((at, axis) => at + share * (middle[axis] - at))));
+  return [middle, ...places.filter((place) => holds(corners, place))];
 }
 
 /** Say that a place can show no colour, or null where it can. */

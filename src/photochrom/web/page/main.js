@@ -169,8 +169,8 @@ async function start() {
   listenToKeys({
     "ctrl+z": presses.undo, "ctrl+shift+z": presses.redo, "ctrl+y": presses.redo,
     o: () => files.pick(), d: () => saving.save(), c: guesses, h: showHints, f: full,
-    1: () => tools.use("spot"), 2: () => tools.use("stroke"), 3: () => tools.use("lasso"), 4: () => tools.use("gray"),
-    5: () => tools.use("keep"),
+    1: () => tools.use("spot"), 2: () => tools.use("stroke"), 3: () => tools.use("lasso"), 4: () => tools.use("select"),
+    5: () => tools.use("gray"), 6: () => tools.use("keep"),
     "[": () => tools.changeSize(-6), "]": () => tools.changeSize(6),
     p: () => stage.main.focus(), "+": zoomIn, "=": zoomIn, "-": zoomOut, 0: fit, "?": help,
     Escape: () => editor.close(true), PageUp: step(-1), PageDown: step(1),

@@ -50,8 +50,8 @@ export class Picker {
     return !this.node.hidden;
   }
 
-  /** Open beside a place, at [x, y] in the window. */
-  open([x, y], { title, focus }) {
+  /** Open beside a place in the window; see `place`. */
+  open(where, { title, focus }) {
     this.openedAs = freshId("open");
     this.node.hidden = false;
     byId("picker-title").textContent = title;
@@ -61,15 +61,17 @@ export class Picker {
     byId("picker-says").hidden = true;
     this.suggestions = null;
     this.drawSuggestions(null);
-    this.place(x, y);
+    this.place(...where);
     if (focus) byId("plane").focus({ preventScroll: true });
   }
 
-  place(x, y) {
-    this.at = [x, y];
+  /** Stand beside [x, y]; beside the whole of what is selected, [from, to] across, where there is room. */
+  place(x, y, whole = null) {
+    this.at = [x, y, whole];
     const { offsetWidth: width, offsetHeight: height } = this.node;
-    const right = x + GAP_PX + width < innerWidth - 8;
-    const left = right ? x + GAP_PX : Math.max(8, x - GAP_PX - width);
+    const [from, to] = whole ?? [x, x];
+    const fits = [to + GAP_PX, from - GAP_PX - width, x + GAP_PX].find((at) => at >= 8 && at + width < innerWidth - 8);
+    const left = fits ?? Math.max(8, x - GAP_PX - width);
     const top = Math.max(8, Math.min(Math.max(52, y - height / 2), innerHeight - height - 8));
     this.node.style.translate = `${Math.round(left)}px ${Math.round(top)}px`;
   }
@@ -100,7 +102,7 @@ export class Picker {
     byId("pick-gray").setAttribute("aria-pressed", String(colour === null && !keep));
     byId("pick-keep").hidden = !takes("keep");
     byId("pick-keep").setAttribute("aria-pressed", String(Boolean(keep)));
-    byId("reach-row").hidden = !takes("reach") || keep || colour === null;
+    byId("reach-row").hidden = !takes("reach") || keep || colour === null || isRegion; // it colours what it bounds
     chooseRadio(byId("reach"), (made) => made.dataset.reach === reach);
     byId("hint-size").closest(".slider").hidden = isRegion;
     byId("hint-size").value = sizeShare;

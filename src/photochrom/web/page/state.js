@@ -157,5 +157,6 @@ export function scaleHints(hints, factor) {
     ...hint,
     points: hint.points.map(([x, y]) => [x * factor, y * factor]),
     radius: hint.radius * factor,
+    ...(hint.anchor ? { anchor: hint.anchor.map((at) => at * factor) } : {}),
   }));
 }

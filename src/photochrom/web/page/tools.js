@@ -1,4 +1,4 @@
-/** Spot, brush, lasso, keep-gray and keep-as-it-is: by pointer, and by a cross that the keyboard moves. */
+/** Spot, brush, lasso, select, keep-gray and keep-as-it-is: by pointer, and by a cross that the keyboard moves. */
 
 import { byId } from "./dom.js";
 import { listen } from "./gestures.js";
@@ -10,7 +10,9 @@ const CURSOR_PX = 12;
 const THIN_PX = 1.5; // points of a stroke that differ less say nothing
 const MOST_POINTS = 1900; // of a stroke; every second one goes when there are so many
 
-const NAMES = { spot: "Spot", stroke: "Brush", lasso: "Lasso", gray: "Keep gray", keep: "Keep as it is" };
+const BY_CLICK = ["spot", "select"]; // a drag pans
+const WIDE = ["stroke", "gray", "keep"];
+const NAMES = { spot: "Spot", stroke: "Brush", lasso: "Lasso", select: "Select a thing", gray: "Keep gray", keep: "Keep as it is" };
 
 /** Radius in full-size pixels of a slider's 0 to 100; even steps look even on a logarithmic scale. */
 export function radiusOf(share, info) {
@@ -63,13 +65,14 @@ export class Tools {
   }
 
   get hasWidth() {
-    return this.name !== "spot" && this.name !== "lasso";
+    return WIDE.includes(this.name);
   }
 
   use(name) {
     if (byId(`tool-${name}`).hidden) return;
     this.name = name;
     this.lift(false);
+    this.editor.stopSelecting();
     for (const tool of this.buttons) tool.setAttribute("aria-pressed", String(tool.dataset.tool === name));
     this.stage.main.classList.toggle("is-brush", this.hasWidth);
     this.drawRing();
@@ -84,7 +87,7 @@ export class Tools {
 
   listenTo(pane, draws) {
     listen(pane, this.stage.view, {
-      draws: () => draws && this.ready && this.name !== "spot",
+      draws: () => draws && this.ready && !BY_CLICK.includes(this.name),
       click: (x, y) => this.click(...this.stage.view.toPicture(x, y)),
       drawStart: (x, y) => { this.editor.close(); this.begin(...this.stage.view.toPicture(x, y)); },
       drawMove: (x, y) => this.extend(...this.stage.view.toPicture(x, y)),
@@ -96,7 +99,13 @@ export class Tools {
   click(x, y) {
     if (!this.ready) return;
     if (this.editor.picker.isOpen && !this.stage.view.contains(x, y)) this.editor.close();
-    else if (this.stage.view.contains(x, y)) this.editor.openDraft("point", [[x, y]], this.radius);
+    else if (this.stage.view.contains(x, y)) this.pick([x, y], false);
+  }
+
+  /** Open the palette for a place, or for the thing that it belongs to. */
+  pick(place, focus) {
+    if (this.name === "select") this.editor.selectThing(place, this.radius, { focus });
+    else this.editor.openDraft("point", [place], this.radius, { focus });
   }
 
   begin(x, y) {
@@ -188,8 +197,8 @@ export class Tools {
       this.step(0, 0, false);
       return;
     }
-    if (this.name === "spot") {
-      this.editor.openDraft("point", [this.cursor], this.radius, { focus: true });
+    if (BY_CLICK.includes(this.name)) {
+      this.pick(this.cursor, true);
     } else if (this.points) {
       this.lift(true, true);
     } else {

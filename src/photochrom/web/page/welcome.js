@@ -31,7 +31,7 @@ export class Welcome {
   async trySample() {
     try {
       const blob = await (await fetch(SAMPLE)).blob();
-      this.desk.add([new File([blob], "cat.jpg", { type: "image/jpeg" })]);
+      this.desk.add([new File([blob], "portrait.jpg", { type: "image/jpeg" })]);
     } catch {
       notify("The sample could not be loaded. Is photochrom still running?");
     }

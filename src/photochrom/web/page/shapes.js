@@ -1,0 +1,25 @@
+/** Outlines as plain numbers: what lies inside, and where their middle is. */
+
+/** Whether a place [x, y] lies inside a closed polygon (even-odd). */
+export function holds(corners, [x, y]) {
+  let inside = false;
+  for (let i = 0, j = corners.length - 1; i < corners.length; j = i, i += 1) {
+    const [[ax, ay], [bx, by]] = [corners[i], corners[j]];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+  }
+  return inside;
+}
+
+/** A place inside an outline: the mean of its corners, or where that lies outside, beside it. */
+export function middleOf(corners) {
+  const mean = [0, 1].map((axis) => corners.reduce((sum, corner) => sum + corner[axis], 0) / corners.length);
+  if (holds(corners, mean)) return mean;
+  const [x, y] = mean;
+  const crossings = corners.flatMap(([bx, by], i) => {
+    const [ax, ay] = corners.at(i - 1);
+    return ay > y !== by > y ? [((bx - ax) * (y - ay)) / (by - ay) + ax] : [];
+  }).sort((one, other) => one - other);
+  const middles = crossings.flatMap((left, i) => (i % 2 ? [] : [(left + crossings[i + 1]) / 2]));
+  const nearest = middles.sort((one, other) => Math.abs(one - x) - Math.abs(other - x))[0];
+  return nearest === undefined ? corners[0] : [nearest, y];
+}
