@@ -285,7 +285,9 @@ def test_the_sidecar_is_what_its_schema_says(client, opened):
     wishes = {"hints": [HINT], "mood": "forest", "candidate": 2, "vividness": 0.7}
     answer = client.post(f"/v1/photos/{opened['id']}/sidecar", json=wishes)
     jsonschema.validate(answer.json(), SCHEMA)
-    assert answer.json()["wishes"]["hints"] == [HINT | {"points": [[100.0, 100.0]]}]
+    assert answer.json()["wishes"]["hints"] == [
+        HINT | {"points": [[100.0, 100.0]], "reach": "near", "keep": False}
+    ]
     assert answer.json()["size"] == [512, 512]
     assert 'filename="woman-color.json"' in answer.headers["content-disposition"]
 

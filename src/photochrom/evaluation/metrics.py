@@ -396,7 +396,7 @@ def _averaged(ab: Floats) -> Floats:
         from scipy.ndimage import uniform_filter
     except ImportError as error:
         raise MissingExtraError(
-            "Left gray needs scipy, which is not installed. Run: pip install 'photochrom[evaluate]'"
+            f"Left gray needs scipy, which is not installed. {how_to_install('evaluate')}"
         ) from error
     across = 2 * round((COLOURED_WINDOW * min(ab.shape[:2]) - 1) / 2) + 1  # odd
     averaged: Floats = uniform_filter(ab, size=(across, across, 1), mode="reflect")
