@@ -25,6 +25,12 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make it before any service does, in whose own folder it would lie, and go, else."""
+    return tmp_path_factory.getbasetemp()
+
+
 @pytest.fixture(autouse=True)
 def no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Kill what a test began and left running, as one that fails in its middle does."""

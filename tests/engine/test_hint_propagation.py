@@ -22,10 +22,10 @@ def scene():
     return lightness, plain, features, thing
 
 
-def spot(row, column, ab=BLUE, reach="thing", share=1.0):
+def spot(row, column, ab=BLUE, reach="thing"):
     mask = np.zeros((96, 128), bool)
     mask[row - 2 : row + 3, column - 2 : column + 3] = True
-    return Spot(mask, ab, reach, share)
+    return Spot(mask, ab, reach)
 
 
 def coloured(*spots):
@@ -157,3 +157,13 @@ def test_a_photograph_changes_on_the_hinted_thing_alone(portrait_colours):
     far = np.ones_like(inside)
     far[130:, :] = False  # the suit, and the flag beside it
     assert change[far].mean() < 2
+
+
+def test_soft_shades_do_not_lead_a_colour_to_what_is_unlike_its_place():
+    ramp = np.tile(np.linspace(30, 90, 128, dtype=np.float32), (96, 1))
+    plain = np.zeros((96, 128, 2), np.float32)
+    turning = np.linspace(0, 0.8, 128)[None, :, None] * np.ones((96, 1, 1))
+    result = propagate(plain, ramp, [spot(48, 10)], plain, turning.astype(np.float32))
+    reached = np.linalg.norm(result, axis=-1)
+    assert reached[48, 20] > 30
+    assert reached[:, 90:].max() < 5

@@ -227,3 +227,15 @@ def test_another_description_than_photochroms_is_refused(
 def test_an_unknown_device_is_answered_with_those_that_are_there(exported_network):
     with pytest.raises(InvalidValueError, match=r"'abacus' is not there\. .* has: .*cpu"):
         load_method(exported_network.path, device="abacus")
+
+
+def test_a_graph_with_inputs_that_are_no_more_still_runs(exported_network, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(exported_network.path)
+    for name in ("contrast", "reward"):
+        model.graph.input.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1])
+        )
+    onnx.save(model, tmp_path / "older.onnx")
+    older = NetworkMethod(tmp_path / "older.onnx").predict(PLAIN)
+    np.testing.assert_array_equal(older.ab, NetworkMethod(exported_network.path).predict(PLAIN).ab)

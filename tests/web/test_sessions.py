@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from photochrom.photo import scratch
 from photochrom.web.clients import CLIENT
 from photochrom.web.jobs import Facts
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem
-from photochrom.web.sessions import Sessions, make_root, remove_left_behind
+from photochrom.web.sessions import PREFIX, Sessions, make_root
 
 FACTS = Facts("jpeg", 4, 3, 1, 8, (), "neutral")
 
@@ -145,7 +146,7 @@ def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path)
     alive = make_root(tmp_path)
     strange = Path(str(left).replace(left.name.split("-")[2], "elsewhere"))
     strange.mkdir()
-    assert remove_left_behind(tmp_path) == (left,)
+    assert scratch.remove_left_behind(tmp_path, PREFIX) == (left,)
     assert sorted(tmp_path.iterdir()) == sorted([alive, strange])
 
 
@@ -161,17 +162,17 @@ def test_what_a_service_in_another_container_works_in_stays(tmp_path):
         root = Path(other.stdout.readline().strip())
         # There it is counted by another number, which here is nobody's.
         beside = root.rename(root.with_name(root.name.replace(str(other.pid), "999999999")))
-        assert remove_left_behind(tmp_path) == () and beside.exists()
+        assert scratch.remove_left_behind(tmp_path, PREFIX) == () and beside.exists()
         other.stdin.close()
         other.wait()
-    assert remove_left_behind(tmp_path) == (beside,)
+    assert scratch.remove_left_behind(tmp_path, PREFIX) == (beside,)
 
 
 def test_what_an_earlier_process_of_the_same_number_left_behind_is_removed(tmp_path):
     alive = make_root(tmp_path)
     earlier = alive.with_name(f"{alive.name}-earlier")
     earlier.mkdir()
-    assert remove_left_behind(tmp_path) == (earlier,)
+    assert scratch.remove_left_behind(tmp_path, PREFIX) == (earlier,)
     assert alive.exists()
 
 
@@ -183,5 +184,5 @@ def test_a_link_that_looks_like_a_folder_left_behind_is_not_followed(tmp_path):
     name = make_root(tmp_path).name.split("-")
     link = tmp_path / "-".join([*name[:3], "999999999", "x"])
     link.symlink_to(target)
-    assert remove_left_behind(tmp_path) == ()
+    assert scratch.remove_left_behind(tmp_path, PREFIX) == ()
     assert (target / "precious").exists()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.engine.hint_propagation import STROKE, Spot
+from photochrom.engine.hint_propagation import Spot
 from photochrom.engine.likely import propose
 from photochrom.engine.palette import Palette
 from photochrom.engine.reference import Reference, References
@@ -92,8 +92,7 @@ def _spot(hint: Hint, size: tuple[int, int], working: tuple[int, ...]) -> Spot:
     planes = hint_planes(touches_of([replace(hint, keep=False)]), size, (working[0], working[1]))
     assert planes is not None  # there is one hint
     reach = "region" if hint.shape == "region" else hint.reach
-    share = STROKE if hint.shape == "stroke" else 1.0
-    return Spot(planes.mask > 0, None if hint.keep else hint.ab, reach, share)
+    return Spot(planes.mask > 0, None if hint.keep else hint.ab, reach)
 
 
 def _of_colours(method: Method, lightness: np.ndarray, wishes: Wishes) -> Request:

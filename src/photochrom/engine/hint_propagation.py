@@ -3,9 +3,10 @@
 From each hint a geodesic distance grows over the picture: a step costs its length, and what differs
 between its ends in lightness and in what the method takes the places for. So it runs freely over
 one thing and hardly crosses its rim (Criminisi, Sharp, Blake, "GeoS: Geodesic Image Segmentation",
-ECCV 2008, with a method's features beside the lightness). Each place belongs to the hint nearest to
-it by that distance, and to none if all are far; so a stroke counts once, however long it is, and a
-place that is kept as it is stands in the way of others.
+ECCV 2008, with a method's features beside the lightness); and what is unlike the hint's own place
+costs once more, since soft shades may lead from a coat to a face. Each place belongs to the hint
+nearest to it by that distance, and to none if all are far; so a stroke counts once, however long it
+is, and a place that is kept as it is stands in the way of others.
 
 What a hint does to all of the picture, where its owner asks for that, is `engine.obey`'s.
 """
@@ -40,11 +41,10 @@ class Reach(NamedTuple):
 
 
 REACHES = {
-    "near": Reach(place=1.8, lightness=0.3, features=0.7),
-    "thing": Reach(place=0.7, lightness=0.2, features=0.55),
+    "near": Reach(place=1.8, lightness=0.25, features=0.4),
+    "thing": Reach(place=0.5, lightness=0.2, features=0.35),
     "region": Reach(place=400.0, lightness=0.0, features=0.0),  # what it bounds alone
 }
-STROKE = 0.8  # share of its distance that a stroke reaches: it covers its thing already
 SOFTNESS = 0.12  # of the border, in units of the distance
 FREE_LIGHTNESS = 2.0  # L* units between neighbours that cost nothing: grain, shading
 REFINE_RADIUS, REFINE_EPSILON = 4, 4.0  # of the guided filter that brings a border to an edge
@@ -53,6 +53,8 @@ SHADES = (0.6, 1.15)  # and its bounds
 EDGE = 1.5  # power of a difference in lightness: many small steps are shading, one great one a rim
 FEATURES = 6
 SPREAD, MOST_SPREADING = 0.32, 2.0  # root mean square of a picture's features; largest factor
+# Cost of a place's own difference from the spot: of 10 L* beyond what is free, of a feature of 1.
+FREE_TONE, UNLIKE_TONE, UNLIKE = 12.0, 0.15, 1.6
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # to half of the eight neighbours
 MOST_SWEEPS = 400
 
@@ -68,14 +70,11 @@ class Spot(NamedTuple):
         The colour in ab units; None keeps what the method gave.
     reach : str
         A key of `REACHES`.
-    share : float
-        Of the reach's distance that the colour spreads.
     """
 
     mask: np.ndarray
     ab: np.ndarray | None
     reach: str
-    share: float = 1.0
 
 
 def propagate(
@@ -175,13 +174,13 @@ def belonging(
     small = np.concatenate((tones, resize(features, high, wide)), axis=-1)
     distance = np.full((high, wide), np.inf, np.float32)
     owner = np.zeros((high, wide), int)
-    for reach, most in dict.fromkeys((spot.reach, spot.share) for spot in spots):
-        numbers = [n for n, s in enumerate(spots) if (s.reach, s.share) == (reach, most)]
+    for reach in dict.fromkeys(spot.reach for spot in spots):
+        numbers = [n for n, spot in enumerate(spots) if spot.reach == reach]
         seeds = np.full((high, wide), -1)
         for number in numbers:
             seeds[_seed(spots[number].mask, high, wide)] = number
         found, nearest = _geodesic(small, seeds, REACHES[reach])
-        found = found / most
+        found = found + _unlikeness(small, seeds, nearest)
         closer = found < distance
         distance, owner = np.where(closer, found, distance), np.where(closer, nearest, owner)
     share = 1 / (1 + np.exp(np.minimum((distance - 1) / SOFTNESS, 50)))
@@ -190,6 +189,18 @@ def belonging(
     columns = np.arange(width) * wide // width
     large = _refined(resize(share[..., None], height, width), lightness)
     return owner[rows][:, columns], large
+
+
+def _unlikeness(planes: np.ndarray, seeds: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """Return how unlike each place is to the spot nearest to it, (h, w), as a distance."""
+    smooth = box_mean(planes, 1)
+    numbers = nearest.max() + 1
+    means = np.zeros((numbers, planes.shape[-1]), np.float32)
+    for number in np.unique(seeds[seeds >= 0]):
+        means[number] = smooth[seeds == number].mean(axis=0)
+    change = smooth - means[nearest]
+    tone = np.maximum(np.abs(change[..., 0]) - FREE_TONE, 0) / 10
+    return np.asarray(UNLIKE_TONE * tone + UNLIKE * np.linalg.norm(change[..., 1:], axis=-1))
 
 
 def _seed(mask: np.ndarray, high: int, wide: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ from photochrom.photo.resize import resize
 KEPT_ANSWERS = 4
 ITSELF = (1.0, False)  # the picture, among its views
 PLANES = {"lightness", "style", "hint_ab", "hint_mask"}  # inputs of a picture's size
+RETIRED_INPUTS = ("contrast", "reward")  # of graphs that were exported before
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -209,6 +210,7 @@ class NetworkMethod:
             "temperature": np.array([look.temperature], np.float32),
             "rebalance": np.array([look.rebalance], np.float32),
             "evenness": np.array([look.evenness], np.float32),
+            **{name: np.zeros(1, np.float32) for name in RETIRED_INPUTS},
             "others": np.zeros((1, bins, 1, 1), np.float32),
             "others_share": np.zeros(1, np.float32),
         }

@@ -19,6 +19,7 @@ from photochrom.engine.sidecar import SCHEMA, Sidecar
 from photochrom.errors import PhotochromError
 from photochrom.methods.catalogue import CATALOGUE
 from photochrom.photo.formats import FORMATS
+from photochrom.photo.scratch import remove
 from photochrom.web import proofs
 from photochrom.web.clients import CLIENT
 from photochrom.web.colorizers import colorizer_of
@@ -33,7 +34,7 @@ from photochrom.web.service import (
     save,
     sidecar_name,
 )
-from photochrom.web.sessions import Session, remove
+from photochrom.web.sessions import Session
 from photochrom.web.wire import (
     NUMBER,
     CandidateAnswer,

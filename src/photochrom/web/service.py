@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from fastapi import FastAPI, UploadFile
 from photochrom.engine.reference import Reference
 from photochrom.errors import PhotochromError
 from photochrom.photo.formats import FORMATS
+from photochrom.photo.scratch import remove, remove_left_behind
 from photochrom.web.clients import CLIENT
 from photochrom.web.gate import Gate
 from photochrom.web.jobs import (
@@ -36,7 +38,7 @@ from photochrom.web.metrics import Metrics
 from photochrom.web.places import Places
 from photochrom.web.problems import Problem, no_room
 from photochrom.web.proofs import Ask, field, is_heavy, reduced
-from photochrom.web.sessions import Session, Sessions, make_root, remove, remove_left_behind
+from photochrom.web.sessions import PREFIX, Session, Sessions, make_root
 from photochrom.web.wire import CropBody, ResultBody, WishesBody
 from photochrom.web.worker import Worker, check_wanted
 
@@ -65,7 +67,7 @@ class Service:
     @asynccontextmanager
     async def run(self, app: FastAPI) -> AsyncIterator[None]:
         """Make the folder and start the worker; leave nothing behind."""
-        await anyio.to_thread.run_sync(remove_left_behind)
+        await anyio.to_thread.run_sync(partial(remove_left_behind, prefix=PREFIX))
         root = make_root()
         tempfile.tempdir = str(root)  # of uploads and previews, too
         self.sessions = Sessions(root, self.limits)

@@ -1,10 +1,7 @@
 """Photographs that are worked on: a private folder each, until they are closed, old or too many."""
 
 import asyncio
-import os
 import secrets
-import shutil
-import stat
 import tempfile
 import time
 from collections import Counter, OrderedDict
@@ -16,24 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from photochrom.engine.reference import Reference
-from photochrom.photo.atomic import HOST, is_alive
+from photochrom.photo.scratch import private_folder, remove
 from photochrom.web.clients import CLIENT
 from photochrom.web.drawn import Drawn
 from photochrom.web.jobs import Facts
 from photochrom.web.limits import Limits
 from photochrom.web.problems import Problem, no_room
 
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file cannot be removed
-    fcntl = None  # type: ignore[assignment]
-
 ID_BYTES = 16  # 128 bits
 IDLE_SECONDS = 300.0
 PREFIX = "photochrom-serve-"
-FRESH_SECONDS = 60.0
-# Made by this process (an earlier one, in a container, had its number), and what holds the lock.
-_MADE: dict[Path, int | None] = {}
 
 
 @dataclass(eq=False)
@@ -211,85 +200,6 @@ class Sessions:
             remove(session.folder)
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, whatever is left in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    lock = _MADE.pop(folder.absolute(), None)
-    if lock is not None:
-        os.close(lock)
-
-
 def make_root(parent: Path | None = None) -> Path:
-    """Make this process's own folder for temporary files, readable by its user alone."""
-    prefix = f"{PREFIX}{HOST}-{os.getpid()}-"
-    root = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    _MADE[root.absolute()] = _lock(root)
-    return root
-
-
-def remove_left_behind(parent: Path | None = None) -> tuple[Path, ...]:
-    """Remove the folders of services that were killed on this machine.
-
-    Parameters
-    ----------
-    parent : Path, optional
-        The system's temporary folder by default.
-
-    Returns
-    -------
-    tuple of Path
-        What was removed.
-    """
-    removed = []
-    for folder in sorted((parent or Path(tempfile.gettempdir())).glob(f"{PREFIX}{HOST}-*-*")):
-        process = folder.name.removeprefix(f"{PREFIX}{HOST}-").split("-")[0]
-        if process.isdecimal() and _is_ours(folder) and not _is_used(folder, int(process)):
-            remove(folder)
-            removed.append(folder)
-    return tuple(removed)
-
-
-def _is_used(folder: Path, process: int) -> bool:
-    """Tell whether a service still works in a folder: by its lock, where there are locks.
-
-    Two containers on one volume count their processes alike, so that a number tells nothing there.
-    """
-    if folder.absolute() in _MADE:
-        return True
-    try:
-        lock = _lock(folder)
-    except BlockingIOError:
-        return True
-    if lock is None:
-        return process != os.getpid() and is_alive(process)
-    os.close(lock)
-    is_fresh = time.time() - folder.lstat().st_mtime < FRESH_SECONDS
-    return is_fresh and process != os.getpid() and is_alive(process)  # it locks in a moment
-
-
-def _lock(folder: Path) -> int | None:
-    """Lock a folder until the descriptor is closed; None where the file system has no locks.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process holds it.
-    """
-    if fcntl is None:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _is_ours(folder: Path) -> bool:
-    """Tell whether it is a folder, no link, of this user: anybody may write to /tmp."""
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and (os.name == "nt" or found.st_uid == os.getuid())
+    """Make a service's own folder for temporary files, readable by its user alone."""
+    return private_folder(PREFIX, parent)
