@@ -118,7 +118,7 @@ def test_workers_end_with_the_process_that_started_them_also_in_the_middle_of_a_
     try:
         *pids, folder = parent.stdout.readline().split()
         parent.kill()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while any(is_alive(int(pid)) for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not any(is_alive(int(pid)) for pid in pids)

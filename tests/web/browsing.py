@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 from skimage import data
 
 from photochrom.color.lab import rgb_to_lab
@@ -21,6 +21,9 @@ from photochrom.color.lab import rgb_to_lab
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 SECONDS = 1000
+PATIENCE = 90 * SECONDS  # of a machine that has other work
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def open_page(browser: Browser, service: str) -> Iterator[Callable[..., Page]]:
     def opened(**options: Any) -> Page:
         context = browser.new_context(**{**DESKTOP, "reduced_motion": "reduce", **options})
         contexts.append(context)
-        context.set_default_timeout(20 * SECONDS)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on(
