@@ -63,7 +63,8 @@ DEFAULTS = {"report": "build"}  # of a group: what its bare word means
 OTHER_NETWORK = {"--method", "-m", "--recipe", "--device", "--jobs", "-j", "--help", "-h"}
 
 
-def _build() -> "App":
+def build_app() -> "App":
+    """Return the command with all its words."""
     from cyclopts import App
 
     from photochrom.cli.colorize import colorize
@@ -117,7 +118,9 @@ def _obey(words: list[str]) -> int:
     from cyclopts import CycloptsError
 
     try:
-        code = _build()(words, exit_on_error=False, print_error=True, result_action="return_value")
+        code = build_app()(
+            words, exit_on_error=False, print_error=True, result_action="return_value"
+        )
     except CycloptsError:
         return USAGE
     if sys.stdout is not None:  # it is closed
