@@ -93,6 +93,8 @@ def test_no_picture_is_written_to_a_terminal(folder):
         (["a.jpg", "--format", "bmp"], 2, b"bmp"),
         ([], 0, b"photochrom old-photo.jpg"),
         (["below", "--max-megapixels", "0.0001"], 1, b"megapixels"),
+        (["a.jpg", "--max-pages", "0"], 2, b"max-pages"),
+        (["a.jpg", "--max-megabytes", "0"], 2, b"max-megabytes"),
         (["train", "none.toml", "--data", "."], 1, b"none.toml"),
     ],
 )
@@ -101,6 +103,28 @@ def test_misuse_is_one_clear_line_and_an_exit_code(folder, words, code, said):
     assert done.returncode == code, done.stderr
     assert said in done.stderr + done.stdout
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("where", ["one", "many", "pipe"])
+def test_the_bounds_of_a_file_can_be_set_and_the_refusal_says_what_to_raise(tmp_path, where):
+    pages = [Image.fromarray(drawn_picture(0)).convert("L")] * 3
+    pages[0].save(tmp_path / "three.tif", save_all=True, append_images=pages[1:])
+    Image.fromarray(drawn_picture(1)).convert("L").save(tmp_path / "whole.webp", lossless=True)
+    for name, option, low in (
+        ("three.tif", "--max-pages", "2"),
+        ("whole.webp", "--max-megabytes", "0.001"),
+    ):
+        file, content = tmp_path / name, None
+        if where == "many":
+            (tmp_path / file.stem).mkdir()
+            file = file.rename(tmp_path / file.stem / name).parent
+        if where == "pipe":
+            content, file = file.read_bytes(), "-"
+        done = photochrom(file, option, low, "--method", "gray", input=content)
+        assert done.returncode == 1
+        assert f"raise {option[2:].replace('-', '_')} ({option})".encode() in done.stderr
+        done = photochrom(file, option, "100", "--method", "gray", input=content)
+        assert done.returncode == 0, done.stderr
 
 
 def test_options_reach_the_result(folder):

@@ -31,6 +31,8 @@ def colorize(
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"], validator=Number(gte=1))] = None,
     device: Literal["cpu", "cuda", "coreml", "directml"] = "cpu",
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 1000.0,
+    max_pages: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    max_megabytes: Annotated[float, Parameter(validator=Number(gt=0))] = 4000.0,
     float_range: tuple[float, float] | None = None,
     json_lines: Annotated[bool, Parameter(name="--json", negative=())] = False,
     read: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
@@ -71,6 +73,10 @@ def colorize(
         What runs the network.
     max_megapixels : float
         Refuse larger photographs before they are decoded.
+    max_pages : int
+        Refuse files with more pages; 300 by default, and more in files with 3,000 bytes a page.
+    max_megabytes : float
+        Refuse photographs whose decoder must hold more at once, such as interlaced PNG files.
     float_range : (low, high)
         The values of black and white in float pictures; 0 1 by default.
     json_lines : bool
@@ -96,6 +102,8 @@ def colorize(
         jobs=jobs,
         device=device,
         max_megapixels=max_megapixels,
+        max_pages=max_pages,
+        max_megabytes=max_megabytes,
         float_range=float_range,
         json_lines=json_lines,
         read=read,

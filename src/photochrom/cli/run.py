@@ -54,6 +54,8 @@ def run(
     jobs: int | None = None,
     device: str = "cpu",
     max_megapixels: float = 1000.0,
+    max_pages: int | None = None,
+    max_megabytes: float = 4000.0,
     float_range: tuple[float, float] | None = None,
     json_lines: bool = False,
     read: "ReadOptions | None" = None,
@@ -101,7 +103,12 @@ def run(
                 say(f"photochrom: {note}")
             if recipe and float_range is None:
                 float_range = recipe.float_range
-            options: dict[str, Any] = {"max_megapixels": max_megapixels, "float_range": float_range}
+            options: dict[str, Any] = {
+                "max_megapixels": max_megapixels,
+                "max_pages": max_pages,
+                "max_megabytes": max_megabytes,
+                "float_range": float_range,
+            }
             if read is not None:
                 options |= read.options()
             written: dict[str, Any] = {"format": format, "quality": quality}

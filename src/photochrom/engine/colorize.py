@@ -50,6 +50,7 @@ from photochrom.errors import (
 from photochrom.methods.catalogue import load_method
 from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints, MethodInfo, Request
+from photochrom.photo.budget import Budget
 from photochrom.photo.descreen import descreened
 from photochrom.photo.formats import choose_format
 from photochrom.photo.join import Tally, join
@@ -546,6 +547,8 @@ class Colorizer:
         format: str | None = None,
         quality: int | None = None,
         max_megapixels: float = MAX_MEGAPIXELS,
+        max_pages: int | None = Budget.max_pages,
+        max_megabytes: float = Budget.max_megabytes,
         float_range: tuple[float, float] | None = None,
         wishes: Wishes = PLAIN,
         long_side_px: int | None = None,
@@ -566,6 +569,8 @@ class Colorizer:
             1 to 100 for lossy formats; at least 90 and no less than the source's by default.
         max_megapixels : float
             Larger pictures are refused before they are decoded.
+        max_pages, max_megabytes :
+            As `Photo.open` takes them.
         float_range : (low, high), optional
             The values of black and white in a float picture; (0, 1) by default.
         wishes : Wishes
@@ -588,7 +593,12 @@ class Colorizer:
         """
         target = None if target is None else Path(target)
         photo = Photo.open(
-            source, max_megapixels=max_megapixels, float_range=float_range, reading=reading
+            source,
+            max_megapixels=max_megapixels,
+            max_pages=max_pages,
+            max_megabytes=max_megabytes,
+            float_range=float_range,
+            reading=reading,
         )
         if long_side_px is not None:
             full, photo = photo, photo.reduced(long_side_px)

@@ -80,7 +80,7 @@ class Spent:
         if pages > most:
             raise PhotoTooLargeError(
                 f"{name}: at most {most} pages are allowed in {self._file_bytes} bytes; it has "
-                f"{pages}. Split it, or give max_pages if you trust it."
+                f"{pages}. Split it, or raise max_pages (--max-pages) if you trust it."
             )
         width, height = carried.size or (1, 1)
         check_megapixels(width, height, self._budget.max_megapixels, name)
@@ -115,7 +115,7 @@ class Spent:
                 f"{name}: a decoder may hold at most {self._budget.max_megabytes:g} MB; {size} "
                 f"pixels of this {kind.upper()} need about {megabytes:.0f}, for they are decoded "
                 "as a whole. Save it as a baseline JPEG, a PNG without interlacing or a TIFF of "
-                "small strips."
+                "small strips, or raise max_megabytes (--max-megabytes) if you trust it."
             )
         if pixels * max(0, carried.scans - FREE_SCANS) > MOST_SCANNED:
             raise PhotoTooLargeError(
