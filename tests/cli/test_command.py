@@ -15,6 +15,9 @@ import pytest
 from PIL import Image
 from tests.conftest import drawn_picture
 
+from photochrom.cli import run
+from photochrom.engine.workers import Workers
+
 
 def photochrom(*words, **options):
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", *map(str, words)]
@@ -94,6 +97,7 @@ def test_no_picture_is_written_to_a_terminal(folder):
         ([], 0, b"photochrom old-photo.jpg"),
         (["below", "--max-megapixels", "0.0001"], 1, b"megapixels"),
         (["a.jpg", "--max-pages", "0"], 2, b"max-pages"),
+        (["below", "--timeout", "-1"], 2, b"timeout"),
         (["a.jpg", "--max-megabytes", "0"], 2, b"max-megabytes"),
         (["train", "none.toml", "--data", "."], 1, b"none.toml"),
     ],
@@ -125,6 +129,19 @@ def test_the_bounds_of_a_file_can_be_set_and_the_refusal_says_what_to_raise(tmp_
         assert f"raise {option[2:].replace('-', '_')} ({option})".encode() in done.stderr
         done = photochrom(file, option, "100", "--method", "gray", input=content)
         assert done.returncode == 0, done.stderr
+
+
+def test_processes_of_a_batch_have_their_time_and_memory(monkeypatch):
+    monkeypatch.setattr(Workers, "start", lambda workers: None)
+    for device, timeout, seconds, is_bounded in (
+        ("cpu", 1800.0, 1800.0, sys.platform == "linux"),
+        ("cpu", 0.0, None, sys.platform == "linux"),
+        ("cuda", 5.0, 5.0, False),
+    ):
+        crew = run._begin_many(None, 2, device, timeout)
+        for worker in crew._all:
+            assert worker._seconds == seconds
+            assert (worker._most_bytes is not None) == is_bounded
 
 
 def test_options_reach_the_result(folder):

@@ -376,8 +376,23 @@ def test_what_kills_a_process_costs_one_photograph_and_the_process_comes_back(al
     assert not list(album.glob(".*.part"))
 
 
+def test_what_hangs_is_given_up_and_costs_one_photograph(album):
+    (album / "d.png").write_bytes((album / "a.png").read_bytes())
+    workers = Workers(functools.partial(Deadly, "b.jpg", None), 2, seconds=10)
+    done = {o.source.name: o for o in colorize_many(workers, plan([album]), jobs=2)}
+    workers.stop()
+    assert {name: o.status for name, o in done.items()} == {
+        "a.png": "coloured",
+        "b.jpg": "failed",
+        "d.png": "coloured",
+    }
+    said = f"{album / 'b.jpg'}: it took longer than 10 seconds and was given up"
+    assert done["b.jpg"].notes[0].startswith(said)
+    assert not list(album.glob(".*.part"))
+
+
 class Deadly(Colorizer):
-    """Kills its process when it comes to a file of a name, with the result half written."""
+    """Kills its process, or hangs, at a file of a name, with the result half written."""
 
     def __init__(self, name, number):
         super().__init__("gray")
@@ -388,5 +403,6 @@ class Deadly(Colorizer):
             return super().colorize_file(source, target, **options)
         with atomic_target(target) as part:
             part.write_text("half")
-            os.kill(os.getpid(), self.number)
+            if self.number is not None:
+                os.kill(os.getpid(), self.number)
             time.sleep(60)

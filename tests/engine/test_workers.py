@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from photochrom.engine import memory
 from photochrom.engine.workers import Worker, Workers
 from photochrom.errors import UnknownMethodError, UnreadablePhotoError, WorkerDiedError
 from photochrom.photo.held import is_alive
@@ -82,6 +83,75 @@ def test_a_worker_that_dies_is_told_and_replaced_and_leaves_nothing(worker, numb
     assert not Path(folder).exists()
     assert worker.call(count) == 1
     assert worker.pid != first
+
+
+def test_a_job_that_hangs_is_ended_in_time_and_leaves_nothing():
+    worker = Worker(make, seconds=1.5)
+    folder, first = worker.call(spool), worker.pid
+    begun = time.monotonic()
+    with pytest.raises(WorkerDiedError, match="longer than 1.5 seconds.*--timeout"):
+        worker.call(hang)
+    assert 1.4 < time.monotonic() - begun < 30
+    assert not is_alive(first)
+    assert not Path(folder).exists()
+    assert worker.call(count) == 1
+    worker.close()
+
+
+def slow_to_make():
+    time.sleep(2)
+    return make()
+
+
+def test_getting_ready_is_no_part_of_a_jobs_time():
+    worker = Worker(slow_to_make, seconds=1)
+    assert worker.call(count) == 1
+    worker.close()
+
+
+def test_a_process_that_was_killed_as_it_answered_is_replaced(worker, monkeypatch):
+    worker._seconds = 60
+    first = worker.call(os_pid)
+    monkeypatch.setattr("photochrom.engine.workers._Watch.end", lambda watch: True)
+    assert worker.call(os_pid) == first
+    monkeypatch.undo()
+    assert worker.call(os_pid) != first
+
+
+def os_pid(made):
+    return os.getpid()
+
+
+def hoard(made, size):
+    return len(bytearray(size))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux")
+def test_what_asks_for_more_memory_than_it_may_have_gets_none():
+    worker = Worker(make, most_bytes=2 * 10**9)
+    with pytest.raises(MemoryError):
+        worker.call(hoard, 3 * 10**9)
+    assert worker.call(hoard, 10**8) == 10**8
+    worker.close()
+
+
+def test_the_memory_of_a_process_is_most_of_the_machines_or_of_its_containers(
+    tmp_path, monkeypatch
+):
+    machine, container, free = (tmp_path / name for name in ("machine", "container", "free"))
+    monkeypatch.setattr(memory, "MACHINE", machine)
+    monkeypatch.setattr(memory, "CONTAINERS", (free, container))
+    assert memory.most_memory() is None
+    machine.write_text("MemTotal:  8000000 kB\nSwapTotal: 2000000 kB\nHugePages_Total: 0\n")
+    free.write_text("max\n")
+    assert memory.most_memory() == int(0.9 * 10_000_000 * 1024)
+    container.write_text("1024000000\n")
+    assert memory.most_memory() == int(0.9 * 3_000_000 * 1024)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says it")
+def test_this_machine_says_how_much_memory_it_has():
+    assert 10**8 < memory.most_memory() < 10**14
 
 
 def hopeless():

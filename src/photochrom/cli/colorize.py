@@ -30,6 +30,7 @@ def colorize(
     quality: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None,
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"], validator=Number(gte=1))] = None,
     device: Literal["cpu", "cuda", "coreml", "directml"] = "cpu",
+    timeout: Annotated[float, Parameter(validator=Number(gte=0))] = 1800.0,
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 1000.0,
     max_pages: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     max_megabytes: Annotated[float, Parameter(validator=Number(gt=0))] = 4000.0,
@@ -71,6 +72,8 @@ def colorize(
         Photographs in work at once, each in a process of its own; one a core by default.
     device : str
         What runs the network.
+    timeout : float
+        Seconds after which one of several photographs is given up and the rest go on; 0 is never.
     max_megapixels : float
         Refuse larger photographs before they are decoded.
     max_pages : int
@@ -101,6 +104,7 @@ def colorize(
         quality=quality,
         jobs=jobs,
         device=device,
+        timeout=timeout,
         max_megapixels=max_megapixels,
         max_pages=max_pages,
         max_megabytes=max_megabytes,

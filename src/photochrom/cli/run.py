@@ -53,6 +53,7 @@ def run(
     quality: int | None = None,
     jobs: int | None = None,
     device: str = "cpu",
+    timeout: float = 1800.0,
     max_megapixels: float = 1000.0,
     max_pages: int | None = None,
     max_megabytes: float = 4000.0,
@@ -96,7 +97,10 @@ def run(
         )
     make = partial(_make, recipe, *looks, device=device, threads=1 if jobs > 1 else 0)
     with endings():
-        crew = _begin_many(make, jobs) if many else _begin_one(make, recipe, method, device)
+        if many:
+            crew = _begin_many(make, jobs, device, timeout)
+        else:
+            crew = _begin_one(make, recipe, method, device)
         try:
             note = crew.call(_note, recipe)
             if note:
@@ -181,11 +185,15 @@ def _make(
     )
 
 
-def _begin_many(make: "partial[Colorizer]", jobs: int) -> Crew:
+def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Crew:
     """Start a process for each photograph that is in work at once."""
+    from photochrom.engine.memory import most_memory
+
     # Threads of OpenBLAS, which has nothing to do here, would wait on cores of ours.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    workers = Workers(make, jobs)
+    # A GPU's driver maps addresses as if they were memory of its process.
+    most_bytes = most_memory() if device == "cpu" else None
+    workers = Workers(make, jobs, seconds=timeout or None, most_bytes=most_bytes)
     workers.start()
     return workers
 

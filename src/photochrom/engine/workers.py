@@ -21,6 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Job = Callable[Concatenate[Any, P], T]
 GOODBYE_SECONDS = 5.0
+TICK_SECONDS = 1.0  # of waiting: a machine or command that was stopped loses one, not hours
 STDOUT, STDERR = 1, 2
 LENGTH_BYTES = 8
 # What a worker runs. It finds modules where its parent does.
@@ -74,10 +75,20 @@ class Worker:
     make : callable
         Makes, in the process, what every job is given first. It is pickled, as jobs and what they
         are given are.
+    seconds : float, optional
+        A job that takes longer ends the process. Getting ready is no part of it.
+    most_bytes : int, optional
+        Memory that the process may have, where Linux bounds it.
     """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        *,
+        seconds: float | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        self._make, self._seconds, self._most_bytes = make, seconds, most_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
 
@@ -89,6 +100,7 @@ class Worker:
     def start(self) -> None:
         """Start it, without waiting until it is ready."""
         make = pickle.dumps(self._make)
+        most_bytes = pickle.dumps(self._most_bytes)
         command = [sys.executable, "-c", PROGRAM]
         with _without_interrupts():
             self._process = subprocess.Popen(
@@ -97,6 +109,7 @@ class Worker:
         self._is_ready = False
         with suppress(OSError):  # if it died already, whoever calls it finds out
             _send(self._process.stdin, pickle.dumps(sys.path), framed=False)
+            _send(self._process.stdin, most_bytes)
             _send(self._process.stdin, make)
 
     def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -110,7 +123,7 @@ class Worker:
         Raises
         ------
         WorkerDiedError
-            If the process dies of it.
+            If the process dies of it, or it takes too long.
         Exception
             What the job raised, or what hindered the process from getting ready.
         """
@@ -123,11 +136,29 @@ class Worker:
                 self.close()
                 raise hindrance
             self._is_ready = True
-        is_good, answer = self._ask((job, args, kwargs))
+        is_good, answer = self._ask_in_time((job, args, kwargs))
         if not is_good:
             raise answer
         given: T = answer
         return given
+
+    def _ask_in_time(self, call: Any) -> tuple[bool, Any]:
+        """Ask as `_ask` does; kill the process if the answer does not come in time."""
+        if self._seconds is None:
+            return self._ask(call)
+        watch = _Watch(self._seconds, self.kill)
+        try:
+            answer = self._ask(call)
+        except WorkerDiedError as error:
+            if not watch.end():
+                raise
+            raise WorkerDiedError(
+                f"it took longer than {self._seconds:g} seconds and was given up (--timeout "
+                "allows more)"
+            ) from error
+        if watch.end():  # it was killed with its answer given: the next call needs another process
+            self.close()
+        return answer
 
     def _ask(self, call: Any) -> tuple[bool, Any]:
         """Send a call, if it is one, and wait for the answer: (True, value) or (False, error)."""
@@ -164,18 +195,57 @@ class Worker:
             _end(process)
 
 
+class _Watch:
+    """Waits beside a job, and kills what takes too long.
+
+    Parameters
+    ----------
+    seconds : float
+        That pass while this process runs: those in which it is stopped do not count.
+    kill : callable
+    """
+
+    def __init__(self, seconds: float, kill: Callable[[], None]) -> None:
+        self._left, self._kill = seconds, kill
+        self._is_over, self._ended = False, threading.Event()
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self._thread.start()
+
+    def _wait(self) -> None:
+        while self._left > 0:
+            tick = min(self._left, TICK_SECONDS)
+            if self._ended.wait(tick):
+                return
+            self._left -= tick
+        self._is_over = True
+        self._kill()
+
+    def end(self) -> bool:
+        """Stop waiting; tell whether the time was over."""
+        self._ended.set()
+        self._thread.join()
+        return self._is_over
+
+
 class Workers:
     """Several processes that share the work.
 
     Parameters
     ----------
-    make : callable
+    make, seconds, most_bytes :
         See `Worker`.
     count : int
     """
 
-    def __init__(self, make: Callable[[], Any], count: int) -> None:
-        self._all = [Worker(make) for _ in range(count)]
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        count: int,
+        *,
+        seconds: float | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
+        self._all = [Worker(make, seconds=seconds, most_bytes=most_bytes) for _ in range(count)]
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         self._is_stopped = False
         for worker in self._all:
@@ -298,10 +368,19 @@ def work() -> None:
     _divert_prints()
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(calls, inbox), daemon=True).start()
-    is_made, made = _try(lambda: pickle.loads(inbox.get())())
+    is_made, made = _try(_made, inbox)
     _reply(answers, (is_made, None if is_made else made))
     while is_made:
         _reply(answers, _try(_called, inbox.get(), made))
+
+
+def _made(inbox: "queue.SimpleQueue[bytes]") -> Any:
+    most_bytes: int | None = pickle.loads(inbox.get())
+    if most_bytes is not None:
+        from photochrom.engine.memory import limit_memory
+
+        limit_memory(most_bytes)
+    return pickle.loads(inbox.get())()
 
 
 def _called(packed: bytes, made: Any) -> Any:

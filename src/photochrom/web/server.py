@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import uvicorn
 
+from photochrom.engine.memory import share_arenas
 from photochrom.errors import InvalidValueError
 from photochrom.web.app import create_app
 from photochrom.web.clients import FORWARDED, Clients
@@ -21,7 +22,6 @@ from photochrom.web.connections import server_config
 from photochrom.web.guard import LOOPBACK_NAMES
 from photochrom.web.limits import Limits
 from photochrom.web.logs import aggregated_log
-from photochrom.web.memory import share_arenas
 
 PORTS_TRIED = 20
 

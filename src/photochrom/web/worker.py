@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from photochrom.engine.memory import limit_memory, share_arenas
 from photochrom.errors import PhotochromError
 from photochrom.photo.scratch import remove
 from photochrom.web.gate import Gate
 from photochrom.web.jobs import warm
 from photochrom.web.limits import Limits
-from photochrom.web.memory import limit_memory, share_arenas
 from photochrom.web.problems import Problem, no_room
 from photochrom.web.sessions import make_root
 

@@ -1,12 +1,19 @@
-"""Memory that stays flat for days."""
+"""Memory of processes that work: flat for days, and bounded."""
 
 import ctypes
 import platform
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 ARENAS = 2
+SHARE = 0.9  # of the machine's memory: what one process may have, so that the rest goes on
+MACHINE = Path("/proc/meminfo")
+CONTAINERS = (  # versions 2 and 1 of control groups
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 def share_arenas() -> None:
@@ -33,3 +40,21 @@ def limit_memory(most_bytes: int) -> None:
     most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
     with suppress(ValueError, OSError):  # a container may forbid it
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def most_memory() -> int | None:
+    """Return the bytes that one process may have: most of the machine's, or of its container's.
+
+    What asks for more could only push out the other processes, or be killed with them. Swap counts,
+    for a large photograph may need it. None where the system does not say, as on other than Linux.
+    """
+    try:
+        lines = (line.split() for line in MACHINE.read_text().splitlines())
+        table = {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3}
+        known = [table["MemTotal:"]]
+    except (OSError, ValueError, KeyError):
+        return None
+    for file in CONTAINERS:
+        with suppress(OSError, ValueError):  # no container, or 'max'
+            known.append(int(file.read_text()))
+    return int(SHARE * (min(known) + table.get("SwapTotal:", 0)))
