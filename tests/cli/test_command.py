@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tests.conftest import drawn_picture
 
-from photochrom.cli import run
+from photochrom.cli import _obey, run
 from photochrom.engine.workers import Workers
 
 
@@ -107,6 +107,34 @@ def test_misuse_is_one_clear_line_and_an_exit_code(folder, words, code, said):
     assert done.returncode == code, done.stderr
     assert said in done.stderr + done.stdout
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a.jpg", "--quality", "٩٠"],
+        ["a.jpg", "--quality", "9_0"],
+        ["a.jpg", "--quality=９0"],
+        ["a.jpg", "--gamma", "٢"],
+        ["a.jpg", "--float-range", "0", "١"],
+        ["suggest", "a.jpg", "٣", "4"],
+        ["serve", "--port", "٨٠٨٠"],
+        ["data", "prepare", ".", "out", "--jobs", "٢"],
+        ["evaluate", "--data", ".", "--scored-px", "٦٤"],
+    ],
+)
+def test_numbers_are_written_in_the_digits_0_to_9(folder, monkeypatch, capsys, words):
+    monkeypatch.chdir(folder)
+    assert _obey(words) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "A number is written in the digits 0 to 9; it is" in said
+
+
+def test_names_may_have_any_digits(folder):
+    (folder / "a.jpg").rename(folder / "٣.jpg")
+    done = photochrom(folder / "٣.jpg", "--quality", "95")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "٣-color.jpg").exists()
 
 
 @pytest.mark.parametrize("where", ["one", "many", "pipe"])

@@ -284,6 +284,7 @@ def test_single_values_are_laid_over_a_profile():
         ("loss.kind=other", "needs one of distribution"),
         ("name.deep=1", "there is no table that 'deep' could be in"),
         ("phases.3.batch=1", "needs a number from 0 to 2 in place of '3'"),
+        ("phases.٠.batch=1", "needs a number from 0 to 2 in place of '٠'"),
         ("phases.batch=1", "needs a number from 0 to 2 in place of 'batch'"),
         ("phases.0.batch=0", "batch above 0"),
     ],

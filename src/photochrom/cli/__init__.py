@@ -65,9 +65,10 @@ OTHER_NETWORK = {"--method", "-m", "--recipe", "--device", "--jobs", "-j", "--he
 
 def build_app() -> "App":
     """Return the command with all its words."""
-    from cyclopts import App
+    from cyclopts import App, Parameter
 
     from photochrom.cli.colorize import colorize
+    from photochrom.cli.numbers import convert
 
     app = App(
         name="photochrom",
@@ -75,6 +76,7 @@ def build_app() -> "App":
         "    photochrom old-photo.jpg            writes old-photo-color.jpg",
         version=__version__,
         help_format="markdown",
+        default_parameter=Parameter(converter=convert),
         suppress_keyboard_interrupt=False,  # it would end without a word
     )
     app.default(colorize)

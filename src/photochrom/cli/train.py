@@ -112,7 +112,7 @@ def train(
         "init": init or (None if resume else given.init),
         "cache": cache,
         "accelerator": accelerator,
-        "devices": int(devices) if devices.isdecimal() else devices,
+        "devices": int(devices) if devices.isascii() and devices.isdecimal() else devices,
         "nodes": nodes,
         "precision": given.precision if precision == "auto" and not resume else precision,
         "report": _line,

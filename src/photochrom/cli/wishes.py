@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.cli.numbers import check_digits
 from photochrom.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -133,8 +134,7 @@ def read_hint(text: str) -> dict[str, Any]:
 
 
 def _number(text: str) -> float:
-    if not text.isascii() or "_" in text:  # Python takes other scripts' digits, and 1_000
-        raise ValueError("needs the digits 0 to 9")
+    check_digits(text)
     return float(text)
 
 

@@ -336,7 +336,7 @@ def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
         return value
     first, *rest = names
     if isinstance(inside, list):
-        if not first.isdecimal() or int(first) >= len(inside):
+        if not (first.isascii() and first.isdecimal()) or int(first) >= len(inside):
             raise RecipeError(
                 f"--set {change}: needs a number from 0 to {len(inside) - 1} in place of '{first}'."
             )

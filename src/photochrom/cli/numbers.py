@@ -1,0 +1,34 @@
+"""Numbers on the command line: the digits 0 to 9, as in files and in the service."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:
+    from cyclopts import Token
+
+
+def check_digits(text: str) -> None:
+    """Refuse other scripts' digits and 1_000, both of which Python takes for numbers.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not text.isascii() or "_" in text:
+        raise ValueError(f"A number is written in the digits 0 to 9; it is '{text}'.")
+
+
+def convert(type_: Any, tokens: "Sequence[Token]") -> Any:
+    """Convert the words of a parameter as cyclopts does; numbers in the digits 0 to 9 alone.
+
+    Raises
+    ------
+    ValueError
+        If a number is written otherwise.
+    """
+    from cyclopts import convert as converted
+
+    if {int, float} & {type_, *get_args(type_)}:
+        for token in tokens:
+            check_digits(token.value)
+    return converted(type_, tokens)
