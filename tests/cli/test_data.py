@@ -12,9 +12,9 @@ from PIL import Image
 from tests.conftest import drawn_picture
 
 from photochrom.cli.data import prepare, split
-from photochrom.cli.train import read_keys
 from photochrom.data.pictures import decode
 from photochrom.errors import DataError, InvalidValueError
+from photochrom.training.stored import read_keys
 
 APP = App(result_action="return_value")
 APP.command(prepare)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,61 @@ def test_folds_end_with_their_mean_score(trained, options, tmp_path, capsys):
     table = json.loads((tmp_path / "folds.json").read_text())
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"rmse {table['mean']:.4f} +- {table['spread']:.4f} over 2 folds."
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("recipe.json", b"{"),
+        ("recipe.json", b"[" * 100_000),
+        ("recipe.json", b"[]"),
+        ("recipe.json", b"{}"),
+        ("recipe.json", b"\xff"),
+        ("environment.json", b""),
+        ("environment.json", b"[" * 100_000),
+        ("environment.json", b'{"data": 5}'),
+        ("environment.json", b'{"data": "x", "init": 5}'),
+        ("environment.json", b'{"data": "x", "precision_asked": []}'),
+        ("environment.json", None),
+        ("validation-keys.txt", b"\xff"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named_and_not_repeated(
+    trained, options, tmp_path, file, content
+):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    if content is None:
+        (run / file).unlink()
+    else:
+        (run / file).write_bytes(content)
+    with pytest.raises(RecipeError, match=file.replace(".", r"\.")):
+        train(run, run=tmp_path / "again", **options)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("environment.json", b"{"),
+        ("environment.json", b'{"precision_asked": 16}'),
+        ("validation-keys.txt", b"\xff"),
+        ("log.csv", b"\xff"),
+        ("log.csv", b"loss\n1\n"),
+        ("log.csv", b"step,loss\n1,2\nx,3\n"),
+        ("validation.csv", b"step\n\x00\n"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named_and_it_is_not_resumed(
+    trained, picture_folder, options, tmp_path, file, content
+):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    (run / file).write_bytes(content)
+    before = {f: f.read_bytes() for f in run.iterdir() if f.is_file()}
+    recipe = trained.parent / "recipe.toml"
+    with pytest.raises(RecipeError, match=file.replace(".", r"\.")):
+        train(recipe, data=str(picture_folder), run=run, resume=True, epochs=1, **options)
+    assert {f: f.read_bytes() for f in before} == before
 
 
 def test_a_run_is_not_overwritten_by_its_repetition(trained, options):

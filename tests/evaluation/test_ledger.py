@@ -90,18 +90,26 @@ def test_references_of_other_pictures_are_refused(tmp_path, entries):
         ("recipe.json", "{", "is not JSON"),
         ("log.csv", "step,loss\n1,2\n", "needs the columns 'minutes' and 'pictures'"),
         ("log.csv", "pictures,minutes\n", "and a line"),
+        ("log.csv", "pictures,minutes\n\xff", "is not a readable log"),
+        ("environment.json", "[1", "is not JSON"),
+        ("environment.json", "[" * 100_000, "is not JSON"),
+        ("validation.csv", "step\n1\n", "needs the column 'pictures'"),
+        ("validation.csv", "pictures\nmany\n", "needs the column 'pictures'"),
     ],
 )
 def test_a_damaged_run_is_named(run, file, text, said):
-    (run / file).write_text(text)
+    (run / file).write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=f"{file}.*{said}"):
         ledger.read_run(run)
 
 
 def test_a_run_that_was_not_evaluated_is_told_how(run):
-    (run / "results.json").write_text("{}")
-    with pytest.raises(DataError, match=r"results\.json: is not an evaluation"):
-        ledger.read_evaluations(run)
+    kept = '"data": "x", "gray": "lightness", "resamples": 1, "seed": 0'
+    record = '{"part": "rows", "name": "x", "setting": null, "picture": 0}'
+    for text in ("{}", "[]", "7", "[" * 100_000, f'{{"records": [{record}], {kept}}}'):
+        (run / "results.json").write_text(text)
+        with pytest.raises(DataError, match=r"results\.json: is not an evaluation"):
+            ledger.read_evaluations(run)
     (run / "results.json").unlink()
     with pytest.raises(DataError, match="Run: photochrom evaluate"):
         ledger.read_evaluations(run)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from photochrom.cli.train import read_keys
 from photochrom.errors import InvalidValueError
 from photochrom.extras import require
+from photochrom.training.stored import read_keys
 
 if TYPE_CHECKING:
     from photochrom.data.prepare import Counts

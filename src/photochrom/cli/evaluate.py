@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from photochrom.cli.named import named_folders
-from photochrom.cli.train import read_keys
 from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
 from photochrom.extras import how_to_install
+from photochrom.training.stored import read_keys
 
 if TYPE_CHECKING:
     from photochrom.evaluation.gallery import Gallery

@@ -89,8 +89,8 @@ def build(
     entries = read_entries(records)
     try:
         text = document.read_text() if check or document.exists() else ""
-    except OSError as error:
-        raise DataError(f"{document}: cannot be read ({error.strerror}).") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{document}: cannot be read ({error}).") from error
     try:
         if check:
             return published.check(text, entries)

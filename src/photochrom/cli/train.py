@@ -178,15 +178,16 @@ def _read_run(
         recipe_from_table,
         with_changes,
     )
+    from photochrom.training.stored import read_environment, read_keys, read_table
 
     stored, precision = recipe / RUN_RECIPE, "auto"
     if stored.exists():
         if profile:
             raise RecipeError(f"{recipe}: a run has one profile, '{profile}' cannot be chosen.")
-        table, environment = _read_json(stored), _read_json(recipe / "environment.json")
+        table, environment = read_table(stored), read_environment(recipe)
         read = recipe_from_table(with_changes(table, changes), str(stored))
         precision = environment.get("precision_asked", "auto")
-        data, init = data or environment["data"], environment.get("init")
+        data, init = data or environment.get("data", ""), environment.get("init")
         keys = keys or recipe / "validation-keys.txt"
         stream = stream or environment.get("stream", False)
     else:
@@ -199,39 +200,6 @@ def _read_run(
     where = builtin(data) if data.startswith(PREFIX) else data if stream else Path(data)
     used_keys = frozenset(read_keys(keys) if keys else ())
     return _Given(read, where, used_keys, Path(init) if init else None, stream, precision)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read a table of a run's folder.
-
-    Raises
-    ------
-    RecipeError
-        If it is missing or damaged.
-    """
-    import json
-
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: is not a run's readable table ({error}).") from error
-    if not isinstance(table, dict):
-        raise RecipeError(f"{path}: needs a table; it holds {type(table).__name__}.")
-    return table
-
-
-def read_keys(path: Path) -> list[str]:
-    """Read a list of picture keys, one a line.
-
-    Raises
-    ------
-    RecipeError
-        If the file cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: the list of validation keys cannot be read.") from error
 
 
 def export(

@@ -346,7 +346,7 @@ def _read_state(path: Path) -> tuple[dict[str, Any], Counts, bool]:
     try:
         state = json.loads(path.read_text())
         return dict(state["options"]), Counts(**state["counts"]), bool(state["done"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path}: is damaged ({error!r}). Remove {path.parent} and begin anew."
         ) from error

@@ -17,6 +17,8 @@ from photochrom.evaluation.candidates import REFERENCES
 from photochrom.evaluation.report import from_json
 from photochrom.evaluation.results import Evaluation
 
+# What reading any JSON as an evaluation may raise.
+STRANGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 SETS = ("photographs", "cifar-10")  # the evaluation sets, each with a table of its own
 DIGITS = 6  # of a stored number
 
@@ -78,8 +80,13 @@ def read_run(run: Path) -> Entry:
     minutes, pictures = _last_of_log(run / "log.csv")
     if pictures is not None and (run / "validation.csv").is_file():
         # The log's last line may be some steps before the end, where a run is always judged.
-        with (run / "validation.csv").open(newline="") as file:
-            pictures = max([pictures, *(int(row["pictures"]) for row in csv.DictReader(file))])
+        judged = _lines_of(run / "validation.csv")
+        try:
+            pictures = max([pictures, *(int(row["pictures"]) for row in judged)])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{run / 'validation.csv'}: needs the column 'pictures', a number in each line."
+            ) from error
     data = said.get("data", "")
     return Entry(
         recipe["name"],
@@ -107,14 +114,21 @@ def _last_of_log(path: Path) -> tuple[float | None, int | None]:
     """Give minutes and pictures of the last line; None of what was never trained."""
     if not path.is_file():
         return None, None
-    with path.open(newline="") as file:
-        lines = list(csv.DictReader(file))
+    lines = _lines_of(path)
     try:
         return round(float(lines[-1]["minutes"]), 2), int(lines[-1]["pictures"])
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: needs the columns 'minutes' and 'pictures', and a line.") from (
             error
         )
+
+
+def _lines_of(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is not a readable log ({error}).") from error
 
 
 def read_evaluations(run: Path) -> list[Evaluation]:
@@ -134,8 +148,17 @@ def read_evaluations(run: Path) -> list[Evaluation]:
     found = []
     for file in files:
         try:
-            found.append(from_json(file.read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            evaluation = from_json(file.read_text("utf-8"))
+            if evaluation.pictures:  # a KeyError where no photograph has its true colours
+                found.append(evaluation)
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise DataError(f"{file}: is not an evaluation of photochrom ({error!r}).") from error
     return found
 
@@ -225,11 +248,21 @@ def _read_entry(path: Path) -> Entry:
     try:
         scores = {k: Scores(**v) for k, v in content.pop("evaluations").items()}
         entry = Entry(**content, evaluations=scores)
-    except (KeyError, TypeError, AttributeError) as error:
+        for one in scores.values():
+            _check_numbers(one)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{path}: is not a record of a run ({error}).") from error
     if unknown := scores.keys() - set(SETS):
         raise DataError(f"{path}: evaluations are {', '.join(SETS)}; it has {min(unknown)}.")
     return entry
+
+
+def _check_numbers(scores: Scores) -> None:
+    """Raise ValueError or TypeError where a metric is not a value, a low and a high, or None."""
+    for key, numbers in scores.metrics.items():
+        value, low, high = numbers
+        if not all(n is None or isinstance(n, int | float) for n in (value, low, high)):
+            raise TypeError(f"'{key}' needs three numbers")
 
 
 def save_entry(entry: Entry, folder: Path) -> Path:

@@ -62,6 +62,7 @@ from photochrom.training.precision import AUTOMATIC, Precision, choose_precision
 from photochrom.training.progress import Progress, duration
 from photochrom.training.recipe import Phase, Recipe, build_network
 from photochrom.training.step import Tensors, choose_bins, prior_of
+from photochrom.training.stored import ENVIRONMENT, read_environment, read_keys, read_rows
 from photochrom.training.streamed import StreamedBatches, sample_pixels
 from photochrom.training.validation import Validation
 
@@ -76,7 +77,6 @@ DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 # What a resumed run may change: how long it goes on, and how its rates fall.
 FOUND_AT_ITS_BEGINNING = ("classes", "encoder", "encoder_weights")  # of a network's configuration
 LOGS = ("log.csv", "validation.csv")
-ENVIRONMENT = "environment.json"
 SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "patience")
 OPTIMIZERS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
@@ -353,7 +353,7 @@ def train(
                 pixels = open_cache(Path(data), cache, recipe.data.short_side_px, told)
         stays = folder / KEYS_FILE
         if state is not None and stays.exists():
-            validation_keys = frozenset(stays.read_text().split("\n")) - {""}
+            validation_keys = frozenset(read_keys(stays)) - {""}
         else:
             validation_keys = judged_on(pixels, recipe, validation_keys, told)
         held = validation_keys | colourless_keys(pixels, recipe, told)
@@ -734,7 +734,7 @@ def _show(run: Run, part: str, values: dict[str, float], seen: int) -> None:
 
 def _append(path: Path, row: dict[str, Any]) -> None:
     """Append a row to a CSV file whose columns are those of its rows so far and of this one."""
-    rows = _rows(path)
+    rows = read_rows(path)
     columns = list(dict.fromkeys(name for each in (*rows[:1], row) for name in each))
     if not rows or columns != list(rows[0]):
         _write_rows(path, columns, [*rows, row])
@@ -745,17 +745,10 @@ def _append(path: Path, row: dict[str, Any]) -> None:
 
 def _forget(path: Path, step: int) -> None:
     """Drop the rows after a step."""
-    rows = _rows(path)
+    rows = read_rows(path)
     kept = [row for row in rows if int(row["step"]) <= step]
     if len(kept) < len(rows):
         _write_rows(path, list(rows[0]), kept)
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
@@ -772,8 +765,7 @@ def _write(path: Path, text: str) -> None:
 
 def _asked_precision(folder: Path) -> str:
     """Give the precision that was insisted on when a run was begun; of older runs none was."""
-    file = folder / ENVIRONMENT
-    begun = json.loads(file.read_text()) if file.exists() else {}
+    begun = read_environment(folder) if (folder / ENVIRONMENT).exists() else {}
     return str(begun.get("precision_asked", AUTOMATIC))
 
 
@@ -788,7 +780,7 @@ def _write_environment(
 ) -> None:
     """Store what a repetition needs beside the checkpoints."""
     file = folder / ENVIRONMENT
-    begun = json.loads(file.read_text()) if file.exists() else {}  # a resumed run
+    begun = read_environment(folder) if file.exists() else {}  # a resumed run
     environment = {
         "photochrom": version("photochrom"),
         "python": platform.python_version(),

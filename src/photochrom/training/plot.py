@@ -17,14 +17,22 @@ def plot_log(folder: Path) -> None:
         if not file.exists():
             continue
         with file.open() as lines:
-            rows = [r for r in csv.DictReader(lines) if r.get("loss") and r.get("epochs")]
-        epochs, losses = ([float(row[name]) for row in rows] for name in ("epochs", "loss"))
-        if len(rows) == 1:  # a level, since one dot is no curve
+            points = [p for row in csv.DictReader(lines) for p in _point(row)]
+        epochs, losses = ([point[axis] for point in points] for axis in (0, 1))
+        if len(points) == 1:  # a level, since one dot is no curve
             axes.axhline(losses[0], linestyle="--", label=f"{label}, once")
-        elif rows:
-            axes.plot(epochs, losses, label=label, marker="." if len(rows) < 20 else None)
+        elif points:
+            axes.plot(epochs, losses, label=label, marker="." if len(points) < 20 else None)
     axes.set(xlabel="epochs (the training pictures once)", ylabel="loss", yscale="log")
     if axes.lines:
         axes.legend()
     figure.savefig(folder / "loss.png", dpi=100)
     plt.close(figure)
+
+
+def _point(row: dict[str, str | None]) -> list[tuple[float, float]]:
+    """Give a row's epochs and loss; none of a row that has none, or a damaged one."""
+    try:
+        return [(float(row["epochs"] or ""), float(row["loss"] or ""))]
+    except (KeyError, ValueError):
+        return []
