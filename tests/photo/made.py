@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-TIFF_CODES = {1: "B", 3: "H", 4: "I"}
+TIFF_CODES = {1: "B", 3: "H", 4: "I", 5: "I"}  # a rational is two numbers
 
 
 def png(pixels, chunks=()):
@@ -56,7 +56,8 @@ def tiff(*pages, order="<"):
                 out += data + bytes(len(data) % 2)
                 data = struct.pack(order + "I", at)
             entries.append(
-                struct.pack(order + "HHI", tag, kind, len(values)) + data.ljust(4, b"\0")
+                struct.pack(order + "HHI", tag, kind, len(values) // (1 + (kind == 5)))
+                + data.ljust(4, b"\0")
             )
         out[pointer : pointer + 4] = struct.pack(order + "I", len(out))
         out += struct.pack(order + "H", len(entries)) + b"".join(entries)

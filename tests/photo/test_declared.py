@@ -8,7 +8,9 @@ import pyvips
 from skimage import color
 from tests.photo import made
 
+from photochrom.photo.cicp import from_gamma
 from photochrom.photo.photo import Photo
+from photochrom.photo.reading import Reading
 from photochrom.photo.write import needs_sixteen_bit, write_photo
 
 RAMP = np.tile(np.linspace(0, 255, 96).round().astype(np.uint8), (24, 1))
@@ -183,3 +185,116 @@ def test_a_profile_with_a_sound_way_back_is_restored(rgb, adobe_rgb_profile):
     photo = Photo.open(image.tiffsave_buffer())
     assert photo.notes == ()
     assert needs_sixteen_bit(photo)
+
+
+def tagged(pixels, order="<", **tags):
+    """Give a TIFF with tags that describe its colours."""
+    bits = (8 * pixels.itemsize,) * (pixels.shape[2] if pixels.ndim == 3 else 1)
+    height, width = pixels.shape[:2]
+    page = made.baseline(
+        width, height, bits=bits, **({"photometric": 2} if pixels.ndim == 3 else {}) | tags
+    )
+    return made.tiff((page, [pixels.astype(f"{order}u{pixels.itemsize}").tobytes()]), order=order)
+
+
+def transfer(gamma, bits=8):
+    return np.round(np.linspace(0, 1, 1 << bits) ** gamma * 65535).astype(int).tolist()
+
+
+def rational(*values):
+    return (5, [part for v in values for part in (round(v * 10000), 10000)])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.6])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_is_as_light_as_its_transfer_function_says(order, gamma, bits):
+    pixels = RAMP if bits == 8 else sixteen(RAMP / 255)
+    for shown in (pixels, np.repeat(pixels[..., None], 3, -1)):
+        photo = Photo.open(tagged(shown, order, t301=(3, transfer(gamma, bits))))
+        assert np.abs(seen(photo) - star((RAMP / 255) ** gamma)).mean() < 0.1
+        assert "The colours are read as TransferFunction describes them." in photo.notes
+
+
+def test_each_colour_of_a_tiff_has_its_own_transfer_function(rgb):
+    gammas = (1.0, 1.8, 2.6)
+    table = [number for gamma in gammas for number in transfer(gamma)]
+    photo = Photo.open(tagged(rgb, t301=(3, table)))
+    luminance = ((rgb / 255) ** np.array(gammas)) @ (0.2126, 0.7152, 0.0722)
+    assert np.abs(seen(photo) - star(luminance)).mean() < 0.1
+
+
+def test_chromaticities_of_a_tiff_are_read_and_restored(rgb):
+    corners = rational(0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+    linear = np.where(rgb <= 10, rgb / 3294.6, ((rgb / 255 + 0.055) / 1.055) ** 2.4)
+    for white in ({"t318": rational(0.3127, 0.329)}, {}):
+        photo = Photo.open(tagged(rgb, t319=corners, **white))
+        assert np.abs(seen(photo) - star(linear @ P3[1])).mean() < 0.1
+        assert "The colours are read as PrimaryChromaticities describes them." in photo.notes
+    page = pyvips.Image.new_from_array(np.full((*rgb.shape[:2], 3), 30000, np.uint16))
+    page = page.copy(interpretation="rgb16")
+    assert Photo.open(write_photo(photo, [page], None, marker=None).data).profile is not None
+
+
+def test_a_tiff_that_says_srgb_keeps_its_codes(rgb):
+    curve = np.where(
+        (code := np.arange(256) / 255) <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4
+    )
+    photo = Photo.open(
+        tagged(
+            rgb,
+            t301=(3, np.round(curve * 65535).astype(int).tolist()),
+            t318=rational(0.3127, 0.329),
+            t319=rational(0.64, 0.33, 0.3, 0.6, 0.15, 0.06),
+        )
+    )
+    assert (photo.notes, photo.profile) == ((), None)
+    assert Photo.open(tagged(rgb, t318=rational(0.3457, 0.3585))).notes == ()
+
+
+def test_a_page_of_a_tiff_has_its_own_colours():
+    plain, linear = (made.baseline(96, 24, **tags) for tags in ({}, {"t301": (3, transfer(1.0))}))
+    photo = Photo.open(made.tiff((plain, [RAMP.tobytes()]), (linear, [RAMP.tobytes()])))
+    codes = [photo.lightness_codes(page) / 655.35 for page in (0, 1)]
+    assert np.abs(codes[1] - star(RAMP / 255)).mean() < 0.1
+    assert np.abs(codes[0] - codes[1]).mean() > 5
+
+
+def test_a_profile_goes_before_the_tags_of_a_tiff():
+    icc = list(made_profile(1.8))
+    photo = Photo.open(tagged(RAMP, t34675=(1, icc), t301=(3, transfer(1.0))))
+    assert np.abs(seen(photo) - star((RAMP / 255) ** 1.8)).mean() < 0.1
+
+
+def made_profile(gamma):
+    return from_gamma(gamma, None, gray=True, source="").profile
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"t301": (3, transfer(1.0)[:-1])},
+        {"t301": (3, transfer(1.0)[::-1])},
+        {"t301": (3, [0] * 256)},
+        {"t301": (4, transfer(1.0))},
+        {"t301": (3, transfer(1.0)), "photometric": 0},
+        {"t301": (3, transfer(1.0)), "t342": (3, [0, 255])},
+        {"t301": (3, transfer(1.0) + transfer(1.8) + transfer(2.2))},
+        {"t301": (3, transfer(1.0) * 1000)},
+    ],
+)
+def test_a_transfer_function_that_does_not_fit_is_not_used_and_it_is_said(tags):
+    photo = Photo.open(tagged(RAMP, **tags))
+    assert photo.notes == ("The TIFF's TransferFunction does not fit its samples: it is not used.",)
+    plain = Photo.open(tagged(RAMP, **{k: v for k, v in tags.items() if k == "photometric"}))
+    assert (photo.lightness_codes() == plain.lightness_codes()).all()
+    given = Photo.open(tagged(RAMP, **tags), reading=Reading(gamma=1.0))
+    assert (given.lightness_codes() != photo.lightness_codes()).any()
+
+
+@pytest.mark.parametrize(
+    "corners", [(5, [0, 0] * 6), rational(*[0.3] * 6), rational(0.6, 0.3), rational(*[0.0] * 6)]
+)
+def test_chromaticities_that_are_none_are_passed_over(rgb, corners):
+    photo = Photo.open(tagged(rgb, t319=corners))
+    assert (photo.notes, photo.profile) == ((), None)

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from photochrom.color.lab import srgb_to_linear
 from photochrom.photo.icc import D50_TO_D65, MOST_KEPT
 
 D65, ILLUMINANT_C, DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
@@ -34,6 +35,7 @@ VIDEO_CURVES = (1, 6, 14, 15)  # for stills, every viewer shows these as sRGB's
 PQ, HLG = 16, 18
 REFERENCE_WHITE = 203.0  # cd/m2
 SAMPLES = 4096  # of a curve that no formula of ICC describes
+SAME_LIGHT, SAME_XY = 2e-4, 2e-3  # what rounding makes of sRGB's own curve and chromaticities
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
@@ -56,12 +58,15 @@ class Declared:
         Whether it goes before an embedded profile.
     is_hdr : bool
         Whether it goes beyond white, so that the profile clips.
+    unused : str
+        Why what is said cannot be used; then nothing is declared.
     """
 
     source: str
     profile: bytes | None
     beats_icc: bool = False
     is_hdr: bool = False
+    unused: str = ""
 
 
 def from_gamma(
@@ -70,6 +75,48 @@ def from_gamma(
     """Take an exponent (codes to light) and chromaticities; None stands for sRGB's."""
     curve = _srgb_curve() if gamma is None else _para(0, gamma)
     return Declared(source, make_profile(curve, None if gray else primaries or REC709))
+
+
+def from_tables(
+    tables: np.ndarray | None, primaries: Primaries | None, *, gray: bool, source: str
+) -> Declared | None:
+    """Take curves as tables, and chromaticities; None stands for sRGB's.
+
+    Parameters
+    ----------
+    tables : float array, (1 or 3, n), or None
+        Light in [0, 1] of n evenly spaced codes; each rises.
+    primaries, gray, source :
+        As `from_gamma` and `make_profile` take them.
+
+    Returns
+    -------
+    Declared or None
+        None if the chromaticities span no colours.
+    """
+    primaries = None if gray or (primaries and _is_rec709(primaries)) else primaries
+    if (
+        tables is not None
+        and np.abs(tables - srgb_to_linear(np.linspace(0, 1, tables.shape[1]))).max() < SAME_LIGHT
+    ):
+        tables = None
+    if tables is None and primaries is None:
+        return Declared("sRGB", None)
+    curves = (_srgb_curve(),) if tables is None else tuple(map(_sampled, tables))
+    profile = make_profile(curves[0], None if gray else primaries or REC709, curves[1:])
+    return None if profile is None else Declared(source, profile)
+
+
+def _is_rec709(primaries: Primaries) -> bool:
+    return bool(np.abs(np.subtract(primaries, REC709)).max() < SAME_XY)
+
+
+def _sampled(light: np.ndarray) -> bytes:
+    """Give a table's ICC tag, of fewer samples if it has many: Little CMS takes 32,767."""
+    codes = np.linspace(0, 1, len(light))
+    if len(light) <= SAMPLES:
+        return _curv(light)
+    return _curv(np.interp(np.linspace(0, 1, SAMPLES), codes, light))
 
 
 def from_cicp(
@@ -119,9 +166,12 @@ def _smpte_240(code: np.ndarray) -> np.ndarray:
 
 
 def _table(light: Callable[[np.ndarray], np.ndarray]) -> bytes:
-    values = np.clip(light(np.linspace(0, 1, SAMPLES)), 0, 1)
-    steps = np.round(values * 65535).astype(">u2").tobytes()
-    return b"".join((b"curv", bytes(4), struct.pack(">I", SAMPLES), steps))
+    return _curv(np.clip(light(np.linspace(0, 1, SAMPLES)), 0, 1))
+
+
+def _curv(light: np.ndarray) -> bytes:
+    steps = np.round(light * 65535).astype(">u2").tobytes()
+    return b"".join((b"curv", bytes(4), struct.pack(">I", len(light)), steps))
 
 
 def _para(kind: int, *values: float) -> bytes:
@@ -137,8 +187,10 @@ def _fixed(value: float) -> bytes:
 
 
 @lru_cache(MOST_KEPT)
-def make_profile(curve: bytes, primaries: Primaries | None) -> bytes | None:
-    """Build an ICC profile of one curve, gray without primaries.
+def make_profile(
+    curve: bytes, primaries: Primaries | None, others: tuple[bytes, ...] = ()
+) -> bytes | None:
+    """Build an ICC profile of one curve or three, gray without primaries.
 
     Parameters
     ----------
@@ -146,6 +198,8 @@ def make_profile(curve: bytes, primaries: Primaries | None) -> bytes | None:
         A tag of type `para` or `curv`.
     primaries : four pairs of float, or None
         Chromaticities x, y of red, green, blue and white.
+    others : tuple of bytes
+        The curves of green and blue where they are not red's.
 
     Returns
     -------
@@ -162,7 +216,8 @@ def make_profile(curve: bytes, primaries: Primaries | None) -> bytes | None:
             return None
         columns = zip((b"rXYZ", b"gXYZ", b"bXYZ"), matrix.T, strict=True)
         tags |= {name: _xyz_tag(column) for name, column in columns}
-        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+        names, curves = (b"rTRC", b"gTRC", b"bTRC"), (curve, *(others or (curve, curve)))
+        tags |= dict(zip(names, curves, strict=True))
     return _pack(b"GRAY" if primaries is None else b"RGB ", tags)
 
 

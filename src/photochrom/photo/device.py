@@ -105,7 +105,7 @@ def describe_device(
         limits = _check_range(float_range, header.band_format)
         notes += _range_notes(source, page, stored_bands, limits, float_range is not None)
     given = None if converts else profile
-    usable, restores, said = _choose_profile(source, header, bands, given)
+    usable, restores, said = _choose_profile(source, page, header, bands, given)
     notes += said
     conversion: bytes | str | None = usable
     if bands == 4 and usable is None:
@@ -127,12 +127,16 @@ def describe_device(
 
 
 def _choose_profile(
-    source: ArraySource | FileSource, header: Header, bands: int, embedded: bytes | None
+    source: ArraySource | FileSource,
+    page: int,
+    header: Header,
+    bands: int,
+    embedded: bytes | None,
 ) -> tuple[bytes | None, bool, list[str]]:
     """Give the profile to read a page through, whether to write it again, and what to say."""
     declared = None
     if isinstance(source, FileSource) and bands in (1, 3) and header.interpretation in PLAIN:
-        declared = source.declared(header.fields, gray=bands == 1)
+        declared = source.declared(page, header.fields, gray=bands == 1)
     notes: list[str] = []
     if embedded is not None and not (declared and declared.beats_icc):
         if fits(embedded, bands):
@@ -141,6 +145,9 @@ def _choose_profile(
             f"The embedded profile is for {describe_space(embedded)} or damaged, and the picture "
             f"has {bands} band{'s' * (bands > 1)}: it is ignored."
         )
+    if declared is not None and declared.unused:
+        notes.append(declared.unused)
+        declared = None
     if declared is not None:
         if declared.profile is None or not fits(declared.profile, bands):
             return None, True, notes + _not_used(source.reading)

@@ -162,10 +162,7 @@ class Photo:
 
     def directory_at(self, page: int) -> int | None:
         """Tell where the directory of a TIFF's page stands; None for other formats."""
-        if not isinstance(self._source, FileSource):
-            return None
-        pages, index = self._source.carriers.pages, self._source.index_of(page)
-        return pages[index] if index < len(pages) else None
+        return self._source.directory_at(page) if isinstance(self._source, FileSource) else None
 
     @property
     def path(self) -> Path | None:

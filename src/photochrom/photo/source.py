@@ -164,11 +164,20 @@ class FileSource:
             options["scale"] = MARGIN / shrink
         return self._load(page, **options)
 
-    def declared(self, fields: dict[str, Any], *, gray: bool) -> Declared | None:
-        """Give what the file says of its colours beside an ICC profile."""
+    def directory_at(self, page: int) -> int | None:
+        """Tell where the directory of a TIFF's page stands; None for other formats."""
+        pages, index = self.carriers.pages, self.index_of(page)
+        return pages[index] if index < len(pages) else None
+
+    def declared(self, page: int, fields: dict[str, Any], *, gray: bool) -> Declared | None:
+        """Give what a page says of its colours beside an ICC profile."""
         if self.reading.negative:
             return Declared("an inverted negative", None, beats_icc=True)
-        return declared_colour(self.path, self.kind, fields, gray=gray)
+        return self._said(page, fields, gray=gray)
+
+    def _said(self, page: int, fields: dict[str, Any], *, gray: bool) -> Declared | None:
+        directory = self.directory_at(page)
+        return declared_colour(self.path, self.kind, fields, gray=gray, directory=directory)
 
     def _load(self, page: int, **options: Any) -> pyvips.Image:
         image = self._read(page, **options)
@@ -244,7 +253,8 @@ class FileSource:
         fields = read_header(image, self.kind, carried, carried.profile).fields
         profile = fields.get("icc-profile-data")
         if profile is None:
-            said = declared_colour(self.path, self.kind, fields, gray=bands == 1)
+            said = self._said(page, fields, gray=bands == 1)
+            said = None if said and said.unused else said
             profile = said.profile if said else self.reading.profile
             if said is None and self.reading.gamma is not None:
                 profile = from_gamma(self.reading.gamma, None, gray=bands == 1, source="").profile
