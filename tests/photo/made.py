@@ -55,10 +55,8 @@ def tiff(*pages, order="<"):
                 at = len(out)
                 out += data + bytes(len(data) % 2)
                 data = struct.pack(order + "I", at)
-            entries.append(
-                struct.pack(order + "HHI", tag, kind, len(values) // (1 + (kind == 5)))
-                + data.ljust(4, b"\0")
-            )
+            count = len(values) // (2 if kind == 5 else 1)
+            entries.append(struct.pack(order + "HHI", tag, kind, count) + data.ljust(4, b"\0"))
         out[pointer : pointer + 4] = struct.pack(order + "I", len(out))
         out += struct.pack(order + "H", len(entries)) + b"".join(entries)
         pointer = len(out)

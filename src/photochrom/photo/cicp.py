@@ -95,11 +95,9 @@ def from_tables(
         None if the chromaticities span no colours.
     """
     primaries = None if gray or (primaries and _is_rec709(primaries)) else primaries
-    if (
-        tables is not None
-        and np.abs(tables - srgb_to_linear(np.linspace(0, 1, tables.shape[1]))).max() < SAME_LIGHT
-    ):
-        tables = None
+    if tables is not None:
+        light = srgb_to_linear(np.linspace(0, 1, tables.shape[1]))
+        tables = None if np.abs(tables - light).max() < SAME_LIGHT else tables
     if tables is None and primaries is None:
         return Declared("sRGB", None)
     curves = (_srgb_curve(),) if tables is None else tuple(map(_sampled, tables))
