@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -43,3 +45,17 @@ def test_how_to_install_an_extra_is_said_in_one_way(file):
         assert file.suffix == ".md", "how_to_install says it"
         assert set(extras.split(",")) <= EXTRAS.keys()
     assert INSTALL.format(extra="serve") in how_to_install("serve")
+
+
+def test_a_check_with_the_newest_installs_what_is_asked_for_and_what_builds_the_package():
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listing = re.search(
+        r"<<'END'\n(.*?)^END$", (ROOT / "scripts" / "check").read_text(), re.M | re.S
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", listing[1]], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = {re.match(r"[\w.-]+", line)[0] for line in done.stdout.splitlines()}
+    asked = [*table["build-system"]["requires"], *table["project"]["dependencies"]]
+    asked += [line for extra in EXTRAS.values() for line in extra]
+    assert names == {re.match(r"[\w.-]+", line)[0] for line in asked} - {"photochrom"}
