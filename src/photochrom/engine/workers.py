@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import IO, Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 from photochrom.errors import WorkerDiedError
 
@@ -402,12 +402,17 @@ def _listen(calls: IO[bytes], inbox: "queue.SimpleQueue[bytes]") -> None:
         while True:
             inbox.put(_receive(calls))
     finally:
-        from photochrom.photo.atomic import discard_open
-        from photochrom.photo.scratch import remove_own
+        leave()
 
-        discard_open()
-        remove_own()
-        os._exit(1)
+
+def leave() -> NoReturn:
+    """End this process at once, as its parent did; what it had half written is removed."""
+    from photochrom.photo.atomic import discard_open
+    from photochrom.photo.scratch import remove_own
+
+    discard_open()
+    remove_own()
+    os._exit(1)
 
 
 def _try(job: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[bool, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from photochrom.engine.memory import limit_memory, share_arenas
+from photochrom.engine.workers import leave
 from photochrom.errors import PhotochromError
 from photochrom.photo.scratch import remove
 from photochrom.web.gate import Gate
@@ -241,6 +242,6 @@ def _settle(folder: str, most_bytes: int) -> None:
 
     def follow() -> None:
         parent.join()
-        os._exit(1)
+        leave()
 
     threading.Thread(target=follow, daemon=True).start()
