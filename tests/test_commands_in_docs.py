@@ -11,7 +11,7 @@ from cyclopts import CycloptsError
 from PIL import Image
 from tests.conftest import drawn_picture
 
-from photochrom.cli import _build, _obey
+from photochrom.cli import _obey, build_app
 from photochrom.cli.pipe import PIPE
 from photochrom.training import recipe
 
@@ -40,7 +40,7 @@ ALL = [(document.name, line) for document in DOCUMENTS for line in commands(docu
 def test_a_command_of_the_documents_is_understood(document, line):
     words = [str(PIPE) if word == "-" else word for word in shlex.split(line)[1:]]
     try:
-        _build().parse_args(words, exit_on_error=False, print_error=False)
+        build_app().parse_args(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         pytest.fail(f"{document}: {line}\n{error}")
 
