@@ -56,6 +56,18 @@ def test_hints_from_options_and_files_are_shown(command, photo, tmp_path):
     assert np.ptp(shown[118:122, 25:55].astype(int), axis=-1).max() <= 2
 
 
+def test_a_reach_is_a_name_or_a_distance(command, photo, tmp_path):
+    def changed(*words):
+        command(photo, "-m", "gray", "--hint", "100,75,#be3228,5", "-o", tmp_path / "r.png", *words)
+        shown = np.array(Image.open(tmp_path / "r.png")).astype(int)
+        return float((np.ptp(shown, axis=-1) > 8).mean())
+
+    assert changed("--reach", "0.05") < changed("--reach", "near") <= changed("--reach", "thing")
+    spot = ("--hint", "100,75,#be3228")
+    assert "from 0.02 to 2" in command(photo, *spot, "--reach", "3", check=1)
+    assert "--reach" in command(photo, *spot, "--reach", "far", check=2)
+
+
 def test_candidates_are_numbered_and_differ(command, photo, tmp_path):
     command(photo, "--candidates", 3)
     pictures = [Image.open(tmp_path / f"old-color-{n}.png") for n in (1, 2, 3)]

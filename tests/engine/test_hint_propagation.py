@@ -6,7 +6,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from photochrom.engine import hint_propagation
-from photochrom.engine.hint_propagation import REACHES, Spot, features_of, propagate
+from photochrom.engine.hint_propagation import REACHES, Spot, features_of, propagate, reach_of
+from photochrom.methods.hint import REACH_RANGE
 
 BLUE = np.array([10.0, -50.0], np.float32)
 
@@ -61,6 +62,55 @@ def test_near_reaches_less_far_than_the_thing():
         for reach in ("near", "thing")
     }
     assert reached["near"].mean() < 0.7 * reached["thing"].mean()
+
+
+def open_ground(reach):
+    """Return how much of a hint's colour is left along a row of one plain thing, (128,)."""
+    lightness, plain = np.full((96, 128), 50.0, np.float32), np.zeros((96, 128, 2), np.float32)
+    features = np.zeros((96, 128, 1), np.float32)
+    result = propagate(plain, lightness, [spot(48, 20, reach=reach)], plain, features)
+    return np.linalg.norm(result[48], axis=-1) / np.linalg.norm(BLUE)
+
+
+@pytest.mark.parametrize("reach", [0.05, 0.15, 0.3, 0.6])
+def test_at_the_distance_that_a_reach_says_half_of_the_colour_is_left(reach):
+    left = open_ground(reach)
+    half = np.flatnonzero(left > 0.5).max() - 20 - 2  # from the rim of the spot
+    assert half / 128 == pytest.approx(reach, abs=0.03)
+    assert left[22 + round(2 * reach * 128) :].max(initial=0) < 0.1
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(*REACH_RANGE), st.floats(*REACH_RANGE))
+def test_a_longer_reach_costs_less_everywhere(one, other):
+    near, far = (np.array(reach_of(reach)) for reach in sorted((one, other)))
+    assert (far <= near).all()
+    assert (far > 0).all()
+
+
+@pytest.mark.parametrize("name", ["near", "thing"])
+def test_a_number_that_is_as_far_as_a_name_is_the_name(name):
+    assert reach_of(1 / REACHES[name].place) == pytest.approx(REACHES[name])
+
+
+@pytest.mark.parametrize("reach", [0.1, 0.5, 2.0])
+def test_a_reach_in_numbers_ends_at_the_rim_of_the_thing(reach):
+    _, plain, _, thing = scene()
+    change = np.linalg.norm(coloured(spot(50, 65, reach=reach)) - plain, axis=-1)
+    outside = ~thing
+    outside[26:74, 36:94] = False  # its rim
+    assert change[outside].mean() < 1
+    assert change[45:55, 62:68].mean() > 40
+
+
+def test_many_reaches_need_few_distances(monkeypatch):
+    calls = []
+    real = hint_propagation._geodesic
+    monkeypatch.setattr(
+        hint_propagation, "_geodesic", lambda *given: calls.append(given) or real(*given)
+    )
+    coloured(*(spot(50, 65, reach=0.3 * (1 + n / 1000)) for n in range(40)))
+    assert len(calls) <= 3
 
 
 def test_a_region_colours_what_it_bounds_and_hardly_more():

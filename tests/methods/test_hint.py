@@ -14,6 +14,8 @@ HINTS = [
     Hint.stroke([(0, 0), (5, 9)], (1, 2, 3), width=6),
     Hint.region([(0, 0), (9, 0), (9, 9)]),
     Hint.point(3, 4, None),
+    Hint.point(3, 4, "#c08040", reach="thing"),
+    Hint.stroke([(0, 0), (5, 9)], "#c08040", reach=0.25),
 ]
 
 
@@ -58,6 +60,12 @@ def test_what_is_no_colour_is_refused(colour):
         ({"shape": "point", "points": [[1, math.nan]]}, "finite"),
         ({"shape": "point", "points": [["x", 2]]}, "cannot be read"),
         ({"shape": "point", "points": [[1, 2]], "radius": 0}, "radius"),
+        ({"shape": "point", "points": [[1, 2]], "reach": "far"}, "'far'"),
+        ({"shape": "point", "points": [[1, 2]], "reach": 0.01}, "0.02 to 2"),
+        ({"shape": "point", "points": [[1, 2]], "reach": 2.1}, "0.02 to 2"),
+        ({"shape": "point", "points": [[1, 2]], "reach": math.nan}, "nan"),
+        ({"shape": "point", "points": [[1, 2]], "reach": True}, "True"),
+        ({"shape": "point", "points": [[1, 2]], "reach": "0.5"}, "'0.5'"),
         ({"shape": "point", "points": [[1, 2]], "radius": None}, "cannot be read"),
         ({"shape": "point", "points": [[1, 2]], "colour": "red"}, "#rrggbb"),
     ],

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from tests.web.browsing import (
     ready,
     repainted,
 )
+from photochrom.engine.hint_propagation import REACHES
+from photochrom.methods.hint import REACH_RANGE
 
 SUIT, COLLAR = (0.35, 0.65), (0.44, 0.46)  # of the astronaut: orange, black
 
@@ -618,6 +621,109 @@ def test_a_hint_reaches_as_far_as_is_chosen_and_keeps_a_place(open_page):
     assert "colour" not in sent[0]
     assert np.abs(colour_at(page, *far) - plain).max() < 1
     expect(page.locator("#hint-list .name")).to_contain_text("kept as it is")
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait for what the page does by itself."""
+    for _ in range(600):
+        if holds():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("It has not come about.")
+
+
+def middle_of(page: Page, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_hints_reach_is_dragged_and_the_picture_follows(open_page):
+    page = open_page()
+    sent, asked = sent_hints(page), previews(page)
+    give(page, large_photo())
+    hint, far = (0.37, 0.84), (0.25, 0.6)
+    hint_at(page, *hint)
+    near = colour_at(page, *far)
+    x, y = place(page, *hint)
+    long_side = page.locator("#pane-main .picture").bounding_box()["width"]
+    own = kept_hints(page)[0]["radius"] / 2048 * long_side  # a reach begins at the spot's rim
+
+    def drag(share: float) -> None:
+        old = painted(page)
+        page.mouse.move(*middle_of(page, ".reach-handle"))
+        page.mouse.down()
+        page.mouse.move(x - 20, y - share * long_side / 2, steps=3)
+        page.mouse.move(x, y - share * long_side - own, steps=3)
+        page.mouse.up()
+        until(page, lambda: sent[0].get("reach") == pytest.approx(share, abs=0.01))
+        page.wait_for_function(
+            "old => document.querySelector('#pane-main .after').width === 1280"
+            " && document.querySelector('#pane-main .after').dataset.version !== old"
+            " && document.getElementById('busy').hidden",
+            arg=old,
+        )
+
+    asked.clear()
+    drag(0.06)
+    assert "long_side_px=640" in asked[0]  # half the size while it is dragged
+    ring = page.locator(".reach-ring").bounding_box()
+    assert ring["width"] / 2 == pytest.approx(0.06 * long_side + own, abs=4)
+    left, top = middle_of(page, ".reach-handle")
+    assert np.hypot(left - x, top - y) == pytest.approx(0.06 * long_side + own, abs=4)
+    expect(page.locator("#hint-list .name")).to_contain_text("reach 6 %")
+    small = colour_at(page, *far)
+    drag(0.8)
+    assert small[2] > near[2] + 1 > colour_at(page, *far)[2] + 1  # the wider, the bluer
+    page.keyboard.press("Control+z")
+    expect(page.locator("#hint-list .name")).to_contain_text("reach 6 %")  # a drag is one step
+
+
+def test_the_reach_of_a_stroke_is_a_rim_around_it_and_keys_change_it(open_page):
+    page = open_page()
+    sent = sent_hints(page)
+    give(page, gray_photo())
+    page.click("#tool-stroke")
+    page.mouse.move(*place(page, 0.3, 0.75))
+    page.mouse.down()
+    page.mouse.move(*place(page, 0.4, 0.75), steps=4)
+    page.mouse.up()
+    expect(page.locator(".reach-handle")).to_be_hidden()  # it has no colour yet
+    page.fill("#hex", "#2c5fa8")
+    repainted(page, lambda: page.press("#hex", "Enter"))
+    expect(page.locator("#hint-reach")).to_have_attribute("aria-valuetext", "Near")
+    page.focus("#hint-reach")
+    repainted(page, lambda: page.keyboard.press("ArrowLeft"))
+    until(page, lambda: 0.3 < sent[0].get("reach", 1) < 1 / 1.8)
+    expect(page.locator("[data-reach=near]")).to_have_attribute("aria-checked", "false")
+    repainted(page, lambda: page.keyboard.press("Home"))
+    until(page, lambda: sent[0]["reach"] == 0.02)
+    expect(page.locator("#reach-rim")).to_have_count(1)
+    (x, y), (start, level), (end, _) = (
+        middle_of(page, ".reach-handle"),
+        place(page, 0.3, 0.75),
+        place(page, 0.4, 0.75),
+    )
+    width = page.locator("#pane-main .picture").bounding_box()["width"]
+    own = kept_hints(page)[0]["radius"] / 512 * width
+    away = np.hypot(x - np.clip(x, start, end), y - level)
+    assert away == pytest.approx(0.02 * width + own, abs=4)
+    repainted(page, lambda: page.click("[data-reach=whole]"))
+    expect(page.locator("#reach-rim, .reach-ring")).to_have_count(0)  # it has no bound to show
+    expect(page.locator(".reach-handle")).to_be_visible()
+    repainted(page, lambda: page.click("#pick-keep"))
+    expect(page.locator(".reach-handle")).to_be_hidden()
+
+
+def test_the_page_and_the_library_take_the_same_reaches(open_page):
+    page = open_page()
+    least, most = page.evaluate("import('/page/state.js').then((state) => state.REACH_RANGE)")
+    assert (least, most) == REACH_RANGE
+    numbers = page.evaluate(
+        "import('/page/state.js').then((state) =>"
+        " ['near', 'thing'].map((reach) => state.reachNumber({ reach })))"
+    )
+    assert numbers == pytest.approx([1 / REACHES[name].place for name in ("near", "thing")])
 
 
 def test_a_service_that_knows_neither_reach_nor_keep_is_offered_neither(open_page):

@@ -292,6 +292,19 @@ def test_the_sidecar_is_what_its_schema_says(client, opened):
     assert 'filename="woman-color.json"' in answer.headers["content-disposition"]
 
 
+@pytest.mark.parametrize(
+    ("reach", "status"),
+    [("thing", 200), (0.02, 200), (2, 200), (0.019, 422), (2.1, 422), ("0.5", 422), (True, 422)],
+)
+def test_a_reach_is_a_name_or_a_number_in_its_range(client, opened, reach, status):
+    wishes = {"hints": [HINT | {"reach": reach}]}
+    answer = client.post(f"/v1/photos/{opened['id']}/sidecar", json=wishes)
+    assert answer.status_code == status, answer.text
+    if status == 200:
+        jsonschema.validate(answer.json(), SCHEMA)
+        assert answer.json()["wishes"]["hints"][0]["reach"] == reach
+
+
 def test_a_file_goes_in_and_comes_out_coloured(client):
     files = {"file": ("a.jpg", encoded(GRAY)), "reference": ("c.jpg", encoded(data.coffee()))}
     form = {"wishes": json.dumps({"hints": [HINT]}), "format": "webp"}

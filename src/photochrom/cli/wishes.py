@@ -31,8 +31,8 @@ class WishOptions:
         the word gray instead of #rrggbb keeps it gray, the word keep leaves it as it is without
         hints. May be given many times.
     reach : str
-        How far the colours of --hint spread: near, over the thing that they lie on, or whole for
-        all of the picture.
+        How far the colours of --hint spread: near, over the thing that they lie on, whole for all
+        of the picture, or a distance on the thing, 0.02 to 2 longer sides of the picture.
     hints : Path
         A JSON file with a list of hints, strokes and regions among them.
     reference : Path
@@ -50,7 +50,7 @@ class WishOptions:
     """
 
     hint: Annotated[tuple[str, ...], Parameter(negative=())] = ()
-    reach: Literal["near", "thing", "whole"] = "near"
+    reach: Literal["near", "thing", "whole"] | float = "near"
     hints: Path | None = None
     reference: Path | None = None
     palette: str | None = None

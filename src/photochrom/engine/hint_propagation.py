@@ -45,6 +45,9 @@ REACHES = {
     "thing": Reach(place=0.5, lightness=0.2, features=0.35),
     "region": Reach(place=400.0, lightness=0.0, features=0.0),  # what it bounds alone
 }
+# A reach that is a number counts to the nearest of steps so large, as a factor, so that many hints
+# need few distances.
+REACH_STEP = 1.04
 SOFTNESS = 0.12  # of the border, in units of the distance
 FREE_LIGHTNESS = 2.0  # L* units between neighbours that cost nothing: grain, shading
 REFINE_RADIUS, REFINE_EPSILON = 4, 4.0  # of the guided filter that brings a border to an edge
@@ -68,13 +71,43 @@ class Spot(NamedTuple):
         Where the colour is decided.
     ab : float array, (2,), or None
         The colour in ab units; None keeps what the method gave.
-    reach : str
-        A key of `REACHES`.
+    reach : str or float
+        A key of `REACHES`, or a number; see `reach_of`.
     """
 
     mask: np.ndarray
     ab: np.ndarray | None
-    reach: str
+    reach: str | float
+
+
+def reach_of(reach: str | float) -> Reach:
+    """Give what a step costs for a reach.
+
+    Parameters
+    ----------
+    reach : str or float
+        A key of `REACHES`; or, in shares of the picture's longer side, the distance at which half
+        of a colour is left where nothing is in its way. What is in the way costs as for 'near' up
+        to the distance of 'near', as for 'thing' from that of 'thing', and between them by the
+        logarithm of the distance.
+
+    Returns
+    -------
+    Reach
+    """
+    if isinstance(reach, str):
+        return REACHES[reach]
+    near, thing = REACHES["near"], REACHES["thing"]
+    share = float(np.clip(np.log(reach * near.place) / np.log(near.place / thing.place), 0, 1))
+    lightness = near.lightness + share * (thing.lightness - near.lightness)
+    features = near.features + share * (thing.features - near.features)
+    return Reach(1 / reach, lightness, features)
+
+
+def _in_steps(reach: str | float) -> str | float:
+    if isinstance(reach, str):
+        return reach
+    return float(REACH_STEP ** np.round(np.log(reach) / np.log(REACH_STEP)))
 
 
 def propagate(
@@ -174,12 +207,13 @@ def belonging(
     small = np.concatenate((tones, resize(features, high, wide)), axis=-1)
     distance = np.full((high, wide), np.inf, np.float32)
     owner = np.zeros((high, wide), int)
-    for reach in dict.fromkeys(spot.reach for spot in spots):
-        numbers = [n for n, spot in enumerate(spots) if spot.reach == reach]
+    reaches = [_in_steps(spot.reach) for spot in spots]
+    for reach in dict.fromkeys(reaches):
+        numbers = [n for n, other in enumerate(reaches) if other == reach]
         seeds = np.full((high, wide), -1)
         for number in numbers:
             seeds[_seed(spots[number].mask, high, wide)] = number
-        found, nearest = _geodesic(small, seeds, REACHES[reach])
+        found, nearest = _geodesic(small, seeds, reach_of(reach))
         found = found + _unlikeness(small, seeds, nearest)
         closer = found < distance
         distance, owner = np.where(closer, found, distance), np.where(closer, nearest, owner)

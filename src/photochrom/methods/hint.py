@@ -15,6 +15,7 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import InvalidValueError
 
 REACHES = ("near", "thing", "whole")
+REACH_RANGE = 0.02, 2.0  # of a reach that is a number: shares of the picture's longer side
 FEWEST_POINTS = {"point": 1, "stroke": 1, "region": 3}
 MOST_HINTS = 1000
 MOST_POINTS = 2000  # of one stroke or region
@@ -48,9 +49,13 @@ HINT_SCHEMA: dict[str, Any] = {
             "description": "Keep the colours that the place has without hints; no colour is taken.",
         },
         "reach": {
-            "enum": list(REACHES),
+            "anyOf": [
+                {"enum": list(REACHES)},
+                {"type": "number", "minimum": REACH_RANGE[0], "maximum": REACH_RANGE[1]},
+            ],
             "description": "How far a point's or stroke's colour spreads: near it on its thing, "
-            "over its thing, or over the whole picture, as far as that looks alike.",
+            "over its thing, or over the whole picture, as far as that looks alike; or a "
+            "distance, in shares of the picture's longer side, on its thing.",
         },
         "radius": {
             "type": "number",
@@ -77,9 +82,11 @@ class Hint:
         the place gray.
     radius : float
         Of a point, or half the width of a stroke, in pixels.
-    reach : str
+    reach : str or float
         How far the colour of a point or stroke spreads: 'near' it on its thing, over its 'thing',
-        or over the 'whole' picture, as far as that looks alike. A region colours what it bounds.
+        or over the 'whole' picture, as far as that looks alike; or the distance from it at which half of
+        the colour is left on its thing, `REACH_RANGE`, in shares of the picture's longer side. A
+        region colours what it bounds.
     keep : bool
         Keep the colours that the place has without hints; `colour` is None then.
 
@@ -93,7 +100,7 @@ class Hint:
     points: tuple[tuple[float, float], ...]
     colour: tuple[int, int, int] | None = None
     radius: float = 8.0
-    reach: str = "near"
+    reach: str | float = "near"
     keep: bool = False
 
     def __post_init__(self) -> None:
@@ -113,10 +120,7 @@ class Hint:
             raise InvalidValueError(f"A {self.shape}'s points must be finite; one is not.")
         if not 0 < self.radius < 1e6:
             raise InvalidValueError(f"A hint's radius must be above 0; it is {self.radius}.")
-        if self.reach not in REACHES:
-            raise InvalidValueError(
-                f"A hint's reach is {', '.join(REACHES)}; it is '{self.reach}'."
-            )
+        object.__setattr__(self, "reach", _reach(self.reach))
         if self.keep and self.colour is not None:
             raise InvalidValueError("A hint that keeps a place as it is takes no colour.")
         if self.colour is not None and not all(0 <= c <= 255 for c in self.colour):
@@ -130,7 +134,7 @@ class Hint:
         colour: "str | Sequence[int] | None" = None,
         radius: float = 8.0,
         *,
-        reach: str = "near",
+        reach: str | float = "near",
         keep: bool = False,
     ) -> Self:
         """Decide the colour of a spot; see `parse_colour` for colours, None keeps it gray."""
@@ -143,7 +147,7 @@ class Hint:
         colour: "str | Sequence[int] | None" = None,
         width: float = 16.0,
         *,
-        reach: str = "near",
+        reach: str | float = "near",
         keep: bool = False,
     ) -> Self:
         """Decide the colour along a polyline of some width in pixels."""
@@ -206,12 +210,25 @@ class Hint:
         keep = table.get("keep", False)
         if not isinstance(keep, bool):
             raise InvalidValueError(f"A hint's keep is true or false; it is {keep!r}.")
-        colour, reach = _colour(table.get("colour")), str(table.get("reach", "near"))
+        colour, reach = _colour(table.get("colour")), table.get("reach", "near")
         return cls(str(table["shape"]), points, colour, radius, reach, keep)
 
 
 def _pairs(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:
     return tuple((_number(x), _number(y)) for x, y in points)
+
+
+def _reach(reach: Any) -> str | float:
+    least, most = REACH_RANGE
+    if isinstance(reach, str) and reach in REACHES:
+        return reach
+    is_number = isinstance(reach, int | float) and not isinstance(reach, bool)
+    if is_number and least <= reach <= most:
+        return float(reach)
+    raise InvalidValueError(
+        f"A hint's reach is {', '.join(REACHES)}, or a number from {least:g} to {most:g} (shares "
+        f"of the picture's longer side); it is {reach!r}."
+    )
 
 
 def _number(value: Any) -> float:

@@ -19,7 +19,7 @@ from photochrom.engine.reference import Reference
 from photochrom.engine.wishes import MOST_CANDIDATES, Wishes
 from photochrom.errors import InvalidValueError
 from photochrom.methods.catalogue import CATALOGUE
-from photochrom.methods.hint import MOST_HINTS, MOST_POINTS, Hint
+from photochrom.methods.hint import MOST_HINTS, MOST_POINTS, REACH_RANGE, Hint
 from photochrom.photo.formats import FORMATS
 from photochrom.web.limits import Limits
 
@@ -68,6 +68,7 @@ def _is_near(value: Any) -> bool:
 
 
 Radius = Annotated[float, Field(gt=0, lt=1e6)]
+ReachNumber = Annotated[float, Field(ge=REACH_RANGE[0], le=REACH_RANGE[1])]
 
 
 def whole(value: Any) -> Any:
@@ -102,8 +103,10 @@ class HintBody(_Body):
     ]
     colour: Colour | None = Field(default=None, description="null keeps the place gray.")
     radius: Radius = Field(default=8.0, description="Of a point, or half a stroke's width.")
-    reach: Literal["near", "thing", "whole"] = Field(
-        default="near", description="How far a point's or stroke's colour spreads."
+    reach: Literal["near", "thing", "whole"] | ReachNumber = Field(
+        default="near",
+        description="How far a point's or stroke's colour spreads; a number is a distance in "
+        "shares of the picture's longer side.",
     )
     keep: bool = Field(default=False, description="Keep the colours that the place has.")
 

@@ -3,12 +3,11 @@
 import * as api from "./api.js";
 import { nameOf } from "./colour.js";
 import { byId, debounce } from "./dom.js";
-import { anchorOf } from "./hints.js";
 import { colourless, levelsOf, lightnessUnder } from "./levels.js";
 import { say, showProblem, superseded } from "./notices.js";
 import { Picker } from "./picker.js";
 import { holds } from "./shapes.js";
-import { DEFAULTS, freshId, hasCandidates, hintToRequest } from "./state.js";
+import { DEFAULTS, anchorOf, freshId, hasCandidates, hintToRequest } from "./state.js";
 import { radiusOf, shareOf } from "./tools.js";
 
 const TRY_MS = 90; // a pointer that only passes asks for nothing
@@ -34,7 +33,7 @@ export class Editor {
       choose: (colour, gesture) => this.choose(colour, gesture),
       tryOut: (colour) => this.tryOut(colour),
       keep: () => this.keep(),
-      reach: (reach) => this.change({ reach }, "reach of a hint"),
+      reach: (reach, gesture = null) => this.reachTo(reach, gesture),
       resize: (share, gesture) => this.resize(share, gesture),
       remove: () => (this.selected ? this.delete(this.selected) : this.close(true)),
       close: (toPicture = true) => this.close(toPicture),
@@ -233,6 +232,11 @@ export class Editor {
       this.desk.act({ type: "change-hint", id: this.selected, changes, gesture, label });
     }
     this.refresh();
+  }
+
+  /** Let the colour reach as far as a name or a number says. */
+  reachTo(reach, gesture = null) {
+    this.change({ reach }, "reach of a hint", gesture);
   }
 
   resize(share, gesture) {

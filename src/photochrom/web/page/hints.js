@@ -2,25 +2,19 @@
 
 import { element, paintSwatch } from "./dom.js";
 import { nameOf } from "./colour.js";
-import { middleOf } from "./shapes.js";
-import { REACHES, freshId } from "./state.js";
+import { ReachRing } from "./reach.js";
+import { anchorOf, freshId, reachText } from "./state.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const CLICK_PX = 4;
-
-/** Where a hint's marker stands: where a thing was clicked, a point itself, a stroke's middle point, the middle of an outline. */
-export function anchorOf(hint) {
-  if (hint.anchor) return hint.anchor;
-  if (hint.shape === "region") return middleOf(hint.points);
-  return hint.points[Math.floor(hint.points.length / 2)];
-}
 
 /** Say a hint in words. */
 export function describe(hint, info) {
   const [x, y] = anchorOf(hint);
   const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
   const shape = hint.anchor ? "Thing" : { point: "Spot", stroke: "Stroke", region: "Outline" }[hint.shape];
-  const reach = hint.reach && hint.reach !== "near" ? `, ${REACHES[hint.reach].toLowerCase()}` : "";
+  const far = typeof hint.reach === "number" ? `reach ${reachText(hint)}` : reachText(hint).toLowerCase();
+  const reach = hint.reach && hint.reach !== "near" ? `, ${far}` : "";
   const colour = hint.keep ? "kept as it is" : nameOf(hint.colour) + reach;
   return { shape, colour, where: `${percent(x, info.width)}, ${percent(y, info.height)}` };
 }
@@ -39,6 +33,7 @@ export class HintLayer {
     this.markers = stage.main.querySelector(".markers");
     this.lines = stage.main.querySelector(".strokes");
     this.buttons = new Map(); // id -> button: kept between drawings, so that the focus stays
+    this.ring = new ReachRing(this);
     stage.addEventListener("view", () => this.draw());
   }
 
@@ -64,7 +59,8 @@ export class HintLayer {
     const { draft } = this.editor;
     if (draft) this.drawDraft(draft);
     const selected = hints.find((hint) => hint.id === this.editor.selected);
-    if (selected?.shape === "point") this.drawReach(selected);
+    if (selected?.shape === "point") this.drawSpot(selected);
+    this.ring.draw(selected ?? null);
   }
 
   drawMarker(hint) {
@@ -154,14 +150,14 @@ export class HintLayer {
     if (shape === "polygon") {
       if (selected) this.svg(shape, { points, class: "inside" });
     } else if (selected) {
-      const made = this.svg(shape, { points, class: "reach", "stroke-width": 2 * hint.radius * view.scale });
+      const made = this.svg(shape, { points, class: "width", "stroke-width": 2 * hint.radius * view.scale });
       if (tried) made.style.stroke = tried;
     }
     this.svg(shape, { points, class: "casing" });
     this.svg(shape, { points, class: "line" });
   }
 
-  drawReach(hint) {
+  drawSpot(hint) {
     const [cx, cy] = this.stage.view.toPane(...anchorOf(hint));
     const r = Math.max(hint.radius * this.stage.view.scale, 3);
     if (this.editor.tried) this.svg("circle", { cx, cy, r, class: "tried" }).style.fill = this.editor.tried;
@@ -170,7 +166,7 @@ export class HintLayer {
   }
 
   drawDraft(draft) {
-    if (draft.shape === "point") this.drawReach(draft);
+    if (draft.shape === "point") this.drawSpot(draft);
     else this.drawLine(draft, true);
   }
 }

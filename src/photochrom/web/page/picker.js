@@ -4,8 +4,9 @@ import { atLightness, nameOf } from "./colour.js";
 import { button, byId, element, onHover, paintSwatch } from "./dom.js";
 import { showProblem } from "./notices.js";
 import { Plane } from "./plane.js";
+import { bounded } from "./reach.js";
 import { chooseRadio, radioKeys } from "./sources.js";
-import { REACHES, freshId, takes } from "./state.js";
+import { REACHES, freshId, reachAt, reachNumber, reachShare, reachText, takes } from "./state.js";
 
 const GAP_PX = 22;
 const MOST_USED = 8;
@@ -14,7 +15,7 @@ const PLACES = 5; // chips that are kept free until the service has answered
 export class Picker {
   /**
    * @param {Object} act  What the editor does: choose(colour, gesture), tryOut(colour), keep(),
-   *   resize(share, gesture), reach(name), remove(), close().
+   *   resize(share, gesture), reach(nameOrNumber, gesture), remove(), close().
    */
   constructor(act) {
     this.node = byId("picker");
@@ -32,6 +33,8 @@ export class Picker {
     byId("hex").addEventListener("change", (event) => this.fromDigits(event.target.value.trim()));
     const size = byId("hint-size");
     size.addEventListener("input", () => act.resize(Number(size.value), `size-${this.openedAs}`));
+    const reach = byId("hint-reach");
+    reach.addEventListener("input", () => act.reach(bounded(reachAt(Number(reach.value))), `reach-${this.openedAs}`));
     this.node.addEventListener("keydown", (event) => this.onKey(event));
   }
 
@@ -103,13 +106,22 @@ export class Picker {
     byId("pick-keep").hidden = !takes("keep");
     byId("pick-keep").setAttribute("aria-pressed", String(Boolean(keep)));
     byId("reach-row").hidden = !takes("reach") || keep || colour === null || isRegion; // it colours what it bounds
-    chooseRadio(byId("reach"), (made) => made.dataset.reach === reach);
+    this.showReach(reach);
     byId("hint-size").closest(".slider").hidden = isRegion;
     byId("hint-size").value = sizeShare;
     byId("hint-size-value").textContent = sizeText;
     this.drawUsed(used, lightness);
     this.markChosen();
     this.place(...this.at); // it may be higher or lower now
+  }
+
+  showReach(reach) {
+    chooseRadio(byId("reach"), (made) => made.dataset.reach === reach);
+    const range = byId("hint-reach");
+    const text = reachText({ reach });
+    range.value = reachShare(reachNumber({ reach }));
+    range.setAttribute("aria-valuetext", typeof reach === "number" ? `${text} of the longer side` : text);
+    byId("hint-reach-value").textContent = text;
   }
 
   /** Show the service's suggestions, likeliest first. */

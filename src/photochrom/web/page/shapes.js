@@ -1,4 +1,4 @@
-/** Outlines as plain numbers: what lies inside, and where their middle is. */
+/** Outlines and strokes as plain numbers: what lies inside, where their middle is, how far a place is. */
 
 /** Whether a place [x, y] lies inside a closed polygon (even-odd). */
 export function holds(corners, [x, y]) {
@@ -22,4 +22,15 @@ export function middleOf(corners) {
   const middles = crossings.flatMap((left, i) => (i % 2 ? [] : [(left + crossings[i + 1]) / 2]));
   const nearest = middles.sort((one, other) => Math.abs(one - x) - Math.abs(other - x))[0];
   return nearest === undefined ? corners[0] : [nearest, y];
+}
+
+/** How far a place is from a polyline, or from its one point. */
+export function distanceTo(points, [x, y]) {
+  const distances = points.map(([ax, ay], i) => {
+    const [bx, by] = points[i + 1] ?? [ax, ay];
+    const squared = (bx - ax) ** 2 + (by - ay) ** 2;
+    const along = squared ? Math.min(1, Math.max(0, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / squared)) : 0;
+    return Math.hypot(x - ax - along * (bx - ax), y - ay - along * (by - ay));
+  });
+  return Math.min(...distances);
 }

@@ -5,6 +5,8 @@
  * was done to come there. Changes of one gesture (a drag, a slider) share one step.
  */
 
+import { middleOf } from "./shapes.js";
+
 /** Wishes before anybody has wished anything; coordinates are full-size pixels of the upright photo. */
 export const DEFAULTS = Object.freeze({
   method: "photochrom",
@@ -106,6 +108,27 @@ export function toRequest(wishes, method) {
 
 /** How far a hint reaches, nearest first; the first is what a hint has that says nothing of it. */
 export const REACHES = { near: "Near", thing: "This thing", whole: "Everywhere" };
+
+/** Least and most of a reach that is a number: shares of the photograph's longer side. */
+export const REACH_RANGE = [0.02, 2];
+const REACH_NUMBERS = { near: 1 / 1.8, thing: 2, whole: 2 }; // where the ring of a named reach lies
+
+/** How far a hint reaches, as a number. */
+export const reachNumber = ({ reach }) => (typeof reach === "number" ? reach : REACH_NUMBERS[reach ?? "near"]);
+
+/** Say how far a hint reaches. */
+export const reachText = ({ reach }) => (typeof reach === "number" ? `${Number((100 * reach).toPrecision(2))} %` : REACHES[reach ?? "near"]);
+
+/** A reach as a place on a slider from 0 to 100, whose steps are equal factors; and back. */
+export const reachShare = (reach) => (100 * Math.log(reach / REACH_RANGE[0])) / Math.log(REACH_RANGE[1] / REACH_RANGE[0]);
+export const reachAt = (share) => REACH_RANGE[0] * (REACH_RANGE[1] / REACH_RANGE[0]) ** (share / 100);
+
+/** Where a hint's marker stands: where a thing was clicked, a point itself, a stroke's middle point, the middle of an outline. */
+export function anchorOf(hint) {
+  if (hint.anchor) return hint.anchor;
+  if (hint.shape === "region") return middleOf(hint.points);
+  return hint.points[Math.floor(hint.points.length / 2)];
+}
 
 let known = new Set(); // fields of a hint that the service takes
 /** Say which fields of a hint the service takes; what it does not take is not sent. */
