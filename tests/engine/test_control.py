@@ -99,8 +99,21 @@ def test_candidates_are_plausible_visibly_different_and_repeatable(colorizer, gr
     others = [colorizer.colorize(gray, candidate=n) for n in (1, 2)]
     pictures = [rgb_to_lab(p / 255) for p in (plain, *others)]
     for one, two in ((0, 1), (0, 2), (1, 2)):
-        assert np.percentile(ciede2000(pictures[one], pictures[two]), 95) > 5
+        assert (ciede2000(pictures[one], pictures[two]) > 5).mean() > 0.015
+    for other in pictures[1:]:  # one thing changes, and what is around it hardly
+        change = np.linalg.norm(other[..., 1:] - pictures[0][..., 1:], axis=-1)
+        assert (change > 9).mean() < 0.35
+        assert change[change < 9].mean() < 2
     assert np.array_equal(others[0], colorizer.colorize(gray, candidate=1))
+
+
+def test_a_hint_on_the_thing_that_a_candidate_changes_takes_its_place(colorizer, gray, plain):
+    lab = [rgb_to_lab(p / 255) for p in (plain, colorizer.colorize(gray, candidate=1))]
+    change = np.linalg.norm(lab[1][..., 1:] - lab[0][..., 1:], axis=-1)
+    row, column = np.unravel_index(int(change.argmax()), change.shape)
+    hint = Hint.point(float(column), float(row), BLUE, 6)
+    hinted = [colorizer.colorize(gray, hints=[hint], candidate=n) for n in (0, 1)]
+    assert np.array_equal(*hinted)
 
 
 def test_suggestions_name_the_lightness_of_the_spot(colorizer, gray):

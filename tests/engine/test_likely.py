@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from photochrom.color.lab import rgb_to_lab
+from photochrom.engine.hint_propagation import features_of
 from photochrom.engine.likely import APART_AB, propose, suggest
 
 
@@ -33,58 +34,81 @@ def test_a_sure_spot_has_few_suggestions(centres):
     assert len(suggest(np.eye(len(centres))[5], centres, 50.0)) == 1
 
 
+COAT, DOOR = (slice(10, 60), slice(6, 40)), (slice(20, 70), slice(60, 84))
+
+
 @pytest.fixture
-def halves(centres):
-    """Left may be red or blue; right is surely gray."""
-    logits = np.zeros((len(centres), 24, 24), np.float32)
-    logits[:, :, :12] = logits_of(two_peaks(centres, (40, 20), (10, -40), 0.6))[:, None, None]
-    logits[:, :, 12:] = logits_of(two_peaks(centres, (0, 0), (0, 0), 1.0))[:, None, None]
-    return logits
+def scene(centres):
+    """Give logits, lightness and features of a street.
+
+    A coat may be red or blue, a door brown or green; all else is surely gray.
+    """
+    lightness = np.full((96, 96), 75.0, np.float32)
+    shares = np.zeros((96, 96, len(centres)))
+    shares[:] = two_peaks(centres, (0, 0), (0, 0), 1.0)
+    shares[COAT] = two_peaks(centres, (40, 20), (10, -40), 0.6)
+    shares[DOOR] = two_peaks(centres, (15, 30), (-30, 25), 0.8)
+    lightness[COAT], lightness[DOOR] = 40, 50
+    logits = logits_of(np.moveaxis(shares, -1, 0))
+    return logits, centres, lightness, features_of(logits)
 
 
-def test_a_candidate_gives_the_region_in_doubt_its_other_colour(halves, centres):
-    hints = propose(halves, centres, 1, 0, (96, 96))
-    assert hints.mask[:, :48].sum() > 0
-    assert np.abs(hints.ab[:, 48:]).max() < 1  # what is surely gray is held to it
+def overlap(one, place):
+    other = np.zeros_like(one)
+    other[place] = True
+    return (one & other).sum() / (one | other).sum()
+
+
+def test_a_candidate_gives_one_thing_in_doubt_its_next_likely_colour(scene):
+    other = propose(*scene, 1, 0)
+    assert overlap(other.thing, COAT) > 0.75
+    assert (other.seed & ~other.thing).sum() == 0
     usual = np.array([0.6 * 40 + 0.4 * 10, 0.6 * 20 - 0.4 * 40])
-    (chosen,) = np.unique(hints.ab[:, :48][hints.mask[:, :48] == 1], axis=0)
-    assert np.hypot(*(chosen - usual)) >= APART_AB * 0.9
+    assert np.hypot(*(other.ab - usual)) >= APART_AB * 0.9
 
 
-def test_candidates_differ_from_each_other(halves, centres):
-    one, two = (propose(halves, centres, n, 0, (96, 96)) for n in (1, 2))
-    (first,), (second,) = (np.unique(h.ab[:, :48][h.mask[:, :48] == 1], axis=0) for h in (one, two))
-    assert np.hypot(*(first - second)) >= APART_AB * 0.9
+def test_the_next_candidate_changes_another_thing(scene):
+    one, two = (propose(*scene, n, 0) for n in (1, 2))
+    assert overlap(one.thing, COAT) > 0.75
+    assert overlap(two.thing, DOOR) > 0.75
 
 
-def test_of_a_picture_that_is_one_thing_only_a_part_changes(centres):
+def test_what_would_tint_the_picture_is_no_candidate(centres):
     logits = logits_of(two_peaks(centres, (40, 20), (10, -40), 0.6))[:, None, None]
-    hints = propose(np.broadcast_to(logits, (len(centres), 24, 24)), centres, 1, 0, (96, 96))
-    colours = np.unique(hints.ab[hints.mask == 1].round(2), axis=0)
-    assert len(colours) == 2  # another one here, the usual one far away
-    places = [np.argwhere((hints.ab.round(2) == c).all(-1) & (hints.mask == 1)) for c in colours]
-    middle = min(places, key=lambda p: np.ptp(p, axis=0).max())
-    assert np.ptp(middle, axis=0).max() < 96 * 0.8
+    logits = np.broadcast_to(logits, (len(centres), 24, 24))
+    lightness = np.full((96, 96), 50.0, np.float32)
+    other = propose(logits, centres, lightness, features_of(logits), 1, 0)
+    assert other is None or other.thing.mean() <= 0.3
+
+
+def test_black_and_white_show_no_other_colour(scene):
+    logits, centres, lightness, features = scene
+    dark = lightness.copy()
+    dark[COAT] = 5
+    found = propose(logits, centres, dark, features, 1, 0)
+    assert overlap(found.thing, COAT) < 0.1
 
 
 def test_an_unlikely_colour_is_approached_by_less(centres):
     def step(share):
-        logits = logits_of(two_peaks(centres, (0, 0), (50, 0), share))[:, None, None]
-        logits = np.broadcast_to(logits, (len(centres), 24, 24))
-        shares = np.exp(logits[:, 0, 0])
-        usual = shares / shares.sum() @ centres
-        hints = propose(logits, centres, 1, 0, (96, 96))
-        away = np.hypot(*(hints.ab[hints.mask == 1] - usual).T)
-        return away.max()
+        shares = np.zeros((96, 96, len(centres)))
+        shares[:] = two_peaks(centres, (0, 0), (0, 0), 1.0)
+        shares[COAT] = two_peaks(centres, (0, 0), (60, 0), share)
+        lightness = np.full((96, 96), 75.0, np.float32)
+        lightness[COAT] = 50
+        logits = logits_of(np.moveaxis(shares, -1, 0))
+        usual = shares[20, 20] @ centres
+        other = propose(logits, centres, lightness, features_of(logits), 1, 0)
+        return np.hypot(*(other.ab - usual))
 
-    assert step(0.97) < 20 < 30 < step(0.7)
-
-
-def test_candidates_are_the_same_for_the_same_seed(halves, centres):
-    one, two = (propose(halves, centres, 1, 7, (50, 60)) for _ in range(2))
-    np.testing.assert_array_equal(one.ab, two.ab)
-    np.testing.assert_array_equal(one.mask, two.mask)
+    assert 20 < step(0.97) < 26 < step(0.7)
 
 
-def test_the_first_candidate_is_the_methods_own(halves, centres):
-    assert propose(halves, centres, 0, 0, (96, 96)) is None
+def test_candidates_are_the_same_for_the_same_seed(scene):
+    one, two = (propose(*scene, 1, 7) for _ in range(2))
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_the_first_candidate_is_the_methods_own(scene):
+    assert propose(*scene, 0, 0) is None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.engine.hint_propagation import Spot
+from photochrom.engine.hint_propagation import Spot, features_of
 from photochrom.engine.likely import propose
 from photochrom.engine.palette import Palette
 from photochrom.engine.reference import Reference, References
@@ -25,16 +25,14 @@ class Asked(NamedTuple):
     ----------
     request : Request
         At the working size.
-    proposed : Hints or None
-        What another candidate decides differently.
     touches : tuple of Touch
         Decided places of the upright full-size picture.
     spots : tuple of Spot
-        Decided places whose colour stays on their thing; the request's hints are the others.
+        Decided places whose colour stays on their thing, and what another candidate decides
+        differently; the request's hints are the others.
     """
 
     request: Request
-    proposed: Hints | None
     touches: tuple[Touch, ...]
     spots: tuple[Spot, ...] = ()
 
@@ -78,13 +76,29 @@ def ask(
         vividness=vividness,
         seed=wishes.seed,
     )
-    proposed = None
-    if wishes.candidate:
-        logits = distribution(method, replace(request, hints=None))
-        centres = np.array(method.info.centres, np.float32)
-        proposed = propose(logits, centres, wishes.candidate, wishes.seed, lightness.shape)
     spots = tuple(_spot(hint, upright[::-1], lightness.shape) for hint in near)
-    return Asked(request, proposed, touches, spots)
+    if wishes.candidate:
+        decided = [_spot(hint, upright[::-1], lightness.shape).mask for hint in wishes.hints]
+        spots = (*_proposed(method, request, wishes, decided), *spots)
+    return Asked(request, touches, spots)
+
+
+def _proposed(
+    method: Method, request: Request, wishes: Wishes, decided: list[np.ndarray]
+) -> tuple[Spot, ...]:
+    """Give what a candidate decides differently, unless a hint lies on that thing."""
+    logits = distribution(method, replace(request, hints=None))
+    other = propose(
+        logits,
+        np.array(method.info.centres, np.float32),
+        request.lightness,
+        features_of(logits),
+        wishes.candidate,
+        wishes.seed,
+    )
+    if other is None or any((mask & other.thing).any() for mask in decided):
+        return ()
+    return (Spot(other.seed, other.ab, "thing"),)
 
 
 def _spot(hint: Hint, size: tuple[int, int], working: tuple[int, ...]) -> Spot:

@@ -287,7 +287,6 @@ class Colorizer:
             asked.request,
             size,
             self.look.saturation,
-            proposed=asked.proposed,
             touches=asked.touches,
             spots=asked.spots,
         )

@@ -1,17 +1,19 @@
 """What else a place could be: likely colours of a spot, and other colourings of a picture.
 
-Both read a method's distribution over ab bins. Other colourings follow regions, never pixels: the
-largest region in doubt takes its next likely colour as hints, places unlike it or far from it are
-hinted with what they are, and the network runs again, so that the change ends where the thing does.
+Both read a method's distribution over ab bins. Another colouring changes one thing, never the
+picture: from places in doubt things are sought as a hint there would colour them
+(`engine.hint_propagation`), and one of them takes its next likely colour.
 """
 
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
 
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
-from photochrom.methods.method import Hints
+from photochrom.engine.guided import box_mean
+from photochrom.engine.hint_propagation import Spot, belonging
 from photochrom.photo.resize import resize
 
 # Chosen on 1,855 points of validation pictures, for the truth to be near one of the first five.
@@ -20,20 +22,18 @@ LIKE_AB = 11.0  # ab units: colours nearer than this are one suggestion
 LEAST_SHARE = 1e-3  # of a colour that is suggested
 LEAST_CHROMA = 20.0  # ab units: gray needs no suggestion, it is always to be had
 GRID = 5.0  # ab units between the places a suggestion may lie at
-APART_AB = 22.0  # ab units between the colours of two candidates, at least
-# A region moves so far at most: by the first where its other colour is unlikely, by the second
-# where its share is LIKELY or more. Farther is seldom believed.
-MOST_APART_AB = 15.0, 34.0
+APART_AB = 22.0  # ab units between a thing's colours of two candidates, at least
+# A thing's colour moves so far at most: by the first where the other colour is unlikely, by the
+# second where its share is LIKELY or more. Farther is seldom believed; nearer is hardly seen.
+MOST_APART_AB = 22.0, 34.0
 LIKELY = 0.2
-LIKE_REGION = 0.75  # Bhattacharyya coefficient, times nearness, from which two places are one
-REACH = 0.35  # of the diagonal: where nearness is exp(-1/2), so that a region is a thing
-UNLIKE = 0.45  # the same product, below which a place keeps its colour
-MOST_HINTED = 6  # places of a region that become hints; many would colour the whole picture
-MOST_KEPT = 8  # places elsewhere that are hinted with their usual colour
-USUAL_TEMPERATURE = 0.6  # of the annealed mean that is a place's usual colour
-MOST_CELLS = 48  # a side, at which regions are sought
-MOST_REGIONS = 4
-SMALLEST_REGION = 0.03  # of the picture
+THING_SHARES = 0.02, 0.3  # of the picture, that a thing may be; a larger one would be a tint
+SHOWS_COLOUR = 15.0, 90.0  # L* between which a thing can show other colours
+NEARLY = 14.0  # ab units: what is so near to gray or to the usual colour is no other colour
+BELONGS = 0.5  # share of a hint's colour from which a place belongs to the thing
+GRID_PX = 64  # short side at which things are sought
+MOST_TRIES, MOST_THINGS = 16, 5
+SEED_PX = 1  # radius of the place that a thing is sought from
 
 
 class Suggestion(NamedTuple):
@@ -117,125 +117,126 @@ def _bounded(lightness: float, ab: np.ndarray) -> np.ndarray:
     return np.asarray(rgb_to_lab(_rgb(lightness, ab))[:, 1:])
 
 
+class Other(NamedTuple):
+    """A thing that could have another colour.
+
+    Attributes
+    ----------
+    thing : bool array, (h, w)
+    seed : bool array, (h, w)
+        The place in it from which the colour spreads.
+    ab : float32 array, (2,)
+        The other colour, ab units.
+    """
+
+    thing: np.ndarray
+    seed: np.ndarray
+    ab: np.ndarray
+
+
 def propose(
-    logits: np.ndarray, centres: np.ndarray, candidate: int, seed: int, size: tuple[int, int]
-) -> Hints | None:
+    logits: np.ndarray,
+    centres: np.ndarray,
+    lightness: np.ndarray,
+    features: np.ndarray,
+    candidate: int,
+    seed: int,
+) -> Other | None:
     """Choose what another candidate decides differently.
 
     Parameters
     ----------
-    logits : float array, (Q, h, w)
-        A method's distribution.
+    logits : float array, (Q, h', w')
+        A method's distribution, of any size.
     centres : float array, (Q, 2)
         Bin centres, ab units.
+    lightness : float array, (h, w)
+        L* in [0, 100].
+    features : float array, (h', w', n)
+        See `hint_propagation.features_of`.
     candidate : int
         Which of the other colourings, from 1; 0 is the method's own.
     seed : int
         0 takes the largest doubts first; others draw among them.
-    size : (height, width)
-        Of the planes that are wanted.
 
     Returns
     -------
-    Hints or None
-        For the method, not to be obeyed to the letter; None where there is nothing else to say.
+    Other or None
+        Of the size of `lightness`; None where there is nothing else to say.
     """
-    high, wide = (min(side, MOST_CELLS) for side in logits.shape[1:])
-    shares = resize(np.moveaxis(shares_of(logits), 0, -1), high, wide).reshape(-1, len(centres))
-    options = _different(
-        _options(shares, centres, (high, wide), np.random.default_rng(seed), seed > 0)
-    )
-    if candidate == 0 or not options:
+    if candidate == 0:
         return None
-    option = options[(candidate - 1) % len(options)]
-    random = np.random.default_rng((seed, candidate))
-    changed = random.permutation(np.flatnonzero(option.region))[:MOST_HINTED]
-    kept = random.permutation(np.flatnonzero(option.kept))[:MOST_KEPT]
-    ab, mask = np.zeros((high * wide, 2), np.float32), np.zeros(high * wide, np.float32)
-    ab[kept], ab[changed] = _usual(shares[kept], centres), option.ab
-    mask[kept] = mask[changed] = 1
-    rows, columns = (np.arange(n) * cells // n for n, cells in zip(size, (high, wide), strict=True))
-    return Hints(
-        ab.reshape(high, wide, 2)[rows][:, columns], mask.reshape(high, wide)[rows][:, columns]
-    )
+    random = np.random.default_rng(seed) if seed else None
+    things = _things(logits, centres, lightness, features, random)
+    # Each thing's likeliest other colour comes before any thing's second one.
+    rows = zip_longest(*things)
+    found = [other for row in rows for other in row if other is not None]
+    return found[(candidate - 1) % len(found)] if found else None
 
 
-def _usual(shares: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """(n, Q) -> the annealed means, (n, 2)."""
-    sharpened = shares ** (1 / USUAL_TEMPERATURE)
-    return np.asarray(sharpened / sharpened.sum(axis=1, keepdims=True) @ centres)
-
-
-class _Option(NamedTuple):
-    """A region that could have another colour, and how much of the picture's doubt that is."""
-
-    region: np.ndarray  # bool, (cells,)
-    kept: np.ndarray  # bool, (cells,): what stays as it is
-    ab: np.ndarray
-    weight: float
-
-
-def _options(
-    shares: np.ndarray,
+def _things(
+    logits: np.ndarray,
     centres: np.ndarray,
-    size: tuple[int, int],
-    random: "np.random.Generator",
-    shuffle: bool,
-) -> list[_Option]:
-    """Give other colours of the regions in doubt, the most weighty first."""
+    lightness: np.ndarray,
+    features: np.ndarray,
+    random: "np.random.Generator | None",
+) -> list[list[Other]]:
+    """Give the other colours of each thing in doubt, the most weighty thing first."""
+    scale = min(1.0, GRID_PX / min(lightness.shape))
+    high, wide = (max(1, round(side * scale)) for side in lightness.shape)
+    tones = resize(lightness[..., None].astype(np.float32), high, wide)[..., 0]
+    shares = resize(np.moveaxis(shares_of(logits), 0, -1).astype(np.float32), high, wide)
     means = shares @ centres
-    doubt = (shares @ (centres**2).sum(axis=1) - (means**2).sum(axis=1)).clip(0) ** 0.5
-    roots = np.sqrt(shares)
-    places = np.indices(size).reshape(2, -1).T / (REACH * np.hypot(*size))
-    apart = ((places[:, None] - places) ** 2).sum(axis=-1)
-    likeness = roots @ roots.T * np.exp(-apart / 2)
-    alike = likeness > LIKE_REGION
-    free, found = np.ones(len(shares), bool), []
-    for _ in range(MOST_REGIONS):
-        worth = (alike & free) @ doubt * free
-        middle = int(worth.argmax())
-        region = alike[middle] & free
-        if region.sum() < SMALLEST_REGION * len(shares):
+    doubt = (shares @ (centres**2).sum(axis=1) - (means**2).sum(axis=-1)).clip(0) ** 0.5
+    darkest, lightest = SHOWS_COLOUR
+    worth = box_mean(doubt[..., None].astype(np.float32), 1)[..., 0]
+    worth = worth * ((tones > darkest) & (tones < lightest))
+    if random is not None:
+        worth = worth * random.uniform(0.5, 1, worth.shape)
+    found: list[tuple[float, list[Other]]] = []
+    for _ in range(MOST_TRIES):
+        row, column = np.unravel_index(int(worth.argmax()), worth.shape)
+        if len(found) == MOST_THINGS or worth[row, column] <= 0:
             break
-        free &= ~region
-        mixture = shares[region].mean(axis=0)
-        usual = mixture @ centres
-        for ab, share in _others(mixture, centres, usual):
-            weight = float(doubt[region].sum() * share)
-            weight *= float(random.gumbel(0, 1) + 2) if shuffle else 1.0
-            found.append(_Option(region, likeness[middle] < UNLIKE, ab, weight))
-    return sorted(found, key=lambda option: -option.weight)
+        place = np.zeros((high, wide), bool)
+        around = [slice(max(0, int(at) - SEED_PX), int(at) + SEED_PX + 1) for at in (row, column)]
+        place[around[0], around[1]] = True
+        _, belongs = belonging(tones, features, [Spot(place, None, "thing")])
+        thing = belongs > BELONGS
+        worth[thing | place] = 0
+        share = float(thing.mean())
+        if not THING_SHARES[0] <= share <= THING_SHARES[1]:
+            continue
+        mixture = shares[thing].mean(axis=0)
+        others = _others(mixture, centres, float(np.median(tones[thing])))
+        if others:
+            planes = [_enlarged(plane, lightness.shape) for plane in (thing, place)]
+            weight = others[0][1] * share**0.5
+            weight *= 1.0 if random is None else float(random.gumbel(0, 1) + 2)
+            found.append((weight, [Other(*planes, ab.astype(np.float32)) for ab, _ in others]))
+    return [others for _, others in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _enlarged(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, mask.shape, strict=True))
+    return np.asarray(mask[rows][:, columns])
 
 
 def _others(
-    mixture: np.ndarray, centres: np.ndarray, usual: np.ndarray
+    mixture: np.ndarray, centres: np.ndarray, lightness: float
 ) -> list[tuple[np.ndarray, float]]:
-    """Give colours of a region that visibly differ from its usual one, with their shares."""
-    likely = [(np.array(s.ab), s.share) for s in suggest(mixture, centres, 50.0, 8)]
-    spread = (centres - usual) * mixture[:, None] ** 0.5
-    axis = np.linalg.svd(spread, full_matrices=False)[2][0]
-    # Where one colour is all there is, the two ends of its spread are the other ones.
-    likely += [(usual + side * APART_AB * axis, 0.01) for side in (-1.0, 1.0)]
-    away = [(ab - usual, share) for ab, share in likely]
-    lengths = [float(np.hypot(*step)) for step, _ in away]
-    return [
-        (
-            usual + step * min(1.0, float(np.interp(share, (0, LIKELY), MOST_APART_AB)) / length),
-            share,
-        )
-        for (step, share), length in zip(away, lengths, strict=True)
-        if length >= APART_AB * 0.99
-    ]
-
-
-def _different(options: list[_Option]) -> list[_Option]:
-    """Leave out what would look like an option before it."""
-    kept: list[_Option] = []
-    for option in options:
-        if all(
-            np.hypot(*(option.ab - other.ab)) >= APART_AB
-            or not np.array_equal(option.region, other.region)
-            for other in kept
-        ):
-            kept.append(option)
-    return kept
+    """Give colours of a thing that visibly differ from its usual one, the likeliest first."""
+    usual = mixture @ centres
+    # What is nearly gray or nearly usual would count for every colour beside it.
+    tells = (np.hypot(*centres.T) > NEARLY) & (np.hypot(*(centres - usual).T) > NEARLY)
+    found: list[tuple[np.ndarray, float]] = []
+    for suggestion in suggest(mixture * tells, centres, lightness, 8):
+        step = np.array(suggestion.ab) - usual
+        length = float(np.hypot(*step))
+        if length < APART_AB:
+            continue
+        farthest = float(np.interp(suggestion.share, (0, LIKELY), MOST_APART_AB))
+        ab = usual + step * min(1.0, farthest / length)
+        if all(np.hypot(*(ab - other)) >= APART_AB for other, _ in found):
+            found.append((ab, suggestion.share))
+    return found

@@ -52,7 +52,6 @@ def predict_colours(
     size: WorkingSize,
     saturation: float = 1.0,
     *,
-    proposed: Hints | None = None,
     touches: Sequence[Touch] = (),
     spots: Sequence[Spot] = (),
 ) -> Colouring:
@@ -67,8 +66,6 @@ def predict_colours(
         With its tiles.
     saturation : float
         Factor on ab; what is hinted is shown as hinted.
-    proposed : Hints, optional
-        Shown to the method beside the request's own hints, which win, but not obeyed to the letter.
     touches : sequence of Touch
         Places of the full-size picture whose colour is decided.
     spots : sequence of Spot
@@ -83,8 +80,7 @@ def predict_colours(
     MethodOutputError
         If the method returns what no method may return.
     """
-    shown = replace(request, hints=_joined(request.hints, proposed))
-    parts = [_predict_tile(method, shown, size, tile) for tile in size.tiles]
+    parts = [_predict_tile(method, request, size, tile) for tile in size.tiles]
     ab = _blend([ab for ab, _ in parts], size)
     confidence = None
     if all(c is not None for _, c in parts):
@@ -93,12 +89,12 @@ def predict_colours(
     plain = ab
     if request.hints is not None:
         if "hints" in method.info.accepts and "hints" not in method.info.requires:
-            without = replace(request, hints=proposed)
+            without = replace(request, hints=None)
             tiles = [_predict_tile(method, without, size, tile)[0] for tile in size.tiles]
             plain = _blend(tiles, size) * saturation
         ab = obey_hints(plain, ab, request.hints, request.lightness, *_raised(method, request))
     if spots:
-        features = method_features(method, replace(request, hints=proposed), plain)
+        features = method_features(method, replace(request, hints=None), plain)
         ab = propagate(ab, request.lightness, spots, plain, features)
     ab = ab.astype(np.float32)
     lab = np.concatenate((request.lightness[..., None], ab), axis=-1)
@@ -120,15 +116,6 @@ def _raised(method: Method, request: Request) -> tuple[float, ...]:
     if hints is None or not hints.mask.any() or "vividness" not in method.info.accepts:
         return ()
     return (method.info.look(request.vividness).saturation,)
-
-
-def _joined(decided: Hints | None, proposed: Hints | None) -> Hints | None:
-    if decided is None or proposed is None:
-        return decided or proposed
-    mask = decided.mask[..., None]
-    return Hints(
-        decided.ab * mask + proposed.ab * (1 - mask), np.maximum(decided.mask, proposed.mask)
-    )
 
 
 def _predict_tile(

@@ -84,9 +84,9 @@ class Hint:
         Of a point, or half the width of a stroke, in pixels.
     reach : str or float
         How far the colour of a point or stroke spreads: 'near' it on its thing, over its 'thing',
-        or over the 'whole' picture, as far as that looks alike; or the distance from it at which half of
-        the colour is left on its thing, `REACH_RANGE`, in shares of the picture's longer side. A
-        region colours what it bounds.
+        or over the 'whole' picture, as far as that looks alike; or the distance from it at which
+        half of the colour is left on its thing, `REACH_RANGE`, in shares of the picture's longer
+        side. A region colours what it bounds.
     keep : bool
         Keep the colours that the place has without hints; `colour` is None then.
 
