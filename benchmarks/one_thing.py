@@ -286,7 +286,9 @@ class Ruler:
         }
 
 
-def measure(thing: Thing, colorizers: dict[str, Colorizer], reach: str | None) -> list[dict]:
+def measure(
+    thing: Thing, colorizers: dict[str, Colorizer], reach: str | float | None
+) -> list[dict]:
     """Colour a thing with every method, by every kind of hint; first with one colour exactly."""
     task = ask(thing)
     ruler = Ruler(thing.mask, task.wanted)
@@ -341,6 +343,14 @@ def _cell(estimate: Sequence[float]) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
+def _reach(text: str) -> str | float:
+    """Read a reach, which may be a distance; older versions have names alone."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -349,7 +359,7 @@ def main() -> None:
     parser.add_argument(
         "--method", "-m", action="append", help=f"{', '.join(METHODS)}; 'none' for none"
     )
-    parser.add_argument("--reach", help="of every hint, where hints have one")
+    parser.add_argument("--reach", type=_reach, help="name or number, of every hint that has one")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--output", "-o", type=Path, help="also as JSON, with every record")
     words = parser.parse_args()

@@ -218,6 +218,17 @@ def test_a_reading_that_cannot_be_is_one_line(folder, words, said):
     assert b"Traceback" not in done.stderr
 
 
+def test_white_is_toned_down_and_that_is_said(folder):
+    white = np.full((40, 50), 255, np.uint8)
+    Image.fromarray(white).save(folder / "white.png")
+    options = ["--white-lightness", "92", "-m", "gray", "-o", folder / "w.png"]
+    done = photochrom(folder / "white.png", *options)
+    assert done.returncode == 0
+    assert b"white toned down to L* 92: the lightness is changed" in done.stderr
+    with Image.open(folder / "w.png") as lowered:
+        assert np.array(lowered).mean() == pytest.approx(231, abs=2)
+
+
 def test_restore_mends_a_faded_print_and_says_what_it_did(folder):
     with Image.open(folder / "b.png") as picture:
         Image.fromarray((60 + np.array(picture) * 0.4).astype(np.uint8)).save(folder / "faded.png")

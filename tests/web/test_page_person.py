@@ -26,6 +26,7 @@ from tests.web.browsing import (
     repainted,
 )
 
+from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.hint_propagation import REACHES
 from photochrom.methods.hint import REACH_RANGE
 
@@ -471,10 +472,47 @@ def test_a_place_that_is_pure_black_or_white_is_told_at_once_and_offers_nothing(
         )
         for part in ("#suggestions", "#plane", "#hex", "#pick-gray", "#hint-size"):
             expect(page.locator(part)).to_be_hidden()
+        expect(page.locator("#tone-white")).to_be_visible(visible=word == "white")
         page.click("#picker-close")
     page.mouse.click(*place(page, *SUIT))
-    expect(page.locator("#picker-says")).to_be_hidden()
+    for part in ("#picker-says", "#tone-white"):
+        expect(page.locator(part)).to_be_hidden()
     expect(page.locator("#plane")).to_be_visible()
+
+
+def test_white_is_toned_down_where_that_is_chosen_and_shows_a_colour_then(open_page):
+    page = open_page()
+    gray = np.asarray(Image.fromarray(data.astronaut()).convert("L")).copy()
+    gray[:100, 412:] = 255
+    give(page, {**gray_photo(), "buffer": photo_bytes(gray, quality=95)})
+    white = (0.9, 0.08)
+    page.mouse.click(*place(page, *white))
+    repainted(page, lambda: page.click("#tone-white"))
+    expect(page.locator("#toast")).to_contain_text("its lightness is changed")
+    expect(page.locator("#white-lightness")).to_be_checked()
+    expect(page.locator("#picker-says")).to_be_hidden()
+    assert colour_at(page, *white)[0] == pytest.approx(92, abs=1)
+    dark = colour_at(page, *COLLAR)
+    page.wait_for_selector("#suggestions button")
+    page.fill("#hex", "#2c5fa8")
+    repainted(page, lambda: page.press("#hex", "Enter"))
+    assert np.hypot(*colour_at(page, *white)[1:]) > 8
+    with page.expect_download() as download:
+        page.click("#save")
+    saved = np.asarray(Image.open(download.value.path()))[30:50, 450:470].reshape(-1, 3)
+    assert np.hypot(*rgb_to_lab(saved.mean(axis=0) / 255)[1:]) > 8
+    page.click("details.kind summary")
+    with page.expect_download() as settings:
+        page.click("#save-settings")
+    assert json.loads(settings.value.path().read_text())["look"]["white_lightness"] == 92
+
+    repainted(page, lambda: page.click("#undo"))
+    repainted(page, lambda: page.click("#undo"))
+    expect(page.locator("#white-lightness")).not_to_be_checked()
+    assert colour_at(page, *white)[0] > 99
+    assert np.abs(colour_at(page, *COLLAR) - dark).max() < 1.5  # dark tones stayed
+    repainted(page, lambda: page.click("#redo"))
+    expect(page.locator("#white-lightness")).to_be_checked()
 
 
 def test_a_lasso_draws_an_outline_whose_inside_gets_the_colour(open_page):

@@ -292,6 +292,22 @@ def test_the_sidecar_is_what_its_schema_says(client, opened):
     assert 'filename="woman-color.json"' in answer.headers["content-disposition"]
 
 
+def test_a_white_that_is_toned_down_is_seen_in_previews_and_in_parts_at_full_size(client):
+    gray = GRAY.copy()
+    gray[:100, 400:] = 255
+    photo = client.post("/v1/photos", files={"file": ("a.png", encoded(gray, "PNG"))}).json()
+    for white, level in ((None, 255), (92, 232)):
+        wishes = {"method": "gray", "white_lightness": white}
+        preview = client.post(f"/v1/photos/{photo['id']}/preview", json=wishes)
+        part = {"left": 420, "top": 20, "width": 60, "height": 60, "wishes": wishes}
+        crop = client.post(f"/v1/photos/{photo['id']}/crop", json=part)
+        assert decoded(preview.content)[40:60, 440:480].mean() == pytest.approx(level, abs=2)
+        assert decoded(crop.content)[20:40, 20:40].mean() == pytest.approx(level, abs=2)
+    for white in (84, 100, "92"):
+        wishes = {"white_lightness": white}
+        assert client.post(f"/v1/photos/{photo['id']}/preview", json=wishes).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("reach", "status"),
     [("thing", 200), (0.02, 200), (2, 200), (0.019, 422), (2.1, 422), ("0.5", 422), (True, 422)],

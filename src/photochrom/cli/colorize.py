@@ -26,6 +26,7 @@ def colorize(
     saturation: Annotated[float, Parameter(validator=Number(gte=0, lte=4))] = 1.0,
     working_px: Annotated[int | None, Parameter(validator=Number(gte=32, lte=512))] = None,
     restore: Annotated[bool, Parameter(negative=())] = False,
+    white_lightness: Annotated[float | None, Parameter(validator=Number(gte=85, lte=99))] = None,
     format: Format | None = None,
     quality: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None,
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"], validator=Number(gte=1))] = None,
@@ -64,6 +65,8 @@ def colorize(
         Short side at which the network sees the photograph.
     restore : bool
         Mend an old print first: faded tones, stain, dust, scratches, strong grain.
+    white_lightness : float
+        Lower pure white to this L*, 85 to 99, so that it can show colour; changes the lightness.
     format : str
         Of the results; the source's own by default. jpg is jpeg, tif is tiff.
     quality : int
@@ -100,6 +103,7 @@ def colorize(
         saturation=saturation,
         working_px=working_px,
         restore=restore,
+        white_lightness=white_lightness,
         format=format,
         quality=quality,
         jobs=jobs,

@@ -49,6 +49,7 @@ def run(
     saturation: float = 1.0,
     working_px: int | None = None,
     restore: bool = False,
+    white_lightness: float | None = None,
     format: str | None = None,
     quality: int | None = None,
     jobs: int | None = None,
@@ -88,12 +89,12 @@ def run(
     if many and output is not None:
         _check_folder(output, sources)
     jobs = 1 if watch or not many else jobs or cores()
-    looks = (method, vividness, saturation, working_px, restore)
+    looks = (method, vividness, saturation, working_px, restore, white_lightness)
     recipe = wished.read_recipe() if wished else None
-    if recipe is not None and looks != (METHOD, None, 1.0, None, False):
+    if recipe is not None and looks != (METHOD, None, 1.0, None, False, None):
         raise InvalidValueError(
             "--recipe decides everything: leave out --method, --vividness, --saturation, "
-            "--working-px and --restore."
+            "--working-px, --restore and --white-lightness."
         )
     make = partial(_make, recipe, *looks, device=device, threads=1 if jobs > 1 else 0)
     with endings():
@@ -168,6 +169,7 @@ def _make(
     saturation: float,
     working_px: int | None,
     restore: bool,
+    white_lightness: float | None,
     **where: Any,
 ) -> "Colorizer":
     """Make the colorizer, here or in a worker."""
@@ -181,6 +183,7 @@ def _make(
         saturation=saturation,
         short_side_px=working_px,
         restore=restore,
+        white_lightness=white_lightness,
         **where,
     )
 

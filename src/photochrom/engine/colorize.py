@@ -18,6 +18,7 @@ from photochrom.engine.ask import ask, distribution
 from photochrom.engine.beside import carry_along
 from photochrom.engine.elsewhere import elsewhere_if_stranded
 from photochrom.engine.guided import apply_field
+from photochrom.engine.highlights import toned_down_photo
 from photochrom.engine.inputs import (
     array_to_tensor,
     is_array,
@@ -145,7 +146,7 @@ class Colorizer:
     ----------
     method : str or Path
         A name of `photochrom.methods()`, or a path to an exported network (.onnx).
-    vividness, saturation, short_side_px, restore :
+    vividness, saturation, short_side_px, restore, white_lightness :
         See `Look`.
     device : str
         'cpu', 'cuda', 'coreml' or 'directml'.
@@ -174,12 +175,13 @@ class Colorizer:
         saturation: float = 1.0,
         short_side_px: int | None = None,
         restore: bool = False,
+        white_lightness: float | None = None,
         device: str = "cpu",
         threads: int = 0,
     ) -> None:
         self._place = device, threads
         self.name = str(method)
-        self.look = Look(vividness, saturation, short_side_px, restore)
+        self.look = Look(vividness, saturation, short_side_px, restore, white_lightness)
         if restore:
             opencv()  # a missing extra is told before any work
         self.method = load_method(method, device, threads)
@@ -198,7 +200,7 @@ class Colorizer:
 
         `written` is how else it was asked for, such as `quality`; None is as if it were not there.
         """
-        recipe_of = {"method": self.info.name, **self.look.__dict__}
+        recipe_of = {"method": self.info.name, **self.look.to_table()}
         recipe_of |= {name: value for name, value in written.items() if value is not None}
         if wishes != PLAIN:
             recipe_of["wishes"] = wishes.to_table()
@@ -638,14 +640,17 @@ class Colorizer:
         return notes
 
     def restored(self, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-        """Give a photo as it will be coloured, mended if that is asked for, and what was done."""
+        """Give a photo as it will be coloured, mended or toned down if that is asked for."""
         notes: tuple[str, ...] = ()
         if photo.reading.descreen:
             photo, notes = descreened(photo)
-        if not self.look.restore:
-            return photo, notes
-        mended, more = restored_photo(photo)
-        return mended, notes + more
+        if self.look.restore:
+            photo, more = restored_photo(photo)
+            notes += more
+        if self.look.white_lightness is not None:
+            photo, more = toned_down_photo(photo, self.look.white_lightness)
+            notes += more
+        return photo, notes
 
     def _working_size(self, height: int, width: int) -> WorkingSize:
         short_side = self.look.short_side_px or self.info.short_side_px

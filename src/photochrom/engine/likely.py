@@ -210,10 +210,10 @@ def _things(
         mixture = shares[thing].mean(axis=0)
         others = _others(mixture, centres, float(np.median(tones[thing])))
         if others:
-            planes = [_enlarged(plane, lightness.shape) for plane in (thing, place)]
+            whole, spot = (_enlarged(plane, lightness.shape) for plane in (thing, place))
             weight = others[0][1] * share**0.5
             weight *= 1.0 if random is None else float(random.gumbel(0, 1) + 2)
-            found.append((weight, [Other(*planes, ab.astype(np.float32)) for ab, _ in others]))
+            found.append((weight, [Other(whole, spot, ab.astype(np.float32)) for ab, _ in others]))
     return [others for _, others in sorted(found, key=lambda pair: -pair[0])]
 
 

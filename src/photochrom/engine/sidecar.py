@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from photochrom import __version__
 from photochrom.engine.colorize import Colorizer
-from photochrom.engine.look import Look
+from photochrom.engine.look import WHITE_LIGHTNESS_RANGE, Look
 from photochrom.engine.palette import MOST_COLOURS, Palette
 from photochrom.engine.reference import Reference
 from photochrom.engine.wishes import MOST_CANDIDATES, Wishes
@@ -53,6 +53,12 @@ SCHEMA: dict[str, Any] = {
                 "saturation": {"type": "number", "minimum": 0, "maximum": 4},
                 "short_side_px": {"type": ["integer", "null"], "minimum": 32, "maximum": 512},
                 "restore": {"type": "boolean"},
+                "white_lightness": {
+                    "type": ["number", "null"],
+                    "minimum": WHITE_LIGHTNESS_RANGE[0],
+                    "maximum": WHITE_LIGHTNESS_RANGE[1],
+                    "description": "L* that pure white is lowered to; it stays without.",
+                },
             },
         },
         "wishes": {
@@ -126,7 +132,7 @@ class Sidecar:
             "weights_sha256": self.weights_sha256,
             "size": list(self.size),
             "float_range": self.float_range and list(self.float_range),
-            "look": asdict(self.look),
+            "look": self.look.to_table(),
             "wishes": self.wishes.to_table(),
         }
         return json.dumps(table, indent=2) + "\n"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
+from photochrom.engine.highlights import toned_down_photo
 from photochrom.engine.look import Look
 from photochrom.engine.reference import Reference
 from photochrom.engine.restore import restored_photo
@@ -98,12 +99,15 @@ class Part(NamedTuple):
         Its colours; the photograph as it came if there is none.
     restore : bool
         Mend the photograph first.
+    white_lightness : float, optional
+        L* that its pure white is lowered to.
     """
 
     window: Window
     long_side_px: int
     field: ColourField | None
     restore: bool = False
+    white_lightness: float | None = None
 
 
 class Done(NamedTuple):
@@ -223,6 +227,8 @@ def crop(path: Path, megapixels: float, part: Part) -> bytes:
         return _jpeg(original_crop(photo, part.window, part.long_side_px), CROP_QUALITY)
     if part.restore:
         photo, _ = restored_photo(photo)
+    if part.white_lightness is not None:
+        photo, _ = toned_down_photo(photo, part.white_lightness)
     return _jpeg(coloured_crop(photo, part.field, part.window, part.long_side_px), CROP_QUALITY)
 
 

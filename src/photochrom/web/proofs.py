@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from photochrom.color.lab import luminance_to_lightness, srgb_to_linear
+from photochrom.engine.highlights import toned_down
 from photochrom.engine.likely import Suggestion
 from photochrom.engine.look import Look
 from photochrom.engine.wishes import Wishes
@@ -69,6 +71,12 @@ def reduced(proof: np.ndarray, long_side_px: int) -> np.ndarray:
     if size == (width, height):
         return proof
     return levels_of(Photo.from_array(proof).small_lightness(*size))
+
+
+def lowered_white(proof: np.ndarray, white_lightness: float) -> np.ndarray:
+    """Give a proof whose pure white is lowered to an L*."""
+    lightness = luminance_to_lightness(srgb_to_linear(np.arange(256) / 255))
+    return np.asarray(levels_of(toned_down(lightness, white_lightness))[proof])
 
 
 def field(ask: Ask) -> ColourField:

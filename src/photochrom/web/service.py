@@ -37,7 +37,7 @@ from photochrom.web.limits import Limits
 from photochrom.web.metrics import Metrics
 from photochrom.web.places import Places
 from photochrom.web.problems import Problem, no_room
-from photochrom.web.proofs import Ask, field, is_heavy, reduced
+from photochrom.web.proofs import Ask, field, is_heavy, lowered_white, reduced
 from photochrom.web.sessions import PREFIX, Session, Sessions, make_root
 from photochrom.web.wire import CropBody, ResultBody, WishesBody
 from photochrom.web.worker import Worker, check_wanted
@@ -151,11 +151,12 @@ class Service:
         PhotochromError, Problem
             If it is not inside, or wanted no longer.
         """
-        colours, restore = None, False
+        colours, restore, white = None, False, None
         if body.wishes is not None:
             ask = await self.ask(session, body.wishes)
-            colours, restore = await self.draw(field, ask, is_wanted=is_wanted), body.wishes.restore
-        part = Part(body.window, body.long_side_px, colours, restore)
+            colours = await self.draw(field, ask, is_wanted=is_wanted)
+            restore, white = body.wishes.restore, body.wishes.white_lightness
+        part = Part(body.window, body.long_side_px, colours, restore, white)
         with named(session.name, session.source):
             return await self.worker.run_if(
                 is_wanted, crop, session.source, self.limits.megapixels, part
@@ -174,7 +175,10 @@ class Service:
         if long_side_px is not None:
             proof = reduced(proof, long_side_px)
         scale = max(proof.shape) / max(session.facts.width, session.facts.height)
-        return Ask(proof, scale, body.method, replace(body.look, restore=False), wishes)
+        if body.white_lightness is not None:
+            proof = lowered_white(proof, body.white_lightness)
+        look = replace(body.look, restore=False, white_lightness=None)  # both are done
+        return Ask(proof, scale, body.method, look, wishes)
 
     async def _mended(self, session: Session) -> np.ndarray:
         """Give the proof as restoring leaves it; it is drawn once."""

@@ -13,7 +13,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from photochrom.engine.look import MOST_SATURATION, Look
+from photochrom.engine.look import MOST_SATURATION, WHITE_LIGHTNESS_RANGE, Look
 from photochrom.engine.palette import MOODS, MOST_COLOURS, Palette
 from photochrom.engine.reference import Reference
 from photochrom.engine.wishes import MOST_CANDIDATES, Wishes
@@ -85,6 +85,7 @@ LongSide = Annotated[
     Whole, Field(ge=16, le=100_000, description="Reduced to this where it is longer, pixels.")
 ]
 Pixel = Annotated[Whole, Field(ge=0, le=1_000_000)]
+WhiteLightness = Annotated[float, Field(ge=WHITE_LIGHTNESS_RANGE[0], le=WHITE_LIGHTNESS_RANGE[1])]
 MOST_CROP_PX = 2560
 
 
@@ -121,6 +122,9 @@ class WishesBody(_Body):
         default=None, description="Short side that the method sees; its own by default."
     )
     restore: bool = Field(default=False, description="Mend an old print first.")
+    white_lightness: WhiteLightness | None = Field(
+        default=None, description="L* that pure white is lowered to, so that it can show colour."
+    )
     hints: Annotated[list[HintBody], Field(max_length=MOST_HINTS)] = []
     palette: Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)] | None = None
     mood: MoodName | None = None
@@ -131,7 +135,11 @@ class WishesBody(_Body):
     @property
     def look(self) -> Look:
         """The settings that hold for many photographs."""
-        return Look(self.vividness, self.saturation, self.working_px, restore=self.restore)
+        return Look(
+            *(self.vividness, self.saturation, self.working_px),
+            restore=self.restore,
+            white_lightness=self.white_lightness,
+        )
 
     def wishes(self, reference: Reference | None, limits: Limits) -> Wishes:
         """Give the engine's own wishes.

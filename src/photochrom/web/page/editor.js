@@ -3,11 +3,11 @@
 import * as api from "./api.js";
 import { nameOf } from "./colour.js";
 import { byId, debounce } from "./dom.js";
-import { colourless, levelsOf, lightnessUnder } from "./levels.js";
-import { say, showProblem, superseded } from "./notices.js";
+import { colourless, isWhite, levelsOf, lightnessUnder } from "./levels.js";
+import { notify, say, showProblem, superseded } from "./notices.js";
 import { Picker } from "./picker.js";
 import { holds } from "./shapes.js";
-import { DEFAULTS, anchorOf, freshId, hasCandidates, hintToRequest } from "./state.js";
+import { DEFAULTS, MILD_WHITE, anchorOf, freshId, hasCandidates, hintToRequest } from "./state.js";
 import { radiusOf, shareOf } from "./tools.js";
 
 const TRY_MS = 90; // a pointer that only passes asks for nothing
@@ -35,6 +35,7 @@ export class Editor {
       keep: () => this.keep(),
       reach: (reach, gesture = null) => this.reachTo(reach, gesture),
       resize: (share, gesture) => this.resize(share, gesture),
+      toneWhite: () => this.toneWhite(),
       remove: () => (this.selected ? this.delete(this.selected) : this.close(true)),
       close: (toPicture = true) => this.close(toPicture),
     });
@@ -101,6 +102,7 @@ export class Editor {
 
   open(title, focus) {
     this.lightness = null;
+    this.white = this.desk.wishes.white_lightness;
     this.redraw();
     this.picker.open(this.inWindow(), { title, focus });
     this.stage.measure(); // on a phone the palette takes room from the picture
@@ -162,17 +164,34 @@ export class Editor {
     try {
       const levels = await levelsOf(this.desk, photo);
       if (this.target !== target) return;
-      this.lightness = lightnessUnder(levels, target, photo.info);
+      this.lightness = Math.min(lightnessUnder(levels, target, photo.info), this.white ?? 100);
     } catch {
       return; // the service's own answer brings it too
     }
     const refusal = colourless(this.lightness);
     if (refusal) {
       this.asking?.abort();
-      this.picker.refuse(refusal);
+      this.picker.refuse(refusal, isWhite(this.lightness));
       say(refusal);
     }
     this.refresh();
+  }
+
+  /** Lower pure white in the whole photograph, so that this place can show a colour. */
+  toneWhite() {
+    this.desk.act({ type: "set", field: "white_lightness", value: MILD_WHITE, label: "toned the white down" });
+    notify("White is a little darker in the whole photograph: its lightness is changed. Undo brings it back.");
+    this.picker.focusPlane();
+  }
+
+  /** White was toned down or brought back: whether a colour fits is asked again. */
+  followWhite() {
+    if (this.white === this.desk.wishes.white_lightness) return;
+    this.white = this.desk.wishes.white_lightness;
+    this.lightness = null;
+    this.picker.allow();
+    this.suggest();
+    this.readLightness();
   }
 
   async suggest() {
@@ -270,6 +289,7 @@ export class Editor {
       this.close();
       return;
     }
+    this.followWhite();
     const { info } = this.desk.current;
     const used = [...new Set(this.desk.wishes.hints.map((hint) => hint.colour).filter(Boolean))].reverse();
     this.picker.show({

@@ -59,8 +59,11 @@ function within(corners) {
   return [middle, ...places.filter((place) => holds(corners, place))];
 }
 
+/** Whether a place is so light that only a darker one could show colour. */
+export const isWhite = (lightness) => lightness > WHITE;
+
 /** Say that a place can show no colour, or null where it can. */
 export function colourless(lightness) {
-  if (lightness > WHITE) return "This place is pure white: no colour fits.";
+  if (isWhite(lightness)) return "This place is pure white: no colour fits.";
   return lightness < BLACK ? "This place is pure black: no colour fits." : null;
 }

@@ -3,7 +3,7 @@
 import { button, byId, element, paintSwatch, replaceChildren } from "./dom.js";
 import { describe } from "./hints.js";
 import { notify } from "./notices.js";
-import { freshId, isPlain } from "./state.js";
+import { MILD_WHITE, freshId, isPlain } from "./state.js";
 
 const MIDDLE_VIVIDNESS = 50; // where the slider stands while the method's own is used
 // What a method is called and does, for somebody who has not read the papers.
@@ -31,6 +31,8 @@ export class Panel {
     byId("compare").addEventListener("change", (event) => this.compareWith(event.target.value));
     byId("restore").addEventListener("change", (event) =>
       desk.act({ type: "set", field: "restore", value: event.target.checked, label: "restore" }));
+    byId("white-lightness").addEventListener("change", (event) =>
+      desk.act({ type: "set", field: "white_lightness", value: event.target.checked ? MILD_WHITE : null, label: "white toned down" }));
   }
 
   /** Bind a range; a double click, Delete or Backspace gives it back its own value. */
@@ -92,6 +94,7 @@ export class Panel {
     byId("method-note").hidden = !what;
     byId("method-note").textContent = what ?? "";
     byId("restore").checked = wishes.restore;
+    byId("white-lightness").checked = wishes.white_lightness !== null;
     byId("start-over").disabled = isPlain(wishes);
     this.drawLabels();
     this.drawHints(wishes.hints);

@@ -15,7 +15,7 @@ const PLACES = 5; // chips that are kept free until the service has answered
 export class Picker {
   /**
    * @param {Object} act  What the editor does: choose(colour, gesture), tryOut(colour), keep(),
-   *   resize(share, gesture), reach(nameOrNumber, gesture), remove(), close().
+   *   resize(share, gesture), reach(nameOrNumber, gesture), toneWhite(), remove(), close().
    */
   constructor(act) {
     this.node = byId("picker");
@@ -27,6 +27,7 @@ export class Picker {
     });
     this.makeReaches();
     byId("pick-keep").addEventListener("click", () => act.keep());
+    byId("tone-white").addEventListener("click", () => act.toneWhite());
     byId("picker-close").addEventListener("click", () => act.close());
     byId("pick-gray").addEventListener("click", () => act.choose(null));
     byId("pick-delete").addEventListener("click", () => act.remove());
@@ -60,12 +61,22 @@ export class Picker {
     byId("picker-title").textContent = title;
     byId("hex").value = "";
     showProblem("picker", null);
+    this.allow();
+    this.place(...where);
+    if (focus) this.focusPlane();
+  }
+
+  /** Offer colours, those of the service when they have come. */
+  allow() {
     this.node.classList.remove("is-colourless");
     byId("picker-says").hidden = true;
+    byId("tone-white").hidden = true;
     this.suggestions = null;
     this.drawSuggestions(null);
-    this.place(...where);
-    if (focus) byId("plane").focus({ preventScroll: true });
+  }
+
+  focusPlane() {
+    byId("plane").focus({ preventScroll: true });
   }
 
   /** Stand beside [x, y]; beside the whole of what is selected, [from, to] across, where there is room. */
@@ -84,14 +95,15 @@ export class Picker {
     this.node.hidden = true;
   }
 
-  /** Say that no colour fits, and offer none. */
-  refuse(text) {
+  /** Say that no colour fits, and offer none; of white, offer to tone it down. */
+  refuse(text, canTone) {
     const says = byId("picker-says");
     says.textContent = text;
     says.hidden = false;
+    byId("tone-white").hidden = !canTone;
     const focused = this.node.contains(document.activeElement);
     this.node.classList.add("is-colourless");
-    if (focused) byId("picker-close").focus({ preventScroll: true });
+    if (focused) byId(canTone ? "tone-white" : "picker-close").focus({ preventScroll: true });
   }
 
   /** Show what is known of the place: its lightness and its colour. */

@@ -8,7 +8,7 @@ import { reduce } from "./state.js";
 
 const BATCH = 24; // photographs of one zip, where the service keeps so many at once
 const LIST_OF_FAILURES = "not-coloured.txt";
-const LOOK = ["method", "vividness", "saturation", "restore", "source"]; // what many photographs can share
+const LOOK = ["method", "vividness", "saturation", "restore", "white_lightness", "source"]; // what many photographs can share
 
 export class Queue {
   constructor(desk, painter) {

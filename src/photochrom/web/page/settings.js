@@ -36,6 +36,7 @@ export async function readSettings(file, info, methods) {
       vividness: look.vividness ?? null,
       saturation: look.saturation ?? 1,
       restore: Boolean(look.restore),
+      white_lightness: look.white_lightness ?? null,
       hints: fitted(hints, size, info),
       source: wishes.palette?.length ? { kind: "palette", colours: wishes.palette } : DEFAULTS.source,
       candidate: wishes.candidate ?? 0,

@@ -13,6 +13,7 @@ export const DEFAULTS = Object.freeze({
   vividness: null,
   saturation: 1,
   restore: false,
+  white_lightness: null, // L* that pure white is lowered to
   hints: Object.freeze([]),
   // {kind: "automatic"} | {kind: "mood", mood} | {kind: "palette", colours} | {kind: "reference", token, name, thumb}
   source: Object.freeze({ kind: "automatic" }),
@@ -21,6 +22,9 @@ export const DEFAULTS = Object.freeze({
 });
 
 const MOST_STEPS = 200;
+
+/** L* of a white that is toned down a little. */
+export const MILD_WHITE = 92;
 
 /** Whether nothing has been wished. */
 export function isPlain(wishes) {
@@ -97,6 +101,7 @@ export function toRequest(wishes, method) {
     vividness: wishes.vividness,
     saturation: wishes.saturation,
     restore: wishes.restore,
+    white_lightness: wishes.white_lightness,
     hints: wishes.hints.map(hintToRequest),
     palette: used === "palette" && source.colours.length ? source.colours : null,
     mood: used === "mood" ? source.mood : null,

@@ -1,0 +1,68 @@
+"""Tone pure white down a little, so that it can show colour: the lightness is changed.
+
+Below a knee every tone stays; above it tones follow a parabola to the new white, with a slope of at
+least a half, so that none merge and no edge appears.
+"""
+
+import numpy as np
+
+from photochrom.engine.look import check_white
+from photochrom.photo.photo import Photo
+
+KNEE = 4.0  # so many times as far below white as white is lowered, the change begins
+TOP = 65535  # the code of L* 100
+
+
+def toned_down(lightness: np.ndarray, white: float) -> np.ndarray:
+    """Lower the lightest tones.
+
+    Parameters
+    ----------
+    lightness : float array, (...)
+        L* in [0, 100].
+    white : float
+        What L* 100 becomes; see `WHITE_LIGHTNESS_RANGE` of `engine.look`.
+
+    Returns
+    -------
+    float array, (...)
+        L*, never more than `lightness`; increasing with it.
+
+    Raises
+    ------
+    InvalidValueError
+        If `white` is out of its range.
+    """
+    check_white(white)
+    width = KNEE * (100 - white)
+    above = np.maximum(lightness - (100 - width), 0)
+    return np.asarray(lightness - (100 - white) * (above / width) ** 2)
+
+
+def toned_down_photo(photo: Photo, white: float) -> tuple[Photo, tuple[str, ...]]:
+    """Lower the lightest tones of every page of a photo.
+
+    Parameters
+    ----------
+    photo : Photo
+        Each page's lightness is held in memory, two bytes a pixel.
+    white : float
+        See `toned_down`.
+
+    Returns
+    -------
+    (Photo, tuple of str)
+        The same photo with the other lightness, and what was done.
+
+    Raises
+    ------
+    InvalidValueError
+        If `white` is out of its range.
+    UnreadablePhotoError
+        If the pixels are truncated or corrupt.
+    """
+    tones = toned_down(np.linspace(0, 100, TOP + 1), white)
+    table = np.round(tones * (TOP / 100)).astype(np.uint16)
+    pages = [table[photo.lightness_codes(page)] for page in range(photo.pages)]
+    note = f"white toned down to L* {white:g}: the lightness is changed"
+    return photo.with_lightness(pages), (note,)
