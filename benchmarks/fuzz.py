@@ -26,12 +26,12 @@ import pyvips
 from PIL import Image
 
 from photochrom.errors import PhotochromError
-from photochrom.photo.exif import edited
-from photochrom.photo.iptc import iim_to_xmp, to_app13, to_iim
+from photochrom.photo.metadata.exif import edited
+from photochrom.photo.metadata.iptc import iim_to_xmp, to_app13, to_iim
+from photochrom.photo.metadata.xmp import Marker, marker_of, merge
 from photochrom.photo.photo import Photo
 from photochrom.photo.tiff import TiffError
 from photochrom.photo.write import write_photo
-from photochrom.photo.xmp import Marker, marker_of, merge
 
 MOST_SECONDS, MOST_MEGABYTES = 5.0, 100.0
 BYTES_FOR_A_PIXEL = 40  # what the pixels need: buffers of decoder, conversion and encoder

@@ -14,10 +14,10 @@ from pathlib import Path
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
-from photochrom.data.batches import Batch, Batches
-from photochrom.data.cache import open_cache
-from photochrom.training import loop
-from photochrom.training.recipe import Recipe, find_recipe, read_recipe
+from photochrom.workbench.datasets.batches import Batch, Batches
+from photochrom.workbench.datasets.decoded_cache import open_cache
+from photochrom.workbench.training import loop
+from photochrom.workbench.training.recipe import Recipe, find_recipe, read_recipe
 
 WARM = 5  # steps that are not timed
 

@@ -34,8 +34,8 @@ from skimage.measure import approximate_polygon, find_contours
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.colorize import Colorizer
-from photochrom.evaluation.bootstrap import Quantity, estimate, resample_weights
-from photochrom.methods.hint import MOST_POINTS, Hint
+from photochrom.options.hint import MOST_POINTS, Hint
+from photochrom.workbench.evaluation.bootstrap import Quantity, estimate, resample_weights
 
 METHODS = ("photochrom", "levin", "rbf")
 FLAT = "one flat colour"  # the least that one colour can miss: a thing is seldom of one

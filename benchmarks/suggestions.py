@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from photochrom.color.lab import rgb_to_lab
-from photochrom.engine.ask import distribution
 from photochrom.engine.colorize import Colorizer
-from photochrom.engine.likely import shares_of, suggest
-from photochrom.engine.working import working_size
-from photochrom.evaluation.pictures import read_samples
+from photochrom.engine.conditioning import distribution
+from photochrom.engine.suggestions import shares_of, suggest
+from photochrom.engine.tiling import working_size
 from photochrom.methods.method import Request
 from photochrom.photo.resize import resize
+from photochrom.workbench.evaluation.evaluation_pictures import read_samples
 
 NEAR, COLOURFUL, COUNT = 10.0, 15.0, 5
 # Skin and wood, sky, leaves, red cloth, yellow light: about the five that cover most points.

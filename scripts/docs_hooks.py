@@ -26,8 +26,8 @@ def command_reference() -> str:
 
 def route_reference() -> str:
     """Return every route with its parameters, bodies and answers, as Markdown."""
-    from photochrom.web.app import create_app
-    from photochrom.web.limits import Limits
+    from photochrom.service.application import create_app
+    from photochrom.service.limits import Limits
 
     api = create_app(Limits(jobs=1)).openapi()
     schemas = api["components"]["schemas"]

@@ -98,9 +98,9 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
     import torch
 
     from photochrom.color.bins import zhang_bins
-    from photochrom.networks.photochrom import Config, Photochrom
-    from photochrom.training.export import example_inputs, export_network
-    from photochrom.training.recipe import Phase, Recipe
+    from photochrom.workbench.networks.photochrom import Config, Photochrom
+    from photochrom.workbench.training.export import example_inputs, export_network
+    from photochrom.workbench.training.recipe import Phase, Recipe
 
     torch.manual_seed(0)
     shape = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}

@@ -12,8 +12,8 @@ from PIL import Image
 from tests.conftest import drawn_picture
 
 from photochrom.cli import _obey, build_app
-from photochrom.cli.pipe import PIPE
-from photochrom.training import recipe
+from photochrom.cli.standard_streams import PIPE
+from photochrom.workbench.training import recipe
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -32,7 +32,9 @@ def test_every_link_to_a_file_leads_somewhere(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_every_option_that_is_named_exists(document):
-    source = "\n".join(f.read_text() for f in (ROOT / "src" / "photochrom" / "cli").glob("*.py"))
+    folders = ("cli", "workbench/commands")
+    files = [f for where in folders for f in (ROOT / "src" / "photochrom" / where).glob("*.py")]
+    source = "\n".join(f.read_text() for f in files)
     for line in document.read_text().splitlines():
         for command in re.findall(r"photochrom [^`#|]*", line):
             for option in re.findall(r"(?<=\s)--([a-z][a-z-]+)", command):

@@ -15,7 +15,7 @@ from photochrom.errors import PhotochromError
 if TYPE_CHECKING:
     from photochrom import methods as methods
     from photochrom.engine.colorize import Colorizer as Colorizer
-    from photochrom.methods.hint import Hint as Hint
+    from photochrom.options.hint import Hint as Hint
     from photochrom.photo.reading import Reading as Reading
 
 # Nothing that photochrom loads may report to its makers, whatever the environment says: set here,
@@ -55,8 +55,8 @@ def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
     """
     from photochrom.engine.colorize import Colorizer
 
-    wishes = {k: options.pop(k) for k in _WISHES if k in options}
-    return Colorizer(method, **options).colorize(picture, **wishes)
+    guidance = {k: options.pop(k) for k in _GUIDANCE if k in options}
+    return Colorizer(method, **options).colorize(picture, **guidance)
 
 
 def __getattr__(name: str) -> Any:
@@ -67,10 +67,10 @@ def __getattr__(name: str) -> Any:
     return module if name == "methods" else getattr(module, name)
 
 
-_WISHES = ("hints", "reference", "palette", "candidate", "seed", "reading")
+_GUIDANCE = ("hints", "reference", "palette", "candidate", "seed", "reading")
 _LATER = {
     "Colorizer": "photochrom.engine.colorize",
-    "Hint": "photochrom.methods.hint",
+    "Hint": "photochrom.options.hint",
     "Reading": "photochrom.photo.reading",
     "methods": "photochrom.methods",
 }

@@ -16,7 +16,7 @@ from PIL import Image
 from tests.conftest import drawn_picture
 
 from photochrom.cli import _obey, run
-from photochrom.engine.workers import Workers
+from photochrom.engine.workers import WorkerProcesses
 
 
 def photochrom(*words, **options):
@@ -160,14 +160,14 @@ def test_the_bounds_of_a_file_can_be_set_and_the_refusal_says_what_to_raise(tmp_
 
 
 def test_processes_of_a_batch_have_their_time_and_memory(monkeypatch):
-    monkeypatch.setattr(Workers, "start", lambda workers: None)
+    monkeypatch.setattr(WorkerProcesses, "start", lambda workers: None)
     for device, timeout, seconds, is_bounded in (
         ("cpu", 1800.0, 1800.0, sys.platform == "linux"),
         ("cpu", 0.0, None, sys.platform == "linux"),
         ("cuda", 5.0, 5.0, False),
     ):
-        crew = run._begin_many(None, 2, device, timeout)
-        for worker in crew._all:
+        executor = run._begin_many(None, 2, device, timeout)
+        for worker in executor._all:
             assert worker._seconds == seconds
             assert (worker._most_bytes is not None) == is_bounded
 

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from tests.conftest import drawn_picture
 
-from photochrom.cli.pipe import PIPE
+from photochrom.cli.guidance_options import GuidanceOptions
 from photochrom.cli.run import run
-from photochrom.cli.wishes import WishOptions
+from photochrom.cli.standard_streams import PIPE
 from photochrom.engine.colorize import Colorizer
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 
@@ -234,4 +234,4 @@ def test_what_nobody_thought_of_is_one_line_in_a_pipe_too(album, monkeypatch):
 def test_hints_that_are_no_hints_are_one_line(album, content):
     (album / "hints.json").write_text(content)
     with pytest.raises(InvalidValueError, match="hints cannot be read"):
-        WishOptions(hints=album / "hints.json").wishes()
+        GuidanceOptions(hints=album / "hints.json").guidance()

@@ -7,7 +7,7 @@ from skimage import data
 from photochrom.color.bins import zhang_bins
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.colorize import Colorizer
-from photochrom.methods.hint import Hint
+from photochrom.options.hint import Hint
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from photochrom.engine.batch import Names, Task, _Looks, colorize_many, plan, watch
 from photochrom.engine.colorize import Colorizer
-from photochrom.engine.workers import Workers
+from photochrom.engine.workers import WorkerProcesses
 from photochrom.errors import UnreadablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.find import find_photos
@@ -361,7 +361,7 @@ def test_what_kills_a_process_costs_one_photograph_and_the_process_comes_back(al
         (album / name).write_bytes((album / "a.png").read_bytes())
     tasks = plan([album])
     killer = functools.partial(Deadly, "b.jpg", signal.SIGBUS)
-    workers = Workers(killer, 2)
+    workers = WorkerProcesses(killer, 2)
     done = {o.source.name: o for o in colorize_many(workers, tasks, jobs=2)}
     workers.stop()
     assert {name: o.status for name, o in done.items()} == {
@@ -378,7 +378,7 @@ def test_what_kills_a_process_costs_one_photograph_and_the_process_comes_back(al
 
 def test_what_hangs_is_given_up_and_costs_one_photograph(album):
     (album / "d.png").write_bytes((album / "a.png").read_bytes())
-    workers = Workers(functools.partial(Deadly, "b.jpg", None), 2, seconds=10)
+    workers = WorkerProcesses(functools.partial(Deadly, "b.jpg", None), 2, seconds=10)
     done = {o.source.name: o for o in colorize_many(workers, plan([album]), jobs=2)}
     workers.stop()
     assert {name: o.status for name, o in done.items()} == {

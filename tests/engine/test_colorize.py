@@ -12,8 +12,8 @@ from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine import colorize as engine
 from photochrom.engine.colorize import Colorizer, Look
-from photochrom.engine.names import beside
-from photochrom.engine.wishes import Wishes
+from photochrom.engine.guidance import Guidance
+from photochrom.engine.output_names import beside
 from photochrom.errors import (
     DtypeError,
     InvalidValueError,
@@ -21,8 +21,8 @@ from photochrom.errors import (
     UnwritablePhotoError,
 )
 from photochrom.methods.catalogue import CATALOGUE
-from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints
+from photochrom.options.hint import Hint
 from photochrom.photo.orientation import to_stored
 
 LEVEL = 255 / 100  # 8-bit levels in a unit of L*
@@ -269,12 +269,12 @@ def test_a_path_never_takes_the_place_of_another_programs_file(colorizer, gray, 
 def test_a_hint_outside_the_picture_is_said(colorizer, gray):
     hints = [Hint("point", ((x, 20),), (170, 51, 34), 4) for x in (20, 5000)]
     content = encoded(gray, "PNG")
-    notes = colorizer.colorize_file(content, wishes=Wishes(tuple(hints))).notes
+    notes = colorizer.colorize_file(content, guidance=Guidance(tuple(hints))).notes
     assert (
         "hints outside the 200 x 150 pixels of the upright picture, which do nothing: 1 of 2"
         in (notes)
     )
-    inside = colorizer.colorize_file(content, wishes=Wishes((hints[0],)))
+    inside = colorizer.colorize_file(content, guidance=Guidance((hints[0],)))
     assert not any("outside" in note for note in inside.notes)
 
 

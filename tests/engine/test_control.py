@@ -16,11 +16,11 @@ from photochrom.color.difference import ciede2000
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.colorize import Colorizer
+from photochrom.engine.guidance import Guidance
 from photochrom.engine.reference import References
 from photochrom.engine.sidecar import SCHEMA, Sidecar, read_sidecar
-from photochrom.engine.wishes import Wishes
 from photochrom.errors import InvalidValueError
-from photochrom.methods.hint import Hint
+from photochrom.options.hint import Hint
 
 BLUE = (40, 70, 160)
 RED = (160, 48, 32)
@@ -155,23 +155,23 @@ def test_a_sidecar_repeats_the_result(gray, tmp_path):
     Image.fromarray(gray).save(tmp_path / "old.png")
     Image.fromarray(data.coffee()).save(tmp_path / "lender.png")
     colorizer = Colorizer("photochrom", saturation=1.3, threads=1)
-    wishes = Wishes.of([Hint.point(60, 60, BLUE)], tmp_path / "lender.png", candidate=1, seed=3)
-    first = colorizer.colorize_file(tmp_path / "old.png", wishes=wishes)
-    text = Sidecar.of(colorizer, first.wishes, first.size).to_json()
+    guidance = Guidance.of([Hint.point(60, 60, BLUE)], tmp_path / "lender.png", candidate=1, seed=3)
+    first = colorizer.colorize_file(tmp_path / "old.png", guidance=guidance)
+    text = Sidecar.of(colorizer, first.guidance, first.size).to_json()
     jsonschema.validate(json.loads(text), SCHEMA)
     (tmp_path / "old-color.json").write_text(text)
     read = read_sidecar(tmp_path / "old-color.json")
     again = read.colorizer(threads=1).colorize_file(
-        tmp_path / "old.png", wishes=read.wishes_for(first.size)
+        tmp_path / "old.png", guidance=read.guidance_for(first.size)
     )
     assert again.content == first.content
 
 
 def test_a_sidecar_fits_its_hints_to_a_larger_copy_and_refuses_another_shape():
-    sidecar = Sidecar.of(Colorizer("gray"), Wishes((Hint.point(10, 20, BLUE, 4),)), (100, 50))
-    assert sidecar.wishes_for((200, 100)).hints[0] == Hint.point(20, 40, BLUE, 8)
+    sidecar = Sidecar.of(Colorizer("gray"), Guidance((Hint.point(10, 20, BLUE, 4),)), (100, 50))
+    assert sidecar.guidance_for((200, 100)).hints[0] == Hint.point(20, 40, BLUE, 8)
     with pytest.raises(InvalidValueError, match="another shape"):
-        sidecar.wishes_for((50, 100))
+        sidecar.guidance_for((50, 100))
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_what_is_no_sidecar_is_refused(tmp_path, text):
 
 
 def test_a_reference_that_changed_since_is_refused(tmp_path):
-    lender = tmp_path / "lender.png"
-    Image.fromarray(drawn_picture(1)).save(lender)
-    wishes = Wishes.of(reference=lender)
-    text = Sidecar.of(Colorizer("gray"), wishes, (10, 10)).to_json()
+    colour_source = tmp_path / "lender.png"
+    Image.fromarray(drawn_picture(1)).save(colour_source)
+    guidance = Guidance.of(reference=colour_source)
+    text = Sidecar.of(Colorizer("gray"), guidance, (10, 10)).to_json()
     (tmp_path / "x.json").write_text(text)
-    Image.fromarray(drawn_picture(2)).save(lender)
+    Image.fromarray(drawn_picture(2)).save(colour_source)
     with pytest.raises(InvalidValueError, match="another file"):
         read_sidecar(tmp_path / "x.json")
 
@@ -198,9 +198,9 @@ def test_the_marker_tells_wishes_apart(gray):
     content = io.BytesIO()
     Image.fromarray(gray).save(content, "PNG")
     colorizer = Colorizer("gray")
-    hinted = Wishes((Hint.point(10, 20, BLUE),))
+    hinted = Guidance((Hint.point(10, 20, BLUE),))
     assert colorizer.marker() != colorizer.marker(hinted)
-    coloured = colorizer.colorize_file(content.getvalue(), wishes=hinted).content
+    coloured = colorizer.colorize_file(content.getvalue(), guidance=hinted).content
     assert photochrom.engine.colorize.Photo.open(coloured).marker == colorizer.marker(hinted)
 
 

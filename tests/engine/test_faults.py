@@ -18,7 +18,7 @@ from PIL import Image
 
 from photochrom.engine.batch import Task, colorize_many
 from photochrom.engine.colorize import Colorizer
-from photochrom.photo.scratch import scratch
+from photochrom.photo.temporary_folders import scratch
 
 GRAY = np.random.default_rng(0).integers(0, 255, (40, 60), np.uint8)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from photochrom.engine.colorize import Colorizer
-from photochrom.methods.hint import Hint
+from photochrom.options.hint import Hint
 
 RAMP = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
 CONTEXTS = [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()]
@@ -57,7 +57,7 @@ def test_a_colorizer_that_has_worked_works_in_another_process(method):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_fork_leaves_the_temporary_files_of_its_parent_alone(tmp_path):
     from photochrom.photo.photo import Photo
-    from photochrom.photo.scratch import scratch
+    from photochrom.photo.temporary_folders import scratch
 
     colorizer = Colorizer("gray")
     content = colorizer.colorize_file(_written(tmp_path)).content
@@ -66,7 +66,7 @@ def test_a_fork_leaves_the_temporary_files_of_its_parent_alone(tmp_path):
     process = os.fork()
     if process == 0:
         del photo
-        from photochrom.photo.scratch import remove_own
+        from photochrom.photo.temporary_folders import remove_own
 
         remove_own()
         os._exit(0)

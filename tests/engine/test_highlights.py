@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from photochrom import Colorizer
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.highlights import KNEE, toned_down
-from photochrom.engine.look import WHITE_LIGHTNESS_RANGE, Look
 from photochrom.errors import InvalidValueError
-from photochrom.methods.hint import Hint
+from photochrom.options.hint import Hint
+from photochrom.options.look import WHITE_LIGHTNESS_RANGE, Look
 
 WHITES = st.floats(*WHITE_LIGHTNESS_RANGE)
 

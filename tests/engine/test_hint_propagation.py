@@ -7,7 +7,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from photochrom.engine import hint_propagation
 from photochrom.engine.hint_propagation import REACHES, Spot, features_of, propagate, reach_of
-from photochrom.methods.hint import REACH_RANGE
+from photochrom.options.hint import REACH_RANGE
 
 BLUE = np.array([10.0, -50.0], np.float32)
 

@@ -7,11 +7,11 @@ from scipy import ndimage
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.selection import MOST_CORNERS, connected, outline, thing_at
 from photochrom.errors import InvalidValueError
-from photochrom.photo.touch import Touch
+from photochrom.photo.rasterize import Overlay
 
 
 def filled(points, height, width):
-    return Touch(points, 0.0, np.zeros(2), closed=True).coverage(0, 0, width, height) >= 1
+    return Overlay(points, 0.0, np.zeros(2), closed=True).coverage(0, 0, width, height) >= 1
 
 
 @settings(deadline=None)

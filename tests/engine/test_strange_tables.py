@@ -5,10 +5,10 @@ import json
 import pytest
 
 from photochrom.engine.colorize import Colorizer
+from photochrom.engine.guidance import Guidance
 from photochrom.engine.sidecar import Sidecar, read_sidecar
-from photochrom.engine.wishes import Wishes
 from photochrom.errors import PhotochromError
-from photochrom.methods.hint import Hint
+from photochrom.options.hint import Hint
 
 STRANGE = [
     *(None, True, 0, -1, 1.5, 1e400, float("nan"), 10**400, "", "x", "\ud800", "١", "9" * 5000),
@@ -38,8 +38,8 @@ def replaced(table, path, value):
 
 
 def test_a_sidecar_with_something_strange_in_it_is_an_error_of_ours(tmp_path):
-    wishes = Wishes((Hint.point(3, 4, "#aa3030"),))
-    whole = json.loads(Sidecar.of(Colorizer("gray"), wishes, (20, 30)).to_json())
+    guidance = Guidance((Hint.point(3, 4, "#aa3030"),))
+    whole = json.loads(Sidecar.of(Colorizer("gray"), guidance, (20, 30)).to_json())
     file = tmp_path / "a.json"
     refused = 0
     for path in paths_of(whole):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from photochrom.engine import memory
-from photochrom.engine.workers import Worker, Workers
+from photochrom.engine.workers import Worker, WorkerProcesses
 from photochrom.errors import UnknownMethodError, UnreadablePhotoError, WorkerDiedError
-from photochrom.photo.held import is_alive
-from photochrom.photo.scratch import scratch
+from photochrom.photo.part_locks import is_alive
+from photochrom.photo.temporary_folders import scratch
 
 
 def make():
@@ -159,7 +159,7 @@ def hopeless():
 
 
 def test_what_hinders_a_worker_from_getting_ready_is_raised_each_time():
-    workers = Workers(hopeless, 1)
+    workers = WorkerProcesses(hopeless, 1)
     for _ in range(2):
         with pytest.raises(UnknownMethodError):
             workers.call(count)

@@ -17,11 +17,11 @@ def small_pictures():
 def ab_error(small_pictures):
     """Give a function: the mean absolute ab error of a method on a small picture."""
 
-    def measure(method, name, **wishes):
+    def measure(method, name, **guidance):
         from photochrom.methods.method import Request
 
         lab = small_pictures[name]
-        ab = method.predict(Request(lab[..., 0], **wishes)).ab[0]
+        ab = method.predict(Request(lab[..., 0], **guidance)).ab[0]
         assert ab.shape == lab[..., 1:].shape
         return float(np.abs(ab - lab[..., 1:]).mean())
 
@@ -33,8 +33,8 @@ def revealed(small_pictures):
     """Give a function: twenty true patches of a small picture, as hints."""
 
     def hints(name):
-        from photochrom.evaluation.hints import paint, reveal
         from photochrom.methods.method import Hints
+        from photochrom.workbench.evaluation.revealed_hints import paint, reveal
 
         truth = small_pictures[name][..., 1:]
         return Hints(*paint(reveal(truth, 20, name), truth.shape[:2]))

@@ -24,7 +24,7 @@ def method(request):
     return load_method(request.param, threads=1)
 
 
-def request_of(method, high=4, wide=6, **wishes):
+def request_of(method, high=4, wide=6, **guidance):
     """Give a drawn picture of so many strides a side, with what the method cannot do without."""
     height, width = high * method.info.stride, wide * method.info.stride
     lab = rgb_to_lab(drawn_picture(2, height, width) / 255.0).astype(np.float32)
@@ -36,7 +36,7 @@ def request_of(method, high=4, wide=6, **wishes):
         "vividness": 0.5,
     }
     required = {name: needed[name] for name in method.info.requires}
-    return Request(lab[..., 0], **{**required, **wishes})
+    return Request(lab[..., 0], **{**required, **guidance})
 
 
 def test_a_method_describes_itself(method):

@@ -17,7 +17,7 @@ from photochrom.methods.catalogue import WEIGHTS
 from photochrom.methods.method import METADATA_KEY, Request
 from photochrom.methods.network import NetworkMethod
 from photochrom.methods.network_file import check_description, check_graph
-from photochrom.training.export import weights_of
+from photochrom.workbench.training.export import weights_of
 
 DEEP = 20
 

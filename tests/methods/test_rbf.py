@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from photochrom.evaluation.hints import PATCH_PX, Patches, paint
-from photochrom.evaluation.hints import spread as spread_patches
 from photochrom.methods.method import Hints, Request
 from photochrom.methods.rbf import MOST_CENTRES, Centres, Rbf, gather, spread
+from photochrom.workbench.evaluation.revealed_hints import PATCH_PX, Patches, paint
+from photochrom.workbench.evaluation.revealed_hints import spread as spread_patches
 
 
 def colours(lightness, ab, mask):

@@ -13,17 +13,17 @@ import pytest
 from PIL import Image
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError
-from photochrom.photo.boxes import read_boxes
-from photochrom.photo.exif import edited
-from photochrom.photo.gif import read_gif
-from photochrom.photo.iptc import iim_to_xmp, to_app13
-from photochrom.photo.jpeg import read_jpeg, say_trailer
-from photochrom.photo.paged import find_pages
+from photochrom.photo.metadata.exif import edited
+from photochrom.photo.metadata.gif import read_gif
+from photochrom.photo.metadata.heif import read_boxes
+from photochrom.photo.metadata.iptc import iim_to_xmp, to_app13
+from photochrom.photo.metadata.jpeg import read_jpeg, say_trailer
+from photochrom.photo.metadata.png import read_png
+from photochrom.photo.metadata.webp import read_webp
+from photochrom.photo.metadata.xmp import Marker, merge
+from photochrom.photo.page_files import find_pages
 from photochrom.photo.photo import Photo
-from photochrom.photo.png import read_png
-from photochrom.photo.webp import read_webp
 from photochrom.photo.write import write_photo
-from photochrom.photo.xmp import Marker, merge
 
 MARKER = Marker("gray", "1")
 RDF = (
@@ -195,7 +195,7 @@ import sys, time
 from pathlib import Path
 from photochrom.photo.photo import Photo
 from photochrom.photo.write import write_photo
-from photochrom.photo.xmp import Marker
+from photochrom.photo.metadata.xmp import Marker
 
 def number(name):
     return int(Path("/proc/self/status").read_text().split(name + ":")[1].split()[0]) / 1024

@@ -13,7 +13,7 @@ from photochrom.photo.field import ColourField
 from photochrom.photo.join import join
 from photochrom.photo.orientation import to_upright
 from photochrom.photo.photo import Photo
-from photochrom.photo.touch import Touch
+from photochrom.photo.rasterize import Overlay
 
 WIDTH, HEIGHT = 400, 300
 WINDOW = 130, 60, 150, 110
@@ -32,7 +32,7 @@ def field() -> ColourField:
     """A field of 20 x 15 cells that differs from left to right and from top to bottom."""
     random = np.random.default_rng(3)
     ab = random.uniform(-20, 20, (15, 20, 2)).astype(np.float32)
-    touch = Touch(np.array([[200.0, 110.0]]), 14.0, np.array([0.0, -40.0], np.float32))
+    touch = Overlay(np.array([[200.0, 110.0]]), 14.0, np.array([0.0, -40.0], np.float32))
     slope = np.full_like(ab, 0.1)
     return ColourField(slope, ab, ab - 10, ab + 10, (touch,))
 

@@ -15,9 +15,9 @@ from photochrom.errors import (
     UnwritablePhotoError,
 )
 from photochrom.photo.atomic import atomic_target
+from photochrom.photo.byte_stream import check_libvips
 from photochrom.photo.find import search
 from photochrom.photo.photo import Photo
-from photochrom.photo.stream import check_libvips
 from photochrom.photo.write import write_photo
 
 GRAY = np.random.default_rng(0).integers(0, 255, (200, 300), np.uint8)

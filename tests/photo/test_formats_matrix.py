@@ -9,9 +9,9 @@ import pytest
 import pyvips
 from PIL import Image
 
-from photochrom.photo.enter import enter, enter_tiff
-from photochrom.photo.iptc import to_iim
-from photochrom.photo.metadata import prepare
+from photochrom.photo.metadata.conversion import prepare
+from photochrom.photo.metadata.embedding import enter, enter_tiff
+from photochrom.photo.metadata.iptc import to_iim
 from photochrom.photo.photo import Photo
 from photochrom.photo.tiff import append_page
 from photochrom.photo.write import needs_sixteen_bit, write_photo

@@ -5,11 +5,11 @@ import pytest
 import pyvips
 
 from photochrom.color import lab
-from photochrom.photo import profiles, tone
+from photochrom.photo import lightness, profiles
 from photochrom.photo.icc import MOST_KEPT, SAMPLES, curve_profile
+from photochrom.photo.lightness import import_xyz
 from photochrom.photo.photo import Photo
 from photochrom.photo.profiles import srgb_profile
-from photochrom.photo.tone import import_xyz
 from photochrom.photo.write import write_photo
 
 P3 = bytes(pyvips.Image.profile_load("p3"))
@@ -121,6 +121,6 @@ def test_strangers_profiles_do_not_fill_the_memory(save, rgb, adobe_rgb_profile)
         profile = adobe_rgb_profile[:24] + bytes([date]) + adobe_rgb_profile[25:]
         photo = Photo.open(save(rgb[:8, :8], "a.png", icc_profile=profile))
         photo.small_lightness(4, 4)
-    kept = [f.cache_info() for f in (curve_profile, tone._weighted_light, profiles.is_srgb)]
+    kept = [f.cache_info() for f in (curve_profile, lightness._weighted_light, profiles.is_srgb)]
     assert all(info.misses >= 2 * MOST_KEPT for info in kept)
     assert all(info.currsize <= MOST_KEPT for info in kept)

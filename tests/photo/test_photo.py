@@ -7,7 +7,7 @@ from PIL import Image
 
 from photochrom.color import lab
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError, UnreadablePhotoError
-from photochrom.photo import excerpt
+from photochrom.photo import decoder_excerpt
 from photochrom.photo.orientation import to_upright
 from photochrom.photo.photo import Photo
 
@@ -242,7 +242,7 @@ def test_a_file_that_has_changed_is_read_anew(tmp_path):
 def test_a_large_file_is_read_in_pieces_with_the_same_pixels(save, rgb, suffix, monkeypatch):
     path = save(rgb, f"a.{suffix}")
     at_once = Photo.open(path).tone().codes.numpy()
-    monkeypatch.setattr(excerpt, "IN_MEMORY", 0)
+    monkeypatch.setattr(decoder_excerpt, "IN_MEMORY", 0)
     photo = Photo.open(path)
     np.testing.assert_array_equal(photo.tone().codes.numpy(), at_once)
     path.write_bytes(path.read_bytes()[:200])  # cut short while it is open

@@ -12,8 +12,8 @@ from skimage.color import rgb2gray, rgb2lab
 from photochrom.errors import InvalidValueError, UnreadablePhotoError, UnsupportedFormatError
 from photochrom.photo.descreen import descreened, dot_distance
 from photochrom.photo.negative import looks_like_colour_negative
+from photochrom.photo.negative_detection import features, looks_like_negative
 from photochrom.photo.photo import Photo
-from photochrom.photo.polarity import features, looks_like_negative
 from photochrom.photo.reading import Reading, read_profile
 from photochrom.photo.write import write_photo
 
@@ -298,7 +298,7 @@ def test_a_jpeg_of_12_bits_is_not_called_corrupt(gray):
     "words", ["out of memory --- size == 40MB", "Insufficient memory (case 4)", "cannot allocate"]
 )
 def test_want_of_memory_is_not_blamed_on_the_file(words):
-    from photochrom.photo.read import unreadable
+    from photochrom.photo.open_file import unreadable
 
     message = str(unreadable("a.png", pyvips.Error("unable to load", words), "png"))
     assert "not enough memory" in message

@@ -15,7 +15,7 @@ from photochrom.errors import (
     UnsupportedFormatError,
     UnwritablePhotoError,
 )
-from photochrom.photo.metadata import Marker
+from photochrom.photo.metadata.conversion import Marker
 from photochrom.photo.photo import Photo
 from photochrom.photo.tiff import read_tag
 from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo

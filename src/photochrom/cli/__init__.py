@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photochrom import __version__
-from photochrom.cli.pipe import PIPE
-from photochrom.cli.say import say
+from photochrom.cli.messages import say
+from photochrom.cli.standard_streams import PIPE
 from photochrom.errors import PhotochromError
 
 if TYPE_CHECKING:
@@ -18,44 +18,82 @@ if TYPE_CHECKING:
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
 # What each is for stands here, so that the list of them imports none of them.
 COMMANDS = {
-    "colorize": ("colorize", "Colour photographs; the word may be left out."),
-    "serve": ("serve", "Serve the page and the HTTP service on this machine."),
-    "suggest": ("inspect", "List the likely colours of a spot."),
-    "confidence": ("inspect", "Write a map of where the method is guessing."),
-    "methods": ("methods", "List the methods that can colour a photograph."),
-    "evaluate": ("evaluate", "Measure methods on colour photographs, honestly."),
-    "recipes": ("train", "List the recipes that can be trained."),
-    "train": ("train", "Train a network as a recipe says."),
-    "export": ("train", "Turn a checkpoint into a network that colours."),
+    "colorize": ("cli.colorize", "Colour photographs; the word may be left out."),
+    "serve": ("cli.serve", "Serve the page and the HTTP service on this machine."),
+    "suggest": ("cli.inspect", "List the likely colours of a spot."),
+    "confidence": ("cli.inspect", "Write a map of where the method is guessing."),
+    "methods": ("cli.list_methods", "List the methods that can colour a photograph."),
+    "evaluate": (
+        "workbench.commands.evaluate_command",
+        "Measure methods on colour photographs, honestly.",
+    ),
+    "recipes": ("workbench.commands.train_command", "List the recipes that can be trained."),
+    "train": ("workbench.commands.train_command", "Train a network as a recipe says."),
+    "export": (
+        "workbench.commands.train_command",
+        "Turn a checkpoint into a network that colours.",
+    ),
 }
 # Groups of commands: what the group is for, and its commands as (room, function, help).
 GROUPS = {
     "data": (
         "Prepare, split, study and gather training pictures.",
         {
-            "prepare": ("data", "prepare", "Bring pictures into Parquet shards to train on."),
-            "split": ("data", "split", "Split pictures into training, validation and test."),
+            "prepare": (
+                "workbench.commands.datasets_command",
+                "prepare",
+                "Bring pictures into Parquet shards to train on.",
+            ),
+            "split": (
+                "workbench.commands.datasets_command",
+                "split",
+                "Split pictures into training, validation and test.",
+            ),
             "study": (
-                "study_data",
+                "workbench.commands.data_report_command",
                 "study",
                 "Study pictures: PCA, palettes, groups; an HTML page.",
             ),
-            "crawl": ("study_data", "crawl", "Gather openly licensed pictures, politely."),
+            "crawl": (
+                "workbench.commands.data_report_command",
+                "crawl",
+                "Gather openly licensed pictures, politely.",
+            ),
         },
     ),
     "study": (
         "Ask people which of two pictures is real, or which they prefer.",
         {
-            "prepare": ("turing", "prepare", "Make the folder of a study."),
-            "serve": ("turing", "serve", "Serve a study's page on this machine."),
-            "results": ("turing", "results", "Count a study's votes, with intervals."),
+            "prepare": (
+                "workbench.commands.perception_command",
+                "prepare",
+                "Make the folder of a study.",
+            ),
+            "serve": (
+                "workbench.commands.perception_command",
+                "serve",
+                "Serve a study's page on this machine.",
+            ),
+            "results": (
+                "workbench.commands.perception_command",
+                "results",
+                "Count a study's votes, with intervals.",
+            ),
         },
     ),
     "report": (
         "Keep the table of results in step with its records.",
         {
-            "collect": ("report", "collect", "Make records of runs."),
-            "build": ("report", "build", "Write the table; --check compares it."),
+            "collect": (
+                "workbench.commands.results_table_command",
+                "collect",
+                "Make records of runs.",
+            ),
+            "build": (
+                "workbench.commands.results_table_command",
+                "build",
+                "Write the table; --check compares it.",
+            ),
         },
     ),
 }
@@ -82,11 +120,11 @@ def build_app() -> "App":
     app.default(colorize)
     app.register_install_completion_command(help="Install completion for this shell.")
     for name, (where, help) in COMMANDS.items():
-        app.command(f"photochrom.cli.{where}:{name}", name=name, help=help)
+        app.command(f"photochrom.{where}:{name}", name=name, help=help)
     for name, (help, commands) in GROUPS.items():
         group = App(name=name, help=help)
         for word, (where, function, what) in commands.items():
-            group.command(f"photochrom.cli.{where}:{function}", name=word, help=what)
+            group.command(f"photochrom.{where}:{function}", name=word, help=what)
         app.command(group)
     return app
 
@@ -108,7 +146,7 @@ def _begin_early(words: list[str]) -> None:
         begin_loading("photochrom")
 
 
-def _obey(words: list[str]) -> int:
+def _run_words(words: list[str]) -> int:
     """Do what the words say; give the exit code."""
     photo, *options = words
     to_file = len(options) == 2 and options[0] in ("-o", "--output") and options[1][:1] != "-"
@@ -141,7 +179,7 @@ def main() -> None:
         with suppress(OSError, ValueError):  # who starts us may have left it not to wait for a pipe
             os.set_blocking(sys.stdout.fileno(), True)
     try:
-        sys.exit(_obey(words))
+        sys.exit(_run_words(words))
     except PhotochromError as error:
         say(f"photochrom: {error}")
         sys.exit(FAILED)

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.cli.reading import ReadOptions
+from photochrom.cli.guidance_options import GuidanceOptions
+from photochrom.cli.reading_options import ReadOptions
 from photochrom.cli.run import run
-from photochrom.cli.wishes import WishOptions
 
 Format = Literal["jpeg", "png", "tiff", "webp", "avif", "jpg", "tif"]
 
@@ -38,7 +38,7 @@ def colorize(
     float_range: tuple[float, float] | None = None,
     json_lines: Annotated[bool, Parameter(name="--json", negative=())] = False,
     read: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
-    wished: WishOptions = WishOptions(),  # noqa: B008 - frozen
+    guidance_options: GuidanceOptions = GuidanceOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Colour photographs: `photochrom FILE` writes FILE-color beside it.
 
@@ -115,5 +115,5 @@ def colorize(
         float_range=float_range,
         json_lines=json_lines,
         read=read,
-        wished=wished,
+        guidance_options=guidance_options,
     )

@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photochrom.cli.endings import endings
-from photochrom.cli.pipe import PIPE, standard_input, to_standard_output
-from photochrom.cli.say import say, shown
-from photochrom.engine.workers import Crew, Here, Workers
+from photochrom.cli.interrupts import endings
+from photochrom.cli.messages import say, shown
+from photochrom.cli.standard_streams import PIPE, standard_input, to_standard_output
+from photochrom.engine.workers import Executor, InProcess, WorkerProcesses
 from photochrom.errors import (
     InvalidValueError,
     PhotochromError,
@@ -26,12 +26,12 @@ from photochrom.errors import (
 )
 
 if TYPE_CHECKING:
-    from photochrom.cli.reading import ReadOptions
-    from photochrom.cli.wishes import WishOptions
+    from photochrom.cli.guidance_options import GuidanceOptions
+    from photochrom.cli.reading_options import ReadOptions
     from photochrom.engine.batch import Outcome, Task
     from photochrom.engine.colorize import Colorizer
+    from photochrom.engine.guidance import Guidance
     from photochrom.engine.sidecar import Sidecar
-    from photochrom.engine.wishes import Wishes
 
 METHOD = "photochrom"
 SAME_FORMATS = {"jpg": "jpeg", "tif": "tiff"}
@@ -61,7 +61,7 @@ def run(
     float_range: tuple[float, float] | None = None,
     json_lines: bool = False,
     read: "ReadOptions | None" = None,
-    wished: "WishOptions | None" = None,
+    guidance_options: "GuidanceOptions | None" = None,
 ) -> int:
     """Colour photographs and say what became of them; see `cli.colorize` for the options.
 
@@ -78,7 +78,11 @@ def run(
     piped = PIPE in sources or output == PIPE
     if piped and (len(sources) > 1 or watch):
         raise InvalidValueError("Standard input or output takes exactly one photograph.")
-    if piped and (resume or json_lines or (wished and (wished.sidecar or wished.candidates > 1))):
+    if piped and (
+        resume
+        or json_lines
+        or (guidance_options and (guidance_options.sidecar or guidance_options.candidates > 1))
+    ):
         raise InvalidValueError(
             "Standard input or output gives one picture and nothing beside it: leave out "
             "--resume, --json, --sidecar and --candidates."
@@ -90,7 +94,7 @@ def run(
         _check_folder(output, sources)
     jobs = 1 if watch or not many else jobs or cores()
     looks = (method, vividness, saturation, working_px, restore, white_lightness)
-    recipe = wished.read_recipe() if wished else None
+    recipe = guidance_options.read_recipe() if guidance_options else None
     if recipe is not None and looks != (METHOD, None, 1.0, None, False, None):
         raise InvalidValueError(
             "--recipe decides everything: leave out --method, --vividness, --saturation, "
@@ -99,11 +103,11 @@ def run(
     make = partial(_make, recipe, *looks, device=device, threads=1 if jobs > 1 else 0)
     with endings():
         if many:
-            crew = _begin_many(make, jobs, device, timeout)
+            executor = _begin_many(make, jobs, device, timeout)
         else:
-            crew = _begin_one(make, recipe, method, device)
+            executor = _begin_one(make, recipe, method, device)
         try:
-            note = crew.call(_note, recipe)
+            note = executor.call(_note, recipe)
             if note:
                 say(f"photochrom: {note}")
             if recipe and float_range is None:
@@ -118,14 +122,16 @@ def run(
                 options |= read.options()
             written: dict[str, Any] = {"format": format, "quality": quality}
             if piped:
-                wishes = _wishes(wished)
+                guidance = _guidance(guidance_options)
                 source = standard_input() if sources[0] == PIPE else sources[0]
-                return crew.call(_pipe, source, output, recipe, wishes, written, options)
-            job = _Job(sources, output, recursive, format, wished, recipe, options, crew)
+                return executor.call(_pipe, source, output, recipe, guidance, written, options)
+            job = _Job(
+                sources, output, recursive, format, guidance_options, recipe, options, executor
+            )
             return _report(
                 job.outcomes(jobs, watch, resume, quality, many),
                 json_lines,
-                many or (wished is not None and wished.candidates > 1),
+                many or (guidance_options is not None and guidance_options.candidates > 1),
                 lambda: job.count,
             )
         except (PhotochromError, BrokenPipeError):
@@ -135,7 +141,7 @@ def run(
 
             raise UnreadablePhotoError(reason_of(error, sources[0])) from error
         finally:
-            crew.stop()
+            executor.stop()
 
 
 def _is_folder(path: Path) -> bool:
@@ -188,7 +194,7 @@ def _make(
     )
 
 
-def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Crew:
+def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Executor:
     """Start a process for each photograph that is in work at once."""
     from photochrom.engine.memory import most_memory
 
@@ -196,24 +202,24 @@ def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: flo
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A GPU's driver maps addresses as if they were memory of its process.
     most_bytes = most_memory() if device == "cpu" else None
-    workers = Workers(make, jobs, seconds=timeout or None, most_bytes=most_bytes)
+    workers = WorkerProcesses(make, jobs, seconds=timeout or None, most_bytes=most_bytes)
     workers.start()
     return workers
 
 
 def _begin_one(
     make: "partial[Colorizer]", recipe: "Sidecar | None", method: str, device: str
-) -> Crew:
+) -> Executor:
     """Make the colorizer here: one photograph need not wait for another process."""
     from photochrom.methods.catalogue import begin_loading
 
     if recipe is None:
         begin_loading(method, device, make.keywords["threads"])
     # Imported while the network opens.
-    from photochrom.photo.scratch import remove_left_behind
+    from photochrom.photo.temporary_folders import remove_left_behind
 
     remove_left_behind()
-    return Here(make())
+    return InProcess(make())
 
 
 def _note(colorizer: "Colorizer", recipe: "Sidecar | None") -> str | None:
@@ -221,14 +227,14 @@ def _note(colorizer: "Colorizer", recipe: "Sidecar | None") -> str | None:
 
 
 def _is_own(colorizer: "Colorizer", path: Path) -> bool:
-    from photochrom.engine.names import is_own
+    from photochrom.engine.output_names import is_own
 
     return is_own(path)
 
 
 def _fit(
     colorizer: "Colorizer", recipe: "Sidecar", source: Path, options: dict[str, Any]
-) -> "Wishes":
+) -> "Guidance":
     return recipe.fit(source, **_opening(options))
 
 
@@ -242,7 +248,7 @@ def _pipe(
     source: Any,
     output: Path | None,
     recipe: "Sidecar | None",
-    wishes: "Wishes",
+    guidance: "Guidance",
     written: dict[str, Any],
     options: dict[str, Any],
 ) -> int:
@@ -252,9 +258,9 @@ def _pipe(
         raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
     if recipe:
         source = source.read() if hasattr(source, "read") else source  # its size is needed first
-        wishes = recipe.fit(source, **_opening(options))
+        guidance = recipe.fit(source, **_opening(options))
     coloured = colorizer.colorize_file(
-        source, None if to_stdout else output, wishes=wishes, **written, **options
+        source, None if to_stdout else output, guidance=guidance, **written, **options
     )
     if coloured.content is not None:
         to_standard_output(coloured.content)
@@ -263,10 +269,10 @@ def _pipe(
     return 0
 
 
-def _wishes(wished: "WishOptions | None") -> "Wishes":
-    from photochrom.engine.wishes import Wishes
+def _guidance(guidance_options: "GuidanceOptions | None") -> "Guidance":
+    from photochrom.engine.guidance import Guidance
 
-    return Wishes() if wished is None else wished.wishes()
+    return Guidance() if guidance_options is None else guidance_options.guidance()
 
 
 @dataclass
@@ -277,10 +283,10 @@ class _Job:
     output: Path | None
     recursive: bool
     format: str | None
-    wished: "WishOptions | None"
+    guidance_options: "GuidanceOptions | None"
     recipe: "Sidecar | None"
     options: dict[str, Any]
-    crew: Crew
+    executor: Executor
     count: int | None = None
 
     def outcomes(
@@ -289,12 +295,12 @@ class _Job:
         """Colour it all."""
         from photochrom.engine import batch
 
-        self._wishes = _wishes(self.wished)
-        self._sidecar = self.wished is not None and self.wished.sidecar
+        self._guidance = _guidance(self.guidance_options)
+        self._sidecar = self.guidance_options is not None and self.guidance_options.sidecar
         self._names = batch.Names(self._sidecar, self._is_own)
         tasks = self._watched() if watch else iter(self._planned(many))
         return batch.colorize_many(
-            self.crew,
+            self.executor,
             tasks,
             jobs=jobs,
             resume=resume or watch,
@@ -310,7 +316,7 @@ class _Job:
         from photochrom.engine import batch
 
         if not many and self.output is not None and _names_a_file(self.output):
-            tasks = self._fitted([batch.Task(self.sources[0], self.output, self._wishes)])
+            tasks = self._fitted([batch.Task(self.sources[0], self.output, self._guidance)])
         else:
             tasks = self._plan(self.sources, self.output)
         self.count = len(tasks)
@@ -324,7 +330,7 @@ class _Job:
             output=output,
             recursive=self.recursive,
             format=self.format,
-            wishes=self._wishes,
+            guidance=self._guidance,
             is_own=self._is_own,
         )
         return self._names.apart(self._fitted(found))
@@ -342,15 +348,19 @@ class _Job:
         return batch.watch(folder, plan_one, recursive=self.recursive)
 
     def _fitted(self, tasks: "list[Task]") -> "list[Task]":
-        return self.wished.tasks(tasks, self.recipe, self._fit) if self.wished else tasks
+        return (
+            self.guidance_options.tasks(tasks, self.recipe, self._fit)
+            if self.guidance_options
+            else tasks
+        )
 
-    def _fit(self, source: Path) -> "Wishes":
+    def _fit(self, source: Path) -> "Guidance":
         assert self.recipe is not None
-        return self.crew.call(_fit, self.recipe, source, self.options)
+        return self.executor.call(_fit, self.recipe, source, self.options)
 
     def _is_own(self, path: Path) -> bool:
         with suppress(WorkerDiedError):  # of this file: colouring it will say so
-            return self.crew.call(_is_own, path)
+            return self.executor.call(_is_own, path)
         return False
 
 

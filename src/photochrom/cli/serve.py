@@ -75,14 +75,14 @@ def serve(
         Memory that the work on one photograph may take, on Linux.
     """
     try:
-        from photochrom.web.server import serve as run
+        from photochrom.service.server import serve as run
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("photochrom"):
             raise
         raise MissingExtraError(
             f"The service needs {error.name}, which is not installed. {how_to_install('serve')}"
         ) from error
-    from photochrom.web.limits import Limits
+    from photochrom.service.limits import Limits
 
     limits = Limits(
         upload_bytes=int(max_megabytes * 1e6),

@@ -16,13 +16,7 @@ ShapeError if the last axis is not 3. NaN gives NaN.
 from collections.abc import Callable
 
 from photochrom.color.arrays import array_namespace
-from photochrom.color.lab import (
-    LUMINANCE,
-    Array,
-    check_last_axis,
-    linear_to_srgb,
-    srgb_to_linear,
-)
+from photochrom.color.lab import LUMINANCE, Array, check_last_axis, linear_to_srgb, srgb_to_linear
 
 BT601 = (0.299, 0.587, 0.114)
 BT709 = (0.2126, 0.7152, 0.0722)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.engine.colorize import PLAIN, Colorizer
-from photochrom.engine.names import beside, is_own, is_same, is_taken, marker_on, numbered
+from photochrom.engine.guidance import Guidance
+from photochrom.engine.output_names import beside, is_own, is_same, is_taken, marker_on, numbered
 from photochrom.engine.sidecar import Sidecar, check_place, is_sidecar
-from photochrom.engine.wishes import Wishes
-from photochrom.engine.workers import Crew, Here
+from photochrom.engine.workers import Executor, InProcess
 from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError, WorkerDiedError
 from photochrom.photo.atomic import atomic_target, is_lost, remove_orphans, unwritable
 from photochrom.photo.find import nothing_in, search
 from photochrom.photo.formats import FORMATS
-from photochrom.photo.xmp import Marker
+from photochrom.photo.metadata.xmp import Marker
 
 SETTLED_SECONDS = 1.0  # a watched file that has not changed for so long is whole
 
@@ -28,14 +28,14 @@ class Task:
     Attributes
     ----------
     source, target : Path
-    wishes : Wishes
+    guidance : Guidance
     settled : (status, note), optional
         What became of it before it was begun: nothing is coloured.
     """
 
     source: Path
     target: Path
-    wishes: Wishes = PLAIN
+    guidance: Guidance = PLAIN
     settled: tuple[str, str] | None = None
 
 
@@ -69,7 +69,7 @@ def plan(
     output: Path | None = None,
     recursive: bool = False,
     format: str | None = None,
-    wishes: Wishes = PLAIN,
+    guidance: Guidance = PLAIN,
     is_own: Callable[[Path], bool] = is_own,
 ) -> list[Task]:
     """Decide what is coloured, and where it goes.
@@ -85,7 +85,7 @@ def plan(
         Look below folders too.
     format : str, optional
         The format of the results.
-    wishes : Wishes
+    guidance : Guidance
         What is wished of each.
     is_own : callable
         Tells what photochrom made itself; another process may look.
@@ -102,9 +102,9 @@ def plan(
     tasks: list[Task] = []
     for source in sources:
         if _is_folder(source):
-            tasks += _plan_folder(source, output, recursive, suffix, wishes, is_own)
+            tasks += _plan_folder(source, output, recursive, suffix, guidance, is_own)
             continue
-        task = Task(source, beside(source, output, suffix), wishes)
+        task = Task(source, beside(source, output, suffix), guidance)
         if len(sources) > 1 and is_own(source):
             task = replace(task, settled=("skipped", "photochrom made this file itself"))
         tasks.append(task)
@@ -123,7 +123,7 @@ def _plan_folder(
     output: Path | None,
     recursive: bool,
     suffix: str | None,
-    wishes: Wishes,
+    guidance: Guidance,
     is_own: Callable[[Path], bool],
 ) -> Iterator[Task]:
     try:
@@ -134,7 +134,7 @@ def _plan_folder(
     for photo in found.photos:
         folder = output / photo.parent.relative_to(source) if output else None
         if not is_own(photo):
-            yield Task(photo, beside(photo, folder, suffix), wishes)
+            yield Task(photo, beside(photo, folder, suffix), guidance)
     for closed, reason in sorted(found.closed.items()):
         yield Task(closed, closed, settled=("failed", f"{closed}: may not be entered ({reason})."))
     if not found.photos:
@@ -167,7 +167,7 @@ class Names:
         return [task if task.settled else self._named(task) for task in tasks]
 
     def _named(self, task: Task) -> Task:
-        number, taker = 1, (task.source, task.wishes.candidate)
+        number, taker = 1, (task.source, task.guidance.candidate)
         try:
             while not self._take(numbered(task.target, number), taker):
                 number += 1
@@ -182,7 +182,7 @@ class Names:
 
 
 def colorize_many(
-    crew: Colorizer | Crew,
+    executor: Colorizer | Executor,
     tasks: Iterable[Task],
     *,
     jobs: int = 2,
@@ -197,7 +197,7 @@ def colorize_many(
 
     Parameters
     ----------
-    crew : Colorizer or Crew
+    executor : Colorizer or Crew
         A colorizer that is shared by all; or what runs them in processes that have one each, so
         that a file that kills one costs itself and no other.
     tasks : iterable of Task
@@ -220,14 +220,14 @@ def colorize_many(
         or a folder for results that is gone.
     """
     given = {"format": format, "quality": quality, **(options or {})}
-    crew = Here(crew) if isinstance(crew, Colorizer) else crew
+    executor = InProcess(executor) if isinstance(executor, Colorizer) else executor
     most = 1 if prompt else 2 * jobs
     folders = _Folders()
 
     def run(task: Task) -> Outcome:
         begun = time.monotonic()
         try:
-            return crew.call(_colorize_one, task, resume, sidecar, given)
+            return executor.call(_colorize_one, task, resume, sidecar, given)
         except Exception as error:  # the process died, or could not get ready
             remove_orphans(task.target.parent)
             return _failed(task, error, begun)
@@ -257,7 +257,7 @@ def colorize_many(
         except BaseException:
             for future in waiting:
                 future.cancel()
-            crew.stop()
+            executor.stop()
             folders.clean()
             raise
 
@@ -329,7 +329,7 @@ def _colorize_one(
     asked = {name: options.get(name) for name in ("quality", "float_range")}
     asked["reading"] = options["reading"].to_table() if "reading" in options else None
     try:
-        if resume and _is_done(task, colorizer.marker(task.wishes, **asked), sidecar):
+        if resume and _is_done(task, colorizer.marker(task.guidance, **asked), sidecar):
             return outcome("skipped", ("already coloured by the same method and settings",))
         notes = _write_one(colorizer, task, sidecar, options)
     except Exception as error:  # whatever one photograph does to us, the others go on
@@ -348,9 +348,11 @@ def _write_one(
         raise unwritable(task.target.parent, error) from error
     if sidecar:
         check_place(place)
-    coloured = colorizer.colorize_file(task.source, task.target, wishes=task.wishes, **options)
+    coloured = colorizer.colorize_file(task.source, task.target, guidance=task.guidance, **options)
     if sidecar:
-        decided = Sidecar.of(colorizer, coloured.wishes, coloured.size, options.get("float_range"))
+        decided = Sidecar.of(
+            colorizer, coloured.guidance, coloured.size, options.get("float_range")
+        )
         with atomic_target(place) as part:
             part.write_text(decided.to_json(), "utf-8")
     return coloured.notes

@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from photochrom import __version__
-from photochrom.engine.ask import ask, distribution
-from photochrom.engine.beside import carry_along
-from photochrom.engine.elsewhere import elsewhere_if_stranded
+from photochrom.engine.after_fork import elsewhere_if_stranded
+from photochrom.engine.companion_files import carry_along
+from photochrom.engine.conditioning import condition, distribution
+from photochrom.engine.guidance import Guidance, outside
 from photochrom.engine.guided import apply_field
 from photochrom.engine.highlights import toned_down_photo
-from photochrom.engine.inputs import (
+from photochrom.engine.output_names import beside, free_name, state_of
+from photochrom.engine.picture_kinds import (
     array_to_tensor,
     is_array,
     is_file,
@@ -32,15 +34,12 @@ from photochrom.engine.inputs import (
     tensor_to_array,
     turned_back,
 )
-from photochrom.engine.likely import Suggestion, shares_of, suggest
-from photochrom.engine.look import Look
-from photochrom.engine.names import beside, free_name, state_of
-from photochrom.engine.predict import Colouring, method_features, predict_colours
+from photochrom.engine.prediction import Colouring, method_features, predict_colours
 from photochrom.engine.reference import References
 from photochrom.engine.restore import opencv, restored_photo
 from photochrom.engine.selection import outline, thing_at
-from photochrom.engine.wishes import Wishes, outside
-from photochrom.engine.working import WorkingSize, working_size
+from photochrom.engine.suggestions import Suggestion, shares_of, suggest
+from photochrom.engine.tiling import WorkingSize, working_size
 from photochrom.errors import (
     DtypeError,
     InvalidValueError,
@@ -49,27 +48,28 @@ from photochrom.errors import (
     UnwritablePhotoError,
 )
 from photochrom.methods.catalogue import load_method
-from photochrom.methods.hint import Hint
 from photochrom.methods.method import Hints, MethodInfo, Request
+from photochrom.options.hint import Hint
+from photochrom.options.look import Look
 from photochrom.photo.budget import Budget
 from photochrom.photo.descreen import descreened
 from photochrom.photo.formats import choose_format
 from photochrom.photo.join import Tally, join
+from photochrom.photo.metadata.xmp import Marker
+from photochrom.photo.negative_detection import looks_like_negative
 from photochrom.photo.photo import Photo
-from photochrom.photo.polarity import looks_like_negative
 from photochrom.photo.reading import PLAIN as AS_IT_SAYS
 from photochrom.photo.reading import Reading
 from photochrom.photo.resize import resize
-from photochrom.photo.toned import Tint
+from photochrom.photo.tint_detection import Tint
 from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
-from photochrom.photo.xmp import Marker
 
 MAX_MEGAPIXELS = 1000.0
 MOST_MAP_PX = 1024
 MOST_EXTREME = 0.9  # share of pixels so dark or light that none of them bears colour
 
 
-PLAIN = Wishes()
+PLAIN = Guidance()
 
 
 class Coloured(NamedTuple):
@@ -83,7 +83,7 @@ class Coloured(NamedTuple):
         The file that was written.
     notes : tuple of str
         What a person should know: repaired, lost, or decided.
-    wishes : Wishes
+    guidance : Guidance
         As they were fulfilled: with the reference that was taken from a folder.
     size : (width, height)
         Upright, of the first page.
@@ -94,7 +94,7 @@ class Coloured(NamedTuple):
     content: bytes | None
     target: Path | None
     notes: tuple[str, ...]
-    wishes: Wishes
+    guidance: Guidance
     size: tuple[int, int]
     confidence: np.ndarray | None = None
 
@@ -195,15 +195,15 @@ class Colorizer:
         """How the method describes itself."""
         return self.method.info
 
-    def marker(self, wishes: Wishes = PLAIN, **written: Any) -> Marker:
+    def marker(self, guidance: Guidance = PLAIN, **written: Any) -> Marker:
         """Give what a file coloured by this colorizer is marked with.
 
         `written` is how else it was asked for, such as `quality`; None is as if it were not there.
         """
         recipe_of = {"method": self.info.name, **self.look.to_table()}
         recipe_of |= {name: value for name, value in written.items() if value is not None}
-        if wishes != PLAIN:
-            recipe_of["wishes"] = wishes.to_table()
+        if guidance != PLAIN:
+            recipe_of["wishes"] = guidance.to_table()
         recipe = hashlib.sha256(json.dumps(recipe_of, sort_keys=True).encode()).hexdigest()[:16]
         return Marker(self.info.name, __version__, self.info.weights_sha256, recipe)
 
@@ -261,7 +261,7 @@ class Colorizer:
         decided = hints.mask[..., None]
         return np.asarray(ab + (hints.ab - ab) * decided, np.float32)
 
-    def colouring(self, photo: Photo, page: int = 0, wishes: Wishes = PLAIN) -> Colouring:
+    def colouring(self, photo: Photo, page: int = 0, guidance: Guidance = PLAIN) -> Colouring:
         """Ask the method for the colours of one page of a photo, upright.
 
         Parameters
@@ -269,28 +269,28 @@ class Colorizer:
         photo : Photo
         page : int
             From 0.
-        wishes : Wishes
+        guidance : Guidance
             In pixels of that page, upright.
 
         Returns
         -------
         Colouring
         """
-        return self._colouring(photo, page, wishes, self._small(photo, page))
+        return self._colouring(photo, page, guidance, self._small(photo, page))
 
     def _colouring(
-        self, photo: Photo, page: int, wishes: Wishes, small: tuple[np.ndarray, WorkingSize]
+        self, photo: Photo, page: int, guidance: Guidance, small: tuple[np.ndarray, WorkingSize]
     ) -> Colouring:
         lightness, size = small
         upright = photo.headers[page].upright_size
-        asked = ask(self.method, lightness, upright, wishes, self.look.vividness)
+        conditioning = condition(self.method, lightness, upright, guidance, self.look.vividness)
         return predict_colours(
             self.method,
-            asked.request,
+            conditioning.request,
             size,
             self.look.saturation,
-            touches=asked.touches,
-            spots=asked.spots,
+            overlays=conditioning.overlays,
+            spots=conditioning.spots,
         )
 
     @elsewhere_if_stranded
@@ -328,8 +328,10 @@ class Colorizer:
         photo = open_picture(picture)
         width, height = _checked_spot(photo, x, y)
         lightness, _ = self._small(photo, 0)
-        asked = ask(self.method, lightness, (width, height), Wishes(tuple(hints)), None)
-        logits = distribution(self.method, asked.request)
+        conditioning = condition(
+            self.method, lightness, (width, height), Guidance(tuple(hints)), None
+        )
+        logits = distribution(self.method, conditioning.request)
         shares = shares_of(_window_mean(np.moveaxis(logits, 0, -1), x / width, y / height))
         spot = _window_mean(lightness[..., None], x / width, y / height, radius / width)
         return suggest(shares, np.array(self.info.centres), float(spot[0]), count)
@@ -454,11 +456,11 @@ class Colorizer:
         ShapeError, DtypeError, InvalidValueError
             If an array is not a picture.
         """
-        wishes = self._wishes(tuple(hints), reference, palette, candidate, seed)
+        guidance = self._guidance(tuple(hints), reference, palette, candidate, seed)
         several = many(picture)
         if several is None:
-            return self._run(picture, wishes, reading).image
-        results = (self._run(one, wishes, reading).image for one in several)
+            return self._run(picture, guidance, reading).image
+        results = (self._run(one, guidance, reading).image for one in several)
         return results if isinstance(picture, Iterator) else list(results)
 
     def run(
@@ -483,23 +485,23 @@ class Colorizer:
         """
         if many(picture) is not None:
             raise DtypeError("run takes one picture; colorize takes several.")
-        wishes = self._wishes(tuple(hints), reference, palette, candidate, seed)
-        return self._run(picture, wishes, reading)
+        guidance = self._guidance(tuple(hints), reference, palette, candidate, seed)
+        return self._run(picture, guidance, reading)
 
     @elsewhere_if_stranded
-    def _wishes(self, *wished: Any) -> Wishes:
-        """Read what is wished, a reference among it; as `Wishes.of` takes it."""
-        return Wishes.of(*wished)
+    def _guidance(self, *page_guidance: Any) -> Guidance:
+        """Read what is wished, a reference among it; as `Guidance.of` takes it."""
+        return Guidance.of(*page_guidance)
 
     @elsewhere_if_stranded
-    def _run(self, picture: Any, wishes: Wishes, reading: Reading) -> Result:
+    def _run(self, picture: Any, guidance: Guidance, reading: Reading) -> Result:
         if isinstance(picture, (str, Path)):
             target = free_name(beside(Path(picture)))
-            done = self.colorize_file(picture, target, wishes=wishes, reading=reading)
+            done = self.colorize_file(picture, target, guidance=guidance, reading=reading)
             return Result(done.target, done.notes, done.confidence)
         if isinstance(picture, (bytes, bytearray, memoryview)) or is_file(picture):
             given = picture if is_file(picture) else bytes(picture)
-            done = self.colorize_file(given, wishes=wishes, reading=reading)
+            done = self.colorize_file(given, guidance=guidance, reading=reading)
             content = done.content or b""
             image = io.BytesIO(content) if is_file(picture) else content
             return Result(image, done.notes, done.confidence)
@@ -509,34 +511,34 @@ class Colorizer:
                 "array positive and sRGB-encoded first."
             )
         if is_tensor(picture):
-            return self._run_tensor(picture, wishes)
+            return self._run_tensor(picture, guidance)
         if is_array(picture):
-            return self._run_array(np.asarray(picture), wishes)
+            return self._run_array(np.asarray(picture), guidance)
         if is_pil(picture):
-            return self._run_pil(picture, wishes, reading)
+            return self._run_pil(picture, guidance, reading)
         raise DtypeError(
             "A picture is a path, bytes, an open file, a PIL image, an array or a tensor; "
             f"this is {type(picture).__name__}."
         )
 
-    def _run_array(self, array: np.ndarray, wishes: Wishes) -> Result:
+    def _run_array(self, array: np.ndarray, guidance: Guidance) -> Result:
         photo, notes = self.restored(Photo.from_array(array))
-        wishes, chosen = self._choose_reference(photo, wishes)
+        guidance, chosen = self._choose_reference(photo, guidance)
         deep = array.dtype not in (np.uint8, bool)
         seen = _Seen()
-        image = photo_to_array(next(self._pages(photo, deep, wishes, seen)), photo)
-        said = (*photo.notes, *notes, *chosen, *self._said(photo, wishes, seen), *seen.notes())
+        image = photo_to_array(next(self._pages(photo, deep, guidance, seen)), photo)
+        said = (*photo.notes, *notes, *chosen, *self._said(photo, guidance, seen), *seen.notes())
         return Result(image, said, seen.confidence)
 
-    def _run_tensor(self, tensor: Any, wishes: Wishes) -> Result:
+    def _run_tensor(self, tensor: Any, guidance: Guidance) -> Result:
         if tensor.ndim == 4:
-            results = [self._run_array(tensor_to_array(one), wishes) for one in tensor]
+            results = [self._run_array(tensor_to_array(one), guidance) for one in tensor]
             if not results:
                 raise ShapeError("A batch needs at least one picture; this one is empty.")
             stacked = np.stack([np.moveaxis(result.image, -1, 0) for result in results])
             notes = dict.fromkeys(note for result in results for note in result.notes)
             return Result(tensor.new_tensor(stacked), tuple(notes))
-        done = self._run_array(tensor_to_array(tensor), wishes)
+        done = self._run_array(tensor_to_array(tensor), guidance)
         return replace(done, image=array_to_tensor(done.image, tensor))
 
     @elsewhere_if_stranded
@@ -551,7 +553,7 @@ class Colorizer:
         max_pages: int | None = Budget.max_pages,
         max_megabytes: float = Budget.max_megabytes,
         float_range: tuple[float, float] | None = None,
-        wishes: Wishes = PLAIN,
+        guidance: Guidance = PLAIN,
         long_side_px: int | None = None,
         reading: Reading = AS_IT_SAYS,
         keep_time: bool = False,
@@ -574,7 +576,7 @@ class Colorizer:
             As `Photo.open` takes them.
         float_range : (low, high), optional
             The values of black and white in a float picture; (0, 1) by default.
-        wishes : Wishes
+        guidance : Guidance
             What is decided for this photograph.
         long_side_px : int, optional
             Each page is made so small; wishes are in pixels of the photograph as it is.
@@ -603,32 +605,38 @@ class Colorizer:
         )
         if long_side_px is not None:
             full, photo = photo, photo.reduced(long_side_px)
-            wishes = wishes.scaled(max(photo.upright_size) / max(full.upright_size))
+            guidance = guidance.scaled(max(photo.upright_size) / max(full.upright_size))
         if target is not None:
             _keep_original(photo, target)
         format = choose_format(photo, target, format)
         photo, restored = self.restored(photo)
         marker = self.marker(
-            wishes, quality=quality, float_range=float_range, reading=reading.to_table()
+            guidance, quality=quality, float_range=float_range, reading=reading.to_table()
         )
         if isinstance(source, str | Path):
             marker = replace(marker, source=_state_of(photo))
-        wishes, chosen = self._choose_reference(photo, wishes)
+        guidance, chosen = self._choose_reference(photo, guidance)
         seen = _Seen()
-        pages = self._pages(photo, needs_sixteen_bit(photo, format), wishes, seen)
+        pages = self._pages(photo, needs_sixteen_bit(photo, format), guidance, seen)
         written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
-        notes = [*photo.notes, *restored, *chosen, *written.notes, *self._said(photo, wishes, seen)]
+        notes = [
+            *photo.notes,
+            *restored,
+            *chosen,
+            *written.notes,
+            *self._said(photo, guidance, seen),
+        ]
         notes += seen.notes()
         if written.path is not None and isinstance(source, (str, Path)):
             notes += carry_along(Path(source), written.path, keep_time=keep_time)
         return Coloured(
-            *(written.data, written.path, tuple(notes), wishes, photo.upright_size),
+            *(written.data, written.path, tuple(notes), guidance, photo.upright_size),
             confidence=seen.confidence,
         )
 
-    def _said(self, photo: Photo, wishes: Wishes, seen: _Seen) -> list[str]:
+    def _said(self, photo: Photo, guidance: Guidance, seen: _Seen) -> list[str]:
         """Say what of the wishes does nothing, and what the picture's own colours become."""
-        notes = outside(wishes.hints, photo.upright_size)
+        notes = outside(guidance.hints, photo.upright_size)
         if self.info.name == "gray":
             return notes
         if photo.is_colour:
@@ -661,31 +669,31 @@ class Colorizer:
         size = self._working_size(height, width)
         return photo.small_lightness(size.width, size.height, page), size
 
-    def _choose_reference(self, photo: Photo, wishes: Wishes) -> tuple[Wishes, list[str]]:
+    def _choose_reference(self, photo: Photo, guidance: Guidance) -> tuple[Guidance, list[str]]:
         """Take the reference of a folder that shows the like of a photo; say which."""
-        if not isinstance(wishes.reference, References):
-            return wishes, []
+        if not isinstance(guidance.reference, References):
+            return guidance, []
         judge = self.method if self.info.centres else load_method("photochrom")
-        reference = wishes.reference.choose(self._small(photo, 0)[0], judge)
-        return replace(wishes, reference=reference), [f"reference: {reference.name}"]
+        reference = guidance.reference.choose(self._small(photo, 0)[0], judge)
+        return replace(guidance, reference=reference), [f"reference: {reference.name}"]
 
     def _pages(
-        self, photo: Photo, sixteen_bit: bool, wishes: Wishes = PLAIN, seen: _Seen | None = None
+        self, photo: Photo, sixteen_bit: bool, guidance: Guidance = PLAIN, seen: _Seen | None = None
     ) -> Iterator[Any]:
         """Join each page with its colours when it is asked for; None leaves a gray page as it is.
 
         A join holds memory and an open file, and a TIFF may have a thousand pages.
         """
         as_it_is = photo.is_gray and not photo.has_other_lightness
-        if self.info.name == "gray" and as_it_is and not wishes.hints:
+        if self.info.name == "gray" and as_it_is and not guidance.hints:
             yield from (None for _ in photo.headers)
             return
         for page, header in enumerate(photo.headers):
-            wished = wishes if page == 0 else replace(wishes, hints=())
+            page_guidance = guidance if page == 0 else replace(guidance, hints=())
             small = self._small(photo, page)
-            colouring = self._colouring(photo, page, wished, small)
+            colouring = self._colouring(photo, page, page_guidance, small)
             stored = colouring.field.stored(header.orientation, *header.upright_size)
-            stored = replace(stored, touches=(*stored.touches, *photo.lost_places(page)))
+            stored = replace(stored, overlays=(*stored.overlays, *photo.lost_places(page)))
             tally = None
             if seen is not None and self.info.name != "gray":
                 tally = Tally()
@@ -694,11 +702,11 @@ class Colorizer:
                     seen.confidence, seen.lightness = colouring.confidence, small[0]
             yield join(photo.tone(page), stored, sixteen_bit=sixteen_bit, tally=tally)
 
-    def _run_pil(self, image: Any, wishes: Wishes, reading: Reading) -> Result:
+    def _run_pil(self, image: Any, guidance: Guidance, reading: Reading) -> Result:
         """Go through an uncompressed TIFF in memory, upright, which keeps profile and depth."""
         from PIL import Image
 
-        done = self.colorize_file(pil_to_tiff(image), wishes=wishes, reading=reading)
+        done = self.colorize_file(pil_to_tiff(image), guidance=guidance, reading=reading)
         opened = Image.open(io.BytesIO(done.content or b""))
         opened.load()
         coloured = turned_back(opened, orientation_of(image))  # as it lay

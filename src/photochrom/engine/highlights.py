@@ -6,7 +6,7 @@ least a half, so that none merge and no edge appears.
 
 import numpy as np
 
-from photochrom.engine.look import check_white
+from photochrom.options.look import check_white
 from photochrom.photo.photo import Photo
 
 KNEE = 4.0  # so many times as far below white as white is lowered, the change begins

@@ -16,7 +16,7 @@ import numpy as np
 
 from photochrom.color.bins import histogram
 from photochrom.color.lab import rgb_to_lab
-from photochrom.engine.inputs import open_picture
+from photochrom.engine.picture_kinds import open_picture
 from photochrom.errors import InvalidValueError, PhotoError
 from photochrom.methods.method import Method, Request
 from photochrom.photo.resize import resize

@@ -18,7 +18,7 @@ from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
 from photochrom.errors import DtypeError, MissingExtraError, ShapeError
 from photochrom.extras import how_to_install
 from photochrom.photo.photo import Photo
-from photochrom.photo.toned import find_stain
+from photochrom.photo.tint_detection import find_stain
 
 TOP = 65535  # the code of L* 100
 UNIT = TOP / 100  # codes in a unit of L*
@@ -283,7 +283,7 @@ def _find_dust(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
 
 
 def _scattered(
-    cv2: Any, candidates: np.ndarray, probe: np.ndarray, radius: int, room: int
+    cv2: Any, candidates: np.ndarray, probe: np.ndarray, radius: int, space_px: int
 ) -> tuple[int, np.ndarray]:
     """Keep small compact specks on smooth ground if there are many, in many parts of the print."""
     _, labels, boxes, centres = cv2.connectedComponentsWithStats(candidates, connectivity=8)
@@ -296,18 +296,18 @@ def _scattered(
         keep[label] = _is_alone(probe, labels, boxes[label], int(label), radius)
     height, width = candidates.shape
     cells = (centres[:, 1] * 4 // height) * 4 + centres[:, 0] * 4 // width
-    if len(np.unique(cells[keep])) < DUST_CELLS or not _fell(centres[keep], room):
+    if len(np.unique(cells[keep])) < DUST_CELLS or not _fell(centres[keep], space_px):
         keep[:] = False
     return int(keep.sum()), keep[labels].astype(np.uint8)
 
 
-def _fell(centres: np.ndarray, room: int) -> bool:
+def _fell(centres: np.ndarray, space_px: int) -> bool:
     """Whether specks are many and lie as chance strews them (Clark and Evans, 1954)."""
     if not DUST_COUNT <= len(centres) <= DUST_MOST:
         return False
     apart = np.linalg.norm(centres[:, None] - centres, axis=-1)
     np.fill_diagonal(apart, np.inf)
-    by_chance = 0.5 * (room / len(centres)) ** 0.5
+    by_chance = 0.5 * (space_px / len(centres)) ** 0.5
     return bool(DUST_SPREAD[0] < apart.min(axis=1).mean() / by_chance < DUST_SPREAD[1])
 
 

@@ -11,12 +11,12 @@ from typing import Any, Self
 
 from photochrom import __version__
 from photochrom.engine.colorize import Colorizer
-from photochrom.engine.look import WHITE_LIGHTNESS_RANGE, Look
-from photochrom.engine.palette import MOST_COLOURS, Palette
+from photochrom.engine.guidance import MOST_CANDIDATES, Guidance
 from photochrom.engine.reference import Reference
-from photochrom.engine.wishes import MOST_CANDIDATES, Wishes
 from photochrom.errors import InvalidValueError, UnwritablePhotoError
-from photochrom.methods.hint import HINT_SCHEMA, MOST_HINTS, Hint
+from photochrom.options.hint import HINT_SCHEMA, MOST_HINTS, Hint
+from photochrom.options.look import WHITE_LIGHTNESS_RANGE, Look
+from photochrom.options.palette import MOST_COLOURS, Palette
 from photochrom.photo.photo import Photo
 
 MOST_BYTES = 64_000_000  # of a sidecar: the most hints, each with the most points, are far less
@@ -97,7 +97,7 @@ class Sidecar:
     ----------
     method, weights_sha256 : str
     look : Look
-    wishes : Wishes
+    guidance : Guidance
         In pixels of a photograph of `size`.
     size : (width, height)
         Of the upright photograph.
@@ -108,7 +108,7 @@ class Sidecar:
     method: str
     weights_sha256: str
     look: Look
-    wishes: Wishes
+    guidance: Guidance
     size: tuple[int, int]
     float_range: tuple[float, float] | None = None
 
@@ -116,13 +116,13 @@ class Sidecar:
     def of(
         cls,
         colorizer: Colorizer,
-        wishes: Wishes,
+        guidance: Guidance,
         size: tuple[int, int],
         float_range: tuple[float, float] | None = None,
     ) -> Self:
         """Take down what a colorizer did."""
         info = colorizer.info
-        return cls(colorizer.name, info.weights_sha256, colorizer.look, wishes, size, float_range)
+        return cls(colorizer.name, info.weights_sha256, colorizer.look, guidance, size, float_range)
 
     def to_json(self) -> str:
         """Give the file's text, as `SCHEMA` describes it."""
@@ -133,7 +133,7 @@ class Sidecar:
             "size": list(self.size),
             "float_range": self.float_range and list(self.float_range),
             "look": self.look.to_table(),
-            "wishes": self.wishes.to_table(),
+            "wishes": self.guidance.to_table(),
         }
         return json.dumps(table, indent=2) + "\n"
 
@@ -157,7 +157,7 @@ class Sidecar:
             f"({self.weights_sha256[:16]}..., now {now[:16]}...): colours differ."
         )
 
-    def fit(self, source: Any, **options: Any) -> Wishes:
+    def fit(self, source: Any, **options: Any) -> Guidance:
         """Fit the wishes to a photograph, which is opened if there are hints.
 
         Parameters
@@ -172,11 +172,11 @@ class Sidecar:
         InvalidValueError
             If it has another shape than the hints were made on.
         """
-        if not self.wishes.hints:
-            return self.wishes
-        return self.wishes_for(Photo.open(source, **options).upright_size)
+        if not self.guidance.hints:
+            return self.guidance
+        return self.guidance_for(Photo.open(source, **options).upright_size)
 
-    def wishes_for(self, size: tuple[int, int]) -> Wishes:
+    def guidance_for(self, size: tuple[int, int]) -> Guidance:
         """Fit the wishes to a copy of the photograph of another size.
 
         Raises
@@ -185,12 +185,12 @@ class Sidecar:
             If there are hints and the copy has another shape.
         """
         across, down = size[0] / self.size[0], size[1] / self.size[1]
-        if self.wishes.hints and abs(across / down - 1) > 0.01:
+        if self.guidance.hints and abs(across / down - 1) > 0.01:
             raise InvalidValueError(
                 f"The hints were made on {self.size[0]} x {self.size[1]} pixels; "
                 f"this photograph has {size[0]} x {size[1]}, another shape."
             )
-        return self.wishes if across == 1 else self.wishes.scaled(across)
+        return self.guidance if across == 1 else self.guidance.scaled(across)
 
 
 def check_place(path: Path) -> None:
@@ -247,12 +247,12 @@ def read_sidecar(path: Path) -> Sidecar:
 
 def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
     """Build a sidecar from its table; see `read_sidecar`."""
-    wishes, look = dict(table["wishes"]), dict(table["look"])
+    guidance, look = dict(table["wishes"]), dict(table["look"])
     unknown = look.keys() - {f.name for f in fields(Look)}
     if unknown:
         raise InvalidValueError(f"its look has unknown entries: {', '.join(sorted(unknown))}")
-    lender = wishes.get("reference")
-    palette = wishes.get("palette")
+    colour_source = guidance.get("reference")
+    palette = guidance.get("palette")
     width, height = (int(side) for side in table["size"])
     if min(width, height) < 1:
         raise InvalidValueError(f"its size needs to be 1 x 1 or more; it is {width} x {height}")
@@ -261,24 +261,24 @@ def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
         str(table["method"]),
         str(table.get("weights_sha256", "")),
         Look(**look),
-        Wishes(
-            tuple(Hint.from_table(hint) for hint in wishes.get("hints", ())),
-            _reference(lender, folder) if lender else None,
+        Guidance(
+            tuple(Hint.from_table(hint) for hint in guidance.get("hints", ())),
+            _reference(colour_source, folder) if colour_source else None,
             Palette.of(palette) if palette else None,
-            int(wishes.get("candidate", 0)),
-            int(wishes.get("seed", 0)),
+            int(guidance.get("candidate", 0)),
+            int(guidance.get("seed", 0)),
         ),
         (width, height),
         (float(black_white[0]), float(black_white[1])) if black_white else None,
     )
 
 
-def _reference(lender: dict[str, str], folder: Path) -> Reference:
-    named = Path(lender["file"])
+def _reference(colour_source: dict[str, str], folder: Path) -> Reference:
+    named = Path(colour_source["file"])
     for path in (named, folder / named.name):
         if path.is_file():
             reference = Reference.of(path)
-            if reference.sha256 != lender["sha256"]:
+            if reference.sha256 != colour_source["sha256"]:
                 raise InvalidValueError(f"the reference {path} is another file than it was")
             return reference
     raise InvalidValueError(f"its reference {named} is gone")

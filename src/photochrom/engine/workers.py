@@ -37,7 +37,7 @@ DEATHS = {
 }
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """What runs jobs: this process, or others."""
 
     def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -47,7 +47,7 @@ class Crew(Protocol):
         """Give up what is running, where that can be done."""
 
 
-class Here:
+class InProcess:
     """Runs jobs in this process.
 
     Parameters
@@ -227,7 +227,7 @@ class _Watch:
         return self._is_over
 
 
-class Workers:
+class WorkerProcesses:
     """Several processes that share the work.
 
     Parameters
@@ -281,7 +281,7 @@ class Workers:
             worker.close()
         _clear()
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> "WorkerProcesses":
         self.start()
         return self
 
@@ -331,7 +331,7 @@ def _receive(pipe: IO[bytes] | None) -> bytes:
 def _clear() -> None:
     """Remove the temporary files of processes that were killed."""
     # Imported late, here and below: pyvips comes with it, while the processes start.
-    from photochrom.photo.scratch import remove_left_behind
+    from photochrom.photo.temporary_folders import remove_left_behind
 
     remove_left_behind()
 
@@ -408,7 +408,7 @@ def _listen(calls: IO[bytes], inbox: "queue.SimpleQueue[bytes]") -> None:
 def leave() -> NoReturn:
     """End this process at once, as its parent did; what it had half written is removed."""
     from photochrom.photo.atomic import discard_open
-    from photochrom.photo.scratch import remove_own
+    from photochrom.photo.temporary_folders import remove_own
 
     discard_open()
     remove_own()

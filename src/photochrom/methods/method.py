@@ -28,12 +28,12 @@ class Setting(NamedTuple):
     Attributes
     ----------
     temperature, rebalance : float
-        Of the distribution; see `photochrom.networks.annealed`.
+        Of the distribution; see `photochrom.workbench.networks.annealed_mean`.
     saturation : float
         Factor on chroma.
     evenness : float
         The power by which chroma is raised towards what is expected; see
-        `photochrom.networks.reading`.
+        `photochrom.workbench.networks.even_saturation`.
     ceiling : float
         Chroma in ab units that is approached and not passed, however bold the rest; 0 sets none.
     """

@@ -1,7 +1,8 @@
-"""Run an exported network: the only room that imports ONNX Runtime.
+"""Run an exported network: the only module that imports ONNX Runtime.
 
-Everything from lightness to ab lies in the file's graph (see `photochrom.training.export`), and
-its MethodInfo in the file's metadata, so a path to an .onnx file is a method.
+Everything from lightness to ab lies in the file's graph (see
+`photochrom.workbench.training.export`), and its MethodInfo in the file's metadata, so
+a path to an .onnx file is a method.
 """
 
 import dataclasses
@@ -186,7 +187,7 @@ class NetworkMethod:
         if request.hints is not None:
             mask[0, 0] = request.hints.mask
             hint_ab[0] = np.moveaxis(request.hints.ab, -1, 0) * request.hints.mask
-        wishes = np.zeros((1, bins + 1), np.float32)
+        guidance = np.zeros((1, bins + 1), np.float32)
         known = np.zeros((1, 2), np.float32)
         if request.histogram is not None:
             if request.histogram.shape != (bins,):
@@ -194,9 +195,9 @@ class NetworkMethod:
                     f"'{self.info.name}' needs a histogram over its {bins} bins; "
                     f"it has shape {request.histogram.shape}."
                 )
-            wishes[0, :-1], known[0, 0] = request.histogram, 1
+            guidance[0, :-1], known[0, 0] = request.histogram, 1
         if request.chroma is not None:
-            wishes[0, -1], known[0, 1] = request.chroma, 1
+            guidance[0, -1], known[0, 1] = request.chroma, 1
         look = self.info.look(request.vividness)
         # Another picture lends its style by its lightness alone; without one, its own.
         style = request.lightness if request.reference is None else request.reference[..., 0]
@@ -205,7 +206,7 @@ class NetworkMethod:
             "style": style[None, None].astype(np.float32),
             "hint_ab": hint_ab,
             "hint_mask": mask,
-            "histogram": wishes,
+            "histogram": guidance,
             "global_mask": known,
             "temperature": np.array([look.temperature], np.float32),
             "rebalance": np.array([look.rebalance], np.float32),

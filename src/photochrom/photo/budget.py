@@ -10,8 +10,8 @@ of times its bytes in great sizes is a bomb or empty, and no photograph.
 from dataclasses import dataclass
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError
-from photochrom.photo.carried import Carried
-from photochrom.photo.read import Header, check_megapixels
+from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.open_file import Header, check_megapixels
 from photochrom.photo.source import FileSource
 from photochrom.photo.tiff import MOST_PAGES
 

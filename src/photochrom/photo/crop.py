@@ -6,11 +6,11 @@ import pyvips
 from photochrom.errors import InvalidValueError
 from photochrom.photo.field import ColourField
 from photochrom.photo.join import join
+from photochrom.photo.lightness import Tone
+from photochrom.photo.open_file import unreadable
 from photochrom.photo.orientation import to_upright, upright_size
 from photochrom.photo.photo import Photo
-from photochrom.photo.read import unreadable
-from photochrom.photo.tone import Tone
-from photochrom.photo.touch import Touch
+from photochrom.photo.rasterize import Overlay
 
 FINER = 4  # cells of a part's field for one of the whole's, so that the corners between them stay
 
@@ -51,8 +51,8 @@ def coloured_crop(
         tone = photo.tone(0)
         codes = _cut(tone.codes, photo, window, long_side_px)
         wide, high = upright_size(codes.width, codes.height, orientation)
-        touches = tuple(t.scaled(wide / window[2], high / window[3]) for t in part.touches)
-        part = ColourField(part.slope, part.offset, part.low, part.high, touches)
+        overlays = tuple(t.scaled(wide / window[2], high / window[3]) for t in part.overlays)
+        part = ColourField(part.slope, part.offset, part.low, part.high, overlays)
         joined = join(Tone(codes, tone.luminance), part.stored(orientation, wide, high))
         return np.ascontiguousarray(to_upright(_pixels(joined), orientation))
     except pyvips.Error as error:
@@ -92,7 +92,7 @@ def _stored(window: Window, photo: Photo) -> Window:
     """Turn a window of the upright page to how the page lies in its file."""
     left, top, width, height = window
     corners = np.array([(left, top), (left + width, top + height)], float)
-    ends = Touch(corners, 0.0, np.zeros(2)).stored(photo.orientation, *photo.upright_size).points
+    ends = Overlay(corners, 0.0, np.zeros(2)).stored(photo.orientation, *photo.upright_size).points
     (x0, y0), (x1, y1) = np.sort(np.round(ends).astype(int), axis=0)
     return int(x0), int(y0), int(x1 - x0), int(y1 - y0)
 
@@ -104,8 +104,8 @@ def _part_of(field: ColourField, window: Window, size: tuple[int, int]) -> Colou
     planes = _between(field.planes, top / size[1], height / size[1], rows, axis=0)
     planes = _between(planes, left / size[0], width / size[0], columns, axis=1)
     slope, offset, low, high = np.split(planes, 4, axis=-1)
-    touches = tuple(touch.moved(-left, -top) for touch in field.touches)
-    return ColourField(slope, offset, low, high, touches)
+    overlays = tuple(overlay.moved(-left, -top) for overlay in field.overlays)
+    return ColourField(slope, offset, low, high, overlays)
 
 
 def _between(planes: np.ndarray, start: float, share: float, cells: int, axis: int) -> np.ndarray:

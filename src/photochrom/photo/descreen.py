@@ -10,8 +10,8 @@ import numpy as np
 import pyvips
 
 from photochrom.color.lab import luminance_to_lightness
+from photochrom.photo.lightness import TOP
 from photochrom.photo.photo import Photo
-from photochrom.photo.tone import TOP
 
 PROBE_PX = 512  # side of the middle that is looked at
 SHORTEST, LONGEST = 2.0, 24.0  # pixels between dots
@@ -52,7 +52,7 @@ def descreen(codes: np.ndarray) -> tuple[np.ndarray, float]:
     (uint16 array (H, W), float)
         The averaged lightness, and the distance between dots in pixels.
     """
-    from photochrom.photo.tone import lightness_table
+    from photochrom.photo.lightness import lightness_table
 
     distance = dot_distance(codes)
     height, width = codes.shape

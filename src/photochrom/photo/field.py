@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from photochrom.photo.orientation import to_stored
-from photochrom.photo.touch import Touch
+from photochrom.photo.rasterize import Overlay
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class ColourField:
         With L* in [0, 100] and ab in ab units.
     low, high : float32 array, (h, w, 2)
         Bounds of ab.
-    touches : tuple of Touch
+    overlays : tuple of Touch
         Places of the full-size picture whose colour is decided.
     """
 
@@ -26,7 +26,7 @@ class ColourField:
     offset: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    touches: tuple[Touch, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
 
     @property
     def planes(self) -> np.ndarray:
@@ -54,5 +54,5 @@ class ColourField:
         ColourField
         """
         turned = ColourField.of(np.ascontiguousarray(to_stored(self.planes, orientation)))
-        touches = (touch.stored(orientation, width, height) for touch in self.touches)
-        return replace(turned, touches=tuple(touches))
+        overlays = (overlay.stored(orientation, width, height) for overlay in self.overlays)
+        return replace(turned, overlays=tuple(overlays))

@@ -18,10 +18,10 @@ import numpy as np
 import pyvips
 
 from photochrom.color.lab import CHROMA, DELTA, linear_to_srgb, luminance_to_lightness
+from photochrom.photo.byte_stream import picture_of
 from photochrom.photo.field import ColourField
-from photochrom.photo.stream import picture_of
-from photochrom.photo.tone import Tone
-from photochrom.photo.touch import paint
+from photochrom.photo.lightness import Tone
+from photochrom.photo.rasterize import paint
 
 STEPS_PER_CELL = 4  # the field is interpolated to this, then repeated: its steps cannot be seen
 BLOCK_PIXELS = 2**17  # worked on at a time: with fewer, threads wait for the interpreter
@@ -131,7 +131,7 @@ class _Join:
         self.is_extreme = (lightness < DARKEST) | (lightness > LIGHTEST)
         self.luminance = luminance.astype(np.float32)
         self.f = ((lightness + 16) / 116 * F_MAX).astype(np.float32)
-        self.planes, self.touches = _as_f(field), field.touches
+        self.planes, self.overlays = _as_f(field), field.overlays
         self.width, self.height = width, height
         self.encode = _srgb_table(sixteen_bit)
         rows, _, cells = self.planes.shape
@@ -142,7 +142,7 @@ class _Join:
         self.repeat = max(1, width // (STEPS_PER_CELL * cells))
         starts = np.arange(-(-width // self.repeat)) * self.repeat
         self.columns = _places(starts, self.repeat, cells / width, cells)
-        self.spare: deque[_Room] = deque()
+        self.spare: deque[_BlockBuffers] = deque()
 
     def strip(self, read: "Future[np.ndarray]", top: int) -> np.ndarray:
         """Colour some rows: codes (h, W) from row `top` on -> (h, W, 3)."""
@@ -153,13 +153,13 @@ class _Join:
         codes = np.pad(codes, ((0, -rows % self.repeat_rows), (0, 0)))
         out = np.empty((*codes.shape, 3), self.encode.dtype)
         # New memory for each step of each block would cost more than the step.
-        room = self.spare.pop() if self.spare else _Room(self.block, self.width)
+        buffers = self.spare.pop() if self.spare else _BlockBuffers(self.block, self.width)
         for row, field in enumerate(self._field_at(top, len(codes))):
             part = slice(row * self.block, (row + 1) * self.block)
-            self._colour(codes[part], field, room, out[part])
-        self.spare.append(room)
-        if self.touches:
-            paint(self.touches, out[:rows], self.luminance[codes[:rows]], top)
+            self._colour(codes[part], field, buffers, out[part])
+        self.spare.append(buffers)
+        if self.overlays:
+            paint(self.overlays, out[:rows], self.luminance[codes[:rows]], top)
         return out[:rows]
 
     def _field_at(self, top: int, rows: int) -> Iterator[np.ndarray]:
@@ -178,9 +178,11 @@ class _Join:
             before, after, share = (values[step : step + steps] for values in places)
             yield _between(wide, _Places(before - first, after - first, share), axis=0)
 
-    def _colour(self, codes: np.ndarray, field: np.ndarray, room: "_Room", out: np.ndarray) -> None:
+    def _colour(
+        self, codes: np.ndarray, field: np.ndarray, buffers: "_BlockBuffers", out: np.ndarray
+    ) -> None:
         """Colour a block in place: the formulas of color.lab and color.gamut, fused."""
-        light, rgb, more = room.planes[:, :, : len(codes)]
+        light, rgb, more = buffers.planes[:, :, : len(codes)]
         np.take(self.f, codes, out=light[0], mode="clip")
         _add_colour(light[0], field, light[1:])
         _expand(light, rgb, more)
@@ -193,11 +195,11 @@ class _Join:
         y += np.float32(0.5)
         rgb += y
         for band in range(3):  # three times as fast as all at once
-            room.levels[: len(codes), :, band] = rgb[band]
-        np.take(self.encode, room.levels[: len(codes)], out=out, mode="clip")
+            buffers.levels[: len(codes), :, band] = rgb[band]
+        np.take(self.encode, buffers.levels[: len(codes)], out=out, mode="clip")
 
 
-class _Room:
+class _BlockBuffers:
     """Memory for the work on one block."""
 
     def __init__(self, rows: int, width: int) -> None:

@@ -13,15 +13,7 @@ import pyvips
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError, ShapeError
 from photochrom.photo.budget import Budget, Spent
-from photochrom.photo.device import Device, describe_device
-from photochrom.photo.metadata import Marker, Metadata, marker_of, page_metadata, read_metadata
-from photochrom.photo.negative import looks_like_colour_negative
-from photochrom.photo.orientation import to_stored, to_upright, upright_size
-from photochrom.photo.read import Header, check_size, jpeg_quality, read_header, unreadable
-from photochrom.photo.reading import PLAIN, Reading
-from photochrom.photo.source import ArraySource, FileSource
-from photochrom.photo.tiff_pages import TiffPage
-from photochrom.photo.tone import (
+from photochrom.photo.lightness import (
     Tone,
     import_xyz,
     lightness_of,
@@ -29,8 +21,22 @@ from photochrom.photo.tone import (
     tone_of_gray,
     tone_of_lightness,
 )
-from photochrom.photo.toned import NEUTRAL, Tint, find_tint
-from photochrom.photo.touch import Touch
+from photochrom.photo.metadata.conversion import (
+    Marker,
+    Metadata,
+    marker_of,
+    page_metadata,
+    read_metadata,
+)
+from photochrom.photo.negative import looks_like_colour_negative
+from photochrom.photo.open_file import Header, check_size, jpeg_quality, read_header, unreadable
+from photochrom.photo.orientation import to_stored, to_upright, upright_size
+from photochrom.photo.rasterize import Overlay
+from photochrom.photo.reading import PLAIN, Reading
+from photochrom.photo.sample_values import Device, describe_device
+from photochrom.photo.source import ArraySource, FileSource
+from photochrom.photo.tiff_pages import TiffPage
+from photochrom.photo.tint_detection import NEUTRAL, Tint, find_tint
 
 PROBE_PX = 96  # long side of the copy whose colours are judged
 
@@ -174,7 +180,7 @@ class Photo:
         """What is known of it beside what its file says."""
         return self._source.reading
 
-    def lost_places(self, page: int = 0) -> tuple[Touch, ...]:
+    def lost_places(self, page: int = 0) -> tuple[Overlay, ...]:
         """Give what could not be decoded of a page, as places of the stored picture kept gray."""
         if not isinstance(self._source, FileSource):
             return ()
@@ -184,7 +190,7 @@ class Photo:
         width, height = self.headers[page].width, self.headers[page].height
         scale = height / self._source.open(page).height  # of a reduced copy
         return tuple(
-            Touch(
+            Overlay(
                 np.array([[0, top], [width, top], [width, end], [0, end]], float) * (1, scale),
                 0.0,
                 np.zeros(2, np.float32),

@@ -10,7 +10,7 @@ import pyvips
 
 from photochrom.color.lab import XYZ_TO_RGB, linear_to_srgb, rgb_to_lab
 from photochrom.photo.icc import MOST_KEPT, CurveProfile, curve_profile
-from photochrom.photo.tone import TOP, XYZ_MAX, import_xyz, srgb_table
+from photochrom.photo.lightness import TOP, XYZ_MAX, import_xyz, srgb_table
 
 SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}
 MEAN_LIGHTNESS_ERROR, MOST_LIGHTNESS_ERROR = 0.5, 2.0  # L*, there and back

@@ -20,23 +20,23 @@ from photochrom.errors import (
     UnreadablePhotoError,
     UnsupportedFormatError,
 )
-from photochrom.photo.carried import Carried
-from photochrom.photo.carriers import Carriers
+from photochrom.photo.camera_raw import find_preview, read_preview, with_raw_metadata
 from photochrom.photo.cicp import Declared, from_gamma
-from photochrom.photo.declared import declared_colour
-from photochrom.photo.foreign import FOREIGN, Foreign, decoded, head, open_foreign
+from photochrom.photo.declared_colour import declared_colour
 from photochrom.photo.icc import curve_profile
+from photochrom.photo.lightness import TOP, srgb_table
+from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.metadata.carriers import Carriers
+from photochrom.photo.named_pipe import Pipe, is_pipe
 from photochrom.photo.negative import Inversion, find_inversion
-from photochrom.photo.pipe import Pipe, is_pipe
-from photochrom.photo.raw import find_preview, read_preview, with_raw_metadata
-from photochrom.photo.read import check_megapixels, load, read_header
+from photochrom.photo.open_file import check_megapixels, load, read_header
+from photochrom.photo.other_decoders import FOREIGN, Foreign, decoded, head, open_foreign
 from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.salvage import Salvaged, salvage
-from photochrom.photo.scratch import scratch
 from photochrom.photo.sniff import NAMES, sniff
+from photochrom.photo.temporary_folders import scratch
 from photochrom.photo.tiff_pages import TiffPage, pictures, pyramid_of, read_pages, refusal
-from photochrom.photo.tone import TOP, srgb_table
-from photochrom.photo.undecoded import CONVERT
+from photochrom.photo.unsupported import CONVERT
 
 JPEG_SHRINKS = (8, 4, 2)
 MARGIN = 2  # shrinking while decoding is a plain mean: leave this much to the better filter

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from photochrom.photo.carried import left_out
+from photochrom.photo.metadata.carried import left_out
 
 EXIF_IFD, GPS_IFD, XMP, IPTC = 34665, 34853, 700, 33723
 PHOTOSHOP, PROFILE, MAKER_NOTE = 34377, 34675, 37500

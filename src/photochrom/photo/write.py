@@ -12,7 +12,7 @@ import pyvips
 
 from photochrom.errors import InvalidValueError, PhotoError, ShapeError, UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
-from photochrom.photo.enter import enter, enter_tiff, with_room
+from photochrom.photo.byte_stream import failure_of, native
 from photochrom.photo.formats import (
     FORMATS,
     INSTEAD,
@@ -21,9 +21,10 @@ from photochrom.photo.formats import (
     output_bits,
     save_options,
 )
-from photochrom.photo.metadata import Marker, Prepared, prepare
+from photochrom.photo.metadata.conversion import Marker, Prepared, prepare
+from photochrom.photo.metadata.embedding import enter, enter_tiff, with_room
+from photochrom.photo.open_file import first_line, unreadable
 from photochrom.photo.photo import Photo
-from photochrom.photo.read import first_line, unreadable
 from photochrom.photo.render import (
     coloured_page,
     restored_profile,
@@ -31,9 +32,8 @@ from photochrom.photo.render import (
     unchanged_page,
     with_alpha,
 )
-from photochrom.photo.scratch import scratch
 from photochrom.photo.sniff import NAMES
-from photochrom.photo.stream import failure_of, native
+from photochrom.photo.temporary_folders import scratch
 from photochrom.photo.tiff import TiffError, append_page
 
 

@@ -1,0 +1,43 @@
+"""Work of a forked process, done in a new one: see `photochrom.photo.fork_detection`."""
+
+import functools
+import os
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from photochrom.engine.workers import Worker
+from photochrom.photo.fork_detection import is_stranded
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+_WORKERS: dict[tuple[int, int], tuple[Any, Worker, Lock]] = {}  # by process and object
+
+
+def elsewhere_if_stranded(
+    method: Callable[Concatenate[S, P], T],
+) -> Callable[Concatenate[S, P], T]:
+    """Let a method of an object that can be pickled run in a new process, if this one cannot."""
+
+    @functools.wraps(method)
+    def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if not is_stranded():
+            return method(self, *args, **kwargs)
+        key = os.getpid(), id(self)
+        if key not in _WORKERS:  # the object is kept, so that its number stays its own
+            _WORKERS[key] = self, Worker(functools.partial(_itself, self)), Lock()
+        _, worker, lock = _WORKERS[key]
+        with lock:
+            answer: T = worker.call(_run, method.__name__, args, kwargs)
+            return answer
+
+    return run
+
+
+def _itself(made: S) -> S:
+    return made
+
+
+def _run(made: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return getattr(made, name)(*args, **kwargs)

@@ -1,0 +1,161 @@
+"""Turn what the owner wishes of a photograph into what a method is asked."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.engine.guidance import Guidance, hint_planes, overlays_of
+from photochrom.engine.hint_propagation import Spot, features_of
+from photochrom.engine.reference import Reference, References
+from photochrom.engine.suggestions import propose
+from photochrom.engine.tiling import LONGEST, WorkingSize, working_size
+from photochrom.errors import InvalidValueError
+from photochrom.methods.method import Hints, Method, Request
+from photochrom.options.hint import Hint
+from photochrom.options.palette import Palette
+from photochrom.photo.rasterize import Overlay
+from photochrom.photo.resize import resize
+
+
+class Conditioning(NamedTuple):
+    """A request, and what goes beside it.
+
+    Attributes
+    ----------
+    request : Request
+        At the working size.
+    overlays : tuple of Touch
+        Decided places of the upright full-size picture.
+    spots : tuple of Spot
+        Decided places whose colour stays on their thing, and what another candidate decides
+        differently; the request's hints are the others.
+    """
+
+    request: Request
+    overlays: tuple[Overlay, ...]
+    spots: tuple[Spot, ...] = ()
+
+
+def condition(
+    method: Method,
+    lightness: np.ndarray,
+    upright: tuple[int, int],
+    guidance: Guidance,
+    vividness: float | None,
+) -> Conditioning:
+    """Ask a method for what is wished.
+
+    Parameters
+    ----------
+    method : Method
+    lightness : float32 array, (h, w)
+        L* at the working size.
+    upright : (width, height)
+        Of the full-size picture.
+    guidance : Guidance
+    vividness : float, optional
+
+    Returns
+    -------
+    Asked
+
+    Raises
+    ------
+    InvalidValueError
+        If the method cannot do what is wished.
+    """
+    overlays = overlays_of(guidance.hints)
+    # A method that lives on hints spreads all of them itself.
+    spreads = "hints" in method.info.requires
+    wide = [h for h in guidance.hints if not h.keep and (spreads or h.reach == "whole")]
+    near = [] if spreads else [h for h in guidance.hints if h.keep or h.reach != "whole"]
+    request = replace(
+        _colour_request(method, lightness, guidance),
+        hints=hint_planes(overlays_of(wide), upright[::-1], lightness.shape),
+        vividness=vividness,
+        seed=guidance.seed,
+    )
+    spots = tuple(_spot(hint, upright[::-1], lightness.shape) for hint in near)
+    if guidance.candidate:
+        decided = [_spot(hint, upright[::-1], lightness.shape).mask for hint in guidance.hints]
+        spots = (*_proposed(method, request, guidance, decided), *spots)
+    return Conditioning(request, overlays, spots)
+
+
+def _proposed(
+    method: Method, request: Request, guidance: Guidance, decided: list[np.ndarray]
+) -> tuple[Spot, ...]:
+    """Give what a candidate decides differently, unless a hint lies on that thing."""
+    logits = distribution(method, replace(request, hints=None))
+    other = propose(
+        logits,
+        np.array(method.info.centres, np.float32),
+        request.lightness,
+        features_of(logits),
+        guidance.candidate,
+        guidance.seed,
+    )
+    if other is None or any((mask & other.thing).any() for mask in decided):
+        return ()
+    return (Spot(other.seed, other.ab, "thing"),)
+
+
+def _spot(hint: Hint, size: tuple[int, int], working: tuple[int, ...]) -> Spot:
+    """Draw one hint at the working size."""
+    planes = hint_planes(overlays_of([replace(hint, keep=False)]), size, (working[0], working[1]))
+    assert planes is not None  # there is one hint
+    reach = "region" if hint.shape == "region" else hint.reach
+    return Spot(planes.mask > 0, None if hint.keep else hint.ab, reach)
+
+
+def _colour_request(method: Method, lightness: np.ndarray, guidance: Guidance) -> Request:
+    """Hand over a reference or palette in the form that the method takes."""
+    colour_source = guidance.reference or guidance.palette
+    if colour_source is None:
+        return Request(lightness)
+    if isinstance(colour_source, References):
+        colour_source = colour_source.choose(lightness, method)
+    name, accepts = method.info.name, method.info.accepts
+    if isinstance(colour_source, Reference) and "reference" in accepts:
+        return Request(lightness, reference=colour_source.lab)
+    if "histogram" not in accepts:
+        what = "palette" if isinstance(colour_source, Palette) else "reference"
+        raise InvalidValueError(f"The method '{name}' takes no {what}; 'photochrom' does.")
+    histogram, chroma = colour_source.histogram(np.array(method.info.centres, np.float32))
+    return Request(lightness, histogram=histogram, chroma=chroma)
+
+
+def distribution(method: Method, request: Request) -> np.ndarray:
+    """Give a method's logits over its bins, (Q, h', w'), for a whole picture.
+
+    A very long picture is seen squeezed to 3 : 1, without tiles.
+
+    Raises
+    ------
+    InvalidValueError
+        If the method has one opinion only.
+    """
+    if not method.info.centres:
+        raise InvalidValueError(
+            f"The method '{method.info.name}' has one opinion of a picture; "
+            "'photochrom' knows other likely colours."
+        )
+    high, wide = request.lightness.shape
+    if max(high, wide) > LONGEST * min(high, wide):
+        side = int(LONGEST * min(high, wide))
+        size = working_size(min(high, side), min(wide, side), min(high, wide), method.info.stride)
+        request = _squeezed(request, size)
+    logits = method.predict(replace(request, distribution=True)).distribution
+    assert logits is not None  # a network with bins gives them
+    return logits
+
+
+def _squeezed(request: Request, size: WorkingSize) -> Request:
+    lightness = resize(request.lightness[..., None], size.height, size.width)[..., 0]
+    if request.hints is None:
+        return replace(request, lightness=lightness)
+    rows = np.arange(size.height) * request.lightness.shape[0] // size.height
+    columns = np.arange(size.width) * request.lightness.shape[1] // size.width
+    hints = Hints(request.hints.ab[rows][:, columns], request.hints.mask[rows][:, columns])
+    return replace(request, lightness=lightness, hints=hints)

@@ -1,0 +1,157 @@
+"""What the owner wishes of one photograph: hints, a reference, a palette, another candidate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from photochrom.engine.reference import Reference, References
+from photochrom.errors import InvalidValueError
+from photochrom.methods.method import Hints
+from photochrom.options.hint import MOST_HINTS, Hint
+from photochrom.options.palette import Palette
+from photochrom.photo.find import find_photos
+from photochrom.photo.rasterize import Overlay
+
+MOST_CANDIDATES = 6
+SMALLEST_RADIUS_PX = 0.71  # at the working size: a smaller place could fall between the pixels
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """Everything that is decided for one photograph, and no other.
+
+    Attributes
+    ----------
+    hints : tuple of Hint
+        In pixels of the upright full-size photo; later ones lie above.
+    reference : Reference or References, optional
+        A colour photograph that lends its colours, or a folder of them to choose from.
+    palette : Palette, optional
+        A few colours that are wanted.
+    candidate : int
+        0 is what the method thinks likeliest; 1, 2, ... are other plausible colourings.
+    seed : int
+        Of what is drawn at random: places of samples, which regions candidates change.
+
+    Raises
+    ------
+    InvalidValueError
+        If a number is out of its range, or a reference and a palette are both given.
+    """
+
+    hints: tuple[Hint, ...] = ()
+    reference: Reference | References | None = None
+    palette: Palette | None = None
+    candidate: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.hints) > MOST_HINTS:
+            raise InvalidValueError(
+                f"At most {MOST_HINTS} hints are taken; there are {len(self.hints)}."
+            )
+        if not 0 <= self.candidate < MOST_CANDIDATES:
+            raise InvalidValueError(
+                f"A candidate is 0 to {MOST_CANDIDATES - 1}; it is {self.candidate}."
+            )
+        if self.seed < 0:
+            raise InvalidValueError(f"A seed is 0 or more; it is {self.seed}.")
+        if self.reference is not None and self.palette is not None:
+            raise InvalidValueError("Give a reference or a palette, not both.")
+
+    @classmethod
+    def of(
+        cls,
+        hints: Iterable[Hint | dict[str, Any]] = (),
+        reference: Any = None,
+        palette: Any = None,
+        candidate: int = 0,
+        seed: int = 0,
+    ) -> Self:
+        """Build wishes from what a caller has at hand; see `Colorizer.colorize`."""
+        colour_source = reference
+        if isinstance(reference, (str, Path)) and Path(reference).is_dir():
+            folder = Path(reference)
+            colour_source = References(folder, find_photos(folder, recursive=True))
+        elif reference is not None and not isinstance(reference, (Reference, References)):
+            colour_source = Reference.of(reference)
+        if palette is not None and not isinstance(palette, Palette):
+            palette = Palette.of(palette)
+        decided = (h if isinstance(h, Hint) else Hint.from_table(h) for h in hints)
+        return cls(tuple(decided), colour_source, palette, candidate, seed)
+
+    def scaled(self, factor: float) -> Self:
+        """Give the same wishes for a copy of the photo that is `factor` as large."""
+        return replace(self, hints=tuple(hint.scaled(factor) for hint in self.hints))
+
+    def to_table(self) -> dict[str, Any]:
+        """Give plain values, for a sidecar and a marker."""
+        return {
+            "hints": [hint.to_table() for hint in self.hints],
+            "reference": self.reference and self.reference.to_table(),
+            "palette": self.palette and self.palette.to_table(),
+            "candidate": self.candidate,
+            "seed": self.seed,
+        }
+
+
+def overlays_of(hints: Sequence[Hint]) -> tuple[Overlay, ...]:
+    """Give each hint as an exact place of the full-size picture."""
+    return tuple(
+        Overlay(
+            np.asarray(hint.points, float),
+            0.0 if hint.shape == "region" else hint.radius,
+            hint.ab,
+            closed=hint.shape == "region",
+        )
+        for hint in hints
+        if not hint.keep
+    )
+
+
+def outside(hints: Sequence[Hint], size: tuple[int, int]) -> list[str]:
+    """Say which hints do nothing, since they lie outside a picture of (width, height) pixels."""
+    decided = [replace(hint, keep=False) for hint in hints]
+    windows = [overlay.window(*size) for overlay in overlays_of(decided)]
+    missed = sum(right <= left or bottom <= top for left, top, right, bottom in windows)
+    if not missed:
+        return []
+    where = f"the {size[0]} x {size[1]} pixels of the upright picture"
+    return [f"hints outside {where}, which do nothing: {missed} of {len(hints)}"]
+
+
+def hint_planes(
+    overlays: Sequence[Overlay], size: tuple[int, int], working: tuple[int, int]
+) -> Hints | None:
+    """Draw decided places at a method's working size.
+
+    Parameters
+    ----------
+    overlays : sequence of Touch
+        On the full-size picture.
+    size, working : (height, width)
+        Of the full-size picture; of the planes.
+
+    Returns
+    -------
+    Hints or None
+        Later places lie above earlier ones; None if there is none.
+    """
+    if not overlays:
+        return None
+    ab = np.zeros((*working, 2), np.float32)
+    mask = np.zeros(working, np.float32)
+    for overlay in overlays:
+        small = overlay.scaled(working[1] / size[1], working[0] / size[0])
+        if not overlay.closed:
+            small = replace(small, radius=max(small.radius, SMALLEST_RADIUS_PX))
+        left, top, right, bottom = small.window(working[1], working[0])
+        if left >= right or top >= bottom:
+            continue
+        inside = small.coverage(left, top, right - left, bottom - top) >= 1
+        ab[top:bottom, left:right][inside] = overlay.ab
+        mask[top:bottom, left:right][inside] = 1
+    return Hints(ab, mask)

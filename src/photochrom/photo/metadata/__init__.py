@@ -1,0 +1,1 @@
+"""What each format carries beside its pixels, byte by byte."""

@@ -1,0 +1,304 @@
+"""Opening picture files: how large they are, and what libvips says about them."""
+
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyvips
+
+from photochrom.errors import (
+    PhotoError,
+    PhotoTooLargeError,
+    UnreadablePhotoError,
+    UnsupportedFormatError,
+)
+from photochrom.photo.byte_stream import check_libvips, forget_errors
+from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.metadata.carriers import Carriers
+from photochrom.photo.metadata.exif import read_basics
+from photochrom.photo.orientation import upright_size
+from photochrom.photo.sniff import LOADERS
+from photochrom.photo.tiff import EXIF_HEAD
+from photochrom.photo.unsupported import CONVERT, is_cut_short, is_memory, kind_of
+
+logging.getLogger("pyvips").addHandler(logging.NullHandler())  # a library never prints
+
+check_libvips()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the head of one page says, before anything is decoded.
+
+    Attributes
+    ----------
+    width, height : int
+        As stored.
+    bands : int
+        Of the decoded picture, alpha included.
+    band_format : str
+        libvips' number format: 'uchar', 'ushort', 'float' and so on.
+    interpretation : str
+        libvips' colour space: 'b-w', 'srgb', 'cmyk' and so on.
+    has_alpha : bool
+    orientation : int
+        1 to 8.
+    bit_depth : int
+        Of one sample in the file: 1, 2, 4, 8, 10, 12, 16, 32 or 64.
+    streams : bool
+        Whether the decoder gives rows as it goes instead of buffering the whole frame.
+    frames : int
+        How many pages or frames the file holds.
+    fields : dict
+        libvips' metadata by name.
+    """
+
+    width: int
+    height: int
+    bands: int
+    band_format: str
+    interpretation: str
+    has_alpha: bool
+    orientation: int
+    bit_depth: int
+    streams: bool
+    frames: int
+    fields: dict[str, Any] = field(repr=False)
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height after turning upright."""
+        return upright_size(self.width, self.height, self.orientation)
+
+
+def load(
+    path: Path,
+    kind: str,
+    name: str,
+    page: int = 0,
+    *,
+    carriers: Carriers | None = None,
+    pixels: bool = True,
+    **options: Any,
+) -> pyvips.Image:
+    """Open one page as a stream that can be read once, top to bottom.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        A key of `LOADERS`.
+    name : str
+        What the file is called in messages.
+    page : int
+        Of a TIFF, in its chain of directories; elsewhere 0.
+    carriers : Carriers, optional
+        Of the file, which spares reading them anew: libvips is shown its pixels alone.
+    pixels : bool
+        Whether more than the header will be asked for.
+    **options
+        Of the loader, such as `shrink` of JPEG.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If the header is damaged, or this build of libvips lacks the decoder.
+    """
+    loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
+    options = {"access": "sequential", "fail_on": "error"} | options
+    carriers = carriers or Carriers(path, kind)
+    forget_errors()
+    try:
+        at_once = True if kind in WHOLE else None
+        if len(carriers.pages) > 1 or (not pixels and kind not in WHOLE):
+            at_once = False  # read where a page lies, not as a whole for each
+        source = carriers.shown(page).source(path, at_once=at_once)
+    except OSError as error:
+        raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
+    try:
+        image = loader(source, **options)
+        image._references.append(source)  # what the binding itself keeps alive beside a picture
+        return _with_profile(image, carriers.of(page).profile) if pixels else image
+    except pyvips.Error as error:
+        raise unreadable(name, error, kind, path) from error
+
+
+def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
+    """Give a picture the profile that its file has and its decoder was not shown."""
+    if profile is None:
+        return image
+    image = image.copy()
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
+
+
+def unreadable(
+    name: str, error: pyvips.Error, kind: str = "", path: Path | None = None
+) -> PhotoError:
+    """Say in one line what libvips found wrong with a file, or that nothing is."""
+    reason = first_line(error)
+    if is_memory(reason):
+        return UnreadablePhotoError(
+            f"{name}: there is not enough memory to read it ({reason}). The file may be sound: "
+            "close other programs, colour fewer at once (--jobs 1), or make it smaller first."
+        )
+    unread = kind_of(reason)
+    if unread is not None:
+        return UnsupportedFormatError(
+            f"{name}: {unread}; libvips does not read such samples ({reason}). {CONVERT}."
+        )
+    if is_cut_short(path, kind):
+        return UnreadablePhotoError(
+            f"{name}: truncated or corrupt ({reason}). This file is cut short: copy it again."
+        )
+    return UnreadablePhotoError(f"{name}: truncated or corrupt ({reason}).")
+
+
+def first_line(error: pyvips.Error) -> str:
+    """Give the first line of what libvips says, without our own 'unable to call'."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    details = [line for line in lines if not line.startswith("unable to ")]
+    return "".join(c if c.isprintable() else "?" for c in (details or lines)[0])
+
+
+def _take_error(error: pyvips.Error, message: str, detail: str | None = None) -> None:
+    """Take what libvips has noted, whatever bytes of a file it names in it.
+
+    The binding's own way decodes UTF-8 strictly: a damaged AVIF then raises UnicodeDecodeError, and
+    what libvips has noted stays, so that every error after it does so too.
+    """
+    if not detail:
+        noted = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
+        detail = noted.decode("utf-8", "replace")
+        pyvips.vips_lib.vips_error_clear()
+    error.message, error.detail = message, detail
+
+
+pyvips.Error.__init__ = _take_error
+# Their decoders take the whole file at once, and trust the size that it was said to have.
+WHOLE = ("webp", "gif", "avif", "heic")
+METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
+
+
+def read_header(
+    image: pyvips.Image, kind: str, carried: Carried | None = None, profile: bytes | None = None
+) -> Header:
+    """Describe an opened page.
+
+    Parameters
+    ----------
+    image : pyvips.Image
+    kind : str
+    carried : Carried, optional
+        Goes before what libvips says.
+    profile : bytes, optional
+        That of `carried`.
+    """
+    fields = {name: _value(image, name) for name in image.get_fields()[8:]}
+    if carried is not None:
+        fields = _with_carried(fields, kind, carried, profile)
+    default_depth = {"uchar": 8, "ushort": 16, "double": 64}.get(image.format, 32)
+    return Header(
+        width=image.width,
+        height=image.height,
+        bands=image.bands,
+        band_format=image.format,
+        interpretation=image.interpretation,
+        has_alpha=bool(image.hasalpha()),
+        orientation=_orientation(fields, kind),
+        bit_depth=int(fields.get("bits-per-sample", default_depth)),
+        streams=kind in ("jpeg", "png", "tiff", "raw") and not fields.get("interlaced"),
+        frames=int(fields.get("n-pages", 1)),
+        fields=fields,
+    )
+
+
+def _value(image: pyvips.Image, name: str) -> Any:
+    """Return a field; None if it is a text that is not UTF-8, which the binding cannot decode."""
+    try:
+        return image.get(name)
+    except UnicodeDecodeError:
+        return None
+
+
+def _with_carried(
+    fields: dict[str, Any], kind: str, carried: Carried, profile: bytes | None
+) -> dict[str, Any]:
+    """Put what stands in the file's bytes in the place of what libvips makes of it."""
+    basics = read_basics(carried.exif)
+    if kind in ("avif", "heic"):
+        profile = fields.get("icc-profile-data")
+    said = carried.resolution or basics.resolution
+    if kind == "jpeg":  # where JFIF has whole numbers, and often none that is true
+        said = basics.resolution or carried.resolution
+    found: dict[str, Any] = {
+        "exif-data": None if kind == "tiff" or not carried.exif else EXIF_HEAD + carried.exif,
+        "icc-profile-data": profile,
+        "orientation": None if kind == "tiff" else carried.orientation or basics.orientation,
+        "n-pages": carried.frames,
+        "resolution": said,
+    }
+    kept = {
+        name: value for name, value in fields.items() if not (carried.known and name in METADATA)
+    }
+    return kept | {name: value for name, value in found.items() if value is not None}
+
+
+def _orientation(fields: dict[str, Any], kind: str) -> int:
+    """Give 1 to 8; HEIF decoders have turned the picture already."""
+    value = fields.get("orientation", 1)
+    return int(value) if kind not in ("avif", "heic") and value in range(1, 9) else 1
+
+
+def check_size(header: Header, max_megapixels: float, name: str) -> None:
+    """Refuse a page that is too large, before decoding it.
+
+    Raises
+    ------
+    PhotoTooLargeError
+        If it has more megapixels than allowed.
+    """
+    check_megapixels(header.width, header.height, max_megapixels, name)
+
+
+def check_megapixels(width: int, height: int, max_megapixels: float, name: str) -> None:
+    """Refuse a size that is too large; see `check_size`."""
+    megapixels = width * height / 1e6
+    if megapixels > max_megapixels:
+        raise PhotoTooLargeError(
+            f"{name}: at most {max_megapixels:g} megapixels are allowed; it has {megapixels:.0f} "
+            f"({width} x {height}). Raise max_megapixels (--max-megapixels) if you "
+            f"trust it."
+        )
+
+
+def jpeg_quality(path: Path) -> int | None:
+    """Estimate a JPEG's quality from its luminance table (Annex K.1 of ITU-T T.81).
+
+    Returns
+    -------
+    int or None
+        1 to 100 as libjpeg counts, or None where there is no such table.
+    """
+    with contextlib.suppress(OSError, IndexError), path.open("rb") as file:
+        table = _luminance_table(file.read(1 << 20))
+        if table:
+            scale = 100 * sum(table) / STANDARD_LUMINANCE_SUM
+            return max(1, min(100, round(5000 / scale if scale > 100 else (200 - scale) / 2)))
+    return None
+
+
+STANDARD_LUMINANCE_SUM = 3688
+
+
+def _luminance_table(head: bytes) -> bytes | None:
+    """Give the 64 numbers of 8-bit quantisation table 0, walking the segments before the scan."""
+    at = 2
+    while at + 4 <= len(head) and head[at] == 0xFF and head[at + 1] != 0xDA:
+        size = int.from_bytes(head[at + 2 : at + 4], "big")
+        if head[at + 1] == 0xDB and head[at + 4] == 0:
+            return head[at + 5 : at + 69]
+        at += 2 + size
+    return None

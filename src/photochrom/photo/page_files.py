@@ -1,0 +1,213 @@
+"""The pages of a TIFF, each read for itself: what it carries, and a file that holds it alone.
+
+libtiff walks all directories to find one and reads every value that they name, so that pages cost
+the square of their number, and tags that share a value cost it anew. Here the chain is walked once,
+and libvips is shown a file whose only directory has nothing but what its pixels need.
+"""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from photochrom.photo.decoder_excerpt import Excerpt, Range
+from photochrom.photo.metadata.carried import (
+    MOST_METADATA,
+    MOST_PROFILE,
+    Carried,
+    file_size,
+    left_out,
+    whole,
+)
+from photochrom.photo.metadata.exif import PER_MM, UNITS
+from photochrom.photo.metadata.iptc import with_iim
+from photochrom.photo.tiff import (
+    COPIED,
+    DESCRIPTIVE,
+    IPTC,
+    MOST_PAGES,
+    PHOTOSHOP,
+    PIXEL_TAGS,
+    PROFILE,
+    READ_ELSEWHERE,
+    UNIT,
+    XMP,
+    Slot,
+    TiffError,
+    TiffReader,
+    exif_block,
+    read_value,
+)
+
+WIDTH, HEIGHT, BITS, SAMPLES, ROWS = 256, 257, 258, 277, 278
+TILE_WIDTH, TILE_HEIGHT = 322, 323
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+
+
+def find_pages(path: Path) -> tuple[int, ...]:
+    """Return where the directories of a TIFF stand; those before damage if it is damaged.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    found: list[int] = []
+    with path.open("rb") as file:
+        try:
+            for offset, _, _ in TiffReader(file).chain():
+                found.append(offset)
+                if len(found) >= MOST_PAGES:
+                    break
+        except TiffError:
+            pass
+    return tuple(found)
+
+
+def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
+    """Collect what a page carries.
+
+    Parameters
+    ----------
+    path : Path
+    pages : tuple of int
+        As `find_pages` gives them.
+    page : int
+        From 0.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file_size(file)
+        notes: list[str] = []
+        try:
+            reader = TiffReader(file)
+            slots, _ = reader.table(pages[page])
+            shown = _alone(reader, pages[page], slots, size)
+        except (TiffError, IndexError):  # libvips says what is wrong with it
+            return Carried(whole(size))
+        return Carried(
+            shown,
+            exif=exif_block(reader, slots, notes, MOST_METADATA),
+            xmp=read_value(reader, slots, XMP, MOST_METADATA, notes),
+            iptc=_iptc(reader, slots, notes),
+            profile=read_value(reader, slots, PROFILE, MOST_PROFILE, notes),
+            tags=_copied(reader, slots, notes),
+            tags_order=reader.order,
+            resolution=_resolution(reader, slots),
+            frames=len(pages),
+            decoder_bytes=_decoder_bytes(reader, slots),
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+
+def show_page(path: Path, pages: tuple[int, ...], page: int) -> Excerpt:
+    """Return the file with one page alone, without anything that is not of its pixels.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file_size(file)
+        try:
+            reader = TiffReader(file)
+            return _alone(reader, pages[page], reader.table(pages[page])[0], size)
+        except (TiffError, IndexError):  # libvips says what is wrong with it
+            return whole(size)
+
+
+def _alone(reader: TiffReader, offset: int, slots: Mapping[int, Slot], size: int) -> Excerpt:
+    """Return the file with this directory as its only one, in its place and without its rest."""
+    kept = [slots[tag].entry for tag in sorted(slots) if tag in PIXEL_TAGS]
+    count_code, pointer_size = ("Q", 8) if reader.is_big else ("H", 4)
+    code = "Q" if reader.is_big else "I"
+    table = struct.pack(reader.order + count_code, len(kept)) + b"".join(kept) + bytes(pointer_size)
+    head_size, first_at = (16, 8) if reader.is_big else (8, 4)
+    if offset < head_size:
+        raise TiffError("a directory lies in the head")
+    first = struct.pack(reader.order + code, offset)
+    behind = offset + len(table)
+    return Excerpt.of(
+        [
+            Range(0, first_at),
+            first,
+            Range(head_size, offset - head_size),
+            table,
+            Range(behind, max(0, size - behind)),
+        ]
+    )
+
+
+def _iptc(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> bytes | None:
+    """Return IPTC, within Photoshop's resources if there are any."""
+    iptc = read_value(reader, slots, IPTC, MOST_METADATA, notes)
+    resources = read_value(reader, slots, PHOTOSHOP, MOST_METADATA, notes)
+    if not resources:
+        return iptc
+    return with_iim(resources, iptc)
+
+
+def _copied(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> dict[int, Any]:
+    """Return the tags that a TIFF may keep as they are, and say which others there were."""
+    found: dict[int, Any] = {}
+    remaining = MOST_METADATA
+    unknown = []
+    for tag, slot in slots.items():
+        if tag in PIXEL_TAGS or tag in READ_ELSEWHERE or tag in DESCRIPTIVE:
+            continue
+        if tag in COPIED and reader.size_of(slot) <= remaining:
+            try:
+                found[tag] = reader.value(slot, remaining)
+                remaining -= len(found[tag].data)
+            except TiffError:
+                unknown.append(str(tag))
+        else:
+            unknown.append(str(tag))
+    notes += left_out(unknown, "TIFF tags")
+    return found
+
+
+def _number(reader: TiffReader, slots: Mapping[int, Slot], tag: int, default: int) -> int:
+    """Return the first number of a tag."""
+    if tag not in slots:
+        return default
+    try:
+        entry = reader.value(slots[tag], 1 << 16)
+    except TiffError:
+        return default
+    unit = UNIT[entry.kind]
+    order = "little" if reader.order == "<" else "big"
+    return int.from_bytes(entry.data[:unit], order) if len(entry.data) >= unit else default  # type: ignore[arg-type]
+
+
+def _resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> dict[str, Any] | None:
+    """Return the resolution; None if there is none."""
+    unit = UNITS.get(_number(reader, slots, RESOLUTION_UNIT, 2), "in")
+    found: dict[str, Any] = {"resolution-unit": unit}
+    for name, tag in (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION)):
+        try:
+            pair = struct.unpack(f"{reader.order}II", reader.value(slots[tag], 8).data)
+        except (KeyError, TiffError, struct.error):
+            return None
+        if not all(pair):
+            return None
+        found[name] = pair[0] / pair[1] / PER_MM[unit]
+    return found
+
+
+def _decoder_bytes(reader: TiffReader, slots: Mapping[int, Slot]) -> int:
+    """Return what libtiff holds of a page at once: a row of tiles, or a strip."""
+    width, height = (_number(reader, slots, tag, 0) for tag in (WIDTH, HEIGHT))
+    samples = _number(reader, slots, SAMPLES, 1)
+    bits = max(8, _number(reader, slots, BITS, 1)) * samples  # libvips gives a byte a sample
+    wide, high = (_number(reader, slots, tag, 0) for tag in (TILE_WIDTH, TILE_HEIGHT))
+    if wide and high:
+        across = -(-width // wide)
+        return across * wide * high * bits // 8 + wide * high * bits // 8
+    rows = min(height, _number(reader, slots, ROWS, height) or height)
+    return width * rows * bits // 8

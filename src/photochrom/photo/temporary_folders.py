@@ -1,0 +1,116 @@
+"""Temporary files in private folders, which no killed run leaves for ever.
+
+A folder's name tells the machine and the process that made it, and a lock whether that process
+still works in it; the next start removes what nobody holds.
+"""
+
+import atexit
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from photochrom.photo.part_locks import HOST, hold, is_held, is_used
+
+PREFIX = "photochrom-run-"
+
+
+class _Made(NamedTuple):
+    process: int  # a forked one has its parent's too
+    lock: int | None
+
+
+_MADE: dict[Path, _Made] = {}
+_OWN: dict[int, Path] = {}  # each process's folder of `scratch`
+
+
+def scratch() -> Path:
+    """Return this process's private folder, made when it is first asked for.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    own = _OWN.get(os.getpid())
+    if own is None or not own.is_dir():
+        own = _OWN[os.getpid()] = private_folder(PREFIX)
+    return own
+
+
+def private_folder(prefix: str, parent: Path | None = None) -> Path:
+    """Make a folder that its user alone may read, and hold it; see `remove`.
+
+    Parameters
+    ----------
+    prefix : str
+        Of its name; what `remove_left_behind` finds it by.
+    parent : Path, optional
+        The system's temporary folder by default.
+    """
+    name = f"{prefix}{HOST}-{os.getpid()}-"
+    folder = Path(tempfile.mkdtemp(prefix=name, dir=parent)).absolute()
+    _MADE[folder] = _Made(os.getpid(), hold(folder))
+    return folder
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, whatever is left in it, and let it go."""
+    shutil.rmtree(folder, ignore_errors=True)
+    made = _MADE.pop(folder.absolute(), None)
+    if made is not None and made.lock is not None:
+        with suppress(OSError):
+            os.close(made.lock)
+
+
+def remove_own() -> None:
+    """Remove this process's folder."""
+    own = _OWN.pop(os.getpid(), None)
+    if own is not None:
+        remove(own)
+
+
+atexit.register(remove_own)
+
+
+def remove_left_behind(parent: Path | None = None, prefix: str = PREFIX) -> tuple[Path, ...]:
+    """Remove the folders of processes of this machine that were killed.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        The system's temporary folder by default.
+    prefix : str
+        Of the folders' names.
+
+    Returns
+    -------
+    tuple of Path
+        What was removed.
+    """
+    removed = []
+    for folder in sorted((parent or Path(tempfile.gettempdir())).glob(f"{prefix}{HOST}-*-*")):
+        process = folder.name.removeprefix(f"{prefix}{HOST}-").split("-")[0]
+        if process.isdecimal() and _is_ours(folder) and not _is_used(folder, int(process)):
+            remove(folder)
+            removed.append(folder)
+    return tuple(removed)
+
+
+def _is_used(folder: Path, process: int) -> bool:
+    if process == os.getpid():  # an earlier process may have had our number
+        made = _MADE.get(folder.absolute())
+        return bool(made and made.process == process) or is_held(folder) is True
+    return is_used(folder, process)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether it is a folder, no link, of this user: anybody may write to /tmp."""
+    try:
+        found = folder.lstat()
+    except OSError:  # another process removed it
+        return False
+    return stat.S_ISDIR(found.st_mode) and (os.name == "nt" or found.st_uid == os.getuid())

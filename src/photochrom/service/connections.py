@@ -1,0 +1,152 @@
+"""Connections: how many are held, and how long one may keep the service waiting.
+
+uvicorn bounds neither the time of a request's head nor that of an answer nobody reads, and takes
+connections until the system has no more files.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from photochrom.service.clients import Clients, client_of_address
+from photochrom.service.limits import Limits
+from photochrom.service.shared_slots import SharedSlot, SharedSlots
+
+KEEP_ALIVE_SECONDS = 10
+GOODBYE_SECONDS = 5
+BACKLOG = 64  # connections that asyncio accepts in one go, before any is counted
+FILES_IN_USE = 64 + 2 * BACKLOG  # by uploads, workers, libraries
+FEWEST = 16
+
+
+def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Config:
+    """Give how uvicorn serves an application, with bounds on its connections.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    limits : Limits
+    clients : Clients
+        Knows the proxies, whose connections are many clients'.
+
+    Returns
+    -------
+    uvicorn.Config
+    """
+    return uvicorn.Config(
+        app,
+        http=bounded_protocol(limits, clients),
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GOODBYE_SECONDS,
+    )
+
+
+def connection_count(wanted: int) -> int:
+    """Give how many connections may be held: fewer where the limit of open files is low."""
+    if sys.platform == "win32":
+        return wanted
+    import resource
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return wanted
+    return max(FEWEST, min(wanted, files - FILES_IN_USE))
+
+
+def bounded_protocol(limits: Limits, clients: Clients) -> type[asyncio.Protocol]:
+    """Make the class of a service's connections.
+
+    Parameters
+    ----------
+    limits : Limits
+    clients : Clients
+        Of whom each proxy stands for many, so that its connections are given up to nobody.
+    """
+    places = SharedSlots(connection_count(limits.connections))
+
+    class Bounded(_Connection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.places, self.limits, self.clients = places, limits, clients
+
+    return Bounded
+
+
+class _Connection(H11Protocol):
+    """One connection, with a time for each head and for whoever reads the answer."""
+
+    places: SharedSlots
+    limits: Limits
+    clients: Clients
+
+    _place: SharedSlot | None = None
+    _head_timer: asyncio.TimerHandle | None = None
+    _reading_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        if self.clients.is_proxy(address):
+            self._place = self.places.take(address)
+        else:
+            self._place = self.places.take(client_of_address(address), transport.abort)
+        if self._place is None:
+            transport.abort()
+            return
+        self._mind_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timers()
+        if self._place is not None:
+            self._place.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._mind_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._stop_head_timer()  # until the next head begins, uvicorn's own timer runs
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._reading_timer is None:
+            self._reading_timer = self.loop.call_later(
+                self.limits.send_seconds, self.transport.abort
+            )
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None
+
+    def _mind_head(self) -> None:
+        """Let a timer run while a head is awaited, from its first byte to its last."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_head_timer()
+        elif self._head_timer is None and not self.transport.is_closing():
+            self._head_timer = self.loop.call_later(self.limits.start_seconds, self.transport.abort)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_timers(self) -> None:
+        self._stop_head_timer()
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None

@@ -1,0 +1,103 @@
+"""One colorizer a method for each process, whose network stays loaded; looks change by request."""
+
+import hashlib
+from collections import OrderedDict
+from copy import copy
+from dataclasses import fields
+from functools import cache
+from multiprocessing import parent_process
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from photochrom.engine.colorize import Colorizer
+from photochrom.methods.method import Method, Prediction, Request
+from photochrom.options.look import Look
+
+REMEMBERED_BYTES = 64_000_000
+
+
+class CachingMethod:
+    """A method that does not think twice: it remembers what it said of its latest requests.
+
+    Whoever works on a photograph asks much the same again and again: undo, another saturation, the
+    likely colours of one more place.
+
+    Parameters
+    ----------
+    method : Method
+    most_bytes : int
+        Of the predictions together; the least recently used goes first.
+    """
+
+    def __init__(self, method: Method, most_bytes: int = REMEMBERED_BYTES) -> None:
+        self._method, self._most = method, most_bytes
+        self.info = method.info
+        self._said: OrderedDict[bytes, Prediction] = OrderedDict()
+        self._bytes, self._lock = 0, Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._method, name)
+
+    def predict(self, request: Request) -> Prediction:
+        """Colour one picture, or say again what was said of the same request."""
+        key = _key_of(request)
+        with self._lock:
+            if key in self._said:
+                self._said.move_to_end(key)
+                return self._said[key]
+        prediction = self._method.predict(request)
+        with self._lock:
+            if key not in self._said:
+                self._said[key] = prediction
+                self._bytes += _bytes_of(prediction)
+            while self._bytes > self._most:
+                self._bytes -= _bytes_of(self._said.popitem(last=False)[1])
+        return prediction
+
+
+def _key_of(request: Request) -> bytes:
+    digest = hashlib.blake2b(digest_size=20)
+    for value in _values(request):
+        if isinstance(value, np.ndarray):
+            digest.update(str((value.shape, value.dtype)).encode())
+            digest.update(np.ascontiguousarray(value).data)
+        else:
+            digest.update(f"{value!r};".encode())
+    return digest.digest()
+
+
+def _values(record: Any) -> Any:
+    """Give the fields of a dataclass, and of those in it."""
+    for one in fields(record):
+        value = getattr(record, one.name)
+        if hasattr(value, "__dataclass_fields__"):
+            yield from _values(value)
+        else:
+            yield value
+
+
+def _bytes_of(prediction: Prediction) -> int:
+    return sum(value.nbytes for value in _values(prediction) if value is not None)
+
+
+@cache
+def _loaded(method: str) -> Colorizer:
+    colorizer = Colorizer(method)
+    if parent_process() is None:  # a worker colours each photograph once
+        colorizer.method = CachingMethod(colorizer.method)
+    return colorizer
+
+
+def colorizer_of(method: str, look: Look = Look()) -> Colorizer:  # noqa: B008 - frozen
+    """Give the colorizer of a method, with another look.
+
+    Raises
+    ------
+    UnknownMethodError, WeightsError
+        If the method is not usable.
+    """
+    colorizer = copy(_loaded(method))
+    colorizer.look = look
+    return colorizer

@@ -1,0 +1,301 @@
+"""Who may ask, and how much may be sent: checked before anything of a body is understood.
+
+A page of another site can post a form to localhost, and a name that it owns can resolve to
+127.0.0.1; so Host, Origin and Sec-Fetch-Site are checked here, on every request.
+"""
+
+import asyncio
+import ipaddress
+import re
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from photochrom.service.clients import CLIENT, Clients, matching_key
+from photochrom.service.limits import Limits
+from photochrom.service.problem_details import SAFE_HEADERS, Problem, problem_response
+from photochrom.service.shared_slots import SharedSlot, SharedSlots
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN_SITES = frozenset({"same-origin", "none", None})  # None: no browser, or an old one
+LENGTH = re.compile("[0-9]{1,18}")
+DRAIN_SECONDS = 5.0  # a refused body is still taken in for so long, so that the answer is read
+
+
+class AccessMiddleware:
+    """ASGI middleware that checks where a request comes from and whether it has the key.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    hosts : iterable of str
+        Names by which the service may be asked for, without a port.
+    any_address : bool
+        Whether it may also be asked for by any IP address; only names can be rebound.
+    api_key : str or sequence of str, optional
+        What `Authorization: Bearer` must bring for all but the page and /healthz. Of several keys,
+        each is a client; otherwise each address is.
+    clients : Clients, optional
+        Tells whose a request is.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str],
+        any_address: bool,
+        api_key: str | Sequence[str] | None,
+        clients: Clients | None = None,
+    ) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._any_address = any_address
+        self._keys = (api_key,) if isinstance(api_key, str) else tuple(api_key or ())
+        self._clients = clients or Clients()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it; either way the answer gets its headers."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        async def safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(SAFE_HEADERS)
+                headers.setdefault("Cache-Control", _caching(scope["path"]))
+            await send(message)
+
+        headers = Headers(scope=scope)
+        key = self._key_of(headers)
+        by_key = key is not None and len(self._keys) > 1
+        CLIENT.set(f"key {key}" if by_key else self._clients.name(scope))
+        problem = self._problem_of(scope, headers, key)
+        if problem is None:
+            return await self._app(scope, receive, safe)
+        await problem_response(problem)(scope, receive, safe)
+
+    def _key_of(self, headers: Headers) -> int | None:
+        """Give the place of the key that came with a request, if it is one of ours."""
+        scheme, _, sent = headers.get("authorization", "").partition(" ")
+        if not self._keys or scheme.lower() != "bearer":
+            return None
+        return matching_key(self._keys, sent.strip().encode("latin-1"))  # as ASGI decoded it
+
+    def _problem_of(self, scope: Scope, headers: Headers, key: int | None) -> Problem | None:
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return Problem(
+                403,
+                f"This service does not answer to the name '{_shown(host)}'. Use the address that "
+                "it printed, or allow the name with --allow-host.",
+            )
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        # A browser that says same-origin knows it better than Host does, which a proxy may rewrite.
+        if origin is not None and site != "same-origin" and not _is_origin_of(origin, host):
+            return Problem(403, "Pages of other sites may not use this service.")
+        if scope["method"] not in SAFE_METHODS and site not in OWN_SITES:
+            return Problem(403, "Pages of other sites may not change anything here.")
+        if self._keys and key is None and _needs_key(scope["path"]):
+            return Problem(
+                401,
+                "This service needs its API key, as 'Authorization: Bearer KEY'.",
+                WWW_Authenticate="Bearer",
+            )
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        name = _name_of(f"//{host}")
+        if name is None:
+            return False
+        return name in self._hosts or (self._any_address and _is_address(name))
+
+
+def _is_origin_of(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
+
+
+def _name_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(host: str) -> str:
+    return "".join(c for c in host[:80] if c.isprintable())
+
+
+def _needs_key(path: str) -> bool:
+    return not (path in ("/", "/healthz") or path.startswith("/page/"))
+
+
+def _caching(path: str) -> str:
+    return "no-cache" if path == "/" or path.startswith("/page/") else "no-store"
+
+
+class BodyLimits:
+    """ASGI middleware that counts and times bodies as they come, before they are parsed.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    limits : Limits
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app, self._limits = app, limits
+        self._uploads = SharedSlots(limits.uploads)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with a body that refuses to be too long or too slow."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        has_files = _takes_files(scope["path"]) and headers.get(
+            "content-type", ""
+        ).lower().startswith("multipart/form-data")
+        most = self._limits.upload_bytes if has_files else self._limits.json_bytes
+        body = _Body(receive, most, self._limits)
+        problem = _early_problem(headers, most)
+        if problem is None and has_files:
+            body.place = self._uploads.take(CLIENT.get(), body.give_up)
+            problem = None if body.place else _too_many()
+        if problem is not None:
+            await body.drain()
+            return await problem_response(problem)(scope, receive, send)
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            body.end()
+
+
+class _Body:
+    """One body: bytes and seconds so far."""
+
+    def __init__(self, receive: Receive, most: int, limits: Limits) -> None:
+        self._receive, self._most, self._limits = receive, most, limits
+        self._deadline = time.monotonic() + limits.body_seconds
+        self._bytes = 0
+        self._is_whole = self._is_given_up = False
+        self._timeout: asyncio.Timeout | None = None
+        self._window = time.monotonic(), 0  # since when the rate is measured, bytes until then
+        self.place: SharedSlot | None = None
+
+    async def receive(self) -> Message:
+        """Give the next piece.
+
+        Raises
+        ------
+        Problem
+            413 if it is too long, 408 if it is too slow, 503 if another client needs its place.
+        """
+        if self._is_whole:  # what follows is the news that the client has gone
+            return await self._receive()
+        message = await self._next()
+        self._bytes += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            self._is_whole = True
+            self.end()
+        if self._bytes > self._most:
+            await self.drain()
+            raise _too_large(self._most)
+        self._check_rate()
+        return message
+
+    async def _next(self) -> Message:
+        pause = self._limits.pause_seconds
+        pause = pause if self._bytes else min(pause, self._limits.start_seconds)
+        left = min(pause, self._deadline - time.monotonic())
+        try:
+            async with asyncio.timeout(max(0.0, left)) as self._timeout:
+                if self._is_given_up:
+                    raise TimeoutError
+                return await self._receive()
+        except TimeoutError:
+            self.end()
+            raise (_too_many() if self._is_given_up else _too_slow()) from None
+        finally:
+            self._timeout = None
+
+    def _check_rate(self) -> None:
+        """Refuse a body that drips: each stretch of time needs its bytes."""
+        (since, before), now = self._window, time.monotonic()
+        seconds = now - since
+        if self._is_whole or seconds < self._limits.pause_seconds:
+            return
+        if self._bytes - before < self._limits.body_rate * seconds:
+            self.end()
+            raise _too_slow()
+        self._window = now, self._bytes
+
+    def give_up(self) -> None:
+        """End it: its place has gone to another client."""
+        self._is_given_up = True
+        if self._timeout is not None:
+            self._timeout.reschedule(0.0)
+
+    async def drain(self) -> None:
+        """Take in what is still being sent, for a while: who sends does not read."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self._is_whole:
+                    message = await self._receive()
+                    self._is_whole = not message.get("more_body", False)
+        self._is_whole = True
+        self.end()
+
+    def end(self) -> None:
+        """Give its place back: nothing more is received."""
+        if self.place is not None:
+            self.place.leave()
+            self.place = None
+
+
+def _early_problem(headers: Headers, most: int) -> Problem | None:
+    length = headers.get("content-length", "0")
+    if not LENGTH.fullmatch(length):
+        return Problem(400, "Content-Length must be a number.", Connection="close")
+    return _too_large(most) if int(length) > most else None
+
+
+def _takes_files(path: str) -> bool:
+    """Tell whether a route reads a form with files; all others read their bodies whole."""
+    return path in ("/v1/colorize", "/v1/photos") or (
+        path.startswith("/v1/photos/") and path.endswith("/reference")
+    )
+
+
+def _too_slow() -> Problem:
+    return Problem(408, "The upload was too slow and was given up. Try again.", Connection="close")
+
+
+def _too_many() -> Problem:
+    return Problem(
+        503,
+        "The service receives as many files as it takes. Try again soon.",
+        Connection="close",
+    )
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(
+        413,
+        f"At most {most / 1e6:g} MB are taken; this is more. Send a smaller file.",
+        Connection="close",
+    )

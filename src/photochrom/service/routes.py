@@ -1,0 +1,483 @@
+"""The routes below /v1: requests in, answers out."""
+
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from pydantic import Json
+from starlette.responses import FileResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from photochrom.engine.sidecar import SCHEMA, Sidecar
+from photochrom.errors import PhotochromError
+from photochrom.methods.catalogue import CATALOGUE
+from photochrom.options.palette import MOODS
+from photochrom.photo.formats import FORMATS
+from photochrom.photo.temporary_folders import remove
+from photochrom.service import previews
+from photochrom.service.clients import CLIENT
+from photochrom.service.jobs import PROOF_PX, Done
+from photochrom.service.loaded_colorizers import colorizer_of
+from photochrom.service.problem_details import Problem, documented
+from photochrom.service.request_bodies import BoundedRoute
+from photochrom.service.schemas import (
+    NUMBER,
+    CandidateAnswer,
+    CandidatesAnswer,
+    CropBody,
+    FormatName,
+    GuidanceBody,
+    LimitsAnswer,
+    MethodAnswer,
+    OutlineAnswer,
+    PhotoAnswer,
+    PlaceBody,
+    Quality,
+    ResultBody,
+    Size,
+    SpotBody,
+    SuggestionAnswer,
+    SuggestionsAnswer,
+    ZipBody,
+    read_float_range,
+)
+from photochrom.service.service import (
+    Service,
+    clean_name,
+    coloured_name,
+    save,
+    sidecar_name,
+)
+from photochrom.service.sessions import Session
+from photochrom.service.shared_slots import SharedSlot
+from photochrom.service.zip_stream import ZipStream
+
+CANDIDATES = 3
+SMALL_PX = 400  # a preview up to this is a thumbnail, and each candidate's has its own turn
+MOST_NOTES = 4000  # characters of a header
+MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
+
+
+def service_of(request: Request) -> Service:
+    """Give the service that a request has reached."""
+    service: Service = request.app.state.service
+    return service
+
+
+def _binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]]:
+    content = {t: {"schema": {"type": "string", "format": "binary"}} for t in media_types}
+    described = {
+        name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
+        for name, text in headers.items()
+    }
+    return {200: {"description": "OK", "content": content, "headers": described}}
+
+
+Reached = Annotated[Service, Depends(service_of)]
+PreviewSide = Annotated[
+    int, Query(ge=64, le=PROOF_PX, description="Pixels of the long side, at most.")
+]
+NOTES = {"Photochrom_Notes": "A JSON list: what was repaired, lost or decided."}
+COLOURED = _binary(*MEDIA_TYPES.values(), **NOTES)
+
+router = APIRouter(
+    prefix="/v1",
+    responses=documented(400, 401, 403, 408, 413, 422, 503),
+    tags=["v1"],
+    route_class=BoundedRoute,
+)
+
+
+@router.get("/methods")
+def methods() -> list[MethodAnswer]:
+    """List the methods that can colour a photograph."""
+    found = [colorizer_of(name).info for name in CATALOGUE]
+    return [
+        MethodAnswer(
+            name=info.name,
+            paper=info.paper,
+            licence=info.licence,
+            accepts=list(info.accepts),
+            requires=list(info.requires),
+        )
+        for info in found
+    ]
+
+
+@router.get("/limits")
+def limits(service: Reached) -> LimitsAnswer:
+    """Say what is taken, and how many photographs are kept at once."""
+    known = service.limits
+    return LimitsAnswer(
+        photos=known.sessions,
+        upload_bytes=known.upload_bytes,
+        megapixels=known.megapixels,
+        hints=known.hints,
+        points=known.points,
+    )
+
+
+@router.get("/moods")
+def moods() -> dict[str, list[str]]:
+    """List the named palettes."""
+    return {name: list(colours) for name, colours in MOODS.items()}
+
+
+@router.post("/colorize", response_class=Response, responses={**COLOURED, **documented(415)})
+async def colorize(
+    service: Reached,
+    file: Annotated[UploadFile, File(description="The photograph.")],
+    guidance: Annotated[
+        Json[GuidanceBody] | None,
+        Form(alias="wishes", description="As JSON; hints in pixels of the upright photograph."),
+    ] = None,
+    reference: Annotated[
+        UploadFile | None, File(description="A colour photograph that lends its colours.")
+    ] = None,
+    format: Annotated[FormatName | None, Form()] = None,
+    quality: Annotated[Quality | None, Form()] = None,
+    float_range: Annotated[
+        str | None,
+        Form(
+            pattern=f"^{NUMBER},{NUMBER}$",
+            description="BLACK,WHITE: their values in a file of floats.",
+        ),
+    ] = None,
+) -> Response:
+    """Colour a file: a file in, a file out."""
+    name = clean_name(file.filename)
+    wished = (guidance or GuidanceBody()).model_copy(update={"reference": reference is not None})
+    body = ResultBody(guidance=wished, format=format, quality=quality)
+    colour_source = None if reference is None else await service.read_reference(reference)
+    async with AsyncExitStack() as stack:
+        folder = service.sessions.new_folder()
+        stack.callback(remove, folder)
+        source = folder / "photo"
+        await save(file, source)
+        done = await stack.enter_async_context(
+            service.coloured(
+                source,
+                name,
+                colour_source,
+                body,
+                wait=False,
+                float_range=read_float_range(float_range) if float_range else None,
+            )
+        )
+        return _coloured_file(done, name, stack.pop_all())
+
+
+@router.post("/photos", status_code=201, responses=documented(415))
+async def open_photo(
+    service: Reached, response: Response, file: Annotated[UploadFile, File()]
+) -> PhotoAnswer:
+    """Open a photograph to work on."""
+    session = await service.open_photo(file)
+    response.headers["Location"] = f"/v1/photos/{session.id}"
+    return _answer(session)
+
+
+@router.get("/photos/{id}", responses=documented(404))
+async def describe_photo(service: Reached, id: str) -> PhotoAnswer:
+    """Describe a photograph that is open."""
+    with service.sessions.hold(id) as session:
+        return _answer(session)
+
+
+@router.delete("/photos/{id}", status_code=204, responses=documented(404))
+async def close_photo(service: Reached, id: str) -> None:
+    """Let a photograph go, with all that belongs to it."""
+    service.sessions.close(id)
+
+
+@router.get(
+    "/photos/{id}/gray",
+    response_class=Response,
+    responses={**_binary("image/jpeg"), **documented(404)},
+)
+async def gray(service: Reached, id: str) -> Response:
+    """Show a photograph as it came, in gray, at the size of previews."""
+    with service.sessions.hold(id) as session:
+        content = await service.think(partial(previews.gray, session.preview))
+    return Response(content, media_type="image/jpeg")
+
+
+@router.get(
+    "/photos/{id}/original",
+    response_class=Response,
+    responses={**_binary("image/jpeg"), **documented(404)},
+)
+async def original(service: Reached, id: str) -> Response:
+    """Show a photograph as it came, with the colours it has, at the size of previews."""
+    with service.sessions.hold(id) as session:
+        content = await service.original(session)
+    return Response(content, media_type="image/jpeg")
+
+
+@router.post(
+    "/photos/{id}/crop",
+    response_class=Response,
+    responses={**_binary("image/jpeg"), **documented(404, 409)},
+)
+async def crop(service: Reached, id: str, body: CropBody) -> Response:
+    """Show a part of a photograph at full size, coloured or as it came."""
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn("crop" if body.guidance else "crop as it came")
+        content = await service.crop(session, body, is_newest)
+    return Response(content, media_type="image/jpeg")
+
+
+@router.post(
+    "/photos/{id}/preview",
+    response_class=Response,
+    responses={
+        **_binary("image/jpeg", Photochrom_Milliseconds="What it took."),
+        **documented(404, 409),
+    },
+)
+async def preview(
+    service: Reached, id: str, guidance: GuidanceBody, long_side_px: PreviewSide = PROOF_PX
+) -> Response:
+    """Show a photograph coloured, small; a newer request of its kind goes first.
+
+    Of one kind are requests by the same method, of the same size and candidate.
+    """
+    started = time.perf_counter()
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn(
+            f"{guidance.method} {long_side_px} {_other(guidance, long_side_px)}"
+        )
+        colour_source = (
+            session.reference.sha256 if guidance.reference and session.reference else None
+        )
+        key = (guidance.model_dump_json(), long_side_px, colour_source)
+        content = session.drawn.get(key)
+        if content is None:
+            ask = await service.ask(session, guidance, long_side_px)
+            content = session.drawn.keep(
+                key, await service.draw(previews.preview, ask, is_wanted=is_newest)
+            )
+    milliseconds = str(round(1000 * (time.perf_counter() - started)))
+    return Response(
+        content, media_type="image/jpeg", headers={"Photochrom-Milliseconds": milliseconds}
+    )
+
+
+@router.post("/photos/{id}/candidates", responses=documented(404, 409))
+async def candidates(service: Reached, id: str, guidance: GuidanceBody) -> CandidatesAnswer:
+    """Show three plausible colourings, as thumbnails."""
+    found = []
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn("candidates")
+        ask = await service.ask(session, guidance)
+        for number in range(CANDIDATES):
+            other = ask._replace(guidance=replace(ask.guidance, candidate=number))
+            content = await service.draw(previews.thumbnail, other, is_wanted=is_newest)
+            image = f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+            found.append(CandidateAnswer(candidate=number, image=image))
+    return CandidatesAnswer(candidates=found)
+
+
+@router.post("/photos/{id}/suggestions", responses=documented(404))
+async def suggestions(service: Reached, id: str, spot: SpotBody) -> SuggestionsAnswer:
+    """Give the likely colours of a spot, most likely first."""
+    with service.sessions.hold(id) as session:
+        ask = await service.ask(session, spot.guidance)
+        lightness, found = await service.draw(
+            previews.suggestions, ask, spot.x, spot.y, spot.radius
+        )
+    return SuggestionsAnswer(
+        lightness=lightness,
+        suggestions=[
+            SuggestionAnswer(colour="#{:02x}{:02x}{:02x}".format(*s.rgb), share=s.share)
+            for s in found
+        ],
+    )
+
+
+@router.post("/photos/{id}/outline", responses=documented(404, 409))
+async def outline(service: Reached, id: str, place: PlaceBody) -> OutlineAnswer:
+    """Outline the thing at a place, for a hint that is a region; the newest request goes first."""
+    with service.sessions.hold(id) as session:
+        is_newest = session.take_turn("outline")
+        ask = await service.ask(session, GuidanceBody(restore=place.restore))
+        points = await service.draw(previews.outline, ask, place.x, place.y, is_wanted=is_newest)
+    return OutlineAnswer(points=[list(point) for point in points])
+
+
+@router.post(
+    "/photos/{id}/confidence",
+    response_class=Response,
+    responses={**_binary("image/png"), **documented(404)},
+)
+async def confidence(service: Reached, id: str, guidance: GuidanceBody) -> Response:
+    """Show where the method is guessing: a small gray PNG, 255 where it is sure."""
+    with service.sessions.hold(id) as session:
+        ask = await service.ask(session, guidance)
+        content = await service.draw(previews.confidence, ask)
+    return Response(content, media_type="image/png")
+
+
+@router.put("/photos/{id}/reference", status_code=204, responses=documented(404, 415))
+async def put_reference(service: Reached, id: str, file: Annotated[UploadFile, File()]) -> None:
+    """Send a colour photograph that lends its colours."""
+    with service.sessions.hold(id) as session:
+        session.reference = await service.read_reference(file)
+
+
+@router.delete("/photos/{id}/reference", status_code=204, responses=documented(404))
+async def delete_reference(service: Reached, id: str) -> None:
+    """Take the reference away."""
+    with service.sessions.hold(id) as session:
+        session.reference = None
+
+
+@router.post(
+    "/photos/{id}/result",
+    response_class=Response,
+    responses={**COLOURED, **documented(404)},
+)
+async def result(service: Reached, id: str, body: ResultBody) -> Response:
+    """Colour a photograph at full size: the same kind of file, with its metadata."""
+    async with AsyncExitStack() as stack:
+        session = stack.enter_context(service.sessions.hold(id))
+        done = await stack.enter_async_context(
+            service.coloured(session.source, session.name, session.reference, body, wait=False)
+        )
+        return _coloured_file(done, session.name, stack.pop_all())
+
+
+@router.post(
+    "/photos/{id}/sidecar",
+    response_class=Response,
+    responses={
+        200: {"description": "OK", "content": {"application/json": {"schema": SCHEMA}}},
+        **documented(404),
+    },
+)
+async def sidecar(service: Reached, id: str, guidance: GuidanceBody) -> Response:
+    """Give everything that was decided, as a file beside the result."""
+    with service.sessions.hold(id) as session:
+        wished = guidance.to_guidance(session.reference, service.limits)
+        colorizer = colorizer_of(guidance.method, guidance.look)
+        size = session.facts.width, session.facts.height
+        text = Sidecar.of(colorizer, wished, size).to_json()
+        # Starlette words the header, which is not simple for names beyond ASCII.
+        named = FileResponse(session.source, filename=sidecar_name(session.name))
+    headers = {"Content-Disposition": named.headers["content-disposition"]}
+    return Response(text, media_type="application/json", headers=headers)
+
+
+@router.post(
+    "/zip",
+    response_class=Response,
+    responses={**_binary("application/zip"), **documented(404)},
+)
+async def zip_photos(service: Reached, body: ZipBody) -> Response:
+    """Colour many photographs at full size and send them as one zip while it is made.
+
+    What fails after the first byte is named in the entry `not-coloured.txt`.
+    """
+    for entry in body.photos:
+        with service.sessions.hold(entry.id) as session:
+            entry.guidance.to_guidance(session.reference, service.limits)
+    place = service.zips.take(CLIENT.get())
+    if place is None:
+        raise Problem(503, "As many zips are being made as may be at once. Try again in a minute.")
+    headers = {"Content-Disposition": 'attachment; filename="photochrom.zip"'}
+    response = _Zip(_zip_of(service, body), media_type="application/zip", headers=headers)
+    response.place = place
+    return response
+
+
+class _Zip(StreamingResponse):
+    """A zip, whose place goes when it has been sent, or when nobody wants it any more."""
+
+    place: SharedSlot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.place.leave()
+
+
+async def _zip_of(service: Service, whole: ZipBody) -> AsyncIterator[bytes]:
+    stream, failures = ZipStream(), []
+    for entry in whole.photos:
+        name = entry.id
+        try:
+            with service.sessions.hold(entry.id) as session:
+                name = session.name
+                body = ResultBody(
+                    guidance=entry.guidance,
+                    format=whole.format,
+                    quality=whole.quality,
+                    long_side_px=whole.long_side_px,
+                )
+                async with service.coloured(
+                    session.source, name, session.reference, body, wait=True
+                ) as done:
+                    for piece in stream.add(coloured_name(name, done.format), done.path):
+                        yield piece
+        except PhotochromError as error:
+            failures.append(str(error))
+        except Problem as problem:
+            failures.append(f"{name}: {problem.detail}")
+    if failures:
+        stream.add_text("not-coloured.txt", "\n".join(failures) + "\n")
+    yield stream.end()
+
+
+def _other(guidance: GuidanceBody, long_side_px: int) -> int:
+    """Give the candidate of a thumbnail; 0 of a preview, where a newer candidate goes first."""
+    return guidance.candidate if long_side_px <= SMALL_PX else 0
+
+
+def _answer(session: Session) -> PhotoAnswer:
+    facts, (height, width) = session.facts, session.preview.shape
+    return PhotoAnswer(
+        id=session.id,
+        name=session.name,
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        pages=facts.pages,
+        bit_depth=facts.bit_depth,
+        notes=list(facts.notes),
+        preview=Size(width=width, height=height),
+        tint=facts.tint,
+    )
+
+
+class _TemporaryFileResponse(FileResponse):
+    """A file that goes when it has been sent, or when nobody wants it any more."""
+
+    stack: AsyncExitStack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.stack:
+            # It is made anew for each request, so that there are no parts to come back for.
+            kept = [pair for pair in scope["headers"] if pair[0] not in (b"range", b"if-range")]
+            await super().__call__({**scope, "headers": kept}, receive, send)
+
+
+def _coloured_file(done: Done, name: str, stack: AsyncExitStack) -> Response:
+    notes = list(done.notes)
+    while len(json.dumps(notes)) > MOST_NOTES:
+        notes.pop()
+    response = _TemporaryFileResponse(
+        done.path,
+        media_type=MEDIA_TYPES[done.format],
+        filename=coloured_name(name, done.format),
+        headers={"Photochrom-Notes": json.dumps(notes)},
+    )
+    del response.headers["accept-ranges"]
+    response.stack = stack
+    return response

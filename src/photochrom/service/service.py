@@ -1,0 +1,374 @@
+"""One running service: its sessions, its worker, its counters; and the work of its routes."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import numpy as np
+from fastapi import FastAPI, UploadFile
+
+from photochrom.engine.reference import Reference
+from photochrom.errors import PhotochromError
+from photochrom.photo.formats import FORMATS
+from photochrom.photo.temporary_folders import remove, remove_left_behind
+from photochrom.service.clients import CLIENT
+from photochrom.service.counters import Metrics
+from photochrom.service.jobs import (
+    Done,
+    Order,
+    Part,
+    colour,
+    crop,
+    examine,
+    original,
+    restored_preview,
+    set_reference,
+    warm,
+)
+from photochrom.service.limits import Limits
+from photochrom.service.previews import PreviewRequest, field, is_heavy, lowered_white, reduced
+from photochrom.service.problem_details import Problem, no_room
+from photochrom.service.schemas import CropBody, GuidanceBody, ResultBody
+from photochrom.service.sessions import PREFIX, Session, Sessions, make_root
+from photochrom.service.shared_slots import SharedSlots
+from photochrom.service.turns import FairQueue
+from photochrom.service.worker_pool import Worker, check_wanted
+
+T = TypeVar("T")
+MOST_NAME = 120
+SWEEPS = 20  # in the time that a photograph is kept
+
+
+class Service:
+    """What the routes work with.
+
+    Parameters
+    ----------
+    limits : Limits
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.metrics = limits, Metrics()
+        self.worker = Worker(limits, self.metrics.restarts.inc)
+        self.gate = FairQueue(limits.jobs, limits.queue, limits.spare_jobs)
+        self.zips = SharedSlots(limits.zips, limits.zips_each)
+        self._results = SharedSlots(limits.results)
+        self._threads: anyio.CapacityLimiter
+        self.sessions: Sessions
+
+    @asynccontextmanager
+    async def run(self, app: FastAPI) -> AsyncIterator[None]:
+        """Make the folder and start the worker; leave nothing behind."""
+        await anyio.to_thread.run_sync(partial(remove_left_behind, prefix=PREFIX))
+        root = make_root()
+        tempfile.tempdir = str(root)  # of uploads and previews, too
+        self.sessions = Sessions(root, self.limits)
+        self._threads = anyio.CapacityLimiter(self.limits.jobs)
+        self.metrics.count_sessions(lambda: len(self.sessions))
+        self.worker.start()
+        sweeper = asyncio.create_task(self._sweep())
+        try:
+            await anyio.to_thread.run_sync(warm)
+            yield
+        finally:
+            sweeper.cancel()
+            self.worker.stop()
+            tempfile.tempdir = None
+            remove(root)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self.limits.session_seconds / SWEEPS)
+            self.sessions.sweep()
+
+    async def open_photo(self, file: UploadFile) -> Session:
+        """Keep a photograph that was sent.
+
+        Raises
+        ------
+        PhotoError, Problem
+            If it is none, or cannot be taken.
+        """
+        name = clean_name(file.filename)
+        folder = self.sessions.new_folder()
+        source = folder / "photo"
+        try:
+            await save(file, source)
+            with named(name, source):
+                facts, preview = await self.worker.run(examine, source, self.limits.megapixels)
+        except BaseException:
+            remove(folder)
+            raise
+        return self.sessions.add(folder, source, name, facts, preview)
+
+    async def read_reference(self, file: UploadFile) -> Reference:
+        """Read a photograph that lends its colours; the file itself is not kept.
+
+        Raises
+        ------
+        PhotochromError, Problem
+            If it is none, has no colours, or cannot be taken.
+        """
+        name = clean_name(file.filename)
+        folder = self.sessions.new_folder()
+        source = folder / "reference"
+        try:
+            await save(file, source)
+            with named(name, source):
+                reference = await self.worker.run(set_reference, source, self.limits.megapixels)
+        finally:
+            remove(folder)
+        return replace(reference, name=name)
+
+    async def original(self, session: Session) -> bytes:
+        """Show a photograph as it came, at the size of previews.
+
+        Raises
+        ------
+        PhotoError, Problem
+            If it cannot be read.
+        """
+        kept = session.drawn.get("original")
+        if kept is None:
+            with named(session.name, session.source):
+                made = await self.worker.run(original, session.source, self.limits.megapixels)
+            kept = session.drawn.keep("original", made)
+        return kept
+
+    async def crop(self, session: Session, body: CropBody, is_wanted: Callable[[], bool]) -> bytes:
+        """Show a part of a photograph at full size.
+
+        Raises
+        ------
+        PhotochromError, Problem
+            If it is not inside, or wanted no longer.
+        """
+        colours, restore, white = None, False, None
+        if body.guidance is not None:
+            ask = await self.ask(session, body.guidance)
+            colours = await self.draw(field, ask, is_wanted=is_wanted)
+            restore, white = body.guidance.restore, body.guidance.white_lightness
+        part = Part(body.window, body.long_side_px, colours, restore, white)
+        with named(session.name, session.source):
+            return await self.worker.run_if(
+                is_wanted, crop, session.source, self.limits.megapixels, part
+            )
+
+    async def ask(
+        self, session: Session, body: GuidanceBody, long_side_px: int | None = None
+    ) -> PreviewRequest:
+        """Turn wishes for a photograph into wishes for its proof, or for a smaller one.
+
+        Raises
+        ------
+        InvalidValueError, Problem
+            If they cannot be taken.
+        """
+        guidance = body.to_guidance(session.reference, self.limits)
+        preview = await self._mended(session) if body.restore else session.preview
+        if long_side_px is not None:
+            preview = reduced(preview, long_side_px)
+        scale = max(preview.shape) / max(session.facts.width, session.facts.height)
+        if body.white_lightness is not None:
+            preview = lowered_white(preview, body.white_lightness)
+        look = replace(body.look, restore=False, white_lightness=None)  # both are done
+        return PreviewRequest(preview, scale, body.method, look, guidance)
+
+    async def _mended(self, session: Session) -> np.ndarray:
+        """Give the proof as restoring leaves it; it is drawn once."""
+        async with session.mending:
+            if session.restored is None:
+                with named(session.name, session.source):
+                    session.restored = await self.worker.run(
+                        restored_preview, session.source, self.limits.megapixels
+                    )
+            return session.restored
+
+    async def draw(
+        self,
+        work: Callable[..., T],
+        ask: PreviewRequest,
+        *args: Any,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> T:
+        """Work on a proof in its turn: in a thread, or in the worker if there is much to do.
+
+        Parameters
+        ----------
+        work : callable
+            Takes the ask and the arguments.
+        ask : Ask
+        is_wanted : callable
+            Asked when the turn has come.
+
+        Raises
+        ------
+        Problem
+            503 if too much work waits, 409 if it is wanted no longer.
+        PhotochromError
+            As the work raises it.
+        """
+        if is_heavy(ask):
+            return await self.worker.run_if(is_wanted, work, ask, *args)
+
+        def wanted_work() -> T:
+            check_wanted(is_wanted)
+            return work(ask, *args)
+
+        return await self.think(wanted_work)
+
+    async def think(self, work: Callable[[], T]) -> T:
+        """Do small work in a thread, in its turn.
+
+        Raises
+        ------
+        Problem
+            503 if too much work waits.
+        """
+        async with self.gate.turn():
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    @asynccontextmanager
+    async def coloured(
+        self,
+        source: Path,
+        name: str,
+        reference: Reference | None,
+        body: ResultBody,
+        *,
+        wait: bool,
+        float_range: tuple[float, float] | None = None,
+    ) -> AsyncIterator[Done]:
+        """Colour a file at full size; the result goes when the context ends.
+
+        Parameters
+        ----------
+        source : Path
+        name : str
+            What its sender calls it.
+        reference : Reference, optional
+        body : ResultBody
+        wait : bool
+            However much work waits already.
+        float_range : (black, white), optional
+            Of a file of floats.
+
+        Raises
+        ------
+        PhotochromError, Problem
+            If it cannot be coloured.
+        """
+        guidance = body.guidance.to_guidance(reference, self.limits)
+        folder = self.sessions.new_folder()
+        order = Order(
+            source,
+            folder,
+            body.guidance.method,
+            body.guidance.look,
+            guidance,
+            body.format,
+            body.quality,
+            self.limits.megapixels,
+            float_range,
+            body.long_side_px,
+        )
+        run = self.worker.run_later if wait else self.worker.run
+        try:
+            async with self._result_place(is_counted=not wait):
+                with named(name, source, folder):
+                    done = await run(colour, order)
+                yield done
+        finally:
+            remove(folder)
+
+    @asynccontextmanager
+    async def _result_place(self, is_counted: bool) -> AsyncIterator[None]:
+        """Hold a place for a result until it has been sent: it lies on the disk so long.
+
+        Zips have places of their own.
+        """
+        if not is_counted:
+            yield
+            return
+        task, given_up = asyncio.current_task(), []
+        assert task is not None
+
+        def give_up() -> None:
+            given_up.append(task.cancel())
+
+        place = self._results.take(CLIENT.get(), give_up)
+        if place is None:
+            raise Problem(503, "As many results are being made and sent as may be. Try again soon.")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not given_up:
+                raise
+            task.uncancel()
+            raise Problem(503, "Others need the service as well. Try again in a second.") from None
+        finally:
+            place.leave()
+
+
+async def save(file: UploadFile, target: Path) -> None:
+    """Write what was sent to a new file.
+
+    Raises
+    ------
+    Problem
+        503 if there is no room.
+    """
+
+    def copy() -> None:
+        with target.open("xb") as opened:
+            shutil.copyfileobj(file.file, opened)
+
+    try:
+        await anyio.to_thread.run_sync(copy)
+    except OSError as error:
+        raise no_room(error) from error
+
+
+@contextmanager
+def named(name: str, *paths: Path) -> Iterator[None]:
+    """Let errors speak of a photograph by the name its sender knows, not by our paths."""
+    try:
+        yield
+    except PhotochromError as error:
+        text = str(error)
+        for path in paths:
+            text = text.replace(str(path), name)
+        error.args = (text,)
+        raise
+
+
+def clean_name(filename: str | None) -> str:
+    """Give the last part of a file's name, without what could harm a terminal or a header."""
+    last = PurePosixPath((filename or "").replace("\\", "/")).name
+    kept = "".join(c for c in last if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF)
+    return kept.strip(" .")[-MOST_NAME:] or "photo"
+
+
+def coloured_name(name: str, format: str) -> str:
+    """Name a coloured file: `photo.jpg` -> `photo-color.jpg`."""
+    stem, _, suffix = name.rpartition(".")
+    suffixes = FORMATS[format].suffixes
+    kept = f".{suffix}" if f".{suffix.lower()}" in suffixes and stem else suffixes[0]
+    return f"{_stem(name)}-color{kept}"
+
+
+def sidecar_name(name: str) -> str:
+    """Name a sidecar: `photo.jpg` -> `photo-color.json`."""
+    return f"{_stem(name)}-color.json"
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem or "photo"

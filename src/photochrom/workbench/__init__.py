@@ -1,0 +1,1 @@
+"""The laboratory: where methods are trained, measured and compared."""

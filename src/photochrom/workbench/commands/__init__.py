@@ -1,0 +1,1 @@
+"""The command's words that need the workbench."""

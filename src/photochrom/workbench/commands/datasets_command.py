@@ -1,0 +1,208 @@
+"""`photochrom data prepare` and `photochrom data split`."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from photochrom.errors import InvalidValueError
+from photochrom.extras import require
+from photochrom.workbench.training.stored_files import read_keys
+
+if TYPE_CHECKING:
+    from photochrom.workbench.datasets.prepare import Counts
+
+SECONDS_BETWEEN_LINES = 5.0  # where standard error is not a terminal
+
+
+class _Progress:
+    """Lines of progress on standard error: one that is rewritten on a terminal, few elsewhere."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+        self.last = float("-inf")
+        self.open_line = False
+
+    def line(self, text: str) -> None:
+        """Show a message that stays."""
+        self.close()
+        print(text, file=sys.stderr, flush=True)
+
+    def counts(self, counts: "Counts") -> None:
+        """Show how far the work is."""
+        text = f"{counts.seen:,} looked at, {counts.kept:,} kept"
+        if self.terminal:
+            print(f"\r{text}", end="", file=sys.stderr, flush=True)
+            self.open_line = True
+        elif time.monotonic() - self.last >= SECONDS_BETWEEN_LINES:
+            self.line(text)
+            self.last = time.monotonic()
+
+    def close(self) -> None:
+        """End the line that is being rewritten."""
+        if self.open_line:
+            print(file=sys.stderr)
+        self.open_line = False
+
+
+def _need_extra() -> None:
+    require("evaluate", "Preparing pictures", "PIL", "pyarrow")
+
+
+def _print_table(rows: list[tuple[str, int]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    for name, number in rows:
+        print(f"{name:<{width}}  {number:>10,}")
+
+
+def prepare(
+    data: str,
+    out: Path,
+    /,
+    *,
+    size: int = 256,
+    fit: Literal["keep", "crop", "stretch"] = "keep",
+    smallest: int | None = None,
+    gray_rule: Literal["spread", "chroma", "hue", "muted", "range", "none"] = "spread",
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    annotations: Path | None = None,
+    keys: Path | None = None,
+    near_bits: int = 4,
+    keep_duplicates: Annotated[bool, Parameter(negative="")] = False,
+    format: Literal["auto", "png", "avif", "webp", "jpeg"] = "auto",
+    quality: int | None = None,
+    pca: float | None = None,
+    shard: int = 1000,
+    shuffle: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    limit: int | None = None,
+    jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
+) -> None:
+    """Make a training set: standard size, no gray, small, broken or double pictures.
+
+    The same command continues a run that was interrupted.
+
+    Parameters
+    ----------
+    data : str
+        A folder of pictures (class folders are labels), Parquet files, CIFAR-10 (binary, pickle or
+        folders), or hub:OWNER/NAME with :SPLIT or :CONFIGURATION:SPLIT.
+    out : Path
+        A folder for the Parquet files and counts.json.
+    size : int
+        Side in pixels, such as 224, 256 or 32; 0 leaves sizes as they are.
+    fit : str
+        keep: the short side is reduced to the size, nothing is enlarged; crop: the middle square;
+        stretch: squashed to a square.
+    smallest : int
+        Leave out pictures with a shorter side; by default the size for squares, else 32.
+    gray_rule : str
+        What counts as gray; docs/data.md gives each rule's source.
+    label : str
+        Only pictures with this label; may be given several times.
+    annotations : Path
+        Lists such as MIR-FLICKR's: for each label a file LABEL.txt of picture numbers or names.
+    keys : Path
+        Only the pictures of this list, one key a line, as photochrom data study --group writes it.
+    near_bits : int
+        Leave out pictures whose dHash differs from an earlier one's in so many bits or fewer.
+    keep_duplicates : bool
+        Leave none out for being like another, so that a test set stays as it was published.
+    format : str
+        auto keeps the bytes of pictures that are not changed, writes PNG up to 64 pixels, AVIF
+        above.
+    quality : int
+        Of a lossy format, 1 to 100.
+    pca : float
+        Reduce each picture to the principal components that hold this share of variance, such as
+        0.98.
+    shard : int
+        Pictures in a Parquet file.
+    shuffle : bool
+        Mix the order, by the seed.
+    seed : int
+        Of the order.
+    limit : int
+        Look at so many pictures only.
+    jobs : int
+        Processes; all cores by default.
+    """
+    _need_extra()
+    from photochrom.workbench.datasets.prepare import Choice
+    from photochrom.workbench.datasets.prepare import prepare as run
+    from photochrom.workbench.datasets.standardize import Standard
+
+    standard = Standard(size, fit, smallest, gray_rule, format, quality, pca)
+    choice = Choice(
+        label,
+        str(annotations) if annotations else "",
+        frozenset(read_keys(keys)) if keys else None,
+        near_bits,
+        shard,
+        seed if shuffle else None,
+        limit,
+        keep_duplicates,
+    )
+    progress = _Progress()
+    try:
+        counts = run(data, out, standard, choice, jobs, progress.line, progress.counts)
+    finally:
+        progress.close()
+    _print_table(counts.rows())
+
+
+def split(
+    data: Path,
+    out: Path,
+    /,
+    *,
+    ratios: str | None = None,
+    hold_out: float | None = None,
+    folds: int | None = None,
+    by_hue: Annotated[bool, Parameter(negative="")] = False,
+    near_bits: int = 4,
+    seed: int = 0,
+) -> None:
+    """Part a prepared data set into lists of keys; near-duplicates stay together.
+
+    A recipe names the list of its validation pictures: validation_keys = "validation.txt".
+
+    Parameters
+    ----------
+    data : Path
+        Prepared Parquet files.
+    out : Path
+        A folder for the lists: train.txt, validation.txt, test.txt, or fold-0.txt ...
+    ratios : str
+        Train/validation/test; 80/10/10 by default, 90/10 for no test part.
+    hold_out : float
+        Only train and validation: this share is held out, such as 0.1.
+    folds : int
+        That many parts of the same size, for cross-validation.
+    by_hue : bool
+        Sort by mean hue and take every n-th, near-gray pictures left out; else at random.
+    near_bits : int
+        Bits in which the dHash of near-duplicates differs at most.
+    seed : int
+        Of the random order.
+    """
+    _need_extra()
+    from photochrom.workbench.datasets import splits
+
+    if sum(option is not None for option in (ratios, hold_out, folds)) > 1:
+        raise InvalidValueError("Give one of --ratios, --hold-out and --folds.")
+    described = splits.read_described(data, by_hue)
+    if folds is not None:
+        parted = splits.split_in_folds(described, folds, seed, by_hue, near_bits)
+    else:
+        shares = splits.read_ratios(ratios or "80/10/10")
+        if hold_out is not None:
+            shares = splits.read_hold_out(hold_out)
+        parted = splits.split_by_ratios(described, shares, seed, by_hue, near_bits)
+    splits.write_split(parted, out)
+    rows = [(name, len(keys)) for name, keys in parted.parts.items()]
+    rows += [("left out: gray", len(parted.left_out))] if by_hue else []
+    rows += [("different pictures", parted.groups), ("largest group", parted.largest_group)]
+    _print_table(rows)

@@ -1,0 +1,137 @@
+"""`photochrom report`."""
+
+import math
+import sys
+from dataclasses import replace
+from importlib import util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from photochrom.errors import DataError, MissingExtraError, UnwritablePhotoError
+from photochrom.extras import how_to_install, require
+
+if TYPE_CHECKING:
+    from photochrom.workbench.evaluation.records import Entry
+
+# Tensors of a checkpoint that follow the pictures: statistics of BatchNorm, bins of classifiers.
+NOT_LEARNED = {"running_mean", "running_var", "num_batches_tracked", "centres", "prior"}
+RECORDS, DOCUMENT = Path("docs/results"), Path("docs/results.md")
+
+
+def collect(
+    *runs: Path, to: Path = RECORDS, system: str = "", data: str = "", note: str = ""
+) -> None:
+    """Make the records that the published table is built from, out of the folders of runs.
+
+    Parameters
+    ----------
+    runs : Path
+        Folders with recipe.json, log.csv, best.pt or a network, and results.json as `photochrom
+        evaluate -o` writes it (results-cifar.json and the like for further sets).
+    to : Path
+        Where the records lie, one NAME.json a row.
+    system, data, note : str
+        What the system is, what it was trained on, what a reader must know; what was recorded
+        before stays without them.
+    """
+    from photochrom.workbench.evaluation.records import (
+        read_entries,
+        read_evaluations,
+        read_run,
+        save_entry,
+        with_scores,
+    )
+
+    if not runs:
+        raise DataError("needs the folder of at least one run, such as runs/unet.")
+    before = {entry.name: entry for entry in read_entries(to)} if any(to.glob("*.json")) else {}
+    for run in runs:
+        evaluations = read_evaluations(run)
+        read = _described(run, read_run(run))
+        said = before.get(read.name, read)
+        entry = replace(
+            read,
+            system=system or said.system,
+            data=data or said.data,
+            note=note or said.note,
+        )
+        written = [
+            save_entry(each, to)
+            for evaluation in evaluations
+            for each in with_scores(entry, evaluation)
+        ]
+        names = ", ".join(dict.fromkeys(path.name for path in written))
+        print(f"{run}: recorded {names} in {to}.", file=sys.stderr)
+
+
+def build(
+    *,
+    records: Path = RECORDS,
+    document: Path = DOCUMENT,
+    check: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Build the tables of docs/results.md from the records; the prose around them stays.
+
+    Parameters
+    ----------
+    records : Path
+        The folder of records.
+    document : Path
+        The Markdown file; a new one is made where there is none.
+    check : bool
+        Only compare: exit with 1, naming row and cell, where the document differs.
+    """
+    from photochrom.workbench.evaluation import published_tables
+    from photochrom.workbench.evaluation.records import read_entries
+
+    entries = read_entries(records)
+    try:
+        text = document.read_text() if check or document.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{document}: cannot be read ({error}).") from error
+    try:
+        if check:
+            return published_tables.check(text, entries)
+        built = published_tables.build(text, entries)
+    except DataError as error:
+        raise DataError(f"{document}: {error}") from error
+    try:
+        document.write_text(built)
+    except OSError as error:
+        raise UnwritablePhotoError(f"{document}: cannot be written ({error.strerror}).") from error
+    print(f"{document}: {len(entries)} records.", file=sys.stderr)
+
+
+def _described(run: Path, entry: "Entry") -> "Entry":
+    """Count the parameters of a run's network, where it has one."""
+    checkpoint, networks = run / "best.pt", sorted(run.glob("*.onnx"))
+    if checkpoint.is_file() and util.find_spec("torch") is not None:
+        return replace(entry, parameters=_count_in_checkpoint(checkpoint))
+    if networks:
+        return replace(entry, parameters=_count_in_onnx(networks[0]))
+    if checkpoint.is_file():
+        raise MissingExtraError(
+            f"{checkpoint}: counting its parameters needs torch, which is not installed. "
+            f"{how_to_install('train')}"
+        )
+    return entry
+
+
+def _count_in_checkpoint(checkpoint: Path) -> int:
+    """Count the numbers that were learned, without building the network: old recipes serve too."""
+    from photochrom.workbench.training.checkpoint import read_checkpoint
+
+    weights = read_checkpoint(checkpoint)["average"]
+    return sum(w.numel() for name, w in weights.items() if name.split(".")[-1] not in NOT_LEARNED)
+
+
+def _count_in_onnx(network: Path) -> int:
+    """Count the floating-point numbers that a network's graph starts from."""
+    require("train", f"{network}: counting its parameters", "onnx")
+    import onnx
+
+    floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
+    weights = onnx.load(network, load_external_data=False).graph.initializer
+    return sum(math.prod(w.dims) for w in weights if w.data_type in floating)

@@ -1,0 +1,232 @@
+"""`photochrom train` and `photochrom export`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from cyclopts import Parameter
+
+from photochrom.errors import RecipeError
+from photochrom.extras import require
+
+if TYPE_CHECKING:
+    from photochrom.workbench.training.recipe import Recipe
+
+BUILTIN_EPOCHS = 20  # a first result in a minute
+RUN_RECIPE = "recipe.json"  # in a run's folder
+
+
+def _line(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Say at once what takes long; the line is ended by the first that training says."""
+    print("Loading PyTorch ... ", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    except BaseException:
+        _line("")
+        raise
+
+
+def train(
+    recipe: Path,
+    /,
+    *,
+    data: str = "",
+    profile: str = "",
+    run: Annotated[Path | None, Parameter(name=["--run", "-o"])] = None,
+    epochs: int | None = None,
+    stream: bool = False,
+    resume: bool = False,
+    init: Path | None = None,
+    keys: Path | None = None,
+    folds: int | None = None,
+    cache: Path | None = None,
+    accelerator: str = "auto",
+    devices: str = "auto",
+    nodes: int = 1,
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
+    set: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+) -> None:
+    """Train a network as a recipe says.
+
+    Parameters
+    ----------
+    recipe : Path
+        A name such as unet (photochrom recipes lists them), a TOML file, or the folder of a run
+        that is to be repeated, or with --resume to be continued.
+    data : str
+        Training pictures: Parquet files, a folder of pictures, or builtin:tiny.
+    profile : str
+        Which profile of the recipe: here (the default) or paper, and its own variants.
+    run : Path
+        Folder for the log and the checkpoints; runs/NAME by default, runs/NAME-tiny with
+        builtin:tiny.
+    epochs : int
+        See each picture so many times, whatever the recipe says, and judge after each; with
+        --resume so many more. 20 by default with a built-in data set.
+    stream : bool
+        Read the pictures as they are needed instead of decoding all of them once; then the data may
+        also be addresses of Parquet files (https://..., a list of them, hub:OWNER/NAME).
+    resume : bool
+        Continue the run in that folder, exactly where it stopped.
+    init : Path
+        Start from these weights: a checkpoint, a safetensors file or an exported network; what is
+        built on a ResNet takes that ResNet's file too (.safetensors, .pth).
+    keys : Path
+        Keys of the pictures to judge on and never to train on, one a line, instead of the recipe's.
+    folds : int
+        Train so many times, each time judged on another part of the pictures; the mean score and
+        its spread are written into folds.json.
+    cache : Path
+        Where pictures are kept decoded; ~/.cache/photochrom by default.
+    accelerator, devices, nodes :
+        As Lightning Fabric takes them: cpu, cuda, mps; how many; on how many machines.
+    precision : str
+        auto: bfloat16 where the recipe says so and the device has it, else float32; or what is
+        insisted on.
+    set : str
+        Another value in the recipe's place, such as --set loss.huber=0.1 or
+        --set phases.0.size_px=64; may be given several times.
+    """
+    require("train", "Training", "torch", "lightning_fabric")
+    from photochrom.workbench.datasets.builtin_sets import PREFIX
+
+    if epochs is None and data.startswith(PREFIX) and not resume:
+        epochs = BUILTIN_EPOCHS
+    given = _read_run(recipe, profile, data, keys, stream, set)
+    read, where, used_keys, stream = given.recipe, given.data, given.keys, given.stream
+    if stream and epochs is not None:
+        raise RecipeError("A stream has no end to count epochs by: leave out --epochs.")
+    folder = run or Path("runs") / run_name(read.name, read.profile, data)
+    if run is None and resume and (recipe / RUN_RECIPE).exists():
+        folder = recipe
+    options: dict[str, Any] = {
+        "epochs": epochs,
+        "resume": resume,
+        "init": init or (None if resume else given.init),
+        "cache": cache,
+        "accelerator": accelerator,
+        "devices": int(devices) if devices.isascii() and devices.isdecimal() else devices,
+        "nodes": nodes,
+        "precision": given.precision if precision == "auto" and not resume else precision,
+        "report": _line,
+    }
+    with _loading():
+        from photochrom.workbench.training.cross_validation import train_folds
+        from photochrom.workbench.training.loop import train as run_training
+    if folds is not None:
+        if stream:
+            raise RecipeError("Folds are parts of decoded pictures: leave out --stream.")
+        scores = train_folds(read, Path(where), folder, folds, **options)
+        return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
+    options["stream"] = stream
+    last = run_training(read, where, folder, validation_keys=used_keys, **options)
+    best = last.with_name("best.pt")
+    # By its error a painter is best before its critic makes it bold.
+    shown = best if best.exists() and read.critic is None else last
+    _line(f"Saved {last}. Export: photochrom export {shown} network.onnx")
+
+
+def run_name(recipe: str, profile: str, data: str = "") -> str:
+    """Name a run by its recipe, its profile unless `here` or in the name, and built-in data.
+
+    A first try on built-in data is then not in the way of the run that follows it.
+    """
+    told = profile in ("", "here") or recipe.endswith(f"-{profile}")
+    name = recipe if told else f"{recipe}-{profile}"
+    built_in = data.startswith("builtin:")
+    return f"{name}-{data.partition(':')[2]}" if built_in else name
+
+
+def recipes() -> None:
+    """List the recipes that can be trained, and what each has: photochrom train NAME."""
+    from photochrom.workbench.training.recipe import list_recipes
+
+    listed = list_recipes()
+    width = max(len(recipe.name) for recipe in listed)
+    for recipe in listed:
+        print(f"{recipe.name:<{width}}  {recipe.what}")
+        if recipe.profiles:
+            print(f"{'':<{width}}  --profile {', '.join(recipe.profiles)}")
+    _line("Train one: photochrom train NAME --data FOLDER (a first try: --data builtin:tiny).")
+
+
+class _Given(NamedTuple):
+    """What a run is made of, by a recipe's file or by the folder of another run."""
+
+    recipe: "Recipe"
+    data: "Path | str"
+    keys: frozenset[str]
+    init: Path | None
+    stream: bool
+    precision: str
+
+
+def _read_run(
+    recipe: Path, profile: str, data: str, keys: Path | None, stream: bool, changes: tuple[str, ...]
+) -> _Given:
+    from photochrom.workbench.datasets.builtin_sets import PREFIX, builtin
+    from photochrom.workbench.training.recipe import (
+        find_recipe,
+        read_recipe,
+        recipe_from_table,
+        with_changes,
+    )
+    from photochrom.workbench.training.stored_files import read_environment, read_keys, read_table
+
+    stored, precision = recipe / RUN_RECIPE, "auto"
+    if stored.exists():
+        if profile:
+            raise RecipeError(f"{recipe}: a run has one profile, '{profile}' cannot be chosen.")
+        table, environment = read_table(stored), read_environment(recipe)
+        read = recipe_from_table(with_changes(table, changes), str(stored))
+        precision = environment.get("precision_asked", "auto")
+        data, init = data or environment.get("data", ""), environment.get("init")
+        keys = keys or recipe / "validation-keys.txt"
+        stream = stream or environment.get("stream", False)
+    else:
+        path, init = find_recipe(recipe), None
+        read = read_recipe(path, profile, changes)
+        if keys is None and read.data.validation_keys:
+            keys = path.parent / read.data.validation_keys
+    if not data:
+        raise RecipeError(f"Training '{recipe}' needs pictures: --data FOLDER (or builtin:tiny).")
+    where = builtin(data) if data.startswith(PREFIX) else data if stream else Path(data)
+    used_keys = frozenset(read_keys(keys) if keys else ())
+    return _Given(read, where, used_keys, Path(init) if init else None, stream, precision)
+
+
+def export(
+    checkpoint: Path, target: Path, /, *, info: Path | None = None, average: Path | None = None
+) -> None:
+    """Export a trained network to one ONNX file, which is a method: `--method FILE.onnx`.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        best.pt or last.pt of a run.
+    target : Path
+        The .onnx file.
+    info : Path
+        A TOML file with fields of the method's description, such as name, licence, vividness_path.
+    average : Path
+        Another training of the same network (a checkpoint or an exported network): the mean of the
+        two is exported.
+    """
+    require("train", "Exporting", "torch", "onnx", "onnxscript")
+    import tomllib
+
+    from photochrom.workbench.training.export import export as export_checkpoint
+
+    try:
+        table = tomllib.loads(info.read_text()) if info else None
+    except (OSError, ValueError, RecursionError) as error:  # a TOMLDecodeError is a ValueError
+        raise RecipeError(f"{info}: is not a readable TOML file ({error}).") from error
+    described = export_checkpoint(checkpoint, target, table, average)
+    _line(f"Wrote {target}: {described.name}, stride {described.stride}.")

@@ -1,0 +1,267 @@
+"""Turn cached pictures into training batches.
+
+A batch is a pure function of the seed and of the step's number, so a run that was stopped
+continues exactly, and any worker can make any batch.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from photochrom.color.lab import linear_to_lab
+from photochrom.errors import DataError
+from photochrom.workbench.datasets.decoded_cache import PixelCache
+from photochrom.workbench.datasets.degradation import old_lightness
+from photochrom.workbench.datasets.picture_files import LINEAR
+from photochrom.workbench.datasets.simulated_hints import simulate_hints
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Which pictures a network sees, and how.
+
+    Attributes
+    ----------
+    validation_keys : str
+        A file beside the recipe with one key a line: pictures never trained on.
+    hold_out : float
+        Share of the pictures that is never trained on, drawn by the seed, where no keys are given.
+    by_hue : bool
+        Sort the pictures by their mean hue, hold out every n-th instead of drawing, and leave gray
+        pictures out altogether.
+    leave_out : tuple of str
+        Sources that are not used.
+    source_power : float
+        A source is drawn in proportion to its size to this power: 1 as it is, 0.5 balanced.
+    source_weights : dict of str to float
+        Sources drawn more or less often than that.
+    short_side_px : int
+        Larger pictures are reduced to this short side when they are decoded.
+    smallest_crop : float
+        Smallest share of the picture's area that a crop keeps.
+    aspect_jitter : float
+        Largest change of a crop's aspect, as a natural logarithm.
+    old_share : float
+        Share of the inputs that are made to look like old photographs.
+    hue_turn_share : float
+        Share of pictures with hints whose hues are turned, hints and truth together, so that the
+        network obeys colours that it finds unlikely.
+    histogram_share, chroma_share : float
+        How often the picture's own ab histogram, and its mean chroma, are given as wishes.
+    hint_share : float
+        How often hints are simulated.
+    """
+
+    validation_keys: str = ""
+    hold_out: float = 0.0
+    by_hue: bool = False
+    leave_out: tuple[str, ...] = ()
+    source_power: float = 1.0
+    source_weights: dict[str, float] | None = None
+    short_side_px: int = 192
+    smallest_crop: float = 0.6
+    aspect_jitter: float = 0.25
+    old_share: float = 0.0
+    hue_turn_share: float = 0.0
+    histogram_share: float = 0.0
+    chroma_share: float = 0.0
+    hint_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step sees.
+
+    Attributes
+    ----------
+    lightness : float32 array, (N, S, S)
+        L* in [0, 100], perhaps as an old photograph shows it.
+    ab : float32 array, (N, S, S, 2)
+        True colours.
+    hint_ab : float32 array, (N, S, S, 2)
+    hint_mask : float32 array, (N, S, S)
+    global_mask : float32 array, (N, 2)
+        1 where the histogram, the chroma, are to be given.
+    label : int64 array, (N,)
+        Number of the picture's class among `Batches.classes`; -1 where it has none.
+    """
+
+    lightness: np.ndarray
+    ab: np.ndarray
+    hint_ab: np.ndarray
+    hint_mask: np.ndarray
+    global_mask: np.ndarray
+    label: np.ndarray
+
+
+class Batches:
+    """Training batches by step number.
+
+    Attributes
+    ----------
+    classes : str array
+        Names of the classes of the pictures trained on, sorted.
+    """
+
+    def __init__(
+        self, cache: PixelCache, recipe: DataRecipe, seed: int, validation_keys: frozenset[str]
+    ) -> None:
+        self.cache, self.recipe, self.seed = cache, recipe, seed
+        self.indices, self.cumulative = _draw_table(cache, recipe, validation_keys)
+        names = cache.labels[self.indices]
+        self.classes = np.unique(names[names != ""])
+
+    def batch(self, step: int, size_px: int, pictures: int) -> Batch:
+        """Make the batch of a step.
+
+        Parameters
+        ----------
+        step : int
+            The step's number, from 0.
+        size_px : int
+            Side of the square crops.
+        pictures : int
+            How many.
+
+        Returns
+        -------
+        Batch
+            The same for the same seed and step.
+        """
+        random = np.random.default_rng((self.seed, step))
+        drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
+        rows = [
+            self.row(self.cache[i], str(self.cache.labels[i]), size_px, random)
+            for i in self.indices[drawn]
+        ]
+        return stacked(rows)
+
+    def draw(self, pictures: int) -> np.ndarray:
+        """Draw pictures as training does: indices into the cache, the same for the same seed."""
+        random = np.random.default_rng(self.seed)
+        drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
+        return self.indices[drawn]
+
+    def row(
+        self, pixels: np.ndarray, label: str, size_px: int, random: np.random.Generator
+    ) -> tuple[Any, ...]:
+        """Make one picture's row of a batch, as the recipe says; `stacked` joins them."""
+        recipe = self.recipe
+        rgb = random_crop(pixels, size_px, recipe.smallest_crop, random, recipe.aspect_jitter)
+        linear = LINEAR[rgb]
+        lab = linear_to_lab(linear)
+        lightness, ab = lab[..., 0], lab[..., 1:]
+        if random.random() < recipe.old_share:
+            lightness = old_lightness(linear, lightness, random)
+        hint_ab, mask = np.zeros_like(ab), np.zeros_like(lightness)
+        if random.random() < recipe.hint_share:
+            hint_ab, mask = simulate_hints(ab, random)
+            if random.random() < recipe.hue_turn_share:
+                ab, hint_ab = _turn_hue(ab, hint_ab, random)
+        guidance = random.random(2) < (recipe.histogram_share, recipe.chroma_share)
+        return lightness, ab, hint_ab, mask, guidance.astype(np.float32), self._class(label)
+
+    def _class(self, name: str) -> int:
+        known = name and name in self.classes
+        return int(np.searchsorted(self.classes, name)) if known else -1
+
+
+def stacked(rows: list[tuple[Any, ...]]) -> Batch:
+    """Join rows of `Batches.row` into a batch."""
+    return Batch(*(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def _draw_table(
+    cache: PixelCache, recipe: DataRecipe, validation_keys: frozenset[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the pictures to train on and their cumulative probabilities."""
+    kept = ~np.isin(cache.keys, list(validation_keys)) & ~np.isin(cache.sources, recipe.leave_out)
+    indices = np.flatnonzero(kept)
+    if not len(indices):
+        raise DataError(
+            f"None of the {len(cache)} pictures is left to train on: all are validation pictures"
+            f"{', gray' if recipe.by_hue else ''} or of the sources left out "
+            f"({', '.join(recipe.leave_out) or 'none'})."
+        )
+    names, source, counts = np.unique(
+        cache.sources[indices], return_inverse=True, return_counts=True
+    )
+    weights = recipe.source_weights or {}
+    share = counts**recipe.source_power * np.array([weights.get(str(n), 1.0) for n in names])
+    probability = (share / counts)[source]
+    cumulative = np.cumsum(probability / probability.sum())
+    cumulative[-1] = 1.0
+    return indices, cumulative
+
+
+def random_crop(
+    rgb: np.ndarray,
+    size_px: int,
+    smallest: float,
+    random: np.random.Generator,
+    aspect_jitter: float = 0.25,
+) -> np.ndarray:
+    """Cut a part that keeps the picture's context, resize it to a square, perhaps mirror it.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (H, W, 3)
+    size_px : int
+        Side of the result.
+    smallest : float
+        Smallest share of the area that is kept, in (0, 1].
+    random : Generator
+    aspect_jitter : float
+        Largest change of the aspect, as a natural logarithm.
+
+    Returns
+    -------
+    uint8 array, (size_px, size_px, 3)
+    """
+    from PIL import Image
+
+    height, width = rgb.shape[:2]
+    area = random.uniform(smallest, 1) * height * width
+    aspect = np.clip(
+        width / height * np.exp(random.uniform(-aspect_jitter, aspect_jitter)), 3 / 4, 4 / 3
+    )
+    crop_width = min(width, np.sqrt(area * aspect))
+    crop_height = min(height, np.sqrt(area / aspect))
+    left = random.uniform(0, width - crop_width)
+    top = random.uniform(0, height - crop_height)
+    box = (left, top, left + crop_width, top + crop_height)
+    square = Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.BILINEAR, box)
+    pixels = np.asarray(square)
+    return pixels[:, ::-1] if random.random() < 0.5 else pixels
+
+
+def _turn_hue(
+    ab: np.ndarray, hint_ab: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    angle = random.uniform(0, 2 * np.pi)
+    turn = np.array(
+        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=ab.dtype
+    )
+    return ab @ turn, hint_ab @ turn
+
+
+def validation_picture(rgb: np.ndarray, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give a validation picture's L and ab, stretched to a square.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (H, W, 3)
+    size_px : int
+        Side of the square.
+
+    Returns
+    -------
+    lightness : float32 array, (size_px, size_px)
+    ab : float32 array, (size_px, size_px, 2)
+    """
+    from PIL import Image
+
+    square = Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.BILINEAR)
+    lab = linear_to_lab(LINEAR[np.asarray(square)])
+    return lab[..., 0], lab[..., 1:]

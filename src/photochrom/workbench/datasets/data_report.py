@@ -1,0 +1,345 @@
+"""What a set of pictures is like: reduced by PCA, in few colours, in groups that look alike.
+
+A seeded sample is read, whatever the size of the data set, and three things are measured on it:
+
+- how much of a picture a PCA of its rows must keep (photochrom.workbench.datasets.pca);
+- what a palette of K colours costs (photochrom.workbench.datasets.ab_palette);
+- which groups of similar pictures there are (photochrom.workbench.datasets.similarity_groups).
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.color.bins import zhang_bins
+from photochrom.errors import DataError, InvalidValueError
+from photochrom.workbench.datasets.ab_palette import (
+    SAMPLED_PIXELS,
+    Palette,
+    PaletteError,
+    palette_error,
+    palette_of,
+    pixels_to_lab,
+    sample_pixels,
+)
+from photochrom.workbench.datasets.pca import reduce_rgb
+from photochrom.workbench.datasets.picture_files import Encoded, decode
+from photochrom.workbench.datasets.similarity_groups import (
+    GROUPS,
+    Preselection,
+    fit_preselection,
+    thumbnail,
+)
+from photochrom.workbench.datasets.sources import open_source, read_pictures, rows_of
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.floating[Any]]
+
+SHORT_SIDE_PX = 256
+PICTURES = 400  # about 100 MB decoded
+REDUCED_PICTURES = 100  # of them, at most, for the PCA of images
+VARIANCES = (0.80, 0.90, 0.95, 0.98, 0.99, 0.995)
+PALETTE_SIZES = (8, 16, 32, 50, 64, 128, 313)
+JUDGED_PIXELS = 100_000  # of the sampled ones, for a palette's error
+CHUNK = 64  # pictures decoded at a time
+
+Report = Callable[[str], None]
+
+
+def _say_nothing(line: str) -> None:
+    """Drop a line about the progress."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pictures drawn from a data set.
+
+    pictures : list of uint8 array, (H, W, 3), sRGB, short side at most 256
+    keys : list of str
+    seen : pictures in the data set
+    unreadable : drawn pictures that could not be decoded
+    """
+
+    pictures: list[Bytes]
+    keys: list[str]
+    seen: int
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What keeping a share of the variance costs, over the sample.
+
+    variance : target, in (0, 1)
+    components, stored_share, psnr : float array, (N,), of each picture
+    """
+
+    variance: float
+    components: Floats
+    stored_share: Floats
+    psnr: Floats
+
+
+@dataclass(frozen=True)
+class PaletteTrial:
+    """A palette, how far it moves colours, and how long it took; `seconds` is None for a grid."""
+
+    name: str
+    palette: Palette
+    error: PaletteError
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups of one way to preselect; `members` are numbers of pictures, the typical first."""
+
+    preselection: Preselection
+    members: tuple[NDArray[np.intp], ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that was measured; `photochrom.workbench.datasets.data_report_page` draws it."""
+
+    data: str
+    seed: int
+    sample: Sample
+    reductions: tuple[Reduction, ...]
+    palettes: tuple[PaletteTrial, ...]
+    pixels: int
+    first_scores: Grouping
+    all_scores: Grouping
+
+
+def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
+    """Draw pictures from a data set, each as likely as any other, in constant memory.
+
+    Parameters
+    ----------
+    data : Path
+        As `photochrom.workbench.datasets.sources.open_source` takes it.
+    count : int
+        At most so many.
+    seed : int
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    DataError
+        If there is no picture, or none that can be decoded.
+    InvalidValueError
+        If `count` is below 1.
+    """
+    if count < 1:
+        raise InvalidValueError(f"pictures must be 1 or more; it is {count}.")
+    random = np.random.default_rng(seed)
+    source = open_source(str(data))
+    seen = len(source.units)
+    if all(unit.rows == 1 for unit in source.units):  # then only the drawn files need to be read
+        drawn = random.choice(seen, min(count, seen), replace=False)
+        encoded = list(rows_of(replace(source, units=[source.units[i] for i in drawn])))
+    else:
+        encoded, seen = _reservoir(rows_of(source), count, random)
+    decoded = list(_decoded(iter(encoded), SHORT_SIDE_PX))
+    good = [(pixels, key) for pixels, key in decoded if pixels is not None]
+    if not good:
+        raise DataError(f"{data}: none of {len(encoded)} pictures drawn from it can be decoded.")
+    pictures, keys = zip(*good, strict=True)
+    return Sample(list(pictures), list(keys), seen, len(decoded) - len(good))
+
+
+def _reservoir(
+    pictures: Iterator[Encoded], count: int, random: np.random.Generator
+) -> tuple[list[Encoded], int]:
+    """Keep `count` pictures of a stream of unknown length (Vitter's algorithm R), shuffled."""
+    kept: list[Encoded] = []
+    seen = 0
+    for seen, picture in enumerate(pictures, 1):
+        if seen <= count:
+            kept.append(picture)
+        elif (place := random.integers(seen)) < count:
+            kept[place] = picture
+    return [kept[i] for i in random.permutation(len(kept))], seen
+
+
+def _decoded(pictures: Iterator[Encoded], short_side_px: int) -> Iterator[tuple[Any, str]]:
+    """Decode on all cores, in order; Pillow lets other threads run meanwhile."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while chunk := list(islice(pictures, CHUNK)):
+            pixels = pool.map(lambda one: decode(one.image, short_side_px), chunk)
+            yield from zip(pixels, (one.key for one in chunk), strict=True)
+
+
+def measure_reduction(pictures: list[Bytes], variance: float) -> Reduction:
+    """Reduce each picture by PCA to a share of its variance, and say what that keeps."""
+    rows = []
+    for picture in pictures:
+        restored, components, stored_share = reduce_rgb(picture, variance)
+        rows.append((components, stored_share, peak_signal_to_noise(picture, restored)))
+    components, stored, psnr = np.array(rows, np.float64).T
+    return Reduction(variance, components, stored, psnr)
+
+
+def peak_signal_to_noise(one: Bytes, two: Bytes) -> float:
+    """Give the PSNR of two uint8 pictures in dB; 99 at most, where they are the same."""
+    error = float(np.mean((one.astype(np.float32) - two.astype(np.float32)) ** 2))
+    return min(99.0, 10 * math.log10(255**2 / max(error, 1e-9)))
+
+
+def try_palettes(
+    pixels: Bytes,
+    sizes: tuple[int, ...] = PALETTE_SIZES,
+    seed: int = 0,
+    report: Report = _say_nothing,
+) -> tuple[PaletteTrial, ...]:
+    """Fit palettes of several sizes to sampled pixels (N, 3) uint8 sRGB, and measure each.
+
+    Returns
+    -------
+    tuple of PaletteTrial
+        In the order of `sizes`, then the 313 grid bins of Zhang et al. 2016 for comparison. A
+        size for which the pixels have too few colours is left out.
+    """
+    lab = pixels_to_lab(pixels)
+    judged = lab[:JUDGED_PIXELS]
+    trials = []
+    for size in sizes:
+        start = time.perf_counter()
+        try:
+            palette = palette_of(lab[:, 1:], size, seed)
+        except DataError as error:
+            report(str(error))
+            continue
+        seconds = time.perf_counter() - start
+        trials.append(PaletteTrial(f"{size}", palette, _error(judged, palette), seconds))
+        report(f"palette of {size}: {trials[-1].error.ab:.2f} ab units, {seconds:.1f} s")
+    grid = Palette(zhang_bins(), np.zeros(len(zhang_bins()), np.float32))
+    return (*trials, PaletteTrial("313 grid bins", grid, _error(judged, grid), None))
+
+
+def _error(lab: Floats, palette: Palette) -> PaletteError:
+    return palette_error(lab, palette.centres)
+
+
+def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) -> Grouping:
+    """Put the pictures of a sample in groups; see `fit_preselection`."""
+    thumbnails = np.stack([thumbnail(picture) for picture in sample.pictures])
+    found = fit_preselection(thumbnails, groups, seed, all_scores=all_scores)
+    numbers, distances = found.groups(thumbnails), found.distances(thumbnails)
+    members = []
+    for group in range(1, groups + 1):
+        inside = np.flatnonzero(numbers == group)
+        members.append(inside[np.argsort(distances[inside, group - 1], kind="stable")])
+    return Grouping(found, tuple(members))
+
+
+def keys_of_group(
+    data: Path, preselection: Preselection, group: int, report: Report = _say_nothing
+) -> list[str]:
+    """Give the keys of all pictures of a data set that belong to one group.
+
+    Parameters
+    ----------
+    data : Path
+        As for `draw_sample`; read once, in constant memory.
+    preselection : Preselection
+        Such as a Grouping's.
+    group : int
+        From 1, the largest.
+    report : callable
+        Takes lines about the progress.
+
+    Returns
+    -------
+    list of str
+        In the order of the data set; pictures that cannot be decoded are in no group.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such group.
+    """
+    check_group(group, len(preselection.order))
+    keys: list[str] = []
+    pictures = _decoded(read_pictures(data), SHORT_SIDE_PX)
+    seen = 0
+    while chunk := list(islice(pictures, 4 * CHUNK)):
+        seen += len(chunk)
+        good = [(thumbnail(pixels), key) for pixels, key in chunk if pixels is not None]
+        if good:
+            numbers = preselection.groups(np.stack([small for small, _ in good]))
+            keys += [key for (_, key), n in zip(good, numbers, strict=True) if n == group]
+        report(f"{seen} pictures, {len(keys)} in group {group}")
+    return keys
+
+
+def check_group(group: int, groups: int) -> None:
+    """Raise InvalidValueError unless `group` is in 1..`groups`."""
+    if not 1 <= group <= groups:
+        raise InvalidValueError(f"group must lie in 1..{groups}; it is {group}.")
+
+
+def study(
+    data: Path,
+    *,
+    pictures: int = PICTURES,
+    groups: int = GROUPS,
+    palette_sizes: tuple[int, ...] = PALETTE_SIZES,
+    pixels: int = SAMPLED_PIXELS,
+    seed: int = 0,
+    report: Report = _say_nothing,
+) -> Study:
+    """Study a data set.
+
+    Parameters
+    ----------
+    data : Path
+        A Parquet file, or a folder of Parquet files or of pictures.
+    pictures : int
+        Pictures drawn, at most; about 0.26 MB of memory each.
+    groups : int
+        Groups of similar pictures, at most the pictures drawn.
+    palette_sizes : tuple of int
+        Colours in the palettes that are tried.
+    pixels : int
+        Pixels drawn for the palettes, at most.
+    seed : int
+        Of all that is drawn.
+    report : callable
+        Takes lines about the progress.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    DataError
+        If the data set has fewer different pictures than groups, or none that can be decoded.
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
+    sample = draw_sample(data, pictures, seed)
+    report(f"{len(sample.pictures)} of {sample.seen} pictures drawn.")
+    first = group_sample(sample, groups, seed, all_scores=False)
+    full = group_sample(sample, groups, seed, all_scores=True)
+    reductions = []
+    for variance in VARIANCES:
+        reductions.append(measure_reduction(sample.pictures[:REDUCED_PICTURES], variance))
+        report(f"{variance:.1%} of the variance kept: {reductions[-1].psnr.mean():.1f} dB")
+    drawn = sample_pixels(sample.pictures, pixels, seed)
+    trials = try_palettes(drawn, palette_sizes, seed, report)
+    return Study(data.name, seed, sample, tuple(reductions), trials, len(drawn), first, full)

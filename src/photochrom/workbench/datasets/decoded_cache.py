@@ -1,0 +1,171 @@
+"""Training pictures decoded once, in a memory-mapped file.
+
+A network on two cores must not wait for a decoder: every picture is decoded once to uint8 sRGB at
+a modest size and then read from a memory map, which the operating system keeps in memory where
+there is room.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.errors import DataError
+from photochrom.workbench.datasets.picture_files import Encoded, decode
+from photochrom.workbench.datasets.reader_processes import follow_parent
+from photochrom.workbench.datasets.sources import Source, open_source, rows_of
+
+CHUNK = 256  # pictures handed to a worker at a time
+MOST_UNREADABLE = 0.01  # share of pictures beyond which a data set is refused
+SMALLEST_SIDE_PX = 32
+
+
+class Decoded(NamedTuple):
+    """A decoded picture, or None in its place, and what is known of it."""
+
+    pixels: np.ndarray | None
+    source: str
+    label: str
+    key: str
+
+
+@dataclass(frozen=True)
+class PixelCache:
+    """Decoded pictures of any size in one memory-mapped file.
+
+    Attributes
+    ----------
+    pixels : uint8 memory map, (bytes,)
+    offsets : int64 array, (N,)
+        Where each picture starts.
+    sizes : int32 array, (N, 2)
+        Height and width.
+    sources, labels, keys : str array, (N,)
+    """
+
+    pixels: np.ndarray
+    offsets: np.ndarray
+    sizes: np.ndarray
+    sources: np.ndarray
+    labels: np.ndarray
+    keys: np.ndarray
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.offsets)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Give a picture, (H, W, 3) uint8 sRGB, without copying it."""
+        height, width = self.sizes[index]
+        start = self.offsets[index]
+        return self.pixels[start : start + height * width * 3].reshape(height, width, 3)
+
+
+def open_cache(
+    data: str | Path,
+    folder: Path | None = None,
+    short_side_px: int = 192,
+    report: Callable[[str], None] = lambda line: None,
+) -> PixelCache:
+    """Open the cache of a data set; make it first where there is none.
+
+    Parameters
+    ----------
+    data : str or Path
+        As `photochrom.workbench.datasets.sources.open_source` takes it.
+    folder : Path, optional
+        Where caches lie; `$XDG_CACHE_HOME/photochrom` or `~/.cache/photochrom` by default.
+    short_side_px : int
+        Larger pictures are reduced to this short side.
+    report : callable
+        Takes lines about the progress.
+
+    Returns
+    -------
+    PixelCache
+
+    Raises
+    ------
+    DataError
+        If the data set is empty or more than one in a hundred of its pictures is unreadable.
+    """
+    source = open_source(str(data), report=report)
+    root = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"
+    cache = root / f"{source.fingerprint}-{short_side_px}"
+    if not (cache / "index.npz").exists():
+        report(f"Decoding {data} once into {cache} ...")
+        _build(source, cache, short_side_px, report)
+    with np.load(cache / "index.npz") as index:
+        arrays = {name: index[name] for name in index.files}
+    pixels = np.memmap(cache / "pixels.bin", np.uint8, "r")
+    return PixelCache(pixels, **arrays)
+
+
+def _decode_chunk(chunk: list[Encoded], short_side_px: int) -> list[Decoded]:
+    return [Decoded(decode(p.image, short_side_px), p.source, p.label, p.key) for p in chunk]
+
+
+def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
+    """Decode on all cores, in order, with a bounded number of chunks under way."""
+    workers = os.cpu_count() or 1
+    pictures = rows_of(source)
+    chunks = iter(lambda: list(islice(pictures, CHUNK)), [])
+    with ProcessPoolExecutor(workers, get_context("spawn"), follow_parent) as pool:
+        waiting = [
+            pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 2 * workers)
+        ]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting += [pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 1)]
+
+
+def _build(source: Source, cache: Path, short_side_px: int, report: Callable[[str], None]) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    offset, unreadable, small, seen = 0, 0, 0, 0
+    rows: list[tuple[int, tuple[int, ...], str, str, str]] = []
+    part = cache / "pixels.part"
+    with part.open("wb") as out:
+        for chunk in _decoded(source, short_side_px):
+            seen += len(chunk)
+            for picture in chunk:
+                if picture.pixels is None:
+                    unreadable += 1
+                    report(f"{picture.key}: left out, it cannot be decoded.")
+                elif min(picture.pixels.shape[:2]) < SMALLEST_SIDE_PX:
+                    small += 1
+                else:
+                    out.write(picture.pixels.tobytes())
+                    rows.append((offset, picture.pixels.shape[:2], *picture[1:]))
+                    offset += picture.pixels.size
+            report(f"{seen} pictures, {offset / 1e9:.2f} GB")
+    if unreadable > MOST_UNREADABLE * seen:
+        raise DataError(f"{unreadable} of {seen} pictures cannot be decoded; at most 1 in 100 may.")
+    if not rows:
+        raise DataError(f"None of {seen} pictures has sides of {SMALLEST_SIDE_PX} pixels or more.")
+    part.replace(cache / "pixels.bin")
+    counts = {"pictures": len(rows), "unreadable": unreadable, "small": small}
+    (cache / "counts.json").write_text(json.dumps(counts))
+    _write_index(cache, rows)
+    report(f"{len(rows)} pictures kept, {unreadable} unreadable, {small} too small.")
+
+
+def _write_index(cache: Path, rows: list[tuple[int, tuple[int, ...], str, str, str]]) -> None:
+    """Write the index last: its presence says that the cache is whole."""
+    offsets, sizes, sources, labels, keys = zip(*rows, strict=True)
+    part = cache / "index.part.npz"
+    np.savez(
+        part,
+        offsets=np.array(offsets, np.int64),
+        sizes=np.array(sizes, np.int32),
+        sources=np.array(sources),
+        labels=np.array(labels),
+        keys=np.array(keys),
+    )
+    part.replace(cache / "index.npz")

@@ -1,0 +1,330 @@
+"""Read pictures from Parquet files, here or far away, one row group at a time.
+
+An address is a path or anything that fsspec opens (https://, s3://, ...); of a file far away only
+the footer and the row groups that are read are fetched. A file may be photochrom's own, or of the
+Hugging Face hub, whose class numbers become names.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from photochrom.errors import DataError, MissingExtraError
+from photochrom.extras import how_to_install
+from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files
+
+UNREADABLE_ROW = "unreadable"
+MOST_CORRUPT = 0.01  # share of shards, and of rows, beyond which a data set is refused
+ATTEMPTS, WAIT_S = 3, 0.5  # for a file far away; the wait doubles
+IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp")
+ROWS_AT_ONCE = 64
+_RANGE = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of a data set that is read in one go.
+
+    Attributes
+    ----------
+    name : str
+        As messages name it.
+    rows : int or None
+        Its pictures, where known before it is read.
+    read : callable
+        Gives its pictures in order, and in place of one that cannot be used the reason why.
+    """
+
+    name: str
+    rows: int | None
+    read: Callable[[], Iterator[Encoded | str]]
+
+
+def expand_addresses(data: str | Path | Sequence[str | Path]) -> list[str]:
+    """List the files of a data set.
+
+    Parameters
+    ----------
+    data : str, Path or sequence of them
+        A path or an address of a Parquet file; a folder; an address with a range such as
+        `train-{00000..00099}.parquet`, or with `*` where the place can be listed; a file `.txt` of
+        addresses, one a line, relative to itself.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    DataError
+        If there is nothing to read.
+    """
+    if not isinstance(data, str | Path):
+        return [address for one in data for address in expand_addresses(one)]
+    text = str(data)
+    if (found := _RANGE.search(text)) and not Path(text).exists():
+        first, last = found.groups()
+        numbers = [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
+        parts = [text[: found.start()] + number + text[found.end() :] for number in numbers]
+        return expand_addresses(parts)
+    if text.endswith(".txt"):
+        base = text[: text.rfind("/") + 1]
+        lines = [line.strip() for line in _read_text(text).splitlines() if line.strip()]
+        return [a if "://" in a or a.startswith("/") else f"{base}{a}" for a in lines]
+    path = Path(text.removeprefix("file://"))
+    if not is_remote(text) and ("*" not in text or path.exists()):
+        return [str(file) for file in data_files(path)]
+    return _listed(text) if "*" in text else [text]
+
+
+def is_remote(address: str) -> bool:
+    """Whether an address is not a path of this machine."""
+    return "://" in address and not address.startswith("file://")
+
+
+def _fsspec() -> Any:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Reading addresses needs fsspec, which is not installed. {how_to_install('train')}"
+        ) from error
+    return fsspec
+
+
+def _listed(pattern: str) -> list[str]:
+    files, path = _fsspec().core.url_to_fs(pattern)
+    found = sorted(files.glob(path))
+    if is_remote(pattern):
+        found = [str(files.unstrip_protocol(match)) for match in found]
+    if not found:
+        raise DataError(f"{pattern}: no such files, or a place that cannot be listed.")
+    return found
+
+
+def _read_text(address: str) -> str:
+    try:
+        with _fsspec().open(address, "rt") as file:
+            return str(file.read())
+    except read_errors() as error:
+        raise DataError(f"{address}: the list of files cannot be read ({error}).") from error
+
+
+def read_errors() -> tuple[type[Exception], ...]:
+    """Name what reading a damaged or unreachable Parquet file may raise."""
+    errors: tuple[type[Exception], ...] = (OSError, ValueError, _parquet()[0].ArrowException)
+    try:
+        from aiohttp import ClientError
+    except ImportError:
+        return errors
+    return (*errors, ClientError)
+
+
+def _parquet() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Reading Parquet needs pyarrow, which is not installed. {how_to_install('evaluate')}"
+        ) from error
+    return pa, pq
+
+
+@contextmanager
+def open_parquet(address: str) -> Iterator[Any]:
+    """Open a Parquet file; a damaged page is noticed by its checksum, where it has one."""
+    _, pq = _parquet()
+    if is_remote(address):
+        files, path = _fsspec().core.url_to_fs(address)
+        with files.open(path, "rb") as file:
+            yield pq.ParquetFile(file, page_checksum_verification=True)
+    else:
+        with Path(address.removeprefix("file://")).open("rb") as file:
+            yield pq.ParquetFile(file, page_checksum_verification=True)
+
+
+def retried(address: str, read: Callable[[], Any]) -> Any:
+    """Call `read`; far away, again after a pause where the network failed."""
+    attempts = ATTEMPTS if is_remote(address) else 1
+    for attempt in range(attempts):
+        try:
+            return read()
+        except DataError:
+            raise
+        except read_errors():  # fsspec calls a server that is busy a file that is not found
+            if attempt == attempts - 1:
+                raise
+            time.sleep(WAIT_S * 2**attempt)
+    return None
+
+
+def group_rows(address: str) -> list[int]:
+    """Give the number of rows of each row group.
+
+    Raises
+    ------
+    DataError
+        If the file has no column of pictures.
+    """
+    with open_parquet(address) as parquet:
+        image_column(parquet.schema_arrow, address)
+        metadata = parquet.metadata
+        return [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
+
+
+def image_column(schema: Any, address: str) -> str:
+    """Name the column that holds the encoded pictures."""
+    for name in IMAGE_COLUMNS:
+        if name in schema.names:
+            return name
+    raise DataError(f"{address}: needs a column 'image'; it has {', '.join(schema.names)}.")
+
+
+def group_units(
+    addresses: Sequence[str], report: Report, source: str = ""
+) -> tuple[list[Unit], int]:
+    """Open Parquet files and give their row groups.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+    report : callable
+        Is told the name of each damaged file.
+    source : str
+        For rows that name none; the file's folder by default.
+
+    Returns
+    -------
+    units : list of Unit
+        In order, without those of damaged files.
+    corrupt : int
+        How many files are damaged.
+
+    Raises
+    ------
+    DataError
+        If more than one file in a hundred is damaged.
+    """
+    units: list[Unit] = []
+    corrupt = 0
+    for address in addresses:
+        try:
+            counts = retried(address, partial(group_rows, address))
+        except DataError:
+            raise
+        except read_errors() as error:
+            corrupt += 1
+            report(f"{address}: skipped, a damaged or unreachable Parquet file ({error}).")
+            refuse_corrupt(corrupt, len(addresses), "Parquet files", address)
+            continue
+        for group, rows in enumerate(counts):
+            read = partial(read_group, address, group, rows, sum(counts[:group]), report, source)
+            units.append(Unit(f"{address}, row group {group}", rows, read))
+    return units, corrupt
+
+
+def refuse_corrupt(corrupt: int, total: int, what: str, last: str) -> None:
+    """Raise DataError if more than one in a hundred is corrupt."""
+    if corrupt > MOST_CORRUPT * total:
+        raise DataError(
+            f"{corrupt} of {total} {what} cannot be read; at most 1 in 100 may. The last one: "
+            f"{last}. Fetch it again, or leave it out."
+        )
+
+
+def read_group(
+    address: str, group: int, rows: int, first: int, report: Report, source: str = ""
+) -> Iterator[Encoded | str]:
+    """Read the pictures of one row group.
+
+    Parameters
+    ----------
+    address : str
+    group : int
+        Its number.
+    rows : int
+        Its length: rows that cannot be read are given as 'unreadable'.
+    first : int
+        Number of its first row in the file, for keys.
+    report : callable
+        Is told where reading failed.
+    source : str
+        For rows that name none.
+
+    Yields
+    ------
+    Encoded or str
+    """
+    given = 0
+    for attempt in range(ATTEMPTS):
+        try:
+            for row in islice(_rows(address, group, first, source), given, None):
+                given += 1
+                yield row
+            return
+        except read_errors() as error:
+            if is_remote(address) and attempt < ATTEMPTS - 1:
+                time.sleep(WAIT_S * 2**attempt)
+                continue
+            report(f"{address}: {rows - given} rows of row group {group} skipped ({error}).")
+            break
+    for _ in range(rows - given):
+        yield UNREADABLE_ROW
+
+
+def _rows(address: str, group: int, first: int, source: str) -> Iterator[Encoded | str]:
+    with open_parquet(address) as parquet:
+        schema = parquet.schema_arrow
+        image = image_column(schema, address)
+        known = ("source", "label", "key", *Credit._fields)
+        wanted = [image, *(name for name in known if name in schema.names)]
+        names = _label_names(schema)
+        name = address.rpartition("/")[2]
+        default = source or Path(address).parent.name
+        batches = parquet.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=wanted)
+        number = first
+        for batch in batches:
+            for row in batch.to_pylist():
+                yield _encoded(row, row[image], names, default, f"{name}:{number}")
+                number += 1
+
+
+def _encoded(
+    row: dict[str, Any], image: Any, names: list[str], source: str, key: str
+) -> Encoded | str:
+    image = image["bytes"] if isinstance(image, dict) else image  # the hub's Image feature
+    if not image:
+        return UNREADABLE_ROW
+    label = row.get("label")
+    if isinstance(label, int) and 0 <= label < len(names):
+        label = names[label]
+    text = "" if label is None else str(label)
+    key = one_word(row.get("key") or key)
+    return Encoded(image, row.get("source") or source, text, key, Credit.of(row))
+
+
+def _label_names(schema: Any) -> list[str]:
+    """Give the names of class numbers that the hub stores in the file's metadata."""
+    stored = (schema.metadata or {}).get(b"huggingface")
+    if stored is None:
+        return []
+    try:
+        feature = json.loads(stored).get("info", {}).get("features", {}).get("label", {})
+        return list(feature.get("names") or []) if isinstance(feature, dict) else []
+    except (ValueError, AttributeError, TypeError, RecursionError):  # what is damaged names none
+        return []
+
+
+def one_word(key: object) -> str:
+    """Write a key without white space, so that lists of keys can hold it; `%` becomes %25."""
+    return re.sub(r"[\s%]", lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), str(key))

@@ -1,0 +1,278 @@
+"""Judge methods on photographs: photos -> gray -> engine -> metrics -> records.
+
+Methods are run through the engine, so that what is scored is what a person gets.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.errors import InvalidValueError
+from photochrom.methods.method import Hints
+from photochrom.workbench.evaluation.bootstrap import RESAMPLES
+from photochrom.workbench.evaluation.class_prior import ClassPrior, measure_class_prior
+from photochrom.workbench.evaluation.compared_rows import (
+    MEAN_AB,
+    REFERENCES,
+    Predict,
+    PredictHinted,
+    hint_curve,
+    method,
+    references,
+    spread_curve,
+    vividness_curve,
+)
+from photochrom.workbench.evaluation.evaluation_pictures import Sample, read_samples
+from photochrom.workbench.evaluation.external_outputs import Outputs
+from photochrom.workbench.evaluation.metrics import SSIM_WINDOW_PX
+from photochrom.workbench.evaluation.results import Evaluation
+from photochrom.workbench.evaluation.scoring import (
+    MOST_WORKERS,
+    SCORED_PX,
+    TRUTH,
+    Observer,
+    score_samples,
+)
+
+Floats = NDArray[np.floating[Any]]
+
+
+class Engine(Protocol):
+    """What is asked of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
+
+    @property
+    def info(self) -> Any:
+        """The method's own description: `name`, and what it `accepts` and `requires`."""
+
+    def predict_ab(
+        self, lightness: Floats, *, hints: Any = None, vividness: float | None = None
+    ) -> Floats:
+        """Colour a lightness (h, w) in [0, 100]: ab (h, w, 2)."""
+
+
+Open = Callable[..., Engine]
+
+RENAMED = {"rbf": "rbf (method)"}  # beside the baseline, which does without the engine
+
+
+def open_method(name: str | Path, short_side_px: int | None = None) -> Engine:
+    """Open a method of the catalogue, or an exported network, in the engine."""
+    # Here, so that reading a stored evaluation loads neither libvips nor ONNX Runtime.
+    from photochrom.engine.colorize import Colorizer
+
+    return Colorizer(name, short_side_px=short_side_px)
+
+
+def evaluate(
+    data: Path,
+    methods: Sequence[str | Path] = ("photochrom",),
+    *,
+    gray: str = "lightness",
+    short_side_px: int | None = None,
+    vividness: float | None = None,
+    vividnesses: Sequence[float] = (),
+    saturations: Sequence[float] = (),
+    hint_counts: Sequence[int] = (),
+    outputs: Mapping[str, Path] | None = None,
+    true_lightness: bool = False,
+    lenders: Path | None = None,
+    own_histogram: bool = False,
+    mean_ab: tuple[float, float] = MEAN_AB,
+    limit: int | None = None,
+    keys: Collection[str] | None = None,
+    scored_px: int = SCORED_PX,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    workers: int = MOST_WORKERS,
+    progress: Callable[[int], None] | None = None,
+    observe: Callable[[ClassPrior], Sequence[Observer]] | None = None,
+    open_as: Open = open_method,
+) -> Evaluation:
+    """Measure methods on photographs whose colours are known.
+
+    Parameters
+    ----------
+    data : Path
+        A Parquet file with a column `image` (`key` and `source` where known), or a folder of
+        Parquet files or of pictures. Each is coloured at its stored size.
+    methods : sequence of str or Path
+        Names of the catalogue, or exported networks. The rows `gray`, `mean-colour` and
+        `oracle-mean` are always there.
+    gray : str
+        How the photographs become gray: 'lightness', 'bt601', 'bt709', 'orthochromatic' or
+        'panchromatic'. Any but 'lightness' changes only what the methods are shown: the colours
+        are joined with the true lightness, so that the error is that of the colours alone.
+    short_side_px : int, optional
+        Working size of the methods; each method's own default without it.
+    vividness : float, optional
+        Of the methods' rows, in [0, 1]; the method's own default without it.
+    vividnesses : sequence of float
+        Points of the curve of error against colourfulness, for the methods that accept vividness.
+    saturations : sequence of float
+        Points of the curves of `mean-colour` and of each method, its ab times the saturation.
+    hint_counts : sequence of int
+        Points of the hint curve (`revealed_hints.COUNTS`), for the methods that accept hints. The
+        baseline `rbf` is always there: a plain spread of the patches at the stored size. The method of that name goes through the engine like all others, as `rbf (method)`.
+    outputs : mapping of str to Path, optional
+        Name of a row -> folder of another program's coloured pictures, found by key or file stem.
+    true_lightness : bool
+        Whether those get the photographs' true lightness, as the methods' own rows do.
+    lenders : Path, optional
+        A folder of colour photographs for the methods that require a reference; none of those that
+        are judged. Without it such methods are not measured.
+    own_histogram : bool
+        Whether methods that accept a histogram have a second row, `NAME, own histogram`: each
+        photograph's true histogram and mean chroma are wished, as by a perfect reference.
+    mean_ab : (float, float)
+        The training set's mean a and b, for `mean-colour`.
+    limit : int, optional
+        At most so many photographs.
+    keys : collection of str, optional
+        Only the photographs with these keys.
+    scored_px : int
+        Photographs with a longer short side are scored reduced to it, after they were coloured.
+    seed : int
+        Of the revealed places and of the intervals.
+    resamples : int
+        Of the intervals.
+    workers : int
+        Threads, 1 or 2.
+    progress : callable, optional
+        Called with the number of photographs done.
+    observe : callable, optional
+        Survey of the photographs -> observers of every finished picture of the table, such as a
+        `photochrom.workbench.evaluation.sample_gallery.Gallery`.
+    open_as : callable
+        Opens a method by name and working size; the engine's own by default.
+
+    Returns
+    -------
+    Evaluation
+        Records, rows, curves, and what can be computed from them. A method that requires hints has
+        a hint curve alone; one that requires anything else is not measured: notes say so.
+
+    Raises
+    ------
+    DataError
+        If there is no photograph, one cannot be used, or another program's picture of it is
+        missing.
+    InvalidValueError
+        If there is no such gray, a number is out of its range, or the name of a row is taken.
+    UnknownMethodError
+        If there is no such method.
+    MissingExtraError
+        If the extra `evaluate` is not installed.
+    MethodOutputError
+        If a method returns colours of the wrong size, or that are not finite.
+    """
+    if scored_px < SSIM_WINDOW_PX:
+        raise InvalidValueError(
+            f"scored_px must be at least {SSIM_WINDOW_PX}; it is {scored_px}. The default is "
+            f"{SCORED_PX}."
+        )
+    sources = [references(mean_ab, saturations)]
+    engines = [open_as(name, short_side_px) for name in methods]
+    names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
+    _check_own_names(outputs or {}, names)
+    borrowers = {
+        name: _reference_method(engine, lenders)
+        for name, engine in zip(names, engines, strict=True)
+        if lenders is not None and tuple(engine.info.requires) == ("reference",)
+    }
+    notes = [each.note(name) for name, each in borrowers.items()]
+    for name, engine in zip(names, engines, strict=True):
+        if name not in borrowers and (note := _note(name, engine.info)):
+            notes.append(note)
+    for name, engine in zip(names, engines, strict=True):
+        if name == "gray":  # it is among the references
+            continue
+        requires = engine.info.requires
+        if name in borrowers:
+            sources.append(method(name, borrowers[name], saturations))
+        if not requires:
+            sources.append(method(name, _predict(engine, vividness), saturations))
+        if own_histogram and "histogram" in engine.info.accepts:
+            sources.append(method(f"{name}, own histogram", _led(engine, vividness)))
+        if not requires and "vividness" in engine.info.accepts:
+            points = {v: _predict(engine, v) for v in vividnesses}
+            sources.append(vividness_curve(name, points))
+        if hint_counts and "hints" in engine.info.accepts and set(requires) <= {"hints"}:
+            sources.append(hint_curve(name, _predict_hinted(engine, vividness), hint_counts, seed))
+    if hint_counts:
+        sources.append(spread_curve(hint_counts, seed))
+    survey = measure_class_prior(read_samples(data, gray, limit, keys))
+    rivals = [
+        Outputs(name, folder, survey.keys, true_lightness)
+        for name, folder in (outputs or {}).items()
+    ]
+    sources += rivals
+    observers = observe(survey) if observe else ()
+    samples = read_samples(data, gray, limit, keys)
+    records = score_samples(samples, sources, workers, progress, survey, observers, scored_px)
+    larger = sum(px > scored_px for px in survey.short_sides_px)
+    if larger:
+        notes.append(
+            f"Of {len(survey.keys)} photographs {larger} have a short side of more than "
+            f"{scored_px} pixels: they were coloured at their size and scored reduced to it."
+        )
+    notes += [note for rival in rivals for note in rival.notes()]
+    return Evaluation(records, data.name, gray, resamples, seed, tuple(notes))
+
+
+def _reference_method(engine: Any, lenders: Path) -> Any:
+    # Here, as in `open_method`: libvips and ONNX Runtime are loaded when they are needed.
+    from photochrom.workbench.evaluation.reference_rows import ReferenceMethod
+
+    return ReferenceMethod(engine, lenders)
+
+
+def _led(engine: Any, vividness: float | None) -> Predict:
+    from photochrom.workbench.evaluation.reference_rows import with_own_histogram
+
+    return with_own_histogram(engine, vividness)
+
+
+def _note(name: str, info: Any) -> str | None:
+    """Say why a method is not measured as the others are."""
+    beyond = [each for each in info.requires if each != "hints"]
+    if beyond:
+        return (
+            f"'{name}' is not measured: it needs a {beyond[0]}, and the photograph's own would "
+            "give its colours away. A reference may come from another folder (--references)."
+        )
+    if "hints" in info.requires:
+        return f"'{name}' needs hints: it has no row; the hint curve (--hints) shows what it does."
+    return None
+
+
+def _check_own_names(outputs: Mapping[str, Path], methods: Sequence[str]) -> None:
+    taken = {TRUTH, *REFERENCES, *methods} & outputs.keys()
+    if taken:
+        raise InvalidValueError(
+            f"outputs need a name of their own; '{min(taken)}' is a row already. "
+            f"Name them otherwise: {min(taken)}-outputs={outputs[min(taken)]}"
+        )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Tell apart names that come again, such as those of two networks of one recipe."""
+    return [
+        name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})"
+        for i, name in enumerate(names)
+    ]
+
+
+def _predict(engine: Engine, vividness: float | None) -> Predict:
+    return lambda sample: engine.predict_ab(sample.lightness, vividness=vividness)
+
+
+def _predict_hinted(engine: Engine, vividness: float | None) -> PredictHinted:
+    def predict(sample: Sample, ab: Floats, mask: Floats) -> Floats:
+        needed = "hints" in engine.info.requires
+        hints = Hints(ab=ab, mask=mask) if needed or mask.any() else None
+        return engine.predict_ab(sample.lightness, hints=hints, vividness=vividness)
+
+    return predict

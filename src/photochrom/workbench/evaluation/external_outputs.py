@@ -1,0 +1,159 @@
+"""A folder of another program's coloured pictures as a row, so that any rival can be scored."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import DataError
+from photochrom.workbench.datasets.picture_files import SUFFIXES, decode
+from photochrom.workbench.datasets.shards import one_word
+from photochrom.workbench.evaluation.compared_rows import Candidate
+from photochrom.workbench.evaluation.evaluation_pictures import Sample
+
+OUTPUT_SUFFIXES = SUFFIXES | {".gif", ".jp2", ".ppm", ".tga"}
+NAMED = 5  # missing pictures that an error names
+
+
+class Outputs:
+    """Coloured pictures of another program, each found by the photograph's key or file stem.
+
+    Parameters
+    ----------
+    name : str
+        As the tables call the program.
+    folder : Path
+        Its pictures, in any common format, at any depth. By their profiles, else as sRGB.
+    keys : sequence of str
+        Keys of the photographs that are judged.
+    true_lightness : bool
+        Whether the lightness of the photograph is restored, as that of photochrom's own rows is,
+        and only the colours are judged. Without it the pixels are judged as they are, and the
+        row's name says so.
+
+    Raises
+    ------
+    DataError
+        As `match_outputs`.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, keys: Sequence[str], true_lightness: bool = False
+    ) -> None:
+        self.row = name if true_lightness else f"{name} (own lightness)"
+        self.name, self.true_lightness = name, true_lightness
+        self._files = match_outputs(name, folder, keys)
+        self._resized: set[str] = set()
+        self._lock = Lock()
+
+    def __call__(self, sample: Sample) -> Iterator[Candidate]:
+        """Yield the one row of a photograph; see `compared_rows.Source`."""
+        rgb = self._read(sample)
+        ab = rgb_to_lab(rgb.astype(np.float32) / 255)[..., 1:]
+        yield Candidate("rows", self.row, None, ab, None if self.true_lightness else rgb)
+
+    def notes(self) -> list[str]:
+        """Say, after all photographs, how the row was scored."""
+        how = (
+            "with the photographs' true lightness restored, as photochrom's own rows are"
+            if self.true_lightness
+            else "by its own pixels, lightness included (--true-lightness judges the colours alone)"
+        )
+        found = [f"'{self.row}' is scored {how}."]
+        if self._resized:
+            found.append(
+                f"'{self.row}': {len(self._resized)} of {len(self._files)} pictures had another "
+                "size than the photograph and were resized to it."
+            )
+        return found
+
+    def _read(self, sample: Sample) -> NDArray[np.uint8]:
+        path = self._files[sample.key]
+        rgb: NDArray[np.uint8] | None = decode(path.read_bytes())
+        if rgb is None:
+            raise DataError(f"{path}: not a picture that can be decoded. Make it again.")
+        if rgb.shape == sample.rgb.shape:
+            return rgb
+        from PIL import Image
+
+        with self._lock:
+            self._resized.add(sample.key)
+        size = (sample.rgb.shape[1], sample.rgb.shape[0])
+        return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+
+
+def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:
+    """Find another program's picture of each photograph.
+
+    Parameters
+    ----------
+    name : str
+        As messages call the program.
+    folder : Path
+        Its pictures, at any depth.
+    keys : sequence of str
+        Of the photographs. A picture is found by the whole key as a path below the folder, else by
+        the file's stem, or the stem and `-color`.
+
+    Returns
+    -------
+    dict of str to Path
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, no picture of some photograph, several of one, or one that fits
+        several.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of outputs of '{name}'.")
+    files = sorted(
+        f for f in folder.rglob("*") if f.suffix.lower() in OUTPUT_SUFFIXES and f.is_file()
+    )
+    by_path = {
+        one_word(file.relative_to(folder).with_suffix("").as_posix()): file for file in files
+    }
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for file in files:
+        by_stem[one_word(file.stem)].append(file)
+    found: dict[str, Path] = {}
+    taken: dict[Path, str] = {}
+    for key in keys:
+        fitting = _fitting(key, by_path, by_stem)
+        if len(fitting) > 1:
+            raise DataError(
+                f"{folder}: needs one picture of '{name}' for {key}; it holds {len(fitting)}: "
+                f"{', '.join(f.relative_to(folder).as_posix() for f in fitting[:NAMED])}."
+            )
+        if fitting:
+            found[key] = fitting[0]
+            if (other := taken.setdefault(fitting[0], key)) != key:
+                raise DataError(
+                    f"{fitting[0]}: fits two photographs, {other} and {key}. Lay the pictures of "
+                    f"'{name}' out in the folders of the photographs."
+                )
+    missing = [key for key in keys if key not in found]
+    if missing:
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        raise DataError(
+            f"{folder}: needs a picture of '{name}' for each of {len(keys)} photographs, named by "
+            f"key or file stem; {len(missing)} are missing: {', '.join(missing[:NAMED])}{more}."
+        )
+    return found
+
+
+def _fitting(key: str, by_path: dict[str, Path], by_stem: dict[str, list[Path]]) -> list[Path]:
+    path = Path(key)
+    plain = path.with_suffix("").as_posix()
+    for name in (key, plain, f"{plain}-color"):
+        if name in by_path:
+            return [by_path[name]]
+    for stem in (path.name, path.stem):  # a key such as `12.5` has no suffix
+        for name in (stem, f"{stem}-color"):  # as `photochrom` itself names its files
+            if name in by_stem:
+                return by_stem[name]
+    return []

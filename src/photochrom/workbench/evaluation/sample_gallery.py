@@ -1,0 +1,110 @@
+"""What a reader looks at beside the numbers: some photographs, and which colours each row uses."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.color.difference import chroma, hue
+from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.lab import rgb_to_lab
+from photochrom.workbench.evaluation.class_prior import ClassPrior
+from photochrom.workbench.evaluation.compared_rows import REFERENCES
+from photochrom.workbench.evaluation.evaluation_pictures import Sample
+from photochrom.workbench.evaluation.scoring import TRUTH, Record
+
+Floats = NDArray[np.floating[Any]]
+Bytes = NDArray[np.uint8]
+
+PICTURES = 60
+THUMBNAIL_PX = 256  # longer side
+HUE_BINS = 36  # of 10 degrees
+CHROMA_BINS, CHROMA_STEP = 40, 2.5  # ab units; what lies beyond is in the last bin
+SHOWN = "gray"  # under this name lies what the methods were shown
+
+
+class Gallery:
+    """An observer that keeps thumbnails of some photographs and histograms of all.
+
+    Parameters
+    ----------
+    survey : Survey
+        Of the photographs.
+    most : int
+        How many photographs are kept to be looked at; drawn at random, in the order of the data.
+    seed : int
+        Of the draw.
+
+    Attributes
+    ----------
+    pictures : dict of str to dict of str to uint8 array, (h, w, 3)
+        Key of a photograph -> name of a row (and 'gray', 'truth') -> thumbnail.
+    """
+
+    def __init__(self, survey: ClassPrior, most: int = PICTURES, seed: int = 0) -> None:
+        order = np.random.default_rng(seed).permutation(len(survey.keys))
+        chosen = sorted(order[:most])
+        self.pictures: dict[str, dict[str, Bytes]] = {survey.keys[i]: {} for i in chosen}
+        self._hues: dict[str, Floats] = defaultdict(lambda: np.zeros(HUE_BINS))
+        self._chromas: dict[str, Floats] = defaultdict(lambda: np.zeros(CHROMA_BINS))
+        self._lock = Lock()
+
+    def __call__(self, sample: Sample, name: str, rgb: Bytes) -> Record:
+        """Look at a finished picture; it adds nothing to the record."""
+        if name in REFERENCES:
+            return {}
+        hues, chromas = _histograms(rgb)
+        with self._lock:
+            self._hues[name] += hues
+            self._chromas[name] += chromas
+        kept = self.pictures.get(sample.key)
+        if kept is not None:
+            kept[name] = _thumbnail(rgb)
+            if name == TRUTH:
+                kept[SHOWN] = _thumbnail(_gray(sample))
+        return {}
+
+    @property
+    def names(self) -> list[str]:
+        """The methods, as the tables name them."""
+        return [name for name in self._hues if name != TRUTH]
+
+    @property
+    def hues(self) -> Mapping[str, Floats]:
+        """Name of a row or 'truth' -> share of its colour in each ten degrees of hue, (36,)."""
+        return {name: counts / max(counts.sum(), 1e-9) for name, counts in self._hues.items()}
+
+    @property
+    def chromas(self) -> Mapping[str, Floats]:
+        """Name of a row or 'truth' -> share of its pixels in each 2.5 ab units of chroma, (40,)."""
+        return {name: counts / max(counts.sum(), 1e-9) for name, counts in self._chromas.items()}
+
+
+def _histograms(rgb: Bytes) -> tuple[Floats, Floats]:
+    """Count hues, each pixel by its chroma (gray has no hue), and chromas; of a grid of pixels."""
+    step = max(1, min(rgb.shape[:2]) // 64)
+    ab = rgb_to_lab(rgb[::step, ::step].astype(np.float32) / 255)[..., 1:].reshape(-1, 2)
+    strength = chroma(ab)
+    sector = (hue(ab) * (HUE_BINS / 360)).astype(np.int64) % HUE_BINS
+    level = (strength / CHROMA_STEP).astype(np.int64).clip(0, CHROMA_BINS - 1)
+    hues = np.bincount(sector, weights=strength, minlength=HUE_BINS) / strength.size
+    return hues, np.bincount(level, minlength=CHROMA_BINS) / strength.size
+
+
+def _gray(sample: Sample) -> Bytes:
+    lab = np.stack([sample.lightness, *[np.zeros_like(sample.lightness)] * 2], axis=-1)
+    gray: Bytes = np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
+    return gray
+
+
+def _thumbnail(rgb: Bytes) -> Bytes:
+    scale = THUMBNAIL_PX / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb.copy()
+    from PIL import Image
+
+    size = tuple(max(1, round(scale * side)) for side in rgb.shape[1::-1])
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))

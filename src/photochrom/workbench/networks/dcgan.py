@@ -1,0 +1,131 @@
+"""A conditional DCGAN for small pictures; the generator paints RGB.
+
+After Nazeri et al. 2018, "Image Colorization Using Generative Adversarial Networks", and Radford
+et al. 2016: seed system 004, table 5.3. Its critic is `critics.DcganCritic`. The input is the gray
+picture alone, which the papers call zero noise.
+
+Departure: the gray that is shown is the sRGB gray of the given lightness, not the mean of R, G and
+B, which nobody who colours an old photograph has. The painted RGB is turned into ab inside the
+graph; whoever joins the picture keeps the true lightness.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.lab import lightness_to_luminance, linear_to_srgb, rgb_to_lab
+from photochrom.workbench.networks.outputs import ColourOutput
+
+SLOPE = 0.2  # of the leaky ReLUs
+DROPPED_LEVELS = 2  # of the decoder, the deepest first
+
+
+@dataclass(frozen=True)
+class Config:
+    """The generator's shape.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Of each level; the first keeps the picture's size, each further one halves it.
+    dropout : float
+        Share of values that the deepest two levels of the decoder drop in training.
+    """
+
+    channels: tuple[int, ...] = (64, 128, 256, 512, 512)
+    dropout: float = 0.5
+
+
+class DcganGenerator(nn.Module):
+    """Gray to RGB through a U of 2 x 2 convolutions.
+
+    Parameters
+    ----------
+    config : Config
+    pretrained : bool
+        Without effect: the source starts from random weights.
+
+    Attributes
+    ----------
+    stride : int
+        16 with the source's five levels.
+    """
+
+    stride: int = 16
+    working_px: tuple[int, int] = (32, 64)
+    paper: str = "conditional DCGAN on CIFAR-10, after Nazeri et al. 2018"
+
+    def __init__(self, config: Config, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        first, *deeper = config.channels
+        self.stride = 2 ** len(deeper)
+        self.down = nn.ModuleList([nn.Sequential(nn.Conv2d(1, first, 1), nn.LeakyReLU(SLOPE))])
+        for inputs, outputs in zip(config.channels, deeper, strict=False):
+            layer = nn.Conv2d(inputs, outputs, 2, stride=2)
+            self.down.append(nn.Sequential(layer, nn.LeakyReLU(SLOPE)))
+        self.up = nn.ModuleList()
+        inputs = config.channels[-1]
+        for level, outputs in enumerate(reversed(config.channels[:-1])):
+            rate = config.dropout if level < DROPPED_LEVELS else 0.0
+            self.up.append(_Up(inputs, outputs, rate))
+            inputs = 2 * outputs  # joined with its mirror
+        self.head = nn.Conv2d(inputs, 3, 1)
+
+    def paint(self, lightness: Tensor) -> Tensor:
+        """Lightness (N, 1, H, W) in [0, 100] -> RGB (N, 3, H, W) in [-1, 1]."""
+        features = lightness_to_gray(lightness)
+        mirrors = []
+        for down in self.down:
+            features = down(features)
+            mirrors.append(features)
+        for up, mirror in zip(self.up, reversed(mirrors[:-1]), strict=True):
+            features = torch.cat((up(features), mirror), dim=1)
+        return torch.tanh(self.head(features))
+
+    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
+        """Give the true RGB.
+
+        Parameters
+        ----------
+        lightness : tensor, (N, 1, H, W)
+            L* in [0, 100].
+        ab : tensor, (N, 2, H, W)
+            ab units; brought into sRGB at constant luminance where it lies outside.
+
+        Returns
+        -------
+        tensor, (N, 3, H, W)
+            Gamma-encoded sRGB, scaled to [-1, 1].
+        """
+        lab = torch.cat((lightness, ab), dim=1).permute(0, 2, 3, 1)  # (N, H, W, 3)
+        rgb: Tensor = lab_to_rgb(lab).rgb.permute(0, 3, 1, 2)  # (N, 3, H, W)
+        return 2 * rgb - 1
+
+    def forward(self, lightness: Tensor) -> ColourOutput:
+        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) of the painted RGB."""
+        rgb = (self.paint(lightness).float() + 1) / 2
+        lab = rgb_to_lab(rgb.permute(0, 2, 3, 1))  # (N, H, W, 3)
+        return ColourOutput(lab[..., 1:].permute(0, 3, 1, 2))
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Give the parameters that come from pretrained weights: none."""
+        return []
+
+
+class _Up(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
+        super().__init__(
+            nn.ConvTranspose2d(inputs, outputs, 2, stride=2),
+            nn.LeakyReLU(SLOPE),
+            nn.BatchNorm2d(outputs),
+            nn.Dropout(dropout),
+        )
+
+
+def lightness_to_gray(lightness: Tensor) -> Tensor:
+    """Convert L* in [0, 100] to the sRGB value in [0, 1] of the gray that has it; any shape."""
+    gray: Tensor = linear_to_srgb(lightness_to_luminance(lightness))
+    return gray

@@ -1,0 +1,254 @@
+"""The flagship: one small network for automatic colour, hints, reference and palette.
+
+An ImageNet encoder, context at stride 32 with a global branch, and a plain decoder to stride 4
+that gives a distribution over ab bins (after Zhang et al. 2016); hints after Zhang et al. 2017.
+Everything that turns the distribution into ab is part of the network, so that one exported graph
+holds all of it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.workbench.networks.annealed_mean import Colours
+from photochrom.workbench.networks.encoder import Encoder
+from photochrom.workbench.networks.even_saturation import Reading, joined
+
+STRIDE = 32  # sides of the input are multiples of this
+OUTPUT_STRIDE = 4
+HEAD_CHANNELS = 32  # of one head of attention, where there are so many
+AB_SCALE = 50.0  # ab units that a hint's 1 stands for
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network's shape.
+
+    Attributes
+    ----------
+    encoder : str
+        A timm model that `Encoder` takes.
+    bins : int
+        Number of ab bins.
+    context : int
+        Channels of the context at stride 32 and of the global vector.
+    context_layers : int
+        Convolutions at stride 32.
+    decoder : tuple of three int
+        Channels at strides 16, 8 and 4.
+    mixers : int
+        Blocks of attention at stride 16, where the whole picture sees itself.
+    """
+
+    encoder: str = "tf_efficientnet_lite0"
+    bins: int = 313
+    context: int = 256
+    context_layers: int = 3
+    decoder: tuple[int, ...] = (256, 192, 128)
+    mixers: int = 0
+
+
+def convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    """Make a 3 x 3 convolution that keeps the variance through a ReLU."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+def silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """Start a layer at zero, so that what it adds has to be learnt."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Up(nn.Module):
+    """One step up: enlarge twice, join the encoder's features and the hints, convolve."""
+
+    def __init__(self, below: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(below, outputs, 1)
+        self.skip = nn.Conv2d(skip, outputs, 1)
+        self.hints = silent(nn.Conv2d(3, outputs, 3, padding=1))
+        self.convolve = convolution(outputs, outputs)
+
+    def forward(self, below: Tensor, skip: Tensor, hints: Tensor) -> Tensor:
+        """(N, C, h, w), (N, S, 2h, 2w), (N, 3, 2h, 2w) -> (N, outputs, 2h, 2w)."""
+        raised = F.interpolate(self.reduce(below), scale_factor=2.0, mode="nearest")
+        joined = F.relu(raised + self.skip(skip) + self.hints(hints))
+        return F.relu(self.convolve(joined))
+
+
+class Mixer(nn.Module):
+    """Attention between all places, then a step at each; it starts by adding nothing.
+
+    Everything is a 1 x 1 convolution, so that the exported graph keeps the weights' names.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // HEAD_CHANNELS)
+        self.norm = nn.GroupNorm(1, channels)
+        self.asked = nn.Conv2d(channels, 3 * channels, 1)
+        self.answered = silent(nn.Conv2d(channels, channels, 1))
+        self.step_norm = nn.GroupNorm(1, channels)
+        self.widen = nn.Conv2d(channels, 2 * channels, 1)
+        self.narrow = silent(nn.Conv2d(2 * channels, channels, 1))
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C, h, w)."""
+        count, channels, height, width = planes.shape
+        asked = self.asked(self.norm(planes))
+        each = channels // self.heads
+        split = asked.reshape(count, 3 * self.heads, each, height * width)
+        query, key, value = split.transpose(2, 3).chunk(3, dim=1)
+        # Written out, since the fused kernel is three times slower backwards on a CPU.
+        closeness = query @ key.transpose(2, 3) * each**-0.5
+        met = torch.softmax(closeness, dim=3) @ value
+        together = met.transpose(2, 3).reshape(count, channels, height, width)
+        planes = planes + self.answered(together)
+        stepped: Tensor = planes + self.narrow(F.relu(self.widen(self.step_norm(planes))))
+        return stepped
+
+
+class Photochrom(Reading):
+    """Lightness, and what the owner wishes, to colours.
+
+    Parameters
+    ----------
+    config : Config
+    pretrained : bool
+        Load ImageNet weights into the encoder.
+    """
+
+    stride = STRIDE
+    working_px = (128, 320)
+    paper = "photochrom 2026, after Zhang et al. 2016 and 2017"
+    grows = ("mixers.",)  # weights that `--init` may lack, since they start by adding nothing
+
+    def __init__(self, config: Config, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, pretrained)
+        # The first layers see edges, whatever the task.
+        self.encoder.stages[0].requires_grad_(False)
+        stride4, stride8, stride16, stride32 = self.encoder.channels
+        context, (wide, middle, narrow) = config.context, config.decoder
+        self.hints_in = silent(nn.Conv2d(3, stride4, 3, padding=1))
+        self.context_in = nn.Conv2d(stride32, context, 1)
+        self.context_hints = silent(nn.Conv2d(3, context, 3, padding=1))
+        self.context = nn.ModuleList(
+            convolution(context, context) for _ in range(config.context_layers)
+        )
+        self.pooled = nn.Linear(context, context)
+        self.wish = nn.Sequential(
+            nn.Linear(config.bins + 3, context), nn.ReLU(), nn.Linear(context, context), nn.ReLU()
+        )
+        self.wish_context = silent(nn.Linear(context, context))
+        self.wish_logits = silent(nn.Linear(context, config.bins))
+        self.up16 = Up(context, stride16, wide)
+        self.mixers = nn.Sequential(*(Mixer(wide) for _ in range(config.mixers)))
+        self.up8 = Up(wide, stride8, middle)
+        self.up4 = Up(middle, stride4, narrow)
+        self.head = nn.Conv2d(narrow, config.bins, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.register_bins(config.bins)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Give the pretrained weights that learn, more slowly than the others."""
+        return [p for p in self.encoder.parameters() if p.requires_grad]
+
+    def distribution(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+    ) -> Tensor:
+        """Give the logits of the colours.
+
+        Parameters
+        ----------
+        lightness : tensor, (N, 1, H, W)
+            L* in [0, 100]; H and W multiples of 32.
+        hint_ab : tensor, (N, 2, H, W)
+            Hinted colours in ab units, 0 where there is none.
+        hint_mask : tensor, (N, 1, H, W)
+            1 where hinted, 0 elsewhere.
+        histogram : tensor, (N, Q + 1)
+            Wanted share of each bin, and wanted mean chroma in ab units.
+        global_mask : tensor, (N, 2)
+            1 where the histogram, the chroma, is wanted; 0 where not.
+
+        Returns
+        -------
+        tensor, (N, Q, H/4, W/4)
+        """
+        hints = [stride_4_hints(hint_ab, hint_mask)]
+        for _ in range(3):
+            hints.append(halve_hints(hints[-1]))
+        stride4 = self.encoder.stem(lightness)
+        stride8, stride16, stride32 = self.encoder.deeper(stride4 + self.hints_in(hints[0]))
+        wish = self.wish(wanted(histogram, global_mask))
+        context = self.context_in(stride32) + self.context_hints(hints[3])
+        context = F.relu(context + self.wish_context(wish)[:, :, None, None])
+        for layer in self.context:
+            pooled = self.pooled(context.mean(dim=(2, 3)))[:, :, None, None]
+            context = context + F.relu(layer(context) + pooled)
+        decoded = self.mixers(self.up16(context, stride16, hints[2]))
+        decoded = self.up8(decoded, stride8, hints[1])
+        decoded = self.up4(decoded, stride4, hints[0])
+        logits: Tensor = self.head(decoded) + self.wish_logits(wish)[:, :, None, None]
+        return logits
+
+    def forward(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+        others: Tensor,
+        others_share: Tensor,
+        temperature: Tensor,
+        rebalance: Tensor,
+        evenness: Tensor,
+    ) -> Colours:
+        """Give colours; see `distribution` for the first five inputs, `joined` and `read`."""
+        logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
+        logits = joined(logits, others, others_share)
+        return self.read(logits, temperature, rebalance, evenness)
+
+
+def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:
+    """Hints at full size -> (N, 3, H/4, W/4): mean hinted ab, and whether there is any."""
+    share = F.avg_pool2d(hint_mask, OUTPUT_STRIDE)
+    mean = F.avg_pool2d(hint_ab * hint_mask, OUTPUT_STRIDE) / share.clamp(min=1e-6)
+    return torch.cat((mean / AB_SCALE, share.clamp(max=0.25) * 4), dim=1)
+
+
+def halve_hints(planes: Tensor) -> Tensor:
+    """Bring hints to half the size: colours weighted by their share, the share's maximum."""
+    share = planes[:, 2:]
+    mean = F.avg_pool2d(planes[:, :2] * share, 2) / F.avg_pool2d(share, 2).clamp(min=1e-6)
+    return torch.cat((mean, F.max_pool2d(share, 2)), dim=1)
+
+
+def wanted(histogram: Tensor, global_mask: Tensor) -> Tensor:
+    """Wished histogram and chroma, zeros where not wished, with the two indicators."""
+    bins, chroma = histogram[:, :-1], histogram[:, -1:]
+    # The square root keeps small shares visible.
+    return torch.cat(
+        (
+            torch.sqrt(bins) * global_mask[:, :1],
+            chroma / AB_SCALE * global_mask[:, 1:],
+            global_mask,
+        ),
+        dim=1,
+    )

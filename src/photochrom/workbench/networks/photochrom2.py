@@ -1,0 +1,262 @@
+"""The second flagship: most of the compute for seeing, little for detail.
+
+An ImageNet encoder at the full resolution of the view; attention over the whole picture at strides
+32 and 16 (after Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, with depthwise
+convolutions in its feed-forward part as in Guo et al., "CMT", 2022); a light decoder to stride 8;
+and a learned convex upsampling to stride 4 (Teed and Deng, "RAFT", 2020, section 3.3). It gives a
+distribution over ab bins (Zhang et al. 2016); hints after Zhang et al. 2017. Everything that turns
+the distribution into ab is part of the network, so that one exported graph holds all of it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.workbench.networks.annealed_mean import Colours
+from photochrom.workbench.networks.encoder import Encoder
+from photochrom.workbench.networks.even_saturation import Reading, joined
+from photochrom.workbench.networks.photochrom import halve_hints, silent, stride_4_hints, wanted
+
+STRIDE = 32  # sides of the input are multiples of this
+HEAD_CHANNELS = 32  # of one head of attention
+RAISED = 2  # of the convex upsampling: stride 8 to 4
+NEIGHBOURS = tuple((row, column) for row in range(3) for column in range(3))
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network's shape.
+
+    Attributes
+    ----------
+    encoder : str
+        A timm model that `Encoder` takes.
+    bins : int
+        Number of ab bins.
+    channels : tuple of three int
+        Channels of the decoder at strides 32, 16 and 8.
+    mixers : tuple of three int
+        Blocks at strides 32 and 16, with attention, and at stride 8, without.
+    """
+
+    encoder: str = "tf_efficientnet_lite2"
+    bins: int = 208
+    channels: tuple[int, ...] = (256, 192, 128)
+    mixers: tuple[int, ...] = (2, 3, 2)
+
+
+def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
+    """Return a 1 x 1 convolution that keeps the variance."""
+    layer = nn.Conv2d(inputs, outputs, 1)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
+class Attention(nn.Module):
+    """Self-attention between all places of the picture."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // HEAD_CHANNELS)
+        self.norm = nn.GroupNorm(1, channels)
+        self.asked = pointwise(channels, 3 * channels)
+        self.answered = silent(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C, h, w)."""
+        count, channels, height, width = planes.shape
+        each = channels // self.heads
+        asked = self.asked(self.norm(planes)).reshape(count, 3 * self.heads, each, height * width)
+        query, key, value = asked.transpose(2, 3).chunk(3, dim=1)
+        # Written out, since the fused kernel is three times slower backwards on a CPU.
+        closeness = query @ key.transpose(2, 3) * each**-0.5
+        met = torch.softmax(closeness, dim=3) @ value
+        together = met.transpose(2, 3).reshape(count, channels, height, width)
+        answered: Tensor = planes + self.answered(together)
+        return answered
+
+
+class Local(nn.Module):
+    """A feed-forward step at each place that sees its neighbours by a depthwise convolution."""
+
+    def __init__(self, channels: int, widening: int = 2, kernel: int = 3) -> None:
+        super().__init__()
+        wide = widening * channels
+        self.norm = nn.GroupNorm(1, channels)
+        self.widen = pointwise(channels, wide)
+        self.near = nn.Conv2d(wide, wide, kernel, padding=kernel // 2, groups=wide)
+        nn.init.dirac_(self.near.weight, groups=wide)
+        nn.init.zeros_(self.near.bias)  # type: ignore[arg-type]
+        self.narrow = silent(nn.Conv2d(wide, channels, 1))
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C, h, w)."""
+        wide = F.relu(self.widen(self.norm(planes)))
+        with torch.autocast(planes.device.type, enabled=False):  # faster backwards on a CPU
+            wide = F.relu(self.near(wide.float()))
+        stepped: Tensor = planes + self.narrow(wide)
+        return stepped
+
+
+class Up(nn.Module):
+    """One step up: enlarge twice, join the encoder's features and the hints."""
+
+    def __init__(self, below: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = pointwise(below, outputs)
+        self.skip = pointwise(skip, outputs)
+        self.hints = silent(nn.Conv2d(3, outputs, 3, padding=1))
+
+    def forward(self, below: Tensor, skip: Tensor, hints: Tensor) -> Tensor:
+        """(N, C, h, w), (N, S, 2h, 2w), (N, 3, 2h, 2w) -> (N, outputs, 2h, 2w)."""
+        raised = F.interpolate(self.reduce(below), scale_factor=2.0, mode="nearest")
+        joined_up: Tensor = raised + self.skip(skip) + self.hints(hints)
+        return joined_up
+
+
+class ConvexUp(nn.Module):
+    """Enlarge twice: each new place is a weighted mean of the nine places around it.
+
+    The weights come from what is seen at the finer stride, so that colours change where the picture
+    does, and a place takes its neighbours' decision instead of one of its own.
+    """
+
+    def __init__(self, channels: int, fine: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.coarse = pointwise(channels, hidden)
+        self.fine = nn.Conv2d(fine, hidden, RAISED, stride=RAISED)
+        self.hints = silent(nn.Conv2d(3, hidden, RAISED, stride=RAISED))
+        self.weights = nn.Conv2d(hidden, RAISED**2 * len(NEIGHBOURS), 1)
+
+    def forward(self, planes: Tensor, fine: Tensor, hints: Tensor) -> Tensor:
+        """(N, C, h, w), (N, S, 2h, 2w), (N, 3, 2h, 2w) -> (N, C, 2h, 2w)."""
+        count, channels, height, width = planes.shape
+        seen = F.relu(self.coarse(planes) + self.fine(fine) + self.hints(hints))
+        shares = self.weights(seen).reshape(count, RAISED**2, len(NEIGHBOURS), height * width)
+        shares = torch.softmax(shares, dim=2).permute(0, 3, 1, 2)  # (N, hw, 4, 9)
+        padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+        around = torch.stack(
+            [padded[:, :, r : r + height, c : c + width] for r, c in NEIGHBOURS], dim=1
+        )  # (N, 9, C, h, w)
+        around = around.flatten(3).permute(0, 3, 1, 2)  # (N, hw, 9, C)
+        raised = shares @ around  # (N, hw, 4, C)
+        raised = raised.reshape(count, height, width, RAISED, RAISED, channels)
+        return raised.permute(0, 5, 1, 3, 2, 4).reshape(
+            count, channels, RAISED * height, RAISED * width
+        )
+
+
+class Photochrom2(Reading):
+    """Lightness, and what the owner decides, to colours.
+
+    Parameters
+    ----------
+    config : Config
+    pretrained : bool
+        Load ImageNet weights into the encoder.
+    """
+
+    stride = STRIDE
+    working_px = (192, 384)
+    paper = "photochrom 2026, after Zhang et al. 2016 and 2017"
+    # What takes AdamW's steps beside Muon: pretrained, first and last layers.
+    ends = ("encoder.", "hints_in.", "wish.0.", "wish_logits.", "head.")
+
+    def __init__(self, config: Config, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, pretrained)
+        # The first layers see edges, whatever the task.
+        self.encoder.stages[0].requires_grad_(False)
+        stride4, stride8, stride16, stride32 = self.encoder.channels
+        deep, middle, narrow = config.channels
+        at32, at16, at8 = config.mixers
+        self.hints_in = silent(nn.Conv2d(3, stride4, 3, padding=1))
+        self.context_in = pointwise(stride32, deep)
+        self.context_hints = silent(nn.Conv2d(3, deep, 3, padding=1))
+        self.wish = nn.Sequential(
+            nn.Linear(config.bins + 3, deep), nn.ReLU(), nn.Linear(deep, deep), nn.ReLU()
+        )
+        self.wish_context = silent(nn.Linear(deep, deep))
+        self.wish_logits = silent(nn.Linear(deep, config.bins))
+        self.mixers32 = nn.Sequential(*(_mixer(deep) for _ in range(at32)))
+        self.up16 = Up(deep, stride16, middle)
+        self.mixers16 = nn.Sequential(*(_mixer(middle) for _ in range(at16)))
+        self.up8 = Up(middle, stride8, narrow)
+        self.mixers8 = nn.Sequential(*(Local(narrow, kernel=5) for _ in range(at8)))
+        self.up4 = ConvexUp(narrow, stride4)
+        self.last_norm = nn.GroupNorm(1, narrow)
+        self.head = nn.Conv2d(narrow, config.bins, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.register_bins(config.bins)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the pretrained weights that learn, more slowly than the others."""
+        return [p for p in self.encoder.parameters() if p.requires_grad]
+
+    def distribution(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+    ) -> Tensor:
+        """Return the logits of the colours.
+
+        Parameters
+        ----------
+        lightness : tensor, (N, 1, H, W)
+            L* in [0, 100]; H and W multiples of 32.
+        hint_ab : tensor, (N, 2, H, W)
+            Hinted colours in ab units, 0 where there is none.
+        hint_mask : tensor, (N, 1, H, W)
+            1 where hinted, 0 elsewhere.
+        histogram : tensor, (N, Q + 1)
+            Wanted share of each bin, and wanted mean chroma in ab units.
+        global_mask : tensor, (N, 2)
+            1 where the histogram, the chroma, is wanted; 0 where not.
+
+        Returns
+        -------
+        tensor, (N, Q, H/4, W/4)
+        """
+        hints = [stride_4_hints(hint_ab, hint_mask)]
+        for _ in range(3):
+            hints.append(halve_hints(hints[-1]))
+        stride4 = self.encoder.stem(lightness)
+        stride8, stride16, stride32 = self.encoder.deeper(stride4 + self.hints_in(hints[0]))
+        wish = self.wish(wanted(histogram, global_mask))
+        deep = self.context_in(stride32) + self.context_hints(hints[3])
+        deep = self.mixers32(deep + self.wish_context(wish)[:, :, None, None])
+        middle = self.mixers16(self.up16(deep, stride16, hints[2]))
+        narrow = self.mixers8(self.up8(middle, stride8, hints[1]))
+        raised = self.up4(self.last_norm(narrow), stride4, hints[0])
+        logits: Tensor = self.head(raised) + self.wish_logits(wish)[:, :, None, None]
+        return logits
+
+    def forward(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+        others: Tensor,
+        others_share: Tensor,
+        temperature: Tensor,
+        rebalance: Tensor,
+        evenness: Tensor,
+    ) -> Colours:
+        """Return colours; see `distribution` for the first five inputs, `joined` and `read`."""
+        logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
+        logits = joined(logits, others, others_share)
+        return self.read(logits, temperature, rebalance, evenness)
+
+
+def _mixer(channels: int) -> nn.Sequential:
+    return nn.Sequential(Attention(channels), Local(channels))

@@ -1,0 +1,149 @@
+"""Image-to-image translation with a conditional GAN: the U-Net generator.
+
+Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", in the form
+of seed system 003, table 4.3. Its critic is `critics.PatchCritic`; the L1 loss weighs 100.
+
+Departures: ab alone is painted and the lightness kept, where the source painted all of Lab; the
+source adds the mirrored features, and the paper's joining is offered (`skips`). Weights start as
+the paper's, normal with a deviation of 0.02.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.errors import InvalidValueError
+from photochrom.workbench.networks.outputs import ColourOutput
+
+SLOPE = 0.2  # of the leaky ReLUs
+AB_SCALE = 110.0  # ab units that a painted 1 stands for
+DROPPED_LEVELS = 3  # of the decoder, the deepest first
+SKIPS = ("add", "concatenate")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The generator's shape.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Of each level of the encoder; each halves the size, so that eight of them bring 256 px to 1.
+    skips : str
+        How mirrored features join the decoder: 'add' as the source, 'concatenate' as the paper.
+    dropout : float
+        Share of values that the deepest three levels of the decoder drop in training.
+
+    Raises
+    ------
+    InvalidValueError
+        If `skips` is neither, or there is only one level.
+    """
+
+    channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512, 512)
+    skips: str = "add"
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.skips not in SKIPS:
+            raise InvalidValueError(f"skips needs 'add' or 'concatenate'; it is '{self.skips}'.")
+        if len(self.channels) < 2:
+            raise InvalidValueError(f"channels needs 2 levels or more; it is {self.channels}.")
+
+
+class Pix2pix(nn.Module):
+    """Lightness to ab through a U that reaches one pixel.
+
+    Parameters
+    ----------
+    config : Config
+    pretrained : bool
+        Without effect: the source starts from random weights.
+
+    Attributes
+    ----------
+    stride : int
+        256 with the source's eight levels.
+    """
+
+    stride: int = 256
+    working_px: tuple[int, int] = (256, 256)
+    paper: str = "pix2pix, Isola et al. 2017"
+
+    def __init__(self, config: Config, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        levels = len(config.channels)
+        self.stride = 2**levels
+        self.down = nn.ModuleList([_halve(1, config.channels[0])])
+        for level in range(1, levels):
+            inputs, outputs = config.channels[level - 1 : level + 1]
+            # The deepest is one pixel, whose deviation from its own mean is nothing.
+            norm = nn.BatchNorm2d(outputs) if level < levels - 1 else nn.Identity()
+            bias = level == levels - 1
+            layers = (nn.LeakyReLU(SLOPE), _halve(inputs, outputs, bias), norm)
+            self.down.append(nn.Sequential(*layers))
+        joined = 2 if config.skips == "concatenate" else 1
+        self.up = nn.ModuleList()
+        inputs = config.channels[-1]
+        for level, outputs in enumerate(reversed(config.channels[:-1])):
+            rate = config.dropout if level < DROPPED_LEVELS else 0.0
+            self.up.append(_Up(inputs, outputs, rate))
+            inputs = joined * outputs
+        self.head = nn.ConvTranspose2d(inputs, 2, 4, stride=2, padding=1)
+        self.apply(initialise)
+
+    def paint(self, lightness: Tensor) -> Tensor:
+        """Lightness (N, 1, H, W) in [0, 100] -> scaled ab (N, 2, H, W) in [-1, 1]."""
+        features = lightness / 50 - 1
+        mirrors = []
+        for down in self.down:
+            features = down(features)
+            mirrors.append(features)
+        for up, mirror in zip(self.up, reversed(mirrors[:-1]), strict=True):
+            features = self._join(up(features), mirror)
+        return torch.tanh(self.head(F.relu(features)))
+
+    def _join(self, features: Tensor, mirror: Tensor) -> Tensor:
+        if self.config.skips == "add":
+            return features + mirror
+        return torch.cat((features, mirror), dim=1)
+
+    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
+        """Bring ab units into this network's [-1, 1]; shape (N, 2, H, W) stays."""
+        return ab / AB_SCALE
+
+    def forward(self, lightness: Tensor) -> ColourOutput:
+        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in ab units."""
+        return ColourOutput(self.paint(lightness) * AB_SCALE)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Give the parameters that come from pretrained weights: none."""
+        return []
+
+
+class _Up(nn.Sequential):
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.Dropout(dropout),
+        )
+
+
+def _halve(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """Start a layer as Isola et al. do: weights normal with a deviation of 0.02."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, mean=1.0, std=0.02)

@@ -1,0 +1,185 @@
+"""What choices say: how often each colouring is preferred, to each other one, and their ranking.
+
+Sources: Wilson's interval and the model of Bradley and Terry, as `results` and `ranking` name them.
+Both take choices as independent, though one person gives many of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.errors import InvalidValueError
+from photochrom.workbench.evaluation.bootstrap import Estimate
+from photochrom.workbench.perception.bradley_terry import bradley_terry
+from photochrom.workbench.perception.study_files import RAINBOW
+from photochrom.workbench.perception.study_results import excluded_for, wilson
+from photochrom.workbench.perception.votes import Choice
+
+
+class Ranked(NamedTuple):
+    """One method, over all photographs.
+
+    Attributes
+    ----------
+    method : str
+    strength : Estimate
+        Of Bradley and Terry: log-odds against the mean of all methods, with its 95 % interval; NaN
+        where the methods were not compared with each other.
+    preferred : Estimate
+        Share of its comparisons in which it was preferred, with Wilson's interval.
+    votes, participants : int
+    """
+
+    method: str
+    strength: Estimate
+    preferred: Estimate
+    votes: int
+    participants: int
+
+
+class PairedComparison(NamedTuple):
+    """Two methods, over all photographs.
+
+    Attributes
+    ----------
+    first, second : str
+    preferred : Estimate
+        Share of votes for the first, with Wilson's interval.
+    votes : int
+    """
+
+    first: str
+    second: str
+    preferred: Estimate
+    votes: int
+
+
+class Preferences(NamedTuple):
+    """All that a study of preferences says.
+
+    Attributes
+    ----------
+    methods : tuple of Ranked
+        From the most preferred to the least.
+    duels : tuple of Duel
+        In the same order; pairs that were never shown are left out.
+    is_bounded : bool
+        As for `Ranking`.
+    begun, unfinished : int
+        Participants; those who have not answered all.
+    excluded : frozenset of str
+        Those who failed too many checks; their votes are in no row.
+    checks, failed_checks : int
+        Checks that were answered, and wrongly, by anyone.
+    first_chosen : Estimate or None
+        Share of the votes for what was shown first, which position alone would put at a half.
+    """
+
+    methods: tuple[Ranked, ...]
+    comparisons: tuple[PairedComparison, ...]
+    is_bounded: bool
+    begun: int
+    unfinished: int
+    excluded: frozenset[str]
+    checks: int
+    failed_checks: int
+    first_chosen: Estimate | None
+
+
+def summarise_choices(
+    choices: Sequence[Choice],
+    participants: Iterable[str],
+    methods: Sequence[str],
+    trials: int,
+    most_failed: int = 1,
+) -> Preferences:
+    """Count choices and rank the methods.
+
+    Parameters
+    ----------
+    choices : sequence of Choice
+        Of one study.
+    participants : iterable of str
+        All who have begun.
+    methods : sequence of str
+        All that were to be compared; those without a vote are in no row.
+    trials : int
+        How many each participant is asked, practice and checks included.
+    most_failed : int
+        Who fails more checks is excluded.
+
+    Returns
+    -------
+    Preferences
+
+    Raises
+    ------
+    InvalidValueError
+        If `most_failed` is negative.
+    """
+    begun = set(participants)
+    checks = [choice for choice in choices if choice.part == "check"]
+    failed = Counter(choice.participant for choice in checks if choice.won == RAINBOW)
+    excluded = excluded_for(failed, most_failed)
+    counted = [c for c in choices if c.part == "pair" and c.participant not in excluded]
+    seen = {name for choice in counted for name in (choice.first, choice.second)}
+    ranked, is_bounded = _ranked(counted, [name for name in methods if name in seen])
+    answered = Counter(choice.participant for choice in choices)
+    return Preferences(
+        ranked,
+        _comparisons(counted, [row.method for row in ranked]),
+        is_bounded,
+        len(begun),
+        sum(answered[who] < trials for who in begun),
+        excluded,
+        len(checks),
+        failed.total(),
+        wilson(sum(c.chosen == 1 for c in counted), len(counted)) if counted else None,
+    )
+
+
+def _ranked(choices: Sequence[Choice], names: list[str]) -> tuple[tuple[Ranked, ...], bool]:
+    if not names:
+        return (), False
+    wins = np.zeros((len(names), len(names)))
+    for choice in choices:
+        wins[names.index(choice.won), names.index(choice.lost)] += 1
+    strengths, is_bounded = _strengths(wins)
+    rows = []
+    for number, name in enumerate(names):
+        votes = [c for c in choices if name in (c.first, c.second)]
+        preferred = wilson(sum(c.won == name for c in votes), len(votes))
+        people = len({c.participant for c in votes})
+        rows.append(Ranked(name, strengths[number], preferred, len(votes), people))
+    key = [
+        row.preferred.value if np.isnan(row.strength.value) else row.strength.value for row in rows
+    ]
+    order = sorted(range(len(rows)), key=lambda n: (-key[n], rows[n].method))
+    return tuple(rows[n] for n in order), is_bounded
+
+
+def _strengths(wins: np.ndarray) -> tuple[list[Estimate], bool]:
+    """Rank, where the votes tie all methods together."""
+    try:
+        ranking = bradley_terry(wins)
+    except InvalidValueError:
+        return [Estimate(np.nan, np.nan, np.nan)] * len(wins), False
+    spread = ranking.half_widths
+    found = [
+        Estimate(float(s), float(s - half), float(s + half))
+        for s, half in zip(ranking.strengths, spread, strict=True)
+    ]
+    return found, ranking.is_bounded
+
+
+def _comparisons(choices: Sequence[Choice], names: list[str]) -> tuple[PairedComparison, ...]:
+    won = Counter((choice.won, choice.lost) for choice in choices)
+    rows = []
+    for first, second in combinations(names, 2):
+        votes = won[first, second] + won[second, first]
+        if votes:
+            rows.append(PairedComparison(first, second, wilson(won[first, second], votes), votes))
+    return tuple(rows)

@@ -1,0 +1,416 @@
+"""Make a study: choose photographs, colour them through the engine, give them neutral names."""
+
+import hashlib
+import heapq
+import io
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.color.difference import chroma
+from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.gray import lightness
+from photochrom.color.lab import rgb_to_lab
+from photochrom.errors import (
+    DataError,
+    InvalidValueError,
+    MissingExtraError,
+    UnwritablePhotoError,
+)
+from photochrom.extras import how_to_install
+from photochrom.workbench.datasets.picture_files import READ_FORMATS, decode
+from photochrom.workbench.datasets.sources import read_pictures
+from photochrom.workbench.evaluation.external_outputs import match_outputs
+from photochrom.workbench.perception.study_files import (
+    DESCRIPTION,
+    PREFER,
+    RAINBOW,
+    REAL,
+    TRUTH,
+    Scene,
+    Study,
+    Task,
+)
+
+T = TypeVar("T")
+Bytes = NDArray[np.uint8]
+Colour = Callable[[str, Bytes], Bytes]  # key, true picture -> coloured picture
+Cut = Callable[[Bytes], Bytes]  # a picture at its stored size -> what is shown
+
+LEAST_CHROMA = 5.0  # mean, ab units: what has less is gray, and there is nothing to tell apart
+CHECK_CHROMA = 60.0  # nobody who looks can miss it
+SPARE = 3  # so many candidates are kept for each photograph that is needed
+SIZE_PX = {REAL: 256, PREFER: 1024}
+LEAST_PX = 64  # short side of what a preference is asked for
+MOST_SQUEEZE = 0.02  # of a rival's sides: rounding, not another picture
+
+
+class _Drawn(NamedTuple):
+    key: str
+    image: bytes
+
+    def rgb(self) -> Bytes:
+        """Decode it at its stored size, as often as it is asked for: many would fill memory."""
+        rgb = decode(self.image)
+        assert rgb is not None  # or it had not been drawn
+        return rgb
+
+
+def prepare(
+    data: Path,
+    target: Path,
+    *,
+    task: Task = "real",
+    methods: Sequence[str] = ("photochrom", "gray"),
+    outputs: Mapping[str, Path] | None = None,
+    truth: bool = False,
+    pictures: int = 40,
+    practice: int = 4,
+    checks: int = 4,
+    size_px: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Study:
+    """Make the folder of a study.
+
+    Parameters
+    ----------
+    data : Path
+        A Parquet file with a column `image`, or a folder of Parquet files or of pictures.
+    target : Path
+        A folder that does not exist yet: a study is made once.
+    task : str
+        'real': which is the photograph? 'prefer': which of two colourings would you rather keep?
+    methods : sequence of str
+        Names of the catalogue, or exported networks (.onnx).
+    outputs : mapping of str to Path, optional
+        Name -> folder of another program's coloured pictures, named as the photographs are.
+    truth : bool
+        In a study of preferences, whether the photograph as it came is one of the colourings.
+    pictures, practice, checks : int
+        Photographs that are judged; pairs before, with feedback where there is a right answer;
+        attention checks among them.
+    size_px : int, optional
+        For 'real', side of the square that is cut from each picture's middle and reduced, 256
+        without it; for 'prefer', the long side to which whole pictures are reduced, 1024.
+    seed : int
+        Of the choice, and later of each participant's order.
+    progress : callable, optional
+        Called with the number of photographs done.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InvalidValueError
+        If the folder exists, a number is out of its range, a preference has fewer than two
+        colourings, or a method needs a person's help.
+    DataError
+        If the data hold too few (coloured) photographs of the size, or another program's picture is
+        missing, too small or of another shape.
+    UnknownMethodError, WeightsError, MissingExtraError, UnwritablePhotoError
+        If a method is unknown or not usable, Pillow is not installed, the folder not writable.
+    """
+    size_px = SIZE_PX[task] if size_px is None else size_px
+    _check_numbers(pictures, practice, checks, size_px)
+    if target.exists():
+        raise InvalidValueError(
+            f"{target}: exists. A study is made once, for its votes belong to it; name another."
+        )
+    colours = _colours(methods)
+    if truth:
+        if task != PREFER:
+            raise InvalidValueError("--truth is for a study of preferences: --task prefer.")
+        colours[TRUTH] = lambda key, rgb: rgb
+    for name in outputs or ():
+        _check_name(name, colours)
+    _check_alternatives(task, [*colours, *(outputs or ())])
+    judged, shown, checked = _choose(data, task, pictures, practice, checks, size_px, seed)
+    needed = [*judged, *shown, *(checked if task == PREFER else ())]
+    for name, folder in (outputs or {}).items():
+        files = match_outputs(name, folder, [one.key for one in needed])
+        colours[name] = _by_files(name, files, task, size_px)
+    named, shown_at_once = list(colours), 1 if task == REAL else 2
+    # The practice shows what is shown in one pair, in turn.
+    asked = [(one, named) for one in judged]
+    asked += [(one, _some(named, number, shown_at_once)) for number, one in enumerate(shown)]
+    names, scenes = _Names(seed), []
+    for done, (one, used) in enumerate(asked, start=1):
+        rgb = one.rgb()
+        cut = _cut_of(task, rgb, size_px)
+        coloured = {name: cut(colours[name](one.key, rgb)) for name in used}
+        scenes.append(names.scene(one.key, cut(rgb) if task == REAL else None, coloured))
+        if progress is not None:
+            progress(done)
+    study = Study(
+        seed,
+        size_px,
+        tuple(colours),
+        practice=tuple(scenes[pictures:]),
+        scenes=tuple(scenes[:pictures]),
+        checks=tuple(
+            _check(
+                one, names, size_px, None if task == REAL else _some([*colours.items()], n, 1)[0]
+            )
+            for n, one in enumerate(checked)
+        ),
+        task=task,
+    )
+    _write(target, {**names.contents, DESCRIPTION: study.to_json().encode()})
+    return study
+
+
+def _some(named: list[T], number: int, count: int) -> list[T]:
+    """Give so many of a list, from another place on each time."""
+    return [named[(number + step) % len(named)] for step in range(count)]
+
+
+def _check(one: _Drawn, names: "_Names", size_px: int, beside: tuple[str, Colour] | None) -> Scene:
+    """Put a rainbow beside the truth, or beside a method's colouring."""
+    rgb = one.rgb()
+    cut = _cut_of(REAL if beside is None else PREFER, rgb, size_px)
+    truth = cut(rgb)
+    if beside is None:
+        return names.scene(one.key, truth, {RAINBOW: rainbow(truth)})
+    name, colour = beside
+    return names.scene(one.key, None, {name: cut(colour(one.key, rgb)), RAINBOW: rainbow(truth)})
+
+
+def rainbow(rgb: Bytes) -> Bytes:
+    """Colour a picture as no photograph is: every hue from left to right, over whatever is there.
+
+    Hues turned by half will not do: a violet pond turns olive, and ponds are olive.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (h, w, 3)
+        sRGB.
+
+    Returns
+    -------
+    uint8 array, (h, w, 3)
+        The same lightness, a chroma of 60 where the gamut has it.
+    """
+    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    hue = np.linspace(0, 2 * np.pi, rgb.shape[1], endpoint=False, dtype=np.float32)
+    lab[..., 1:] = CHECK_CHROMA * np.stack([np.cos(hue), np.sin(hue)], axis=-1)
+    bounded: Bytes = np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
+    return bounded
+
+
+def _check_numbers(pictures: int, practice: int, checks: int, size_px: int) -> None:
+    if pictures < 1 or practice < 0 or checks < 0 or not 16 <= size_px <= 2048:
+        raise InvalidValueError(
+            "a study needs 1 picture or more, practice and checks of 0 or more, and a size of 16 "
+            f"to 2048; they are {pictures}, {practice}, {checks} and {size_px}."
+        )
+
+
+def _check_alternatives(task: Task, names: Sequence[str]) -> None:
+    if not names:
+        raise InvalidValueError(
+            "a study needs a method, or a folder of another program's pictures."
+        )
+    if task == PREFER and len(names) < 2:
+        raise InvalidValueError(
+            f"a preference needs two colourings or more; there is {names[0]!r} alone. Give another "
+            "--method, --outputs or --truth."
+        )
+
+
+def _colours(methods: Sequence[str]) -> dict[str, Colour]:
+    """Open every method before any work."""
+    from photochrom.engine.colorize import Colorizer
+
+    colours: dict[str, Colour] = {}
+    for method in methods:
+        colorizer = Colorizer(method)
+        if colorizer.info.requires:
+            raise InvalidValueError(
+                f"'{method}' needs {' and '.join(colorizer.info.requires)} for each photograph; "
+                "a study asks only methods that colour by themselves."
+            )
+        name = colorizer.info.name
+        name = Path(method).stem if name in colours else name
+        _check_name(name, colours)
+        colours[name] = _by_engine(colorizer)
+    return colours
+
+
+def _check_name(name: str, colours: Mapping[str, Colour]) -> None:
+    if not name or name in colours or name in (RAINBOW, TRUTH):
+        raise InvalidValueError(f"every method needs a name of its own; {name!r} comes again.")
+
+
+def _by_engine(colorizer: Any) -> Colour:
+    """Colour as a person's scan is coloured: 8-bit gray in, 8-bit colours out, at full size."""
+
+    def colour(key: str, rgb: Bytes) -> Bytes:
+        gray = np.rint(lightness(rgb.astype(np.float32) / 255) * 255).astype(np.uint8)
+        coloured = np.asarray(colorizer.colorize(gray))
+        # A gray result has one plane; every picture of a study has three.
+        three: Bytes = np.broadcast_to(np.atleast_3d(coloured), rgb.shape)
+        return three
+
+    return colour
+
+
+def _by_files(name: str, files: Mapping[str, Path], task: Task, size_px: int) -> Colour:
+    def colour(key: str, rgb: Bytes) -> Bytes:
+        coloured = decode(files[key].read_bytes())
+        if coloured is None:
+            raise DataError(f"{files[key]}: '{name}' has no picture there that can be decoded.")
+        least_px = size_px if task == REAL else min(_reduced_size(rgb, size_px))
+        _check_shape(coloured, rgb, least_px, str(files[key]))
+        return coloured
+
+    return colour
+
+
+def _check_shape(coloured: Bytes, rgb: Bytes, least_px: int, file: str) -> None:
+    height, width = coloured.shape[:2]
+    squeeze = (width / height) / (rgb.shape[1] / rgb.shape[0])
+    if min(height, width) < least_px or abs(squeeze - 1) > MOST_SQUEEZE:
+        raise DataError(
+            f"{file}: needs the shape of the photograph ({rgb.shape[1]} x {rgb.shape[0]}) and a "
+            f"short side of {least_px} or more, or its size would give it away; it has "
+            f"{width} x {height}."
+        )
+
+
+def _choose(
+    data: Path, task: Task, pictures: int, practice: int, checks: int, size_px: int, seed: int
+) -> tuple[list[_Drawn], list[_Drawn], list[_Drawn]]:
+    """Draw photographs: to be judged, to practise, to check; with colours, if these are judged."""
+    needed = pictures + practice + checks
+    least_px = size_px if task == REAL else min(size_px, LEAST_PX)
+    drawn: list[_Drawn] = []
+    for key, image in _candidates(data, SPARE * needed, least_px, seed):
+        rgb = decode(image, least_px)
+        if rgb is not None and (task == PREFER or _is_coloured(rgb)):
+            drawn.append(_Drawn(key, image))
+        if len(drawn) == needed:
+            break
+    if len(drawn) < needed:
+        raise DataError(
+            f"{data}: {needed} {'coloured ' if task == REAL else ''}photographs with sides of "
+            f"{least_px} pixels or more are needed (judged, practice and checks); {len(drawn)} "
+            "were found. Give more data, or lower --pictures or --size."
+        )
+    judged, others = drawn[:pictures], drawn[pictures:]
+    return judged, others[:practice], others[practice:]
+
+
+def _is_coloured(rgb: Bytes) -> bool:
+    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    return bool(chroma(lab[..., 1:]).mean() >= LEAST_CHROMA)
+
+
+def _candidates(data: Path, count: int, size_px: int, seed: int) -> list[tuple[str, bytes]]:
+    """Draw so many pictures, key and file, in one pass over the data, by a hash of each."""
+
+    def hashed() -> Iterator[tuple[str, int, str, bytes]]:
+        for number, one in enumerate(read_pictures(data)):
+            if _short_side_px(one.image) >= size_px:
+                drawn = hashlib.sha256(f"{seed} {hashlib.sha256(one.image).hexdigest()}".encode())
+                yield drawn.hexdigest(), number, one.key, one.image
+
+    return [(key, image) for _, _, key, image in heapq.nsmallest(count, hashed())]
+
+
+def _short_side_px(image: bytes) -> int:
+    """Read the header alone; 0 for what is no picture."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Preparing a study needs Pillow, which is not installed. {how_to_install('evaluate')}"
+        ) from error
+    try:
+        with Image.open(io.BytesIO(image), formats=READ_FORMATS) as opened:
+            return min(opened.size)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 0
+
+
+def _square(rgb: Bytes, size_px: int) -> Bytes:
+    """Cut the square from the middle and reduce it; truth and coloured alike."""
+    from PIL import Image
+
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    picture = Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.LANCZOS, box=box)
+    return np.asarray(picture)
+
+
+def _reduced_size(rgb: Bytes, size_px: int) -> tuple[int, int]:
+    """Give width and height at a long side; a smaller picture's own."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, size_px / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _reduced(rgb: Bytes, size: tuple[int, int]) -> Bytes:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+
+
+def _cut_of(task: Task, rgb: Bytes, size_px: int) -> Cut:
+    """Give what brings a photograph and all its colourings to one size."""
+    if task == REAL:
+        return partial(_square, size_px=size_px)
+    return partial(_reduced, size=_reduced_size(rgb, size_px))
+
+
+class _Names:
+    """Gives files names that say nothing, and keeps what will be in them."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(f"names {seed}")
+        self.contents: dict[str, bytes] = {}
+
+    def scene(self, key: str, truth: Bytes | None, coloured: Mapping[str, Bytes]) -> Scene:
+        """Take in the pictures of a photograph."""
+        file = "" if truth is None else self._add(truth)
+        return Scene(key, file, {name: self._add(c) for name, c in coloured.items()})
+
+    def _add(self, rgb: Bytes) -> str:
+        from PIL import Image
+
+        name = f"{self._chance.getrandbits(64):016x}.png"
+        content = io.BytesIO()
+        Image.fromarray(rgb).save(content, "PNG")  # of the pixels alone: no metadata to tell by
+        self.contents[name] = content.getvalue()
+        return name
+
+
+def _write(target: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a folder that is whole or not there; by name and with one time, which tells nothing."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    except OSError as error:
+        raise UnwritablePhotoError(f"{target}: cannot be made ({error.strerror}).") from error
+    try:
+        for name in sorted(contents):
+            (part / name).write_bytes(contents[name])
+            os.utime(part / name, (0, 0))
+        part.chmod(0o755)
+        part.rename(target)
+    except OSError as error:
+        raise UnwritablePhotoError(f"{target}: cannot be written ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

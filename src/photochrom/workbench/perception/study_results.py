@@ -1,0 +1,200 @@
+"""What the votes say: how often each method's picture was taken for the photograph.
+
+Source of the interval: Wilson, "Probable Inference, the Law of Succession, and Statistical
+Inference", 1927; as method 3 of Newcombe, "Two-sided confidence intervals for the single
+proportion", 1998. It treats votes as independent, though one person gives many of them.
+"""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from photochrom.errors import InvalidValueError
+from photochrom.workbench.evaluation.bootstrap import Estimate
+from photochrom.workbench.perception.bradley_terry import Z_95
+from photochrom.workbench.perception.votes import Choice, Vote
+
+TOO_MUCH = 0.1  # of the wished time: what was seen longer or shorter is counted apart
+
+
+class Row(NamedTuple):
+    """How often a method was taken for real, over all photographs or on one.
+
+    Attributes
+    ----------
+    method : str
+    key : str
+        The photograph; '' over all.
+    votes, participants : int
+    fooled : Estimate
+        Share of votes in which the coloured one was taken for real; 0.5 is perfect.
+    """
+
+    method: str
+    key: str
+    votes: int
+    participants: int
+    fooled: Estimate
+
+
+class Results(NamedTuple):
+    """All that a study says.
+
+    Attributes
+    ----------
+    methods, pictures : tuple of Row
+        Over all photographs; on each.
+    begun, unfinished : int
+        Participants; those who have not answered all.
+    excluded : frozenset of str
+        Those who failed too many checks; their votes are in no row.
+    checks, failed_checks : int
+        Checks that were answered, and wrongly, by anyone.
+    mistimed : int
+        Votes in the rows whose pictures were seen more than a tenth too long or too short.
+    """
+
+    methods: tuple[Row, ...]
+    pictures: tuple[Row, ...]
+    begun: int
+    unfinished: int
+    excluded: frozenset[str]
+    checks: int
+    failed_checks: int
+    mistimed: int
+
+
+def wilson(successes: int, trials: int) -> Estimate:
+    """Give a share and its 95 % score interval.
+
+    Parameters
+    ----------
+    successes, trials : int
+        Of so many, 1 or more.
+
+    Returns
+    -------
+    Estimate
+        All in [0, 1].
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no trial, or not 0 <= successes <= trials.
+    """
+    if trials < 1 or not 0 <= successes <= trials:
+        raise InvalidValueError(
+            f"a share needs 1 trial or more and 0 to as many successes; they are {trials} and "
+            f"{successes}."
+        )
+    share, squared = successes / trials, Z_95**2
+    middle = share + squared / (2 * trials)
+    half = Z_95 * ((share * (1 - share) + squared / (4 * trials)) / trials) ** 0.5
+    scale = 1 + squared / trials
+    return Estimate(share, max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale))
+
+
+def summarise(
+    votes: Sequence[Vote], participants: Iterable[str], trials: int, most_failed: int = 1
+) -> Results:
+    """Count votes.
+
+    Parameters
+    ----------
+    votes : sequence of Vote
+        Of one study.
+    participants : iterable of str
+        All who have begun.
+    trials : int
+        How many each is asked, practice and checks included.
+    most_failed : int
+        Who fails more checks is excluded.
+
+    Returns
+    -------
+    Results
+        Methods from the most convincing to the least, photographs likewise.
+
+    Raises
+    ------
+    InvalidValueError
+        If `most_failed` is negative.
+    """
+    begun = set(participants)
+    checks = [vote for vote in votes if vote.part == "check"]
+    failed = Counter(vote.participant for vote in checks if vote.fooled)
+    excluded = excluded_for(failed, most_failed)
+    counted = [v for v in votes if v.part == "pair" and v.participant not in excluded]
+    answered = Counter(vote.participant for vote in votes)
+    return Results(
+        _rows(counted, by_key=False),
+        _rows(counted, by_key=True),
+        len(begun),
+        sum(answered[who] < trials for who in begun),
+        excluded,
+        len(checks),
+        failed.total(),
+        sum(is_mistimed(vote) for vote in counted),
+    )
+
+
+def excluded_for(failed: Counter[str], most_failed: int) -> frozenset[str]:
+    """Give the participants who failed more checks than they may.
+
+    Raises
+    ------
+    InvalidValueError
+        If `most_failed` is negative.
+    """
+    if most_failed < 0:
+        raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
+    return frozenset(who for who, count in failed.items() if count > most_failed)
+
+
+def is_mistimed(vote: Vote) -> bool:
+    """Tell whether a picture was seen more than a tenth longer or shorter than it should be."""
+    most = TOO_MUCH * vote.wished_ms
+    return any(abs(seen - vote.wished_ms) > most for seen in (vote.first_ms, vote.second_ms))
+
+
+def _rows(votes: Sequence[Vote], by_key: bool) -> tuple[Row, ...]:
+    groups: dict[tuple[str, str], list[Vote]] = defaultdict(list)
+    for vote in votes:
+        groups[vote.method, vote.key if by_key else ""].append(vote)
+    rows = [
+        Row(
+            method,
+            key,
+            len(group),
+            len({vote.participant for vote in group}),
+            wilson(sum(vote.fooled for vote in group), len(group)),
+        )
+        for (method, key), group in groups.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.fooled.value, row.method, row.key)))
+
+
+def to_csv(votes: Sequence[Vote] | Sequence[Choice], excluded: frozenset[str]) -> str:
+    """Write every vote, practice, checks and excluded participants included.
+
+    Parameters
+    ----------
+    votes : sequence of Vote or of Choice
+    excluded : frozenset of str
+        Participants whose votes are in no row.
+
+    Returns
+    -------
+    str
+        A line of names, then one a vote.
+    """
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    kind = type(votes[0]) if votes else Vote
+    writer.writerow([*kind._fields, "excluded"])
+    for vote in votes:
+        values = [int(v) if isinstance(v, bool) else v for v in vote]
+        writer.writerow([*values, int(vote.participant in excluded)])
+    return written.getvalue()

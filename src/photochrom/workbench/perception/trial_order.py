@@ -1,0 +1,110 @@
+"""What each participant sees, and in which order: drawn from the study's and their own name.
+
+A participant sees each photograph once. Were it to come again with another method, what both pairs
+have in common would be the truth, or would be known already.
+"""
+
+import random
+from itertools import combinations
+from typing import Literal, NamedTuple, TypeVar
+
+from photochrom.workbench.perception.study_files import PREFER, TRUTH, Scene, Study
+
+Part = Literal["practice", "pair", "check"]
+T = TypeVar("T")
+
+
+class Trial(NamedTuple):
+    """One pair.
+
+    Attributes
+    ----------
+    part : str
+        'practice', 'pair' or 'check'.
+    key : str
+        The photograph.
+    shown : (str, str)
+        What coloured each, in the order of their showing; 'truth' for true colours.
+    files : (str, str)
+        Likewise.
+    """
+
+    part: Part
+    key: str
+    shown: tuple[str, str]
+    files: tuple[str, str]
+
+    @property
+    def real(self) -> int:
+        """Which of them is the photograph, 1 or 2."""
+        return 1 + self.shown.index(TRUTH)
+
+    @property
+    def method(self) -> str:
+        """What coloured the other one."""
+        return self.shown[2 - self.real]
+
+
+def trials_of(study: Study, participant: str) -> list[Trial]:
+    """Draw the trials of a participant.
+
+    Parameters
+    ----------
+    study : Study
+    participant : str
+        Their random id.
+
+    Returns
+    -------
+    list of Trial
+        Practice first; then each scene once, the methods, or the pairs of them, as evenly as their
+        number allows, with one check in each of as many stretches. The same id gives the same list.
+    """
+    # A text as seed is hashed by SHA-512, alike on every machine and in every version since 3.2.
+    chance = random.Random(f"{study.id} {study.seed} {participant}")
+    drawn = _evenly(_alternatives(study), len(study.scenes), chance)
+    pairs = [_trial("pair", s, two, chance) for s, two in zip(study.scenes, drawn, strict=True)]
+    chance.shuffle(pairs)
+    checks = [_trial("check", s, _both(study, s), chance) for s in study.checks]
+    chance.shuffle(checks)
+    practice = [_trial("practice", s, _both(study, s), chance) for s in study.practice]
+    return practice + _mixed(pairs, checks, chance)
+
+
+def _alternatives(study: Study) -> list[tuple[str, str]]:
+    """Give what may be shown together."""
+    if study.task == PREFER:
+        return list(combinations(study.methods, 2))
+    return [(TRUTH, method) for method in study.methods]
+
+
+def _both(study: Study, scene: Scene) -> tuple[str, str]:
+    """Give the only two of a scene."""
+    first, *others = scene.coloured
+    return (first, others[0]) if study.task == PREFER else (TRUTH, first)
+
+
+def _evenly(what: list[T], count: int, chance: random.Random) -> list[T]:
+    """Give each the same number of places, the rest by chance, in a random order."""
+    rounds, rest = divmod(count, len(what))
+    drawn = what * rounds + chance.sample(what, rest)
+    chance.shuffle(drawn)
+    return drawn
+
+
+def _trial(part: Part, scene: Scene, two: tuple[str, str], chance: random.Random) -> Trial:
+    one, other = two if chance.choice((1, 2)) == 1 else two[::-1]
+    return Trial(part, scene.key, (one, other), (_file(scene, one), _file(scene, other)))
+
+
+def _file(scene: Scene, method: str) -> str:
+    return scene.coloured.get(method, scene.truth)
+
+
+def _mixed(pairs: list[Trial], checks: list[Trial], chance: random.Random) -> list[Trial]:
+    """Put one check at a random place of each of as many stretches of pairs."""
+    mixed, count = list(pairs), len(checks)
+    for number, check in reversed(list(enumerate(checks))):  # the last first: places stay
+        start, end = (len(pairs) * n // count for n in (number, number + 1))
+        mixed.insert(chance.randint(start, end), check)
+    return mixed

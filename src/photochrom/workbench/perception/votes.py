@@ -1,0 +1,291 @@
+"""Votes in any database that SQLAlchemy knows; SQLite in the study's folder by default.
+
+Nothing is kept of a person but a random id: no address, no name, no time of day.
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    func,
+    insert,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from photochrom.errors import DataError, InvalidValueError, MissingExtraError
+from photochrom.workbench.datasets.private_files import make_private
+
+TABLES = MetaData()
+PARTICIPANTS = Table(
+    "photochrom_participants",
+    TABLES,
+    Column("study", String(16), primary_key=True),
+    Column("participant", String(32), primary_key=True),
+)
+VOTES = Table(
+    "photochrom_votes",
+    TABLES,
+    Column("study", String(16), primary_key=True),
+    Column("participant", String(32), primary_key=True),
+    Column("trial", Integer, primary_key=True, autoincrement=False),  # a vote counts once
+    Column("part", String(8), nullable=False),
+    Column("key", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("real", Integer, nullable=False),
+    Column("chosen", Integer, nullable=False),
+    Column("fooled", Boolean, nullable=False),
+    Column("wished_ms", Float, nullable=False),
+    Column("first_ms", Float, nullable=False),
+    Column("second_ms", Float, nullable=False),
+    Column("answer_ms", Float, nullable=False),
+)
+CHOICES = Table(
+    "photochrom_choices",
+    TABLES,
+    Column("study", String(16), primary_key=True),
+    Column("participant", String(32), primary_key=True),
+    Column("trial", Integer, primary_key=True, autoincrement=False),
+    Column("part", String(8), nullable=False),
+    Column("key", String, nullable=False),
+    Column("first", String, nullable=False),
+    Column("second", String, nullable=False),
+    Column("chosen", Integer, nullable=False),
+    Column("answer_ms", Float, nullable=False),
+)
+BUSY_MS = 10_000
+
+
+class Vote(NamedTuple):
+    """One answer.
+
+    Attributes
+    ----------
+    participant : str
+    trial : int
+        From 1 on, in the order that the participant saw.
+    part : str
+        'practice', 'pair' or 'check'.
+    key, method : str
+        The photograph, and what coloured it.
+    real, chosen : 1 or 2
+        Which was the photograph, and which was taken for it.
+    fooled : bool
+        Whether the coloured one was taken for real.
+    wished_ms, first_ms, second_ms : float
+        How long each was to be seen, and how long each was.
+    answer_ms : float
+        From the question to the answer.
+    """
+
+    participant: str
+    trial: int
+    part: str
+    key: str
+    method: str
+    real: int
+    chosen: int
+    fooled: bool
+    wished_ms: float
+    first_ms: float
+    second_ms: float
+    answer_ms: float
+
+
+class Choice(NamedTuple):
+    """One preference.
+
+    Attributes
+    ----------
+    participant : str
+    trial : int
+        From 1 on, in the order that the participant saw.
+    part : str
+        'practice', 'pair' or 'check'.
+    key : str
+        The photograph.
+    first, second : str
+        What coloured the left or upper picture, and the other one.
+    chosen : 1 or 2
+        Which was preferred.
+    answer_ms : float
+        From their showing to the answer.
+    """
+
+    participant: str
+    trial: int
+    part: str
+    key: str
+    first: str
+    second: str
+    chosen: int
+    answer_ms: float
+
+    @property
+    def won(self) -> str:
+        """What was preferred."""
+        return (self.first, self.second)[self.chosen - 1]
+
+    @property
+    def lost(self) -> str:
+        """What it was preferred to."""
+        return (self.first, self.second)[2 - self.chosen]
+
+
+def default_url(folder: Path) -> str:
+    """Give the URL of the SQLite database in a study's folder."""
+    return f"sqlite:///{(folder / 'votes.db').resolve()}"
+
+
+class Votes:
+    """The votes of one study.
+
+    Parameters
+    ----------
+    url : str
+        Of SQLAlchemy, such as 'sqlite:///votes.db' or 'postgresql+psycopg://user@host/name'.
+    study : str
+        The study's id; others may be in the same database.
+    kind : type
+        Of a vote: `Vote`, or `Choice` for a study of preferences.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is no such URL.
+    MissingExtraError
+        If the database's driver is not installed.
+    DataError
+        If the database cannot be opened.
+    """
+
+    def __init__(self, url: str, study: str, kind: type[Vote | Choice] = Vote) -> None:
+        self._study, self._kind = study, kind
+        self._table = VOTES if kind is Vote else CHOICES
+        self._engine = _open(url)
+        try:
+            TABLES.create_all(self._engine)
+        except SQLAlchemyError as error:
+            shown = self._engine.url.render_as_string()  # without its password
+            self.close()
+            raise DataError(f"{shown}: the votes cannot be opened ({_cause(error)}).") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def participants(self) -> list[str]:
+        """Name all who have begun."""
+        asked = select(PARTICIPANTS.c.participant).where(PARTICIPANTS.c.study == self._study)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(asked.order_by(PARTICIPANTS.c.participant)))
+
+    def count_participants(self) -> int:
+        """Count all who have begun."""
+        asked = select(func.count()).where(PARTICIPANTS.c.study == self._study)
+        with self._engine.connect() as connection:
+            return connection.scalar(asked.select_from(PARTICIPANTS)) or 0
+
+    def add_participant(self, participant: str) -> None:
+        """Let one begin."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                insert(PARTICIPANTS).values(study=self._study, participant=participant)
+            )
+
+    def answered(self, participant: str) -> int | None:
+        """Count the votes of a participant; None where nobody has that id."""
+        mine = (PARTICIPANTS.c.study == self._study, PARTICIPANTS.c.participant == participant)
+        columns = self._table.c
+        theirs = (columns.study == self._study, columns.participant == participant)
+        with self._engine.connect() as connection:
+            if connection.scalar(select(PARTICIPANTS.c.participant).where(*mine)) is None:
+                return None
+            return (
+                connection.scalar(select(func.count()).select_from(self._table).where(*theirs)) or 0
+            )
+
+    def add(self, vote: Vote | Choice) -> bool:
+        """Count a vote, once.
+
+        Returns
+        -------
+        bool
+            False if that trial of that participant has one already, which stays.
+        """
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(self._table).values(study=self._study, **vote._asdict()))
+        except IntegrityError:
+            return False
+        return True
+
+    def all(self) -> list[Any]:
+        """Give every vote, by participant and trial."""
+        columns = self._table.c
+        asked = select(*(columns[name] for name in self._kind._fields))
+        asked = asked.where(columns.study == self._study)
+        with self._engine.connect() as connection:
+            rows = connection.execute(asked.order_by(columns.participant, columns.trial))
+            return [self._kind(*row) for row in rows]
+
+
+def _open(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidValueError(  # not shown: it may hold a password
+            "--votes needs a URL of SQLAlchemy, such as sqlite:///votes.db or "
+            "postgresql+psycopg://user@host/name; what came is none."
+        ) from error
+    try:
+        engine = create_engine(parsed, pool_pre_ping=True)
+    except NoSuchModuleError as error:
+        raise InvalidValueError(
+            f"--votes: SQLAlchemy knows no database '{parsed.drivername}'."
+        ) from error
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"Votes in {parsed.get_backend_name()} need {error.name}, which is not installed. "
+            f"Run: pip install {error.name}"
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:" and "file:" not in parsed.database:
+            make_private(Path(parsed.database))
+        event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, record: Any) -> None:
+    """Let readers and one writer work at once; whoever finds it busy waits."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.close()
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

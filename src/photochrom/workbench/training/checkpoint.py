@@ -1,0 +1,236 @@
+"""Checkpoints hold everything that a run needs to continue exactly, or to be exported."""
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from photochrom.errors import CheckpointError, PhotoError
+from photochrom.photo.atomic import atomic_target
+from photochrom.workbench.networks import network
+from photochrom.workbench.networks.pretrained_bodies import (
+    MOBILENET,
+    MOBILENET_STEM,
+    STEM,
+    resnet_body,
+)
+from photochrom.workbench.training.recipe import Recipe, network_config, recipe_from_table
+
+SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as float16
+
+
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written; the one before stays.
+    """
+    try:
+        with atomic_target(path) as part:
+            torch.save(state, part)
+    except (PhotoError, RuntimeError) as error:  # torch says so of a full disk
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: the checkpoint cannot be written ({reason}).") from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running code from it.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or not a checkpoint of photochrom.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such checkpoint.") from error
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise CheckpointError(f"{path}: is not a readable checkpoint ({error}).") from error
+    if not isinstance(state, dict) or not {"recipe", "network", "average"} <= state.keys():
+        raise CheckpointError(f"{path}: is not a checkpoint of photochrom.")
+    return state
+
+
+def recipe_of(state: dict[str, Any], path: Path) -> Recipe:
+    """Give the recipe that a checkpoint was made by."""
+    return recipe_from_table(state["recipe"], str(path))
+
+
+def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
+    """Rebuild a checkpoint's network with its averaged weights, for export or `--init`."""
+    recipe = recipe_of(state, path)
+    kind = network(recipe.network)
+    module = kind.build(
+        network_config(kind.config, recipe.config, f"{path}, config"), pretrained=False
+    )
+    load_strictly(module, state["average"], path)
+    return module, recipe
+
+
+def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> None:
+    """Load weights, every name and shape of them.
+
+    Raises
+    ------
+    CheckpointError
+        If a tensor is missing, unknown, or of another shape.
+    """
+    ours = module.state_dict()
+    counters = {k: v for k, v in ours.items() if k.endswith("num_batches_tracked")}
+    weights = {**counters, **weights}  # a graph does not hold them, and nothing depends on them
+    missing, unknown = ours.keys() - weights.keys(), weights.keys() - ours.keys()
+    if missing or unknown:
+        raise CheckpointError(
+            f"{path}: does not fit the network: {len(missing)} tensors are missing "
+            f"({', '.join(sorted(missing)[:3])}), {len(unknown)} unknown "
+            f"({', '.join(sorted(unknown)[:3])})."
+        )
+    for name, tensor in weights.items():
+        if tensor.shape != ours[name].shape:
+            raise CheckpointError(
+                f"{path}: {name} needs shape {tuple(ours[name].shape)}; "
+                f"it is {tuple(tensor.shape)}."
+            )
+    module.load_state_dict(weights, strict=True)
+
+
+def initial_weights(module: nn.Module, path: Path) -> bool:
+    """Start a network from a checkpoint, a file with its tensors, or an export.
+
+    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is
+    built on it its body; the rest stays as it is.
+
+    What the network names in `grows` may be missing: it starts by adding nothing, so that a
+    smaller network's weights give the larger one the same colours.
+
+    Returns
+    -------
+    bool
+        Whether they are a whole network's, its colours included.
+
+    Raises
+    ------
+    CheckpointError
+        If the file does not fit.
+    """
+    if path.suffix == ".safetensors":
+        weights = _read_safetensors(path)
+    elif path.suffix == ".pth":
+        weights = _read_pickled(path)
+    elif path.suffix == ".onnx":
+        from photochrom.workbench.training.export import weights_of
+
+        weights = weights_of(path)
+    else:
+        weights = read_checkpoint(path)["average"]
+    prefix = getattr(module, "resnet_prefix", "")
+    is_body = bool(prefix) and STEM in weights
+    if is_body:
+        weights = _with_body(module, weights, prefix)
+    grows = getattr(module, "grows", ())
+    new = {k: v for k, v in module.state_dict().items() if k.startswith(grows)}
+    load_strictly(module, {**new, **weights}, path)
+    return not is_body
+
+
+def average_with(module: nn.Module, path: Path) -> None:
+    """Move a network's weights to the middle between them and another training's.
+
+    Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
+    accuracy without increasing inference time", ICML 2022. It helps where one began with the other.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place.
+    path : Path
+        As for `initial_weights`.
+
+    Raises
+    ------
+    CheckpointError
+        If the file does not fit, or its bins are other colours.
+    """
+    other = copy.deepcopy(module)
+    initial_weights(other, path)
+    ours, theirs = module.state_dict(), other.state_dict()
+    if "centres" in ours and (ours["centres"] - theirs["centres"]).abs().max() > SAME_AB:
+        raise CheckpointError(f"{path}: its bins are other colours; such weights have no mean.")
+    middle = {k: (v + theirs[k]) / 2 for k, v in ours.items() if v.is_floating_point()}
+    module.load_state_dict({**ours, **middle})
+
+
+def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None]:
+    """Name the file of a network's encoder in its configuration, wherever the run is repeated.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    init : Path or None
+        If it is a file of MobileNet for a network that is built on one, it becomes the encoder's.
+
+    Returns
+    -------
+    recipe : Recipe
+    init : Path or None
+        None where it has become the encoder's.
+    """
+    fields = {field.name for field in dataclasses.fields(network(recipe.network).config)}
+    if "encoder_weights" not in fields:
+        return recipe, init
+    named = str(recipe.config.get("encoder_weights", ""))
+    if init is not None and init.suffix == ".safetensors" and MOBILENET_STEM in _names_in(init):
+        named, init = str(init), None
+        recipe = dataclasses.replace(recipe, config={**recipe.config, "encoder": MOBILENET})
+    if not named:
+        return recipe, init
+    if Path(named).is_file():
+        named = str(Path(named).resolve())
+    return dataclasses.replace(recipe, config={**recipe.config, "encoder_weights": named}), init
+
+
+def _with_body(
+    module: nn.Module, weights: dict[str, torch.Tensor], prefix: str
+) -> dict[str, torch.Tensor]:
+    """Put the layers of a ResNet that a network uses in place of its own."""
+    ours = module.state_dict()
+    body = {k: v for k, v in resnet_body(weights, prefix).items() if k in ours}
+    return {**{k: v for k, v in ours.items() if not k.startswith(prefix)}, **body}
+
+
+def _read_pickled(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise CheckpointError(f"{path}: is not a readable file of weights ({error}).") from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise CheckpointError(f"{path}: does not hold tensors by name.")
+    return state
+
+
+def _names_in(path: Path) -> set[str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return set(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: is not a readable safetensors file ({error}).") from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    _names_in(path)
+    return load_file(path)
+
+
+def table_of(recipe: Recipe) -> dict[str, Any]:
+    """Give a recipe as plain tables, as a checkpoint stores it."""
+    return dataclasses.asdict(recipe)

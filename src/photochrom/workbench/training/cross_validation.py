@@ -1,0 +1,85 @@
+"""K-fold cross-validation: one run a fold, the mean of their best scores, and its spread."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from photochrom.errors import InvalidValueError
+from photochrom.workbench.datasets.decoded_cache import open_cache
+from photochrom.workbench.datasets.splits import split_in_folds
+from photochrom.workbench.training.checkpoint import read_checkpoint, recipe_of
+from photochrom.workbench.training.loop import described, train
+from photochrom.workbench.training.recipe import Recipe
+from photochrom.workbench.training.validation import score_name
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The folds' best validation scores.
+
+    Attributes
+    ----------
+    name : str
+        Of the score; less is better.
+    folds : tuple of float
+    mean, spread : float
+        Mean and standard deviation over the folds.
+    """
+
+    name: str
+    folds: tuple[float, ...]
+    mean: float
+    spread: float
+
+
+def train_folds(
+    recipe: Recipe, data: Path, folder: Path, folds: int, *, cache: Path | None, **options: Any
+) -> Scores:
+    """Train once for each part of the pictures, judged on that part; near-duplicates share one.
+
+    Parameters
+    ----------
+    recipe, data, cache, options :
+        As `train` takes them; a fold whose folder holds a run already goes on as it was begun, or
+        is resumed if `resume` says so.
+    folder : Path
+        Gets a folder `fold-0` ... for each run, and `folds.json`.
+    folds : int
+        At least 2, at most the number of pictures.
+
+    Raises
+    ------
+    InvalidValueError
+        If there are fewer than 2 folds, or fewer pictures than folds.
+    DataError
+        If a fold would be empty, since near-duplicates stay together.
+    """
+    report = options.get("report", lambda line: None)
+    pixels = open_cache(data, cache, report=report)
+    pictures = described(pixels, recipe, report)
+    if not 2 <= folds <= len(pictures.keys):
+        raise InvalidValueError(
+            f"Folds needs to lie between 2 and the number of pictures, {len(pictures.keys)}; "
+            f"it is {folds}."
+        )
+    parts = split_in_folds(pictures, folds, recipe.seed, recipe.data.by_hue).parts
+    best = []
+    for number in range(folds):
+        run, part = folder / f"fold-{number}", frozenset(parts[f"fold-{number}"])
+        how = _as_begun(recipe, run / "last.pt", options)
+        train(data=data, folder=run, validation_keys=part, cache=cache, **how)
+        best.append(float(read_checkpoint(run / "best.pt")["best"]))
+    scores = Scores(score_name(recipe), tuple(best), mean(best), stdev(best))
+    (folder / "folds.json").write_text(json.dumps(asdict(scores), indent=2))
+    return scores
+
+
+def _as_begun(recipe: Recipe, last: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Give the options of a fold's run: a new one, or the one that was stopped."""
+    if not last.exists() or options.get("resume"):
+        return {**options, "recipe": recipe, "resume": last.exists()}
+    phases = recipe_of(read_checkpoint(last), last).phases  # no epochs more than were asked
+    ours = {"recipe": replace(recipe, phases=phases), "resume": True, "epochs": None}
+    return {**options, **ours}

@@ -1,0 +1,164 @@
+"""What a training step minimises, by the name that a recipe gives it.
+
+An objective gives its terms, of which 'loss' is minimised and the others are logged, and what the
+network painted, if it paints, for a critic to judge.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from photochrom.errors import RecipeError
+from photochrom.workbench.networks.annealed_mean import Classifier
+from photochrom.workbench.training.recipe import Loss, Recipe
+from photochrom.workbench.training.step import Tensors, classification_loss, distribution_loss
+
+COLOURLESS = 10.0  # chroma in ab units below which a place is background
+WINDOW = 5  # pixels over which the chroma is averaged for that
+
+
+class Answer(NamedTuple):
+    """What an objective says of a network on a batch."""
+
+    terms: dict[str, Tensor]
+    painted: Tensor | None = None  # in the network's own scale
+
+
+Objective = Callable[[Any, Tensors, Loss, torch.Generator], Answer]
+
+
+def check_fit(recipe: Recipe, network: Any) -> None:
+    """Raise RecipeError unless a network takes the recipe's sizes and its kind of loss."""
+    for phase in recipe.phases:
+        if phase.size_px % network.stride:
+            raise RecipeError(
+                f"recipe {recipe.name}, phases: '{recipe.network}' needs a size_px that is a "
+                f"multiple of {network.stride}; it is {phase.size_px}."
+            )
+    is_classifier = isinstance(network, Classifier)
+    serves = {
+        "distribution": hasattr(network, "distribution") and not is_classifier,
+        "classification": is_classifier,
+        "regression": hasattr(network, "paint"),
+        "fusion": hasattr(network, "paint_and_classify"),
+        "features": hasattr(network, "ab_of"),
+    }
+    if not serves[recipe.loss.kind]:
+        fitting = ", ".join(kind for kind, fits in serves.items() if fits)
+        raise RecipeError(
+            f"recipe {recipe.name}, loss, kind: '{recipe.network}' takes {fitting}; it is "
+            f"{recipe.loss.kind!r}."
+        )
+
+
+def objective(loss: Loss) -> Objective:
+    """Give the objective of a recipe's loss."""
+    return OBJECTIVES[loss.kind](loss)
+
+
+def _distribution(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+    return Answer(distribution_loss(network, tensors, loss, random))
+
+
+def _classification(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+    return Answer(classification_loss(network, tensors, loss, random))
+
+
+def _regression(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+    painted = network.paint(tensors.lightness)
+    return Answer({"loss": loss.weight * colour_distance(network, painted, tensors, loss)}, painted)
+
+
+def _fusion(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+    """Colour, and the picture's class where it is known (Iizuka et al. 2016)."""
+    painted, logits = network.paint_and_classify(tensors.lightness)
+    colour = loss.weight * colour_distance(network, painted, tensors, loss)
+    known = tensors.label >= 0
+    label = F.cross_entropy(logits[known].float(), tensors.label[known], reduction="sum")
+    label = label / known.sum().clamp(min=1)
+    total = colour + loss.class_weight * label
+    return Answer({"loss": total, "colour": colour.detach(), "class": label.detach()}, painted)
+
+
+class _Features:
+    """Distance of ImageNet features of painted and true colours (Johnson et al. 2016)."""
+
+    def __init__(self) -> None:
+        self.measure: Any = None
+
+    def __call__(
+        self, network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
+    ) -> Answer:
+        from photochrom.workbench.networks.feature_loss import FeatureLoss
+
+        if self.measure is None:
+            # Its random start must not shift what a resumed run draws after it.
+            with torch.random.fork_rng(devices=()):
+                measure = FeatureLoss()
+            self.measure = measure.to(tensors.ab.device).eval().requires_grad_(False)
+        painted = network.paint(tensors.lightness)
+        ab = network.ab_of(painted)
+        distance = self.measure(tensors.lightness, ab, tensors.ab)
+        return Answer({"loss": loss.weight * distance}, painted)
+
+
+# kind -> made anew for each run
+OBJECTIVES: dict[str, Callable[[Loss], Objective]] = {
+    "distribution": lambda loss: _distribution,
+    "classification": lambda loss: _classification,
+    "regression": lambda loss: _regression,
+    "fusion": lambda loss: _fusion,
+    "features": lambda loss: _Features(),
+}
+
+
+def colour_distance(network: Any, painted: Tensor, tensors: Tensors, loss: Loss) -> Tensor:
+    """Measure how far painted colours are from the true ones, in the network's own scale.
+
+    Parameters
+    ----------
+    network : a painter
+        For its scale.
+    painted : tensor, (N, C, h, w)
+    tensors : Tensors
+        The truth, at h, w or larger: then it is averaged.
+    loss : Loss
+        Its `distance`, and whether to `balance`.
+
+    Returns
+    -------
+    tensor, ()
+        Mean over channels and places.
+    """
+    truth = network.scaled(tensors.lightness, tensors.ab)
+    size = (painted.shape[-2], painted.shape[-1])
+    # Where the sizes are the same this changes nothing.
+    truth, ab = F.adaptive_avg_pool2d(truth, size), F.adaptive_avg_pool2d(tensors.ab, size)
+    error = painted.float() - truth
+    each = (error.abs() if loss.distance == "l1" else error**2).mean(1)  # (N, h, w)
+    weighted: Tensor = each * background_weights(ab) if loss.balance else each
+    return weighted.mean()
+
+
+def background_weights(ab: Tensor) -> Tensor:
+    """Weigh each picture's nearly colourless places and the others alike.
+
+    Parameters
+    ----------
+    ab : tensor, (N, 2, h, w)
+
+    Returns
+    -------
+    tensor, (N, h, w)
+        Mean 1 over each picture; all 1 where there is but one kind of place.
+    """
+    smooth = F.avg_pool2d(ab, WINDOW, 1, WINDOW // 2, count_include_pad=False)
+    background = (torch.linalg.vector_norm(smooth, dim=1) < COLOURLESS).float()
+    share = background.mean(dim=(1, 2), keepdim=True)
+    weights = background / (2 * share).clamp(min=1e-6)
+    weights = weights + (1 - background) / (2 * (1 - share)).clamp(min=1e-6)
+    one_kind = (share == 0) | (share == 1)
+    return torch.where(one_kind, torch.ones_like(weights), weights)

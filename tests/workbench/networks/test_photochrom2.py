@@ -1,0 +1,147 @@
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from photochrom.color.bins import zhang_bins
+from photochrom.methods.method import Hints, Request
+from photochrom.methods.network import NetworkMethod
+from photochrom.workbench.networks.photochrom2 import Config, ConvexUp, Photochrom2
+from photochrom.workbench.training.export import export_network
+from photochrom.workbench.training.network_inputs import neutral_inputs
+from photochrom.workbench.training.recipe import find_recipe, read_recipe
+
+BINS = 20
+SMALL = Config("tf_efficientnet_lite0", BINS, channels=(32, 32, 16), mixers=(1, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    torch.manual_seed(0)
+    made = Photochrom2(SMALL).eval()
+    prior = torch.rand(BINS) + 0.05
+    made.fill_bins(torch.from_numpy(zhang_bins()[::16][:BINS]), prior / prior.sum())
+    return made
+
+
+@pytest.fixture(scope="module")
+def stirred(fresh):
+    """Give the network as if the layers that start at zero had learnt something."""
+    made = copy.deepcopy(fresh)
+    torch.manual_seed(1)
+    for parameter in made.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return made
+
+
+def inputs(height=64, width=96, pictures=2):
+    """Give lightness, a hint and wishes."""
+    torch.manual_seed(2)
+    mask = torch.zeros(pictures, 1, height, width)
+    mask[:, :, 8:14, 8:14] = 1
+    return (
+        torch.rand(pictures, 1, height, width) * 100,
+        mask * torch.tensor([60.0, -30.0]).reshape(1, 2, 1, 1),
+        mask,
+        torch.cat((torch.full((pictures, BINS), 1 / BINS), torch.full((pictures, 1), 30.0)), 1),
+        torch.ones(pictures, 2),
+    )
+
+
+def plain(height=64, width=96, pictures=2):
+    first, *others = inputs(height, width, pictures)
+    return (first, *(torch.zeros_like(t) for t in others))
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 96), (160, 32)])
+@torch.no_grad()
+def test_every_size_gives_a_quarter_of_it(stirred, height, width):
+    logits = stirred.distribution(*inputs(height, width))
+    assert logits.shape == (2, BINS, height // 4, width // 4)
+    assert torch.isfinite(logits).all()
+
+
+@torch.no_grad()
+def test_at_the_start_hints_and_wishes_change_nothing(fresh):
+    assert torch.equal(fresh.distribution(*inputs()), fresh.distribution(*plain()))
+
+
+@torch.no_grad()
+def test_what_is_learnt_of_hints_and_wishes_changes_the_distribution(stirred):
+    assert (stirred.distribution(*inputs()) - stirred.distribution(*plain())).abs().max() > 0.02
+
+
+def test_every_parameter_that_learns_gets_a_gradient(stirred):
+    made = copy.deepcopy(stirred).train()
+    made.distribution(*inputs()).square().mean().backward()
+    without = [
+        name for name, p in made.named_parameters() if p.requires_grad and not p.grad.abs().any()
+    ]
+    assert not without
+
+
+@torch.no_grad()
+def test_the_convex_upsampling_takes_means_of_the_nine_places_around():
+    torch.manual_seed(3)
+    up = ConvexUp(5, 7, hidden=8)
+    planes, fine = torch.randn(2, 5, 4, 6), torch.randn(2, 7, 8, 12)
+    raised = up(planes, fine, torch.zeros(2, 3, 8, 12))
+    padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    low, high = -F.max_pool2d(-padded, 3, 1), F.max_pool2d(padded, 3, 1)
+    low, high = (p.repeat_interleave(2, 2).repeat_interleave(2, 3) for p in (low, high))
+    assert raised.shape == (2, 5, 8, 12)
+    assert ((raised >= low - 1e-5) & (raised <= high + 1e-5)).all()
+    flat = up(torch.full_like(planes, 3.0), fine, torch.zeros(2, 3, 8, 12))
+    torch.testing.assert_close(flat, torch.full_like(flat, 3.0))
+
+
+@torch.no_grad()
+def test_a_place_of_the_upsampling_is_the_one_it_came_from():
+    up = ConvexUp(1, 2, hidden=4)
+    for part in (up.coarse, up.fine):
+        part.weight.zero_()
+        part.bias.zero_()
+    up.weights.weight.zero_()
+    up.weights.bias.copy_(torch.tensor([0, 0, 0, 0, 50.0, 0, 0, 0, 0]).repeat(4))
+    planes = torch.arange(12.0).reshape(1, 1, 3, 4)
+    raised = up(planes, torch.zeros(1, 2, 6, 8), torch.zeros(1, 3, 6, 8))
+    torch.testing.assert_close(raised, planes.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+def test_it_learns_one_picture_by_heart(fresh):
+    made = copy.deepcopy(fresh).train()
+    given = plain(64, 64, 1)
+    torch.manual_seed(4)
+    truth = torch.randint(0, BINS, (1, 4, 4)).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], 3e-3)
+    for _ in range(80):
+        loss = F.cross_entropy(made.distribution(*given), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.5
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 32)])
+def test_the_exported_file_gives_what_torch_gives(stirred, tmp_path, height, width):
+    recipe = replace(read_recipe(find_recipe(Path("photochrom2"))), config={})
+    export_network(stirred, recipe, tmp_path / "two.onnx", {"licence": "none"})
+    method = NetworkMethod(tmp_path / "two.onnx")
+    lightness = np.random.default_rng(6).uniform(0, 100, (height, width)).astype(np.float32)
+    mask = np.zeros((height, width), np.float32)
+    mask[8:20, 8:20] = 1
+    hints = Hints(np.full((height, width, 2), 40, np.float32), mask)
+    for given in (None, hints):
+        found = method.predict(Request(lightness, hints=given, distribution=True)).distribution
+        asked = list(neutral_inputs(stirred, torch.from_numpy(lightness)[None, None])[:5])
+        if given is not None:
+            asked[1] = torch.full((1, 2, height, width), 40.0) * torch.from_numpy(mask)
+            asked[2] = torch.from_numpy(mask)[None, None]
+        with torch.no_grad():
+            expected = stirred.distribution(*asked)[0].numpy()
+        assert np.abs(found - expected).max() < 0.05
