@@ -115,7 +115,8 @@ def evaluate(
         Points of the curves of `mean-colour` and of each method, its ab times the saturation.
     hint_counts : sequence of int
         Points of the hint curve (`revealed_hints.COUNTS`), for the methods that accept hints. The
-        baseline `rbf` is always there: a plain spread of the patches at the stored size. The method of that name goes through the engine like all others, as `rbf (method)`.
+        baseline `rbf` is always there: a plain spread of the patches at the stored size. The
+        method of that name goes through the engine like all others, as `rbf (method)`.
     outputs : mapping of str to Path, optional
         Name of a row -> folder of another program's coloured pictures, found by key or file stem.
     true_lightness : bool
