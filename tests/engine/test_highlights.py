@@ -8,9 +8,10 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.highlights import KNEE, toned_down
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
-from photochrom.options.look import WHITE_LIGHTNESS_RANGE, Look
+from photochrom.options.look import Look
+from photochrom.options.ranges import WHITE_LIGHTNESS
 
-WHITES = st.floats(*WHITE_LIGHTNESS_RANGE)
+WHITES = st.floats(WHITE_LIGHTNESS.low, WHITE_LIGHTNESS.high)
 
 
 @given(WHITES)

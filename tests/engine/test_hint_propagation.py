@@ -7,7 +7,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from photochrom.engine import hint_propagation
 from photochrom.engine.hint_propagation import REACHES, Spot, features_of, propagate, reach_of
-from photochrom.options.hint import REACH_RANGE
+from photochrom.options.ranges import REACH
 
 BLUE = np.array([10.0, -50.0], np.float32)
 
@@ -81,7 +81,7 @@ def test_at_the_distance_that_a_reach_says_half_of_the_colour_is_left(reach):
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.floats(*REACH_RANGE), st.floats(*REACH_RANGE))
+@given(st.floats(REACH.low, REACH.high), st.floats(REACH.low, REACH.high))
 def test_a_longer_reach_costs_less_everywhere(one, other):
     near, far = (np.array(reach_of(reach)) for reach in sorted((one, other)))
     assert (far <= near).all()

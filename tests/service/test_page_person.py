@@ -28,7 +28,7 @@ from tests.service.browsing import (
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.hint_propagation import REACHES
-from photochrom.options.hint import REACH_RANGE
+from photochrom.options.ranges import REACH
 
 SUIT, COLLAR = (0.35, 0.65), (0.44, 0.46)  # of the astronaut: orange, black
 
@@ -758,7 +758,7 @@ def test_the_reach_of_a_stroke_is_a_rim_around_it_and_keys_change_it(open_page):
 def test_the_page_and_the_library_take_the_same_reaches(open_page):
     page = open_page()
     least, most = page.evaluate("import('/page/state.js').then((state) => state.REACH_RANGE)")
-    assert (least, most) == REACH_RANGE
+    assert (least, most) == (REACH.low, REACH.high)
     numbers = page.evaluate(
         "import('/page/state.js').then((state) =>"
         " ['near', 'thing'].map((reach) => state.reachNumber({ reach })))"

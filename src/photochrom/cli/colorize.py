@@ -9,6 +9,7 @@ from cyclopts.validators import Number
 from photochrom.cli.guidance_options import GuidanceOptions
 from photochrom.cli.reading_options import ReadOptions
 from photochrom.cli.run import run
+from photochrom.options.ranges import QUALITY, SATURATION, VIVIDNESS, WHITE_LIGHTNESS, WORKING_PX
 
 Format = Literal["jpeg", "png", "tiff", "webp", "avif", "jpg", "tif"]
 
@@ -22,13 +23,15 @@ def colorize(
     resume: Annotated[bool, Parameter(negative=())] = False,
     watch: Annotated[bool, Parameter(negative=())] = False,
     method: Annotated[str, Parameter(name=["--method", "-m"])] = "photochrom",
-    vividness: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
-    saturation: Annotated[float, Parameter(validator=Number(gte=0, lte=4))] = 1.0,
-    working_px: Annotated[int | None, Parameter(validator=Number(gte=32, lte=512))] = None,
+    vividness: Annotated[float | None, Parameter(validator=Number(**VIVIDNESS.words))] = None,
+    saturation: Annotated[float, Parameter(validator=Number(**SATURATION.words))] = 1.0,
+    working_px: Annotated[int | None, Parameter(validator=Number(**WORKING_PX.words))] = None,
     restore: Annotated[bool, Parameter(negative=())] = False,
-    white_lightness: Annotated[float | None, Parameter(validator=Number(gte=85, lte=99))] = None,
+    white_lightness: Annotated[
+        float | None, Parameter(validator=Number(**WHITE_LIGHTNESS.words))
+    ] = None,
     format: Format | None = None,
-    quality: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100))] = None,
+    quality: Annotated[int | None, Parameter(validator=Number(**QUALITY.words))] = None,
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"], validator=Number(gte=1))] = None,
     device: Literal["cpu", "cuda", "coreml", "directml"] = "cpu",
     timeout: Annotated[float, Parameter(validator=Number(gte=0))] = 1800.0,

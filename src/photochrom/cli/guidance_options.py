@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 
 from photochrom.cli.numbers import check_digits
 from photochrom.errors import InvalidValueError
+from photochrom.options.ranges import CANDIDATES, SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +55,8 @@ class GuidanceOptions:
     hints: Path | None = None
     reference: Path | None = None
     palette: str | None = None
-    candidates: Annotated[int, Parameter(validator=Number(gte=1, lte=6))] = 1
-    seed: Annotated[int, Parameter(validator=Number(gte=0))] = 0
+    candidates: Annotated[int, Parameter(validator=Number(**CANDIDATES.words))] = 1
+    seed: Annotated[int, Parameter(validator=Number(**SEED.words))] = 0
     recipe: Path | None = None
     sidecar: Annotated[bool, Parameter(negative=())] = False
 

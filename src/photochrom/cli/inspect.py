@@ -7,6 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.options.ranges import RADIUS, SUGGESTIONS
+
 Method = Annotated[str, Parameter(name=["--method", "-m"])]
 
 
@@ -16,8 +18,8 @@ def suggest(
     y: float,
     /,
     *,
-    radius: Annotated[float, Parameter(validator=Number(gt=0))] = 8.0,
-    count: Annotated[int, Parameter(validator=Number(gte=1, lte=20))] = 6,
+    radius: Annotated[float, Parameter(validator=Number(**RADIUS.words))] = 8.0,
+    count: Annotated[int, Parameter(validator=Number(**SUGGESTIONS.words))] = 6,
     method: Method = "photochrom",
     json_output: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:

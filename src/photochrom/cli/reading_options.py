@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.options.ranges import GAMMA
+
 if TYPE_CHECKING:
     from photochrom.photo.reading import Reading
 
@@ -34,7 +36,7 @@ class ReadOptions:
 
     negative: Annotated[bool, Parameter(negative=())] = False
     source_profile: Path | None = None
-    gamma: Annotated[float | None, Parameter(validator=Number(gte=0.2, lte=5))] = None
+    gamma: Annotated[float | None, Parameter(validator=Number(**GAMMA.words))] = None
     descreen: Annotated[bool, Parameter(negative=())] = False
     salvage: Annotated[bool, Parameter(negative=())] = False
     keep_time: Annotated[bool, Parameter(negative=())] = False

@@ -12,10 +12,10 @@ from photochrom.errors import InvalidValueError
 from photochrom.methods.method import Hints
 from photochrom.options.hint import MOST_HINTS, Hint
 from photochrom.options.palette import Palette
+from photochrom.options.ranges import CANDIDATE, SEED
 from photochrom.photo.find import find_photos
 from photochrom.photo.rasterize import Overlay
 
-MOST_CANDIDATES = 6
 SMALLEST_RADIUS_PX = 0.71  # at the working size: a smaller place could fall between the pixels
 
 
@@ -53,12 +53,8 @@ class Guidance:
             raise InvalidValueError(
                 f"At most {MOST_HINTS} hints are taken; there are {len(self.hints)}."
             )
-        if not 0 <= self.candidate < MOST_CANDIDATES:
-            raise InvalidValueError(
-                f"A candidate is 0 to {MOST_CANDIDATES - 1}; it is {self.candidate}."
-            )
-        if self.seed < 0:
-            raise InvalidValueError(f"A seed is 0 or more; it is {self.seed}.")
+        CANDIDATE.check("candidate", self.candidate)
+        SEED.check("seed", self.seed)
         if self.reference is not None and self.palette is not None:
             raise InvalidValueError("Give a reference or a palette, not both.")
 

@@ -6,7 +6,7 @@ least a half, so that none merge and no edge appears.
 
 import numpy as np
 
-from photochrom.options.look import check_white
+from photochrom.options.ranges import WHITE_LIGHTNESS
 from photochrom.photo.photo import Photo
 
 KNEE = 4.0  # so many times as far below white as white is lowered, the change begins
@@ -21,7 +21,7 @@ def toned_down(lightness: np.ndarray, white: float) -> np.ndarray:
     lightness : float array, (...)
         L* in [0, 100].
     white : float
-        What L* 100 becomes; see `WHITE_LIGHTNESS_RANGE` of `engine.look`.
+        What L* 100 becomes; see `options.ranges.WHITE_LIGHTNESS`.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def toned_down(lightness: np.ndarray, white: float) -> np.ndarray:
     InvalidValueError
         If `white` is out of its range.
     """
-    check_white(white)
+    WHITE_LIGHTNESS.check("white_lightness", white)
     width = KNEE * (100 - white)
     above = np.maximum(lightness - (100 - width), 0)
     return np.asarray(lightness - (100 - white) * (above / width) ** 2)

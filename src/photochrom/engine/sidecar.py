@@ -11,15 +11,24 @@ from typing import Any, Self
 
 from photochrom import __version__
 from photochrom.engine.colorize import Colorizer
-from photochrom.engine.guidance import MOST_CANDIDATES, Guidance
+from photochrom.engine.guidance import Guidance
 from photochrom.engine.reference import Reference
 from photochrom.errors import InvalidValueError, UnwritablePhotoError
 from photochrom.options.hint import HINT_SCHEMA, MOST_HINTS, Hint
-from photochrom.options.look import WHITE_LIGHTNESS_RANGE, Look
+from photochrom.options.look import Look
 from photochrom.options.palette import MOST_COLOURS, Palette
+from photochrom.options.ranges import (
+    CANDIDATE,
+    SATURATION,
+    SEED,
+    VIVIDNESS,
+    WHITE_LIGHTNESS,
+    WORKING_PX,
+)
 from photochrom.photo.photo import Photo
 
 MOST_BYTES = 64_000_000  # of a sidecar: the most hints, each with the most points, are far less
+NUMBER_OR_NULL = {"type": ["number", "null"]}
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -49,14 +58,12 @@ SCHEMA: dict[str, Any] = {
             "type": "object",
             "additionalProperties": False,
             "properties": {
-                "vividness": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
-                "saturation": {"type": "number", "minimum": 0, "maximum": 4},
-                "short_side_px": {"type": ["integer", "null"], "minimum": 32, "maximum": 512},
+                "vividness": VIVIDNESS.schema | NUMBER_OR_NULL,
+                "saturation": SATURATION.schema,
+                "short_side_px": WORKING_PX.schema | {"type": ["integer", "null"]},
                 "restore": {"type": "boolean"},
                 "white_lightness": {
-                    "type": ["number", "null"],
-                    "minimum": WHITE_LIGHTNESS_RANGE[0],
-                    "maximum": WHITE_LIGHTNESS_RANGE[1],
+                    **(WHITE_LIGHTNESS.schema | NUMBER_OR_NULL),
                     "description": "L* that pure white is lowered to; it stays without.",
                 },
             },
@@ -76,8 +83,8 @@ SCHEMA: dict[str, Any] = {
                     "maxItems": MOST_COLOURS,
                     "items": {"type": "string", "pattern": "^#[0-9a-fA-F]{6}$"},
                 },
-                "candidate": {"type": "integer", "minimum": 0, "maximum": MOST_CANDIDATES - 1},
-                "seed": {"type": "integer", "minimum": 0},
+                "candidate": CANDIDATE.schema,
+                "seed": SEED.schema,
             },
         },
     },

@@ -13,9 +13,9 @@ import numpy as np
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import InvalidValueError
+from photochrom.options.ranges import RADIUS, REACH
 
 REACHES = ("near", "thing", "whole")
-REACH_RANGE = 0.02, 2.0  # of a reach that is a number: shares of the picture's longer side
 FEWEST_POINTS = {"point": 1, "stroke": 1, "region": 3}
 MOST_HINTS = 1000
 MOST_POINTS = 2000  # of one stroke or region
@@ -51,15 +51,14 @@ HINT_SCHEMA: dict[str, Any] = {
         "reach": {
             "anyOf": [
                 {"enum": list(REACHES)},
-                {"type": "number", "minimum": REACH_RANGE[0], "maximum": REACH_RANGE[1]},
+                REACH.schema,
             ],
             "description": "How far a point's or stroke's colour spreads: near it on its thing, "
             "over its thing, or over the whole picture, as far as that looks alike; or a "
             "distance, in shares of the picture's longer side, on its thing.",
         },
         "radius": {
-            "type": "number",
-            "exclusiveMinimum": 0,
+            **RADIUS.schema,
             "description": "Of a point, or half a stroke's width, in pixels.",
         },
     },
@@ -85,7 +84,7 @@ class Hint:
     reach : str or float
         How far the colour of a point or stroke spreads: 'near' it on its thing, over its 'thing',
         or over the 'whole' picture, as far as that looks alike; or the distance from it at which
-        half of the colour is left on its thing, `REACH_RANGE`, in shares of the picture's longer
+        half of the colour is left on its thing, `ranges.REACH`, in shares of the picture's longer
         side. A region colours what it bounds.
     keep : bool
         Keep the colours that the place has without hints; `colour` is None then.
@@ -118,8 +117,7 @@ class Hint:
             )
         if not all(math.isfinite(v) and abs(v) < 1e7 for pair in self.points for v in pair):
             raise InvalidValueError(f"A {self.shape}'s points must be finite; one is not.")
-        if not 0 < self.radius < 1e6:
-            raise InvalidValueError(f"A hint's radius must be above 0; it is {self.radius}.")
+        RADIUS.check("A hint's radius", self.radius)
         object.__setattr__(self, "reach", _reach(self.reach))
         if self.keep and self.colour is not None:
             raise InvalidValueError("A hint that keeps a place as it is takes no colour.")
@@ -219,15 +217,14 @@ def _pairs(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:
 
 
 def _reach(reach: Any) -> str | float:
-    least, most = REACH_RANGE
     if isinstance(reach, str) and reach in REACHES:
         return reach
     is_number = isinstance(reach, int | float) and not isinstance(reach, bool)
-    if is_number and least <= reach <= most:
+    if is_number and reach in REACH:
         return float(reach)
     raise InvalidValueError(
-        f"A hint's reach is {', '.join(REACHES)}, or a number from {least:g} to {most:g} (shares "
-        f"of the picture's longer side); it is {reach!r}."
+        f"A hint's reach is {', '.join(REACHES)}, or a number from {REACH} (shares of the "
+        f"picture's longer side); it is {reach!r}."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from photochrom.errors import InvalidValueError, UnsupportedFormatError
+from photochrom.errors import UnsupportedFormatError
 from photochrom.photo.photo import Photo
 from photochrom.photo.sniff import RAW_SUFFIXES
 from photochrom.photo.tiff import TiffError, read_tag
@@ -107,12 +107,6 @@ def choose_format(photo: Photo, target: Path | None, asked: str | None) -> str:
             f"not one of them. Let the name end in {suffixes}, or name a format (--format)."
         )
     return wanted
-
-
-def check_quality(quality: int | None) -> None:
-    """Raise InvalidValueError unless `quality` is None or 1 to 100."""
-    if quality is not None and not 1 <= quality <= 100:
-        raise InvalidValueError(f"quality is 1 to 100; it is {quality}.")
 
 
 def output_bits(photo: Photo, page: int, target_format: str) -> int:

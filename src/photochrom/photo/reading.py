@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
+from photochrom.options.ranges import GAMMA
 
-LEAST_GAMMA, MOST_GAMMA = 0.2, 5.0
 MOST_PROFILE_BYTES = 1 << 26
 
 
@@ -43,11 +43,7 @@ class Reading:
     def __post_init__(self) -> None:
         if self.profile is not None and self.gamma is not None:
             raise InvalidValueError("Give a source profile or a gamma, not both.")
-        if self.gamma is not None and not LEAST_GAMMA <= self.gamma <= MOST_GAMMA:
-            raise InvalidValueError(
-                f"gamma is {LEAST_GAMMA} to {MOST_GAMMA:g} (1 is linear light, 2.2 a display); it "
-                f"is {self.gamma:g}."
-            )
+        GAMMA.check("gamma (1 is linear light, 2.2 a display)", self.gamma)
         if self.profile is not None and self.profile[36:40] != b"acsp":
             raise InvalidValueError("The source profile is not an ICC profile.")
 

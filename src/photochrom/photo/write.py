@@ -11,12 +11,12 @@ import numpy as np
 import pyvips
 
 from photochrom.errors import InvalidValueError, PhotoError, ShapeError, UnwritablePhotoError
+from photochrom.options.ranges import QUALITY
 from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.byte_stream import failure_of, native
 from photochrom.photo.formats import (
     FORMATS,
     INSTEAD,
-    check_quality,
     choose_format,
     output_bits,
     save_options,
@@ -126,7 +126,7 @@ def write_photo(
     """
     path = None if target is None else Path(target)
     target_format = choose_format(photo, path, format)
-    check_quality(quality)
+    QUALITY.check("quality", quality)
     _check_sides(photo, target_format)
     name = photo.name if path is None else str(path)
     with ExitStack() as stack:

@@ -13,13 +13,23 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from photochrom.engine.guidance import MOST_CANDIDATES, Guidance
+from photochrom.engine.guidance import Guidance
 from photochrom.engine.reference import Reference
 from photochrom.errors import InvalidValueError
 from photochrom.methods.catalogue import CATALOGUE
-from photochrom.options.hint import MOST_HINTS, MOST_POINTS, REACH_RANGE, Hint
-from photochrom.options.look import MOST_SATURATION, WHITE_LIGHTNESS_RANGE, Look
+from photochrom.options.hint import MOST_HINTS, MOST_POINTS, Hint
+from photochrom.options.look import Look
 from photochrom.options.palette import MOODS, MOST_COLOURS, Palette
+from photochrom.options.ranges import (
+    CANDIDATE,
+    QUALITY,
+    RADIUS,
+    REACH,
+    SATURATION,
+    VIVIDNESS,
+    WHITE_LIGHTNESS,
+    WORKING_PX,
+)
 from photochrom.photo.formats import FORMATS
 from photochrom.service.limits import Limits
 
@@ -67,8 +77,8 @@ def _is_near(value: Any) -> bool:
     return is_number and -FARTHEST < value < FARTHEST
 
 
-Radius = Annotated[float, Field(gt=0, lt=1e6)]
-ReachNumber = Annotated[float, Field(ge=REACH_RANGE[0], le=REACH_RANGE[1])]
+Radius = Annotated[float, Field(**RADIUS.fields)]
+ReachNumber = Annotated[float, Field(**REACH.fields)]
 
 
 def whole(value: Any) -> Any:
@@ -80,12 +90,12 @@ def whole(value: Any) -> Any:
 
 WHOLE_TEXT = re.compile(r"-?[0-9]{1,16}(\.0{1,9})?")
 Whole = Annotated[int, BeforeValidator(whole)]
-Quality = Annotated[Whole, Field(ge=1, le=100)]
+Quality = Annotated[Whole, Field(**QUALITY.fields)]
 LongSide = Annotated[
     Whole, Field(ge=16, le=100_000, description="Reduced to this where it is longer, pixels.")
 ]
 Pixel = Annotated[Whole, Field(ge=0, le=1_000_000)]
-WhiteLightness = Annotated[float, Field(ge=WHITE_LIGHTNESS_RANGE[0], le=WHITE_LIGHTNESS_RANGE[1])]
+WhiteLightness = Annotated[float, Field(**WHITE_LIGHTNESS.fields)]
 MOST_CROP_PX = 2560
 
 
@@ -118,9 +128,9 @@ class GuidanceBody(_Body):
     """Everything that is decided for one photograph."""
 
     method: MethodName = "photochrom"
-    vividness: Annotated[float, Field(ge=0, le=1)] | None = None
-    saturation: Annotated[float, Field(ge=0, le=MOST_SATURATION)] = 1.0
-    working_px: Annotated[Whole, Field(ge=32, le=512)] | None = Field(
+    vividness: Annotated[float, Field(**VIVIDNESS.fields)] | None = None
+    saturation: Annotated[float, Field(**SATURATION.fields)] = 1.0
+    working_px: Annotated[Whole, Field(**WORKING_PX.fields)] | None = Field(
         default=None, description="Short side that the method sees; its own by default."
     )
     restore: bool = Field(default=False, description="Mend an old print first.")
@@ -131,7 +141,7 @@ class GuidanceBody(_Body):
     palette: Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)] | None = None
     mood: MoodName | None = None
     reference: bool = Field(default=False, description="Use the photograph's reference.")
-    candidate: Annotated[Whole, Field(ge=0, lt=MOST_CANDIDATES)] = 0
+    candidate: Annotated[Whole, Field(**CANDIDATE.fields)] = 0
     seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 0
 
     @property
