@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from photochrom.color.lab import rgb_to_lab
+from photochrom.colorization.method import Request
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.conditioning import distribution
 from photochrom.engine.suggestions import shares_of, suggest
 from photochrom.engine.tiling import working_size
-from photochrom.methods.method import Request
 from photochrom.photo.resize import resize
 from photochrom.workbench.evaluation.evaluation_pictures import read_samples
 

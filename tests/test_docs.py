@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from photochrom.methods.catalogue import CATALOGUE
+from photochrom.colorization.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [

@@ -1,18 +1,23 @@
+import inspect
 import subprocess
 import sys
 
+import numpy as np
+
 import photochrom
-from photochrom.methods.catalogue import CATALOGUE
+from photochrom.colorization.catalogue import CATALOGUE
 
 
 def test_the_public_face_is_what_it_is():
-    expected = ["Colorizer", "Hint", "PhotochromError", "Reading"]
-    expected += ["colorize", "errors", "methods"]
+    expected = ["Colorizer", "Comparison", "Hint", "Look", "Palette", "PhotochromError", "Reading"]
+    expected += ["Reference", "Result", "Suggestion", "colorize", "errors", "methods"]
     assert sorted(photochrom.__all__) == expected
     assert all(getattr(photochrom, name) is not None for name in expected)
 
 
-def test_methods_are_described_by_name():
+def test_methods_are_described_by_name_by_a_plain_function():
+    photochrom.colorize(np.zeros((8, 8), np.uint8), "gray")  # whatever was imported before
+    assert inspect.isfunction(photochrom.methods)
     assert set(photochrom.methods()) == set(CATALOGUE)
 
 

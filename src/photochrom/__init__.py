@@ -7,46 +7,148 @@ PosixPath('grandmother-color.jpg')
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from photochrom import errors
+from photochrom._version import __version__ as __version__
 from photochrom.errors import PhotochromError
 
 if TYPE_CHECKING:
-    from photochrom import methods as methods
+    from collections.abc import Iterable, Iterator
+    from io import BytesIO
+    from pathlib import Path
+    from typing import BinaryIO, Unpack
+
+    from photochrom.colorization.method import MethodInfo
     from photochrom.engine.colorize import Colorizer as Colorizer
+    from photochrom.engine.picture_types import AllOptions, Colours, InMemory, Lender, Pictures
+    from photochrom.engine.reference import Reference as Reference
+    from photochrom.engine.result import Comparison as Comparison
+    from photochrom.engine.result import Result as Result
+    from photochrom.engine.suggestions import Suggestion as Suggestion
     from photochrom.options.hint import Hint as Hint
+    from photochrom.options.look import Look as Look
+    from photochrom.options.palette import Palette as Palette
     from photochrom.photo.reading import Reading as Reading
 
 # Nothing that photochrom loads may report to its makers, whatever the environment says: set here,
 # before any of it is imported, and inherited by every process that is started from this one.
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 
-__version__ = "0.1.0"
-__all__ = ["Colorizer", "Hint", "PhotochromError", "Reading", "colorize", "errors", "methods"]
+_LATER = {  # imported when they are first used
+    "Colorizer": "photochrom.engine.colorize",
+    "Comparison": "photochrom.engine.result",
+    "Hint": "photochrom.options.hint",
+    "Look": "photochrom.options.look",
+    "Palette": "photochrom.options.palette",
+    "Reading": "photochrom.photo.reading",
+    "Reference": "photochrom.engine.reference",
+    "Result": "photochrom.engine.result",
+    "Suggestion": "photochrom.engine.suggestions",
+}
+__all__ = [
+    "Colorizer",
+    "Comparison",
+    "Hint",
+    "Look",
+    "Palette",
+    "PhotochromError",
+    "Reading",
+    "Reference",
+    "Result",
+    "Suggestion",
+    "colorize",
+    "errors",
+    "methods",
+]
 
 
-def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
-    """Colour a photograph and give back the same kind.
+@overload
+def colorize(
+    picture: "str | Path", method: "str | Path" = ..., **options: "Unpack[AllOptions]"
+) -> "Path": ...
+@overload
+def colorize(
+    picture: "bytearray | memoryview", method: "str | Path" = ..., **options: "Unpack[AllOptions]"
+) -> "bytes": ...
+@overload
+def colorize(
+    picture: "BinaryIO", method: "str | Path" = ..., **options: "Unpack[AllOptions]"
+) -> "BytesIO": ...
+@overload
+def colorize(
+    picture: "InMemory", method: "str | Path" = ..., **options: "Unpack[AllOptions]"
+) -> "InMemory": ...
+@overload
+def colorize(
+    picture: "list[str] | list[Path] | tuple[str | Path, ...]",
+    method: "str | Path" = ...,
+    **options: "Unpack[AllOptions]",
+) -> "list[Path]": ...
+@overload
+def colorize(
+    picture: "list[BinaryIO] | tuple[BinaryIO, ...]",
+    method: "str | Path" = ...,
+    **options: "Unpack[AllOptions]",
+) -> "list[BytesIO]": ...
+@overload
+def colorize(
+    picture: "list[InMemory] | tuple[InMemory, ...]",
+    method: "str | Path" = ...,
+    **options: "Unpack[AllOptions]",
+) -> "list[InMemory]": ...
+@overload
+def colorize(
+    picture: "Iterator[str] | Iterator[Path]",
+    method: "str | Path" = ...,
+    **options: "Unpack[AllOptions]",
+) -> "Iterator[Path]": ...
+@overload
+def colorize(
+    picture: "Iterator[BinaryIO]", method: "str | Path" = ..., **options: "Unpack[AllOptions]"
+) -> "Iterator[BytesIO]": ...
+@overload
+def colorize(
+    picture: "Iterator[InMemory]", method: "str | Path" = ..., **options: "Unpack[AllOptions]"
+) -> "Iterator[InMemory]": ...
+def colorize(
+    picture: "Pictures",
+    method: "str | Path" = "photochrom",
+    *,
+    hints: "Iterable[Hint | dict[str, Any]]" = (),
+    reference: "Lender | None" = None,
+    palette: "Colours | None" = None,
+    candidate: int = 0,
+    seed: int = 0,
+    reading: "Reading | None" = None,
+    vividness: float | None = None,
+    saturation: float = 1.0,
+    short_side_px: int | None = None,
+    restore: bool = False,
+    white_lightness: float | None = None,
+    device: str = "cpu",
+    threads: int = 0,
+) -> object:
+    """Colour a photograph and return the same kind.
 
     Parameters
     ----------
     picture : str, Path, bytes, binary file, PIL image, array or tensor, or several of them
         A path: a file beside it, `name-color.ext`, is written. Arrays: (H, W) or (H, W, 3), also
         with alpha as (H, W, 2) or (H, W, 4); uint8, uint16, bool, or float in [0, 1].
-    method : str
+    method : str or Path
         A name of `methods()`, or a path to an exported network (.onnx).
-    **options
-        As `Colorizer` takes them: vividness, saturation, short_side_px, device, threads; and as
-        `Colorizer.colorize` does: hints, reference, palette, candidate, seed,
-        reading.
+    hints, reference, palette, candidate, seed, reading :
+        What is decided for this photograph; see `Colorizer.colorize`.
+    vividness, saturation, short_side_px, restore, white_lightness, device, threads :
+        How results look and where they are computed; see `Colorizer`.
 
     Returns
     -------
-    Path, bytes, BytesIO, PIL image, array, tensor; a list or a generator of them
+    Path, bytes, BytesIO, PIL image, array or tensor; or a list or an iterator of them
         The written file; an encoded picture of the same format; an RGB image; an array (H, W, 3),
-        or (H, W, 4) with alpha, of the same dtype; a tensor. `Colorizer.run` gives notes and
-        confidence with it.
+        or (H, W, 4) with alpha, of the same dtype; a tensor. `Colorizer.run` also returns notes
+        and confidence.
 
     Raises
     ------
@@ -54,23 +156,38 @@ def colorize(picture: Any, method: str = "photochrom", **options: Any) -> Any:
         See `photochrom.errors` for its kinds.
     """
     from photochrom.engine.colorize import Colorizer
+    from photochrom.photo.reading import PLAIN
 
-    guidance = {k: options.pop(k) for k in _GUIDANCE if k in options}
-    return Colorizer(method, **options).colorize(picture, **guidance)
+    colorizer = Colorizer(
+        method,
+        vividness=vividness,
+        saturation=saturation,
+        short_side_px=short_side_px,
+        restore=restore,
+        white_lightness=white_lightness,
+        device=device,
+        threads=threads,
+    )
+    return colorizer.colorize(
+        cast(Any, picture),
+        hints=hints,
+        reference=reference,
+        palette=palette,
+        candidate=candidate,
+        seed=seed,
+        reading=PLAIN if reading is None else reading,
+    )
+
+
+def methods() -> "dict[str, MethodInfo]":
+    """Return the description of every method that can colour a photograph, by its name."""
+    from photochrom.colorization.catalogue import CATALOGUE, load_method
+
+    return {name: load_method(name).info for name in CATALOGUE}
 
 
 def __getattr__(name: str) -> Any:
     """Import the heavier names when they are first used."""
     if name not in _LATER:
         raise AttributeError(f"module 'photochrom' has no attribute '{name}'")
-    module = import_module(_LATER[name])
-    return module if name == "methods" else getattr(module, name)
-
-
-_GUIDANCE = ("hints", "reference", "palette", "candidate", "seed", "reading")
-_LATER = {
-    "Colorizer": "photochrom.engine.colorize",
-    "Hint": "photochrom.options.hint",
-    "Reading": "photochrom.photo.reading",
-    "methods": "photochrom.methods",
-}
+    return getattr(import_module(_LATER[name]), name)

@@ -10,8 +10,10 @@ from tests.conftest import drawn_picture
 import photochrom
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
-from photochrom.engine import colorize as engine
-from photochrom.engine.colorize import Colorizer, Look
+from photochrom.colorization.catalogue import CATALOGUE
+from photochrom.colorization.method import Hints
+from photochrom.engine import page_colouring
+from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.output_names import beside
 from photochrom.errors import (
@@ -20,9 +22,8 @@ from photochrom.errors import (
     ShapeError,
     UnwritablePhotoError,
 )
-from photochrom.methods.catalogue import CATALOGUE
-from photochrom.methods.method import Hints
 from photochrom.options.hint import Hint
+from photochrom.options.look import Look
 from photochrom.photo.orientation import to_stored
 
 LEVEL = 255 / 100  # 8-bit levels in a unit of L*
@@ -284,13 +285,39 @@ def test_a_tiff_of_many_pages_holds_few_files_open(tmp_path, monkeypatch):
         pytest.skip("the system does not tell which files are open")
     pages = [Image.fromarray(drawn_picture(seed, 32, 32)) for seed in range(24)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    opened, real = [], engine.join
+    opened, real = [], page_colouring.join
 
     def counted(*args, **options):
         opened.append(len(list(folder.iterdir())))
         return real(*args, **options)
 
-    monkeypatch.setattr(engine, "join", counted)
+    monkeypatch.setattr(page_colouring, "join", counted)
     Colorizer("gray").colorize_file(tmp_path / "a.tif", tmp_path / "b.tif")
     assert len(opened) == 24
     assert opened[-1] <= opened[1] + 2
+
+
+@pytest.mark.parametrize("kind", ["path", "array", "pil", "bytes"])
+def test_a_notebook_shows_before_and_after_side_by_side(kind, tmp_path):
+    gray = np.asarray(Image.fromarray(data.astronaut()).convert("L"))
+    path = tmp_path / "old.png"
+    Image.fromarray(gray).save(path)
+    given = {
+        "path": path,
+        "array": gray,
+        "pil": Image.fromarray(gray),
+        "bytes": path.read_bytes(),
+    }[kind]
+    shown = Colorizer().show(given, hints=[Hint.point(250, 300, "#2050c0", radius=40)])
+    assert shown.before.shape == shown.after.shape == (512, 512, 3)
+    assert (shown.before == gray[..., None]).all()
+    blue = shown.after[300, 250].astype(int)
+    assert blue[2] > blue[0]
+    png = Image.open(io.BytesIO(shown._repr_png_()))
+    assert png.size == (1032, 512) and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_large_photograph_is_shown_small():
+    gray = np.tile(np.arange(0, 240, 0.1).astype(np.uint8), (1200, 1))
+    shown = Colorizer("gray").show(gray)
+    assert shown.before.shape == (512, 1024, 3) and np.ptp(shown.after, axis=-1).max() == 0

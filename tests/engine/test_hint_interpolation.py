@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from photochrom.colorization.method import Hints
 from photochrom.engine import hint_interpolation
-from photochrom.methods.method import Hints
 
 WISH = np.array([55.0, -35.0])
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from photochrom.colorization.method import Hints
 from photochrom.engine.kriging import MOST_CENTRES, Kriging
-from photochrom.methods.method import Hints
 
 
 def mask_of(shape, *spots):

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from photochrom.colorization.gray import Gray
+from photochrom.colorization.method import Hints, MethodInfo, Prediction, Request
 from photochrom.engine.guided import apply_field
 from photochrom.engine.prediction import predict_colours
 from photochrom.engine.tiling import WorkingSize, working_size
 from photochrom.errors import MethodOutputError
-from photochrom.methods.gray import Gray
-from photochrom.methods.method import Hints, MethodInfo, Prediction, Request
 
 COLOUR = np.array([20.0, -15.0], np.float32)
 
@@ -143,7 +143,7 @@ def test_gray_stays_gray_at_the_smallest_size():
 
 
 def test_an_exported_network_is_a_method_like_any_other(exported_network):
-    from photochrom.methods.network import NetworkMethod
+    from photochrom.colorization.network import NetworkMethod
 
     method = NetworkMethod(exported_network.path, threads=1)
     size = working_size(700, 100, 64, method.info.stride)

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from skimage import data
 from tests.service.conftest import decoded, encoded
 
-from photochrom.methods.method import Hints, MethodInfo, Prediction, Request
+from photochrom.colorization.method import Hints, MethodInfo, Prediction, Request
 from photochrom.photo.photo import Photo
 from photochrom.service.loaded_colorizers import CachingMethod
 from photochrom.service.preview_cache import PreviewCache

@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 from tests.service.conftest import GRAY, decoded, encoded
 
+from photochrom.colorization.catalogue import CATALOGUE
 from photochrom.engine.sidecar import SCHEMA
-from photochrom.methods.catalogue import CATALOGUE
 from photochrom.service.application import create_app
 from photochrom.service.limits import Limits
 from photochrom.service.service import clean_name

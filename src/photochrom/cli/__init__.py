@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photochrom import __version__
+from photochrom._version import __version__
 from photochrom.cli.messages import say
 from photochrom.cli.standard_streams import PIPE
 from photochrom.errors import PhotochromError
@@ -139,8 +139,8 @@ def _begin_early(words: list[str]) -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # What computes without the interpreter waits so long for it each time; 5 ms otherwise.
         sys.setswitchinterval(0.0005)
-        from photochrom.methods.catalogue import begin_loading
-        from photochrom.methods.network import runtime
+        from photochrom.colorization.catalogue import begin_loading
+        from photochrom.colorization.network import runtime
 
         runtime()  # a thread would wait long to import it, beside ours that imports the rest
         begin_loading("photochrom")

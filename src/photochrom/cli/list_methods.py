@@ -14,7 +14,7 @@ def methods(*, json_output: Annotated[bool, Parameter(name="--json", negative=()
     json_output : bool
         Print them as one JSON object.
     """
-    from photochrom.methods.catalogue import CATALOGUE, load_method
+    from photochrom.colorization.catalogue import CATALOGUE, load_method
 
     found = {name: load_method(name).info for name in CATALOGUE}
     if json_output:

@@ -70,7 +70,7 @@ def run(
     int
         The exit code.
     """
-    from photochrom.methods.network import cores
+    from photochrom.colorization.network import cores
 
     if not sources:
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
@@ -211,7 +211,7 @@ def _begin_one(
     make: "partial[Colorizer]", recipe: "Sidecar | None", method: str, device: str
 ) -> Executor:
     """Make the colorizer here: one photograph need not wait for another process."""
-    from photochrom.methods.catalogue import begin_loading
+    from photochrom.colorization.catalogue import begin_loading
 
     if recipe is None:
         begin_loading(method, device, make.keywords["threads"])

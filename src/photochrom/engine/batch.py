@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from photochrom.engine.colorize import PLAIN, Colorizer
+from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.output_names import beside, is_own, is_same, is_taken, marker_on, numbered
+from photochrom.engine.page_colouring import PLAIN
 from photochrom.engine.sidecar import Sidecar, check_place, is_sidecar
 from photochrom.engine.workers import Executor, InProcess
 from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError, WorkerDiedError

@@ -3,143 +3,59 @@
 file -> Photo -> L (small) -> method -> ab (small) -> guided to full size -> joined -> file
 """
 
-import hashlib
-import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, Unpack, cast, overload
 
 import numpy as np
 
-from photochrom import __version__
+from photochrom.colorization.method import Request
 from photochrom.engine.after_fork import elsewhere_if_stranded
 from photochrom.engine.companion_files import carry_along
 from photochrom.engine.conditioning import condition, distribution
-from photochrom.engine.guidance import Guidance, outside
-from photochrom.engine.guided import apply_field
-from photochrom.engine.highlights import toned_down_photo
-from photochrom.engine.output_names import beside, free_name, state_of
-from photochrom.engine.picture_kinds import (
-    array_to_tensor,
-    is_array,
-    is_file,
-    is_pil,
-    is_tensor,
-    many,
-    open_picture,
-    orientation_of,
-    pil_to_tiff,
-    tensor_to_array,
-    turned_back,
+from photochrom.engine.guidance import Guidance
+from photochrom.engine.output_names import state_of
+from photochrom.engine.page_colouring import PLAIN, PageColorizer
+from photochrom.engine.picture_kinds import many, open_picture
+from photochrom.engine.picture_types import (
+    ColorizeOptions,
+    Colours,
+    GuidanceOptions,
+    InMemory,
+    Lender,
+    Picture,
+    PictureOrPhoto,
+    Pictures,
 )
-from photochrom.engine.prediction import Colouring, method_features, predict_colours
-from photochrom.engine.reference import References
-from photochrom.engine.restore import opencv, restored_photo
+from photochrom.engine.prediction import method_features, predict_colours
+from photochrom.engine.result import Coloured, Comparison, Findings, Result, decoded_png
+from photochrom.engine.same_kind import same_kind
 from photochrom.engine.selection import outline, thing_at
 from photochrom.engine.suggestions import Suggestion, shares_of, suggest
-from photochrom.engine.tiling import WorkingSize, working_size
 from photochrom.errors import (
     DtypeError,
     InvalidValueError,
-    ShapeError,
     UnreadablePhotoError,
     UnwritablePhotoError,
 )
-from photochrom.methods.catalogue import load_method
-from photochrom.methods.method import Hints, MethodInfo, Request
 from photochrom.options.hint import Hint
-from photochrom.options.look import Look
 from photochrom.photo.budget import Budget
-from photochrom.photo.descreen import descreened
 from photochrom.photo.formats import choose_format
-from photochrom.photo.join import Tally, join
 from photochrom.photo.metadata.xmp import Marker
-from photochrom.photo.negative_detection import looks_like_negative
 from photochrom.photo.photo import Photo
 from photochrom.photo.reading import PLAIN as AS_IT_SAYS
 from photochrom.photo.reading import Reading
 from photochrom.photo.resize import resize
-from photochrom.photo.tint_detection import Tint
-from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
+from photochrom.photo.write import needs_sixteen_bit, write_photo
 
+SHOWN_PX = 1024  # long side of what a notebook shows
 MAX_MEGAPIXELS = 1000.0
 MOST_MAP_PX = 1024
-MOST_EXTREME = 0.9  # share of pixels so dark or light that none of them bears colour
 
 
-PLAIN = Guidance()
-
-
-class Coloured(NamedTuple):
-    """A coloured file.
-
-    Attributes
-    ----------
-    content : bytes or None
-        The picture, where no target was named.
-    target : Path or None
-        The file that was written.
-    notes : tuple of str
-        What a person should know: repaired, lost, or decided.
-    guidance : Guidance
-        As they were fulfilled: with the reference that was taken from a folder.
-    size : (width, height)
-        Upright, of the first page.
-    confidence : float32 array, (h, w), or None
-        Of the first page; see `Colorizer.confidence`.
-    """
-
-    content: bytes | None
-    target: Path | None
-    notes: tuple[str, ...]
-    guidance: Guidance
-    size: tuple[int, int]
-    confidence: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """A coloured picture and what a person should know of it.
-
-    Attributes
-    ----------
-    image : Path, bytes, binary file, PIL image, tensor or array
-        As `Colorizer.colorize` gives it.
-    notes : tuple of str
-        What was repaired, lost, assumed or decided.
-    confidence : float32 array, (h, w), or None
-        At the working size, in [0, 1]: 0 is guessing, 1 is sure; None from a method that does not
-        know.
-    """
-
-    image: Any
-    notes: tuple[str, ...] = ()
-    confidence: np.ndarray | None = field(default=None, repr=False)
-
-
-class _Seen:
-    """What is found out while pages are coloured."""
-
-    def __init__(self) -> None:
-        self.tallies: list[Tally] = []
-        self.lightness: np.ndarray | None = None  # of the first page, small
-        self.confidence: np.ndarray | None = None
-
-    def notes(self) -> list[str]:
-        """Say it if a page has no grays that could bear colour."""
-        found = [n for n, t in enumerate(self.tallies, 1) if t.extreme_share > MOST_EXTREME]
-        if not found:
-            return []
-        where = f" (page {', '.join(map(str, found))})" if len(self.tallies) > 1 else ""
-        return [
-            f"nearly every pixel is black or white and bears no colour{where}: a bilevel or "
-            "halftone scan? Scan it in gray, or give --descreen (Reading(descreen=True))"
-        ]
-
-
-class Colorizer:
+class Colorizer(PageColorizer):
     """Colours photographs with one method, whose network stays loaded.
 
     Parameters
@@ -167,136 +83,10 @@ class Colorizer:
     PosixPath('grandmother-color.jpg')
     """
 
-    def __init__(
-        self,
-        method: str | Path = "photochrom",
-        *,
-        vividness: float | None = None,
-        saturation: float = 1.0,
-        short_side_px: int | None = None,
-        restore: bool = False,
-        white_lightness: float | None = None,
-        device: str = "cpu",
-        threads: int = 0,
-    ) -> None:
-        self._place = device, threads
-        self.name = str(method)
-        self.look = Look(vividness, saturation, short_side_px, restore, white_lightness)
-        if restore:
-            opencv()  # a missing extra is told before any work
-        self.method = load_method(method, device, threads)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it was made of: the process that gets it opens the network itself."""
-        return _made_again, (self.name, self.look, *self._place)
-
-    @property
-    def info(self) -> MethodInfo:
-        """How the method describes itself."""
-        return self.method.info
-
-    def marker(self, guidance: Guidance = PLAIN, **written: Any) -> Marker:
-        """Give what a file coloured by this colorizer is marked with.
-
-        `written` is how else it was asked for, such as `quality`; None is as if it were not there.
-        """
-        recipe_of = {"method": self.info.name, **self.look.to_table()}
-        recipe_of |= {name: value for name, value in written.items() if value is not None}
-        if guidance != PLAIN:
-            recipe_of["wishes"] = guidance.to_table()
-        recipe = hashlib.sha256(json.dumps(recipe_of, sort_keys=True).encode()).hexdigest()[:16]
-        return Marker(self.info.name, __version__, self.info.weights_sha256, recipe)
-
-    def predict_ab(
-        self,
-        lightness: np.ndarray,
-        *,
-        hints: Hints | None = None,
-        histogram: np.ndarray | None = None,
-        chroma: float | None = None,
-        vividness: float | None = None,
-        saturation: float | None = None,
-    ) -> np.ndarray:
-        """Give the colours of a lightness, at its own size.
-
-        Parameters
-        ----------
-        lightness : float array, (h, w)
-            L* in [0, 100].
-        hints : Hints, optional
-            At the same size.
-        histogram : float array, (Q,), optional
-            Wanted share of each of the method's bins.
-        chroma : float, optional
-            Wanted mean chroma, ab units.
-        vividness, saturation : float, optional
-            Instead of the colorizer's own.
-
-        Returns
-        -------
-        float32 array, (h, w, 2)
-            ab, not yet bounded by the gamut.
-
-        Raises
-        ------
-        ShapeError, InvalidValueError, MethodOutputError
-            If an input, or what the method returns, is wrong.
-        """
-        if lightness.ndim != 2 or 0 in lightness.shape:
-            raise ShapeError(f"lightness needs shape (h, w); it is {lightness.shape}.")
-        size = self._working_size(*lightness.shape)
-        small = resize(lightness[..., None].astype(np.float32), size.height, size.width)[..., 0]
-        request = Request(
-            small,
-            hints=hints and _small_hints(hints, size),
-            histogram=histogram,
-            chroma=chroma,
-            vividness=self.look.vividness if vividness is None else vividness,
-        )
-        saturation = self.look.saturation if saturation is None else saturation
-        colouring = predict_colours(self.method, request, size, saturation)
-        ab = apply_field(colouring.field, lightness)
-        if hints is None:
-            return ab
-        decided = hints.mask[..., None]
-        return np.asarray(ab + (hints.ab - ab) * decided, np.float32)
-
-    def colouring(self, photo: Photo, page: int = 0, guidance: Guidance = PLAIN) -> Colouring:
-        """Ask the method for the colours of one page of a photo, upright.
-
-        Parameters
-        ----------
-        photo : Photo
-        page : int
-            From 0.
-        guidance : Guidance
-            In pixels of that page, upright.
-
-        Returns
-        -------
-        Colouring
-        """
-        return self._colouring(photo, page, guidance, self._small(photo, page))
-
-    def _colouring(
-        self, photo: Photo, page: int, guidance: Guidance, small: tuple[np.ndarray, WorkingSize]
-    ) -> Colouring:
-        lightness, size = small
-        upright = photo.headers[page].upright_size
-        conditioning = condition(self.method, lightness, upright, guidance, self.look.vividness)
-        return predict_colours(
-            self.method,
-            conditioning.request,
-            size,
-            self.look.saturation,
-            overlays=conditioning.overlays,
-            spots=conditioning.spots,
-        )
-
     @elsewhere_if_stranded
     def suggest(
         self,
-        picture: Any,
+        picture: PictureOrPhoto,
         x: float,
         y: float,
         radius: float = 8.0,
@@ -327,7 +117,7 @@ class Colorizer:
         """
         photo = open_picture(picture)
         width, height = _checked_spot(photo, x, y)
-        lightness, _ = self._small(photo, 0)
+        lightness, _ = self.small(photo, 0)
         conditioning = condition(
             self.method, lightness, (width, height), Guidance(tuple(hints)), None
         )
@@ -337,7 +127,7 @@ class Colorizer:
         return suggest(shares, np.array(self.info.centres), float(spot[0]), count)
 
     @elsewhere_if_stranded
-    def outline(self, picture: Any, x: float, y: float) -> list[tuple[float, float]]:
+    def outline(self, picture: PictureOrPhoto, x: float, y: float) -> list[tuple[float, float]]:
         """Return the outline of the thing at a spot, for a hint that is a region.
 
         Parameters
@@ -358,7 +148,7 @@ class Colorizer:
         """
         photo = open_picture(picture)
         width, height = _checked_spot(photo, x, y)
-        lightness, size = self._small(photo, 0)
+        lightness, size = self.small(photo, 0)
         request = Request(lightness)
         plain = predict_colours(self.method, request, size).ab
         features = method_features(self.method, request, plain)
@@ -367,7 +157,7 @@ class Colorizer:
         return [(float(right * across), float(low * down)) for right, low in outline(thing)]
 
     @elsewhere_if_stranded
-    def confidence(self, picture: Any) -> np.ndarray:
+    def confidence(self, picture: PictureOrPhoto) -> np.ndarray:
         """Tell where the method is guessing.
 
         Parameters
@@ -410,13 +200,49 @@ class Colorizer:
         # Marked, so that no later run colours the map itself.
         write_photo(plane, [None], target, format="png", marker=self.marker())
 
+    @overload
+    def colorize(self, picture: str | Path, **options: Unpack[ColorizeOptions]) -> Path: ...
+    @overload
+    def colorize(
+        self, picture: bytearray | memoryview, **options: Unpack[ColorizeOptions]
+    ) -> bytes: ...
+    @overload
+    def colorize(self, picture: BinaryIO, **options: Unpack[ColorizeOptions]) -> BytesIO: ...
+    @overload
+    def colorize(self, picture: InMemory, **options: Unpack[ColorizeOptions]) -> InMemory: ...
+    @overload
     def colorize(
         self,
-        picture: Any,
+        picture: list[str] | list[Path] | tuple[str | Path, ...],
+        **options: Unpack[ColorizeOptions],
+    ) -> list[Path]: ...
+    @overload
+    def colorize(
+        self, picture: list[BinaryIO] | tuple[BinaryIO, ...], **options: Unpack[ColorizeOptions]
+    ) -> list[BytesIO]: ...
+    @overload
+    def colorize(
+        self, picture: list[InMemory] | tuple[InMemory, ...], **options: Unpack[ColorizeOptions]
+    ) -> list[InMemory]: ...
+    @overload
+    def colorize(
+        self, picture: Iterator[str] | Iterator[Path], **options: Unpack[ColorizeOptions]
+    ) -> Iterator[Path]: ...
+    @overload
+    def colorize(
+        self, picture: Iterator[BinaryIO], **options: Unpack[ColorizeOptions]
+    ) -> Iterator[BytesIO]: ...
+    @overload
+    def colorize(
+        self, picture: Iterator[InMemory], **options: Unpack[ColorizeOptions]
+    ) -> Iterator[InMemory]: ...
+    def colorize(
+        self,
+        picture: Pictures,
         *,
-        hints: Iterable[Hint] = (),
-        reference: Any = None,
-        palette: Any = None,
+        hints: "Iterable[Hint | dict[str, Any]]" = (),
+        reference: "Lender | None" = None,
+        palette: "Colours | None" = None,
         candidate: int = 0,
         seed: int = 0,
         reading: Reading = AS_IT_SAYS,
@@ -456,24 +282,42 @@ class Colorizer:
         ShapeError, DtypeError, InvalidValueError
             If an array is not a picture.
         """
-        guidance = self._guidance(tuple(hints), reference, palette, candidate, seed)
+        guidance = self._guidance(
+            {
+                "hints": tuple(hints),
+                "reference": reference,
+                "palette": palette,
+                "candidate": candidate,
+                "seed": seed,
+            }
+        )
         several = many(picture)
         if several is None:
-            return self._run(picture, guidance, reading).image
+            return self._run(cast(Picture, picture), guidance, reading).image
         results = (self._run(one, guidance, reading).image for one in several)
         return results if isinstance(picture, Iterator) else list(results)
 
+    @overload
+    def run(self, picture: str | Path, **options: Unpack[ColorizeOptions]) -> Result[Path]: ...
+    @overload
+    def run(
+        self, picture: bytearray | memoryview, **options: Unpack[ColorizeOptions]
+    ) -> Result[bytes]: ...
+    @overload
+    def run(self, picture: BinaryIO, **options: Unpack[ColorizeOptions]) -> Result[BytesIO]: ...
+    @overload
+    def run(self, picture: InMemory, **options: Unpack[ColorizeOptions]) -> Result[InMemory]: ...
     def run(
         self,
-        picture: Any,
+        picture: Picture,
         *,
-        hints: Iterable[Hint] = (),
-        reference: Any = None,
-        palette: Any = None,
+        hints: "Iterable[Hint | dict[str, Any]]" = (),
+        reference: "Lender | None" = None,
+        palette: "Colours | None" = None,
         candidate: int = 0,
         seed: int = 0,
         reading: Reading = AS_IT_SAYS,
-    ) -> Result:
+    ) -> Result[Any]:
         """Colour one picture; give it with notes and confidence.
 
         Parameters and errors are those of `colorize`.
@@ -485,66 +329,47 @@ class Colorizer:
         """
         if many(picture) is not None:
             raise DtypeError("run takes one picture; colorize takes several.")
-        guidance = self._guidance(tuple(hints), reference, palette, candidate, seed)
+        guidance = self._guidance(
+            {
+                "hints": tuple(hints),
+                "reference": reference,
+                "palette": palette,
+                "candidate": candidate,
+                "seed": seed,
+            }
+        )
         return self._run(picture, guidance, reading)
 
-    @elsewhere_if_stranded
-    def _guidance(self, *page_guidance: Any) -> Guidance:
-        """Read what is wished, a reference among it; as `Guidance.of` takes it."""
-        return Guidance.of(*page_guidance)
+    def show(self, picture: Picture, **options: Unpack[ColorizeOptions]) -> Comparison:
+        """Colour one picture for a notebook, which shows it before and after, side by side.
+
+        Parameters and errors are those of `colorize`; nothing is written.
+
+        Returns
+        -------
+        Comparison
+            At most 1,024 pixels on its long side.
+        """
+        photo = open_picture(picture, options.pop("reading", AS_IT_SAYS))
+        guidance = self._guidance(cast(GuidanceOptions, options))
+        done = self._colorize_photo(photo, guidance, SHOWN_PX, None, "png", None, self.marker())
+        after = decoded_png(done.content or b"")
+        before = photo.small_rgb(after.shape[1], after.shape[0])
+        return Comparison(before, after, done.notes)
 
     @elsewhere_if_stranded
-    def _run(self, picture: Any, guidance: Guidance, reading: Reading) -> Result:
-        if isinstance(picture, (str, Path)):
-            target = free_name(beside(Path(picture)))
-            done = self.colorize_file(picture, target, guidance=guidance, reading=reading)
-            return Result(done.target, done.notes, done.confidence)
-        if isinstance(picture, (bytes, bytearray, memoryview)) or is_file(picture):
-            given = picture if is_file(picture) else bytes(picture)
-            done = self.colorize_file(given, guidance=guidance, reading=reading)
-            content = done.content or b""
-            image = io.BytesIO(content) if is_file(picture) else content
-            return Result(image, done.notes, done.confidence)
-        if (is_tensor(picture) or is_array(picture)) and reading != AS_IT_SAYS:
-            raise InvalidValueError(
-                "A reading is for files. Give the picture as one (bytes, a path), or make the "
-                "array positive and sRGB-encoded first."
-            )
-        if is_tensor(picture):
-            return self._run_tensor(picture, guidance)
-        if is_array(picture):
-            return self._run_array(np.asarray(picture), guidance)
-        if is_pil(picture):
-            return self._run_pil(picture, guidance, reading)
-        raise DtypeError(
-            "A picture is a path, bytes, an open file, a PIL image, an array or a tensor; "
-            f"this is {type(picture).__name__}."
-        )
+    def _guidance(self, decided: GuidanceOptions) -> Guidance:
+        """Read what was decided, a reference among it; as `Guidance.of` takes it."""
+        return Guidance.of(**decided)
 
-    def _run_array(self, array: np.ndarray, guidance: Guidance) -> Result:
-        photo, notes = self.restored(Photo.from_array(array))
-        guidance, chosen = self._choose_reference(photo, guidance)
-        deep = array.dtype not in (np.uint8, bool)
-        seen = _Seen()
-        image = photo_to_array(next(self._pages(photo, deep, guidance, seen)), photo)
-        said = (*photo.notes, *notes, *chosen, *self._said(photo, guidance, seen), *seen.notes())
-        return Result(image, said, seen.confidence)
-
-    def _run_tensor(self, tensor: Any, guidance: Guidance) -> Result:
-        if tensor.ndim == 4:
-            results = [self._run_array(tensor_to_array(one), guidance) for one in tensor]
-            if not results:
-                raise ShapeError("A batch needs at least one picture; this one is empty.")
-            stacked = np.stack([np.moveaxis(result.image, -1, 0) for result in results])
-            notes = dict.fromkeys(note for result in results for note in result.notes)
-            return Result(tensor.new_tensor(stacked), tuple(notes))
-        done = self._run_array(tensor_to_array(tensor), guidance)
-        return replace(done, image=array_to_tensor(done.image, tensor))
+    @elsewhere_if_stranded
+    def _run(self, picture: Any, guidance: Guidance, reading: Reading) -> Result[Any]:
+        return same_kind(self, picture, guidance, reading)
 
     @elsewhere_if_stranded
     def colorize_file(
         self,
-        source: Any,
+        source: str | Path | bytes | BinaryIO,
         target: str | Path | None = None,
         *,
         format: str | None = None,
@@ -603,6 +428,27 @@ class Colorizer:
             float_range=float_range,
             reading=reading,
         )
+        decided = {"quality": quality, "float_range": float_range, "reading": reading.to_table()}
+        marker = self.marker(guidance, **decided)
+        path = Path(source) if isinstance(source, str | Path) else None
+        if path is not None:
+            marker = replace(marker, source=_state_of(photo))
+        done = self._colorize_photo(photo, guidance, long_side_px, target, format, quality, marker)
+        if done.target is None or path is None:
+            return done
+        carried = carry_along(path, done.target, keep_time=keep_time)
+        return done._replace(notes=(*done.notes, *carried))
+
+    def _colorize_photo(
+        self,
+        photo: Photo,
+        guidance: Guidance,
+        long_side_px: int | None,
+        target: Path | None,
+        format: str | None,
+        quality: int | None,
+        marker: Marker,
+    ) -> Coloured:
         if long_side_px is not None:
             full, photo = photo, photo.reduced(long_side_px)
             guidance = guidance.scaled(max(photo.upright_size) / max(full.upright_size))
@@ -610,109 +456,16 @@ class Colorizer:
             _keep_original(photo, target)
         format = choose_format(photo, target, format)
         photo, restored = self.restored(photo)
-        marker = self.marker(
-            guidance, quality=quality, float_range=float_range, reading=reading.to_table()
-        )
-        if isinstance(source, str | Path):
-            marker = replace(marker, source=_state_of(photo))
-        guidance, chosen = self._choose_reference(photo, guidance)
-        seen = _Seen()
-        pages = self._pages(photo, needs_sixteen_bit(photo, format), guidance, seen)
+        guidance, chosen = self.choose_reference(photo, guidance)
+        findings = Findings()
+        pages = self.pages(photo, needs_sixteen_bit(photo, format), guidance, findings)
         written = write_photo(photo, pages, target, format=format, quality=quality, marker=marker)
-        notes = [
-            *photo.notes,
-            *restored,
-            *chosen,
-            *written.notes,
-            *self._said(photo, guidance, seen),
-        ]
-        notes += seen.notes()
-        if written.path is not None and isinstance(source, (str, Path)):
-            notes += carry_along(Path(source), written.path, keep_time=keep_time)
+        found = findings.notes(photo, guidance, self.info.name)
+        notes = (*photo.notes, *restored, *chosen, *written.notes, *found)
         return Coloured(
-            *(written.data, written.path, tuple(notes), guidance, photo.upright_size),
-            confidence=seen.confidence,
+            *(written.data, written.path, notes, guidance, photo.upright_size),
+            confidence=findings.confidence,
         )
-
-    def _said(self, photo: Photo, guidance: Guidance, seen: _Seen) -> list[str]:
-        """Say what of the wishes does nothing, and what the picture's own colours become."""
-        notes = outside(guidance.hints, photo.upright_size)
-        if self.info.name == "gray":
-            return notes
-        if photo.is_colour:
-            notes.append(_said_of(photo.tint))
-        if photo.looks_like_negative or _is_negative(photo, seen.lightness):
-            notes.append(
-                "looks like a negative: if it is one, give --negative (Reading(negative=True))"
-            )
-        return notes
-
-    def restored(self, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-        """Give a photo as it will be coloured, mended or toned down if that is asked for."""
-        notes: tuple[str, ...] = ()
-        if photo.reading.descreen:
-            photo, notes = descreened(photo)
-        if self.look.restore:
-            photo, more = restored_photo(photo)
-            notes += more
-        if self.look.white_lightness is not None:
-            photo, more = toned_down_photo(photo, self.look.white_lightness)
-            notes += more
-        return photo, notes
-
-    def _working_size(self, height: int, width: int) -> WorkingSize:
-        short_side = self.look.short_side_px or self.info.short_side_px
-        return working_size(height, width, short_side, self.info.stride)
-
-    def _small(self, photo: Photo, page: int) -> tuple[np.ndarray, WorkingSize]:
-        width, height = photo.headers[page].upright_size
-        size = self._working_size(height, width)
-        return photo.small_lightness(size.width, size.height, page), size
-
-    def _choose_reference(self, photo: Photo, guidance: Guidance) -> tuple[Guidance, list[str]]:
-        """Take the reference of a folder that shows the like of a photo; say which."""
-        if not isinstance(guidance.reference, References):
-            return guidance, []
-        judge = self.method if self.info.centres else load_method("photochrom")
-        reference = guidance.reference.choose(self._small(photo, 0)[0], judge)
-        return replace(guidance, reference=reference), [f"reference: {reference.name}"]
-
-    def _pages(
-        self, photo: Photo, sixteen_bit: bool, guidance: Guidance = PLAIN, seen: _Seen | None = None
-    ) -> Iterator[Any]:
-        """Join each page with its colours when it is asked for; None leaves a gray page as it is.
-
-        A join holds memory and an open file, and a TIFF may have a thousand pages.
-        """
-        as_it_is = photo.is_gray and not photo.has_other_lightness
-        if self.info.name == "gray" and as_it_is and not guidance.hints:
-            yield from (None for _ in photo.headers)
-            return
-        for page, header in enumerate(photo.headers):
-            page_guidance = guidance if page == 0 else replace(guidance, hints=())
-            small = self._small(photo, page)
-            colouring = self._colouring(photo, page, page_guidance, small)
-            stored = colouring.field.stored(header.orientation, *header.upright_size)
-            stored = replace(stored, overlays=(*stored.overlays, *photo.lost_places(page)))
-            tally = None
-            if seen is not None and self.info.name != "gray":
-                tally = Tally()
-                seen.tallies.append(tally)
-                if page == 0:
-                    seen.confidence, seen.lightness = colouring.confidence, small[0]
-            yield join(photo.tone(page), stored, sixteen_bit=sixteen_bit, tally=tally)
-
-    def _run_pil(self, image: Any, guidance: Guidance, reading: Reading) -> Result:
-        """Go through an uncompressed TIFF in memory, upright, which keeps profile and depth."""
-        from PIL import Image
-
-        done = self.colorize_file(pil_to_tiff(image), guidance=guidance, reading=reading)
-        opened = Image.open(io.BytesIO(done.content or b""))
-        opened.load()
-        coloured = turned_back(opened, orientation_of(image))  # as it lay
-        kept = {k: v for k, v in image.info.items() if k not in ("transparency", "icc_profile")}
-        coloured.info = {**kept, **{k: v for k, v in coloured.info.items() if k == "icc_profile"}}
-        return Result(coloured, done.notes, done.confidence)
 
 
 def _state_of(photo: Photo) -> str:
@@ -720,23 +473,6 @@ def _state_of(photo: Photo) -> str:
         return "" if photo.path is None else state_of(photo.path)
     except OSError as error:
         raise UnreadablePhotoError(f"{photo.name}: cannot be read ({error.strerror}).") from error
-
-
-def _made_again(name: str, look: Look, device: str, threads: int) -> Colorizer:
-    return Colorizer(name, **asdict(look), device=device, threads=threads)
-
-
-def _said_of(tint: Tint) -> str:
-    if tint.kind == "toned":
-        return f"a toned original ({tint.name}): its tone is not taken for colour"
-    return "was in colour: coloured anew from its lightness"
-
-
-def _is_negative(photo: Photo, lightness: np.ndarray | None) -> bool:
-    """Whether a picture without colour looks like a negative that nobody has inverted."""
-    if lightness is None or photo.reading.negative or photo.tint.kind == "colour":
-        return False
-    return looks_like_negative(lightness)
 
 
 def _checked_spot(photo: Photo, x: float, y: float) -> tuple[int, int]:
@@ -764,14 +500,3 @@ def _keep_original(photo: Photo, target: Path) -> None:
     source = photo.path
     if source is not None and target.exists() and source.exists() and target.samefile(source):
         raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
-
-
-def _small_hints(hints: Hints, size: WorkingSize) -> Hints:
-    """Bring hints to the working size: any hinted part of a pixel counts, colours are averaged."""
-    weighted = hints.ab * hints.mask[..., None]
-    planes = np.concatenate((weighted, hints.mask[..., None]), axis=-1).astype(np.float32)
-    small = resize(planes, size.height, size.width)
-    share = small[..., 2]
-    mask = share > min(0.25, 0.5 * float(share.max(initial=0)))
-    ab = small[..., :2] / np.maximum(share, 1e-6)[..., None]
-    return Hints(ab * mask[..., None], mask.astype(np.float32))

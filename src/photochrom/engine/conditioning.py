@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from photochrom.colorization.method import Hints, Method, Request
 from photochrom.engine.guidance import Guidance, hint_planes, overlays_of
 from photochrom.engine.hint_propagation import Spot, features_of
 from photochrom.engine.reference import Reference, References
 from photochrom.engine.suggestions import propose
 from photochrom.engine.tiling import LONGEST, WorkingSize, working_size
 from photochrom.errors import InvalidValueError
-from photochrom.methods.method import Hints, Method, Request
 from photochrom.options.hint import Hint
 from photochrom.options.palette import Palette
 from photochrom.photo.rasterize import Overlay

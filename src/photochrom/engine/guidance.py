@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from photochrom.colorization.method import Hints
+from photochrom.engine.picture_types import Colours, Lender
 from photochrom.engine.reference import Reference, References
 from photochrom.errors import InvalidValueError
-from photochrom.methods.method import Hints
 from photochrom.options.hint import MOST_HINTS, Hint
 from photochrom.options.palette import Palette
 from photochrom.options.ranges import CANDIDATE, SEED
@@ -62,22 +63,16 @@ class Guidance:
     def of(
         cls,
         hints: Iterable[Hint | dict[str, Any]] = (),
-        reference: Any = None,
-        palette: Any = None,
+        reference: "Lender | None" = None,
+        palette: "Colours | None" = None,
         candidate: int = 0,
         seed: int = 0,
     ) -> Self:
         """Build wishes from what a caller has at hand; see `Colorizer.colorize`."""
-        colour_source = reference
-        if isinstance(reference, (str, Path)) and Path(reference).is_dir():
-            folder = Path(reference)
-            colour_source = References(folder, find_photos(folder, recursive=True))
-        elif reference is not None and not isinstance(reference, (Reference, References)):
-            colour_source = Reference.of(reference)
         if palette is not None and not isinstance(palette, Palette):
             palette = Palette.of(palette)
         decided = (h if isinstance(h, Hint) else Hint.from_table(h) for h in hints)
-        return cls(tuple(decided), colour_source, palette, candidate, seed)
+        return cls(tuple(decided), _reference(reference), palette, candidate, seed)
 
     def scaled(self, factor: float) -> Self:
         """Give the same wishes for a copy of the photo that is `factor` as large."""
@@ -92,6 +87,15 @@ class Guidance:
             "candidate": self.candidate,
             "seed": self.seed,
         }
+
+
+def _reference(given: "Lender | None") -> Reference | References | None:
+    """Open a reference, or a folder of them."""
+    if given is None or isinstance(given, (Reference, References)):
+        return given
+    if isinstance(given, (str, Path)) and Path(given).is_dir():
+        return References(Path(given), find_photos(Path(given), recursive=True))
+    return Reference.of(given)
 
 
 def overlays_of(hints: Sequence[Hint]) -> tuple[Overlay, ...]:

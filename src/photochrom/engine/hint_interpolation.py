@@ -8,9 +8,9 @@ cells over rows, columns and lightness, so that the correction stops at edges.
 
 import numpy as np
 
+from photochrom.colorization.method import Hints
 from photochrom.engine.guided import box_mean
 from photochrom.engine.kriging import Kriging
-from photochrom.methods.method import Hints
 
 CELL_PX = 8  # of the grid, rows and columns
 CELL_LIGHTNESS = 10.0  # of the grid, L* units

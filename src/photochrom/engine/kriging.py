@@ -8,8 +8,8 @@ colour: what it takes for sky is alike, wherever it is.
 
 import numpy as np
 
-from photochrom.methods import rbf
-from photochrom.methods.method import Hints
+from photochrom.colorization import rbf
+from photochrom.colorization.method import Hints
 
 # How far two pixels may be apart to be alike: in units of the longer side, in L*, in ab units of
 # the method's own colours. A hint or two are for their things; many, far from each other, speak for

@@ -11,6 +11,7 @@ import numpy as np
 
 from photochrom.errors import DtypeError, ShapeError
 from photochrom.photo.photo import Photo
+from photochrom.photo.reading import PLAIN, Reading
 
 # What stands a picture of an EXIF orientation upright, as a number of Pillow's `Transpose`.
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
@@ -58,8 +59,10 @@ def many(picture: Any) -> Iterable[Any] | None:
     return picture if isinstance(picture, Iterator) and not is_single else None
 
 
-def open_picture(picture: Any) -> Photo:
+def open_picture(picture: Any, reading: Reading = PLAIN) -> Photo:
     """Open a picture, whatever a caller has: see `Colorizer.colorize`, or a Photo.
+
+    `reading` is for files, bytes and PIL images.
 
     Raises
     ------
@@ -69,12 +72,12 @@ def open_picture(picture: Any) -> Photo:
     if isinstance(picture, Photo):
         return picture
     if is_pil(picture):
-        return Photo.open(pil_to_tiff(picture))
+        return Photo.open(pil_to_tiff(picture), reading=reading)
     if is_tensor(picture):
         return Photo.from_array(tensor_to_array(picture))
     if is_array(picture):
         return Photo.from_array(np.asarray(picture))
-    return Photo.open(picture)
+    return Photo.open(picture, reading=reading)
 
 
 def pil_to_tiff(image: Any) -> bytes:

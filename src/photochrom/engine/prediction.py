@@ -7,18 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.color.gamut import lab_to_rgb
-from photochrom.engine.conditioning import distribution
-from photochrom.engine.guided import fit_field
-from photochrom.engine.hint_interpolation import interpolate_hints
-from photochrom.engine.hint_propagation import Spot, features_of, propagate
-from photochrom.engine.tiling import WorkingSize
-from photochrom.methods.method import (
+from photochrom.colorization.method import (
     Hints,
     Method,
     Prediction,
     Request,
     checked,
 )
+from photochrom.engine.conditioning import distribution
+from photochrom.engine.guided import fit_field
+from photochrom.engine.hint_interpolation import interpolate_hints
+from photochrom.engine.hint_propagation import Spot, features_of, propagate
+from photochrom.engine.tiling import WorkingSize
 from photochrom.photo.field import ColourField
 from photochrom.photo.rasterize import Overlay
 from photochrom.photo.resize import resize

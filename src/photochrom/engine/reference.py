@@ -16,9 +16,9 @@ import numpy as np
 
 from photochrom.color.bins import histogram
 from photochrom.color.lab import rgb_to_lab
+from photochrom.colorization.method import Method, Request
 from photochrom.engine.picture_kinds import open_picture
 from photochrom.errors import InvalidValueError, PhotoError
-from photochrom.methods.method import Method, Request
 from photochrom.photo.resize import resize
 
 SMALL_PX = 192  # short side at which a reference is kept

@@ -1,7 +1,7 @@
 """What the owner decides: a colour at a point, along a stroke or in a region.
 
 A hint is geometry on the upright photograph, in its full-size pixels, so that it means the same at
-every size; methods see hints as planes at their working size (`photochrom.methods.method.Hints`).
+every size; methods see hints as planes at their working size (`colorization.method.Hints`).
 """
 
 import math

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from photochrom import __version__
+from photochrom._version import __version__
 from photochrom.service.clients import Clients
 from photochrom.service.counters import Meter
 from photochrom.service.limits import Limits

@@ -123,6 +123,7 @@ def warm() -> None:
     ramp = np.tile(np.linspace(0, 255, WARM_SIZE[1]).astype(np.uint8), (WARM_SIZE[0], 1))
     photo = Photo.from_array(ramp)
     content = write_photo(photo, [None], None, format="jpeg", marker=None).data
+    assert content is not None  # no target was named
     colorizer_of("photochrom").colorize(content)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from photochrom.colorization.method import Method, Prediction, Request
 from photochrom.engine.colorize import Colorizer
-from photochrom.methods.method import Method, Prediction, Request
 from photochrom.options.look import Look
 
 REMEMBERED_BYTES = 64_000_000

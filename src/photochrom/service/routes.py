@@ -14,9 +14,9 @@ from pydantic import Json
 from starlette.responses import FileResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from photochrom.colorization.catalogue import CATALOGUE
 from photochrom.engine.sidecar import SCHEMA, Sidecar
 from photochrom.errors import PhotochromError
-from photochrom.methods.catalogue import CATALOGUE
 from photochrom.options.palette import MOODS
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.temporary_folders import remove

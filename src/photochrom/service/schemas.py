@@ -13,10 +13,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from photochrom.colorization.catalogue import CATALOGUE
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.reference import Reference
 from photochrom.errors import InvalidValueError
-from photochrom.methods.catalogue import CATALOGUE
 from photochrom.options.hint import MOST_HINTS, MOST_POINTS, Hint
 from photochrom.options.look import Look
 from photochrom.options.palette import MOODS, MOST_COLOURS, Palette

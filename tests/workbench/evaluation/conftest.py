@@ -8,7 +8,7 @@ from hypothesis import settings
 from PIL import Image
 from skimage import data
 
-from photochrom.methods.method import MethodInfo
+from photochrom.colorization.method import MethodInfo
 
 settings.register_profile("no-clock", deadline=None)  # laws must not fail on a busy machine
 settings.load_profile("no-clock")

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from photochrom.color.bins import zhang_bins
-from photochrom.methods.method import Hints, Request
-from photochrom.methods.network import NetworkMethod
+from photochrom.colorization.method import Hints, Request
+from photochrom.colorization.network import NetworkMethod
 from photochrom.workbench.networks.photochrom2 import Config, ConvexUp, Photochrom2
 from photochrom.workbench.training.export import export_network
 from photochrom.workbench.training.network_inputs import neutral_inputs

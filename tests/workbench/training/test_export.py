@@ -17,9 +17,9 @@ from tests.conftest import drawn_picture
 
 import photochrom.workbench.networks.photochrom
 from photochrom.color.lab import rgb_to_lab
+from photochrom.colorization.method import Hints, MethodInfo, Request
+from photochrom.colorization.network import NetworkMethod
 from photochrom.errors import CheckpointError, UnwritablePhotoError, WeightsError
-from photochrom.methods.method import Hints, MethodInfo, Request
-from photochrom.methods.network import NetworkMethod
 from photochrom.workbench.networks.fusion import Config as FusionConfig
 from photochrom.workbench.networks.fusion import Fusion
 from photochrom.workbench.networks.photochrom import Config, Photochrom
@@ -199,8 +199,8 @@ def test_the_file_runs_where_there_is_no_torch(exported_network):
     program = (
         "import sys; sys.modules['torch'] = None\n"
         "import numpy as np\n"
-        "from photochrom.methods.catalogue import load_method\n"
-        "from photochrom.methods.method import Request\n"
+        "from photochrom.colorization.catalogue import load_method\n"
+        "from photochrom.colorization.method import Request\n"
         "method = load_method(sys.argv[1], threads=1)\n"
         "print(method.predict(Request(np.full((32, 64), 50, np.float32))).ab.shape)"
     )

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.colorization.method import Hints
 from photochrom.errors import InvalidValueError
-from photochrom.methods.method import Hints
 from photochrom.workbench.evaluation.bootstrap import RESAMPLES
 from photochrom.workbench.evaluation.class_prior import ClassPrior, measure_class_prior
 from photochrom.workbench.evaluation.compared_rows import (

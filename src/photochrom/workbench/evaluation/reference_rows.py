@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
+from photochrom.colorization.catalogue import load_method
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.guided import apply_field
 from photochrom.engine.reference import SMALL_PX, Reference, References
 from photochrom.errors import DataError
-from photochrom.methods.catalogue import load_method
 from photochrom.photo.find import find_photos
 from photochrom.photo.photo import Photo
 from photochrom.photo.resize import resize

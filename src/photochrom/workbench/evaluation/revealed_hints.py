@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.colorization import rbf
 from photochrom.errors import InvalidValueError
-from photochrom.methods import rbf
 
 Floats = NDArray[np.floating[Any]]
 
@@ -94,7 +94,7 @@ def paint(patches: Patches, shape: tuple[int, int]) -> tuple[Floats, Floats]:
 
 
 def spread(patches: Patches, lightness: Floats) -> Floats:
-    """Spread the colours of patches by `photochrom.methods.rbf`: the baseline of the hint curve.
+    """Spread the colours of patches by `colorization.rbf`: the baseline of the hint curve.
 
     Parameters
     ----------

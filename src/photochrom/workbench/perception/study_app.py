@@ -22,7 +22,7 @@ from starlette.middleware import Middleware
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from photochrom import __version__
+from photochrom._version import __version__
 from photochrom.errors import InvalidValueError
 from photochrom.service.application import PAGE as SERVICE_PAGE
 from photochrom.service.clients import CLIENT, Clients

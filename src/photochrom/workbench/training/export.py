@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from photochrom.colorization.method import METADATA_KEY, MethodInfo
+from photochrom.colorization.network_file import check_description, check_graph
 from photochrom.errors import UnwritablePhotoError, WeightsError
-from photochrom.methods.method import METADATA_KEY, MethodInfo
-from photochrom.methods.network_file import check_description, check_graph
 from photochrom.photo.atomic import atomic_target
 from photochrom.workbench.networks.annealed_mean import Classifier
 from photochrom.workbench.training.checkpoint import average_with, network_of, read_checkpoint

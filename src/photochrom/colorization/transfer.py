@@ -12,7 +12,7 @@ lightness. L*a*b* takes the place of the paper's l-alpha-beta.
 
 import numpy as np
 
-from photochrom.methods.method import MethodInfo, Prediction, Request, check_request
+from photochrom.colorization.method import MethodInfo, Prediction, Request, check_request
 
 SMOOTH_LIGHTNESS = 2.0  # standard deviation of the kernel that smooths the curve, L* units
 KNOTS = np.arange(101.0)  # of the curve, L*

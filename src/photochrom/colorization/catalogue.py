@@ -6,15 +6,15 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
+from photochrom.colorization.method import Method
 from photochrom.errors import UnknownMethodError
-from photochrom.methods.method import Method
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 PHOTOCHROM_SHA256 = "b1a9a4f0d37bed88128b7f319394a5c2ab5684658a0b1ad8996bca79a42b4e68"
 
 
 def _photochrom(device: str, threads: int) -> Method:
-    from photochrom.methods.network import NetworkMethod
+    from photochrom.colorization.network import NetworkMethod
 
     return NetworkMethod(WEIGHTS / "photochrom.onnx", PHOTOCHROM_SHA256, device, threads)
 
@@ -23,7 +23,7 @@ def _classic(method: str) -> Callable[[str, int], Method]:
     """Give how a method without weights is made; its module is imported only then."""
 
     def make(device: str, threads: int) -> Method:
-        made: Method = getattr(import_module(f"photochrom.methods.{method}"), method.title())()
+        made: Method = getattr(import_module(f"photochrom.colorization.{method}"), method.title())()
         return made
 
     return make
@@ -84,7 +84,7 @@ def load_method(name: str | Path, device: str = "cpu", threads: int = 0) -> Meth
 
 def _load(name: str | Path, device: str, threads: int) -> Method:
     if Path(name).suffix == ".onnx":
-        from photochrom.methods.network import NetworkMethod
+        from photochrom.colorization.network import NetworkMethod
 
         return NetworkMethod(Path(name), None, device, threads)
     if str(name) not in CATALOGUE:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from photochrom.methods.method import Hints, Request
-from photochrom.methods.rbf import MOST_CENTRES, Centres, Rbf, gather, spread
+from photochrom.colorization.method import Hints, Request
+from photochrom.colorization.rbf import MOST_CENTRES, Centres, Rbf, gather, spread
 from photochrom.workbench.evaluation.revealed_hints import PATCH_PX, Patches, paint
 from photochrom.workbench.evaluation.revealed_hints import spread as spread_patches
 

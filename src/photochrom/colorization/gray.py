@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from photochrom.methods.method import MethodInfo, Prediction, Request
+from photochrom.colorization.method import MethodInfo, Prediction, Request
 
 
 class Gray:

@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
-from photochrom.methods.method import (
+from photochrom.colorization.method import (
     CAPABILITIES,
     Hints,
     MethodInfo,
@@ -14,6 +13,7 @@ from photochrom.methods.method import (
     check_request,
     checked,
 )
+from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 
 FULL = MethodInfo(
     name="small",

@@ -18,7 +18,7 @@ def ab_error(small_pictures):
     """Give a function: the mean absolute ab error of a method on a small picture."""
 
     def measure(method, name, **guidance):
-        from photochrom.methods.method import Request
+        from photochrom.colorization.method import Request
 
         lab = small_pictures[name]
         ab = method.predict(Request(lab[..., 0], **guidance)).ab[0]
@@ -33,7 +33,7 @@ def revealed(small_pictures):
     """Give a function: twenty true patches of a small picture, as hints."""
 
     def hints(name):
-        from photochrom.methods.method import Hints
+        from photochrom.colorization.method import Hints
         from photochrom.workbench.evaluation.revealed_hints import paint, reveal
 
         truth = small_pictures[name][..., 1:]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.methods.method import Hints, MethodInfo, Prediction, Request, check_request
+from photochrom.colorization.method import Hints, MethodInfo, Prediction, Request, check_request
 
 # Chosen on photographs for the highest PSNR at ten patches. No other kernel tried was better: a
 # Gaussian in both lost 0.1 dB, one that does not look at the lightness 0.7 dB.

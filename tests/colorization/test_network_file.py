@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from photochrom.colorization import network
+from photochrom.colorization.catalogue import WEIGHTS
+from photochrom.colorization.method import METADATA_KEY, Request
+from photochrom.colorization.network import NetworkMethod
+from photochrom.colorization.network_file import check_description, check_graph
 from photochrom.errors import MethodOutputError, WeightsError
-from photochrom.methods import network
-from photochrom.methods.catalogue import WEIGHTS
-from photochrom.methods.method import METADATA_KEY, Request
-from photochrom.methods.network import NetworkMethod
-from photochrom.methods.network_file import check_description, check_graph
 from photochrom.workbench.training.export import weights_of
 
 DEEP = 20
@@ -165,7 +165,7 @@ def test_the_time_is_linear_in_the_number_of_nodes():
 
 
 def test_too_many_nodes_are_refused(monkeypatch):
-    monkeypatch.setattr("photochrom.methods.network_file.MOST_NODES", 10)
+    monkeypatch.setattr("photochrom.colorization.network_file.MOST_NODES", 10)
     with pytest.raises(WeightsError, match="more than 10 nodes"):
         check_graph(model_of(*[identity()] * 11).SerializeToString(), "file")
 

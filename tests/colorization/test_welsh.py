@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from photochrom.colorization.method import Request
+from photochrom.colorization.welsh import Swatch, Welsh, jittered_grid, neighbourhood_statistics
 from photochrom.errors import InvalidValueError
-from photochrom.methods.method import Request
-from photochrom.methods.welsh import Swatch, Welsh, jittered_grid, neighbourhood_statistics
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from photochrom.colorization.method import MethodInfo, Prediction, Request, check_request
 from photochrom.errors import MissingExtraError
 from photochrom.extras import how_to_install
-from photochrom.methods.method import MethodInfo, Prediction, Request, check_request
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_array

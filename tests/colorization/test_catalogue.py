@@ -9,12 +9,12 @@ from skimage import data, transform
 from tests.conftest import drawn_picture
 
 from photochrom.color.lab import rgb_to_lab
+from photochrom.colorization import catalogue
+from photochrom.colorization.catalogue import CATALOGUE, WEIGHTS, begin_loading, load_method
+from photochrom.colorization.gray import Gray
+from photochrom.colorization.method import CAPABILITIES, Hints, MethodInfo, Request, checked
 from photochrom.errors import InvalidValueError, UnknownMethodError
 from photochrom.extras import how_to_install
-from photochrom.methods import catalogue
-from photochrom.methods.catalogue import CATALOGUE, WEIGHTS, begin_loading, load_method
-from photochrom.methods.gray import Gray
-from photochrom.methods.method import CAPABILITIES, Hints, MethodInfo, Request, checked
 
 SIZES = [(1, 1), (1, 3), (5, 1), (4, 6)]  # in strides of the method
 
@@ -104,8 +104,8 @@ import sys
 sys.modules["scipy"] = None  # as if it were not installed
 import numpy as np
 import photochrom
-from photochrom.methods.catalogue import load_method
-from photochrom.methods.method import Hints, Request
+from photochrom.colorization.catalogue import load_method
+from photochrom.colorization.method import Hints, Request
 print(sorted(photochrom.methods()))
 plane = np.full((3, 4), 50, np.float32)
 mask = np.eye(3, 4, dtype=np.float32)

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from photochrom.colorization.method import MethodInfo, Prediction, Request, check_request
+from photochrom.colorization.transfer import match_statistics
 from photochrom.errors import InvalidValueError, MissingExtraError
 from photochrom.extras import how_to_install
-from photochrom.methods.method import MethodInfo, Prediction, Request, check_request
-from photochrom.methods.transfer import match_statistics
 
 SAMPLES = 200
 SWATCH_SAMPLES = 50

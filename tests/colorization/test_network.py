@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from photochrom.colorization.catalogue import load_method
+from photochrom.colorization.method import METADATA_KEY, Hints, Request
+from photochrom.colorization.network import NetworkMethod
 from photochrom.errors import InvalidValueError, ShapeError, WeightsError
-from photochrom.methods.catalogue import load_method
-from photochrom.methods.method import METADATA_KEY, Hints, Request
-from photochrom.methods.network import NetworkMethod
 from photochrom.photo.resize import resize
 
 PLAIN = Request(np.linspace(0, 100, 64 * 96, dtype=np.float32).reshape(64, 96))

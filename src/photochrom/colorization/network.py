@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
-from photochrom.methods.method import METADATA_KEY, MethodInfo, Prediction, Request
-from photochrom.methods.network_file import (
+from photochrom.colorization.method import METADATA_KEY, MethodInfo, Prediction, Request
+from photochrom.colorization.network_file import (
     RUN_SECONDS,
     check_description,
     check_graph,
     run_within,
 )
+from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 from photochrom.photo.resize import resize
 
 # Answers without hints that are kept: whoever moves a hint needs the same one again and again.

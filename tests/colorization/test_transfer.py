@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from photochrom.methods.method import Request
-from photochrom.methods.transfer import Transfer, colour_by_lightness, match_statistics
+from photochrom.colorization.method import Request
+from photochrom.colorization.transfer import Transfer, colour_by_lightness, match_statistics
 
 
 def colours(lightness, reference):

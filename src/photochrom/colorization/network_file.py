@@ -13,8 +13,8 @@ from itertools import pairwise
 from threading import Timer
 from typing import Any
 
+from photochrom.colorization.method import CAPABILITIES, MethodInfo
 from photochrom.errors import MethodOutputError, WeightsError
-from photochrom.methods.method import CAPABILITIES, MethodInfo
 
 REPEATING = (b"Loop", b"Scan", b"SequenceMap")
 DEEPEST = 16  # graphs within graphs

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from photochrom.methods.levin import Levin, _dissect, affinities
-from photochrom.methods.method import Hints, Request
+from photochrom.colorization.levin import Levin, _dissect, affinities
+from photochrom.colorization.method import Hints, Request
 
 OFFSETS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
 

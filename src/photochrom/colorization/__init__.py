@@ -1,0 +1,1 @@
+"""Colorization methods, from lightness to ab: one file a paper, and one catalogue."""

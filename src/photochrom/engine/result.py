@@ -1,0 +1,152 @@
+"""What comes of colouring: the picture, and what a person should know of it."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from photochrom.engine.guidance import Guidance, outside
+from photochrom.photo.join import Tally
+from photochrom.photo.negative_detection import looks_like_negative
+from photochrom.photo.photo import Photo
+from photochrom.photo.tint_detection import Tint
+
+MOST_EXTREME = 0.9  # share of pixels so dark or light that none of them bears colour
+GAP_PX = 8  # between before and after
+Kind = TypeVar("Kind")
+
+
+class Coloured(NamedTuple):
+    """A coloured file.
+
+    Attributes
+    ----------
+    content : bytes or None
+        The picture, where no target was named.
+    target : Path or None
+        The file that was written.
+    notes : tuple of str
+        What a person should know: repaired, lost, or decided.
+    guidance : Guidance
+        As it was followed: with the reference that was taken from a folder.
+    size : (width, height)
+        Upright, of the first page.
+    confidence : float32 array, (h, w), or None
+        Of the first page; see `Colorizer.confidence`.
+    """
+
+    content: bytes | None
+    target: Path | None
+    notes: tuple[str, ...]
+    guidance: Guidance
+    size: tuple[int, int]
+    confidence: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Result(Generic[Kind]):
+    """A coloured picture and what a person should know of it.
+
+    Attributes
+    ----------
+    image : Path, bytes, BytesIO, PIL image, tensor or array
+        As `Colorizer.colorize` returns it.
+    notes : tuple of str
+        What was repaired, lost, assumed or decided.
+    confidence : float32 array, (h, w), or None
+        At the working size, in [0, 1]: 0 is guessing, 1 is sure; None from a method that does not
+        know.
+    """
+
+    image: Kind
+    notes: tuple[str, ...] = ()
+    confidence: np.ndarray | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A photograph before and after, which a notebook shows side by side.
+
+    Attributes
+    ----------
+    before, after : uint8 array, (h, w, 3)
+        sRGB, upright, of one size.
+    notes : tuple of str
+        As in `Result`.
+    """
+
+    before: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def _repr_png_(self) -> bytes:
+        from PIL import Image
+
+        gap = np.full((len(self.before), GAP_PX, 3), 255, np.uint8)
+        content = io.BytesIO()
+        pair = np.concatenate((self.before, gap, self.after), axis=1)
+        Image.fromarray(pair).save(content, "PNG")
+        return content.getvalue()
+
+
+class Findings:
+    """What is found out while the pages of a photo are coloured."""
+
+    def __init__(self) -> None:
+        self.tallies: list[Tally] = []
+        self.lightness: np.ndarray | None = None  # of the first page, small
+        self.confidence: np.ndarray | None = None
+
+    def notes(self, photo: Photo, guidance: Guidance, method: str) -> list[str]:
+        """Return what a person should know of a coloured photo.
+
+        Parameters
+        ----------
+        photo : Photo
+        guidance : Guidance
+            With which it was coloured.
+        method : str
+            The method's name; `gray` changes no colour.
+        """
+        return [*self._of_photo(photo, guidance, method), *self._of_tallies()]
+
+    def _of_photo(self, photo: Photo, guidance: Guidance, method: str) -> list[str]:
+        notes = outside(guidance.hints, photo.upright_size)
+        if method == "gray":
+            return notes
+        if photo.is_colour:
+            notes.append(_tint_note(photo.tint))
+        if photo.looks_like_negative or self._looks_like_negative(photo):
+            notes.append(
+                "looks like a negative: if it is one, give --negative (Reading(negative=True))"
+            )
+        return notes
+
+    def _of_tallies(self) -> list[str]:
+        found = [n for n, t in enumerate(self.tallies, 1) if t.extreme_share > MOST_EXTREME]
+        if not found:
+            return []
+        where = f" (page {', '.join(map(str, found))})" if len(self.tallies) > 1 else ""
+        return [
+            f"nearly every pixel is black or white and bears no colour{where}: a bilevel or "
+            "halftone scan? Scan it in gray, or give --descreen (Reading(descreen=True))"
+        ]
+
+    def _looks_like_negative(self, photo: Photo) -> bool:
+        is_done = photo.reading.negative or photo.tint.kind == "colour"
+        return not is_done and self.lightness is not None and looks_like_negative(self.lightness)
+
+
+def _tint_note(tint: Tint) -> str:
+    if tint.kind == "toned":
+        return f"a toned original ({tint.name}): its tone is not taken for colour"
+    return "was in colour: coloured anew from its lightness"
+
+
+def decoded_png(content: bytes) -> np.ndarray:
+    """Return the pixels of a PNG as a uint8 array, (h, w, 3); transparency is dropped."""
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
