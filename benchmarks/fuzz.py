@@ -157,7 +157,7 @@ def mutated(rng: random.Random, pool: list[bytes], kind: str) -> bytes:
 
 
 def with_sums(data: bytes) -> bytes:
-    """Give each chunk of a PNG the sum that it needs, so that more than sums is tried."""
+    """Return each chunk of a PNG the sum that it needs, so that more than sums is tried."""
     parts, at = [data[:8]], 8
     while at + 12 <= len(data):
         size = int.from_bytes(data[at : at + 4])

@@ -22,7 +22,7 @@ LONG_SIDE_PX = 1600
 
 
 def lightness(image: pyvips.Image) -> np.ndarray:
-    """Give L* in levels of 255 of an sRGB or gray picture, alpha ignored."""
+    """Return L* in levels of 255 of an sRGB or gray picture, alpha ignored."""
     pixels = image.numpy()
     top = np.iinfo(pixels.dtype).max
     pixels = pixels.reshape(*pixels.shape[:2], -1)

@@ -194,7 +194,7 @@ def ask(thing: Thing, seed: int = 0) -> Task:
 
 
 def ab_of(rgb: np.ndarray) -> np.ndarray:
-    """Give a and b, float32 (h, w, 2), of uint8 sRGB (h, w, 3)."""
+    """Return a and b, float32 (h, w, 2), of uint8 sRGB (h, w, 3)."""
     return np.asarray(rgb_to_lab(rgb.astype(np.float32) / 255)[..., 1:])
 
 
@@ -215,7 +215,7 @@ def _hints(mask: np.ndarray, colour: tuple[int, ...]) -> dict[str, Hint]:
 
 
 def _chord(inside: np.ndarray, middle: np.ndarray) -> list[tuple[float, float]]:
-    """Give points along the longest straight line through the middle that stays inside."""
+    """Return points along the longest straight line through the middle that stays inside."""
     height, width = inside.shape
 
     def reach(direction: np.ndarray) -> float:
@@ -235,7 +235,7 @@ def _chord(inside: np.ndarray, middle: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _outline(mask: np.ndarray) -> list[tuple[float, float]]:
-    """Give the corners of the thing's largest part, in pixels from the picture's corner."""
+    """Return the corners of the thing's largest part, in pixels from the picture's corner."""
     contours = find_contours(np.pad(mask, 1).astype(float), 0.5)
     largest = max(contours, key=lambda c: abs(c[:-1, 0] @ c[1:, 1] - c[:-1, 1] @ c[1:, 0]))
     tolerance = 1.0
@@ -309,7 +309,7 @@ def measure(
 
 
 def summarise(records: Sequence[dict]) -> list[dict]:
-    """Give each method and kind of hint its means over things, with 95 % intervals."""
+    """Return each method and kind of hint its means over things, with 95 % intervals."""
     rows = []
     for method, kind in dict.fromkeys((r["method"], r["hint"]) for r in records):
         of = [r for r in records if (r["method"], r["hint"]) == (method, kind)]
@@ -324,7 +324,7 @@ def summarise(records: Sequence[dict]) -> list[dict]:
 
 
 def to_markdown(rows: Sequence[dict]) -> str:
-    """Give the table of docs/benchmarks.md."""
+    """Return the table of docs/benchmarks.md."""
     lines = [
         "| method | hint | inside | (without a hint) | outside | median | share changed by over 5 "
         "| seconds |",

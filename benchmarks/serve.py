@@ -52,7 +52,7 @@ class Tally:
 
 
 def megabytes(pid: int) -> float:
-    """Give the resident memory of a process and its children, private to them or not."""
+    """Return the resident memory of a process and its children, private to them or not."""
     children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
     pages = 0
     for number in [pid, *map(int, children.split())]:
@@ -62,7 +62,7 @@ def megabytes(pid: int) -> float:
 
 
 def photograph(seed: int) -> bytes:
-    """Give a gray JPEG that no other client has."""
+    """Return a gray JPEG that no other client has."""
     image = Image.fromarray(np.roll(data.astronaut(), seed * 16, axis=1)).convert("L").resize(SIZE)
     content = io.BytesIO()
     image.save(content, "JPEG", quality=90)

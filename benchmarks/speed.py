@@ -28,7 +28,7 @@ RUN = "from photochrom.cli import main; main()"
 
 
 def run(command: list[str]) -> tuple[float, float]:
-    """Give seconds and peak megabytes of one process."""
+    """Return seconds and peak megabytes of one process."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said = process.stderr.read() if process.stderr else b""
@@ -49,7 +49,7 @@ def measure(name: str, command: list[str], runs: int) -> float:
 
 
 def gray_photo(photo: Path | None, width: int, height: int) -> pyvips.Image:
-    """Give a gray picture of the size asked, with the photo's content."""
+    """Return a gray picture of the size asked, with the photo's content."""
     if photo is None:
         from skimage import data
 

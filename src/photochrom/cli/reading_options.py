@@ -55,7 +55,7 @@ class ReadOptions:
         return Reading(profile, self.gamma, self.negative, self.salvage, self.descreen)
 
     def options(self) -> dict[str, Any]:
-        """Give what differs from the default, as `Colorizer.colorize_file` takes it."""
+        """Return what differs from the default, as `Colorizer.colorize_file` takes it."""
         from photochrom.photo.reading import PLAIN
 
         reading = self.reading()

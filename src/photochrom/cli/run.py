@@ -239,7 +239,7 @@ def _fit(
 
 
 def _opening(options: dict[str, Any]) -> dict[str, Any]:
-    """Give what of the options is about reading a photograph."""
+    """Return what of the options is about reading a photograph."""
     return {name: value for name, value in options.items() if name != "keep_time"}
 
 

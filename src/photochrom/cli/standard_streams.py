@@ -11,7 +11,7 @@ PIPE = Path("/dev/stdin")
 
 
 def standard_input() -> BinaryIO:
-    """Give standard input.
+    """Return standard input.
 
     Raises
     ------

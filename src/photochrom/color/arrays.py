@@ -7,7 +7,7 @@ import numpy as np
 
 
 def array_namespace(*arrays: Any) -> Any:
-    """Give the functions for some arrays; NumPy's own where all are NumPy's.
+    """Return the functions for some arrays; NumPy's own where all are NumPy's.
 
     array-api-compat's view of NumPy imports the whole of it, with its tests and its Fortran tools:
     60 ms, for nothing that this room needs since NumPy 2.1.

@@ -41,7 +41,7 @@ _RANGES = {
 
 
 def zhang_bins() -> np.ndarray:
-    """Give the 313 bin centres of Zhang et al. 2016, (313, 2) float32, a ascending, then b."""
+    """Return the 313 bin centres of Zhang et al. 2016, (313, 2) float32, a ascending, then b."""
     pairs = [(a, b) for a, (low, high) in _RANGES.items() for b in range(low, high + GRID, GRID)]
     return np.array(pairs, dtype=np.float32)
 
@@ -121,7 +121,7 @@ def soft_encode(
 
 
 def annealed_mean(logits: Array, centres: Array, temperature: float = 0.38) -> Array:
-    """Give the expected colour of a sharpened distribution.
+    """Return the expected colour of a sharpened distribution.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def annealed_mean(logits: Array, centres: Array, temperature: float = 0.38) -> A
 
 
 def histogram(ab: Array, centres: Array) -> Array:
-    """Give the share of colours nearest to each bin.
+    """Return the share of colours nearest to each bin.
 
     Parameters
     ----------

@@ -15,14 +15,14 @@ from photochrom.color.lab import Array, check_last_axis
 
 
 def _angle(a: Array, b: Array) -> Array:
-    """Give the hue angle in radians, in [0, 2 pi]; 0 where both are 0."""
+    """Return the hue angle in radians, in [0, 2 pi]; 0 where both are 0."""
     xp = array_namespace(a)
     angle = xp.atan2(b, a)
     return xp.where(angle < 0, angle + 2 * math.pi, angle)
 
 
 def chroma(ab: Array) -> Array:
-    """Give the chroma of colours.
+    """Return the chroma of colours.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def chroma(ab: Array) -> Array:
 
 
 def hue(ab: Array) -> Array:
-    """Give the hue angle of colours.
+    """Return the hue angle of colours.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def hue(ab: Array) -> Array:
 
 
 def _chroma_weight(chroma: Array) -> Array:
-    """Give sqrt(C^7 / (C^7 + 25^7)), 0 for gray and towards 1 for vivid colours."""
+    """Return sqrt(C^7 / (C^7 + 25^7)), 0 for gray and towards 1 for vivid colours."""
     relative = chroma / 25
     cubed = relative * relative * relative
     seventh = cubed * cubed * relative
@@ -77,7 +77,7 @@ def _chroma_weight(chroma: Array) -> Array:
 
 
 def ciede2000(one: Array, two: Array) -> Array:
-    """Give the CIEDE2000 difference of colours, pixel by pixel.
+    """Return the CIEDE2000 difference of colours, pixel by pixel.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def ciede2000(one: Array, two: Array) -> Array:
 
 
 def _hue_weight(hue: Array) -> Array:
-    """Give T, the sensitivity to hue at a hue in radians.
+    """Return T, the sensitivity to hue at a hue in radians.
 
     The four cosines of multiples of the hue are polynomials of its own cosine and sine: a third of
     the time.

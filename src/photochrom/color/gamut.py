@@ -82,7 +82,7 @@ def lab_to_rgb(lab: Array) -> Bounded:
 
 
 def largest_chroma(lightness: float, hue: float) -> float:
-    """Give the largest chroma that sRGB can show at a lightness and a hue.
+    """Return the largest chroma that sRGB can show at a lightness and a hue.
 
     Parameters
     ----------

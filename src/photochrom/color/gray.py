@@ -25,7 +25,7 @@ PANCHROMATIC = (0.25, 0.33, 0.42)
 
 
 def _weigh(rgb: Array, weights: tuple[float, ...]) -> Array:
-    """Give the weighted mean of the channels, exactly the common value where they are equal."""
+    """Return the weighted mean of the channels, exactly the common value where they are equal."""
     check_last_axis(rgb, 3, "rgb")
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     return green + weights[0] * (red - green) + weights[2] * (blue - green)
@@ -41,27 +41,27 @@ def _weigh_light(rgb: Array, weights: tuple[float, ...]) -> Array:
 
 
 def lightness(rgb: Array) -> Array:
-    """Give the gray of the same luminance, and so the same L*, as each colour."""
+    """Return the gray of the same luminance, and so the same L*, as each colour."""
     return _weigh_light(rgb, LUMINANCE)
 
 
 def bt601(rgb: Array) -> Array:
-    """Give the luma of BT.601, which most software uses for `convert to gray`."""
+    """Return the luma of BT.601, which most software uses for `convert to gray`."""
     return _weigh_encoded(rgb, BT601)
 
 
 def bt709(rgb: Array) -> Array:
-    """Give the luma of BT.709, of high-definition television."""
+    """Return the luma of BT.709, of high-definition television."""
     return _weigh_encoded(rgb, BT709)
 
 
 def orthochromatic(rgb: Array) -> Array:
-    """Give what a plate that is blind to red would show: dark lips, white skies."""
+    """Return what a plate that is blind to red would show: dark lips, white skies."""
     return _weigh_light(rgb, ORTHOCHROMATIC)
 
 
 def panchromatic(rgb: Array) -> Array:
-    """Give what an early panchromatic film would show: all colours, blue too light."""
+    """Return what an early panchromatic film would show: all colours, blue too light."""
     return _weigh_light(rgb, PANCHROMATIC)
 
 

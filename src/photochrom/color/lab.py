@@ -115,7 +115,7 @@ def lightness_to_luminance(lightness: Array) -> Array:
 
 
 def linear_to_luminance(linear: Array) -> Array:
-    """Give the relative luminance Y of linear sRGB.
+    """Return the relative luminance Y of linear sRGB.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def _photochrom(device: str, threads: int) -> Method:
 
 
 def _classic(method: str) -> Callable[[str, int], Method]:
-    """Give how a method without weights is made; its module is imported only then."""
+    """Return how a method without weights is made; its module is imported only then."""
 
     def make(device: str, threads: int) -> Method:
         made: Method = getattr(import_module(f"photochrom.colorization.{method}"), method.title())()

@@ -11,5 +11,5 @@ class Gray:
     info = MethodInfo(name="gray", paper="none: the photograph itself", licence="Apache-2.0")
 
     def predict(self, request: Request) -> Prediction:
-        """Give ab = 0, (n, 1, 1, 2)."""
+        """Return ab = 0, (n, 1, 1, 2)."""
         return Prediction(np.zeros((1, 1, 1, 2), np.float32))

@@ -66,7 +66,7 @@ class Levin:
 
 
 def _solve(lightness: np.ndarray, ab: np.ndarray, hinted: np.ndarray) -> np.ndarray:
-    """Give the hinted colours where they are, and the solution elsewhere, (h, w, 2)."""
+    """Return the hinted colours where they are, and the solution elsewhere, (h, w, 2)."""
     factorise = _factorise()
     order = _dissect(np.arange(hinted.size).reshape(hinted.shape))
     order = order[~hinted.ravel()[order]]
@@ -93,7 +93,7 @@ def _factorise() -> Any:
 def _system(
     lightness: np.ndarray, ab: np.ndarray, hinted: np.ndarray, order: np.ndarray
 ) -> "tuple[csc_array, np.ndarray]":
-    """Give U(r) - sum w_rs U(s) = 0 for the free r; what is hinted goes to the right side.
+    """Return U(r) - sum w_rs U(s) = 0 for the free r; what is hinted goes to the right side.
 
     `ab` is 0 where nothing is hinted; `order` lists the free pixels.
     """
@@ -115,7 +115,7 @@ def _system(
 
 
 def affinities(lightness: np.ndarray) -> np.ndarray:
-    """Give how much each pixel's colour depends on that of each neighbour.
+    """Return how much each pixel's colour depends on that of each neighbour.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def affinities(lightness: np.ndarray) -> np.ndarray:
 
 
 def _neighbours(plane: np.ndarray, outside: float) -> np.ndarray:
-    """Give the neighbours of each pixel, (8, h, w, ...)."""
+    """Return the neighbours of each pixel, (8, h, w, ...)."""
     height, width = plane.shape[:2]
     margins = ((1, 1), (1, 1)) + ((0, 0),) * (plane.ndim - 2)
     padded = np.pad(plane, margins, constant_values=outside)

@@ -103,7 +103,7 @@ class MethodInfo:
     views: tuple[tuple[float, bool], ...] = ()
 
     def look(self, vividness: float | None) -> Setting:
-        """Give what a vividness stands for; the default for None."""
+        """Return what a vividness stands for; the default for None."""
         wanted = self.vividness if vividness is None else vividness
         at, *columns = np.array(self.vividness_path).T
         if len(columns) > len(Setting._fields):  # an older file, whose later terms are no more
@@ -111,7 +111,7 @@ class MethodInfo:
         return Setting(*(float(np.interp(wanted, at, column)) for column in columns))
 
     def to_table(self) -> dict[str, Any]:
-        """Give the fields as plain values, as JSON can hold them."""
+        """Return the fields as plain values, as JSON can hold them."""
         return dataclasses.asdict(self)
 
     @classmethod

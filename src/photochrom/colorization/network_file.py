@@ -132,7 +132,7 @@ def _bytes(value: Any) -> memoryview:
 
 
 def _fields(message: memoryview) -> Iterator[Field]:
-    """Give the fields of a message, without looking into them."""
+    """Return the fields of a message, without looking into them."""
     at, end = 0, len(message)
     while at < end:
         tag, at = _varint(message, at)

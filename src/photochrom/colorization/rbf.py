@@ -103,7 +103,7 @@ def gather(hints: Hints, lightness: np.ndarray, most: int = MOST_CENTRES) -> Cen
 
 
 def _cells(rows: np.ndarray, columns: np.ndarray, width: int, cell: int) -> np.ndarray:
-    """Give each pixel the number of its cell, counting from 0 those that hold any."""
+    """Return each pixel the number of its cell, counting from 0 those that hold any."""
     cells = (rows // cell) * (width // cell + 1) + columns // cell
     return np.unique(cells, return_inverse=True)[1]
 

@@ -33,7 +33,7 @@ class Transfer:
     )
 
     def predict(self, request: Request) -> Prediction:
-        """Give the reference's mean colour at each pixel's lightness, (1, h, w, 2).
+        """Return the reference's mean colour at each pixel's lightness, (1, h, w, 2).
 
         Raises
         ------
@@ -69,7 +69,7 @@ def match_statistics(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def colour_by_lightness(lab: np.ndarray) -> np.ndarray:
-    """Give the mean colour of a picture at each lightness.
+    """Return the mean colour of a picture at each lightness.
 
     Parameters
     ----------

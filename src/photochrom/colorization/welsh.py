@@ -115,7 +115,7 @@ class Welsh:
 def _borrow(
     lightness: np.ndarray, reference: np.ndarray, count: int, random: "np.random.Generator"
 ) -> np.ndarray:
-    """Give each pixel the colour of the sample with the nearest statistics, (h, w, 2)."""
+    """Return each pixel the colour of the sample with the nearest statistics, (h, w, 2)."""
     remapped = match_statistics(reference[..., 0], lightness)
     rows, columns = jittered_grid(remapped.shape, count, random)
     samples = neighbourhood_statistics(remapped)[rows, columns]
@@ -147,7 +147,7 @@ def _from_swatches(
 
 
 def _cut(plane: np.ndarray, box: Box) -> tuple[slice, slice]:
-    """Give the pixels of a rectangle, at least one."""
+    """Return the pixels of a rectangle, at least one."""
     height, width = plane.shape[:2]
     top, left = min(height - 1, int(box[0] * height)), min(width - 1, int(box[1] * width))
     bottom, right = max(top + 1, round(box[2] * height)), max(left + 1, round(box[3] * width))
@@ -189,7 +189,7 @@ def _in_cells(
 
 
 def neighbourhood_statistics(lightness: np.ndarray) -> np.ndarray:
-    """Give what pixels are compared by: lightness and its standard deviation around.
+    """Return what pixels are compared by: lightness and its standard deviation around.
 
     Parameters
     ----------
@@ -217,14 +217,14 @@ def _box_mean(plane: np.ndarray) -> np.ndarray:
 
 
 def _windows(lightness: np.ndarray) -> np.ndarray:
-    """Give the neighbourhood of each pixel, (h, w, 25), mirrored at the borders."""
+    """Return the neighbourhood of each pixel, (h, w, 25), mirrored at the borders."""
     padded = np.pad(lightness, WINDOW_PX // 2, mode="symmetric")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (WINDOW_PX, WINDOW_PX))
     return windows.reshape(*lightness.shape, WINDOW_PX**2)
 
 
 def _nearest(known: np.ndarray, asked: np.ndarray) -> Any:
-    """Give the index of the nearest known point, for each of (..., n) asked points."""
+    """Return the index of the nearest known point, for each of (..., n) asked points."""
     return _scipy("spatial").cKDTree(known).query(asked)[1]
 
 

@@ -420,7 +420,7 @@ class _Looks:
         return path in self._still
 
     def settled(self, folder: Path, recursive: bool) -> Iterator[tuple[Path, tuple[int, int]]]:
-        """Give the photographs that nobody is writing any more, with their size and time.
+        """Return the photographs that nobody is writing any more, with their size and time.
 
         A file is whole once size and time have stood still for a second: by its own time, if that
         is past, else as far as we have seen; a time ahead says nothing.

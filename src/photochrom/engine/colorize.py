@@ -94,7 +94,7 @@ class Colorizer(PageColorizer):
         count: int = 6,
         hints: Sequence[Hint] = (),
     ) -> list[Suggestion]:
-        """Give the likely colours of a spot, most likely first.
+        """Return the likely colours of a spot, most likely first.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class Colorizer(PageColorizer):
 
     @elsewhere_if_stranded
     def confidence(self, picture: PictureOrPhoto) -> np.ndarray:
-        """Tell where the method is guessing.
+        """Return where the method is guessing.
 
         Parameters
         ----------

@@ -86,7 +86,7 @@ def condition(
 def _proposed(
     method: Method, request: Request, guidance: Guidance, decided: list[np.ndarray]
 ) -> tuple[Spot, ...]:
-    """Give what a candidate decides differently, unless a hint lies on that thing."""
+    """Return what a candidate decides differently, unless a hint lies on that thing."""
     logits = distribution(method, replace(request, hints=None))
     other = propose(
         logits,
@@ -127,7 +127,7 @@ def _colour_request(method: Method, lightness: np.ndarray, guidance: Guidance) -
 
 
 def distribution(method: Method, request: Request) -> np.ndarray:
-    """Give a method's logits over its bins, (Q, h', w'), for a whole picture.
+    """Return a method's logits over its bins, (Q, h', w'), for a whole picture.
 
     A very long picture is seen squeezed to 3 : 1, without tiles.
 

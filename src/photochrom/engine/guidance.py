@@ -75,11 +75,11 @@ class Guidance:
         return cls(tuple(decided), _reference(reference), palette, candidate, seed)
 
     def scaled(self, factor: float) -> Self:
-        """Give the same wishes for a copy of the photo that is `factor` as large."""
+        """Return the same wishes for a copy of the photo that is `factor` as large."""
         return replace(self, hints=tuple(hint.scaled(factor) for hint in self.hints))
 
     def to_table(self) -> dict[str, Any]:
-        """Give plain values, for a sidecar and a marker."""
+        """Return plain values, for a sidecar and a marker."""
         return {
             "hints": [hint.to_table() for hint in self.hints],
             "reference": self.reference and self.reference.to_table(),
@@ -99,7 +99,7 @@ def _reference(given: "Lender | None") -> Reference | References | None:
 
 
 def overlays_of(hints: Sequence[Hint]) -> tuple[Overlay, ...]:
-    """Give each hint as an exact place of the full-size picture."""
+    """Return each hint as an exact place of the full-size picture."""
     return tuple(
         Overlay(
             np.asarray(hint.points, float),

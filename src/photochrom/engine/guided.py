@@ -58,7 +58,7 @@ def _extreme_along(planes: np.ndarray, radius: int, axis: int, largest: bool) ->
 
 
 def _shifted(planes: np.ndarray, radius: int, axis: int, mode: _Mode) -> Iterator[np.ndarray]:
-    """Give the planes as each pixel of a window sees them; much faster than a sliding window."""
+    """Return the planes as each pixel of a window sees them; much faster than a sliding window."""
     padding = [(0, 0)] * planes.ndim
     padding[axis] = (radius, radius)
     padded = np.pad(planes, padding, mode=mode)

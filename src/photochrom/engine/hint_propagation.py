@@ -81,7 +81,7 @@ class Spot(NamedTuple):
 
 
 def reach_of(reach: str | float) -> Reach:
-    """Give what a step costs for a reach.
+    """Return what a step costs for a reach.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class Kriging:
         self._inverse = np.linalg.inv(_covariance(known, known, place) + np.diag(noise))
 
     def known(self) -> np.ndarray:
-        """Tell how much the known places say of each pixel, (h, w, 1): 1 at them, 0 far away."""
+        """Return how much the known places say of each pixel, (h, w, 1): 1 at them, 0 far away."""
         ones = np.ones((len(self._inverse), 1))
         return np.asarray(np.clip(self._interpolate(ones), 0, 1))
 
@@ -89,7 +89,7 @@ _Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # place, L*, ab
 
 
 def _covariance(one: _Places, two: _Places, length: float) -> np.ndarray:
-    """Give the covariance of n places with m, (n, m) float32."""
+    """Return the covariance of n places with m, (n, m) float32."""
     # Two matrix products in the place of five differences of all pairs.
     place = _squared_distances(one[0] / length, two[0] / length)
     tones, colours = 2**0.5 * LIGHTNESS, 2**0.5 * COLOUR
@@ -98,7 +98,7 @@ def _covariance(one: _Places, two: _Places, length: float) -> np.ndarray:
 
 
 def _squared_distances(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Give those of n points from m, (n, k) and (m, k) -> (n, m) float32."""
+    """Return those of n points from m, (n, k) and (m, k) -> (n, m) float32."""
     one, two = one.astype(np.float32), two.astype(np.float32)
     squared = -2 * one @ two.T
     squared += (one * one).sum(1)[:, None]

@@ -31,7 +31,7 @@ def numbered(target: Path, number: int) -> Path:
 
 
 def free_name(target: Path) -> Path:
-    """Give the first of these names that is free, or a file that photochrom made."""
+    """Return the first of these names that is free, or a file that photochrom made."""
     number = 1
     while not is_free(numbered(target, number)):
         number += 1

@@ -73,7 +73,7 @@ class PageColorizer:
         return self.method.info
 
     def marker(self, guidance: Guidance = PLAIN, **written: Any) -> Marker:
-        """Give what a file coloured by this colorizer is marked with.
+        """Return what a file coloured by this colorizer is marked with.
 
         `written` is how else it was asked for, such as `quality`; None is as if it were not there.
         """
@@ -94,7 +94,7 @@ class PageColorizer:
         vividness: float | None = None,
         saturation: float | None = None,
     ) -> np.ndarray:
-        """Give the colours of a lightness, at its own size.
+        """Return the colours of a lightness, at its own size.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class PageColorizer:
         )
 
     def restored(self, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-        """Give a photo as it will be coloured, mended or toned down if that is asked for."""
+        """Return a photo as it will be coloured, mended or toned down if that is asked for."""
         notes: tuple[str, ...] = ()
         if photo.reading.descreen:
             photo, notes = descreened(photo)

@@ -41,7 +41,7 @@ def is_file(picture: Any) -> bool:
 
 
 def many(picture: Any) -> Iterable[Any] | None:
-    """Give the pictures of a list, tuple or iterator; None for one picture.
+    """Return the pictures of a list, tuple or iterator; None for one picture.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def open_picture(picture: Any, reading: Reading = PLAIN) -> Photo:
 
 
 def pil_to_tiff(image: Any) -> bytes:
-    """Give a Pillow image as an uncompressed TIFF, upright, which keeps profile and depth.
+    """Return a Pillow image as an uncompressed TIFF, upright, which keeps profile and depth.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def pil_to_tiff(image: Any) -> bytes:
 
 
 def orientation_of(image: Any) -> int:
-    """Give a Pillow image's EXIF orientation, 1 to 8."""
+    """Return a Pillow image's EXIF orientation, 1 to 8."""
     from PIL import ExifTags
 
     return int(image.getexif().get(ExifTags.Base.Orientation, 1) or 1)
@@ -112,7 +112,7 @@ def turned_back(image: Any, orientation: int) -> Any:
 
 
 def plain_pil(image: Any) -> Any:
-    """Give a PIL image in a mode that a TIFF holds.
+    """Return a PIL image in a mode that a TIFF holds.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def is_channels_first(tensor: Any) -> bool:
 
 
 def tensor_to_array(tensor: Any) -> np.ndarray:
-    """Give a picture's tensor, (H, W), (C, H, W) or (H, W, C), as an array with channels last.
+    """Return a picture's tensor, (H, W), (C, H, W) or (H, W, C), as an array with channels last.
 
     Raises
     ------
@@ -169,6 +169,6 @@ def tensor_to_array(tensor: Any) -> np.ndarray:
 
 
 def array_to_tensor(array: np.ndarray, like: Any) -> Any:
-    """Give a coloured array (H, W, C) as a tensor of the kind that came."""
+    """Return a coloured array (H, W, C) as a tensor of the kind that came."""
     ordered = np.moveaxis(array, -1, 0) if like.ndim == 2 or is_channels_first(like) else array
     return like.new_tensor(np.ascontiguousarray(ordered))

@@ -113,7 +113,7 @@ def method_features(method: Method, request: Request, plain: np.ndarray) -> np.n
 
 
 def _raised(method: Method, request: Request) -> tuple[float, ...]:
-    """Give by how much a method's look raises colours like the hinted ones, where it does."""
+    """Return by how much a method's look raises colours like the hinted ones, where it does."""
     hints = request.hints
     if hints is None or not hints.mask.any() or "vividness" not in method.info.accepts:
         return ()
@@ -123,7 +123,7 @@ def _raised(method: Method, request: Request) -> tuple[float, ...]:
 def _predict_tile(
     method: Method, request: Request, size: WorkingSize, tile: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Give ab and confidence of a tile, at the working size, (h, w, n)."""
+    """Return ab and confidence of a tile, at the working size, (h, w, n)."""
     part = (np.s_[:], slice(*tile)) if size.is_wide else (slice(*tile), np.s_[:])
     hints = request.hints and Hints(request.hints.ab[part], request.hints.mask[part])
     lightness = request.lightness[part]

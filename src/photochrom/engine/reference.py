@@ -72,11 +72,11 @@ class Reference:
         return cls(lab, str(picture) if isinstance(picture, (str, Path)) else "", digest)
 
     def to_table(self) -> dict[str, str]:
-        """Give what a sidecar says of it."""
+        """Return what a sidecar says of it."""
         return {"file": self.name, "sha256": self.sha256}
 
     def histogram(self, centres: np.ndarray) -> tuple[np.ndarray, float]:
-        """Give its share of each bin, and its mean chroma in ab units.
+        """Return its share of each bin, and its mean chroma in ab units.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class References:
         self._described: list[tuple[Path, np.ndarray]] | None = None
 
     def to_table(self) -> dict[str, str]:
-        """Give what a marker says of it."""
+        """Return what a marker says of it."""
         return {"folder": str(self.folder)}
 
     def choose(self, lightness: np.ndarray, method: Method) -> Reference:

@@ -74,7 +74,7 @@ class Restored:
 
 
 def opencv() -> Any:
-    """Give the module that mends.
+    """Return the module that mends.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def restore(codes: np.ndarray, small_rgb: np.ndarray | None = None) -> Restored:
 
 
 def _probe(cv2: Any, codes: np.ndarray) -> np.ndarray:
-    """Give L* at a size at which a print's defects are a few pixels; float32."""
+    """Return L* at a size at which a print's defects are a few pixels; float32."""
     scale = min(1.0, PROBE_PX / max(codes.shape))
     height, width = (max(1, round(side * scale)) for side in codes.shape)
     small = cv2.resize(codes, (width, height), interpolation=cv2.INTER_AREA)
@@ -241,7 +241,7 @@ def levels(black: float, white: float) -> tuple[float, float]:
 
 
 def _level_of(lightness: float) -> int:
-    """Give the 8-bit sRGB level of a lightness, which is what people know."""
+    """Return the 8-bit sRGB level of a lightness, which is what people know."""
     return round(255 * float(linear_to_srgb(lightness_to_luminance(np.float64(lightness)))))
 
 
@@ -399,7 +399,7 @@ def _cut(
 
 
 def _tiles(height: int, width: int) -> Any:
-    """Give each tile's rows and columns, what it sees, and where it lies in that."""
+    """Return each tile's rows and columns, what it sees, and where it lies in that."""
     for top in range(0, height, TILE_PX):
         for left in range(0, width, TILE_PX):
             rows = slice(top, min(height, top + TILE_PX))

@@ -132,7 +132,7 @@ class Sidecar:
         return cls(colorizer.name, info.weights_sha256, colorizer.look, guidance, size, float_range)
 
     def to_json(self) -> str:
-        """Give the file's text, as `SCHEMA` describes it."""
+        """Return the file's text, as `SCHEMA` describes it."""
         table = {
             "photochrom": __version__,
             "method": self.method,

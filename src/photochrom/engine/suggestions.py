@@ -63,7 +63,7 @@ def shares_of(logits: np.ndarray) -> np.ndarray:
 def suggest(
     shares: np.ndarray, centres: np.ndarray, lightness: float, count: int = 6
 ) -> list[Suggestion]:
-    """Give the likely colours of a spot, most likely first; gray is not among them.
+    """Return the likely colours of a spot, most likely first; gray is not among them.
 
     Each is the place of the ab plane with most of what is left around it; what it stands for is
     then taken out. Places and bins are bounded by the gamut first, since the truth lies inside.
@@ -181,7 +181,7 @@ def _things(
     features: np.ndarray,
     random: "np.random.Generator | None",
 ) -> list[list[Other]]:
-    """Give the other colours of each thing in doubt, the most weighty thing first."""
+    """Return the other colours of each thing in doubt, the most weighty thing first."""
     scale = min(1.0, GRID_PX / min(lightness.shape))
     high, wide = (max(1, round(side * scale)) for side in lightness.shape)
     tones = resize(lightness[..., None].astype(np.float32), high, wide)[..., 0]
@@ -225,7 +225,7 @@ def _enlarged(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _others(
     mixture: np.ndarray, centres: np.ndarray, lightness: float
 ) -> list[tuple[np.ndarray, float]]:
-    """Give colours of a thing that visibly differ from its usual one, the likeliest first."""
+    """Return colours of a thing that visibly differ from its usual one, the likeliest first."""
     usual = mixture @ centres
     # What is nearly gray or nearly usual would count for every colour beside it.
     tells = (np.hypot(*centres.T) > NEARLY) & (np.hypot(*(centres - usual).T) > NEARLY)

@@ -170,12 +170,12 @@ class Hint:
         return np.asarray(rgb_to_lab(np.array(self.colour) / 255.0)[1:], np.float32)
 
     def scaled(self, factor: float) -> Self:
-        """Give the same hint on a copy of the photo that is `factor` as large."""
+        """Return the same hint on a copy of the photo that is `factor` as large."""
         points = tuple((x * factor, y * factor) for x, y in self.points)
         return replace(self, points=points, radius=self.radius * factor)
 
     def to_table(self) -> dict[str, Any]:
-        """Give plain values, as `HINT_SCHEMA` describes them."""
+        """Return plain values, as `HINT_SCHEMA` describes them."""
         return {
             "shape": self.shape,
             "points": [list(pair) for pair in self.points],

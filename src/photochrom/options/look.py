@@ -38,7 +38,7 @@ class Look:
         WHITE_LIGHTNESS.check("white_lightness", self.white_lightness)
 
     def to_table(self) -> dict[str, Any]:
-        """Give plain values, for a sidecar and a marker; white only where it is lowered."""
+        """Return plain values, for a sidecar and a marker; white only where it is lowered."""
         table = asdict(self)
         if self.white_lightness is None:
             del table["white_lightness"]

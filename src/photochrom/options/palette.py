@@ -81,11 +81,11 @@ class Palette:
         return np.asarray(rgb_to_lab(np.array(self.colours) / 255.0)[:, 1:], np.float32)
 
     def to_table(self) -> list[str]:
-        """Give its colours as '#rrggbb'."""
+        """Return its colours as '#rrggbb'."""
         return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in self.colours]
 
     def histogram(self, centres: np.ndarray) -> tuple[np.ndarray, float]:
-        """Give the shares of bins that stand for it, and its mean chroma.
+        """Return the shares of bins that stand for it, and its mean chroma.
 
         Parameters
         ----------

@@ -34,7 +34,7 @@ class Range:
     unit: str = ""
 
     def __contains__(self, value: float) -> bool:
-        """Tell whether a number lies in the range; not-a-number never does."""
+        """Return whether a number lies in the range; not-a-number never does."""
         if self.is_open:
             return self.low < value and (self.high is None or value < self.high)
         return self.low <= value and (self.high is None or value <= self.high)

@@ -36,13 +36,13 @@ def unwritable(target: Path | str, error: OSError | str) -> UnwritablePhotoError
 
 
 def is_lost(error: BaseException) -> bool:
-    """Tell whether an error of writing says that nothing more can be written: a full disk."""
+    """Return whether an error of writing says that nothing more can be written: a full disk."""
     return isinstance(error, UnwritablePhotoError) and error.errno in LOST
 
 
 @contextmanager
 def atomic_target(target: Path) -> Iterator[Path]:
-    """Give a path to write to; what is there at the end replaces `target` in one step.
+    """Return a path to write to; what is there at the end replaces `target` in one step.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def atomic_target(target: Path) -> Iterator[Path]:
 
 
 def _place_of(target: Path) -> Path:
-    """Give what is replaced: what a link points to, and not the link."""
+    """Return what is replaced: what a link points to, and not the link."""
     place = target
     if target.is_symlink():
         try:

@@ -52,7 +52,7 @@ def forget_errors() -> None:
 
 
 def is_native(path: Path) -> bool:
-    """Tell whether libvips' binding can say a file's name: it has to be Unicode."""
+    """Return whether libvips' binding can say a file's name: it has to be Unicode."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -61,12 +61,12 @@ def is_native(path: Path) -> bool:
 
 
 def native(path: Path) -> str | bytes:
-    """Give a file's name as libvips' binding takes it, also where it is not Unicode."""
+    """Return a file's name as libvips' binding takes it, also where it is not Unicode."""
     return str(path) if is_native(path) else os.fsencode(path)
 
 
 def unmapped(path: Path, name: str) -> pyvips.SourceCustom:
-    """Give a file to libvips by its bytes: unlike a mapped one, it may be cut short meanwhile.
+    """Return a file to libvips by its bytes: unlike a mapped one, it may be cut short meanwhile.
 
     Raises
     ------
@@ -91,7 +91,7 @@ class _OpenFile:
         weakref.finalize(self, os.close, self._descriptor)
 
     def read(self, size: int) -> bytes:
-        """Give the next bytes; none at the end, or where they cannot be read."""
+        """Return the next bytes; none at the end, or where they cannot be read."""
         try:
             return os.read(self._descriptor, size)
         except OSError:
@@ -136,13 +136,13 @@ def picture_of(
 
 
 def failure_of(picture: pyvips.Image | None) -> Exception | None:
-    """Give what stopped the rows of a picture of `picture_of`; None if nothing did."""
+    """Return what stopped the rows of a picture of `picture_of`; None if nothing did."""
     kept = [] if picture is None else picture._references
     return next((file.failure for file in kept if isinstance(file, _VirtualFile)), None)
 
 
 def _header(width: int, height: int, bits: int, rows: int) -> bytes:
-    """Give a BigTIFF's head: all of the file but the pixels."""
+    """Return a BigTIFF's head: all of the file but the pixels."""
     row_bytes = width * 3 * bits // 8
     count = -(-height // rows)
     sizes = [rows * row_bytes] * (count - 1) + [(height - rows * (count - 1)) * row_bytes]
@@ -185,7 +185,7 @@ class _VirtualFile:
         self.failure: Exception | None = None
 
     def read(self, size: int) -> bytes | memoryview:
-        """Give the next bytes, perhaps fewer than asked for; none at the end."""
+        """Return the next bytes, perhaps fewer than asked for; none at the end."""
         part: bytes | memoryview
         if self.position < len(self.head):
             part = self.head[self.position : self.position + size]

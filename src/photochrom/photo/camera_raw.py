@@ -72,7 +72,7 @@ def _preview(data: bytes, start: int) -> Preview | None:
 
 
 def read_preview(path: Path, preview: Preview) -> bytes:
-    """Give a preview's bytes."""
+    """Return a preview's bytes."""
     with path.open("rb") as file:
         file.seek(preview.start)
         return file.read(preview.end - preview.start)

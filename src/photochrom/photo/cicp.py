@@ -110,7 +110,7 @@ def _is_rec709(primaries: Primaries) -> bool:
 
 
 def _sampled(light: np.ndarray) -> bytes:
-    """Give a table's ICC tag, of fewer samples if it has many: Little CMS takes 32,767."""
+    """Return a table's ICC tag, of fewer samples if it has many: Little CMS takes 32,767."""
     codes = np.linspace(0, 1, len(light))
     if len(light) <= SAMPLES:
         return _curv(light)
@@ -132,7 +132,7 @@ def from_cicp(
 
 
 def _curve_of(transfer: int) -> bytes | None:
-    """Give the curve's ICC tag; None for sRGB's own."""
+    """Return the curve's ICC tag; None for sRGB's own."""
     if transfer in (4, 5, 8):
         return _para(0, {4: 2.2, 5: 2.8, 8: 1.0}[transfer])
     light = {PQ: _pq, HLG: _hlg, 17: _cinema, 7: _smpte_240}.get(transfer)
@@ -220,7 +220,7 @@ def make_profile(
 
 
 def _matrix(primaries: Primaries) -> np.ndarray | None:
-    """Give XYZ (D50) of the primaries, a column each; None if they lie on a line."""
+    """Return XYZ (D50) of the primaries, a column each; None if they lie on a line."""
     xy = np.array(primaries, float)
     if not np.isfinite(xy).all() or (xy[:, 1] <= 0).any() or (xy > 1.5).any():
         return None

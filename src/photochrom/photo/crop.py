@@ -60,7 +60,7 @@ def coloured_crop(
 
 
 def original_crop(photo: Photo, window: Window, long_side_px: int) -> np.ndarray:
-    """Give a part of the first page as it came; see `coloured_crop`."""
+    """Return a part of the first page as it came; see `coloured_crop`."""
     _check(photo, window)
     try:
         image = photo.device().without_alpha(photo.stored())
@@ -98,7 +98,7 @@ def _stored(window: Window, photo: Photo) -> Window:
 
 
 def _part_of(field: ColourField, window: Window, size: tuple[int, int]) -> ColourField:
-    """Give the field of a part, and its touches from the part's own corner."""
+    """Return the field of a part, and its touches from the part's own corner."""
     left, top, width, height = window
     rows, columns = field.slope.shape[:2]
     planes = _between(field.planes, top / size[1], height / size[1], rows, axis=0)

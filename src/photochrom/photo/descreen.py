@@ -21,7 +21,7 @@ WITHOUT_SCREEN = 3.5  # pixels between dots where none is found
 
 
 def descreened(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-    """Give a photo whose lightness is the mean of its dots, and what was done.
+    """Return a photo whose lightness is the mean of its dots, and what was done.
 
     Raises
     ------

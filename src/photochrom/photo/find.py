@@ -113,7 +113,7 @@ def search(folder: Path, recursive: bool = False) -> Found:
 
 
 def _is_odd(path: Path) -> bool:
-    """Tell what is no file; of what cannot be looked at, colouring it will say why."""
+    """Return what is no file; of what cannot be looked at, colouring it will say why."""
     try:
         return path.exists() and not path.is_file()
     except OSError:

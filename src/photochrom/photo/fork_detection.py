@@ -12,12 +12,12 @@ _STATE = {"had_threads": False, "is_stranded": False}
 
 
 def is_stranded() -> bool:
-    """Tell whether libvips can do nothing in this process."""
+    """Return whether libvips can do nothing in this process."""
     return _STATE["is_stranded"]
 
 
 def _has_threads() -> bool:
-    """Tell whether libvips keeps threads; where the system does not list them, it may."""
+    """Return whether libvips keeps threads; where the system does not list them, it may."""
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return True

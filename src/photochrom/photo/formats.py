@@ -79,12 +79,12 @@ RIFF_HEADER_BYTES = 12
 
 
 def default_format(photo: Photo) -> str:
-    """Give the format a picture is written in unless somebody asks otherwise: its own."""
+    """Return the format a picture is written in unless somebody asks otherwise: its own."""
     return INSTEAD.get(photo.format, photo.format)
 
 
 def choose_format(photo: Photo, target: Path | None, asked: str | None) -> str:
-    """Give the format to write: what is asked, or what the name says, or the source's own.
+    """Return the format to write: what is asked, or what the name says, or the source's own.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def choose_format(photo: Photo, target: Path | None, asked: str | None) -> str:
 
 
 def output_bits(photo: Photo, page: int, target_format: str) -> int:
-    """Give the bits of a sample that a page is written with: 8, 10, 12, 16, or 32 for floats."""
+    """Return the bits of a sample that a page is written with: 8, 10, 12, 16, or 32 for floats."""
     header, most = photo.headers[page], FORMATS[target_format].max_bits
     bits = 8
     if header.band_format in ("float", "double"):
@@ -125,7 +125,7 @@ def output_bits(photo: Photo, page: int, target_format: str) -> int:
 def save_options(
     photo: Photo, page: int, target_format: str, bits: int, quality: int | None
 ) -> dict[str, Any]:
-    """Give the saver's options for a page: its own where it is the same kind of file."""
+    """Return the saver's options for a page: its own where it is the same kind of file."""
     if target_format == "jpeg":
         chosen = quality or max(JPEG_QUALITY, photo.jpeg_quality or 0)
         return {"Q": chosen, "subsample_mode": "off"}
@@ -178,7 +178,7 @@ def _tiff_options(photo: Photo, page: int, bits: int, quality: int | None) -> di
 
 
 def _tag(photo: Photo, tag: int, page: int) -> int | None:
-    """Give a number from a TIFF's page; None for other formats or a damaged directory."""
+    """Return a number from a TIFF's page; None for other formats or a damaged directory."""
     if photo.format != "tiff" or photo.path is None:
         return None
     try:

@@ -47,17 +47,17 @@ class CurveProfile:
     to_xyz: np.ndarray | None
 
     def linear(self, levels: int) -> np.ndarray:
-        """Give the linear light of 256 or 65536 codes; (levels, 1 or 3)."""
+        """Return the linear light of 256 or 65536 codes; (levels, 1 or 3)."""
         return self.curves[:: 65535 // (levels - 1)]
 
     def luminance_weights(self) -> np.ndarray:
-        """Give Y (D65) of each primary; they sum to 1."""
+        """Return Y (D65) of each primary; they sum to 1."""
         assert self.to_xyz is not None
         weights: np.ndarray = (D50_TO_D65 @ self.to_xyz)[1]
         return np.asarray(weights / weights.sum())
 
     def from_srgb(self) -> np.ndarray:
-        """Give the matrix from linear sRGB to this profile's linear RGB; white stays white."""
+        """Return the matrix from linear sRGB to this profile's linear RGB; white stays white."""
         assert self.to_xyz is not None
         matrix: np.ndarray = np.linalg.inv(D50_TO_D65 @ self.to_xyz) @ np.array(RGB_TO_XYZ)
         return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))

@@ -261,7 +261,7 @@ def _expand(f: np.ndarray, square: np.ndarray, bright: np.ndarray) -> None:
 
 
 def _excess(y: np.ndarray, chroma: np.ndarray, memory: np.ndarray) -> np.ndarray:
-    """Give what chroma is divided by to keep all channels in [0, LINEAR_MAX]; at least 1."""
+    """Return what chroma is divided by to keep all channels in [0, LINEAR_MAX]; at least 1."""
     above, below, limit = memory
     np.max(chroma, axis=0, out=above)
     np.min(chroma, axis=0, out=below)

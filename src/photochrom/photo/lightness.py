@@ -47,7 +47,7 @@ class Tone:
 
 @cache
 def srgb_table(levels: int) -> np.ndarray:
-    """Give Y of each of 256 or 65536 sRGB-encoded grays; float64."""
+    """Return Y of each of 256 or 65536 sRGB-encoded grays; float64."""
     table: np.ndarray = srgb_to_linear(np.arange(levels) / (levels - 1))
     table.flags.writeable = False
     return table
@@ -55,7 +55,7 @@ def srgb_table(levels: int) -> np.ndarray:
 
 @cache
 def lightness_table() -> np.ndarray:
-    """Give Y of the codes that stand for L* 0 to 100 in 65535 steps; float64, (65536,)."""
+    """Return Y of the codes that stand for L* 0 to 100 in 65535 steps; float64, (65536,)."""
     table: np.ndarray = lightness_to_luminance(np.arange(65536) * (100 / 65535))
     table.flags.writeable = False
     return table
@@ -77,7 +77,7 @@ def tone_of_gray(codes: pyvips.Image, profile: bytes | None) -> Tone:
 
 
 def lightness_of(tone: Tone) -> Tone:
-    """Give the same tone in codes of lightness, 16 bits; see `lightness_table`."""
+    """Return the same tone in codes of lightness, 16 bits; see `lightness_table`."""
     if tone.luminance is lightness_table():
         return tone
     codes = np.round(luminance_to_lightness(tone.luminance) * (65535 / 100)).astype(np.uint16)
@@ -129,7 +129,7 @@ def tone_of_colour(colour: pyvips.Image, profile: bytes | str | None) -> Tone:
 
 @lru_cache(MOST_KEPT)
 def _weighted_light(profile: bytes | str | None, levels: int) -> pyvips.Image | None:
-    """Give each channel's share of Y for each code; None for a profile that has no such table."""
+    """Return each channel's share of Y for each code; None for a profile that has no such table."""
     if profile is None:
         table = srgb_table(levels)[:, None] * np.array(LUMINANCE)
     else:

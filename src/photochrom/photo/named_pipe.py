@@ -13,7 +13,7 @@ BLOCK = 1 << 16
 
 
 def is_pipe(path: Path) -> bool:
-    """Tell whether a path is a named pipe.
+    """Return whether a path is a named pipe.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Pipe:
         self._has_begun = False
 
     def read(self, size: int = -1) -> bytes:
-        """Give the next bytes; none at the end."""
+        """Return the next bytes; none at the end."""
         deadline = time.monotonic() + self._seconds
         while True:
             left = deadline - time.monotonic()

@@ -101,7 +101,7 @@ def _middle(planes: np.ndarray) -> np.ndarray:
 
 
 def _base_light(seen: np.ndarray) -> np.ndarray:
-    """Give the light through the bare base: the brightest that is not the bare light table."""
+    """Return the light through the bare base: the brightest that is not the bare light table."""
     pixels = seen.reshape(-1, seen.shape[-1])
     clipped = (pixels >= 0.99).all(axis=1)
     if MOST_CLIPPED < clipped.mean() < 0.9:
@@ -110,7 +110,7 @@ def _base_light(seen: np.ndarray) -> np.ndarray:
 
 
 def _exponent(relative: np.ndarray) -> float:
-    """Give 1 / gamma: the film's, or what brings a picture's median out of black and white."""
+    """Return 1 / gamma: the film's, or what brings a picture's median out of black and white."""
     weights = np.array(LUMINANCE) if relative.shape[-1] == 3 else np.ones(1)
 
     def median(exponent: float) -> float:

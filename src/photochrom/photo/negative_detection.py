@@ -121,7 +121,7 @@ def _blur(plane: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _blurring(side: int, scale: float) -> np.ndarray:
-    """Give the matrix that blurs a line of pixels."""
+    """Return the matrix that blurs a line of pixels."""
     reach = int(4 * scale + 0.5)
     offsets = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (offsets / scale) ** 2)

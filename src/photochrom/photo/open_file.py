@@ -126,7 +126,7 @@ def load(
 
 
 def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
-    """Give a picture the profile that its file has and its decoder was not shown."""
+    """Return a picture the profile that its file has and its decoder was not shown."""
     if profile is None:
         return image
     image = image.copy()
@@ -157,7 +157,7 @@ def unreadable(
 
 
 def first_line(error: pyvips.Error) -> str:
-    """Give the first line of what libvips says, without our own 'unable to call'."""
+    """Return the first line of what libvips says, without our own 'unable to call'."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     details = [line for line in lines if not line.startswith("unable to ")]
     return "".join(c if c.isprintable() else "?" for c in (details or lines)[0])
@@ -247,7 +247,7 @@ def _with_carried(
 
 
 def _orientation(fields: dict[str, Any], kind: str) -> int:
-    """Give 1 to 8; HEIF decoders have turned the picture already."""
+    """Return 1 to 8; HEIF decoders have turned the picture already."""
     value = fields.get("orientation", 1)
     return int(value) if kind not in ("avif", "heic") and value in range(1, 9) else 1
 
@@ -294,7 +294,7 @@ STANDARD_LUMINANCE_SUM = 3688
 
 
 def _luminance_table(head: bytes) -> bytes | None:
-    """Give the 64 numbers of 8-bit quantisation table 0, walking the segments before the scan."""
+    """Return the 64 numbers of 8-bit quantisation table 0, walking the segments before the scan."""
     at = 2
     while at + 4 <= len(head) and head[at] == 0xFF and head[at + 1] != 0xDA:
         size = int.from_bytes(head[at + 2 : at + 4], "big")

@@ -10,7 +10,7 @@ SWAPS_SIDES = frozenset({5, 6, 7, 8})
 
 
 def upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
-    """Give the size after turning; the same function serves both directions."""
+    """Return the size after turning; the same function serves both directions."""
     return (height, width) if orientation in SWAPS_SIDES else (width, height)
 
 

@@ -89,7 +89,7 @@ def open_foreign(path: Path, kind: str, name: str) -> Foreign:
 
 
 def head(foreign: Foreign) -> pyvips.Image:
-    """Give an image that says all of a picture but its pixels, which are black."""
+    """Return an image that says all of a picture but its pixels, which are black."""
     black = pyvips.Image.black(*foreign.size, bands=foreign.bands)
     return _described(black.cast("ushort" if foreign.bits > 8 else "uchar"), foreign)
 
@@ -116,7 +116,7 @@ def decoded(foreign: Foreign, path: Path, kind: str, name: str) -> pyvips.Image:
 
 
 def _described(image: pyvips.Image, foreign: Foreign) -> pyvips.Image:
-    """Give an image the colour space and metadata that libvips' own loaders give."""
+    """Return an image the colour space and metadata that libvips' own loaders give."""
     gray, rgb = ("grey16", "rgb16") if image.format == "ushort" else ("b-w", "srgb")
     image = image.copy(interpretation=gray if image.bands < 3 else rgb)
     for key, value in (foreign.fields | {"bits-per-sample": foreign.bits}).items():
@@ -217,7 +217,7 @@ def _open_jp2(path: Path) -> Foreign:
 
 
 def _jp2_head(path: Path) -> tuple[int, dict[str, Any]]:
-    """Give the bits of a sample, and profile, XMP, EXIF and resolution."""
+    """Return the bits of a sample, and profile, XMP, EXIF and resolution."""
     bits, fields = 8, dict[str, Any]()
     with path.open("rb") as file:
         if file.read(4) == CODESTREAM:

@@ -42,7 +42,7 @@ def hold(path: Path) -> int | None:
 
 
 def is_held(path: Path) -> bool | None:
-    """Tell whether any process holds a file or folder; None where there are no locks."""
+    """Return whether any process holds a file or folder; None where there are no locks."""
     if fcntl is None:
         return None
     try:
@@ -61,7 +61,7 @@ def is_held(path: Path) -> bool | None:
 
 
 def is_used(path: Path, pid: int) -> bool:
-    """Tell whether the process of a number, of this machine or a container, still uses a path."""
+    """Return whether the process of a number, of this machine or a container, still uses a path."""
     held = is_held(path)
     if held is None or not held:
         return is_alive(pid) and (held is None or _is_fresh(path))
@@ -69,7 +69,7 @@ def is_used(path: Path, pid: int) -> bool:
 
 
 def _is_fresh(path: Path) -> bool:
-    """Tell whether it may have been made just now, and be locked in a moment."""
+    """Return whether it may have been made just now, and be locked in a moment."""
     try:
         return abs(time.time() - path.lstat().st_mtime) < FRESH_SECONDS
     except OSError:  # gone

@@ -157,7 +157,7 @@ class Photo:
         return cls(ArraySource(array))
 
     def metadata_of(self, page: int) -> Metadata:
-        """Give a page's own; that of the first is the file's."""
+        """Return a page's own; that of the first is the file's."""
         if page and isinstance(self._source, FileSource):
             return page_metadata(self._source, page, self.headers[page])
         return self.metadata
@@ -167,7 +167,7 @@ class Photo:
         return self._source.carriers.late_notes() if isinstance(self._source, FileSource) else ()
 
     def directory_at(self, page: int) -> int | None:
-        """Tell where the directory of a TIFF's page stands; None for other formats."""
+        """Return where the directory of a TIFF's page stands; None for other formats."""
         return self._source.directory_at(page) if isinstance(self._source, FileSource) else None
 
     @property
@@ -181,7 +181,7 @@ class Photo:
         return self._source.reading
 
     def lost_places(self, page: int = 0) -> tuple[Overlay, ...]:
-        """Give what could not be decoded of a page, as places of the stored picture kept gray."""
+        """Return what could not be decoded of a page, as places of the stored picture kept gray."""
         if not isinstance(self._source, FileSource):
             return ()
         lost = self._source.lost_rows(page)
@@ -304,12 +304,12 @@ class Photo:
         return jpeg_quality(self.path) if self.path and self.format == "jpeg" else None
 
     def device(self, page: int = 0) -> Device:
-        """Tell what the stored numbers of a page mean."""
+        """Return what the stored numbers of a page mean."""
         self._check_page(page)
         return self._devices[page]
 
     def small_lightness(self, width: int, height: int, page: int = 0) -> np.ndarray:
-        """Give a small upright copy of the lightness; transparency is ignored.
+        """Return a small upright copy of the lightness; transparency is ignored.
 
         Parameters
         ----------
@@ -335,7 +335,7 @@ class Photo:
         return self._small(width, height, page, self._lightness_of, codes)
 
     def lightness_codes(self, page: int = 0) -> np.ndarray:
-        """Give the full-size lightness, whole in memory, in stored orientation.
+        """Return the full-size lightness, whole in memory, in stored orientation.
 
         Returns
         -------
@@ -355,7 +355,7 @@ class Photo:
             raise unreadable(self.name, error, self.format, self.path) from error
 
     def with_lightness(self, pages: Sequence[np.ndarray | None]) -> Self:
-        """Give the same photo with other lightness; everything else is the file's.
+        """Return the same photo with other lightness; everything else is the file's.
 
         Parameters
         ----------
@@ -389,7 +389,7 @@ class Photo:
         return any(page is not None for page in self._lightness)
 
     def small_rgb(self, width: int, height: int, page: int = 0) -> np.ndarray:
-        """Give a small upright copy in colour; transparency is ignored.
+        """Return a small upright copy in colour; transparency is ignored.
 
         Parameters
         ----------
@@ -413,7 +413,7 @@ class Photo:
         return self._small(width, height, page, self._rgb_of)
 
     def probe_rgb(self, page: int = 0) -> np.ndarray:
-        """Give a copy so small that it shows tone and stain alone, as stored: uint8 (h, w, 3)."""
+        """Return a copy so small that it shows tone and stain alone, as stored: uint8 (h, w, 3)."""
         self._check_page(page)
         header = self.headers[page]
         scale = min(1.0, PROBE_PX / max(header.width, header.height))
@@ -421,7 +421,7 @@ class Photo:
         return to_stored(self.small_rgb(width, height, page), header.orientation)
 
     def tone(self, page: int = 0) -> Tone:
-        """Give the full-size lightness in stored orientation, to be read once.
+        """Return the full-size lightness in stored orientation, to be read once.
 
         Raises
         ------
@@ -441,13 +441,13 @@ class Photo:
         return None if codes is None else tone_of_lightness(codes)
 
     def alpha(self, page: int = 0) -> pyvips.Image | None:
-        """Give the transparency as stored, full size, one band, to be read once; or None."""
+        """Return the transparency as stored, full size, one band, to be read once; or None."""
         self._check_page(page)
         header = self.headers[page]
         return self.stored(page)[header.bands - 1] if header.has_alpha else None
 
     def stored(self, page: int = 0) -> pyvips.Image:
-        """Give a page just as libvips decodes it, with its metadata, to be read once."""
+        """Return a page just as libvips decodes it, with its metadata, to be read once."""
         self._check_page(page)
         image, header = self._source.open(page), self.headers[page]
         return _resize(image, header.width, header.height) if self._is_reduced else image
@@ -520,7 +520,7 @@ class Photo:
 
 
 def _pixels(image: pyvips.Image) -> np.ndarray:
-    """Give (H, W, bands) whatever the size: pyvips drops axes of length 1."""
+    """Return (H, W, bands) whatever the size: pyvips drops axes of length 1."""
     pixels: np.ndarray = image.numpy().reshape(image.height, image.width, image.bands)
     return pixels
 

@@ -19,7 +19,7 @@ SRGB_TOLERANCE = 1 / 255  # libvips' own sRGB profile departs by half of it in t
 
 
 def describe_space(profile: bytes) -> str:
-    """Give the colour space a profile says it is for, such as 'RGB', or 'nothing'."""
+    """Return the colour space a profile says it is for, such as 'RGB', or 'nothing'."""
     if len(profile) < 128 or profile[36:40] != b"acsp":
         return "nothing"
     return profile[16:20].decode("latin-1").strip()
@@ -27,7 +27,7 @@ def describe_space(profile: bytes) -> str:
 
 @lru_cache(MOST_KEPT)
 def fits(profile: bytes, bands: int) -> bool:
-    """Tell whether the profile describes pictures of 1, 3 or 4 bands and libvips can use it."""
+    """Return whether the profile describes pictures of 1, 3 or 4 bands and libvips can use it."""
     if profile[16:20] != SPACES.get(bands) or not _is_whole(profile):
         return False
     probe = pyvips.Image.black(1, 1, bands=bands).copy(
@@ -52,7 +52,7 @@ def _is_whole(profile: bytes) -> bool:
 
 @lru_cache(MOST_KEPT)
 def is_srgb(profile: bytes) -> bool:
-    """Tell whether an RGB profile describes sRGB, whose own formula is exact and faster."""
+    """Return whether an RGB profile describes sRGB, whose own formula is exact and faster."""
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     image = pyvips.Image.new_from_array(grid).copy(interpretation="srgb")
@@ -64,7 +64,7 @@ def is_srgb(profile: bytes) -> bool:
 
 @lru_cache(MOST_KEPT)
 def has_way_back(profile: bytes) -> bool:
-    """Tell whether colours come back from an RGB profile as they went in.
+    """Return whether colours come back from an RGB profile as they went in.
 
     Profiles of scanners and cameras often have a table from their numbers to colours alone (A2B0
     without B2A0), or one back that nobody made with care. Grays that the profile can show, and
@@ -95,7 +95,7 @@ def has_way_back(profile: bytes) -> bool:
 
 
 def _lab(codes: np.ndarray, profile: bytes | None) -> np.ndarray:
-    """Give L*a*b* (D65) of RGB numbers of 16 bits: (1, n, 3) -> (n, 3)."""
+    """Return L*a*b* (D65) of RGB numbers of 16 bits: (1, n, 3) -> (n, 3)."""
     image = pyvips.Image.new_from_array(np.ascontiguousarray(codes)).copy(interpretation="rgb16")
     xyz = import_xyz(image, profile).numpy().reshape(-1, 3).astype(np.float64) / XYZ_MAX
     linear = np.clip(xyz @ np.array(XYZ_TO_RGB).T, 0.0, 1.0)
@@ -104,7 +104,7 @@ def _lab(codes: np.ndarray, profile: bytes | None) -> np.ndarray:
 
 @cache
 def srgb_profile() -> bytes:
-    """Give the sRGB profile that libvips carries."""
+    """Return the sRGB profile that libvips carries."""
     return bytes(pyvips.Image.profile_load("srgb"))
 
 

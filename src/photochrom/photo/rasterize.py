@@ -46,12 +46,12 @@ class Overlay:
     closed: bool = False
 
     def scaled(self, across: float, down: float) -> Self:
-        """Give the touch on a copy of the picture of another size."""
+        """Return the touch on a copy of the picture of another size."""
         radius = self.radius * (across * down) ** 0.5
         return replace(self, points=self.points * (across, down), radius=radius)
 
     def moved(self, across: float, down: float) -> Self:
-        """Give the touch on a copy of the picture whose corner lies elsewhere."""
+        """Return the touch on a copy of the picture whose corner lies elsewhere."""
         return replace(self, points=self.points + np.array([across, down]))
 
     def stored(self, orientation: int, width: int, height: int) -> Self:
@@ -77,7 +77,7 @@ class Overlay:
         return REGION_FEATHER_PX if self.closed else max(1.0, FEATHER * self.radius)
 
     def coverage(self, left: int, top: int, width: int, height: int) -> np.ndarray:
-        """Tell how much of the colour shows in each pixel of a window.
+        """Return how much of the colour shows in each pixel of a window.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Overlay:
         return np.asarray(np.clip((reach - near) / self.feather, 0, 1))
 
     def window(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Give left, top, right and bottom of what it may change in a picture of this size."""
+        """Return left, top, right and bottom of what it may change in a picture of this size."""
         reach = self.radius + self.feather
         low = np.floor(self.points.min(axis=0) - reach).astype(int)
         high = np.ceil(self.points.max(axis=0) + reach).astype(int)
@@ -148,7 +148,7 @@ def paint(overlays: Sequence[Overlay], rgb: np.ndarray, luminance: np.ndarray, t
 
 
 def overlay_linear(ab: np.ndarray, luminance: np.ndarray) -> np.ndarray:
-    """Give linear sRGB of one ab at each luminance, inside the gamut: (...) -> (..., 3)."""
+    """Return linear sRGB of one ab at each luminance, inside the gamut: (...) -> (..., 3)."""
     lightness = luminance_to_lightness(luminance)
     lab = np.stack(
         (lightness, np.full_like(lightness, ab[0]), np.full_like(lightness, ab[1])), axis=-1
@@ -159,7 +159,7 @@ def overlay_linear(ab: np.ndarray, luminance: np.ndarray) -> np.ndarray:
 def _distance(
     start: np.ndarray, stop: np.ndarray, left: int, top: int, width: int, height: int
 ) -> np.ndarray:
-    """Give the distance of each pixel's centre in a window to a segment, (height, width)."""
+    """Return the distance of each pixel's centre in a window to a segment, (height, width)."""
     x = (np.arange(width, dtype=np.float32) + (left + 0.5 - start[0]))[None, :]
     y = (np.arange(height, dtype=np.float32) + (top + 0.5 - start[1]))[:, None]
     dx, dy = (stop - start).astype(np.float32)
@@ -169,7 +169,7 @@ def _distance(
 
 
 def _inside(points: np.ndarray, left: int, top: int, width: int, height: int) -> np.ndarray:
-    """Tell which pixel centres lie in a polygon: an odd number of edges to their right."""
+    """Return which pixel centres lie in a polygon: an odd number of edges to their right."""
     x = (np.arange(width) + left + 0.5)[None, :]
     y = (np.arange(height) + top + 0.5)[:, None]
     odd = np.zeros((height, width), bool)

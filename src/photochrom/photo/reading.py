@@ -48,7 +48,7 @@ class Reading:
             raise InvalidValueError("The source profile is not an ICC profile.")
 
     def to_table(self) -> dict[str, Any] | None:
-        """Give plain values that differ from the default, for a marker; None if none does."""
+        """Return plain values that differ from the default, for a marker; None if none does."""
         plain = {name: value for name, value in self.__dict__.items() if value}
         if self.profile is not None:
             plain["profile"] = sha256(self.profile).hexdigest()[:16]

@@ -10,7 +10,7 @@ from photochrom.photo.profiles import srgb_profile, srgb_to_profile
 
 
 def restored_profile(photo: Photo, page: int) -> bytes | None:
-    """Give the RGB profile that colours must be converted to, if sRGB will not do."""
+    """Return the RGB profile that colours must be converted to, if sRGB will not do."""
     device = photo.device(page)
     wanted = device.bands == 3 and device.conversion is not None and device.restores
     return device.profile if wanted else None
@@ -35,7 +35,7 @@ def coloured_page(
 
 
 def unchanged_page(photo: Photo, page: int, bits: int, notes: list[str]) -> pyvips.Image:
-    """Give a gray page just as it is stored, but for a depth that the target does not hold."""
+    """Return a gray page just as it is stored, but for a depth that the target does not hold."""
     header = photo.headers[page]
     image = photo.stored(page).extract_band(0)
     stored_bits = {"uchar": 8, "ushort": 16, "float": 32}.get(header.band_format)

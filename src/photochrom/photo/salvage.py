@@ -94,7 +94,7 @@ def salvage(load: Callable[[str], pyvips.Image], kind: str, name: str) -> Salvag
 
 
 def _runs(marked: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """Give the stretches that are true: first and last, last excluded."""
+    """Return the stretches that are true: first and last, last excluded."""
     steps = np.flatnonzero(np.diff(np.concatenate(([False], marked, [False])).astype(int)))
     return tuple((int(a), int(b)) for a, b in steps.reshape(-1, 2))
 
@@ -130,7 +130,7 @@ DTYPES = {
 
 
 def _mid_gray(image: pyvips.Image) -> np.ndarray:
-    """Give a pixel of mid-gray, opaque where there is alpha."""
+    """Return a pixel of mid-gray, opaque where there is alpha."""
     top = {"uchar": 255, "ushort": 65535}.get(image.format, 1.0)
     colours = image.bands - int(image.hasalpha())
     pixel = np.full(image.bands, MID_GRAY / 255 * top)

@@ -58,7 +58,7 @@ class Device:
     restores: bool = True
 
     def without_alpha(self, image: pyvips.Image) -> pyvips.Image:
-        """Give the tone or colours of a decoded page as uchar or ushort, without its alpha."""
+        """Return the tone or colours of a decoded page as uchar or ushort, without its alpha."""
         colour = image.extract_band(0, n=self.stored_bands)
         if self.converts:
             return colour.colourspace("rgb16")
@@ -133,7 +133,7 @@ def _choose_profile(
     bands: int,
     embedded: bytes | None,
 ) -> tuple[bytes | None, bool, list[str]]:
-    """Give the profile to read a page through, whether to write it again, and what to say."""
+    """Return the profile to read a page through, whether to write it again, and what to say."""
     declared = None
     if isinstance(source, FileSource) and bands in (1, 3) and header.interpretation in PLAIN:
         declared = source.declared(page, header.fields, gray=bands == 1)

@@ -54,13 +54,13 @@ class Source(Protocol):
     notes: tuple[str, ...]
 
     def head(self, page: int) -> pyvips.Image:
-        """Give one page whose pixels are not asked for."""
+        """Return one page whose pixels are not asked for."""
 
     def open(self, page: int) -> pyvips.Image:
-        """Give one page at full size, to be read once, top to bottom."""
+        """Return one page at full size, to be read once, top to bottom."""
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
-        """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
+        """Return one page, smaller by up to `shrink` where the decoder can do that cheaply."""
 
 
 class FileSource:
@@ -131,11 +131,11 @@ class FileSource:
         return len(self.tiff_pages) or max(1, len(self.carriers.pages))
 
     def index_of(self, page: int) -> int:
-        """Give the place of a page in the chain of a TIFF's directories."""
+        """Return the place of a page in the chain of a TIFF's directories."""
         return self.tiff_pages[page].index if self.tiff_pages else page
 
     def carried(self, page: int) -> Carried:
-        """Give what a page carries beside its pixels."""
+        """Return what a page carries beside its pixels."""
         found = self.carriers.of(self.index_of(page))
         if self._preview is not None:
             return with_raw_metadata(found, self.path)
@@ -143,7 +143,7 @@ class FileSource:
         return replace(found, known=False) if self.kind in FOREIGN else found
 
     def head(self, page: int) -> pyvips.Image:
-        """Give one page whose pixels are not asked for: the file is not read to its end."""
+        """Return one page whose pixels are not asked for: the file is not read to its end."""
         return self._load(page, pixels=False) if self._foreign is None else head(self._foreign)
 
     def settle(self) -> None:
@@ -152,11 +152,11 @@ class FileSource:
             self._load(0)
 
     def open(self, page: int) -> pyvips.Image:
-        """Give one page at full size, to be read once, top to bottom."""
+        """Return one page at full size, to be read once, top to bottom."""
         return self._load(page)
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
-        """Give one page, smaller by up to `shrink` where the decoder can do that cheaply."""
+        """Return one page, smaller by up to `shrink` where the decoder can do that cheaply."""
         options: dict[str, Any] = {}
         if self.kind in ("jpeg", "raw"):
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
@@ -165,12 +165,12 @@ class FileSource:
         return self._load(page, **options)
 
     def directory_at(self, page: int) -> int | None:
-        """Tell where the directory of a TIFF's page stands; None for other formats."""
+        """Return where the directory of a TIFF's page stands; None for other formats."""
         pages, index = self.carriers.pages, self.index_of(page)
         return pages[index] if index < len(pages) else None
 
     def declared(self, page: int, fields: dict[str, Any], *, gray: bool) -> Declared | None:
-        """Give what a page says of its colours beside an ICC profile."""
+        """Return what a page says of its colours beside an ICC profile."""
         if self.reading.negative:
             return Declared("an inverted negative", None, beats_icc=True)
         return self._said(page, fields, gray=gray)
@@ -215,7 +215,7 @@ class FileSource:
         return self._salvaged[page].image
 
     def lost_rows(self, page: int) -> tuple[tuple[int, int], ...]:
-        """Give the rows of a page that could not be decoded: first and last, last excluded."""
+        """Return the rows of a page that could not be decoded: first and last, last excluded."""
         return self._salvaged[page].lost if page in self._salvaged else ()
 
     def _positive(self, image: pyvips.Image, page: int) -> pyvips.Image:
@@ -272,7 +272,7 @@ class FileSource:
         )
 
     def _as_meant(self, image: pyvips.Image, page: TiffPage) -> pyvips.Image:
-        """Give a TIFF's page as its tags mean it, where libvips does not."""
+        """Return a TIFF's page as its tags mean it, where libvips does not."""
         kept = page.kept_bands or ((0, 1, 2) if page.is_opaque_colour else None)
         if kept is not None and len(kept) < image.bands:
             bands = [image[band] for band in kept]
@@ -346,7 +346,7 @@ def _page_notes(found: Sequence[TiffPage], kept: Sequence[TiffPage]) -> Iterator
 
 
 def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
-    """Give the path, the name for messages, and what must be kept alive."""
+    """Return the path, the name for messages, and what must be kept alive."""
     content: Pipe | BinaryIO
     if isinstance(source, str | Path):
         if not is_pipe(Path(source)):
@@ -435,11 +435,11 @@ class ArraySource:
         self._pixels = np.ascontiguousarray(planes)
 
     def head(self, page: int) -> pyvips.Image:
-        """Give the picture."""
+        """Return the picture."""
         return self.open(page)
 
     def open(self, page: int) -> pyvips.Image:
-        """Give the picture."""
+        """Return the picture."""
         height, width, bands = self._pixels.shape
         band_format = FORMATS_BY_DTYPE[self._pixels.dtype.name]
         image = pyvips.Image.new_from_memory(self._pixels, width, height, bands, band_format)
@@ -447,7 +447,7 @@ class ArraySource:
         return image.copy(interpretation=gray if bands < 3 else colour)
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
-        """Give the picture; an array is not made smaller while it is read."""
+        """Return the picture; an array is not made smaller while it is read."""
         return self.open(page)
 
 

@@ -108,7 +108,7 @@ def _is_used(folder: Path, process: int) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Tell whether it is a folder, no link, of this user: anybody may write to /tmp."""
+    """Return whether it is a folder, no link, of this user: anybody may write to /tmp."""
     try:
         found = folder.lstat()
     except OSError:  # another process removed it

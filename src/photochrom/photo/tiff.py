@@ -185,7 +185,7 @@ class TiffReader:
         return self.file.read(size)
 
     def pointer(self, entry: Entry) -> int:
-        """Give the number that a one-number entry holds."""
+        """Return the number that a one-number entry holds."""
         code = {2: "H", 4: "I", 8: "Q"}.get(len(entry.data), "I")
         return self._unpack(code, entry.data)
 
@@ -216,7 +216,7 @@ class TiffReader:
 def pack_directory(
     directory: Mapping[int, Entry], order: str, at: int, following: int = 0, *, is_big: bool = False
 ) -> bytes:
-    """Give the bytes of a directory that will stand at offset `at`, values after it."""
+    """Return the bytes of a directory that will stand at offset `at`, values after it."""
     count_code, code, inline = ("Q", "Q", 8) if is_big else ("H", "I", 4)
     head = struct.pack(order + count_code, len(directory))
     table_end = at + len(head) + (4 + 2 * inline) * len(directory) + inline
@@ -271,7 +271,7 @@ def exif_block(
 
 
 def read_exif(path: Path) -> bytes | None:
-    """Give the EXIF of a TIFF's first page, with its head; None if it has none.
+    """Return the EXIF of a TIFF's first page, with its head; None if it has none.
 
     Raises
     ------

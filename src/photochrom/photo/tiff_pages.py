@@ -183,7 +183,7 @@ class _Entries:
                 self.places[tag] = kind, table[start + 4 : start + entry_size]
 
     def numbers(self, tag: int, most: int = MOST_VALUES) -> tuple[int, ...]:
-        """Give the first numbers of a tag: inside the entry, or where it points."""
+        """Return the first numbers of a tag: inside the entry, or where it points."""
         kind, rest = self.places[tag]
         half = len(rest) // 2
         place = self.order + ("Q" if half == 8 else "I")
@@ -220,7 +220,7 @@ def _directories(file: BinaryIO) -> Iterator[_Entries]:
 
 
 def last_byte(file: BinaryIO) -> int:
-    """Give where the furthest of the first page's strips or tiles ends."""
+    """Return where the furthest of the first page's strips or tiles ends."""
     last = 0
     for entries in islice(_directories(file), 1):
         for pair in zip(OFFSETS, COUNTS, strict=True):
@@ -232,12 +232,12 @@ def last_byte(file: BinaryIO) -> int:
 
 
 def pictures(pages: tuple[TiffPage, ...]) -> tuple[TiffPage, ...]:
-    """Give the pages that are pictures: neither reduced copies nor masks; all if none is."""
+    """Return the pages that are pictures: neither reduced copies nor masks; all if none is."""
     return tuple(page for page in pages if not (page.is_reduced or page.is_mask)) or pages
 
 
 def pyramid_of(pages: Sequence[TiffPage]) -> str | None:
-    """Tell how a TIFF of one tiled picture holds its reduced copies.
+    """Return how a TIFF of one tiled picture holds its reduced copies.
 
     Returns
     -------
@@ -256,7 +256,7 @@ def pyramid_of(pages: Sequence[TiffPage]) -> str | None:
 
 
 def refusal(page: TiffPage) -> str | None:
-    """Tell what of a page is not read, so that nobody thinks that the file is damaged.
+    """Return what of a page is not read, so that nobody thinks that the file is damaged.
 
     Returns
     -------

@@ -112,7 +112,7 @@ def _cells(lab: np.ndarray) -> np.ndarray:
 
 
 def _fit(cells: np.ndarray) -> np.ndarray:
-    """Give ab as lightness and place explain it: (h, w, 3) -> (h w, 2)."""
+    """Return ab as lightness and place explain it: (h, w, 3) -> (h w, 2)."""
     terms = _terms(cells)
     fitted: np.ndarray = terms @ _solve(terms, cells)
     return fitted

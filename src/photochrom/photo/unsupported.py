@@ -45,12 +45,12 @@ def kind_of(reason: str) -> str | None:
 
 
 def is_memory(reason: str) -> bool:
-    """Tell whether memory was wanting, and nothing is wrong with the file."""
+    """Return whether memory was wanting, and nothing is wrong with the file."""
     return MEMORY.search(reason) is not None
 
 
 def is_cut_short(path: Path | None, kind: str) -> bool:
-    """Tell whether a file ends before what it announces, as after a copy that broke off.
+    """Return whether a file ends before what it announces, as after a copy that broke off.
 
     Parameters
     ----------

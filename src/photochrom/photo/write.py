@@ -58,7 +58,7 @@ class Written:
 
 
 def needs_sixteen_bit(photo: Photo, target_format: str | None = None) -> bool:
-    """Tell whether `write_photo` needs colours of 16 bits a channel to lose nothing.
+    """Return whether `write_photo` needs colours of 16 bits a channel to lose nothing.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _check_sides(photo: Photo, target_format: str) -> None:
 def _checked(
     photo: Photo, colour_pages: Iterator[pyvips.Image | None]
 ) -> Iterator[pyvips.Image | None]:
-    """Give as many pages as the photo has, each of its size."""
+    """Return as many pages as the photo has, each of its size."""
     for page, header in enumerate(photo.headers):
         try:
             colour = next(colour_pages)
@@ -285,7 +285,7 @@ def _prepare_page(
     marker: Marker | None,
     notes: list[str],
 ) -> Prepared:
-    """Give a page as it will be written, with its metadata."""
+    """Return a page as it will be written, with its metadata."""
     bits = output_bits(photo, page, target_format)
     if colour is None:
         image, profile = unchanged_page(photo, page, bits, notes), photo.device(page).profile
@@ -306,7 +306,7 @@ def _prepare_page(
 
 
 def photo_to_array(colour_page: pyvips.Image | None, like: Photo) -> np.ndarray:
-    """Give a coloured picture as the kind of array that came.
+    """Return a coloured picture as the kind of array that came.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class _Described(FastAPI):
     needs_key = False
 
     def openapi(self) -> dict[str, Any]:
-        """Give the OpenAPI description."""
+        """Return the OpenAPI description."""
         if self.openapi_schema is None:
             schema = super().openapi()
             schema["components"]["schemas"]["Problem"] = SCHEMA
@@ -109,7 +109,7 @@ def _add_plain_routes(app: FastAPI, service: Service) -> None:
         openapi_extra={"security": []},
     )
     def page(request: Request) -> Response:
-        """Give the page."""
+        """Return the page."""
         index = PAGE / "index.html"
         if not index.is_file():
             raise Problem(404, "This installation has no page.")
@@ -126,5 +126,5 @@ def _add_plain_routes(app: FastAPI, service: Service) -> None:
         responses={200: {"content": {"text/plain": text}}, **documented(401, 403)},
     )
     async def metrics() -> Response:
-        """Give the counters, for Prometheus."""
+        """Return the counters, for Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -19,7 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def client_of_address(address: str) -> str:
-    """Give the name of the client that has an address: IPv6 by its network of 64 bits."""
+    """Return the name of the client that has an address: IPv6 by its network of 64 bits."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -70,7 +70,7 @@ class Clients:
         return client_of_address(address)
 
     def is_proxy(self, address: str) -> bool:
-        """Tell whether an address is a proxy's that is believed."""
+        """Return whether an address is a proxy's that is believed."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -79,7 +79,7 @@ class Clients:
 
 
 def matching_key(keys: Collection[str], sent: bytes) -> int | None:
-    """Give the place of the key that was sent; every one is compared, each in constant time."""
+    """Return the place of the key that was sent; every one is compared, each in constant time."""
     found = [number for number, key in enumerate(keys) if compare_digest(sent, key.encode())]
     return found[0] if found else None
 

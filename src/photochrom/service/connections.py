@@ -24,7 +24,7 @@ FEWEST = 16
 
 
 def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Config:
-    """Give how uvicorn serves an application, with bounds on its connections.
+    """Return how uvicorn serves an application, with bounds on its connections.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Con
 
 
 def connection_count(wanted: int) -> int:
-    """Give how many connections may be held: fewer where the limit of open files is low."""
+    """Return how many connections may be held: fewer where the limit of open files is low."""
     if sys.platform == "win32":
         return wanted
     import resource

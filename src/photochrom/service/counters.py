@@ -40,7 +40,7 @@ class Metrics:
         self._sessions.set_function(count)
 
     def text(self) -> bytes:
-        """Give all of it in Prometheus' text format."""
+        """Return all of it in Prometheus' text format."""
         return generate_latest(self._registry)
 
 

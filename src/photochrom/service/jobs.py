@@ -254,7 +254,7 @@ def _proof_size(photo: Photo) -> tuple[int, int]:
 
 
 def reduced_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
-    """Give the size of a picture whose long side has at most so many pixels."""
+    """Return the size of a picture whose long side has at most so many pixels."""
     scale = min(1.0, long_side_px / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 

@@ -69,7 +69,7 @@ def _key_of(request: Request) -> bytes:
 
 
 def _values(record: Any) -> Any:
-    """Give the fields of a dataclass, and of those in it."""
+    """Return the fields of a dataclass, and of those in it."""
     for one in fields(record):
         value = getattr(record, one.name)
         if hasattr(value, "__dataclass_fields__"):
@@ -91,7 +91,7 @@ def _loaded(method: str) -> Colorizer:
 
 
 def colorizer_of(method: str, look: Look = Look()) -> Colorizer:  # noqa: B008 - frozen
-    """Give the colorizer of a method, with another look.
+    """Return the colorizer of a method, with another look.
 
     Raises
     ------

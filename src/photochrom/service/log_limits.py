@@ -31,7 +31,7 @@ class Aggregated(logging.Filter):
         self._counts: dict[_Place, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is written; the first of a new minute tells how many were not."""
+        """Return whether a record is written; the first of a new minute tells how many were not."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         place = (record.name, record.pathname, record.lineno, kind)
         now = self._clock()
@@ -46,7 +46,7 @@ class Aggregated(logging.Filter):
         return self._counts[place] <= WRITTEN_EACH
 
     def rest(self) -> list[str]:
-        """Tell what has been left out and not been told, a line for each place."""
+        """Return what has been left out and not been told, a line for each place."""
         return [
             f"({count - WRITTEN_EACH} more like '{self._texts[place]}')"
             for place, count in self._counts.items()

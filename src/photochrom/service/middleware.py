@@ -80,7 +80,7 @@ class AccessMiddleware:
         await problem_response(problem)(scope, receive, safe)
 
     def _key_of(self, headers: Headers) -> int | None:
-        """Give the place of the key that came with a request, if it is one of ours."""
+        """Return the place of the key that came with a request, if it is one of ours."""
         scheme, _, sent = headers.get("authorization", "").partition(" ")
         if not self._keys or scheme.lower() != "bearer":
             return None
@@ -198,7 +198,7 @@ class _Body:
         self.place: SharedSlot | None = None
 
     async def receive(self) -> Message:
-        """Give the next piece.
+        """Return the next piece.
 
         Raises
         ------
@@ -275,7 +275,7 @@ def _early_problem(headers: Headers, most: int) -> Problem | None:
 
 
 def _takes_files(path: str) -> bool:
-    """Tell whether a route reads a form with files; all others read their bodies whole."""
+    """Return whether a route reads a form with files; all others read their bodies whole."""
     return path in ("/v1/colorize", "/v1/photos") or (
         path.startswith("/v1/photos/") and path.endswith("/reference")
     )

@@ -20,7 +20,7 @@ class PreviewCache:
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
 
     def get(self, key: Hashable) -> bytes | None:
-        """Give what was kept, or None."""
+        """Return what was kept, or None."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)

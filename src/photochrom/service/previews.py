@@ -50,7 +50,7 @@ class PreviewRequest(NamedTuple):
 
 
 def is_heavy(ask: PreviewRequest) -> bool:
-    """Tell whether hints are so many or so wide that drawing them had better be killable."""
+    """Return whether hints are so many or so wide that drawing them had better be killable."""
     return sum(_visited(hint.scaled(ask.scale)) for hint in ask.guidance.hints) > HEAVY_PX
 
 
@@ -65,7 +65,7 @@ def _visited(hint: Hint) -> float:
 
 
 def reduced(preview: np.ndarray, long_side_px: int) -> np.ndarray:
-    """Give a proof with at most so many pixels on its long side."""
+    """Return a proof with at most so many pixels on its long side."""
     height, width = preview.shape
     size = reduced_size(width, height, long_side_px)
     if size == (width, height):
@@ -74,13 +74,13 @@ def reduced(preview: np.ndarray, long_side_px: int) -> np.ndarray:
 
 
 def lowered_white(preview: np.ndarray, white_lightness: float) -> np.ndarray:
-    """Give a proof whose pure white is lowered to an L*."""
+    """Return a proof whose pure white is lowered to an L*."""
     lightness = luminance_to_lightness(srgb_to_linear(np.arange(256) / 255))
     return np.asarray(levels_of(toned_down(lightness, white_lightness))[preview])
 
 
 def field(ask: PreviewRequest) -> ColourField:
-    """Give the colours of the whole photograph, with what is decided in its own pixels.
+    """Return the colours of the whole photograph, with what is decided in its own pixels.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def field(ask: PreviewRequest) -> ColourField:
 
 
 def gray(preview: np.ndarray) -> bytes:
-    """Give a proof as a JPEG."""
+    """Return a proof as a JPEG."""
     return _encoded(Photo.from_array(preview), None, "jpeg", GRAY_QUALITY)
 
 
@@ -145,7 +145,7 @@ def confidence(ask: PreviewRequest) -> bytes:
 def suggestions(
     ask: PreviewRequest, x: float, y: float, radius: float
 ) -> tuple[float, list[Suggestion]]:
-    """Give the lightness of a spot and its likely colours.
+    """Return the lightness of a spot and its likely colours.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def suggestions(
 
 
 def outline(ask: PreviewRequest, x: float, y: float) -> list[tuple[float, float]]:
-    """Give the outline of the thing at a place, in pixels of the photograph.
+    """Return the outline of the thing at a place, in pixels of the photograph.
 
     Parameters
     ----------

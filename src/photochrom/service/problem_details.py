@@ -72,7 +72,7 @@ def no_room(error: OSError) -> Problem:
 
 
 def problem_response(problem: HTTPException) -> Response:
-    """Give a problem as an answer."""
+    """Return a problem as an answer."""
     status = problem.status_code
     table = {
         "type": "about:blank",

@@ -79,7 +79,7 @@ class BoundedRoute(APIRoute):
     """A route whose forms are bounded, and whose JSON can be written again."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Give what answers a request."""
+        """Return what answers a request."""
         handle = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:

@@ -65,7 +65,7 @@ MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
 
 
 def service_of(request: Request) -> Service:
-    """Give the service that a request has reached."""
+    """Return the service that a request has reached."""
     service: Service = request.app.state.service
     return service
 
@@ -286,7 +286,7 @@ async def candidates(service: Reached, id: str, guidance: GuidanceBody) -> Candi
 
 @router.post("/photos/{id}/suggestions", responses=documented(404))
 async def suggestions(service: Reached, id: str, spot: SpotBody) -> SuggestionsAnswer:
-    """Give the likely colours of a spot, most likely first."""
+    """Return the likely colours of a spot, most likely first."""
     with service.sessions.hold(id) as session:
         ask = await service.ask(session, spot.guidance)
         lightness, found = await service.draw(
@@ -362,7 +362,7 @@ async def result(service: Reached, id: str, body: ResultBody) -> Response:
     },
 )
 async def sidecar(service: Reached, id: str, guidance: GuidanceBody) -> Response:
-    """Give everything that was decided, as a file beside the result."""
+    """Return everything that was decided, as a file beside the result."""
     with service.sessions.hold(id) as session:
         wished = guidance.to_guidance(session.reference, service.limits)
         colorizer = colorizer_of(guidance.method, guidance.look)
@@ -436,7 +436,7 @@ async def _zip_of(service: Service, whole: ZipBody) -> AsyncIterator[bytes]:
 
 
 def _other(guidance: GuidanceBody, long_side_px: int) -> int:
-    """Give the candidate of a thumbnail; 0 of a preview, where a newer candidate goes first."""
+    """Return the candidate of a thumbnail; 0 of a preview, where a newer candidate goes first."""
     return guidance.candidate if long_side_px <= SMALL_PX else 0
 
 

@@ -183,7 +183,7 @@ class Service:
         return PreviewRequest(preview, scale, body.method, look, guidance)
 
     async def _mended(self, session: Session) -> np.ndarray:
-        """Give the proof as restoring leaves it; it is drawn once."""
+        """Return the proof as restoring leaves it; it is drawn once."""
         async with session.mending:
             if session.restored is None:
                 with named(session.name, session.source):
@@ -351,7 +351,7 @@ def named(name: str, *paths: Path) -> Iterator[None]:
 
 
 def clean_name(filename: str | None) -> str:
-    """Give the last part of a file's name, without what could harm a terminal or a header."""
+    """Return the last part of a file's name, without what could harm a terminal or a header."""
     last = PurePosixPath((filename or "").replace("\\", "/")).name
     kept = "".join(c for c in last if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF)
     return kept.strip(" .")[-MOST_NAME:] or "photo"

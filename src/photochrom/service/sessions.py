@@ -133,7 +133,7 @@ class Sessions:
         return session
 
     def _dispensable(self, client: str) -> Session:
-        """Give the photograph that goes for another one of a client."""
+        """Return the photograph that goes for another one of a client."""
         held = Counter(session.client for session in self._open.values())
         held[client] += 1  # the one that comes
         most = max(held.values())

@@ -204,7 +204,7 @@ class _Process:
                 warmed.exception()  # if it died of it, the job will tell
 
     async def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Give it a job once it is ready; if it died while it was idle, its successor gets it."""
+        """Return it a job once it is ready; if it died while it was idle, its successor gets it."""
         if self._pool is not None:
             await self.ready()
             with suppress(BrokenProcessPool):

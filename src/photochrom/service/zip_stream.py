@@ -29,7 +29,7 @@ class ZipStream:
         self._zip.writestr(self._unique(name), text)
 
     def end(self) -> bytes:
-        """Give what is left, with the table of contents."""
+        """Return what is left, with the table of contents."""
         self._zip.close()
         return self._sink.take()
 

@@ -210,7 +210,7 @@ def prepare(
 def _place_iptc(
     block: bytes | None, target_format: str, notes: list[str]
 ) -> tuple[bytes | None, dict[tuple[str, str], list[str]] | None]:
-    """Give what is written as IPTC, and what moves to XMP."""
+    """Return what is written as IPTC, and what moves to XMP."""
     if not block:
         return None, None
     if target_format == "jpeg":
@@ -235,7 +235,7 @@ def _place_xmp(
     properties: dict[tuple[str, str], list[str]] | None,
     notes: list[str],
 ) -> tuple[bytes | None, tuple[bytes, ...]]:
-    """Give the packet, and the further segments of a JPEG."""
+    """Return the packet, and the further segments of a JPEG."""
     extended = metadata.extended_xmp if target_format == "jpeg" else ()
     xmp, said = merge(metadata.xmp, marker, properties, keeps_extended=bool(extended))
     notes += said
@@ -253,7 +253,7 @@ def _place_exif(
     resolution: dict[str, Any] | None,
     notes: list[str],
 ) -> bytes | None:
-    """Give the block as the target has it: turned as its pixels are, without its thumbnail."""
+    """Return the block as the target has it: turned as its pixels are, without its thumbnail."""
     turn = 1 if target_format == "avif" else orientation  # AVIF is turned in its own way
     if target_format == "tiff":  # whose directory says both
         turn, resolution = 1, None
@@ -279,7 +279,7 @@ def _place_exif(
 
 
 def _same(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
-    """Tell whether two resolutions say the same, to a part in five hundred."""
+    """Return whether two resolutions say the same, to a part in five hundred."""
     if one is None or (one["resolution-unit"] == "none") != (other["resolution-unit"] == "none"):
         return False
     return all(abs(one[side] - other[side]) <= other[side] / 500 for side in ("xres", "yres"))

@@ -90,7 +90,7 @@ def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> dict[str, Any] | 
 
 
 def has_maker_note(block: bytes) -> bool:
-    """Tell whether the maker of the camera has left a note."""
+    """Return whether the maker of the camera has left a note."""
     try:
         reader = TiffReader(io.BytesIO(block))
         slots, _ = reader.table(reader.first)

@@ -47,14 +47,14 @@ def resources(block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def to_iim(block: bytes) -> bytes:
-    """Give the IIM datasets of an APP13 segment, or of a block that is IIM already."""
+    """Return the IIM datasets of an APP13 segment, or of a block that is IIM already."""
     if block[:1] == b"\x1c":
         return block.rstrip(b"\0")
     return next((content for n, _, content in resources(block) if n == IIM_RESOURCE), b"")
 
 
 def to_app13(block: bytes) -> bytes:
-    """Give an APP13 segment: every resource of `block` but what colouring makes stale."""
+    """Return an APP13 segment: every resource of `block` but what colouring makes stale."""
     if block[:1] == b"\x1c":
         kept = [(IIM_RESOURCE, b"\0\0", block)]
     else:
@@ -63,7 +63,7 @@ def to_app13(block: bytes) -> bytes:
 
 
 def with_iim(block: bytes, iim: bytes | None) -> bytes:
-    """Give Photoshop's resources with these IIM datasets in the place of their own, if any."""
+    """Return Photoshop's resources with these IIM datasets in the place of their own, if any."""
     kept = list(resources(block))
     if iim:
         kept = [entry for entry in kept if entry[0] != IIM_RESOURCE]
@@ -72,7 +72,7 @@ def with_iim(block: bytes, iim: bytes | None) -> bytes:
 
 
 def has_more_than_iim(block: bytes) -> bool:
-    """Tell whether resources hold anything but IIM datasets and what colouring makes stale."""
+    """Return whether resources hold anything but IIM datasets and what colouring makes stale."""
     if block[:1] == b"\x1c":
         return False
     return any(number not in (IIM_RESOURCE, *STALE_RESOURCES) for number, _, _ in resources(block))
@@ -99,7 +99,7 @@ def datasets(iim: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
 
 
 def iim_to_xmp(iim: bytes) -> tuple[dict[tuple[str, str], list[str]], int]:
-    """Give the fields of an IIM block as XMP properties.
+    """Return the fields of an IIM block as XMP properties.
 
     Parameters
     ----------

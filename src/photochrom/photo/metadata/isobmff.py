@@ -57,7 +57,7 @@ def boxes_in(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def read_box(path: Path, kind: bytes) -> bytes | None:
-    """Give the content of the first outermost box of a kind; None if none or a huge one."""
+    """Return the content of the first outermost box of a kind; None if none or a huge one."""
     with path.open("rb") as file:
         for box in outer_boxes(file):
             if box.kind == kind and box.end - box.start <= MOST_BOX_BYTES:

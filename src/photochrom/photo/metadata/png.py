@@ -113,7 +113,7 @@ class _Reader:
         return int.from_bytes(self.head[:4]), int.from_bytes(self.head[4:8])
 
     def _most_pixels(self) -> int | None:
-        """Tell how many pixels the compressed bytes can hold at most."""
+        """Return how many pixels the compressed bytes can hold at most."""
         if len(self.head) < 10:
             return None
         bits = self.head[8] * CHANNELS.get(self.head[9], 1)

@@ -158,7 +158,7 @@ class _Packet:
         return self.data.index(b">", element.end) + 1
 
     def is_closed_at_once(self, element: _Element) -> bool:
-        """Tell whether an element is <such/>: then expat sees its end behind its start."""
+        """Return whether an element is <such/>: then expat sees its end behind its start."""
         end = _tag_end(self.data, element.start)
         return element.end == end and self.data[end - 2 : end] == b"/>"
 
@@ -332,7 +332,7 @@ def _without(parsed: _Packet, is_dropped: Callable[[tuple[str, str]], bool]) -> 
 
 
 def _is_bare(element: _Element, dropped: list[tuple[str, str]]) -> bool:
-    """Tell whether an rdf:Description says nothing but what is dropped."""
+    """Return whether an rdf:Description says nothing but what is dropped."""
     others = set(element.attributes) - set(dropped) - {(RDF, "about")}
     return element.name == (RDF, "Description") and not element.children and not others
 
@@ -395,7 +395,7 @@ def _marker_block(marker: Marker) -> str:
 
 
 def _property_block(parsed: _Packet | None, properties: Mapping[tuple[str, str], list[str]]) -> str:
-    """Give one rdf:Description with what the packet does not have yet."""
+    """Return one rdf:Description with what the packet does not have yet."""
     present: set[tuple[str, str]] = set()
     for element in parsed.elements if parsed is not None else ():
         present |= {element.name, *element.attributes}

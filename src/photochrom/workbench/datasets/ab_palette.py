@@ -44,7 +44,7 @@ class PaletteError(NamedTuple):
 
 
 def import_cluster() -> Any:
-    """Give `sklearn.cluster`.
+    """Return `sklearn.cluster`.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def palette_of(ab: Floats, count: int, seed: int = 0) -> Palette:
 
 
 def nearest_colours(ab: Floats, centres: Floats) -> NDArray[np.intp]:
-    """Give the index of the palette's nearest colour for each of (N, 2) colours, (N,)."""
+    """Return the index of the palette's nearest colour for each of (N, 2) colours, (N,)."""
     import_cluster()
     from sklearn.metrics import pairwise_distances_argmin
 
@@ -198,7 +198,7 @@ def palette_error(lab: Floats, centres: Floats) -> PaletteError:
 
 
 def recolour(rgb: Bytes, centres: Floats) -> Bytes:
-    """Give each pixel the palette's nearest colour, at its own lightness.
+    """Return each pixel the palette's nearest colour, at its own lightness.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def read_annotations(folder: Path, labels: tuple[str, ...]) -> dict[str, str]:
 
 
 def annotated_label(path: Path, annotations: dict[str, str]) -> str | None:
-    """Give a picture's label by its file name, its name without suffix, or the number it ends in.
+    """Return a picture's label by its file name, its name without suffix, or the number it ends in.
 
     Parameters
     ----------

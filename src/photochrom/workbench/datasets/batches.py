@@ -175,7 +175,7 @@ def stacked(rows: list[tuple[Any, ...]]) -> Batch:
 def _draw_table(
     cache: PixelCache, recipe: DataRecipe, validation_keys: frozenset[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the pictures to train on and their cumulative probabilities."""
+    """Return the pictures to train on and their cumulative probabilities."""
     kept = ~np.isin(cache.keys, list(validation_keys)) & ~np.isin(cache.sources, recipe.leave_out)
     indices = np.flatnonzero(kept)
     if not len(indices):
@@ -247,7 +247,7 @@ def _turn_hue(
 
 
 def validation_picture(rgb: np.ndarray, size_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give a validation picture's L and ab, stretched to a square.
+    """Return a validation picture's L and ab, stretched to a square.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def is_cifar_folder(pictures: list[Path]) -> bool:
 
 
 def cifar_units(files: list[Path], report: Report = lambda line: None) -> list[Unit]:
-    """Give the batches of CIFAR-10 as parts of a data set.
+    """Return the batches of CIFAR-10 as parts of a data set.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ class Ledger:
         self._base.close()
 
     def cursor(self, name: str) -> Cursor | None:
-        """Give where a search goes on: {} at its beginning, None where it is finished."""
+        """Return where a search goes on: {} at its beginning, None where it is finished."""
         row = self._one("SELECT cursor FROM search WHERE name = ?", name)
         return {} if row is None else json.loads(row[0])
 
@@ -127,7 +127,7 @@ class Ledger:
                 self._base.execute("INSERT OR REPLACE INTO search VALUES (?, ?)", value)
 
     def next(self, search: Search | None = None) -> Candidate | None:
-        """Give a candidate that is not settled and was not tried in this run.
+        """Return a candidate that is not settled and was not tried in this run.
 
         Of lists all, of searches only what this one wants: another run may have asked for other
         words or licences.
@@ -181,7 +181,7 @@ class Ledger:
         return count, size
 
     def counts(self) -> dict[str, int]:
-        """Give how many candidates had each outcome, the most frequent first."""
+        """Return how many candidates had each outcome, the most frequent first."""
         rows = self._base.execute(
             "SELECT coalesce(outcome, ?), count(*) FROM candidate GROUP BY 1 ORDER BY 2 DESC, 1",
             (NOT_ASKED,),
@@ -228,7 +228,7 @@ class Ledger:
 
 
 def import_parquet() -> tuple[Any, Any]:
-    """Give pyarrow and pyarrow.parquet.
+    """Return pyarrow and pyarrow.parquet.
 
     Raises
     ------

@@ -194,7 +194,7 @@ def measure_reduction(pictures: list[Bytes], variance: float) -> Reduction:
 
 
 def peak_signal_to_noise(one: Bytes, two: Bytes) -> float:
-    """Give the PSNR of two uint8 pictures in dB; 99 at most, where they are the same."""
+    """Return the PSNR of two uint8 pictures in dB; 99 at most, where they are the same."""
     error = float(np.mean((one.astype(np.float32) - two.astype(np.float32)) ** 2))
     return min(99.0, 10 * math.log10(255**2 / max(error, 1e-9)))
 
@@ -249,7 +249,7 @@ def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) ->
 def keys_of_group(
     data: Path, preselection: Preselection, group: int, report: Report = _say_nothing
 ) -> list[str]:
-    """Give the keys of all pictures of a data set that belong to one group.
+    """Return the keys of all pictures of a data set that belong to one group.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ SWATCH_LIGHTNESS = 65.0
 
 
 def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
-    """Give a drawn figure as a PNG with a transparent ground.
+    """Return a drawn figure as a PNG with a transparent ground.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def draw_planes(trials: Sequence[PaletteTrial], figure: Any, ink: str) -> None:
 
 
 def swatch_colours(trial: PaletteTrial) -> Bytes:
-    """Give a palette's colours at one lightness, (K, 3) uint8, as vivid as sRGB allows there."""
+    """Return a palette's colours at one lightness, (K, 3) uint8, as vivid as sRGB allows there."""
     centres = trial.palette.centres
     lab = np.insert(centres.astype(np.float64), 0, SWATCH_LIGHTNESS, axis=1)
     return np.asarray(np.round(255 * lab_to_rgb(lab).rgb), np.uint8)

@@ -62,7 +62,7 @@ class PixelCache:
         return len(self.offsets)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Give a picture, (H, W, 3) uint8 sRGB, without copying it."""
+        """Return a picture, (H, W, 3) uint8 sRGB, without copying it."""
         height, width = self.sizes[index]
         start = self.offsets[index]
         return self.pixels[start : start + height * width * 3].reshape(height, width, 3)

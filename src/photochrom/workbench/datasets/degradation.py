@@ -19,7 +19,7 @@ BT601 = np.array([0.299, 0.587, 0.114], np.float32)
 def old_lightness(
     linear: np.ndarray, lightness: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """Give the lightness of a picture as an old photograph would show it.
+    """Return the lightness of a picture as an old photograph would show it.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ class NotFetchedError(Exception):
 
 
 def host_of(url: str) -> str:
-    """Give the host of an address and its port, the same however they are spelled."""
+    """Return the host of an address and its port, the same however they are spelled."""
     parts = urlsplit(url)
     name = (parts.hostname or "").rstrip(".")
     host = f"[{name}]" if ":" in name else name  # of IPv6
@@ -295,7 +295,7 @@ class PoliteClient:
                 self._trusted.add(host_of(url))
 
     def _is_free(self, url: str) -> bool:
-        """Tell whether any address will do."""
+        """Return whether any address will do."""
         return self.policy.internal or host_of(url) in self._trusted
 
     def _check_address(self, url: str) -> None:
@@ -324,7 +324,7 @@ class PoliteClient:
             raise NotFetchedError("robots", f"{origin}/robots.txt forbids {parts.path}")
 
     def _read_robots(self, origin: str, host: str) -> Any:
-        """Give a host's rules, or why it may not be asked at all."""
+        """Return a host's rules, or why it may not be asked at all."""
         try:
             found = self.get(f"{origin}/robots.txt", obey_robots=False, trusted=False)
             content = found.content
@@ -417,7 +417,7 @@ class PoliteClient:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Give the seconds that a Retry-After header asks for: a number, or a date; None without."""
+    """Return the seconds that a Retry-After header asks for: a number, or a date; None without."""
     if value is None:
         return None
     if DIGITS.fullmatch(value.strip()):

@@ -20,7 +20,7 @@ BLOCK = 512  # hashes compared with all others of their bucket at a time
 
 
 def dhash(rgb: np.ndarray) -> int:
-    """Give the difference hash of a picture.
+    """Return the difference hash of a picture.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def dhash(rgb: np.ndarray) -> int:
 
 
 def bands(distance: int) -> list[tuple[int, int]]:
-    """Give shift and mask of `distance` + 1 separate bands of a hash.
+    """Return shift and mask of `distance` + 1 separate bands of a hash.
 
     Raises
     ------
@@ -98,7 +98,7 @@ class Union:
         self.parent = list(range(count))
 
     def find(self, item: int) -> int:
-        """Give the number that stands for the set of `item`."""
+        """Return the number that stands for the set of `item`."""
         parent = self.parent
         while parent[item] != item:
             parent[item] = parent[parent[item]]

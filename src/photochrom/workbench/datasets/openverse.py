@@ -197,7 +197,7 @@ def _commons_candidate(search: Search, info: dict[str, Any]) -> Candidate:
 
 
 def commons_licence(code: str, short_name: str) -> str:
-    """Give one of LICENCES for what Commons says, or its own words where it is none of them.
+    """Return one of LICENCES for what Commons says, or its own words where it is none of them.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ class _Text(HTMLParser):
 
 
 def plain_text(markup: str) -> str:
-    """Give the text of a piece of HTML, its white space collapsed."""
+    """Return the text of a piece of HTML, its white space collapsed."""
     parser = _Text()
     parser.feed(markup)
     parser.close()
@@ -249,6 +249,6 @@ _SOURCES = {
 
 
 def read_urls(text: str) -> list[Candidate]:
-    """Give the candidates of a list of addresses, one a line; # begins a comment line."""
+    """Return the candidates of a list of addresses, one a line; # begins a comment line."""
     lines = (line.strip() for line in text.splitlines())
     return [Candidate(line, LIST) for line in lines if line and not line.startswith("#")]

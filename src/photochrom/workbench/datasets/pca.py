@@ -36,7 +36,7 @@ class Reduced(NamedTuple):
 
 
 def stored_share(components: int, rows: int, columns: int, channels: int = 3) -> float:
-    """Give the share k (1 + N + C D) / (C N D) of a picture's numbers that is stored.
+    """Return the share k (1 + N + C D) / (C N D) of a picture's numbers that is stored.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
 
 
 def _rounding(values: np.ndarray) -> float:
-    """Give the largest singular value that rounding of such numbers can make: their error's norm.
+    """Return the largest singular value that rounding of such numbers can make: their error's norm.
 
     Each number was computed, perhaps in several steps, with an error of some units in its last
     place; values and their mean are of the size of the largest.

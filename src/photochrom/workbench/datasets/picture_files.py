@@ -84,7 +84,7 @@ def _is_odd(file: Path) -> bool:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Give the files below a folder; one that a link leads back to is not entered again."""
+    """Return the files below a folder; one that a link leads back to is not entered again."""
     entered: set[str] = set()
     for below, folders, files in os.walk(folder, followlinks=True):
         entered.add(os.path.realpath(below))
@@ -93,7 +93,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def fingerprint(root: Path, files: list[Path], *options: object) -> str:
-    """Give a short hash of a data set's files and of how they are read.
+    """Return a short hash of a data set's files and of how they are read.
 
     Parameters
     ----------

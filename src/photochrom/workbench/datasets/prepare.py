@@ -101,7 +101,7 @@ class Counts:
     refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
 
     def rows(self) -> list[tuple[str, int]]:
-        """Give the counts as lines of a table."""
+        """Return the counts as lines of a table."""
         refused = [(f"left out: {reason}", n) for reason, n in self.refused.items()]
         done = [("kept", self.kept), ("shards", self.shards)]
         damaged = [("damaged files", self.damaged_files)] if self.damaged_files else []

@@ -9,7 +9,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_global(address: str) -> bool:
-    """Tell whether an IP address is one of the internet's, however it is wrapped.
+    """Return whether an IP address is one of the internet's, however it is wrapped.
 
     Loopback, private, link-local, shared, reserved and multicast ones are not; what carries an IPv4
     address within IPv6 (mapped, 6to4, NAT64, Teredo) is what it carries.
@@ -47,7 +47,7 @@ def addresses_of(host: str) -> list[str]:
 
 
 def is_literal(host: str) -> bool:
-    """Tell whether a host is an IP address as it stands, with nothing to look up."""
+    """Return whether a host is an IP address as it stands, with nothing to look up."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

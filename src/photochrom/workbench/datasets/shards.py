@@ -169,7 +169,7 @@ def retried(address: str, read: Callable[[], Any]) -> Any:
 
 
 def group_rows(address: str) -> list[int]:
-    """Give the number of rows of each row group.
+    """Return the number of rows of each row group.
 
     Raises
     ------
@@ -314,7 +314,7 @@ def _encoded(
 
 
 def _label_names(schema: Any) -> list[str]:
-    """Give the names of class numbers that the hub stores in the file's metadata."""
+    """Return the names of class numbers that the hub stores in the file's metadata."""
     stored = (schema.metadata or {}).get(b"huggingface")
     if stored is None:
         return []

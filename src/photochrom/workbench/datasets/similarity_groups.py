@@ -53,7 +53,7 @@ class Preselection:
     order: NDArray[np.intp]
 
     def scores(self, thumbnails: Bytes) -> Floats:
-        """Give the kept scores of thumbnails (N, S, S, 3): (N, 3 * kept_scores)."""
+        """Return the kept scores of thumbnails (N, S, S, 3): (N, 3 * kept_scores)."""
         parts = [
             analysis.transform(_flat(thumbnails, channel))[:, : self.kept_scores]
             for channel, analysis in enumerate(self.analyses)
@@ -61,17 +61,17 @@ class Preselection:
         return np.concatenate(parts, axis=1)
 
     def groups(self, thumbnails: Bytes) -> NDArray[np.intp]:
-        """Give the group, from 1, of each of the thumbnails (N, S, S, 3)."""
+        """Return the group, from 1, of each of the thumbnails (N, S, S, 3)."""
         rank = np.argsort(self.order)
         return np.asarray(rank[self.kmeans.predict(self.scores(thumbnails))] + 1)
 
     def distances(self, thumbnails: Bytes) -> Floats:
-        """Give how far each thumbnail lies from the centre of each group, (N, groups)."""
+        """Return how far each thumbnail lies from the centre of each group, (N, groups)."""
         found: Floats = self.kmeans.transform(self.scores(thumbnails))[:, self.order]
         return found
 
     def explained(self) -> Floats:
-        """Give the share of variance that the first score of each channel keeps, (3,)."""
+        """Return the share of variance that the first score of each channel keeps, (3,)."""
         return np.array([analysis.explained_variance_ratio_[0] for analysis in self.analyses])
 
 

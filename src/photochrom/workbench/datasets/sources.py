@@ -173,7 +173,7 @@ def _check_classes(labels: tuple[str, ...]) -> None:
 
 
 def _parquet_source(root: Path | None, addresses: list[str], report: Report) -> Source:
-    """Give row groups; what is damaged now and not another time makes another data set."""
+    """Return row groups; what is damaged now and not another time makes another data set."""
     units, damaged = group_units(addresses, report)
     rows = [unit.rows for unit in units]
     if root is not None:
@@ -187,7 +187,7 @@ def _parquet_source(root: Path | None, addresses: list[str], report: Report) -> 
 def _folder_units(
     root: Path, files: list[Path], labels: tuple[str, ...], lists: dict[str, str] | None
 ) -> list[Unit]:
-    """Give each picture of a folder; its label is the folder that it lies in."""
+    """Return each picture of a folder; its label is the folder that it lies in."""
     found = []
     for file in files:
         inner = file.relative_to(root)

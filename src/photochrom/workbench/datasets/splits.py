@@ -130,7 +130,7 @@ def _mean_hue(rgb: np.ndarray) -> float:
 
 
 def colourless(cache: PixelCache, indices: np.ndarray) -> np.ndarray:
-    """Tell which cached pictures are gray, so that their hue means nothing: bool array, (N,)."""
+    """Return which cached pictures are gray, so that their hue means nothing: bool array, (N,)."""
     spreads = (int(channel_spread(cache[i]).max()) for i in indices.tolist())
     return np.fromiter(spreads, np.uint8, len(indices)) <= GRAY_SPREAD
 
@@ -168,7 +168,7 @@ def read_ratios(text: str) -> list[Fraction]:
 
 
 def read_hold_out(share: float) -> list[Fraction]:
-    """Give the ratios of train and validation where a share is held out.
+    """Return the ratios of train and validation where a share is held out.
 
     Raises
     ------

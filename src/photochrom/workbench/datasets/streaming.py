@@ -128,7 +128,7 @@ def _share_of_rows(
 
 
 def _units(data: str | Path | Sequence[str | Path]) -> list[Unit]:
-    """Give the pictures of a folder or of the hub; [] for Parquet files."""
+    """Return the pictures of a folder or of the hub; [] for Parquet files."""
     if not isinstance(data, str | Path) or is_remote(str(data)):
         return []
     if str(data).startswith(HUB):

@@ -41,7 +41,7 @@ class Quantity(NamedTuple):
     quantile: float | None = None
 
     def over(self, weights: Floats) -> Floats:
-        """Give the quantity for each row of weights, (..., n) -> (...)."""
+        """Return the quantity for each row of weights, (..., n) -> (...)."""
         if self.quantile is not None:
             there = slice(None) if self.denominator is None else self.denominator != 0
             return _quantile(self.numerator[there], weights[..., there], self.quantile)
@@ -53,7 +53,7 @@ class Quantity(NamedTuple):
 
 
 def _quantile(values: Floats, counts: Floats, share: float) -> Floats:
-    """Give NumPy's quantile of values (n,), each repeated as often as it is counted, (..., n)."""
+    """Return NumPy's quantile of values (n,), each repeated as often as it is counted, (..., n)."""
     if values.size == 0:
         return np.full(counts.shape[:-1], np.nan)
     order = np.argsort(values)

@@ -25,7 +25,7 @@ _REACH = 13  # cells of the grid on each side of gray: sRGB ends before 130 ab u
 
 @cache
 def _bin_of_cell() -> NDArray[np.int64]:
-    """Give the bin nearest to each cell of the grid, (27, 27)."""
+    """Return the bin nearest to each cell of the grid, (27, 27)."""
     line = np.arange(-_REACH, _REACH + 1, dtype=np.float32) * GRID
     cells = np.stack(np.meshgrid(line, line, indexing="ij"), -1)
     nearest: NDArray[np.int64] = nearest_bins(cells.reshape(-1, 2), zhang_bins(), 1)[0]
@@ -33,7 +33,7 @@ def _bin_of_cell() -> NDArray[np.int64]:
 
 
 def bin_numbers(ab: Floats) -> NDArray[np.int64]:
-    """Give the bin of each colour by rounding to the grid: a hundredth of a search's time.
+    """Return the bin of each colour by rounding to the grid: a hundredth of a search's time.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ Source = Callable[[Sample], Iterator[Candidate]]
 
 
 def references(mean_ab: tuple[float, float], saturations: Sequence[float] = ()) -> Source:
-    """Give the rows that every table has, and the curve of the mean colour.
+    """Return the rows that every table has, and the curve of the mean colour.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def references(mean_ab: tuple[float, float], saturations: Sequence[float] = ()) 
 
 
 def method(name: str, predict: Predict, saturations: Sequence[float] = ()) -> Source:
-    """Give a method's row, and its curve over saturation from the same prediction.
+    """Return a method's row, and its curve over saturation from the same prediction.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def method(name: str, predict: Predict, saturations: Sequence[float] = ()) -> So
 
 
 def vividness_curve(name: str, predict_at: Mapping[float, Predict]) -> Source:
-    """Give a method's curve over vividness.
+    """Return a method's curve over vividness.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def vividness_curve(name: str, predict_at: Mapping[float, Predict]) -> Source:
 
 
 def hint_curve(name: str, predict: PredictHinted, counts: Sequence[int], seed: int = 0) -> Source:
-    """Give a method's curve over revealed patches.
+    """Return a method's curve over revealed patches.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def hint_curve(name: str, predict: PredictHinted, counts: Sequence[int], seed: i
 
 
 def spread_curve(counts: Sequence[int], seed: int = 0) -> Source:
-    """Give the curve of `rbf`: the same patches spread without any knowledge of photographs."""
+    """Return the curve of `rbf`: the same patches spread without any knowledge of photographs."""
 
     def source(sample: Sample) -> Iterator[Candidate]:
         for count in counts:

@@ -105,7 +105,7 @@ def make_sample(
 
 
 def reduced(sample: Sample, short_side_px: int) -> Sample:
-    """Give a photograph at a smaller size.
+    """Return a photograph at a smaller size.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ WIDTH, HEIGHT = 240, 100  # of a histogram, in its own units
 
 
 def to_html(evaluation: Evaluation, gallery: Gallery | None = None, by_source: bool = False) -> str:
-    """Give a page with every metric and, with a gallery, pictures side by side and histograms.
+    """Return a page with every metric and, with a gallery, pictures side by side and histograms.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _histograms(gallery: Gallery) -> str:
 
 
 def _hue_strip() -> str:
-    """Give a strip with the colours of the hues, at one lightness and chroma."""
+    """Return a strip with the colours of the hues, at one lightness and chroma."""
     angles = np.radians(np.arange(0, 361, 30))
     lab = np.stack([np.full(angles.size, 65.0), 40 * np.cos(angles), 40 * np.sin(angles)], -1)
     stops = [f"rgb({r} {g} {b})" for r, g, b in np.rint(lab_to_rgb(lab).rgb * 255).astype(int)]

@@ -48,7 +48,7 @@ def _check_pair(picture: NDArray[Any], truth: NDArray[Any], channels: int) -> No
 
 
 def mean_ciede2000(lab: Floats, truth_lab: Floats) -> float:
-    """Give the mean CIEDE2000 difference over the pixels.
+    """Return the mean CIEDE2000 difference over the pixels.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def mean_ciede2000(lab: Floats, truth_lab: Floats) -> float:
 
 
 def mean_absolute_error(ab: Floats, truth_ab: Floats) -> float:
-    """Give the mean absolute error over pixels, a and b together.
+    """Return the mean absolute error over pixels, a and b together.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def mean_absolute_error(ab: Floats, truth_ab: Floats) -> float:
 
 
 def mean_squared_error(ab: Floats, truth_ab: Floats) -> float:
-    """Give the mean squared error over pixels, a and b together.
+    """Return the mean squared error over pixels, a and b together.
 
     The RMSE of many pictures is the root of the mean of these, not the mean of their roots.
 
@@ -147,7 +147,7 @@ def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None
 
 
 def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
-    """Give the mean absolute error over pixels and the three channels, as a share of 255.
+    """Return the mean absolute error over pixels and the three channels, as a share of 255.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
 
 
 def share_within(rgb: Bytes, truth_rgb: Bytes, tolerance: float) -> float:
-    """Give the share of pixels that are right: each of the three channels within a tolerance.
+    """Return the share of pixels that are right: each of the three channels within a tolerance.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _levels_off(rgb: Bytes, truth_rgb: Bytes) -> Bytes:
 
 
 def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, float]:
-    """Give the two-sample Kolmogorov-Smirnov statistic of each channel's levels.
+    """Return the two-sample Kolmogorov-Smirnov statistic of each channel's levels.
 
     The largest gap between the two cumulative histograms: where a colour is does not count, only
     how much of it there is.
@@ -231,7 +231,7 @@ def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, floa
 
 
 def psnr(rgb: Bytes, truth_rgb: Bytes) -> float:
-    """Give the peak signal-to-noise ratio of an 8-bit RGB picture.
+    """Return the peak signal-to-noise ratio of an 8-bit RGB picture.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def psnr(rgb: Bytes, truth_rgb: Bytes) -> float:
 
 
 def ssim(rgb: Bytes, truth_rgb: Bytes) -> float:
-    """Give the structural similarity of an 8-bit RGB picture, as its paper defines it.
+    """Return the structural similarity of an 8-bit RGB picture, as its paper defines it.
 
     A Gaussian window of 11 x 11 pixels with a deviation of 1.5, population covariance, mean over
     the three channels.
@@ -310,7 +310,7 @@ def _window_means(planes: Floats) -> Floats:
 
 
 def colourfulness(rgb: Bytes) -> float:
-    """Give the colourfulness of Hasler and Süsstrunk.
+    """Return the colourfulness of Hasler and Süsstrunk.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def colourfulness(rgb: Bytes) -> float:
 
 
 def colourfulness_ddcolor(rgb: Bytes) -> float:
-    """Give the colourfulness that DDColor's code computes, for comparison with its tables.
+    """Return the colourfulness that DDColor's code computes, for comparison with its tables.
 
     It takes |rg| and |yb| before the moments, which lowers the spread of pictures that have both
     of two opposite colours.
@@ -357,7 +357,7 @@ def _spread_and_offset(rg: Floats, yb: Floats) -> float:
 
 
 def left_gray(lab: Floats, truth_lab: Floats) -> float | None:
-    """Give the share of the truly coloured pixels that are shown gray.
+    """Return the share of the truly coloured pixels that are shown gray.
 
     Truly coloured: the true L* lies in 12 to 97, and the chroma of the true ab, averaged over a
     window of 7 x 7 pixels at a short side of 256 (in proportion at others), is 12 or more. Shown
@@ -404,7 +404,7 @@ def _averaged(ab: Floats) -> Floats:
 
 
 def concentration(lab: Floats) -> float | None:
-    """Give the share of a picture's chroma that its most colourful fifth of pixels holds.
+    """Return the share of a picture's chroma that its most colourful fifth of pixels holds.
 
     Parameters
     ----------
@@ -432,7 +432,7 @@ def concentration(lab: Floats) -> float | None:
 
 
 def neon(lab: Floats, truth_lab: Floats) -> float:
-    """Give the share of pixels with much more chroma than the truth.
+    """Return the share of pixels with much more chroma than the truth.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ class Fid:
         return {}
 
     def whole(self) -> dict[str, dict[str, float]]:
-        """Give the distance of each row from the truth, as `Evaluation.whole` takes it.
+        """Return the distance of each row from the truth, as `Evaluation.whole` takes it.
 
         Of a single photograph there is none: {}.
         """

@@ -55,7 +55,7 @@ REMEDY = "Run: photochrom report build"
 
 
 def table_of(entries: Iterable[Entry], name: str) -> list[list[str]]:
-    """Give the table of an evaluation set, its header first.
+    """Return the table of an evaluation set, its header first.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _estimate(numbers: Sequence[float | None]) -> Estimate:
 
 
 def begin(name: str) -> str:
-    """Give the comment above a table in the document; `END` is the one below."""
+    """Return the comment above a table in the document; `END` is the one below."""
     return f"<!-- table: {name} -->"
 
 
@@ -203,7 +203,7 @@ def check(text: str, entries: Sequence[Entry]) -> None:
 
 
 def _first_difference(lines: Sequence[str], expected: Sequence[str]) -> tuple[str, str, str]:
-    """Give where two tables differ, and what each says there."""
+    """Return where two tables differ, and what each says there."""
     header, *theirs = _cells(lines) or [[]]
     wanted, *ours = _cells(expected)
     if header != wanted:

@@ -111,7 +111,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _last_of_log(path: Path) -> tuple[float | None, int | None]:
-    """Give minutes and pictures of the last line; None of what was never trained."""
+    """Return minutes and pictures of the last line; None of what was never trained."""
     if not path.is_file():
         return None, None
     lines = _lines_of(path)
@@ -164,12 +164,12 @@ def read_evaluations(run: Path) -> list[Evaluation]:
 
 
 def set_of(evaluation: Evaluation) -> str:
-    """Give the table that an evaluation belongs to, by the name of its data."""
+    """Return the table that an evaluation belongs to, by the name of its data."""
     return "cifar-10" if "cifar" in evaluation.data.lower() else "photographs"
 
 
 def with_scores(entry: Entry, evaluation: Evaluation) -> list[Entry]:
-    """Give the entries of an evaluation: the references, and the run's own rows.
+    """Return the entries of an evaluation: the references, and the run's own rows.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def _number(estimate: Estimate, decimals: int, percent: bool = False) -> str:
 
 
 def cell(metric: Metric, estimate: Estimate) -> str:
-    """Give an estimate as the tables show it, such as '0.876 [0.859, 0.894]'; '-' for NaN."""
+    """Return an estimate as the tables show it, such as '0.876 [0.859, 0.894]'; '-' for NaN."""
     return _number(estimate, _DECIMALS.get(metric.key, 2), metric.percent)
 
 
@@ -125,7 +125,7 @@ def _hint_table(evaluation: Evaluation) -> Iterator[Table]:
 def tables(
     evaluation: Evaluation, by_source: bool = False, all_metrics: bool = False
 ) -> list[Table]:
-    """Give every table of an evaluation.
+    """Return every table of an evaluation.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def tables(
 def to_terminal(
     evaluation: Evaluation, by_source: bool = False, all_metrics: bool = False
 ) -> Group:
-    """Give the tables and notes for `rich.console.Console.print`."""
+    """Return the tables and notes for `rich.console.Console.print`."""
     drawn = []
     for table in (each.upright() for each in tables(evaluation, by_source, all_metrics)):
         rich = RichTable(title=table.title, title_justify="left")
@@ -174,7 +174,7 @@ def to_terminal(
 
 
 def to_markdown(evaluation: Evaluation, by_source: bool = False, all_metrics: bool = False) -> str:
-    """Give the tables and notes in Markdown."""
+    """Return the tables and notes in Markdown."""
     parts = []
     for table in tables(evaluation, by_source, all_metrics):
         lines = [table.header, ["---", *["--:"] * (len(table.header) - 1)], *table.rows]
@@ -185,7 +185,7 @@ def to_markdown(evaluation: Evaluation, by_source: bool = False, all_metrics: bo
 
 
 def to_csv(evaluation: Evaluation) -> str:
-    """Give the records: one line a colouring of a photograph, empty where not measured."""
+    """Return the records: one line a colouring of a photograph, empty where not measured."""
     columns = list(dict.fromkeys(column for record in evaluation.records for column in record))
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -195,7 +195,7 @@ def to_csv(evaluation: Evaluation) -> str:
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """Give everything: rows and curves with their intervals, and the records below them."""
+    """Return everything: rows and curves with their intervals, and the records below them."""
     content = {
         "data": evaluation.data,
         "gray": evaluation.gray,
@@ -243,5 +243,5 @@ def _plain_point(point: Point) -> dict[str, Any]:
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:
-    """Give an estimate for JSON, which has neither NaN nor infinity."""
+    """Return an estimate for JSON, which has neither NaN nor infinity."""
     return {k: v if math.isfinite(v) else None for k, v in estimate._asdict().items()}

@@ -196,13 +196,13 @@ class Evaluation:
         return resample_weights(self.pictures, self.resamples, self.seed)
 
     def names(self, part: str) -> list[str]:
-        """Give what was judged in a part ('rows', 'vividness', 'saturation', 'hints')."""
+        """Return what was judged in a part ('rows', 'vividness', 'saturation', 'hints')."""
         return list(dict.fromkeys(name for p, name, _ in self._groups if p == part))
 
     def column(
         self, name: str, column: str, part: str = "rows", setting: float | None = None
     ) -> Floats:
-        """Give one number a photograph.
+        """Return one number a photograph.
 
         Parameters
         ----------
@@ -234,7 +234,7 @@ class Evaluation:
     def quantity(
         self, name: str, metric: Metric, part: str = "rows", setting: float | None = None
     ) -> Quantity:
-        """Give a metric of a row, or of a point of a curve, ready to be estimated."""
+        """Return a metric of a row, or of a point of a curve, ready to be estimated."""
         if metric.row is not None:
             name, part, setting = metric.row, "rows", None
         values = self.column(name, metric.column, part, setting)
@@ -274,14 +274,14 @@ class Evaluation:
         ]
 
     def estimate(self, name: str, metric: Metric) -> Estimate:
-        """Give a metric of a row with its interval; one of all photographs at once has none."""
+        """Return a metric of a row with its interval; one of all photographs at once has none."""
         if metric.whole:
             value = self.whole.get(name, {}).get(metric.key, float("nan"))
             return Estimate(value, float("nan"), float("nan"))
         return estimate(self.quantity(name, metric), self._weights)
 
     def difference(self, one: str, two: str, metric: str = "ratio") -> Estimate:
-        """Give how much larger a metric is for one row than for another, pictures paired.
+        """Return how much larger a metric is for one row than for another, pictures paired.
 
         Parameters
         ----------
@@ -306,7 +306,7 @@ class Evaluation:
     def _curve(
         self, knob: str, name: str, metric: str = "ratio"
     ) -> tuple[list[float], Floats, Floats]:
-        """Give settings (s,), and shares and ratios over resamples, (s, 1 + resamples)."""
+        """Return settings (s,), and shares and ratios over resamples, (s, 1 + resamples)."""
         settings = sorted(s for p, n, s in self._groups if (p, n) == (knob, name) and s is not None)
         if not settings:
             known = ", ".join(self.names(knob)) or "nothing"
@@ -324,7 +324,7 @@ class Evaluation:
         return BY_KEY[key]
 
     def curve(self, knob: str, name: str, metric: str = "ratio") -> list[Point]:
-        """Give error against colourfulness over 'vividness' or 'saturation'.
+        """Return error against colourfulness over 'vividness' or 'saturation'.
 
         Parameters
         ----------
@@ -358,7 +358,7 @@ class Evaluation:
         }
 
     def ratio_at(self, share: float, knob: str, name: str, metric: str = "ratio") -> Estimate:
-        """Give a curve's error at a share of the truth's colourfulness.
+        """Return a curve's error at a share of the truth's colourfulness.
 
         Parameters
         ----------
@@ -380,7 +380,7 @@ class Evaluation:
         return interval(_read_at(share, *self._curve(knob, name, metric)[1:]))
 
     def difference_at(self, share: float, one: tuple[str, str], two: tuple[str, str]) -> Estimate:
-        """Give how much more error one curve has than another at equal colourfulness, paired.
+        """Return how much more error one curve has than another at equal colourfulness, paired.
 
         Parameters
         ----------
@@ -403,7 +403,7 @@ class Evaluation:
         return interval(read[0] - read[1])
 
     def hint_curve(self, name: str) -> list[HintPoint]:
-        """Give mean PSNR over revealed patches, for a method or 'rbf'; [] if not measured."""
+        """Return mean PSNR over revealed patches, for a method or 'rbf'; [] if not measured."""
         counts = [s for p, n, s in self._groups if (p, n) == ("hints", name) and s is not None]
         return [
             HintPoint(

@@ -72,7 +72,7 @@ class AnnealedMeanNetwork(nn.Module):
         return Colours(ab, self.confidence(logits), logits)
 
     def confidence(self, logits: Tensor) -> Tensor:
-        """Give the share of the distribution within about 15 ab units of its mean."""
+        """Return the share of the distribution within about 15 ab units of its mean."""
         squares = (self.centres**2).sum(1, keepdim=True)
         moments = torch.softmax(bins_last(logits), dim=-1) @ torch.cat((self.centres, squares), 1)
         spread = (moments[..., 2] - (moments[..., :2] ** 2).sum(-1)).clamp(min=0.0)

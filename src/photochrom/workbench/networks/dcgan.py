@@ -86,7 +86,7 @@ class DcganGenerator(nn.Module):
         return torch.tanh(self.head(features))
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Give the true RGB.
+        """Return the true RGB.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class DcganGenerator(nn.Module):
         return ColourOutput(lab[..., 1:].permute(0, 3, 1, 2))
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give the parameters that come from pretrained weights: none."""
+        """Return the parameters that come from pretrained weights: none."""
         return []
 
 

@@ -112,7 +112,7 @@ class Encoder(nn.Module):
 
 
 def _block_reductions(body: Any) -> list[dict[str, int]]:
-    """Give each block group's stride, measured on a small input."""
+    """Return each block group's stride, measured on a small input."""
     reductions, features = [], body.bn1(body.conv_stem(torch.zeros(1, 1, 64, 64)))
     with torch.no_grad():
         for block in body.blocks:

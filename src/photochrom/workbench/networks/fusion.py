@@ -45,7 +45,7 @@ class Config:
             )
 
     def channels(self, of_the_paper: int) -> int:
-        """Give a layer's channels at this width."""
+        """Return a layer's channels at this width."""
         return max(1, round(of_the_paper * self.width))
 
 
@@ -109,7 +109,7 @@ class Fusion(nn.Module):
         )
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give none: nothing here comes from pretrained weights."""
+        """Return none: nothing here comes from pretrained weights."""
         return []
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ class MobilenetFusion(Classifier):
         self.register_bins(config.bins)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give the encoder's; the classifier's are frozen always."""
+        """Return the encoder's; the classifier's are frozen always."""
         return list(self.encoder.parameters())
 
     def probabilities(self, lightness: Tensor) -> Tensor:

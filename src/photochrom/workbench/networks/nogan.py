@@ -125,7 +125,7 @@ class Nogan(nn.Module):
         return painted * AB_SCALE
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give the parameters that come from pretrained weights."""
+        """Return the parameters that come from pretrained weights."""
         return list(self.encoder.parameters())
 
 

@@ -160,7 +160,7 @@ class Photochrom(Reading):
         self.register_bins(config.bins)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give the pretrained weights that learn, more slowly than the others."""
+        """Return the pretrained weights that learn, more slowly than the others."""
         return [p for p in self.encoder.parameters() if p.requires_grad]
 
     def distribution(
@@ -171,7 +171,7 @@ class Photochrom(Reading):
         histogram: Tensor,
         global_mask: Tensor,
     ) -> Tensor:
-        """Give the logits of the colours.
+        """Return the logits of the colours.
 
         Parameters
         ----------
@@ -220,7 +220,7 @@ class Photochrom(Reading):
         rebalance: Tensor,
         evenness: Tensor,
     ) -> Colours:
-        """Give colours; see `distribution` for the first five inputs, `joined` and `read`."""
+        """Return colours; see `distribution` for the first five inputs, `joined` and `read`."""
         logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
         logits = joined(logits, others, others_share)
         return self.read(logits, temperature, rebalance, evenness)

@@ -120,7 +120,7 @@ class Pix2pix(nn.Module):
         return ColourOutput(self.paint(lightness) * AB_SCALE)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give the parameters that come from pretrained weights: none."""
+        """Return the parameters that come from pretrained weights: none."""
         return []
 
 

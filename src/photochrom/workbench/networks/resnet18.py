@@ -92,7 +92,7 @@ class Resnet18(nn.Module):
         self.colour = nn.Sequential(twice(), normed(64, 32), last, twice())
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give those of ResNet-18's stem and stages."""
+        """Return those of ResNet-18's stem and stages."""
         return list(self.trunk.body.parameters())
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class Resnet18Classifier(Classifier):
         self.register_bins(config.bins)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give those of ResNet-18's stem and stages."""
+        """Return those of ResNet-18's stem and stages."""
         return list(self.trunk.body.parameters())
 
     def distribution(self, lightness: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ class Resnet50Regression(nn.Module):
         self.dilated = Dilated(config.width, config.layers, last, pretrained)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give all of the body's, as the source freezes them."""
+        """Return all of the body's, as the source freezes them."""
         return list(self.dilated.body.parameters())
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ class Resnet50Palette(Classifier):
         self.register_bins(config.bins)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give all of the body's, as the source freezes them."""
+        """Return all of the body's, as the source freezes them."""
         return list(self.dilated.body.parameters())
 
     def distribution(self, lightness: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ class UNet(nn.Module):
         return ColourOutput(self.paint(lightness) * 127.5 - 0.5)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Give the parameters that come from pretrained weights: none."""
+        """Return the parameters that come from pretrained weights: none."""
         return []
 
 

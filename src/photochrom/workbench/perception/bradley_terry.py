@@ -81,7 +81,7 @@ def bradley_terry(wins: Floats) -> Ranking:
 
 
 def _reaches_all(edges: Floats) -> bool:
-    """Tell whether every object is reached from every other along positive entries."""
+    """Return whether every object is reached from every other along positive entries."""
     reached = (edges > 0) | np.eye(len(edges), dtype=bool)
     for _ in range(max(1, len(edges).bit_length())):  # each squaring doubles the length of paths
         reached = reached @ reached

@@ -171,7 +171,7 @@ class StudyState:
         )
 
     def about(self) -> AboutAnswer:
-        """Tell what taking part means."""
+        """Return what taking part means."""
         trials, showing = self.study.trials, self.showing
         each = 2 * showing.seconds + 3 * showing.gap_seconds + THOUGHT_SECONDS
         each = each if self.study.task == REAL else COMPARING_SECONDS
@@ -217,7 +217,7 @@ class StudyState:
         return participant
 
     def next_trial(self, participant: str, number: int, task: Task) -> Trial:
-        """Give the trial that waits for its vote.
+        """Return the trial that waits for its vote.
 
         Raises
         ------
@@ -256,7 +256,7 @@ class StudyState:
         return answered
 
     def trial(self, participant: str, number: int) -> Trial:
-        """Give a trial that may be seen now.
+        """Return a trial that may be seen now.
 
         Raises
         ------
@@ -295,7 +295,7 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(_check_rate)], route_clas
 
 @router.get("/study")
 def about(study_state: At) -> AboutAnswer:
-    """Tell what taking part means."""
+    """Return what taking part means."""
     return study_state.about()
 
 
@@ -308,7 +308,7 @@ def begin(study_state: At, wish: BeginBody | None = None) -> ProgressAnswer:
 
 @router.get("/participants/{participant}")
 def progress(participant: str, study_state: At) -> ProgressAnswer:
-    """Tell where a participant stands, so that a reload goes on."""
+    """Return where a participant stands, so that a reload goes on."""
     return ProgressAnswer(participant=participant, answered=study_state.answered(participant))
 
 
@@ -330,7 +330,7 @@ def trial(participant: str, number: int, study_state: At) -> TrialAnswer:
 
 @router.get("/participants/{participant}/trials/{number}/pictures/{place}", response_class=Response)
 def picture(participant: str, number: int, place: Literal["1", "2"], study_state: At) -> Response:
-    """Give the first or the second picture of a pair."""
+    """Return the first or the second picture of a pair."""
     name = study_state.trial(participant, number).files[int(place) - 1]
     # The bytes alone: a file's time or tag would be the same at its next showing.
     return Response((study_state.study.folder / name).read_bytes(), media_type="image/png")

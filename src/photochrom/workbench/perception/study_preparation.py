@@ -171,7 +171,7 @@ def prepare(
 
 
 def _some(named: list[T], number: int, count: int) -> list[T]:
-    """Give so many of a list, from another place on each time."""
+    """Return so many of a list, from another place on each time."""
     return [named[(number + step) % len(named)] for step in range(count)]
 
 
@@ -356,7 +356,7 @@ def _square(rgb: Bytes, size_px: int) -> Bytes:
 
 
 def _reduced_size(rgb: Bytes, size_px: int) -> tuple[int, int]:
-    """Give width and height at a long side; a smaller picture's own."""
+    """Return width and height at a long side; a smaller picture's own."""
     height, width = rgb.shape[:2]
     scale = min(1.0, size_px / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -369,7 +369,7 @@ def _reduced(rgb: Bytes, size: tuple[int, int]) -> Bytes:
 
 
 def _cut_of(task: Task, rgb: Bytes, size_px: int) -> Cut:
-    """Give what brings a photograph and all its colourings to one size."""
+    """Return what brings a photograph and all its colourings to one size."""
     if task == REAL:
         return partial(_square, size_px=size_px)
     return partial(_reduced, size=_reduced_size(rgb, size_px))

@@ -67,7 +67,7 @@ class Results(NamedTuple):
 
 
 def wilson(successes: int, trials: int) -> Estimate:
-    """Give a share and its 95 % score interval.
+    """Return a share and its 95 % score interval.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def summarise(
 
 
 def excluded_for(failed: Counter[str], most_failed: int) -> frozenset[str]:
-    """Give the participants who failed more checks than they may.
+    """Return the participants who failed more checks than they may.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def excluded_for(failed: Counter[str], most_failed: int) -> frozenset[str]:
 
 
 def is_mistimed(vote: Vote) -> bool:
-    """Tell whether a picture was seen more than a tenth longer or shorter than it should be."""
+    """Return whether a picture was seen more than a tenth longer or shorter than it should be."""
     most = TOO_MUCH * vote.wished_ms
     return any(abs(seen - vote.wished_ms) > most for seen in (vote.first_ms, vote.second_ms))
 

@@ -72,20 +72,20 @@ def trials_of(study: Study, participant: str) -> list[Trial]:
 
 
 def _alternatives(study: Study) -> list[tuple[str, str]]:
-    """Give what may be shown together."""
+    """Return what may be shown together."""
     if study.task == PREFER:
         return list(combinations(study.methods, 2))
     return [(TRUTH, method) for method in study.methods]
 
 
 def _both(study: Study, scene: Scene) -> tuple[str, str]:
-    """Give the only two of a scene."""
+    """Return the only two of a scene."""
     first, *others = scene.coloured
     return (first, others[0]) if study.task == PREFER else (TRUTH, first)
 
 
 def _evenly(what: list[T], count: int, chance: random.Random) -> list[T]:
-    """Give each the same number of places, the rest by chance, in a random order."""
+    """Return each the same number of places, the rest by chance, in a random order."""
     rounds, rest = divmod(count, len(what))
     drawn = what * rounds + chance.sample(what, rest)
     chance.shuffle(drawn)

@@ -145,7 +145,7 @@ class Choice(NamedTuple):
 
 
 def default_url(folder: Path) -> str:
-    """Give the URL of the SQLite database in a study's folder."""
+    """Return the URL of the SQLite database in a study's folder."""
     return f"sqlite:///{(folder / 'votes.db').resolve()}"
 
 
@@ -244,7 +244,7 @@ class Votes:
         return True
 
     def all(self) -> list[Any]:
-        """Give every vote, by participant and trial."""
+        """Return every vote, by participant and trial."""
         columns = self._table.c
         asked = select(*(columns[name] for name in self._kind._fields))
         asked = asked.where(columns.study == self._study)

@@ -128,7 +128,7 @@ class Adversary:
         return self.settings.weight * loss
 
     def state(self) -> dict[str, Any]:
-        """Give what a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),

@@ -58,7 +58,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def recipe_of(state: dict[str, Any], path: Path) -> Recipe:
-    """Give the recipe that a checkpoint was made by."""
+    """Return the recipe that a checkpoint was made by."""
     return recipe_from_table(state["recipe"], str(path))
 
 
@@ -232,5 +232,5 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def table_of(recipe: Recipe) -> dict[str, Any]:
-    """Give a recipe as plain tables, as a checkpoint stores it."""
+    """Return a recipe as plain tables, as a checkpoint stores it."""
     return dataclasses.asdict(recipe)

@@ -77,7 +77,7 @@ def train_folds(
 
 
 def _as_begun(recipe: Recipe, last: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Give the options of a fold's run: a new one, or the one that was stopped."""
+    """Return the options of a fold's run: a new one, or the one that was stopped."""
     if not last.exists() or options.get("resume"):
         return {**options, "recipe": recipe, "resume": last.exists()}
     phases = recipe_of(read_checkpoint(last), last).phases  # no epochs more than were asked

@@ -71,7 +71,7 @@ def export(
 
 
 def example_inputs(network: Any, strides: tuple[int, int] = (3, 2)) -> tuple[Tensor, ...]:
-    """Give inputs of the right shapes, two pictures each, so many strides high and wide."""
+    """Return inputs of the right shapes, two pictures each, so many strides high and wide."""
     height, width = (count * network.stride for count in strides)
     given = neutral_inputs(network, torch.rand(*EXAMPLE, height, width) * 100)
     # What is one tensor twice would be one input of the graph: the style in the lightness's place.
@@ -240,5 +240,5 @@ def weights_of(path: Path) -> dict[str, Tensor]:
 
 
 def is_learnt(name: str) -> bool:
-    """Tell what a checkpoint holds from what follows from it, by its name in a graph."""
+    """Return what a checkpoint holds from what follows from it, by its name in a graph."""
     return "." in name or name in {"centres", "prior"}

@@ -106,7 +106,7 @@ class Steps(Dataset[Batch]):
 
 
 def phase_at(recipe: Recipe, step: int) -> Phase:
-    """Give the phase that a step belongs to."""
+    """Return the phase that a step belongs to."""
     for phase in recipe.phases:
         if step < steps_in(phase):
             return phase
@@ -135,7 +135,7 @@ def pictures_before(recipe: Recipe, step: int) -> int:
 
 
 def rate_at(recipe: Recipe, seen: int) -> float:
-    """Give the share of the full learning rate after so many pictures: up, along, down."""
+    """Return the share of the full learning rate after so many pictures: up, along, down."""
     rising = min(1.0, (seen + 1) / max(1, recipe.optimizer.warmup))
     left = (recipe.pictures - seen) / max(1.0, recipe.optimizer.decay_share * recipe.pictures)
     return rising * (0.5 - 0.5 * math.cos(math.pi * min(1.0, max(0.0, left))))
@@ -403,7 +403,7 @@ def train(
 def _fabric(
     accelerator: str, devices: int | str, nodes: int, wished: str, asked: str
 ) -> tuple[Fabric, Precision]:
-    """Give one process, or many that share their gradients, and what they compute in.
+    """Return one process, or many that share their gradients, and what they compute in.
 
     Of many each keeps its own statistics of normalisation, since the first alone judges, and a
     critic sees two batches before it learns; and what a phase freezes gets no gradient.
@@ -431,7 +431,7 @@ def _keep_silent(line: str) -> None:
 def judged_on(
     cache: PixelCache, recipe: Recipe, named: frozenset[str], report: Report
 ) -> frozenset[str]:
-    """Give the keys of the pictures that are judged on and never trained on.
+    """Return the keys of the pictures that are judged on and never trained on.
 
     Those that are named; if none of them is in the data, or none is named, as many as the recipe
     holds out (of other data than the recipe's a tenth), the same for the same seed, and with them
@@ -463,7 +463,7 @@ def described(cache: PixelCache, recipe: Recipe, report: Report) -> Described:
 
 
 def colourless_keys(cache: PixelCache, recipe: Recipe, report: Report) -> frozenset[str]:
-    """Give the keys of the gray pictures, of a recipe whose pictures are parted by their hues."""
+    """Return the keys of the gray pictures, of a recipe whose pictures are parted by their hues."""
     if not recipe.data.by_hue:
         return frozenset()
     indices = _of_sources(cache, recipe)
@@ -513,7 +513,7 @@ def _give_colours(run: Run, batches: Batches) -> None:
 
 
 def _phases_asked(state: dict[str, Any], begun: Recipe) -> tuple[Phase, ...]:
-    """Give the phases of the recipe that a run was given, before epochs were counted."""
+    """Return the phases of the recipe that a run was given, before epochs were counted."""
     if "asked" not in state:
         return begun.phases
     return tuple(Phase(**phase) for phase in state["asked"])
@@ -606,7 +606,7 @@ def _take_steps(
 
 
 def _log_every(recipe: Recipe) -> int:
-    """Give the steps between rows of the log: few in a short run, which is a curve as well."""
+    """Return the steps between rows of the log: few in a short run, which is a curve as well."""
     return min(LOG_EVERY, max(1, total_steps(recipe) // LEAST_ROWS))
 
 
@@ -622,7 +622,7 @@ def _intention(run: Run, epoch: int, judged: int) -> str:
 
 
 def _is_stopped(fabric: Fabric, here: bool) -> bool:
-    """Tell whether any process was asked to stop: all stop at the same step."""
+    """Return whether any process was asked to stop: all stop at the same step."""
     if fabric.world_size == 1:
         return here
     asked: Any = fabric.all_reduce(torch.tensor(float(here), device=fabric.device), reduce_op="sum")
@@ -722,7 +722,7 @@ def _line(recipe: Recipe, seen: int, means: dict[str, float], speed: float) -> s
 
 
 def tensorboard(folder: Path) -> Any:
-    """Give a writer for TensorBoard, or None where that is not installed."""
+    """Return a writer for TensorBoard, or None where that is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -769,7 +769,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _asked_precision(folder: Path) -> str:
-    """Give the precision that was insisted on when a run was begun; of older runs none was."""
+    """Return the precision that was insisted on when a run was begun; of older runs none was."""
     begun = read_environment(folder) if (folder / ENVIRONMENT).exists() else {}
     return str(begun.get("precision_asked", AUTOMATIC))
 

@@ -94,7 +94,7 @@ class Muon(Optimizer):
 
 
 def is_matrix(parameter: Tensor) -> bool:
-    """Tell whether a parameter mixes many channels at one place."""
+    """Return whether a parameter mixes many channels at one place."""
     matrix = parameter.ndim == 2 or (parameter.ndim == 4 and parameter.shape[2:].numel() == 1)
     return matrix and min(parameter.shape[:2]) >= LEAST_SIDE
 

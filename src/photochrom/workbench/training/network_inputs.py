@@ -13,7 +13,7 @@ def input_names(network: Any) -> list[str]:
 
 
 def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
-    """Give what a network needs to colour without anybody's wishes.
+    """Return what a network needs to colour without anybody's wishes.
 
     Parameters
     ----------

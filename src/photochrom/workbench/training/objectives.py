@@ -55,7 +55,7 @@ def check_fit(recipe: Recipe, network: Any) -> None:
 
 
 def objective(loss: Loss) -> Objective:
-    """Give the objective of a recipe's loss."""
+    """Return the objective of a recipe's loss."""
     return OBJECTIVES[loss.kind](loss)
 
 

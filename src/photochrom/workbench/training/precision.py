@@ -60,7 +60,7 @@ def _emulating(device: str) -> str:
 
 
 def has_bfloat16(device: str) -> bool:
-    """Tell whether a kind of device computes bfloat16 itself."""
+    """Return whether a kind of device computes bfloat16 itself."""
     if device == "cpu":
         return _processor_has_bfloat16()
     if device == "cuda":

@@ -223,7 +223,7 @@ class Recipe:
 
 
 def own_recipes() -> dict[str, Path]:
-    """Give photochrom's own recipes by their names."""
+    """Return photochrom's own recipes by their names."""
     return {f.stem: f for folder in (CHECKOUT, SHIPPED) for f in sorted(folder.glob("*.toml"))}
 
 
@@ -331,7 +331,7 @@ def _toml_value(text: str) -> Any:
 
 
 def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
-    """Give a copy in which one value, however deep, is another."""
+    """Return a copy in which one value, however deep, is another."""
     if not names:
         return value
     first, *rest = names

@@ -61,7 +61,7 @@ def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tenso
 
 
 def prior_of(centres: Tensor, batches: Batches, sample: int = 4000) -> Tensor:
-    """Give the share of each colour of a palette in the training pictures; see `choose_bins`."""
+    """Return the share of each colour of a palette in the training pictures; see `choose_bins`."""
     total = _shares(centres.numpy(), batches, sample)
     prior = np.clip(total / total.sum(), 1e-5, None)
     return torch.from_numpy(prior / prior.sum()).float()

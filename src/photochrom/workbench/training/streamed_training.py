@@ -96,7 +96,7 @@ class StreamedBatches(IterableDataset[Batch]):
         self.first, self.rank, self.ranks = first, rank, ranks
 
     def __iter__(self) -> Iterator[Batch]:
-        """Give this worker's batches, in the order of the steps that it serves."""
+        """Return this worker's batches, in the order of the steps that it serves."""
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         random = np.random.default_rng((self.batches.seed, self.first, self.rank, worker))

@@ -98,7 +98,7 @@ def score_name(recipe: Recipe) -> str:
 
 
 def _terms(run: Any, tensors: Tensors) -> dict[str, torch.Tensor]:
-    """Give the objective's terms, with the error of the painted ab where it does not give it."""
+    """Return the objective's terms, with the error of the painted ab where it does not give it."""
     loss = replace(run.recipe.loss, row_step=1)
     with run.fabric.autocast():
         answer = run.objective(run.wrapped, tensors, loss, torch.Generator())
