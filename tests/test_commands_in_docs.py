@@ -11,7 +11,7 @@ from cyclopts import CycloptsError
 from PIL import Image
 from tests.conftest import drawn_picture
 
-from photochrom.cli import _obey, build_app
+from photochrom.cli import _run_words, build_app
 from photochrom.cli.standard_streams import PIPE
 from photochrom.workbench.training import recipe
 
@@ -95,7 +95,7 @@ def test_the_workbench_s_commands_run_as_they_are_written_from_top_to_bottom(pla
     for line in lines:
         if "--devices 2" not in line:  # begins this very test in a second process
             words = shlex.split(line)[1:]
-            assert _obey(words) == 0, line
+            assert _run_words(words) == 0, line
     assert (place / "photo-color.jpg").exists()
     with Image.open(place / "cifar.png") as figure:
         assert figure.width > 5 * 256  # gray, three networks, truth

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tests.conftest import drawn_picture
 
-from photochrom.cli import _obey, run
+from photochrom.cli import _run_words, run
 from photochrom.engine.workers import WorkerProcesses
 
 
@@ -125,7 +125,7 @@ def test_misuse_is_one_clear_line_and_an_exit_code(folder, words, code, said):
 )
 def test_numbers_are_written_in_the_digits_0_to_9(folder, monkeypatch, capsys, words):
     monkeypatch.chdir(folder)
-    assert _obey(words) == 2
+    assert _run_words(words) == 2
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert "A number is written in the digits 0 to 9; it is" in said
 

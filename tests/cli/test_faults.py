@@ -16,6 +16,7 @@ from tests.conftest import drawn_picture
 
 from photochrom.cli.guidance_options import GuidanceOptions
 from photochrom.cli.run import run
+from photochrom.cli.run_options import RunOptions
 from photochrom.cli.standard_streams import PIPE
 from photochrom.engine.colorize import Colorizer
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
@@ -227,7 +228,7 @@ def test_what_nobody_thought_of_is_one_line_in_a_pipe_too(album, monkeypatch):
 
     monkeypatch.setattr(Colorizer, "colorize_file", odd)
     with pytest.raises(UnreadablePhotoError, match=r"a.png: could not be .*: odd\). Please report"):
-        run([album / "a.png"], output=PIPE, method="gray")
+        run([album / "a.png"], RunOptions(output=PIPE, method="gray"))
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "{", "[1, 2"])

@@ -153,8 +153,9 @@ def _run_words(words: list[str]) -> int:
     if (not options or to_file) and os.path.isfile(photo):  # noqa: PTH113 - see _begin_early
         # The plainest of all commands needs no library to read it, which takes a while to import.
         from photochrom.cli.run import run
+        from photochrom.cli.run_options import RunOptions
 
-        return run([Path(photo)], output=Path(options[1]) if to_file else None)
+        return run([Path(photo)], RunOptions(output=Path(options[1]) if to_file else None))
     from cyclopts import CycloptsError
 
     try:

@@ -9,13 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say, shown
+from photochrom.cli.run_options import METHOD, RunOptions
 from photochrom.cli.standard_streams import PIPE, standard_input, to_standard_output
 from photochrom.engine.workers import Executor, InProcess, WorkerProcesses
 from photochrom.errors import (
@@ -33,37 +34,24 @@ if TYPE_CHECKING:
     from photochrom.engine.guidance import Guidance
     from photochrom.engine.sidecar import Sidecar
 
-METHOD = "photochrom"
-SAME_FORMATS = {"jpg": "jpeg", "tif": "tiff"}
-
 
 def run(
     sources: list[Path],
-    *,
-    output: Path | None = None,
-    recursive: bool = False,
-    resume: bool = False,
-    watch: bool = False,
-    method: str = METHOD,
-    vividness: float | None = None,
-    saturation: float = 1.0,
-    working_px: int | None = None,
-    restore: bool = False,
-    white_lightness: float | None = None,
-    format: str | None = None,
-    quality: int | None = None,
-    jobs: int | None = None,
-    device: str = "cpu",
-    timeout: float = 1800.0,
-    max_megapixels: float = 1000.0,
-    max_pages: int | None = None,
-    max_megabytes: float = 4000.0,
-    float_range: tuple[float, float] | None = None,
-    json_lines: bool = False,
-    read: "ReadOptions | None" = None,
-    guidance_options: "GuidanceOptions | None" = None,
+    options: RunOptions,
+    reading: "ReadOptions | None" = None,
+    guidance: "GuidanceOptions | None" = None,
 ) -> int:
-    """Colour photographs and say what became of them; see `cli.colorize` for the options.
+    """Colour photographs and report what became of them.
+
+    Parameters
+    ----------
+    sources : list of Path
+        Photographs, folders, or `-`.
+    options : RunOptions
+    reading : ReadOptions, optional
+        How scans are read.
+    guidance : GuidanceOptions, optional
+        What is decided about the photographs.
 
     Returns
     -------
@@ -74,74 +62,66 @@ def run(
 
     if not sources:
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
-    format = SAME_FORMATS.get(format or "", format)
-    piped = PIPE in sources or output == PIPE
-    if piped and (len(sources) > 1 or watch):
-        raise InvalidValueError("Standard input or output takes exactly one photograph.")
-    if piped and (
-        resume
-        or json_lines
-        or (guidance_options and (guidance_options.sidecar or guidance_options.candidates > 1))
-    ):
-        raise InvalidValueError(
-            "Standard input or output gives one picture and nothing beside it: leave out "
-            "--resume, --json, --sidecar and --candidates."
-        )
-    many = watch or len(sources) > 1 or _is_folder(sources[0])
-    if watch and not (len(sources) == 1 and _is_folder(sources[0])):
-        raise InvalidValueError("--watch takes exactly one folder.")
-    if many and output is not None:
-        _check_folder(output, sources)
-    jobs = 1 if watch or not many else jobs or cores()
-    looks = (method, vividness, saturation, working_px, restore, white_lightness)
-    recipe = guidance_options.read_recipe() if guidance_options else None
-    if recipe is not None and looks != (METHOD, None, 1.0, None, False, None):
+    piped = PIPE in sources or options.output == PIPE
+    _check_words(sources, options, guidance, piped)
+    many = options.watch or len(sources) > 1 or _is_folder(sources[0])
+    if many and options.output is not None:
+        _check_folder(options.output, sources)
+    jobs = 1 if options.watch or not many else options.jobs or cores()
+    recipe = guidance.read_recipe() if guidance else None
+    if recipe is not None and (options.method, options.look) != (METHOD, RunOptions().look):
         raise InvalidValueError(
             "--recipe decides everything: leave out --method, --vividness, --saturation, "
             "--working-px, --restore and --white-lightness."
         )
-    make = partial(_make, recipe, *looks, device=device, threads=1 if jobs > 1 else 0)
+    where = {"device": options.device, "threads": 1 if jobs > 1 else 0}
+    make = partial(_make, recipe, options.method, options.look, **where)
     with endings():
         if many:
-            executor = _begin_many(make, jobs, device, timeout)
+            executor = _begin_many(make, jobs, options.device, options.timeout)
         else:
-            executor = _begin_one(make, recipe, method, device)
+            executor = _begin_one(make, recipe, options.method, options.device)
         try:
-            note = executor.call(_note, recipe)
-            if note:
+            if note := executor.call(_note, recipe):
                 say(f"photochrom: {note}")
-            if recipe and float_range is None:
-                float_range = recipe.float_range
-            options: dict[str, Any] = {
-                "max_megapixels": max_megapixels,
-                "max_pages": max_pages,
-                "max_megabytes": max_megabytes,
-                "float_range": float_range,
-            }
-            if read is not None:
-                options |= read.options()
-            written: dict[str, Any] = {"format": format, "quality": quality}
+            if recipe and options.float_range is None:
+                options = replace(options, float_range=recipe.float_range)
+            opening: dict[str, Any] = options.limits | (reading.options() if reading else {})
             if piped:
-                guidance = _guidance(guidance_options)
                 source = standard_input() if sources[0] == PIPE else sources[0]
-                return executor.call(_pipe, source, output, recipe, guidance, written, options)
-            job = _Job(
-                sources, output, recursive, format, guidance_options, recipe, options, executor
-            )
+                decided = _guidance(guidance)
+                return executor.call(_pipe, source, options, recipe, decided, opening)
+            job = _Job(sources, options, guidance, recipe, opening, executor)
             return _report(
-                job.outcomes(jobs, watch, resume, quality, many),
-                json_lines,
-                many or (guidance_options is not None and guidance_options.candidates > 1),
+                job.outcomes(jobs, many),
+                options.json_lines,
+                many or (guidance is not None and guidance.candidates > 1),
                 lambda: job.count,
             )
         except (PhotochromError, BrokenPipeError):
             raise
-        except Exception as error:  # of a photograph in a pipe, or of one that lends its colours
+        except Exception as error:  # of a photograph in a pipe, or of a reference
             from photochrom.engine.batch import reason_of
 
             raise UnreadablePhotoError(reason_of(error, sources[0])) from error
         finally:
             executor.stop()
+
+
+def _check_words(
+    sources: list[Path], options: RunOptions, guidance: "GuidanceOptions | None", piped: bool
+) -> None:
+    """Refuse words that exclude each other."""
+    if piped and (len(sources) > 1 or options.watch):
+        raise InvalidValueError("Standard input or output takes exactly one photograph.")
+    beside = guidance is not None and (guidance.sidecar or guidance.candidates > 1)
+    if piped and (options.resume or options.json_lines or beside):
+        raise InvalidValueError(
+            "Standard input or output gives one picture and nothing beside it: leave out "
+            "--resume, --json, --sidecar and --candidates."
+        )
+    if options.watch and not (len(sources) == 1 and _is_folder(sources[0])):
+        raise InvalidValueError("--watch takes exactly one folder.")
 
 
 def _is_folder(path: Path) -> bool:
@@ -168,30 +148,11 @@ def _check_folder(output: Path, sources: list[Path]) -> None:
         )
 
 
-def _make(
-    recipe: "Sidecar | None",
-    method: str,
-    vividness: float | None,
-    saturation: float,
-    working_px: int | None,
-    restore: bool,
-    white_lightness: float | None,
-    **where: Any,
-) -> "Colorizer":
-    """Make the colorizer, here or in a worker."""
-    if recipe is not None:
-        return recipe.colorizer(**where)
+def _make(recipe: "Sidecar | None", method: str, look: dict[str, Any], **where: Any) -> "Colorizer":
+    """Open what colours: as the recipe says, or as the options do."""
     from photochrom.engine.colorize import Colorizer
 
-    return Colorizer(
-        method,
-        vividness=vividness,
-        saturation=saturation,
-        short_side_px=working_px,
-        restore=restore,
-        white_lightness=white_lightness,
-        **where,
-    )
+    return recipe.colorizer(**where) if recipe else Colorizer(method, **look, **where)
 
 
 def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Executor:
@@ -233,34 +194,33 @@ def _is_own(colorizer: "Colorizer", path: Path) -> bool:
 
 
 def _fit(
-    colorizer: "Colorizer", recipe: "Sidecar", source: Path, options: dict[str, Any]
+    colorizer: "Colorizer", recipe: "Sidecar", source: Path, opening: dict[str, Any]
 ) -> "Guidance":
-    return recipe.fit(source, **_opening(options))
-
-
-def _opening(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what of the options is about reading a photograph."""
-    return {name: value for name, value in options.items() if name != "keep_time"}
+    return recipe.fit(source, **{k: v for k, v in opening.items() if k != "keep_time"})
 
 
 def _pipe(
     colorizer: "Colorizer",
     source: Any,
-    output: Path | None,
+    options: RunOptions,
     recipe: "Sidecar | None",
     guidance: "Guidance",
-    written: dict[str, Any],
-    options: dict[str, Any],
+    opening: dict[str, Any],
 ) -> int:
     """Colour standard input, or to standard output."""
-    to_stdout = output is None or output == PIPE
+    to_stdout = options.output is None or options.output == PIPE
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
     if recipe:
         source = source.read() if hasattr(source, "read") else source  # its size is needed first
-        guidance = recipe.fit(source, **_opening(options))
+        guidance = _fit(colorizer, recipe, source, opening)
     coloured = colorizer.colorize_file(
-        source, None if to_stdout else output, guidance=guidance, **written, **options
+        source,
+        None if to_stdout else options.output,
+        format=options.target_format,
+        quality=options.quality,
+        guidance=guidance,
+        **opening,
     )
     if coloured.content is not None:
         to_standard_output(coloured.content)
@@ -280,45 +240,41 @@ class _Job:
     """What is to be coloured: planned whole, or as it appears in a watched folder."""
 
     sources: list[Path]
-    output: Path | None
-    recursive: bool
-    format: str | None
-    guidance_options: "GuidanceOptions | None"
+    options: RunOptions
+    given: "GuidanceOptions | None"
     recipe: "Sidecar | None"
-    options: dict[str, Any]
+    opening: dict[str, Any]
     executor: Executor
     count: int | None = None
 
-    def outcomes(
-        self, jobs: int, watch: bool, resume: bool, quality: int | None, many: bool
-    ) -> "Iterator[Outcome]":
+    def outcomes(self, jobs: int, many: bool) -> "Iterator[Outcome]":
         """Colour it all."""
         from photochrom.engine import batch
 
-        self._guidance = _guidance(self.guidance_options)
-        self._sidecar = self.guidance_options is not None and self.guidance_options.sidecar
+        self._guidance = _guidance(self.given)
+        self._sidecar = self.given is not None and self.given.sidecar
         self._names = batch.Names(self._sidecar, self._is_own)
-        tasks = self._watched() if watch else iter(self._planned(many))
+        tasks = self._watched() if self.options.watch else iter(self._planned(many))
         return batch.colorize_many(
             self.executor,
             tasks,
             jobs=jobs,
-            resume=resume or watch,
-            prompt=watch,
+            resume=self.options.resume or self.options.watch,
+            prompt=self.options.watch,
             sidecar=self._sidecar,
-            format=self.format,
-            quality=quality,
-            options=self.options,
+            format=self.options.target_format,
+            quality=self.options.quality,
+            options=self.opening,
         )
 
     def _planned(self, many: bool) -> "list[Task]":
         """Decide what is coloured, and where it goes."""
         from photochrom.engine import batch
 
-        if not many and self.output is not None and _names_a_file(self.output):
-            tasks = self._fitted([batch.Task(self.sources[0], self.output, self._guidance)])
+        if not many and self.options.output is not None and _names_a_file(self.options.output):
+            tasks = self._fitted([batch.Task(self.sources[0], self.options.output, self._guidance)])
         else:
-            tasks = self._plan(self.sources, self.output)
+            tasks = self._plan(self.sources, self.options.output)
         self.count = len(tasks)
         return tasks
 
@@ -328,8 +284,8 @@ class _Job:
         found = batch.plan(
             sources,
             output=output,
-            recursive=self.recursive,
-            format=self.format,
+            recursive=self.options.recursive,
+            format=self.options.target_format,
             guidance=self._guidance,
             is_own=self._is_own,
         )
@@ -342,21 +298,21 @@ class _Job:
         say(f"Watching {folder}; stop with Ctrl-C.")
 
         def plan_one(photo: Path) -> "list[Task]":
-            below = self.output / photo.parent.relative_to(folder) if self.output else None
+            below = (
+                self.options.output / photo.parent.relative_to(folder)
+                if self.options.output
+                else None
+            )
             return [] if self._is_own(photo) else self._plan([photo], below)
 
-        return batch.watch(folder, plan_one, recursive=self.recursive)
+        return batch.watch(folder, plan_one, recursive=self.options.recursive)
 
     def _fitted(self, tasks: "list[Task]") -> "list[Task]":
-        return (
-            self.guidance_options.tasks(tasks, self.recipe, self._fit)
-            if self.guidance_options
-            else tasks
-        )
+        return self.given.tasks(tasks, self.recipe, self._fit) if self.given else tasks
 
     def _fit(self, source: Path) -> "Guidance":
         assert self.recipe is not None
-        return self.executor.call(_fit, self.recipe, source, self.options)
+        return self.executor.call(_fit, self.recipe, source, self.opening)
 
     def _is_own(self, path: Path) -> bool:
         with suppress(WorkerDiedError):  # of this file: colouring it will say so
