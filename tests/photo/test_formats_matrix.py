@@ -13,7 +13,7 @@ from photochrom.photo.metadata.conversion import prepare
 from photochrom.photo.metadata.embedding import enter, enter_tiff
 from photochrom.photo.metadata.iptc import to_iim
 from photochrom.photo.photo import Photo
-from photochrom.photo.tiff import append_page
+from photochrom.photo.tiff_writing import append_page
 from photochrom.photo.write import needs_sixteen_bit, write_photo
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats.md"

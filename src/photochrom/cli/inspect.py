@@ -72,7 +72,8 @@ def confidence(
         One that knows how sure it is: photochrom, or an exported network.
     """
     from photochrom.engine.colorize import Colorizer
+    from photochrom.engine.confidence_map import write_confidence
 
     target = output or source.with_name(f"{source.stem}-confidence.png")
-    Colorizer(method).write_confidence(source, target)
+    write_confidence(Colorizer(method), source, target)
     print(target)

@@ -16,7 +16,7 @@ from photochrom.engine.after_fork import elsewhere_if_stranded
 from photochrom.engine.companion_files import carry_along
 from photochrom.engine.conditioning import condition, distribution
 from photochrom.engine.guidance import Guidance
-from photochrom.engine.output_names import state_of
+from photochrom.engine.originals import keep_original, photo_state
 from photochrom.engine.page_colouring import PLAIN, PageColorizer
 from photochrom.engine.picture_kinds import many, open_picture
 from photochrom.engine.picture_types import (
@@ -33,12 +33,11 @@ from photochrom.engine.prediction import method_features, predict_colours
 from photochrom.engine.result import Coloured, Comparison, Findings, Result, decoded_png
 from photochrom.engine.same_kind import same_kind
 from photochrom.engine.selection import outline, thing_at
+from photochrom.engine.spots import checked_spot, window_mean
 from photochrom.engine.suggestions import Suggestion, shares_of, suggest
 from photochrom.errors import (
     DtypeError,
     InvalidValueError,
-    UnreadablePhotoError,
-    UnwritablePhotoError,
 )
 from photochrom.options.hint import Hint
 from photochrom.photo.budget import Budget
@@ -47,12 +46,10 @@ from photochrom.photo.metadata.xmp import Marker
 from photochrom.photo.photo import Photo
 from photochrom.photo.reading import PLAIN as AS_IT_SAYS
 from photochrom.photo.reading import Reading
-from photochrom.photo.resize import resize
 from photochrom.photo.write import needs_sixteen_bit, write_photo
 
 SHOWN_PX = 1024  # long side of what a notebook shows
 MAX_MEGAPIXELS = 1000.0
-MOST_MAP_PX = 1024
 
 
 class Colorizer(PageColorizer):
@@ -116,14 +113,14 @@ class Colorizer(PageColorizer):
             If the spot lies outside the picture, or the method has one opinion only.
         """
         photo = open_picture(picture)
-        width, height = _checked_spot(photo, x, y)
+        width, height = checked_spot(photo, x, y)
         lightness, _ = self.small(photo, 0)
         conditioning = condition(
             self.method, lightness, (width, height), Guidance(tuple(hints)), None
         )
         logits = distribution(self.method, conditioning.request)
-        shares = shares_of(_window_mean(np.moveaxis(logits, 0, -1), x / width, y / height))
-        spot = _window_mean(lightness[..., None], x / width, y / height, radius / width)
+        shares = shares_of(window_mean(np.moveaxis(logits, 0, -1), x / width, y / height))
+        spot = window_mean(lightness[..., None], x / width, y / height, radius / width)
         return suggest(shares, np.array(self.info.centres), float(spot[0]), count)
 
     @elsewhere_if_stranded
@@ -147,7 +144,7 @@ class Colorizer(PageColorizer):
             If the spot lies outside the picture.
         """
         photo = open_picture(picture)
-        width, height = _checked_spot(photo, x, y)
+        width, height = checked_spot(photo, x, y)
         lightness, size = self.small(photo, 0)
         request = Request(lightness)
         plain = predict_colours(self.method, request, size).ab
@@ -180,25 +177,6 @@ class Colorizer(PageColorizer):
                 f"The method '{self.info.name}' does not know how sure it is; 'photochrom' does."
             )
         return found
-
-    @elsewhere_if_stranded
-    def write_confidence(self, source: Path, target: Path) -> None:
-        """Write `confidence` as an 8-bit gray PNG of the photograph's size, at most 1024 px.
-
-        Raises
-        ------
-        PhotoError
-            If the photograph cannot be read or the map not be written.
-        """
-        photo = Photo.open(source)
-        _keep_original(photo, target)
-        width, height = photo.upright_size
-        scale = min(1.0, MOST_MAP_PX / max(width, height))
-        size = max(1, round(height * scale)), max(1, round(width * scale))
-        levels = resize(self.confidence(photo)[..., None], *size)[..., 0] * 255
-        plane = Photo.from_array(np.round(levels).astype(np.uint8))
-        # Marked, so that no later run colours the map itself.
-        write_photo(plane, [None], target, format="png", marker=self.marker())
 
     @overload
     def colorize(self, picture: str | Path, **options: Unpack[ColorizeOptions]) -> Path: ...
@@ -432,7 +410,7 @@ class Colorizer(PageColorizer):
         marker = self.marker(guidance, **decided)
         path = Path(source) if isinstance(source, str | Path) else None
         if path is not None:
-            marker = replace(marker, source=_state_of(photo))
+            marker = replace(marker, source=photo_state(photo))
         done = self._colorize_photo(photo, guidance, long_side_px, target, format, quality, marker)
         if done.target is None or path is None:
             return done
@@ -453,7 +431,7 @@ class Colorizer(PageColorizer):
             full, photo = photo, photo.reduced(long_side_px)
             guidance = guidance.scaled(max(photo.upright_size) / max(full.upright_size))
         if target is not None:
-            _keep_original(photo, target)
+            keep_original(photo, target)
         format = choose_format(photo, target, format)
         photo, restored = self.restored(photo)
         guidance, chosen = self.choose_reference(photo, guidance)
@@ -466,37 +444,3 @@ class Colorizer(PageColorizer):
             *(written.data, written.path, notes, guidance, photo.upright_size),
             confidence=findings.confidence,
         )
-
-
-def _state_of(photo: Photo) -> str:
-    try:
-        return "" if photo.path is None else state_of(photo.path)
-    except OSError as error:
-        raise UnreadablePhotoError(f"{photo.name}: cannot be read ({error.strerror}).") from error
-
-
-def _checked_spot(photo: Photo, x: float, y: float) -> tuple[int, int]:
-    """Return the upright size of a photo that has this spot."""
-    width, height = photo.upright_size
-    if not (0 <= x < width and 0 <= y < height):
-        raise InvalidValueError(
-            f"The spot {x:g}, {y:g} lies outside the picture of {width} x {height} pixels."
-        )
-    return width, height
-
-
-def _window_mean(planes: np.ndarray, x: float, y: float, radius: float = 0.0) -> np.ndarray:
-    """Average (h, w, n) planes around a place given in shares of the sides."""
-    high, wide = planes.shape[:2]
-    reach = radius * wide
-    rows, columns = (
-        slice(int(max(0, at * n - reach)), int(min(n - 1, at * n + reach)) + 1)
-        for at, n in ((y, high), (x, wide))
-    )
-    return np.asarray(planes[rows, columns].mean(axis=(0, 1)))
-
-
-def _keep_original(photo: Photo, target: Path) -> None:
-    source = photo.path
-    if source is not None and target.exists() and source.exists() and target.samefile(source):
-        raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -12,7 +11,15 @@ import pyvips
 
 from photochrom.color.lab import linear_to_srgb, luminance_to_lightness
 from photochrom.errors import InvalidValueError, ShapeError
-from photochrom.photo.budget import Budget, Spent
+from photochrom.photo.array_source import ArraySource
+from photochrom.photo.budget import Budget
+from photochrom.photo.headers import (
+    array_of,
+    frame_notes,
+    read_headers,
+    reduced_header,
+    resize_image,
+)
 from photochrom.photo.lightness import (
     Tone,
     import_xyz,
@@ -22,26 +29,19 @@ from photochrom.photo.lightness import (
     tone_of_lightness,
 )
 from photochrom.photo.metadata.conversion import (
-    Marker,
-    Metadata,
-    marker_of,
-    page_metadata,
     read_metadata,
 )
-from photochrom.photo.negative import looks_like_colour_negative
-from photochrom.photo.open_file import Header, check_size, jpeg_quality, read_header, unreadable
+from photochrom.photo.open_file import unreadable
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
-from photochrom.photo.rasterize import Overlay
+from photochrom.photo.photo_facts import PhotoFacts
 from photochrom.photo.reading import PLAIN, Reading
-from photochrom.photo.sample_values import Device, describe_device
-from photochrom.photo.source import ArraySource, FileSource
-from photochrom.photo.tiff_pages import TiffPage
-from photochrom.photo.tint_detection import NEUTRAL, Tint, find_tint
+from photochrom.photo.sample_values import describe_device
+from photochrom.photo.source import FileSource
 
 PROBE_PX = 96  # long side of the copy whose colours are judged
 
 
-class Photo:
+class Photo(PhotoFacts):
     """A photograph, opened but not decoded.
 
     Attributes
@@ -73,7 +73,7 @@ class Photo:
         self.name = source.name
         self.format = source.kind
         budget = Budget(max_megapixels, max_megabytes, max_pages, source.reading.salvage)
-        self.headers, repaired = _read_headers(source, budget)
+        self.headers, repaired = read_headers(source, budget)
         if isinstance(source, FileSource):
             source.settle()
         self.metadata = read_metadata(source, self.headers[0])
@@ -85,9 +85,7 @@ class Photo:
         )
         found = [note for device in self._devices for note in device.notes]
         self.notes: tuple[str, ...] = tuple(
-            dict.fromkeys(
-                [*_frame_notes(source, self.headers[0]), *source.notes, *repaired, *found]
-            )
+            dict.fromkeys([*frame_notes(source, self.headers[0]), *source.notes, *repaired, *found])
         )
 
     @classmethod
@@ -156,157 +154,10 @@ class Photo:
         """
         return cls(ArraySource(array))
 
-    def metadata_of(self, page: int) -> Metadata:
-        """Return a page's own; that of the first is the file's."""
-        if page and isinstance(self._source, FileSource):
-            return page_metadata(self._source, page, self.headers[page])
-        return self.metadata
-
-    def late_notes(self) -> tuple[str, ...]:
-        """Say what is left out and is found only when the whole file is read."""
-        return self._source.carriers.late_notes() if isinstance(self._source, FileSource) else ()
-
-    def directory_at(self, page: int) -> int | None:
-        """Return where the directory of a TIFF's page stands; None for other formats."""
-        return self._source.directory_at(page) if isinstance(self._source, FileSource) else None
-
-    @property
-    def path(self) -> Path | None:
-        """The file that is read; None for an array."""
-        return self._source.path if isinstance(self._source, FileSource) else None
-
-    @property
-    def reading(self) -> Reading:
-        """What is known of it beside what its file says."""
-        return self._source.reading
-
-    def lost_places(self, page: int = 0) -> tuple[Overlay, ...]:
-        """Return what could not be decoded of a page, as places of the stored picture kept gray."""
-        if not isinstance(self._source, FileSource):
-            return ()
-        lost = self._source.lost_rows(page)
-        if not lost:
-            return ()
-        width, height = self.headers[page].width, self.headers[page].height
-        scale = height / self._source.open(page).height  # of a reduced copy
-        return tuple(
-            Overlay(
-                np.array([[0, top], [width, top], [width, end], [0, end]], float) * (1, scale),
-                0.0,
-                np.zeros(2, np.float32),
-                closed=True,
-            )
-            for top, end in lost
-        )
-
-    @property
-    def tiff_pages(self) -> tuple[TiffPage, ...]:
-        """What the tags of each page say; empty for other formats."""
-        return self._source.tiff_pages if isinstance(self._source, FileSource) else ()
-
-    @property
-    def pyramid(self) -> str | None:
-        """How a TIFF holds reduced copies of its picture: 'pages', 'subifds' or None."""
-        return self._source.pyramid if isinstance(self._source, FileSource) else None
-
-    @property
-    def array(self) -> np.ndarray | None:
-        """The array that was given; None for a file."""
-        return self._source.array if isinstance(self._source, ArraySource) else None
-
-    @property
-    def width(self) -> int:
-        """Of the first page, as stored."""
-        return self.headers[0].width
-
-    @property
-    def height(self) -> int:
-        """Of the first page, as stored."""
-        return self.headers[0].height
-
-    @property
-    def orientation(self) -> int:
-        """EXIF orientation of the first page, 1 to 8."""
-        return self.headers[0].orientation
-
-    @property
-    def upright_size(self) -> tuple[int, int]:
-        """Width and height of the first page when upright."""
-        return self.headers[0].upright_size
-
-    @property
-    def pages(self) -> int:
-        """How many pages are coloured: all of a TIFF, else 1."""
-        return len(self.headers)
-
-    @property
-    def bands(self) -> int:
-        """Bands of the first page, alpha included."""
-        return self.headers[0].bands
-
-    @property
-    def bit_depth(self) -> int:
-        """Bits of a sample, 1, 8, 16 or 32: the largest of all pages."""
-        return max(device.bit_depth for device in self._devices)
-
-    @property
-    def is_gray(self) -> bool:
-        """Whether every page is a true gray picture: one band of tone."""
-        return all(device.bands == 1 for device in self._devices)
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether any page has transparency."""
-        return any(header.has_alpha for header in self.headers)
-
-    @property
-    def profile(self) -> bytes | None:
-        """The embedded ICC profile, if it is usable for the first page."""
-        return self._devices[0].profile
-
-    @property
-    def buffers_frame(self) -> bool:
-        """Whether the decoder must hold a whole frame in memory."""
-        return self.format != "array" and not all(header.streams for header in self.headers)
-
-    @cached_property
-    def marker(self) -> Marker | None:
-        """What an earlier photochrom wrote into this file, or None."""
-        return marker_of(self.metadata.xmp)
-
-    @cached_property
-    def tint(self) -> Tint:
-        """Whether the first page is neutral, toned or in colour, as its thumbnail tells."""
-        if self._devices[0].bands == 1:
-            return NEUTRAL
-        return find_tint(self.probe)
-
     @cached_property
     def probe(self) -> np.ndarray:
         """`probe_rgb` of the first page, made once."""
         return self.probe_rgb()
-
-    @property
-    def looks_like_negative(self) -> bool:
-        """Whether the first page looks like a colour negative that nobody has inverted."""
-        if self.tint.kind == "neutral" or self.reading.negative:
-            return False
-        return looks_like_colour_negative(self.probe)
-
-    @property
-    def is_colour(self) -> bool:
-        """Whether the first page has any colour in it, be it a tone alone."""
-        return self.tint.kind != "neutral"
-
-    @cached_property
-    def jpeg_quality(self) -> int | None:
-        """The estimated quality of a JPEG, 1 to 100; None for what is no JPEG."""
-        return jpeg_quality(self.path) if self.path and self.format == "jpeg" else None
-
-    def device(self, page: int = 0) -> Device:
-        """Return what the stored numbers of a page mean."""
-        self._check_page(page)
-        return self._devices[page]
 
     def small_lightness(self, width: int, height: int, page: int = 0) -> np.ndarray:
         """Return a small upright copy of the lightness; transparency is ignored.
@@ -350,7 +201,7 @@ class Photo:
             If the pixels are truncated or corrupt.
         """
         try:
-            return _pixels(lightness_of(self.tone(page)).codes)[..., 0]
+            return array_of(lightness_of(self.tone(page)).codes)[..., 0]
         except pyvips.Error as error:
             raise unreadable(self.name, error, self.format, self.path) from error
 
@@ -450,12 +301,12 @@ class Photo:
         """Return a page just as libvips decodes it, with its metadata, to be read once."""
         self._check_page(page)
         image, header = self._source.open(page), self.headers[page]
-        return _resize(image, header.width, header.height) if self._is_reduced else image
+        return resize_image(image, header.width, header.height) if self._is_reduced else image
 
     def reduced(self, long_side_px: int) -> Self:
         """Give the same photo with smaller pages, the long side of each so many pixels at most."""
         changed = copy(self)
-        changed.headers = tuple(_reduced(header, long_side_px) for header in self.headers)
+        changed.headers = tuple(reduced_header(header, long_side_px) for header in self.headers)
         changed._is_reduced = changed.headers != self.headers
         return changed
 
@@ -469,7 +320,7 @@ class Photo:
         other = self._other_tone(page)
         tone = self._tone_of(image, page) if other is None else Tone(image, other.luminance)
         table = luminance_to_lightness(tone.luminance).astype(np.float32)
-        lightness: np.ndarray = table[_pixels(tone.codes)[..., 0]]
+        lightness: np.ndarray = table[array_of(tone.codes)[..., 0]]
         return lightness
 
     def to_rgb(self, image: pyvips.Image, page: int = 0) -> np.ndarray:
@@ -481,12 +332,12 @@ class Photo:
         if device.bands == 1:
             tone = tone_of_gray(image, device.profile)
             levels = np.round(linear_to_srgb(tone.luminance) * 255).astype(np.uint8)
-            return np.repeat(levels[_pixels(tone.codes)], 3, axis=-1)
+            return np.repeat(levels[array_of(tone.codes)], 3, axis=-1)
         if device.conversion is not None:
             image = import_xyz(image, device.conversion).colourspace("srgb")
         elif image.format == "ushort":
             image = image.linear(255 / 65535, 0.5).cast("uchar")
-        return _pixels(image)
+        return array_of(image)
 
     def _small(
         self,
@@ -509,64 +360,7 @@ class Photo:
             image = codes
             if image is None:
                 image = self._devices[page].without_alpha(self._source.open_small(page, shrink))
-            resized = _resize(image, wide, high)
+            resized = resize_image(image, wide, high)
             return np.ascontiguousarray(to_upright(convert(resized, page), header.orientation))
         except pyvips.Error as error:
             raise unreadable(self.name, error, self.format, self.path) from error
-
-    def _check_page(self, page: int) -> None:
-        if not 0 <= page < self.pages:
-            raise InvalidValueError(f"{self.name}: pages are 0 to {self.pages - 1}; {page} asked.")
-
-
-def _pixels(image: pyvips.Image) -> np.ndarray:
-    """Return (H, W, bands) whatever the size: pyvips drops axes of length 1."""
-    pixels: np.ndarray = image.numpy().reshape(image.height, image.width, image.bands)
-    return pixels
-
-
-def _resize(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
-    """Resize to exactly this size."""
-    resized = image.resize(width / image.width, vscale=height / image.height)
-    return resized.embed(0, 0, width, height, extend="copy")
-
-
-def _reduced(header: Header, long_side_px: int) -> Header:
-    scale = min(1.0, long_side_px / max(header.width, header.height))
-    width, height = (max(1, round(side * scale)) for side in (header.width, header.height))
-    return replace(header, width=width, height=height)
-
-
-def _read_headers(
-    source: FileSource | ArraySource, budget: Budget
-) -> tuple[tuple[Header, ...], dict[str, None]]:
-    """Read each page's header, within the budget; give them and what is said of the pages."""
-    if isinstance(source, ArraySource):
-        header = read_header(source.open(0), source.kind)
-        check_size(header, budget.max_megapixels, source.name)
-        return (header,), {}
-    spent = Spent(budget, source)
-    headers, notes = [], dict[str, None]()
-    for page in range(source.pages):
-        carried = source.carried(page)
-        spent.check_before(carried)
-        # A negative is inverted through its profile, which says nothing of the positive.
-        own = None if source.reading.negative else carried.profile
-        profile = source.carriers.one_profile(own)
-        header = read_header(source.head(page), source.kind, carried, profile)
-        check_size(header, budget.max_megapixels, source.name)
-        spent.check(header, carried)
-        headers.append(header)
-        notes |= dict.fromkeys(carried.notes)
-        if own is not None and profile is None:
-            notes["The profiles of all pages together are too large: the rest is ignored."] = None
-    return tuple(headers), notes
-
-
-def _frame_notes(source: FileSource | ArraySource, header: Header) -> list[str]:
-    kind, frames = source.kind, header.frames
-    if frames == 1 or kind == "tiff":
-        return []
-    if kind in ("avif", "heic"):
-        return [f"It holds {frames} pictures: only the main one is used."]
-    return [f"It is animated ({frames} frames): only the first frame is used."]

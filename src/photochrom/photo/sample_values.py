@@ -11,11 +11,12 @@ import numpy as np
 import pyvips
 
 from photochrom.errors import InvalidValueError, UnsupportedFormatError
+from photochrom.photo.array_source import ArraySource
 from photochrom.photo.cicp import from_gamma
 from photochrom.photo.open_file import Header, unreadable
 from photochrom.photo.profiles import describe_space, fits, has_way_back, is_srgb
 from photochrom.photo.reading import Reading
-from photochrom.photo.source import ArraySource, FileSource
+from photochrom.photo.source import FileSource
 
 INTEGERS: dict[str, Any] = {"char": np.int8, "short": np.int16, "int": np.int32, "uint": np.uint32}
 PLAIN = ("b-w", "grey16", "srgb", "rgb16", "rgb", "scrgb", "multiband", "cmyk")

@@ -34,7 +34,8 @@ from photochrom.photo.render import (
 )
 from photochrom.photo.sniff import NAMES
 from photochrom.photo.temporary_folders import scratch
-from photochrom.photo.tiff import TiffError, append_page
+from photochrom.photo.tiff import TiffError
+from photochrom.photo.tiff_writing import append_page
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -11,12 +10,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
 from pydantic import Json
-from starlette.responses import FileResponse, StreamingResponse
+from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from photochrom.colorization.catalogue import CATALOGUE
 from photochrom.engine.sidecar import SCHEMA, Sidecar
-from photochrom.errors import PhotochromError
 from photochrom.options.palette import MOODS
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.temporary_folders import remove
@@ -55,8 +53,7 @@ from photochrom.service.service import (
     sidecar_name,
 )
 from photochrom.service.sessions import Session
-from photochrom.service.shared_slots import SharedSlot
-from photochrom.service.zip_stream import ZipStream
+from photochrom.service.zip_response import ZipResponse, zip_of
 
 CANDIDATES = 3
 SMALL_PX = 400  # a preview up to this is a thumbnail, and each candidate's has its own turn
@@ -391,48 +388,9 @@ async def zip_photos(service: Reached, body: ZipBody) -> Response:
     if place is None:
         raise Problem(503, "As many zips are being made as may be at once. Try again in a minute.")
     headers = {"Content-Disposition": 'attachment; filename="photochrom.zip"'}
-    response = _Zip(_zip_of(service, body), media_type="application/zip", headers=headers)
+    response = ZipResponse(zip_of(service, body), media_type="application/zip", headers=headers)
     response.place = place
     return response
-
-
-class _Zip(StreamingResponse):
-    """A zip, whose place goes when it has been sent, or when nobody wants it any more."""
-
-    place: SharedSlot
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.place.leave()
-
-
-async def _zip_of(service: Service, whole: ZipBody) -> AsyncIterator[bytes]:
-    stream, failures = ZipStream(), []
-    for entry in whole.photos:
-        name = entry.id
-        try:
-            with service.sessions.hold(entry.id) as session:
-                name = session.name
-                body = ResultBody(
-                    guidance=entry.guidance,
-                    format=whole.format,
-                    quality=whole.quality,
-                    long_side_px=whole.long_side_px,
-                )
-                async with service.coloured(
-                    session.source, name, session.reference, body, wait=True
-                ) as done:
-                    for piece in stream.add(coloured_name(name, done.format), done.path):
-                        yield piece
-        except PhotochromError as error:
-            failures.append(str(error))
-        except Problem as problem:
-            failures.append(f"{name}: {problem.detail}")
-    if failures:
-        stream.add_text("not-coloured.txt", "\n".join(failures) + "\n")
-    yield stream.end()
 
 
 def _other(guidance: GuidanceBody, long_side_px: int) -> int:

@@ -18,15 +18,8 @@ from photochrom.photo.metadata.xmp import (
     merge,
 )
 from photochrom.photo.photo import Photo
-from photochrom.photo.tiff import (
-    EXIF_IFD,
-    GPS_IFD,
-    Entry,
-    TiffError,
-    TiffReader,
-    read_tag,
-    write_metadata,
-)
+from photochrom.photo.tiff import EXIF_IFD, GPS_IFD, Entry, TiffError, TiffReader, read_tag
+from photochrom.photo.tiff_writing import write_metadata
 from photochrom.photo.write import write_photo
 
 MARKER = Marker(method='a "quoted" <method>', version="1.2", weights="00ff", recipe="beef")

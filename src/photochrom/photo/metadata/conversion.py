@@ -11,13 +11,14 @@ from typing import Any
 
 import pyvips
 
+from photochrom.photo.array_source import ArraySource
 from photochrom.photo.metadata.carried import Carried, Piece, left_out
 from photochrom.photo.metadata.exif import EMPTY, edited, has_maker_note, read_basics
 from photochrom.photo.metadata.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.metadata.png import text_piece
 from photochrom.photo.metadata.xmp import Marker, marker_of, merge
 from photochrom.photo.open_file import Header
-from photochrom.photo.source import ArraySource, FileSource
+from photochrom.photo.source import FileSource
 from photochrom.photo.tiff import BYTE, EXIF_HEAD, MOVED, PHOTOSHOP, Entry, TiffError
 
 __all__ = ["Marker", "Metadata", "Prepared", "marker_of", "prepare", "read_metadata"]

@@ -21,8 +21,8 @@ from photochrom.photo.tiff import (
     UNDEFINED,
     Entry,
     pack_directory,
-    write_metadata,
 )
+from photochrom.photo.tiff_writing import write_metadata
 
 # libvips' flags of what a saver keeps; everything else is entered here.
 KEEP_PROFILE, KEEP_XMP, KEEP_EXIF = 8, 2, 1

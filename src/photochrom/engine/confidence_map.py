@@ -1,0 +1,32 @@
+"""A picture of where a method is guessing."""
+
+from pathlib import Path
+
+import numpy as np
+
+from photochrom.engine.colorize import Colorizer
+from photochrom.engine.originals import keep_original
+from photochrom.photo.photo import Photo
+from photochrom.photo.resize import resize
+from photochrom.photo.write import write_photo
+
+MOST_MAP_PX = 1024
+
+
+def write_confidence(colorizer: Colorizer, source: Path, target: Path) -> None:
+    """Write `Colorizer.confidence` as an 8-bit gray PNG of the photo's size, at most 1024 px.
+
+    Raises
+    ------
+    PhotoError
+        If the photograph cannot be read or the map cannot be written.
+    """
+    photo = Photo.open(source)
+    keep_original(photo, target)
+    width, height = photo.upright_size
+    scale = min(1.0, MOST_MAP_PX / max(width, height))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    levels = resize(colorizer.confidence(photo)[..., None], *size)[..., 0] * 255
+    plane = Photo.from_array(np.round(levels).astype(np.uint8))
+    # Marked, so that no later run colours the map itself.
+    write_photo(plane, [None], target, format="png", marker=colorizer.marker())

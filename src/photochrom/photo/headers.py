@@ -1,0 +1,66 @@
+"""What opening a photo finds out of each page, and how pages are read small."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyvips
+
+from photochrom.photo.array_source import ArraySource
+from photochrom.photo.budget import Budget, Spent
+from photochrom.photo.open_file import Header, check_size, read_header
+from photochrom.photo.source import FileSource
+
+
+def array_of(image: pyvips.Image) -> np.ndarray:
+    """Return (H, W, bands) whatever the size: pyvips drops axes of length 1."""
+    pixels: np.ndarray = image.numpy().reshape(image.height, image.width, image.bands)
+    return pixels
+
+
+def resize_image(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
+    """Resize to exactly this size."""
+    resized = image.resize(width / image.width, vscale=height / image.height)
+    return resized.embed(0, 0, width, height, extend="copy")
+
+
+def reduced_header(header: Header, long_side_px: int) -> Header:
+    """Return the header of a page whose long side has so many pixels at most."""
+    scale = min(1.0, long_side_px / max(header.width, header.height))
+    width, height = (max(1, round(side * scale)) for side in (header.width, header.height))
+    return replace(header, width=width, height=height)
+
+
+def read_headers(
+    source: FileSource | ArraySource, budget: Budget
+) -> tuple[tuple[Header, ...], dict[str, None]]:
+    """Read each page's header, within the budget; give them and what is said of the pages."""
+    if isinstance(source, ArraySource):
+        header = read_header(source.open(0), source.kind)
+        check_size(header, budget.max_megapixels, source.name)
+        return (header,), {}
+    spent = Spent(budget, source)
+    headers, notes = [], dict[str, None]()
+    for page in range(source.pages):
+        carried = source.carried(page)
+        spent.check_before(carried)
+        # A negative is inverted through its profile, which says nothing of the positive.
+        own = None if source.reading.negative else carried.profile
+        profile = source.carriers.one_profile(own)
+        header = read_header(source.head(page), source.kind, carried, profile)
+        check_size(header, budget.max_megapixels, source.name)
+        spent.check(header, carried)
+        headers.append(header)
+        notes |= dict.fromkeys(carried.notes)
+        if own is not None and profile is None:
+            notes["The profiles of all pages together are too large: the rest is ignored."] = None
+    return tuple(headers), notes
+
+
+def frame_notes(source: FileSource | ArraySource, header: Header) -> list[str]:
+    """Return what must be said of the frames of an animation, of which the first is coloured."""
+    kind, frames = source.kind, header.frames
+    if frames == 1 or kind == "tiff":
+        return []
+    if kind in ("avif", "heic"):
+        return [f"It holds {frames} pictures: only the main one is used."]
+    return [f"It is animated ({frames} frames): only the first frame is used."]
