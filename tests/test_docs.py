@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from photochrom import __version__
 from photochrom.colorization.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
@@ -40,3 +41,9 @@ def test_every_option_that_is_named_exists(document):
             for option in re.findall(r"(?<=\s)--([a-z][a-z-]+)", command):
                 name = option.removeprefix("no-").replace("-", "_")
                 assert name in source or option in source or option == "help", option
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    newest = re.search(r"^## \[?([\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest and newest[1] == __version__
