@@ -3,7 +3,7 @@
 A toned print (sepia, selenium, cyanotype, yellowed, faded) has one colour for each lightness,
 perhaps drifting slowly over the paper. So ab is fitted by a curve over L* and a plane that bends;
 what a fit leaves is little in a toned print and much in a colour photograph. The limits were chosen
-on 24 historical and 468 modern pictures; see docs/decisions.md.
+on 24 historical and 468 modern pictures; see docs/decisions/016-toned-prints.md.
 """
 
 from dataclasses import dataclass
