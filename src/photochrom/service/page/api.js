@@ -12,6 +12,7 @@ export class Problem extends Error {
 
 const MOST_TRIES = 4;
 const KEY = "photochrom-api-key";
+/** @type {(refused: boolean) => Promise<string | null>} */
 let askForKey = async () => null;
 
 /**
@@ -53,7 +54,11 @@ const pause = (seconds, signal) => new Promise((resolve, reject) => {
   signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
 });
 
-/** Fetch; wait and try again when the service is busy, ask for the key when it wants one. */
+/**
+ * Fetch; wait and try again when the service is busy, ask for the key when it wants one.
+ * @param {string} path
+ * @param {{ method?: string, json?: any, form?: FormData, signal?: AbortSignal }} [options]
+ */
 async function request(path, { method = "GET", json, form, signal } = {}) {
   for (let tries = 1; ; tries += 1) {
     const headers = { ...authorization(), ...(json === undefined ? {} : { "Content-Type": "application/json" }) };

@@ -11,9 +11,9 @@ const MOST_PX = 2560;
 
 export class Closer {
   /**
-   * @param {Desk} desk
-   * @param {Stage} stage
-   * @param {Painter} painter
+   * @param {import("./desk.js").Desk} desk
+   * @param {import("./stage.js").Stage} stage
+   * @param {import("./painter.js").Painter} painter
    */
   constructor(desk, stage, painter) {
     this.desk = desk;
@@ -24,7 +24,7 @@ export class Closer {
     this.later = debounce(() => this.look(), CALM_MS);
     stage.addEventListener("view", () => this.later());
     stage.addEventListener("share", () => this.later());
-    stage.addEventListener("painted", ({ detail }) => detail !== "before" && this.reset(detail));
+    stage.addEventListener("painted", (/** @type {CustomEvent} */ { detail }) => detail !== "before" && this.reset(detail));
   }
 
   /** Another photograph, or another preview of it: what lies there is old. */

@@ -68,6 +68,7 @@ export function largestChroma(lightness, hue) {
 export function colourOf(lightness, chroma, hue) {
   const kept = Math.min(chroma, largestChroma(lightness, hue));
   const angle = (hue * Math.PI) / 180;
+  /** @type {[number, number, number]} */
   const lab = [lightness, kept * Math.cos(angle), kept * Math.sin(angle)];
   return toHex(labToRgb(lab) ?? labToRgb([lightness, 0, 0]));
 }
@@ -93,6 +94,7 @@ export function fromHex(hex) {
 }
 
 // Upper bounds of hue in degrees of ab, and what people call what lies below.
+/** @type {[number, string][]} */
 const HUES = [
   [20, "pink"], [52, "red"], [78, "orange"], [108, "yellow"], [125, "yellow-green"], [165, "green"],
   [222, "teal"], [309, "blue"], [332, "violet"], [350, "magenta"], [361, "pink"],

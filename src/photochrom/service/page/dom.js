@@ -5,7 +5,7 @@
  * @param {string} tag
  * @param {Object<string, any>} properties  Attributes; `on` is an object of listeners, `class` a class.
  * @param {...(Node|string)} children
- * @returns {HTMLElement}
+ * @returns {any}  The element; what it can do follows from its tag.
  */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -22,7 +22,11 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Find the one element with an id; a missing one is a mistake in index.html. */
+/**
+ * Find the one element with an id; a missing one is a mistake in index.html.
+ * @param {string} id
+ * @returns {any}
+ */
 export function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`index.html has no element #${id}.`);
@@ -59,11 +63,12 @@ export function paintSwatch(node, colour) {
 
 /**
  * Replace children; the focus stays at its place among them.
- * @param {Node} node
+ * @param {HTMLElement} node
  * @param {Node[]} children
  * @param {HTMLElement} otherwise  Has the focus if nothing there can have it.
  */
 export function replaceChildren(node, children, otherwise) {
+  /** @returns {any[]} */
   const places = () => [...node.querySelectorAll("button:not(:disabled), input")];
   const at = places().indexOf(document.activeElement);
   node.replaceChildren(...children);

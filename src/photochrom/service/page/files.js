@@ -127,7 +127,7 @@ export class Files {
     };
     const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
     const over = (event) => {
-      const zone = event.target.closest?.(".drop");
+      const zone = /** @type {Element} */ (event.target).closest?.(".drop");
       for (const drop of drops.children) drop.classList.toggle("is-over", drop === zone);
     };
     addEventListener("dragenter", (event) => {
@@ -146,7 +146,7 @@ export class Files {
     addEventListener("drop", (event) => {
       if (!carriesFiles(event)) return;
       event.preventDefault();
-      const lends = event.target.closest?.("[data-drop=reference]");
+      const lends = /** @type {Element} */ (event.target).closest?.("[data-drop=reference]");
       hide();
       const lender = lends && droppedFile(event.dataTransfer);
       if (lender) this.takes.lend(lender);

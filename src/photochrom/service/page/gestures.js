@@ -17,6 +17,7 @@ const CLICK_PX = 5; // a hand moves this much while it clicks
 export function listen(pane, view, tool) {
   const pointers = new Map(); // id -> [x, y] in pane pixels
   let mode = null; // null | "press" | "pan" | "draw" | "pinch"
+  /** @type {[number, number] | null} */
   let start = null;
 
   const at = (event) => {
@@ -29,14 +30,14 @@ export function listen(pane, view, tool) {
   };
 
   pane.addEventListener("pointerdown", (event) => {
-    if (event.target.closest("button, select, [role=slider]") || event.button > 1) return;
+    if (/** @type {Element} */ (event.target).closest("button, select, [role=slider]") || event.button > 1) return;
     pane.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, at(event));
     if (pointers.size === 2) {
       if (mode === "draw") tool.drawEnd(false);
       mode = "pinch";
     } else if (pointers.size === 1) {
-      start = at(event);
+      start = /** @type {[number, number]} */ (at(event));
       const hand = event.button === 1 || pane.classList.contains("is-hand");
       mode = tool.draws() && !hand ? "draw" : "press";
       if (mode === "draw") tool.drawStart(...start);

@@ -21,9 +21,9 @@ export function describe(hint, info) {
 
 export class HintLayer {
   /**
-   * @param {Stage} stage
-   * @param {Desk} desk
-   * @param {Editor} editor  Opens and deletes what is chosen here.
+   * @param {import("./stage.js").Stage} stage
+   * @param {import("./desk.js").Desk} desk
+   * @param {import("./editor.js").Editor} editor  Opens and deletes what is chosen here.
    */
   constructor(stage, desk, editor) {
     this.stage = stage;

@@ -2,6 +2,7 @@
 
 import { byId, element } from "./dom.js";
 
+/** @type {[string[], string][]} */
 const LIST = [
   [["Ctrl Z", "Ctrl Shift Z"], "Undo, redo"],
   [["O"], "Open photographs"],
@@ -28,13 +29,13 @@ const LIST = [
  */
 export function listenToKeys(acts) {
   addEventListener("keydown", (event) => {
-    const types = event.target.closest?.("input[type=text], input[type=password], dialog[open]");
-    const pages = event.key.startsWith("Page") && event.target.closest?.("input[type=range], .panel-scroll");
+    const types = /** @type {Element} */ (event.target).closest?.("input[type=text], input[type=password], dialog[open]");
+    const pages = event.key.startsWith("Page") && /** @type {Element} */ (event.target).closest?.("input[type=range], .panel-scroll");
     if (types || pages || event.altKey || event.defaultPrevented) return;
     const held = event.ctrlKey || event.metaKey ? "ctrl+" : "";
     const shift = held && event.shiftKey ? "shift+" : "";
     const act = acts[held + shift + (event.key.length === 1 ? event.key.toLowerCase() : event.key)];
-    if (!act || (event.target.tagName === "SELECT" && !held)) return;
+    if (!act || (/** @type {Element} */ (event.target).tagName === "SELECT" && !held)) return;
     event.preventDefault();
     act(event);
   });
@@ -59,7 +60,7 @@ export function listenToHold(key, button, act) {
     since = 0;
   };
   addEventListener("keydown", (event) => {
-    const types = event.target.closest?.("input[type=text], input[type=password], select, dialog[open]");
+    const types = /** @type {Element} */ (event.target).closest?.("input[type=text], input[type=password], select, dialog[open]");
     if (event.key.toLowerCase() !== key || event.repeat || types || event.ctrlKey || event.metaKey || event.altKey) return;
     if (button.closest("[inert]")) return;
     event.preventDefault();
@@ -85,7 +86,7 @@ export function fillKeyList() {
 export function listenToHand(panes) {
   const toggle = (on) => panes.forEach((pane) => pane.classList.toggle("is-hand", on));
   addEventListener("keydown", (event) => {
-    if (event.code !== "Space" || event.target.closest?.("input, select, button, dialog, [role=slider]")) return;
+    if (event.code !== "Space" || /** @type {Element} */ (event.target).closest?.("input, select, button, dialog, [role=slider]")) return;
     toggle(true);
     if (event.target === document.body) event.preventDefault();
   });

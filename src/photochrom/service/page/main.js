@@ -37,7 +37,7 @@ function tameDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelector("form").addEventListener("submit", (event) => {
       event.preventDefault();
-      dialog.close(event.submitter?.value ?? "");
+      dialog.close(event.submitter?.getAttribute("value") ?? "");
     });
   }
 }
@@ -106,7 +106,7 @@ async function start() {
   desk.addEventListener("current", look);
   desk.addEventListener("session", look);
   desk.addEventListener("list", () => queue.draw());
-  desk.addEventListener("wishes", ({ detail }) => {
+  desk.addEventListener("wishes", (/** @type {CustomEvent} */ { detail }) => {
     candidates.stale(false);
     drawHistory();
     panel.draw();

@@ -33,12 +33,12 @@ export function notify(text) {
 /**
  * Show a problem at its place, or clear it with null.
  * @param {string} place  `error-{place}` is the id of its paragraph.
- * @param {Error|string|null} problem
+ * @param {{ message: string }|string|null} problem
  */
 export function showProblem(place, problem) {
   const paragraph = byId(`error-${place}`);
   paragraph.hidden = problem === null;
-  paragraph.textContent = problem === null ? "" : problem.message ?? problem;
+  paragraph.textContent = typeof problem === "string" ? problem : problem?.message ?? "";
   const panel = paragraph.closest("#panel");
   if (problem === null || !panel || panel.offsetParent) return;
   byId("adjust").click(); // on a phone the panel is folded away

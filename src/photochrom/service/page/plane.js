@@ -15,6 +15,7 @@ export class Plane {
   constructor(node, act) {
     this.node = node;
     this.canvas = node.querySelector("canvas");
+    /** @type {HTMLElement} */
     this.knob = node.querySelector(".knob");
     this.act = act;
     this.lightness = null;
@@ -73,7 +74,7 @@ export class Plane {
   place() {
     const shown = Boolean(this.colour && this.lightness);
     this.knob.hidden = !shown;
-    this.node.setAttribute("aria-valuenow", Math.round(this.hue));
+    this.node.setAttribute("aria-valuenow", String(Math.round(this.hue)));
     this.node.setAttribute("aria-valuetext", shown
       ? `${nameOf(atLightness(this.colour, this.lightness))}, hue ${Math.round(this.hue)}°, chroma ${Math.round(this.chroma)}`
       : "no colour chosen");

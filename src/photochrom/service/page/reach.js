@@ -20,7 +20,7 @@ export const hasReach = (hint) =>
   Boolean(hint && takes("reach") && hint.shape !== "region" && hint.colour && !hint.keep);
 
 export class ReachRing {
-  /** @param {HintLayer} layer  Draws it, with `svg` and its markers. */
+  /** @param {import("./hints.js").HintLayer} layer  Draws it, with `svg` and its markers. */
   constructor(layer) {
     this.layer = layer;
     this.stage = layer.stage;
@@ -81,13 +81,15 @@ export class ReachRing {
   /** Where the handle stands: on the ring where that is seen, else towards it; null if nowhere. */
   handlePlace() {
     const from = this.stage.view.toPane(...anchorOf(this.hint));
+    /** @type {[number, number[]][]} */
     const places = [this.angle, ...ANGLES].map((angle) => [angle, this.onRing(from, angle)]);
     const seen = places.find(([, at]) => this.isFree(at));
     if (seen) {
       [this.angle] = seen;
       return seen[1];
     }
-    const inwards = places.map(([angle, at]) => [angle, this.inside(from, at)]).filter(([, at]) => at && this.isFree(at));
+    /** @type {[number, number[]][]} */
+    const inwards = places.map(([angle, at]) => /** @type {[number, number[]]} */ ([angle, this.inside(from, at)])).filter(([, at]) => at && this.isFree(at));
     const far = (at) => Math.hypot(at[0] - from[0], at[1] - from[1]);
     const best = inwards.sort(([, one], [, other]) => far(other) - far(one))[0];
     return best?.[1] ?? null;
@@ -106,8 +108,13 @@ export class ReachRing {
     return along(far);
   }
 
-  /** The last place on the way from the hint to the ring that the pane shows; null if it shows none. */
-  inside([x, y], at) {
+  /**
+   * The last place on the way from the hint to the ring that the pane shows; null if it shows none.
+   * @param {number[]} from
+   * @param {number[]} at
+   */
+  inside(from, at) {
+    const [x, y] = from;
     const { width, height } = this.stage.view.pane;
     const shares = [[x, at[0], width], [y, at[1], height]].map(([start, end, side]) =>
       end < MARGIN_PX ? (start - MARGIN_PX) / (start - end) : end > side - MARGIN_PX ? (side - MARGIN_PX - start) / (end - start) : 1);
@@ -115,8 +122,12 @@ export class ReachRing {
     return share > 0 ? [x + share * (at[0] - x), y + share * (at[1] - y)] : null;
   }
 
-  /** Whether a place of the pane is seen: well inside, and not under the palette. */
-  isFree([x, y]) {
+  /**
+   * Whether a place of the pane is seen: well inside, and not under the palette.
+   * @param {number[]} place
+   */
+  isFree(place) {
+    const [x, y] = place;
     const { width, height } = this.stage.view.pane;
     if (x < MARGIN_PX || y < MARGIN_PX || x > width - MARGIN_PX || y > height - MARGIN_PX) return false;
     const palette = byId("picker").getBoundingClientRect();

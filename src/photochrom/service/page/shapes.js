@@ -1,6 +1,10 @@
 /** Outlines and strokes as plain numbers: what lies inside, where their middle is, how far a place is. */
 
-/** Whether a place [x, y] lies inside a closed polygon (even-odd). */
+/**
+ * Whether a place [x, y] lies inside a closed polygon (even-odd).
+ * @param {number[][]} corners
+ * @param {number[]} place
+ */
 export function holds(corners, [x, y]) {
   let inside = false;
   for (let i = 0, j = corners.length - 1; i < corners.length; j = i, i += 1) {
@@ -24,7 +28,11 @@ export function middleOf(corners) {
   return nearest === undefined ? corners[0] : [nearest, y];
 }
 
-/** How far a place is from a polyline, or from its one point. */
+/**
+ * How far a place is from a polyline, or from its one point.
+ * @param {number[][]} points
+ * @param {number[]} place
+ */
 export function distanceTo(points, [x, y]) {
   const distances = points.map(([ax, ay], i) => {
     const [bx, by] = points[i + 1] ?? [ax, ay];

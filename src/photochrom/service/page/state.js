@@ -64,7 +64,7 @@ const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 /**
  * Give the history after an action.
  * @param {Object} history
- * @param {{type: string, label?: string, gesture?: string}} action  'undo', 'redo' or a change.
+ * @param {{type: string, label?: string, gesture?: string, wishes?: any}} action  'undo', 'redo' or a change.
  * @returns {Object}  The same object where nothing changed.
  */
 export function reduce(history, action) {

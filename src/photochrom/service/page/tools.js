@@ -52,8 +52,9 @@ export class Tools {
     for (const name of ["focus", "blur"]) stage.main.addEventListener(name, () => this.drawCursor());
   }
 
+  /** @returns {any[]} */
   get buttons() {
-    return [...document.querySelectorAll(".rail [data-tool]")];
+    return Array.from(document.querySelectorAll(".rail [data-tool]"));
   }
 
   get radius() {

@@ -74,7 +74,8 @@ async function begun() {
 /** Trials with their pictures, each loaded once, one ahead. */
 class Trials {
   constructor(about, participant) {
-    Object.assign(this, { about, participant });
+    this.about = about;
+    this.participant = participant;
     this.loading = new Map(); // trial number -> promise of it with its pictures
   }
 
@@ -115,7 +116,8 @@ export async function takePart(introduce, run) {
   byId("begin").focus({ preventScroll: true });
   document.documentElement.dataset.ready = "";
   await pressed([byId("begin")]);
-  let { participant, answered } = await surely(begun);
+  const { participant, answered: before } = await surely(begun);
+  let answered = before;
   const trials = new Trials(about, participant);
   open("pair");
   while (answered < about.trials) {

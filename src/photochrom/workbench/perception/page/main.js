@@ -46,7 +46,7 @@ async function wishedFor() {
 async function run(trial, trials) {
   ask("nothing");
   await wishedFor();
-  document.activeElement?.blur();
+  /** @type {HTMLElement | null} */ (document.activeElement)?.blur();
   const { seconds, gap_seconds: gap } = trials.about;
   const shown = await showPair(byId("stage"), images, trial.sources, { ms: seconds * 1000, gapMs: gap * 1000, say });
   trials.load(trial.trial + 1);

@@ -5,7 +5,8 @@ import * as api from "/page/api.js";
 import { pressed, say, takePart } from "/page/flow.js";
 
 const images = [byId("picture-1"), byId("picture-2")];
-const choices = [...document.querySelectorAll(".choice")];
+/** @type {HTMLButtonElement[]} */
+const choices = Array.from(document.querySelectorAll("button.choice"));
 const LEAST_MS = 300; // a key that is still down from the pair before answers nothing
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
