@@ -59,7 +59,7 @@ def drawn_picture(seed: int, height: int = 72, width: int = 96) -> np.ndarray:
         centre, radius = random.uniform(0, 1, 2), random.uniform(0.1, 0.3)
         inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
         picture[inside] = random.uniform(0, 255, 3) * (0.6 + 0.4 * x[inside][:, None])
-    return picture.round().astype(np.uint8)
+    return np.asarray(picture.round(), np.uint8)
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +103,7 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
     from photochrom.workbench.training.recipe import Phase, Recipe
 
     torch.manual_seed(0)
-    shape = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
+    shape: dict[str, Any] = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
     network = Photochrom(Config(**shape), pretrained=True).eval()
     for parameter in network.parameters():
         if not parameter.any():

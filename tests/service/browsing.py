@@ -160,7 +160,8 @@ def kept_hints(page: Page) -> list[dict[str, Any]]:
     kept = page.evaluate(
         "localStorage[`photochrom/${JSON.parse(localStorage['photochrom/open'])[0].id}`]"
     )
-    return json.loads(kept)["wishes"]["hints"]
+    hints: list[dict[str, Any]] = json.loads(kept)["wishes"]["hints"]
+    return hints
 
 
 def open_tab(page: Page) -> Page:

@@ -17,7 +17,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.pages = {}
-        self.asked = Counter()
+        self.asked: Counter[str] = Counter()
         self.times = []
         self.agents = set()
 
@@ -27,6 +27,8 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    server: Server
+
     def do_GET(self):
         parts = urlsplit(self.path)
         self.server.asked[parts.path] += 1
