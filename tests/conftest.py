@@ -103,7 +103,8 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
     from photochrom.workbench.training.recipe import Phase, Recipe
 
     torch.manual_seed(0)
-    shape: dict[str, Any] = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
+    shape: dict[str, Any] = {"bins": 20, "context": 16, "context_layers": 1}
+    shape["decoder"] = (16, 16, 16)
     network = Photochrom(Config(**shape), pretrained=True).eval()
     for parameter in network.parameters():
         if not parameter.any():
