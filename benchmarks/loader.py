@@ -9,6 +9,7 @@ Wanted: at least 0.9. The rate of a recipe is worth knowing before a long run, t
 import argparse
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -17,12 +18,19 @@ from torch.utils.data import DataLoader
 from photochrom.workbench.datasets.batches import Batch, Batches
 from photochrom.workbench.datasets.decoded_cache import open_cache
 from photochrom.workbench.training import loop
+from photochrom.workbench.training.loader_processes import (
+    PREFETCH,
+    keep_memory,
+    start_worker,
+    workers,
+)
 from photochrom.workbench.training.recipe import Recipe, find_recipe, read_recipe
+from photochrom.workbench.training.run import Run
 
 WARM = 5  # steps that are not timed
 
 
-def seconds(run: loop.Run, batches: list[Batch] | DataLoader, steps: int) -> float:
+def seconds(run: Run, batches: list[Batch] | DataLoader, steps: int) -> float:
     """Time steps of a run's first phase."""
     phase = run.recipe.phases[0]
     run.enter(phase)
@@ -39,12 +47,12 @@ def seconds(run: loop.Run, batches: list[Batch] | DataLoader, steps: int) -> flo
 
 def measure(recipe: Recipe, data: Path, steps: int) -> None:
     """Print both rates and their ratio."""
-    loop.keep_memory()
+    keep_memory()
     batches = Batches(open_cache(data), recipe.data, recipe.seed, frozenset())
     if recipe.config.get("classes") == 0:
-        recipe = loop.replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
+        recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
     with tempfile.TemporaryDirectory() as folder:
-        run = loop.Run(recipe, Path(folder), Fabric(precision=recipe.precision), recipe.pretrained)
+        run = Run(recipe, Path(folder), Fabric(precision=recipe.precision), recipe.pretrained)
         run.prepare()
         phase, count = recipe.phases[0], WARM + steps + 1
         again = [batches.batch(0, phase.size_px, phase.batch)] * count
@@ -53,9 +61,9 @@ def measure(recipe: Recipe, data: Path, steps: int) -> None:
             loop.Steps(batches, recipe, 1, 0),
             batch_size=None,
             sampler=range(count),
-            num_workers=loop.workers(),
-            prefetch_factor=loop.PREFETCH,
-            worker_init_fn=loop._start_worker,
+            num_workers=workers(),
+            prefetch_factor=PREFETCH,
+            worker_init_fn=start_worker,
         )
         real = seconds(run, loader, steps)
     rate = phase.batch * steps / real

@@ -30,18 +30,10 @@ from photochrom.errors import (
 from photochrom.workbench.datasets.batches import Batches, DataRecipe
 from photochrom.workbench.datasets.decoded_cache import open_cache
 from photochrom.workbench.datasets.splits import describe
-from photochrom.workbench.training import loop
+from photochrom.workbench.training import loop, run_log
 from photochrom.workbench.training.checkpoint import network_of, read_checkpoint, table_of
-from photochrom.workbench.training.loop import (
-    for_epochs,
-    judged_on,
-    phase_at,
-    pictures_before,
-    rate_at,
-    steps_in,
-    total_steps,
-    train,
-)
+from photochrom.workbench.training.held_out import judged_on
+from photochrom.workbench.training.loop import train
 from photochrom.workbench.training.progress import Progress
 from photochrom.workbench.training.recipe import (
     Critic,
@@ -50,6 +42,14 @@ from photochrom.workbench.training.recipe import (
     Phase,
     Recipe,
     recipe_from_table,
+)
+from photochrom.workbench.training.schedule import (
+    for_epochs,
+    phase_at,
+    pictures_before,
+    rate_at,
+    steps_in,
+    total_steps,
 )
 from photochrom.workbench.training.step import Tensors, distribution_loss
 
@@ -496,8 +496,8 @@ def test_alone_a_critic_leaves_the_painter_as_it_is(run, tmp_path):
 
 
 def test_the_log_gains_columns_and_keeps_those_it_had(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "LOG_EVERY", 2)
-    monkeypatch.setattr(loop, "LEAST_ROWS", 3)
+    monkeypatch.setattr(run_log, "LOG_EVERY", 2)
+    monkeypatch.setattr(run_log, "LEAST_ROWS", 3)
     phases = tuple(Phase(4, 32, 2, learns=who) for who in ("network", "critic", "both"))
     run(replace(PAINTER, phases=phases), tmp_path / "run")
     first, second, third = rows(tmp_path / "run" / "log.csv")

@@ -16,13 +16,14 @@ from photochrom.workbench.training import loop
 from photochrom.workbench.training.adversary import Adversary
 from photochrom.workbench.training.checkpoint import read_checkpoint
 from photochrom.workbench.training.export import export
-from photochrom.workbench.training.loop import total_steps, train
+from photochrom.workbench.training.loop import train
 from photochrom.workbench.training.recipe import (
     CHECKOUT,
     build_network,
     network_config,
     read_recipe,
 )
+from photochrom.workbench.training.schedule import total_steps
 
 STEPS, BATCH = 9, 2
 FLAGSHIP = {"context": 16, "context_layers": 1, "decoder": (16, 16, 16)}

@@ -10,7 +10,8 @@ from photochrom.errors import InvalidValueError
 from photochrom.workbench.datasets.decoded_cache import open_cache
 from photochrom.workbench.datasets.splits import split_in_folds
 from photochrom.workbench.training.checkpoint import read_checkpoint, recipe_of
-from photochrom.workbench.training.loop import described, train
+from photochrom.workbench.training.held_out import described
+from photochrom.workbench.training.loop import train
 from photochrom.workbench.training.recipe import Recipe
 from photochrom.workbench.training.validation import score_name
 

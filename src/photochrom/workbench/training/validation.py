@@ -57,7 +57,7 @@ class Validation:
 
         Parameters
         ----------
-        run : photochrom.workbench.training.loop.Run
+        run : photochrom.workbench.training.run.Run
 
         Returns
         -------

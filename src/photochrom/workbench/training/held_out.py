@@ -1,0 +1,66 @@
+"""Which pictures a run is judged on, and which it leaves out."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from photochrom.workbench.datasets.decoded_cache import PixelCache
+from photochrom.workbench.datasets.splits import (
+    Described,
+    colourless,
+    describe,
+    read_hold_out,
+    split_by_ratios,
+)
+from photochrom.workbench.training.recipe import Recipe
+
+Report = Callable[[str], None]
+OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pictures
+
+
+def judged_on(
+    cache: PixelCache, recipe: Recipe, named: frozenset[str], report: Report
+) -> frozenset[str]:
+    """Return the keys of the pictures that are judged on and never trained on.
+
+    Those that are named; if none of them is in the data, or none is named, as many as the recipe
+    holds out (of other data than the recipe's a tenth), the same for the same seed, and with them
+    whatever is nearly the same.
+    """
+    if not named.isdisjoint(cache.keys.tolist()):
+        return named
+    share = recipe.data.hold_out or (OTHERWISE_HELD_OUT if named else 0.0)
+    if not share:
+        report("No picture is held out: nothing is validated, and there is no best.pt.")
+        return named
+    pictures, by_hue = described(cache, recipe, report), recipe.data.by_hue
+    split = split_by_ratios(pictures, read_hold_out(share), recipe.seed, by_hue)
+    drawn = frozenset(split.parts["validation"])
+    if named:
+        report(
+            f"None of the {len(named):,} validation pictures that are named is in the data: "
+            f"{len(drawn):,} pictures of it are judged on instead."
+        )
+    return named | drawn
+
+
+def described(cache: PixelCache, recipe: Recipe, report: Report) -> Described:
+    """Describe the pictures whose sources the recipe does not leave out, to be parted."""
+    indices = _of_sources(cache, recipe)
+    order = "in the order of their hues" if recipe.data.by_hue else "at random"
+    report(f"Parting {len(indices):,} pictures {order}, those that are nearly the same together.")
+    return describe(cache, indices, recipe.data.by_hue)
+
+
+def colourless_keys(cache: PixelCache, recipe: Recipe, report: Report) -> frozenset[str]:
+    """Return the keys of the gray pictures, of a recipe whose pictures are parted by their hues."""
+    if not recipe.data.by_hue:
+        return frozenset()
+    indices = _of_sources(cache, recipe)
+    keys = frozenset(cache.keys[indices[colourless(cache, indices)]].tolist())
+    report(f"{len(keys):,} gray pictures of {len(indices):,}, whose hue means nothing, left out.")
+    return keys
+
+
+def _of_sources(cache: PixelCache, recipe: Recipe) -> np.ndarray:
+    return np.flatnonzero(~np.isin(cache.sources, recipe.data.leave_out))
