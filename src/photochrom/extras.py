@@ -7,7 +7,13 @@ from photochrom.errors import MissingExtraError
 # No index has photochrom yet: an extra is installed from the folder of its source.
 INSTALL = "pip install '.[{extra}]'"
 # What a package is called where it is installed, if otherwise than where it is imported.
-PACKAGES = {"PIL": "Pillow", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "PIL": "Pillow",
+    "cv2": "opencv-python-headless",
+    "prometheus_client": "prometheus-client",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}
 
 
 def how_to_install(extra: str) -> str:

@@ -119,7 +119,7 @@ for name in ("levin", "welsh", "rbf", "transfer"):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     listed, *used = ran.stdout.splitlines()
     assert listed == str(sorted(CATALOGUE)), ran.stderr
-    needs = f"needs SciPy, which is not installed. {how_to_install('methods')}"
+    needs = f"needs scipy, which is not installed. {how_to_install('methods')}"
     assert used == [
         f"'levin' {needs}",
         f"'welsh' {needs}",

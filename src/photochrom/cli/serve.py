@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.errors import InvalidValueError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import InvalidValueError
+from photochrom.extras import require
 
 Positive = Parameter(validator=Number(gt=0))
 
@@ -74,15 +74,9 @@ def serve(
     job_megabytes : float
         Memory that the work on one photograph may take, on Linux.
     """
-    try:
-        from photochrom.service.server import serve as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("photochrom"):
-            raise
-        raise MissingExtraError(
-            f"The service needs {error.name}, which is not installed. {how_to_install('serve')}"
-        ) from error
+    require("serve", "The service", "fastapi", "prometheus_client", "uvicorn")
     from photochrom.service.limits import Limits
+    from photochrom.service.server import serve as run
 
     limits = Limits(
         upload_bytes=int(max_megabytes * 1e6),

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from photochrom.colorization.method import MethodInfo, Prediction, Request, check_request
-from photochrom.errors import MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.extras import require
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_array
@@ -79,12 +78,9 @@ def _solve(lightness: np.ndarray, ab: np.ndarray, hinted: np.ndarray) -> np.ndar
 
 
 def _factorise() -> Any:
-    try:
-        from scipy.sparse.linalg import splu
-    except ImportError as error:
-        raise MissingExtraError(
-            f"'levin' needs SciPy, which is not installed. {how_to_install('methods')}"
-        ) from error
+    require("methods", "'levin'", "scipy")
+    from scipy.sparse.linalg import splu
+
     # Each row is dominated by its diagonal: no pivoting is needed, and the order can be kept.
     options = {"SymmetricMode": True, "Equil": False}
     return lambda matrix: splu(matrix, "NATURAL", diag_pivot_thresh=0.0, options=options)

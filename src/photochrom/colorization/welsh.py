@@ -22,8 +22,8 @@ import numpy as np
 
 from photochrom.colorization.method import MethodInfo, Prediction, Request, check_request
 from photochrom.colorization.transfer import match_statistics
-from photochrom.errors import InvalidValueError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import InvalidValueError
+from photochrom.extras import require
 
 SAMPLES = 200
 SWATCH_SAMPLES = 50
@@ -229,9 +229,5 @@ def _nearest(known: np.ndarray, asked: np.ndarray) -> Any:
 
 
 def _scipy(part: str) -> Any:
-    try:
-        return import_module(f"scipy.{part}")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"'welsh' needs SciPy, which is not installed. {how_to_install('methods')}"
-        ) from error
+    require("methods", "'welsh'", "scipy")
+    return import_module(f"scipy.{part}")

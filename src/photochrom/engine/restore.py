@@ -16,8 +16,8 @@ import numpy as np
 
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
 from photochrom.engine.print_defects import disc, find_dust, find_scratches
-from photochrom.errors import DtypeError, MissingExtraError, ShapeError
-from photochrom.extras import how_to_install
+from photochrom.errors import DtypeError, ShapeError
+from photochrom.extras import require
 from photochrom.photo.photo import Photo
 from photochrom.photo.tint_detection import find_stain
 
@@ -65,13 +65,9 @@ def opencv() -> Any:
     MissingExtraError
         If it is not installed.
     """
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            "Restoring needs opencv-python-headless, which is not installed. "
-            f"{how_to_install('restore')}"
-        ) from error
+    require("restore", "Restoring", "cv2")
+    import cv2
+
     return cv2
 
 

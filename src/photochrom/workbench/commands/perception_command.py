@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.errors import MissingExtraError, UnwritablePhotoError
-from photochrom.extras import how_to_install
+from photochrom.errors import UnwritablePhotoError
+from photochrom.extras import require
 from photochrom.workbench.commands.named_folders import named_folders
 
 if TYPE_CHECKING:
@@ -147,11 +147,10 @@ def serve(
     browser : bool
         Open the page.
     """
-    try:
-        from photochrom.workbench.perception.study_app import Showing
-        from photochrom.workbench.perception.study_server import serve as run
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
+    require("serve", "The study", "fastapi", "prometheus_client", "sqlalchemy", "uvicorn")
+    from photochrom.workbench.perception.study_app import Showing
+    from photochrom.workbench.perception.study_server import serve as run
+
     showing = Showing(seconds, gap, max_participants, max(1.0, per_hour), per_hour)
     run(
         study,
@@ -192,12 +191,10 @@ def results(
     csv : Path
         Also write every vote.
     """
-    try:
-        from photochrom.workbench.perception.study_results import to_csv
-        from photochrom.workbench.perception.votes import Choice, Vote, Votes, default_url
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
+    require("serve", "The study", "sqlalchemy")
     from photochrom.workbench.perception.study_files import REAL, read_study
+    from photochrom.workbench.perception.study_results import to_csv
+    from photochrom.workbench.perception.votes import Choice, Vote, Votes, default_url
 
     read = read_study(study)
     kind = Vote if read.task == REAL else Choice
@@ -210,14 +207,6 @@ def results(
             csv.write_text(to_csv(cast, excluded), encoding="utf-8")
         except OSError as error:
             raise UnwritablePhotoError(f"{csv}: cannot be written ({error.strerror}).") from error
-
-
-def _missing(error: ModuleNotFoundError) -> BaseException:
-    if (error.name or "").startswith("photochrom"):
-        return error
-    return MissingExtraError(
-        f"The study needs {error.name}, which is not installed. {how_to_install('serve')}"
-    )
 
 
 def _count(done: int) -> None:

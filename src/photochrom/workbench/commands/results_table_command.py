@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from photochrom.errors import DataError, MissingExtraError, UnwritablePhotoError
-from photochrom.extras import how_to_install, require
+from photochrom.errors import DataError, UnwritablePhotoError
+from photochrom.extras import require
 
 if TYPE_CHECKING:
     from photochrom.workbench.evaluation.records import Entry
@@ -112,10 +112,7 @@ def _described(run: Path, entry: "Entry") -> "Entry":
     if networks:
         return replace(entry, parameters=_count_in_onnx(networks[0]))
     if checkpoint.is_file():
-        raise MissingExtraError(
-            f"{checkpoint}: counting its parameters needs torch, which is not installed. "
-            f"{how_to_install('train')}"
-        )
+        require("train", f"{checkpoint}: counting its parameters", "torch")
     return entry
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from photochrom.color.difference import ciede2000
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
-from photochrom.errors import DataError, InvalidValueError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import DataError, InvalidValueError
+from photochrom.extras import require
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
@@ -51,12 +51,9 @@ def import_cluster() -> Any:
     MissingExtraError
         If scikit-learn is not installed.
     """
-    try:
-        from sklearn import cluster
-    except ImportError as error:
-        raise MissingExtraError(
-            f"k-means needs scikit-learn, which is not installed. {how_to_install('train')}"
-        ) from error
+    require("train", "k-means", "sklearn")
+    from sklearn import cluster
+
     return cluster
 
 

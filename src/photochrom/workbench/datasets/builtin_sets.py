@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from photochrom.errors import DataError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import DataError
+from photochrom.extras import require
 from photochrom.photo.atomic import atomic_target
 
 PREFIX = "builtin:"
@@ -40,13 +40,9 @@ def builtin(name: str, root: Path | None = None) -> Path:
     """
     if name != f"{PREFIX}tiny":
         raise DataError(f"No built-in data set '{name}'. There is: {PREFIX}tiny.")
-    try:
-        from skimage import data
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{name} needs scikit-image, which is not installed. {how_to_install('train')}"
-        ) from error
+    require("train", name, "skimage")
     from PIL import Image
+    from skimage import data
 
     base = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"
     folder = base / "builtin-tiny"

@@ -11,8 +11,8 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from photochrom.errors import DataError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import DataError
+from photochrom.extras import require
 from photochrom.photo.atomic import atomic_target, remove_orphans
 from photochrom.workbench.datasets.openverse import LIST, Candidate, Cursor, Search
 from photochrom.workbench.datasets.private_files import make_private
@@ -235,11 +235,8 @@ def import_parquet() -> tuple[Any, Any]:
     MissingExtraError
         If pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Writing Parquet needs pyarrow, which is not installed. {how_to_install('evaluate')}"
-        ) from error
+    require("evaluate", "Writing Parquet", "pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     return pa, pq

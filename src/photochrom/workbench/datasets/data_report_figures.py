@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.color.gamut import lab_to_rgb
-from photochrom.errors import MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.extras import require
 from photochrom.workbench.datasets.data_report import PaletteTrial, Reduction
 
 Bytes = NDArray[np.uint8]
@@ -37,14 +36,11 @@ def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
     MissingExtraError
         If matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(
-            f"The page's plots need matplotlib, which is not installed. {how_to_install('train')}"
-        ) from error
+    require("train", "A page with plots", "matplotlib")
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     style: Any = dict.fromkeys(inked, ink)
     style |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}

@@ -24,8 +24,8 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from photochrom.errors import InvalidValueError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import InvalidValueError
+from photochrom.extras import require
 from photochrom.workbench.datasets.public_addresses import addresses_of, is_global, is_literal
 
 AGENT = "photochrom"
@@ -205,13 +205,10 @@ class PoliteClient:
     """
 
     def __init__(self, policy: FetchPolicy, sleep: Callable[[float], None] = time.sleep) -> None:
-        try:
-            import httpx2
-            import protego
-        except ImportError as error:
-            raise MissingExtraError(
-                f"Crawling needs {error.name}, which is not installed. {how_to_install('train')}"
-            ) from error
+        require("train", "Crawling", "httpx2", "protego")
+        import httpx2
+        import protego
+
         self.policy = policy
         self._httpx, self._parse_robots = httpx2, protego.Protego.parse
         self._pace = _Pace(policy, sleep)

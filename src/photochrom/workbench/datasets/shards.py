@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from photochrom.errors import DataError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import DataError
+from photochrom.extras import require
 from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files
 
 UNREADABLE_ROW = "unreadable"
@@ -92,12 +92,9 @@ def is_remote(address: str) -> bool:
 
 
 def _fsspec() -> Any:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Reading addresses needs fsspec, which is not installed. {how_to_install('train')}"
-        ) from error
+    require("train", "Reading addresses", "fsspec")
+    import fsspec
+
     return fsspec
 
 
@@ -130,13 +127,10 @@ def read_errors() -> tuple[type[Exception], ...]:
 
 
 def _parquet() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Reading Parquet needs pyarrow, which is not installed. {how_to_install('evaluate')}"
-        ) from error
+    require("evaluate", "Reading Parquet", "pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     return pa, pq
 
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from photochrom.errors import DataError, MissingExtraError
-from photochrom.extras import how_to_install
+from photochrom.errors import DataError
+from photochrom.extras import require
 from photochrom.workbench.datasets.annotations import annotated_label, read_annotations
 from photochrom.workbench.datasets.cifar10 import (
     CIFAR,
@@ -239,12 +239,9 @@ def _chosen(
 
 def _hub_unit(name: str) -> Unit:
     """Open a data set of the hub, or a folder that is laid out like one."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Reading the hub needs datasets, which is not installed. {how_to_install('train')}"
-        ) from error
+    require("train", "Reading the hub", "datasets")
+    import datasets
+
     repository, *chosen = name.split(":")
     if len(chosen) > 2:
         raise DataError(f"{HUB}{name}: needs the form hub:OWNER/NAME:CONFIGURATION:SPLIT.")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
-from photochrom.extras import how_to_install
+from photochrom.errors import InvalidValueError, UnwritablePhotoError
+from photochrom.extras import require
 from photochrom.workbench.datasets.sources import read_pictures
 from photochrom.workbench.evaluation.evaluation_pictures import decode_rgb, make_sample
 from photochrom.workbench.evaluation.scoring import finish
@@ -88,12 +88,9 @@ def contact_sheet(
 
 
 def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError(
-            f"A contact sheet needs Pillow, which is not installed. {how_to_install('evaluate')}"
-        ) from error
+    require("evaluate", "A contact sheet", "PIL")
+    from PIL import Image
+
     return Image
 
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.color.difference import chroma, ciede2000
-from photochrom.errors import MissingExtraError, ShapeError
-from photochrom.extras import how_to_install
+from photochrom.errors import ShapeError
+from photochrom.extras import require
 
 Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
@@ -298,12 +298,9 @@ def _window_means(planes: Floats) -> Floats:
     All planes in one call: scikit-image's SSIM, which gives the same number, filters each plane of
     each channel by itself, and took half the time of judging a small picture.
     """
-    try:
-        from scipy.ndimage import gaussian_filter
-    except ImportError as error:
-        raise MissingExtraError(
-            f"SSIM needs scipy, which is not installed. {how_to_install('evaluate')}"
-        ) from error
+    require("evaluate", "SSIM", "scipy")
+    from scipy.ndimage import gaussian_filter
+
     reach = SSIM_WINDOW_PX // 2
     means: Floats = gaussian_filter(planes, sigma=1.5, radius=reach, axes=(-2, -1))
     return means[..., reach:-reach, reach:-reach]
@@ -392,12 +389,9 @@ def left_gray(lab: Floats, truth_lab: Floats) -> float | None:
 
 def _averaged(ab: Floats) -> Floats:
     """Average ab (h, w, 2) over the window around each pixel; the border is mirrored."""
-    try:
-        from scipy.ndimage import uniform_filter
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Left gray needs scipy, which is not installed. {how_to_install('evaluate')}"
-        ) from error
+    require("evaluate", "Left gray", "scipy")
+    from scipy.ndimage import uniform_filter
+
     across = 2 * round((COLOURED_WINDOW * min(ab.shape[:2]) - 1) / 2) + 1  # odd
     averaged: Floats = uniform_filter(ab, size=(across, across, 1), mode="reflect")
     return averaged

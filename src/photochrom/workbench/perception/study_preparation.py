@@ -22,10 +22,9 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import (
     DataError,
     InvalidValueError,
-    MissingExtraError,
     UnwritablePhotoError,
 )
-from photochrom.extras import how_to_install
+from photochrom.extras import require
 from photochrom.workbench.datasets.picture_files import READ_FORMATS, decode
 from photochrom.workbench.datasets.sources import read_pictures
 from photochrom.workbench.evaluation.external_outputs import match_outputs
@@ -330,12 +329,9 @@ def _candidates(data: Path, count: int, size_px: int, seed: int) -> list[tuple[s
 
 def _short_side_px(image: bytes) -> int:
     """Read the header alone; 0 for what is no picture."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Preparing a study needs Pillow, which is not installed. {how_to_install('evaluate')}"
-        ) from error
+    require("evaluate", "Preparing a study", "PIL")
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with Image.open(io.BytesIO(image), formats=READ_FORMATS) as opened:
             return min(opened.size)
