@@ -12,7 +12,8 @@
     │   ├── UnreadablePhotoError            not a picture, truncated, or corrupt
     │   ├── UnsupportedFormatError          a picture in a format that is not handled
     │   ├── PhotoTooLargeError              more megapixels than allowed
-    │   └── UnwritablePhotoError            the result could not be written
+    │   └── UnwritablePhotoError            a photograph could not be written
+    ├── UnwritableFileError (OSError)       a file, such as a report, could not be written
     ├── WeightsError (ValueError)           a network file is damaged or not ours
     ├── MethodOutputError (ArithmeticError) a method returned what no method may return
     ├── RecipeError (ValueError)            a recipe is wrong
@@ -21,7 +22,7 @@
     ├── WorkerDiedError (RuntimeError)      a process that worked on something died
     └── TrainingDivergedError (ArithmeticError)  the loss is not finite
 
-A message says what is needed, what came, and what to do.
+An UnwritablePhotoError is an UnwritableFileError as well. A message says what is needed, what came, and what to do.
 """
 
 
@@ -65,8 +66,12 @@ class PhotoTooLargeError(PhotoError):
     """The picture has more megapixels or pages, or needs more memory, than allowed."""
 
 
-class UnwritablePhotoError(PhotoError):
-    """The result could not be written."""
+class UnwritableFileError(PhotochromError, OSError):
+    """A file, such as a report, a figure or a network, could not be written."""
+
+
+class UnwritablePhotoError(PhotoError, UnwritableFileError):
+    """A photograph could not be written."""
 
 
 class WeightsError(PhotochromError, ValueError):

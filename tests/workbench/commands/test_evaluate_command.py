@@ -9,7 +9,7 @@ from cyclopts import App
 from PIL import Image
 from tests.conftest import drawn_picture
 
-from photochrom.errors import InvalidValueError, UnwritablePhotoError
+from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.workbench.commands.evaluate_command import evaluate
 
 
@@ -113,7 +113,7 @@ def test_photographs_are_scored_at_the_size_that_is_asked_for(tmp_path, capsys):
     [
         (["-o", "report.pdf"], InvalidValueError, r"\.md, \.csv, \.json or \.html"),
         (["--figure", "figure.jpg"], InvalidValueError, r"a \.png file"),
-        (["-o", "nowhere/report.md"], UnwritablePhotoError, "nowhere does not exist"),
+        (["-o", "nowhere/report.md"], UnwritableFileError, "nowhere does not exist"),
         (["--pictures", "0"], InvalidValueError, "at least 1; they are 0"),
         (["--outputs", "rival"], InvalidValueError, "NAME=DIR; it is 'rival'"),
     ],

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom.errors import DataError, InvalidValueError, UnwritablePhotoError
+from photochrom.errors import DataError, InvalidValueError, UnwritableFileError
 from photochrom.workbench.evaluation.contact_sheet import contact_sheet
 
 
@@ -46,5 +46,5 @@ def test_a_folder_without_pictures_is_an_error(tmp_path, open_as):
 
 
 def test_a_place_that_does_not_exist_is_an_error(folder, tmp_path, open_as):
-    with pytest.raises(UnwritablePhotoError, match="was not written"):
+    with pytest.raises(UnwritableFileError, match="was not written"):
         contact_sheet(folder, open_as("tint").predict_ab, tmp_path / "none" / "sheet.png")

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from photochrom.color.difference import hue
-from photochrom.errors import InvalidValueError, UnwritablePhotoError
+from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.workbench.evaluation.benchmark import evaluate
 from photochrom.workbench.evaluation.class_prior import ClassPrior
 from photochrom.workbench.evaluation.comparison_figure import draw_figure
@@ -158,5 +158,5 @@ def test_what_is_no_figure_is_refused(seen, tmp_path):
         draw_figure(seen[1], tmp_path / "figure.jpg")
     with pytest.raises(InvalidValueError, match="at least 1 picture"):
         draw_figure(seen[1], tmp_path / "figure.png", most=0)
-    with pytest.raises(UnwritablePhotoError, match="was not written"):
+    with pytest.raises(UnwritableFileError, match="was not written"):
         draw_figure(seen[1], tmp_path / "none" / "figure.png")

@@ -19,7 +19,7 @@ import photochrom.workbench.networks.photochrom
 from photochrom.color.lab import rgb_to_lab
 from photochrom.colorization.method import Hints, MethodInfo, Request
 from photochrom.colorization.network import NetworkMethod
-from photochrom.errors import CheckpointError, UnwritablePhotoError, WeightsError
+from photochrom.errors import CheckpointError, UnwritableFileError, WeightsError
 from photochrom.workbench.networks.fusion import Config as FusionConfig
 from photochrom.workbench.networks.fusion import Fusion
 from photochrom.workbench.networks.photochrom import Config, Photochrom
@@ -305,5 +305,5 @@ def test_trainings_with_other_bins_have_no_mean(trained, exported_network, tmp_p
 
 def test_a_folder_that_is_not_there_is_told_before_any_work(exported_network, tmp_path):
     network, _, _ = exported_network
-    with pytest.raises(UnwritablePhotoError, match="missing does not exist"):
+    with pytest.raises(UnwritableFileError, match="missing does not exist"):
         export_network(network, None, tmp_path / "missing" / "a.onnx")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from photochrom.errors import InvalidValueError, MissingExtraError, UnwritablePhotoError
+from photochrom.errors import InvalidValueError, MissingExtraError, UnwritableFileError
 from photochrom.extras import how_to_install
 from photochrom.workbench.commands.named_folders import named_folders
 from photochrom.workbench.training.stored_files import read_keys
@@ -197,7 +197,7 @@ def _check_targets(report: Sequence[Path], figure: Path | None) -> None:
         check_figure(figure)
     for target in (*report, *([figure] if figure else [])):
         if not target.parent.is_dir():
-            raise UnwritablePhotoError(f"{target}: the folder {target.parent} does not exist.")
+            raise UnwritableFileError(f"{target}: the folder {target.parent} does not exist.")
 
 
 class _Looks:
@@ -277,7 +277,7 @@ def _write(
     try:
         target.write_text(writers[target.suffix]())
     except OSError as error:
-        raise UnwritablePhotoError(f"{target}: cannot be written ({error.strerror}).") from error
+        raise UnwritableFileError(f"{target}: cannot be written ({error.strerror}).") from error
 
 
 def _draw_sheet(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.errors import UnwritablePhotoError
+from photochrom.errors import UnwritableFileError
 from photochrom.extras import require
 from photochrom.workbench.commands.named_folders import named_folders
 
@@ -206,7 +206,7 @@ def results(
         try:
             csv.write_text(to_csv(cast, excluded), encoding="utf-8")
         except OSError as error:
-            raise UnwritablePhotoError(f"{csv}: cannot be written ({error.strerror}).") from error
+            raise UnwritableFileError(f"{csv}: cannot be written ({error.strerror}).") from error
 
 
 def _count(done: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from photochrom.errors import DataError, UnwritablePhotoError
+from photochrom.errors import DataError, UnwritableFileError
 from photochrom.extras import require
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def build(
     try:
         document.write_text(built)
     except OSError as error:
-        raise UnwritablePhotoError(f"{document}: cannot be written ({error.strerror}).") from error
+        raise UnwritableFileError(f"{document}: cannot be written ({error.strerror}).") from error
     print(f"{document}: {len(entries)} records.", file=sys.stderr)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import InvalidValueError, UnwritablePhotoError
+from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.workbench.evaluation.sample_gallery import SHOWN, Gallery
 from photochrom.workbench.evaluation.scoring import TRUTH
 
@@ -39,7 +39,7 @@ def draw_figure(gallery: Gallery, target: Path, most: int = PICTURES, tile_px: i
     ------
     InvalidValueError
         If the suffix is another, or there would be no row.
-    UnwritablePhotoError
+    UnwritableFileError
         If the file cannot be written.
     """
     check_figure(target)
@@ -66,7 +66,7 @@ def draw_figure(gallery: Gallery, target: Path, most: int = PICTURES, tile_px: i
     try:
         figure.save(target)
     except OSError as error:
-        raise UnwritablePhotoError(f"{target}: the figure was not written ({error}).") from error
+        raise UnwritableFileError(f"{target}: the figure was not written ({error}).") from error
     return len(rows)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import InvalidValueError, UnwritablePhotoError
+from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.extras import require
 from photochrom.workbench.datasets.sources import read_pictures
 from photochrom.workbench.evaluation.evaluation_pictures import decode_rgb, make_sample
@@ -62,7 +62,7 @@ def contact_sheet(
         If the suffix is another, or a number is out of its range.
     MissingExtraError
         If Pillow, which comes with the extra `evaluate`, is not installed.
-    UnwritablePhotoError
+    UnwritableFileError
         If the sheet cannot be written.
     """
     if output.suffix.lower() not in SUFFIXES:
@@ -83,7 +83,7 @@ def contact_sheet(
     try:
         _pillow().fromarray(sheet).save(output, quality=92)
     except OSError as error:
-        raise UnwritablePhotoError(f"{output}: the sheet was not written ({error}).") from error
+        raise UnwritableFileError(f"{output}: the sheet was not written ({error}).") from error
     return len(pairs)
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from photochrom.errors import DataError, UnwritablePhotoError
+from photochrom.errors import DataError, UnwritableFileError
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
 from photochrom.workbench.evaluation.report import from_json
 from photochrom.workbench.evaluation.results import Evaluation
@@ -283,7 +283,7 @@ def save_entry(entry: Entry, folder: Path) -> Path:
     ------
     DataError
         As `merge` and `read_entries`.
-    UnwritablePhotoError
+    UnwritableFileError
         If the file cannot be written.
     """
     path = folder / f"{re.sub(r'[^a-z0-9.]+', '-', entry.name.lower()).strip('-')}.json"
@@ -296,5 +296,5 @@ def save_entry(entry: Entry, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
     except OSError as error:
-        raise UnwritablePhotoError(f"{path}: cannot be written ({error.strerror}).") from error
+        raise UnwritableFileError(f"{path}: cannot be written ({error.strerror}).") from error
     return path

@@ -22,7 +22,7 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import (
     DataError,
     InvalidValueError,
-    UnwritablePhotoError,
+    UnwritableFileError,
 )
 from photochrom.extras import require
 from photochrom.workbench.datasets.picture_files import READ_FORMATS, decode
@@ -117,7 +117,7 @@ def prepare(
     DataError
         If the data hold too few (coloured) photographs of the size, or another program's picture is
         missing, too small or of another shape.
-    UnknownMethodError, WeightsError, MissingExtraError, UnwritablePhotoError
+    UnknownMethodError, WeightsError, MissingExtraError, UnwritableFileError
         If a method is unknown or not usable, Pillow is not installed, the folder not writable.
     """
     size_px = SIZE_PX[task] if size_px is None else size_px
@@ -399,7 +399,7 @@ def _write(target: Path, contents: Mapping[str, bytes]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     except OSError as error:
-        raise UnwritablePhotoError(f"{target}: cannot be made ({error.strerror}).") from error
+        raise UnwritableFileError(f"{target}: cannot be made ({error.strerror}).") from error
     try:
         for name in sorted(contents):
             (part / name).write_bytes(contents[name])
@@ -407,6 +407,6 @@ def _write(target: Path, contents: Mapping[str, bytes]) -> None:
         part.chmod(0o755)
         part.rename(target)
     except OSError as error:
-        raise UnwritablePhotoError(f"{target}: cannot be written ({error.strerror}).") from error
+        raise UnwritableFileError(f"{target}: cannot be written ({error.strerror}).") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from photochrom.colorization.method import METADATA_KEY, MethodInfo
 from photochrom.colorization.network_file import check_description, check_graph
-from photochrom.errors import UnwritablePhotoError, WeightsError
+from photochrom.errors import UnwritableFileError, WeightsError
 from photochrom.photo.atomic import atomic_target
 from photochrom.workbench.networks.annealed_mean import Classifier
 from photochrom.workbench.training.checkpoint import average_with, network_of, read_checkpoint
@@ -61,7 +61,7 @@ def export(
         If the checkpoint is missing or damaged, or the other does not fit.
     WeightsError
         If `info` has a field that MethodInfo has not.
-    UnwritablePhotoError
+    UnwritableFileError
         If the folder is missing, full or protected.
     """
     network, recipe = network_of(read_checkpoint(checkpoint), checkpoint)
@@ -85,7 +85,7 @@ def export_network(
     import onnx
 
     if not target.parent.is_dir():  # told before any work
-        raise UnwritablePhotoError(f"{target}: the folder {target.parent} does not exist.")
+        raise UnwritableFileError(f"{target}: the folder {target.parent} does not exist.")
     described = _description(network, recipe, info or {})
     check_description(described, target)
     network.eval()
