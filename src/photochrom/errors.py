@@ -22,7 +22,9 @@
     ├── WorkerDiedError (RuntimeError)      a process that worked on something died
     └── TrainingDivergedError (ArithmeticError)  the loss is not finite
 
-An UnwritablePhotoError is an UnwritableFileError as well. A message says what is needed, what came, and what to do.
+An UnwritablePhotoError is an UnwritableFileError as well.
+
+A message says what is needed, what came, and what to do.
 """
 
 

@@ -69,9 +69,9 @@ def open_as():
 
 @pytest.fixture(scope="session")
 def evaluation(parquet):
-    from photochrom.workbench.evaluation.benchmark import evaluate
+    from photochrom.workbench.evaluation.benchmark import Benchmark
 
-    return evaluate(
+    return Benchmark(
         parquet,
         ["tint"],
         vividnesses=(0, 0.5, 1),
@@ -79,7 +79,7 @@ def evaluation(parquet):
         hint_counts=(0, 5, 40),
         resamples=200,
         open_as=open_tint,
-    )
+    ).run()
 
 
 @pytest.fixture

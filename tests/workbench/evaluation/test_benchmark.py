@@ -4,17 +4,19 @@ from PIL import Image
 from skimage import data
 
 from photochrom.errors import DataError, InvalidValueError
-from photochrom.workbench.evaluation.benchmark import evaluate
+from photochrom.workbench.evaluation.benchmark import Benchmark
 
 
 def test_two_methods_of_one_name_are_told_apart(parquet, open_as):
-    found = evaluate(parquet, ["one.onnx", "two.onnx"], limit=1, resamples=5, open_as=open_as)
+    found = Benchmark(
+        parquet, ["one.onnx", "two.onnx"], limit=1, resamples=5, open_as=open_as
+    ).run()
     assert [row.name for row in found.rows][3:] == ["tint", "tint (2)"]
 
 
 def test_vividness_reaches_the_method(parquet, open_as):
     calm, bold = (
-        evaluate(parquet, ["tint"], vividness=v, resamples=5, open_as=open_as).rows[3]
+        Benchmark(parquet, ["tint"], vividness=v, resamples=5, open_as=open_as).run().rows[3]
         for v in (0.2, 0.9)
     )
     assert calm.estimates["colourfulness"].value < bold.estimates["colourfulness"].value
@@ -22,7 +24,7 @@ def test_vividness_reaches_the_method(parquet, open_as):
 
 def test_the_method_sees_the_gray_that_was_asked_for(parquet, open_as):
     plain, ortho = (
-        evaluate(parquet, ["tint"], gray=gray, resamples=5, open_as=open_as)
+        Benchmark(parquet, ["tint"], gray=gray, resamples=5, open_as=open_as).run()
         for gray in ("lightness", "orthochromatic")
     )
     assert ortho.gray == "orthochromatic"
@@ -33,7 +35,7 @@ def test_the_method_sees_the_gray_that_was_asked_for(parquet, open_as):
 
 
 def test_only_methods_that_accept_hints_and_vividness_have_those_curves(parquet, open_as):
-    found = evaluate(
+    found = Benchmark(
         parquet,
         ["tint"],
         vividnesses=(0, 1),
@@ -41,7 +43,7 @@ def test_only_methods_that_accept_hints_and_vividness_have_those_curves(parquet,
         resamples=5,
         limit=1,
         open_as=lambda name, short_side_px: type(open_as(name))(accepts=()),
-    )
+    ).run()
     assert found.names("hints") == ["rbf"]
     assert found.names("vividness") == []
 
@@ -53,17 +55,17 @@ def test_the_method_is_opened_by_its_name_and_working_size(parquet, open_as):
         opened.append((name, short_side_px))
         return open_as(name, short_side_px)
 
-    evaluate(parquet, ["a", "b"], short_side_px=160, limit=1, resamples=5, open_as=remember)
+    Benchmark(parquet, ["a", "b"], short_side_px=160, limit=1, resamples=5, open_as=remember).run()
     assert opened == [("a", 160), ("b", 160)]
 
 
 def test_limit_keys_and_progress(parquet):
     done = []
-    found = evaluate(parquet, [], limit=2, resamples=5, progress=done.append)
+    found = Benchmark(parquet, [], limit=2, resamples=5, progress=done.append).run()
     assert found.pictures == 2
     assert done == [1, 2]
     assert found.data == "three.parquet"
-    chosen = evaluate(parquet, [], keys=["coffee"], resamples=5)
+    chosen = Benchmark(parquet, [], keys=["coffee"], resamples=5).run()
     np.testing.assert_array_equal(
         [r["key"] for r in chosen.records], ["coffee"] * len(chosen.records)
     )
@@ -72,10 +74,10 @@ def test_limit_keys_and_progress(parquet):
 def test_larger_photographs_are_scored_reduced_and_that_is_said(tmp_path, open_as):
     for name, rgb in (("coffee", data.coffee()), ("chelsea", data.chelsea()[:200])):
         Image.fromarray(rgb).save(tmp_path / f"{name}.png")
-    found = evaluate(tmp_path, ["tint"], resamples=5, open_as=open_as)
+    found = Benchmark(tmp_path, ["tint"], resamples=5, open_as=open_as).run()
     (note,) = found.notes
     assert note.startswith("Of 2 photographs 1 have a short side of more than 256 pixels")
-    whole = evaluate(tmp_path, ["tint"], scored_px=400, resamples=5, open_as=open_as)
+    whole = Benchmark(tmp_path, ["tint"], scored_px=400, resamples=5, open_as=open_as).run()
     assert whole.notes == ()
     (chelsea, coffee), (same, larger) = (
         [e.column("tint", "ciede2000")[i] for i in (0, 1)] for e in (found, whole)
@@ -87,18 +89,18 @@ def test_larger_photographs_are_scored_reduced_and_that_is_said(tmp_path, open_a
 
 def test_a_size_too_small_to_be_scored_is_refused(parquet):
     with pytest.raises(InvalidValueError, match="scored_px must be at least 11; it is 10"):
-        evaluate(parquet, [], scored_px=10)
+        Benchmark(parquet, [], scored_px=10).run()
 
 
 def test_keys_that_are_nowhere_leave_nothing_to_judge(parquet):
     with pytest.raises(DataError, match="at least one photograph"):
-        evaluate(parquet, [], keys=["nobody"])
+        Benchmark(parquet, [], keys=["nobody"]).run()
 
 
 def test_the_shipped_method_is_measured_through_the_engine(parquet):
-    found = evaluate(
+    found = Benchmark(
         parquet, ["photochrom"], vividnesses=(0, 1), hint_counts=(0, 20), limit=2, resamples=20
-    )
+    ).run()
     assert [row.name for row in found.rows] == [
         "gray",
         "mean-colour",
@@ -112,7 +114,7 @@ def test_the_shipped_method_is_measured_through_the_engine(parquet):
 
 
 def test_methods_that_require_hints_have_a_hint_curve_and_no_row(parquet):
-    found = evaluate(parquet, ["levin", "rbf"], hint_counts=(0, 40), limit=2, resamples=20)
+    found = Benchmark(parquet, ["levin", "rbf"], hint_counts=(0, 40), limit=2, resamples=20).run()
     assert found.names("rows")[1:] == ["gray", "mean-colour", "oracle-mean"]
     assert found.names("hints") == ["levin", "rbf (method)", "rbf"]
     for bare, hinted in map(found.hint_curve, found.names("hints")):
@@ -126,14 +128,16 @@ def test_methods_that_require_hints_have_a_hint_curve_and_no_row(parquet):
 
 def test_measuring_the_method_rbf_does_not_change_the_baseline_of_that_name(parquet):
     named, unnamed = (
-        evaluate(parquet, methods, hint_counts=(0, 5), limit=2, resamples=5).hint_curve("rbf")
+        Benchmark(parquet, methods, hint_counts=(0, 5), limit=2, resamples=5)
+        .run()
+        .hint_curve("rbf")
         for methods in (["rbf"], [])
     )
     assert named == unnamed
 
 
 def test_methods_that_require_a_reference_are_not_measured_and_that_is_said(parquet):
-    found = evaluate(parquet, ["welsh", "gray"], hint_counts=(0,), limit=1, resamples=5)
+    found = Benchmark(parquet, ["welsh", "gray"], hint_counts=(0,), limit=1, resamples=5).run()
     assert found.names("rows")[1:] == ["gray", "mean-colour", "oracle-mean"]
     assert found.names("hints") == ["rbf"]
     (note,) = found.notes
@@ -143,7 +147,7 @@ def test_methods_that_require_a_reference_are_not_measured_and_that_is_said(parq
 def test_a_method_that_borrows_is_measured_with_a_folder_of_other_photographs(parquet, tmp_path):
     for name, part in (("left", np.s_[::3, :300:3]), ("right", np.s_[::3, 300::3])):
         Image.fromarray(data.rocket()[part]).save(tmp_path / f"{name}.png")
-    found = evaluate(parquet, ["welsh"], lenders=tmp_path, limit=2, resamples=5)
+    found = Benchmark(parquet, ["welsh"], lenders=tmp_path, limit=2, resamples=5).run()
     assert [row.name for row in found.rows] == ["gray", "mean-colour", "oracle-mean", "welsh"]
     assert found.rows[-1].estimates["colourfulness"].value > 0.05
     (note,) = found.notes
@@ -151,7 +155,7 @@ def test_a_method_that_borrows_is_measured_with_a_folder_of_other_photographs(pa
 
 
 def test_the_truths_own_histogram_as_a_wish_leads_the_colours(parquet):
-    found = evaluate(parquet, ["photochrom"], own_histogram=True, resamples=5)
+    found = Benchmark(parquet, ["photochrom"], own_histogram=True, resamples=5).run()
     alone, led = found.rows[-2:]
     assert (alone.name, led.name) == ("photochrom", "photochrom, own histogram")
     assert led.estimates["ciede2000"].value < alone.estimates["ciede2000"].value
@@ -159,12 +163,12 @@ def test_the_truths_own_histogram_as_a_wish_leads_the_colours(parquet):
 
 def test_a_folder_with_nothing_to_borrow_is_refused(parquet, tmp_path):
     with pytest.raises(DataError, match="needs colour photographs to borrow from"):
-        evaluate(parquet, ["welsh"], lenders=tmp_path / "none")
+        Benchmark(parquet, ["welsh"], lenders=tmp_path / "none").run()
 
 
 def test_two_workers_give_what_one_gives(parquet):
     one, two = (
-        evaluate(parquet, ["photochrom"], resamples=5, workers=workers).records
+        Benchmark(parquet, ["photochrom"], resamples=5, workers=workers).run().records
         for workers in (1, 2)
     )
     assert one == two

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from photochrom.errors import DataError, InvalidValueError
-from photochrom.workbench.evaluation.benchmark import evaluate
+from photochrom.workbench.evaluation.benchmark import Benchmark
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def rival(photographs, tmp_path):
 
 
 def judge(data, folder, **options):
-    return evaluate(data, [], outputs={"rival": folder}, resamples=5, **options)
+    return Benchmark(data, [], outputs={"rival": folder}, resamples=5, **options).run()
 
 
 def test_the_photographs_themselves_are_perfect_and_their_lightness_is_their_own(
@@ -115,4 +115,4 @@ def test_a_folder_that_is_not_there_is_said(parquet, tmp_path):
 @pytest.mark.parametrize("taken", ["gray", "truth", "tint"])
 def test_a_name_that_is_a_row_already_is_refused(parquet, rival, open_as, taken):
     with pytest.raises(InvalidValueError, match=f"'{taken}' is a row already"):
-        evaluate(parquet, ["tint"], outputs={taken: rival}, open_as=open_as)
+        Benchmark(parquet, ["tint"], outputs={taken: rival}, open_as=open_as).run()

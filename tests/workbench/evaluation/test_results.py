@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from photochrom.errors import DataError, InvalidValueError
-from photochrom.workbench.evaluation.benchmark import evaluate
+from photochrom.workbench.evaluation.benchmark import Benchmark
 from photochrom.workbench.evaluation.results import METRICS, Evaluation
 
 
 def test_the_reference_rows_are_always_there(evaluation, parquet):
     assert [row.name for row in evaluation.rows] == ["gray", "mean-colour", "oracle-mean", "tint"]
-    alone = evaluate(parquet, [], resamples=10)
+    alone = Benchmark(parquet, [], resamples=10).run()
     assert [row.name for row in alone.rows] == ["gray", "mean-colour", "oracle-mean"]
     measured = {m.key for m in METRICS} - {"lpips", "fid"}  # those are asked for
     assert all(row.estimates.keys() == measured for row in evaluation.rows)

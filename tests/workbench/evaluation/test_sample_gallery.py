@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from photochrom.color.difference import hue
 from photochrom.errors import InvalidValueError, UnwritableFileError
-from photochrom.workbench.evaluation.benchmark import evaluate
+from photochrom.workbench.evaluation.benchmark import Benchmark
 from photochrom.workbench.evaluation.class_prior import ClassPrior
 from photochrom.workbench.evaluation.comparison_figure import draw_figure
 from photochrom.workbench.evaluation.evaluation_pictures import make_sample
@@ -30,7 +30,7 @@ def seen(parquet, open_as):
         galleries.append(Gallery(survey))
         return galleries
 
-    found = evaluate(parquet, ["tint"], resamples=20, open_as=open_as, observe=observe)
+    found = Benchmark(parquet, ["tint"], resamples=20, open_as=open_as, observe=observe).run()
     return found, galleries[0]
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from photochrom.workbench.commands.named_folders import named_folders
 from photochrom.workbench.training.stored_files import read_keys
 
 if TYPE_CHECKING:
+    from photochrom.workbench.evaluation.benchmark import Benchmark
     from photochrom.workbench.evaluation.class_prior import ClassPrior
     from photochrom.workbench.evaluation.results import Evaluation
     from photochrom.workbench.evaluation.sample_gallery import Gallery
@@ -24,37 +25,12 @@ SATURATIONS = (0.5, 1.0, 2.0, 4.0, 6.0)
 REPORTS = (".md", ".csv", ".json", ".html")
 
 
-def evaluate(
-    *,
-    data: Path,
-    method: Annotated[tuple[str, ...], Parameter(name=["--method", "-m"], negative=())] = (
-        "photochrom",
-    ),
-    outputs: Annotated[tuple[str, ...], Parameter(negative=())] = (),
-    true_lightness: Annotated[bool, Parameter(negative=())] = False,
-    references: Path | None = None,
-    own_histogram: Annotated[bool, Parameter(negative=())] = False,
-    gray: Literal["lightness", "bt601", "bt709", "orthochromatic", "panchromatic"] = "lightness",
-    curves: Annotated[bool, Parameter(negative=())] = False,
-    hints: Annotated[bool, Parameter(negative=())] = False,
-    by_source: Annotated[bool, Parameter(negative=())] = False,
-    all_metrics: Annotated[bool, Parameter(negative=())] = False,
-    perceptual: Annotated[bool, Parameter(negative=())] = False,
-    mean_ab: tuple[float, float] | None = None,
-    vividness: float | None = None,
-    working_px: int | None = None,
-    keys: Path | None = None,
-    limit: int | None = None,
-    scored_px: int | None = None,
-    report: Annotated[tuple[Path, ...], Parameter(name=["--report", "-o"], negative=())] = (),
-    figure: Path | None = None,
-    pictures: int | None = None,
-    sheet: Path | None = None,
-    seed: int = 0,
-) -> None:
-    """Measure methods on colour photographs, always beside gray, mean-colour and oracle-mean.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """What is measured, and what is shown of it.
 
-    Parameters
+    Attributes
     ----------
     data : Path
         A Parquet file with a column `image`, or a folder of pictures.
@@ -111,121 +87,148 @@ def evaluate(
     seed : int
         Of the revealed places, of the intervals and of the pictures shown.
     """
-    if sheet is not None:
-        _check_sheet(
-            method,
-            {
-                "--report (-o)": report,
-                "--figure": figure,
-                "--pictures": pictures,
-                "--outputs": outputs,
-                "--true-lightness": true_lightness,
-                "--references": references,
-                "--own-histogram": own_histogram,
-                "--curves": curves,
-                "--hints": hints,
-                "--by-source": by_source,
-                "--all-metrics": all_metrics,
-                "--perceptual": perceptual,
-                "--mean-ab": mean_ab,
-                "--keys": keys,
-                "--gray": gray != "lightness",
-            },
-        )
-        return _draw_sheet(data, method[0], sheet, limit, working_px, vividness)
-    _check_targets(report, figure)
-    if pictures is not None and pictures < 1:
-        raise InvalidValueError(f"pictures must be at least 1; they are {pictures}.")
-    from photochrom.workbench.evaluation.benchmark import evaluate as measure
-    from photochrom.workbench.evaluation.compared_rows import MEAN_AB
-    from photochrom.workbench.evaluation.revealed_hints import COUNTS
-    from photochrom.workbench.evaluation.scoring import SCORED_PX
 
-    look = _Looks(figure is not None, report, pictures, perceptual, seed)
-    with _Counter() as count:
-        evaluation = measure(
-            data,
-            [] if method == ("none",) else method,
-            gray=gray,
-            short_side_px=working_px,
-            vividness=vividness,
-            vividnesses=VIVIDNESSES if curves else (),
-            saturations=SATURATIONS if curves else (),
-            hint_counts=COUNTS if hints else (),
-            outputs=named_folders(outputs),
-            true_lightness=true_lightness,
-            lenders=references,
-            own_histogram=own_histogram,
-            mean_ab=mean_ab or MEAN_AB,
-            limit=limit,
-            keys=frozenset(read_keys(keys)) if keys else None,
-            scored_px=SCORED_PX if scored_px is None else scored_px,
-            seed=seed,
-            progress=count,
-            observe=look.observe,
+    data: Path
+    method: Annotated[tuple[str, ...], Parameter(name=["--method", "-m"], negative=())] = (
+        "photochrom",
+    )
+    outputs: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    true_lightness: Annotated[bool, Parameter(negative=())] = False
+    references: Path | None = None
+    own_histogram: Annotated[bool, Parameter(negative=())] = False
+    gray: Literal["lightness", "bt601", "bt709", "orthochromatic", "panchromatic"] = "lightness"
+    curves: Annotated[bool, Parameter(negative=())] = False
+    hints: Annotated[bool, Parameter(negative=())] = False
+    by_source: Annotated[bool, Parameter(negative=())] = False
+    all_metrics: Annotated[bool, Parameter(negative=())] = False
+    perceptual: Annotated[bool, Parameter(negative=())] = False
+    mean_ab: tuple[float, float] | None = None
+    vividness: float | None = None
+    working_px: int | None = None
+    keys: Path | None = None
+    limit: int | None = None
+    scored_px: int | None = None
+    report: Annotated[tuple[Path, ...], Parameter(name=["--report", "-o"], negative=())] = ()
+    figure: Path | None = None
+    pictures: int | None = None
+    sheet: Path | None = None
+    seed: int = 0
+
+    def check_sheet(self) -> None:
+        """Refuse what drawing a sheet would leave undone without a word."""
+        measuring = {
+            "--report (-o)": self.report,
+            "--figure": self.figure,
+            "--pictures": self.pictures,
+            "--outputs": self.outputs,
+            "--true-lightness": self.true_lightness,
+            "--references": self.references,
+            "--own-histogram": self.own_histogram,
+            "--curves": self.curves,
+            "--hints": self.hints,
+            "--by-source": self.by_source,
+            "--all-metrics": self.all_metrics,
+            "--perceptual": self.perceptual,
+            "--mean-ab": self.mean_ab,
+            "--keys": self.keys,
+            "--gray": self.gray != "lightness",
+        }
+        given = [name for name, value in measuring.items() if value not in (None, False, ())]
+        if len(self.method) > 1:
+            given.append("all but one --method")
+        if given or self.method[0] == "none":
+            raise InvalidValueError(
+                "--sheet draws what one method makes of the photographs and measures nothing: "
+                f"leave out {', '.join(given) or '--method none'}, or --sheet."
+            )
+
+    def check_targets(self) -> None:
+        """Refuse a target that cannot be written before minutes are spent on measuring."""
+        for target in self.report:
+            if target.suffix not in REPORTS:
+                raise InvalidValueError(f"{target}: a report is .md, .csv, .json or .html.")
+        if self.figure is not None:
+            from photochrom.workbench.evaluation.comparison_figure import check_figure
+
+            check_figure(self.figure)
+        for target in (*self.report, *([self.figure] if self.figure else [])):
+            if not target.parent.is_dir():
+                raise UnwritableFileError(f"{target}: the folder {target.parent} does not exist.")
+        if self.pictures is not None and self.pictures < 1:
+            raise InvalidValueError(f"pictures must be at least 1; they are {self.pictures}.")
+
+    def benchmark(
+        self,
+        progress: "Callable[[int], None]",
+        observe: "Callable[[ClassPrior], Sequence[Observer]]",
+    ) -> "Benchmark":
+        """Return the measurement that they ask for."""
+        from photochrom.workbench.evaluation.benchmark import Benchmark
+        from photochrom.workbench.evaluation.compared_rows import MEAN_AB
+        from photochrom.workbench.evaluation.revealed_hints import COUNTS
+        from photochrom.workbench.evaluation.scoring import SCORED_PX
+
+        return Benchmark(
+            self.data,
+            [] if self.method == ("none",) else self.method,
+            gray=self.gray,
+            short_side_px=self.working_px,
+            vividness=self.vividness,
+            vividnesses=VIVIDNESSES if self.curves else (),
+            saturations=SATURATIONS if self.curves else (),
+            hint_counts=COUNTS if self.hints else (),
+            outputs=named_folders(self.outputs),
+            true_lightness=self.true_lightness,
+            lenders=self.references,
+            own_histogram=self.own_histogram,
+            mean_ab=self.mean_ab or MEAN_AB,
+            limit=self.limit,
+            keys=frozenset(read_keys(self.keys)) if self.keys else None,
+            scored_px=SCORED_PX if self.scored_px is None else self.scored_px,
+            seed=self.seed,
+            progress=progress,
+            observe=observe,
         )
-    evaluation = look.finish(evaluation)
-    _show(evaluation, by_source, all_metrics)
-    for target in report:
-        _write(evaluation, target, by_source, all_metrics, look.gallery)
-    if figure is not None and look.gallery is not None:
+
+
+def evaluate(*, options: EvaluateOptions) -> None:
+    """Measure methods on colour photographs, always beside gray, mean-colour and oracle-mean."""
+    if options.sheet is not None:
+        options.check_sheet()
+        return _draw_sheet(options, options.sheet)
+    options.check_targets()
+    looks = _Looks(options)
+    with _Counter() as count:
+        evaluation = options.benchmark(count, looks.observe).run()
+    evaluation = looks.finish(evaluation)
+    _show(evaluation, options)
+    for target in options.report:
+        _write(evaluation, target, options, looks.gallery)
+    if options.figure is not None and looks.gallery is not None:
         from photochrom.workbench.evaluation import comparison_figure as drawing
 
-        drawing.draw_figure(look.gallery, figure, pictures or drawing.PICTURES)
-
-
-def _check_sheet(methods: Sequence[str], measuring: dict[str, object]) -> None:
-    """Refuse what drawing a sheet would leave undone without a word."""
-    given = [name for name, value in measuring.items() if value not in (None, False, ())]
-    if len(methods) > 1:
-        given.append("all but one --method")
-    if given or methods[0] == "none":
-        raise InvalidValueError(
-            "--sheet draws what one method makes of the photographs and measures nothing: leave "
-            f"out {', '.join(given) or '--method none'}, or --sheet."
-        )
-
-
-def _check_targets(report: Sequence[Path], figure: Path | None) -> None:
-    """Refuse a target that cannot be written before minutes are spent on measuring."""
-    for target in report:
-        if target.suffix not in REPORTS:
-            raise InvalidValueError(f"{target}: a report is .md, .csv, .json or .html.")
-    if figure is not None:
-        from photochrom.workbench.evaluation.comparison_figure import check_figure
-
-        check_figure(figure)
-    for target in (*report, *([figure] if figure else [])):
-        if not target.parent.is_dir():
-            raise UnwritableFileError(f"{target}: the folder {target.parent} does not exist.")
+        drawing.draw_figure(looks.gallery, options.figure, options.pictures or drawing.PICTURES)
 
 
 class _Looks:
     """What looks at the finished pictures: the gallery, and metrics that need a network."""
 
-    def __init__(
-        self,
-        figure: bool,
-        report: Sequence[Path],
-        pictures: int | None,
-        perceptual: bool,
-        seed: int,
-    ) -> None:
-        page = any(target.suffix == ".html" for target in report)
-        self._wanted = (page or figure, pictures or (60 if page else 8), seed)
+    def __init__(self, options: EvaluateOptions) -> None:
+        page = any(target.suffix == ".html" for target in options.report)
+        self._wanted = page or options.figure is not None
+        self._most, self._seed = options.pictures or (60 if page else 8), options.seed
         self.gallery: Gallery | None = None
         self._observers: Sequence[Observer] = ()
         self._notes: Sequence[str] = ()
-        if perceptual:
+        if options.perceptual:
             self._observers, self._notes = _open_perceptual()
 
     def observe(self, survey: "ClassPrior") -> "Sequence[Observer]":
-        wanted, most, seed = self._wanted
-        if not wanted:
+        if not self._wanted:
             return self._observers
         from photochrom.workbench.evaluation.sample_gallery import Gallery
 
-        self.gallery = Gallery(survey, most, seed)
+        self.gallery = Gallery(survey, self._most, self._seed)
         return [*self._observers, self.gallery]
 
     def finish(self, evaluation: "Evaluation") -> "Evaluation":
@@ -249,30 +252,27 @@ def _open_perceptual() -> "tuple[Sequence[Observer], Sequence[str]]":
     return open_perceptual()
 
 
-def _show(evaluation: "Evaluation", by_source: bool, all_metrics: bool) -> None:
+def _show(evaluation: "Evaluation", options: EvaluateOptions) -> None:
     from rich.console import Console
 
     from photochrom.workbench.evaluation import report as render
 
     wide = None if sys.stdout.isatty() else 200
-    Console(width=wide).print(render.to_terminal(evaluation, by_source, all_metrics))
+    table = render.to_terminal(evaluation, options.by_source, options.all_metrics)
+    Console(width=wide).print(table)
 
 
 def _write(
-    evaluation: "Evaluation",
-    target: Path,
-    by_source: bool,
-    all_metrics: bool,
-    gallery: "Gallery | None",
+    evaluation: "Evaluation", target: Path, options: EvaluateOptions, gallery: "Gallery | None"
 ) -> None:
     from photochrom.workbench.evaluation import html_report as html
     from photochrom.workbench.evaluation import report as render
 
     writers: dict[str, Callable[[], str]] = {
-        ".md": lambda: render.to_markdown(evaluation, by_source, all_metrics),
+        ".md": lambda: render.to_markdown(evaluation, options.by_source, options.all_metrics),
         ".csv": lambda: render.to_csv(evaluation),
         ".json": lambda: render.to_json(evaluation),
-        ".html": lambda: html.to_html(evaluation, gallery, by_source),
+        ".html": lambda: html.to_html(evaluation, gallery, options.by_source),
     }
     try:
         target.write_text(writers[target.suffix]())
@@ -280,19 +280,14 @@ def _write(
         raise UnwritableFileError(f"{target}: cannot be written ({error.strerror}).") from error
 
 
-def _draw_sheet(
-    data: Path,
-    method: str,
-    sheet: Path,
-    limit: int | None,
-    working_px: int | None,
-    vividness: float | None,
-) -> None:
+def _draw_sheet(options: EvaluateOptions, sheet: Path) -> None:
     from photochrom.engine.colorize import Colorizer
     from photochrom.workbench.evaluation.contact_sheet import contact_sheet
 
-    colorizer = Colorizer(method, short_side_px=working_px, vividness=vividness)
-    count = contact_sheet(data, colorizer.predict_ab, sheet, limit=limit)
+    colorizer = Colorizer(
+        options.method[0], short_side_px=options.working_px, vividness=options.vividness
+    )
+    count = contact_sheet(options.data, colorizer.predict_ab, sheet, limit=options.limit)
     print(f"Drew {count} photographs on {sheet}.", file=sys.stderr)
 
 

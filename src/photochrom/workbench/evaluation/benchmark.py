@@ -3,7 +3,8 @@
 Methods are run through the engine, so that what is scored is what a person gets.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from photochrom.workbench.evaluation.compared_rows import (
     REFERENCES,
     Predict,
     PredictHinted,
+    Source,
     hint_curve,
     method,
     references,
@@ -66,34 +68,11 @@ def open_method(name: str | Path, short_side_px: int | None = None) -> Engine:
     return Colorizer(name, short_side_px=short_side_px)
 
 
-def evaluate(
-    data: Path,
-    methods: Sequence[str | Path] = ("photochrom",),
-    *,
-    gray: str = "lightness",
-    short_side_px: int | None = None,
-    vividness: float | None = None,
-    vividnesses: Sequence[float] = (),
-    saturations: Sequence[float] = (),
-    hint_counts: Sequence[int] = (),
-    outputs: Mapping[str, Path] | None = None,
-    true_lightness: bool = False,
-    lenders: Path | None = None,
-    own_histogram: bool = False,
-    mean_ab: tuple[float, float] = MEAN_AB,
-    limit: int | None = None,
-    keys: Collection[str] | None = None,
-    scored_px: int = SCORED_PX,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    workers: int = MOST_WORKERS,
-    progress: Callable[[int], None] | None = None,
-    observe: Callable[[ClassPrior], Sequence[Observer]] | None = None,
-    open_as: Open = open_method,
-) -> Evaluation:
-    """Measure methods on photographs whose colours are known.
+@dataclass(frozen=True)
+class Benchmark:
+    """A measurement of methods on photographs whose colours are known.
 
-    Parameters
+    Attributes
     ----------
     data : Path
         A Parquet file with a column `image` (`key` and `source` where known), or a folder of
@@ -148,79 +127,128 @@ def evaluate(
         `photochrom.workbench.evaluation.sample_gallery.Gallery`.
     open_as : callable
         Opens a method by name and working size; the engine's own by default.
-
-    Returns
-    -------
-    Evaluation
-        Records, rows, curves, and what can be computed from them. A method that requires hints has
-        a hint curve alone; one that requires anything else is not measured: notes say so.
-
-    Raises
-    ------
-    DataError
-        If there is no photograph, one cannot be used, or another program's picture of it is
-        missing.
-    InvalidValueError
-        If there is no such gray, a number is out of its range, or the name of a row is taken.
-    UnknownMethodError
-        If there is no such method.
-    MissingExtraError
-        If the extra `evaluate` is not installed.
-    MethodOutputError
-        If a method returns colours of the wrong size, or that are not finite.
     """
-    if scored_px < SSIM_WINDOW_PX:
-        raise InvalidValueError(
-            f"scored_px must be at least {SSIM_WINDOW_PX}; it is {scored_px}. The default is "
-            f"{SCORED_PX}."
+
+    data: Path
+    methods: Sequence[str | Path] = ("photochrom",)
+    _: KW_ONLY
+    gray: str = "lightness"
+    short_side_px: int | None = None
+    vividness: float | None = None
+    vividnesses: Sequence[float] = ()
+    saturations: Sequence[float] = ()
+    hint_counts: Sequence[int] = ()
+    outputs: Mapping[str, Path] | None = None
+    true_lightness: bool = False
+    lenders: Path | None = None
+    own_histogram: bool = False
+    mean_ab: tuple[float, float] = MEAN_AB
+    limit: int | None = None
+    keys: Collection[str] | None = None
+    scored_px: int = SCORED_PX
+    seed: int = 0
+    resamples: int = RESAMPLES
+    workers: int = MOST_WORKERS
+    progress: Callable[[int], None] | None = None
+    observe: Callable[[ClassPrior], Sequence[Observer]] | None = None
+    open_as: Open = open_method
+
+    def run(self) -> Evaluation:
+        """Measure the methods.
+
+        Returns
+        -------
+        Evaluation
+            Records, rows, curves, and what can be computed from them. A method that requires hints
+            has a hint curve alone; one that requires anything else is not measured: notes say so.
+
+        Raises
+        ------
+        DataError
+            If there is no photograph, one cannot be used, or another program's picture of it is
+            missing.
+        InvalidValueError
+            If there is no such gray, a number is out of its range, or the name of a row is taken.
+        UnknownMethodError
+            If there is no such method.
+        MissingExtraError
+            If the extra `evaluate` is not installed.
+        MethodOutputError
+            If a method returns colours of the wrong size, or that are not finite.
+        """
+        if self.scored_px < SSIM_WINDOW_PX:
+            raise InvalidValueError(
+                f"scored_px must be at least {SSIM_WINDOW_PX}; it is {self.scored_px}. The default "
+                f"is {SCORED_PX}."
+            )
+        sources = [references(self.mean_ab, self.saturations)]
+        opened, notes = self._open()
+        for name, engine, borrower in opened:
+            if name != "gray":  # it is among the references
+                sources += self._rows(name, engine, borrower)
+        if self.hint_counts:
+            sources.append(spread_curve(self.hint_counts, self.seed))
+        survey = measure_class_prior(self._samples())
+        rivals = [
+            Outputs(name, folder, survey.keys, self.true_lightness)
+            for name, folder in (self.outputs or {}).items()
+        ]
+        sources += rivals
+        records = score_samples(
+            self._samples(),
+            sources,
+            self.workers,
+            self.progress,
+            survey,
+            self.observe(survey) if self.observe else (),
+            self.scored_px,
         )
-    sources = [references(mean_ab, saturations)]
-    engines = [open_as(name, short_side_px) for name in methods]
-    names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
-    _check_own_names(outputs or {}, names)
-    borrowers = {
-        name: _reference_method(engine, lenders)
-        for name, engine in zip(names, engines, strict=True)
-        if lenders is not None and tuple(engine.info.requires) == ("reference",)
-    }
-    notes = [each.note(name) for name, each in borrowers.items()]
-    for name, engine in zip(names, engines, strict=True):
-        if name not in borrowers and (note := _note(name, engine.info)):
-            notes.append(note)
-    for name, engine in zip(names, engines, strict=True):
-        if name == "gray":  # it is among the references
-            continue
-        requires = engine.info.requires
-        if name in borrowers:
-            sources.append(method(name, borrowers[name], saturations))
+        larger = sum(px > self.scored_px for px in survey.short_sides_px)
+        if larger:
+            notes.append(
+                f"Of {len(survey.keys)} photographs {larger} have a short side of more than "
+                f"{self.scored_px} pixels: they were coloured at their size and scored reduced to "
+                "it."
+            )
+        notes += [note for rival in rivals for note in rival.notes()]
+        return Evaluation(
+            records, self.data.name, self.gray, self.resamples, self.seed, tuple(notes)
+        )
+
+    def _samples(self) -> Iterator[Sample]:
+        return read_samples(self.data, self.gray, self.limit, self.keys)
+
+    def _open(self) -> tuple[list[tuple[str, Engine, Any]], list[str]]:
+        """Open the methods: name, engine, and what borrows colours for it, if anything; notes."""
+        engines = [self.open_as(name, self.short_side_px) for name in self.methods]
+        names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
+        _check_own_names(self.outputs or {}, names)
+        opened: list[tuple[str, Engine, Any]] = []
+        borrowed, notes = [], []
+        for name, engine in zip(names, engines, strict=True):
+            borrower = None
+            if self.lenders is not None and tuple(engine.info.requires) == ("reference",):
+                borrower = _reference_method(engine, self.lenders)
+                borrowed.append(borrower.note(name))
+            elif note := _note(name, engine.info):
+                notes.append(note)
+            opened.append((name, engine, borrower))
+        return opened, borrowed + notes
+
+    def _rows(self, name: str, engine: Engine, borrower: Any) -> Iterator[Source]:
+        """Yield what is measured of a method: its rows and its curves."""
+        requires, accepts = engine.info.requires, engine.info.accepts
+        if borrower is not None:
+            yield method(name, borrower, self.saturations)
         if not requires:
-            sources.append(method(name, _predict(engine, vividness), saturations))
-        if own_histogram and "histogram" in engine.info.accepts:
-            sources.append(method(f"{name}, own histogram", _led(engine, vividness)))
-        if not requires and "vividness" in engine.info.accepts:
-            points = {v: _predict(engine, v) for v in vividnesses}
-            sources.append(vividness_curve(name, points))
-        if hint_counts and "hints" in engine.info.accepts and set(requires) <= {"hints"}:
-            sources.append(hint_curve(name, _predict_hinted(engine, vividness), hint_counts, seed))
-    if hint_counts:
-        sources.append(spread_curve(hint_counts, seed))
-    survey = measure_class_prior(read_samples(data, gray, limit, keys))
-    rivals = [
-        Outputs(name, folder, survey.keys, true_lightness)
-        for name, folder in (outputs or {}).items()
-    ]
-    sources += rivals
-    observers = observe(survey) if observe else ()
-    samples = read_samples(data, gray, limit, keys)
-    records = score_samples(samples, sources, workers, progress, survey, observers, scored_px)
-    larger = sum(px > scored_px for px in survey.short_sides_px)
-    if larger:
-        notes.append(
-            f"Of {len(survey.keys)} photographs {larger} have a short side of more than "
-            f"{scored_px} pixels: they were coloured at their size and scored reduced to it."
-        )
-    notes += [note for rival in rivals for note in rival.notes()]
-    return Evaluation(records, data.name, gray, resamples, seed, tuple(notes))
+            yield method(name, _predict(engine, self.vividness), self.saturations)
+        if self.own_histogram and "histogram" in accepts:
+            yield method(f"{name}, own histogram", _led(engine, self.vividness))
+        if not requires and "vividness" in accepts:
+            yield vividness_curve(name, {v: _predict(engine, v) for v in self.vividnesses})
+        if self.hint_counts and "hints" in accepts and set(requires) <= {"hints"}:
+            predict = _predict_hinted(engine, self.vividness)
+            yield hint_curve(name, predict, self.hint_counts, self.seed)
 
 
 def _reference_method(engine: Any, lenders: Path) -> Any:
