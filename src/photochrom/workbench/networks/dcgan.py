@@ -9,36 +9,18 @@ B, which nobody who colours an old photograph has. The painted RGB is turned int
 graph; whoever joins the picture keeps the true lightness.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb, rgb_to_lab
+from photochrom.workbench.networks.mirrored_levels import SLOPE, Config, MirroredLevels
 from photochrom.workbench.networks.outputs import ColourOutput
 
-SLOPE = 0.2  # of the leaky ReLUs
 DROPPED_LEVELS = 2  # of the decoder, the deepest first
 
 
-@dataclass(frozen=True)
-class Config:
-    """The generator's shape.
-
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each level; the first keeps the picture's size, each further one halves it.
-    dropout : float
-        Share of values that the deepest two levels of the decoder drop in training.
-    """
-
-    channels: tuple[int, ...] = (64, 128, 256, 512, 512)
-    dropout: float = 0.5
-
-
-class DcganGenerator(nn.Module):
+class DcganGenerator(MirroredLevels):
     """Gray to RGB through a U of 2 x 2 convolutions.
 
     Parameters
@@ -66,24 +48,12 @@ class DcganGenerator(nn.Module):
         for inputs, outputs in zip(config.channels, deeper, strict=False):
             layer = nn.Conv2d(inputs, outputs, 2, stride=2)
             self.down.append(nn.Sequential(layer, nn.LeakyReLU(SLOPE)))
-        self.up = nn.ModuleList()
-        inputs = config.channels[-1]
-        for level, outputs in enumerate(reversed(config.channels[:-1])):
-            rate = config.dropout if level < DROPPED_LEVELS else 0.0
-            self.up.append(_Up(inputs, outputs, rate))
-            inputs = 2 * outputs  # joined with its mirror
-        self.head = nn.Conv2d(inputs, 3, 1)
+        top = self.climb(config.channels, _Up, (DROPPED_LEVELS, config.dropout))
+        self.head = nn.Conv2d(top, 3, 1)
 
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> RGB (N, 3, H, W) in [-1, 1]."""
-        features = lightness_to_gray(lightness)
-        mirrors = []
-        for down in self.down:
-            features = down(features)
-            mirrors.append(features)
-        for up, mirror in zip(self.up, reversed(mirrors[:-1]), strict=True):
-            features = torch.cat((up(features), mirror), dim=1)
-        return torch.tanh(self.head(features))
+        return torch.tanh(self.head(self.through(lightness_to_gray(lightness))))
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """Return the true RGB.
@@ -109,10 +79,6 @@ class DcganGenerator(nn.Module):
         rgb = (self.paint(lightness).float() + 1) / 2
         lab = rgb_to_lab(rgb.permute(0, 2, 3, 1))  # (N, H, W, 3)
         return ColourOutput(lab[..., 1:].permute(0, 3, 1, 2))
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that come from pretrained weights: none."""
-        return []
 
 
 class _Up(nn.Sequential):

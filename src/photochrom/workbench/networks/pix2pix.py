@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
+from photochrom.workbench.networks.mirrored_levels import SLOPE, MirroredLevels
 from photochrom.workbench.networks.outputs import ColourOutput
 
-SLOPE = 0.2  # of the leaky ReLUs
 AB_SCALE = 110.0  # ab units that a painted 1 stands for
 DROPPED_LEVELS = 3  # of the decoder, the deepest first
 SKIPS = ("add", "concatenate")
@@ -53,7 +53,7 @@ class Config:
             raise InvalidValueError(f"channels needs 2 levels or more; it is {self.channels}.")
 
 
-class Pix2pix(nn.Module):
+class Pix2pix(MirroredLevels):
     """Lightness to ab through a U that reaches one pixel.
 
     Parameters
@@ -86,30 +86,19 @@ class Pix2pix(nn.Module):
             layers = (nn.LeakyReLU(SLOPE), _halve(inputs, outputs, bias), norm)
             self.down.append(nn.Sequential(*layers))
         joined = 2 if config.skips == "concatenate" else 1
-        self.up = nn.ModuleList()
-        inputs = config.channels[-1]
-        for level, outputs in enumerate(reversed(config.channels[:-1])):
-            rate = config.dropout if level < DROPPED_LEVELS else 0.0
-            self.up.append(_Up(inputs, outputs, rate))
-            inputs = joined * outputs
-        self.head = nn.ConvTranspose2d(inputs, 2, 4, stride=2, padding=1)
+        top = self.climb(config.channels, _Up, (DROPPED_LEVELS, config.dropout), joined)
+        self.head = nn.ConvTranspose2d(top, 2, 4, stride=2, padding=1)
         self.apply(initialise)
 
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> scaled ab (N, 2, H, W) in [-1, 1]."""
-        features = lightness / 50 - 1
-        mirrors = []
-        for down in self.down:
-            features = down(features)
-            mirrors.append(features)
-        for up, mirror in zip(self.up, reversed(mirrors[:-1]), strict=True):
-            features = self._join(up(features), mirror)
-        return torch.tanh(self.head(F.relu(features)))
+        return torch.tanh(self.head(F.relu(self.through(lightness / 50 - 1))))
 
-    def _join(self, features: Tensor, mirror: Tensor) -> Tensor:
+    def join(self, features: Tensor, mirror: Tensor) -> Tensor:
+        """Join a level up with its mirror, as the configuration says."""
         if self.config.skips == "add":
             return features + mirror
-        return torch.cat((features, mirror), dim=1)
+        return super().join(features, mirror)
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """Bring ab units into this network's [-1, 1]; shape (N, 2, H, W) stays."""
@@ -118,10 +107,6 @@ class Pix2pix(nn.Module):
     def forward(self, lightness: Tensor) -> ColourOutput:
         """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in ab units."""
         return ColourOutput(self.paint(lightness) * AB_SCALE)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that come from pretrained weights: none."""
-        return []
 
 
 class _Up(nn.Sequential):

@@ -8,34 +8,16 @@ Departures: the layers follow the code where its README differs (normalised befo
 forgot.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from photochrom.workbench.networks.mirrored_levels import SLOPE, Config, MirroredLevels
 from photochrom.workbench.networks.outputs import ColourOutput
 
-SLOPE = 0.2  # of the leaky ReLUs
 DROPPED_LEVELS = 2  # of the decoder, the deepest first
 
 
-@dataclass(frozen=True)
-class Config:
-    """The network's shape.
-
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each level; the first keeps the picture's size, each further one halves it.
-    dropout : float
-        Share of channels' values that the deepest two levels of the decoder drop in training.
-    """
-
-    channels: tuple[int, ...] = (64, 128, 256, 512, 512)
-    dropout: float = 0.5
-
-
-class UNet(nn.Module):
+class UNet(MirroredLevels):
     """Lightness to ab through a U of 4 x 4 convolutions.
 
     Parameters
@@ -66,27 +48,15 @@ class UNet(nn.Module):
         for inputs, outputs in zip(config.channels, deeper, strict=False):
             layer = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
             self.down.append(_Down(nn.Identity(), layer))
-        self.up = nn.ModuleList()
-        inputs = config.channels[-1]
-        for level, outputs in enumerate(reversed(config.channels[:-1])):
-            rate = config.dropout if level < DROPPED_LEVELS else 0.0
-            self.up.append(_Up(inputs, outputs, rate))
-            inputs = 2 * outputs  # joined with its mirror
-        self.head = nn.Conv2d(inputs, 2, 1)
+        top = self.climb(config.channels, _Up, (DROPPED_LEVELS, config.dropout))
+        self.head = nn.Conv2d(top, 2, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.xavier_uniform_(module.weight)
 
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> scaled ab (N, 2, H, W) in [-1, 1]."""
-        features = (lightness - 50) / 50
-        mirrors = []
-        for down in self.down:
-            features = down(features)
-            mirrors.append(features)
-        for up, mirror in zip(self.up, reversed(mirrors[:-1]), strict=True):
-            features = torch.cat((up(features), mirror), dim=1)
-        return torch.tanh(self.head(features))
+        return torch.tanh(self.head(self.through((lightness - 50) / 50)))
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """Bring ab units into this network's [-1, 1]; shape (N, 2, H, W) stays."""
@@ -95,10 +65,6 @@ class UNet(nn.Module):
     def forward(self, lightness: Tensor) -> ColourOutput:
         """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in ab units."""
         return ColourOutput(self.paint(lightness) * 127.5 - 0.5)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that come from pretrained weights: none."""
-        return []
 
 
 class _Down(nn.Sequential):

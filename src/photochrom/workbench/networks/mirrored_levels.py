@@ -1,0 +1,80 @@
+"""The U that three painters share: levels down, and levels up that are joined with their mirror.
+
+Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+SLOPE = 0.2  # of the leaky ReLUs
+
+
+@dataclass(frozen=True)
+class Config:
+    """The shape of a U whose first level keeps the picture's size.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Of each level; the first keeps the picture's size, each further one halves it.
+    dropout : float
+        Share of values that the deepest two levels of the decoder drop in training.
+    """
+
+    channels: tuple[int, ...] = (64, 128, 256, 512, 512)
+    dropout: float = 0.5
+
+
+class MirroredLevels(nn.Module):
+    """A U of levels; who inherits makes `down`, then calls `climb`, then makes its head."""
+
+    down: nn.ModuleList
+    up: nn.ModuleList
+
+    def climb(
+        self,
+        channels: tuple[int, ...],
+        level_up: Callable[[int, int, float], nn.Module],
+        dropout: tuple[int, float],
+        joined: int = 2,
+    ) -> int:
+        """Make the levels up; return the channels at the top.
+
+        Parameters
+        ----------
+        channels : tuple of int
+            Of each level down.
+        level_up : callable
+            Inputs, outputs, share of values that are dropped -> a level that doubles the size.
+        dropout : (int, float)
+            How many levels drop values, the deepest first, and which share.
+        joined : int
+            By how much joining with the mirror multiplies the channels.
+        """
+        self.up = nn.ModuleList()
+        inputs = channels[-1]
+        for level, outputs in enumerate(reversed(channels[:-1])):
+            self.up.append(level_up(inputs, outputs, dropout[1] if level < dropout[0] else 0.0))
+            inputs = joined * outputs
+        return inputs
+
+    def through(self, features: Tensor) -> Tensor:
+        """Take features (N, C, H, W) down and up again."""
+        mirrors = []
+        for down in self.down:
+            features = down(features)
+            mirrors.append(features)
+        for up, mirror in zip(self.up, reversed(mirrors[:-1]), strict=True):
+            features = self.join(up(features), mirror)
+        return features
+
+    def join(self, features: Tensor, mirror: Tensor) -> Tensor:
+        """Join a level up with its mirror."""
+        return torch.cat((features, mirror), dim=1)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that come from pretrained weights: none."""
+        return []
