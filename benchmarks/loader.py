@@ -24,7 +24,8 @@ from photochrom.workbench.training.loader_processes import (
     start_worker,
     workers,
 )
-from photochrom.workbench.training.recipe import Recipe, find_recipe, read_recipe
+from photochrom.workbench.training.recipe import Recipe
+from photochrom.workbench.training.recipe_files import find_recipe, read_recipe
 from photochrom.workbench.training.run import Run
 
 WARM = 5  # steps that are not timed

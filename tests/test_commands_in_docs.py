@@ -13,7 +13,7 @@ from tests.conftest import drawn_picture
 
 from photochrom.cli import _run_words, build_app
 from photochrom.cli.standard_streams import PIPE
-from photochrom.workbench.training import recipe
+from photochrom.workbench.training import recipe_files
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -84,8 +84,8 @@ def place(tmp_path, monkeypatch):
     Image.fromarray(drawn_picture(7)).convert("L").save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(recipe, "CHECKOUT", recipes)
-    monkeypatch.setattr(recipe, "SHIPPED", recipes)
+    monkeypatch.setattr(recipe_files, "CHECKOUT", recipes)
+    monkeypatch.setattr(recipe_files, "SHIPPED", recipes)
     return tmp_path
 
 

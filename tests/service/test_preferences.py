@@ -15,10 +15,11 @@ from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.commands.perception_command import results
 from photochrom.workbench.perception.bradley_terry import bradley_terry
 from photochrom.workbench.perception.preferences import summarise_choices
-from photochrom.workbench.perception.study_app import Showing, create_app
+from photochrom.workbench.perception.study_app import create_app
 from photochrom.workbench.perception.study_files import RAINBOW, TRUTH, read_study
 from photochrom.workbench.perception.study_preparation import prepare
 from photochrom.workbench.perception.study_results import to_csv, wilson
+from photochrom.workbench.perception.study_state import Showing
 from photochrom.workbench.perception.trial_order import trials_of
 from photochrom.workbench.perception.votes import Choice, Votes, default_url
 

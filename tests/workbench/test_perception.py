@@ -14,10 +14,11 @@ from tests.conftest import drawn_picture
 from photochrom.color.difference import chroma, hue
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import DataError, InvalidValueError
-from photochrom.workbench.perception.study_app import Showing, create_app
+from photochrom.workbench.perception.study_app import create_app
 from photochrom.workbench.perception.study_files import DESCRIPTION, RAINBOW, read_study
 from photochrom.workbench.perception.study_preparation import prepare, rainbow
 from photochrom.workbench.perception.study_results import summarise, to_csv, wilson
+from photochrom.workbench.perception.study_state import Showing
 from photochrom.workbench.perception.trial_order import trials_of
 from photochrom.workbench.perception.votes import Vote, Votes, default_url
 

@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import ShapeError
-from photochrom.workbench.evaluation import metrics
+from photochrom.workbench.evaluation import chroma_metrics, metrics
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +61,15 @@ def test_ab_errors_meet_values_counted_by_hand():
 def test_colourfulness_meets_a_value_counted_by_hand():
     # Half red, half green: rg is +255 and -255, yb is 127.5 throughout.
     rgb = np.array([[[255, 0, 0], [0, 255, 0]]], np.uint8)
-    assert metrics.colourfulness(rgb) == pytest.approx(255 + 0.3 * 127.5)
+    assert chroma_metrics.colourfulness(rgb) == pytest.approx(255 + 0.3 * 127.5)
     # |rg| is 255 throughout: no spread is left.
-    assert metrics.colourfulness_ddcolor(rgb) == pytest.approx(0.3 * np.hypot(255, 127.5))
+    assert chroma_metrics.colourfulness_ddcolor(rgb) == pytest.approx(0.3 * np.hypot(255, 127.5))
 
 
 @given(st.integers(0, 255))
 def test_gray_is_not_colourful(level):
     rgb = np.full((3, 3, 3), level, np.uint8)
-    assert metrics.colourfulness(rgb) == metrics.colourfulness_ddcolor(rgb) == 0
+    assert chroma_metrics.colourfulness(rgb) == chroma_metrics.colourfulness_ddcolor(rgb) == 0
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_gray_is_not_colourful(level):
         metrics.mean_absolute_rgb_error,
         metrics.kolmogorov_smirnov,
         lambda one, two: metrics.share_within(one, two, 0.02),
-        metrics.left_gray,
-        metrics.neon,
+        chroma_metrics.left_gray,
+        chroma_metrics.neon,
     ],
 )
 def test_pictures_of_two_sizes_are_refused(metric):
@@ -168,7 +168,7 @@ def test_left_gray_meets_shares_counted_by_hand():
     truth = lab_of([[12.0, 11.9, 30.0, 40.0], [-12.0, 0.0, -30.0, 20.0]])
     shown = lab_of([[4.9, 0.0, 5.0, 0.0], [30.0, 40.0, -4.0, 20.0]])
     # Six are truly coloured; of them 12, 40 and -30 are shown with less than 5.
-    assert metrics.left_gray(shown, truth) == 3 / 6
+    assert chroma_metrics.left_gray(shown, truth) == 3 / 6
 
 
 def test_only_lightness_that_can_show_colour_counts_as_left_gray():
@@ -176,17 +176,17 @@ def test_only_lightness_that_can_show_colour_counts_as_left_gray():
     truth[0, :, 0] = [11.9, 12, 50, 97, 97.1, 100]
     shown = truth.copy()
     shown[0, [0, 2, 4, 5], 1] = 0
-    assert metrics.left_gray(shown, truth) == 1 / 3
+    assert chroma_metrics.left_gray(shown, truth) == 1 / 3
 
 
 def test_a_truth_without_true_colour_has_nothing_to_leave_gray():
-    assert metrics.left_gray(lab_of(np.zeros((9, 9))), lab_of(np.full((9, 9), 11.0))) is None
+    assert chroma_metrics.left_gray(lab_of(np.zeros((9, 9))), lab_of(np.full((9, 9), 11.0))) is None
 
 
 def test_both_are_averaged_so_that_noise_is_neither_true_colour_nor_shown():
     noise = np.where(np.indices((256, 256)).sum(0) % 2, 40.0, -40.0)
-    assert metrics.left_gray(lab_of(noise), lab_of(noise)) is None
-    assert metrics.left_gray(lab_of(noise), lab_of(np.full_like(noise, 20.0))) == 1
+    assert chroma_metrics.left_gray(lab_of(noise), lab_of(noise)) is None
+    assert chroma_metrics.left_gray(lab_of(noise), lab_of(np.full_like(noise, 20.0))) == 1
 
 
 @pytest.mark.parametrize(("short_side_px", "across"), [(256, 7), (192, 5), (512, 13), (32, 1)])
@@ -210,41 +210,45 @@ def test_left_gray_is_that_of_windows_cut_out_one_by_one(short_side_px, across):
     ]
     true, own = (np.hypot(*mean) for mean in means)
     able = (lightness[..., 0] >= 12) & (lightness[..., 0] <= 97) & (true >= 12)
-    assert metrics.left_gray(shown, truth) == pytest.approx((own[able] < 5).mean(), abs=1e-12)
+    assert chroma_metrics.left_gray(shown, truth) == pytest.approx(
+        (own[able] < 5).mean(), abs=1e-12
+    )
 
 
 def test_concentration_meets_shares_counted_by_hand():
-    assert metrics.concentration(lab_of([[1.0, 2.0, 3.0, -4.0, 0.0]])) == pytest.approx(4 / 10)
+    assert chroma_metrics.concentration(lab_of([[1.0, 2.0, 3.0, -4.0, 0.0]])) == pytest.approx(
+        4 / 10
+    )
     # Of seven pixels a fifth is 1.4: all of the most colourful and two fifths of the next.
     held = (10 + 0.4 * 5) / 20
-    assert metrics.concentration(lab_of([[1.0, 1, 1, 10, 1, -5, 1]])) == pytest.approx(held)
-    assert metrics.concentration(lab_of([[3.0, 0, 0, 0, 0]], b=np.full((1, 5), 4.0))) == (
+    assert chroma_metrics.concentration(lab_of([[1.0, 1, 1, 10, 1, -5, 1]])) == pytest.approx(held)
+    assert chroma_metrics.concentration(lab_of([[3.0, 0, 0, 0, 0]], b=np.full((1, 5), 4.0))) == (
         pytest.approx(5 / 21)
     )
 
 
 def test_a_gray_picture_has_no_concentration():
     gray = rgb_to_lab(np.repeat(np.linspace(0, 1, 60), 3).reshape(6, 10, 3).astype(np.float32))
-    assert metrics.concentration(gray) is None
+    assert chroma_metrics.concentration(gray) is None
 
 
 @given(st.integers(0, 2**31), st.floats(0.1, 9))
 def test_concentration_lies_between_a_fifth_and_1_and_knows_no_saturation(seed, saturation):
     random = np.random.default_rng(seed)
     lab = lab_of(*random.gamma(0.3, 40, (1, 4, 9)), b=random.normal(0, 9, (4, 9)))
-    found = metrics.concentration(lab)
+    found = chroma_metrics.concentration(lab)
     assert 0.2 <= found <= 1
-    assert metrics.concentration(lab * [1, saturation, saturation]) == pytest.approx(found)
+    assert chroma_metrics.concentration(lab * [1, saturation, saturation]) == pytest.approx(found)
     shuffled = random.permutation(lab.reshape(-1, 3)).reshape(lab.shape)
-    assert metrics.concentration(shuffled) == pytest.approx(found)
-    assert metrics.concentration(lab_of(np.full((4, 9), saturation))) == pytest.approx(0.2)
+    assert chroma_metrics.concentration(shuffled) == pytest.approx(found)
+    assert chroma_metrics.concentration(lab_of(np.full((4, 9), saturation))) == pytest.approx(0.2)
 
 
 def test_neon_meets_shares_counted_by_hand():
     truth = lab_of([[0.0, 24.0, 40.0, 40.0, -80.0]])
     shown = lab_of([[31.25, 31.3, 50.0, -50.1, 99.0]])
     # Allowed are 31.25, 31.25, 50, 50 and 100.
-    assert metrics.neon(shown, truth) == 2 / 5
+    assert chroma_metrics.neon(shown, truth) == 2 / 5
 
 
 @given(st.integers(0, 2**31))
@@ -252,10 +256,10 @@ def test_the_truth_and_gray_are_never_neon_and_the_truth_leaves_nothing_gray(see
     random = np.random.default_rng(seed)
     truth = lab_of(random.normal(0, 40, (6, 7)), b=random.normal(0, 40, (6, 7)))
     gray = truth * [1, 0, 0]
-    assert metrics.neon(truth, truth) == metrics.neon(gray, truth) == 0
-    if metrics.left_gray(truth, truth) is not None:
-        assert metrics.left_gray(truth, truth) == 0
-        assert metrics.left_gray(gray, truth) == 1
+    assert chroma_metrics.neon(truth, truth) == chroma_metrics.neon(gray, truth) == 0
+    if chroma_metrics.left_gray(truth, truth) is not None:
+        assert chroma_metrics.left_gray(truth, truth) == 0
+        assert chroma_metrics.left_gray(gray, truth) == 1
 
 
 @given(st.integers(0, 2**31), st.floats(0, 1), st.floats(1, 4))
@@ -263,7 +267,7 @@ def test_more_saturation_leaves_less_gray_and_makes_more_neon(seed, calm, factor
     random = np.random.default_rng(seed)
     truth = lab_of(random.normal(0, 40, (6, 7)), b=random.normal(0, 40, (6, 7)))
     shown = [truth * [1, s, s] for s in (calm, calm * factor)]
-    neon = [metrics.neon(each, truth) for each in shown]
-    left = [metrics.left_gray(each, truth) or 0 for each in shown]
+    neon = [chroma_metrics.neon(each, truth) for each in shown]
+    left = [chroma_metrics.left_gray(each, truth) or 0 for each in shown]
     assert neon[0] <= neon[1]
     assert left[0] >= left[1]

@@ -20,7 +20,8 @@ from photochrom.workbench.networks.photochrom import (
     stride_4_hints,
     wanted,
 )
-from photochrom.workbench.training.recipe import network_config, read_recipe
+from photochrom.workbench.training.recipe import network_config
+from photochrom.workbench.training.recipe_files import read_recipe
 
 BINS = 20
 SMALL = Config(bins=BINS, context=16, context_layers=1, decoder=(16, 16, 16))

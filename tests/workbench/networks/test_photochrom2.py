@@ -13,7 +13,7 @@ from photochrom.colorization.network import NetworkMethod
 from photochrom.workbench.networks.photochrom2 import Config, ConvexUp, Photochrom2
 from photochrom.workbench.training.export import export_network
 from photochrom.workbench.training.network_inputs import neutral_inputs
-from photochrom.workbench.training.recipe import find_recipe, read_recipe
+from photochrom.workbench.training.recipe_files import find_recipe, read_recipe
 
 BINS = 20
 SMALL = Config("tf_efficientnet_lite0", BINS, channels=(32, 32, 16), mixers=(1, 1, 1))

@@ -19,9 +19,10 @@ from tests.service import browsing
 
 from photochrom.service.server import listen, url_of
 from photochrom.workbench.commands.perception_command import results
-from photochrom.workbench.perception.study_app import Showing, create_app
+from photochrom.workbench.perception.study_app import create_app
 from photochrom.workbench.perception.study_files import Study, read_study
 from photochrom.workbench.perception.study_preparation import prepare
+from photochrom.workbench.perception.study_state import Showing
 from photochrom.workbench.perception.trial_order import trials_of
 from photochrom.workbench.perception.votes import Choice, Vote, Votes, default_url
 

@@ -8,14 +8,16 @@ import pytest
 from photochrom.errors import RecipeError
 from photochrom.workbench.networks import network
 from photochrom.workbench.training.recipe import (
-    CHECKOUT,
     Recipe,
     build_network,
+    network_config,
+    recipe_from_table,
+)
+from photochrom.workbench.training.recipe_files import (
+    CHECKOUT,
     find_recipe,
     list_recipes,
-    network_config,
     read_recipe,
-    recipe_from_table,
 )
 
 RECIPES = Path(__file__).parents[3] / "recipes"

@@ -17,12 +17,8 @@ from photochrom.workbench.training.adversary import Adversary
 from photochrom.workbench.training.checkpoint import read_checkpoint
 from photochrom.workbench.training.export import export
 from photochrom.workbench.training.loop import train
-from photochrom.workbench.training.recipe import (
-    CHECKOUT,
-    build_network,
-    network_config,
-    read_recipe,
-)
+from photochrom.workbench.training.recipe import build_network, network_config
+from photochrom.workbench.training.recipe_files import CHECKOUT, read_recipe
 from photochrom.workbench.training.schedule import total_steps
 
 STEPS, BATCH = 9, 2

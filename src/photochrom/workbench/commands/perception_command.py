@@ -148,8 +148,8 @@ def serve(
         Open the page.
     """
     require("serve", "The study", "fastapi", "prometheus_client", "sqlalchemy", "uvicorn")
-    from photochrom.workbench.perception.study_app import Showing
     from photochrom.workbench.perception.study_server import serve as run
+    from photochrom.workbench.perception.study_state import Showing
 
     showing = Showing(seconds, gap, max_participants, max(1.0, per_hour), per_hour)
     run(

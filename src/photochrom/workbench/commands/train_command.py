@@ -146,7 +146,7 @@ def run_name(recipe: str, profile: str, data: str = "") -> str:
 
 def recipes() -> None:
     """List the recipes that can be trained, and what each has: photochrom train NAME."""
-    from photochrom.workbench.training.recipe import list_recipes
+    from photochrom.workbench.training.recipe_files import list_recipes
 
     listed = list_recipes()
     width = max(len(recipe.name) for recipe in listed)
@@ -172,12 +172,8 @@ def _read_run(
     recipe: Path, profile: str, data: str, keys: Path | None, stream: bool, changes: tuple[str, ...]
 ) -> _Given:
     from photochrom.workbench.datasets.builtin_sets import PREFIX, builtin
-    from photochrom.workbench.training.recipe import (
-        find_recipe,
-        read_recipe,
-        recipe_from_table,
-        with_changes,
-    )
+    from photochrom.workbench.training.recipe import recipe_from_table
+    from photochrom.workbench.training.recipe_files import find_recipe, read_recipe, with_changes
     from photochrom.workbench.training.stored_files import read_environment, read_keys, read_table
 
     stored, precision = recipe / RUN_RECIPE, "auto"

@@ -6,35 +6,27 @@ continues from there and ends with the same files as one that was not.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.near_duplicates import NearIndex
-from photochrom.workbench.datasets.picture_files import Credit, Encoded
-from photochrom.workbench.datasets.reader_processes import follow_parent
-from photochrom.workbench.datasets.shards import MOST_CORRUPT, Report, Unit
+from photochrom.workbench.datasets.picture_files import Credit
+from photochrom.workbench.datasets.shards import MOST_CORRUPT, Report
 from photochrom.workbench.datasets.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
-from photochrom.workbench.datasets.standardize import UNREADABLE, Row, Standard, standardise
-from photochrom.workbench.datasets.streaming import shuffled
+from photochrom.workbench.datasets.standardised_pictures import open_pool, read_units, standardised
+from photochrom.workbench.datasets.standardize import UNREADABLE, Row, Standard
 
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near-duplicate"
 REASONS = (OTHER_LABEL, NOT_LISTED, UNREADABLE, "too small", "gray", DUPLICATE, NEAR_DUPLICATE)
-CHUNK, CHUNK_BYTES = 64, 8_000_000  # pictures, bytes, handed to a process at a time
 SHARD_BYTES = 256_000_000  # a shard of large pictures is closed early, for the memory's sake
 ROW_GROUP = 128  # pictures that a stream reads at a time
-SHUFFLE_BUFFER = 2000  # pictures of one part that are mixed with each other
 JUDGED_FROM = 1000  # pictures seen before too many unreadable ones end the run early
 STATE, COUNTS = "prepare.json", "counts.json"
 
@@ -154,7 +146,7 @@ def prepare(
     if work.done:
         report(f"{out}: already prepared.")
         return work.counts
-    with _pool(jobs) as pool:
+    with open_pool(jobs) as pool:
         work.run(pool, progress)
     return work.counts
 
@@ -240,10 +232,10 @@ class _Work:
 
     def run(self, pool: Executor | None, progress: Callable[[Counts], None]) -> None:
         """Work through the rest of the source."""
-        pictures = _pictures(self.source.units, self.counts.seen, self.choice.shuffle_seed)
+        pictures = read_units(self.source.units, self.counts.seen, self.choice.shuffle_seed)
         if self.choice.limit is not None:
             pictures = islice(pictures, self.choice.limit - self.counts.seen)
-        for results in _standardised(pictures, self.standard, pool):
+        for results in standardised(pictures, self.standard, pool):
             for result in results:
                 self._take(result)
             progress(self.counts)
@@ -383,90 +375,3 @@ def _arrow_type(pa: Any, name: str) -> Any:
         "components": pa.uint16(),
     }
     return types.get(name, pa.string())
-
-
-def _pictures(units: list[Unit], start: int, seed: int | None) -> Iterator[Encoded | str]:
-    """Read the units in order, or mixed, from picture number `start` on."""
-    order = np.arange(len(units))
-    if seed is not None:
-        order = np.random.default_rng(seed).permutation(order)
-    for index in order:
-        unit = units[index]
-        if unit.rows is not None and start >= unit.rows:
-            start -= unit.rows
-            continue
-        pictures = unit.read()
-        if seed is not None:
-            pictures = shuffled(pictures, SHUFFLE_BUFFER, (seed, int(index)))
-        for picture in pictures:
-            if start:
-                start -= 1
-            else:
-                yield picture
-
-
-def _chunks(pictures: Iterable[Encoded | str]) -> Iterator[list[Encoded | str]]:
-    chunk: list[Encoded | str] = []
-    size = 0
-    for picture in pictures:
-        chunk.append(picture)
-        size += len(picture.image) if isinstance(picture, Encoded) else 0
-        if len(chunk) == CHUNK or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
-
-
-def _standardise_chunk(chunk: list[Encoded | str], standard: Standard) -> list[Row | str]:
-    return [p if isinstance(p, str) else standardise(p, standard) for p in chunk]
-
-
-class _Pool:
-    """All cores, or this process alone; gone at once when the block is left by an error."""
-
-    def __init__(self, jobs: int) -> None:
-        self.executor = (
-            ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) if jobs > 1 else None
-        )
-
-    def __enter__(self) -> Executor | None:
-        return self.executor
-
-    def __exit__(self, *error: object) -> None:
-        if self.executor is not None:
-            self.executor.shutdown(cancel_futures=True)
-
-
-def _pool(jobs: int | None) -> _Pool:
-    if jobs is not None and jobs < 1:
-        raise InvalidValueError(f"The number of processes must be 1 or more; it is {jobs}.")
-    return _Pool(jobs or cores())
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _standardised(
-    pictures: Iterable[Encoded | str], standard: Standard, pool: Executor | None
-) -> Iterator[list[Row | str]]:
-    """Standardise in order, with a bounded number of chunks under way."""
-    chunks = _chunks(pictures)
-    work = partial(_standardise_chunk, standard=standard)
-    if pool is None:
-        yield from map(work, chunks)
-        return
-    try:
-        waiting = [pool.submit(work, c) for c in islice(chunks, 2 * cores())]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(work, c) for c in islice(chunks, 1)]
-    except BrokenProcessPool as error:
-        raise DataError(
-            "A process that decoded pictures was killed, perhaps for want of memory. Run the same "
-            "command again to continue, with fewer processes (--jobs 1)."
-        ) from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import MethodOutputError
-from photochrom.workbench.evaluation import metrics
+from photochrom.workbench.evaluation import chroma_metrics, metrics
 from photochrom.workbench.evaluation.class_prior import ClassPrior
 from photochrom.workbench.evaluation.compared_rows import Candidate, Source
 from photochrom.workbench.evaluation.evaluation_pictures import (
@@ -151,24 +151,24 @@ def _row_metrics(
 
 def _colourfulness(rgb: NDArray[np.uint8]) -> Record:
     return {
-        "colourfulness": metrics.colourfulness(rgb),
-        "colourfulness_ddcolor": metrics.colourfulness_ddcolor(rgb),
+        "colourfulness": chroma_metrics.colourfulness(rgb),
+        "colourfulness_ddcolor": chroma_metrics.colourfulness_ddcolor(rgb),
     }
 
 
 def _spread_of_colour(lab: NDArray[np.floating[Any]]) -> Record:
-    found = metrics.concentration(lab)
+    found = chroma_metrics.concentration(lab)
     return {"concentration": found or 0.0, "concentration_counts": float(found is not None)}
 
 
 def _against_the_truth(
     lab: NDArray[np.floating[Any]], truth_lab: NDArray[np.floating[Any]]
 ) -> Record:
-    found = metrics.left_gray(lab, truth_lab)
+    found = chroma_metrics.left_gray(lab, truth_lab)
     return {
         "left_gray": found or 0.0,
         "left_gray_counts": float(found is not None),
-        "neon": metrics.neon(lab, truth_lab),
+        "neon": chroma_metrics.neon(lab, truth_lab),
     }
 
 

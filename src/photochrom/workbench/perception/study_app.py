@@ -4,14 +4,8 @@ The server decides the order and keeps to itself which picture is what: neither 
 a header nor an answer tells, but for the practice of the real-or-fake study, after the vote.
 """
 
-import math
-import re
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import lru_cache
-from hmac import compare_digest
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,86 +17,25 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from photochrom._version import __version__
-from photochrom.errors import InvalidValueError
 from photochrom.service.application import PAGE as SERVICE_PAGE
-from photochrom.service.clients import CLIENT, Clients
+from photochrom.service.clients import Clients
 from photochrom.service.limits import Limits
 from photochrom.service.middleware import LOOPBACK_NAMES, AccessMiddleware, BodyLimits
 from photochrom.service.problem_details import Problem, install_problems, problem_response
-from photochrom.service.rate_limit import Rate
 from photochrom.service.request_bodies import BoundedRoute
 from photochrom.service.schemas import whole
-from photochrom.workbench.perception.study_files import PREFER, REAL, Study, Task
-from photochrom.workbench.perception.trial_order import Trial, trials_of
+from photochrom.workbench.perception.study_files import PREFER, REAL, Study
+from photochrom.workbench.perception.study_state import AboutAnswer, Showing, StudyState
 from photochrom.workbench.perception.votes import Choice, Vote, Votes
 
 PAGE = Path(__file__).parent / "page"
-ID = re.compile(r"[A-Za-z0-9_-]{22}")
-ID_BYTES = 16
 BODY_BYTES = 2000
 LIMITS = Limits(upload_bytes=BODY_BYTES, json_bytes=BODY_BYTES)
-AHEAD = 2  # the trial that is asked, and the next one, which the page loads meanwhile
-MOST_SECONDS = 60.0
-THOUGHT_SECONDS = 2.0  # about, for an answer
-COMPARING_SECONDS = 8.0  # about, for a preference
-REQUESTS = 600, 60.0  # of one client: at once, and more each second; a class shares an address
-GUESSES = 10, 0.1  # likewise, of an invitation
 MOST_MS = 86_400_000.0
 MOST_INVITATION = 200
-REMEMBERED = 1000  # participants whose order is kept in memory
 
 Side = Annotated[Literal[1, 2], BeforeValidator(whole)]
 Milliseconds = Annotated[float, Field(ge=0, le=MOST_MS, allow_inf_nan=False)]
-
-
-@dataclass(frozen=True)
-class Showing:
-    """How pairs are shown, and to how many people.
-
-    Attributes
-    ----------
-    seconds, gap_seconds : float
-        Of each picture; of the empty gray before, between and after.
-    most_participants : int
-        Who comes later is turned away.
-    begun_at_once, begun_per_hour : float
-        Participants who begin from one address.
-
-    Raises
-    ------
-    InvalidValueError
-        If one is outside its range.
-    """
-
-    seconds: float = 1.0
-    gap_seconds: float = 0.5
-    most_participants: int = 10_000
-    begun_at_once: float = 60
-    begun_per_hour: float = 60
-
-    def __post_init__(self) -> None:
-        if not 0 < self.seconds <= MOST_SECONDS or not 0 <= self.gap_seconds <= MOST_SECONDS:
-            raise InvalidValueError(
-                f"--seconds needs more than 0, --gap 0 or more, both at most {MOST_SECONDS:g}; "
-                f"they are {self.seconds} and {self.gap_seconds}."
-            )
-        if self.most_participants < 1:
-            raise InvalidValueError(
-                f"--max-participants needs 1 or more; it is {self.most_participants}."
-            )
-        if not self.begun_at_once >= 1 or not self.begun_per_hour > 0:
-            raise InvalidValueError(f"--per-hour needs 1 or more; it is {self.begun_per_hour}.")
-
-
-class AboutAnswer(BaseModel):
-    """What taking part means."""
-
-    task: Task
-    trials: int
-    minutes: int
-    size_px: int
-    seconds: float
-    gap_seconds: float
 
 
 class ProgressAnswer(BaseModel):
@@ -155,134 +88,9 @@ class VoteAnswer(BaseModel):
     right: bool | None
 
 
-class StudyState:
-    """What the routes need: the study, its votes, and each participant's order."""
-
-    def __init__(
-        self, study: Study, votes: Votes, showing: Showing, invitation: str | None
-    ) -> None:
-        self.study, self.votes, self.showing = study, votes, showing
-        self._invitation = invitation
-        self._requests = Rate(*REQUESTS)
-        self._guesses = Rate(*GUESSES)
-        self._begun = Rate(showing.begun_at_once, showing.begun_per_hour / 3600)
-        self.trials: Callable[[str], list[Trial]] = lru_cache(REMEMBERED)(
-            lambda participant: trials_of(study, participant)
-        )
-
-    def about(self) -> AboutAnswer:
-        """Return what taking part means."""
-        trials, showing = self.study.trials, self.showing
-        each = 2 * showing.seconds + 3 * showing.gap_seconds + THOUGHT_SECONDS
-        each = each if self.study.task == REAL else COMPARING_SECONDS
-        return AboutAnswer(
-            task=self.study.task,
-            trials=trials,
-            minutes=math.ceil(trials * each / 60),
-            size_px=self.study.size_px,
-            seconds=showing.seconds,
-            gap_seconds=showing.gap_seconds,
-        )
-
-    def check_rate(self) -> None:
-        """Refuse a client that asks too much.
-
-        Raises
-        ------
-        Problem
-            429.
-        """
-        _refuse_for(self._requests.take(CLIENT.get()))
-
-    def begin(self, invitation: str) -> str:
-        """Let somebody take part, and give their random id.
-
-        Raises
-        ------
-        Problem
-            403 without the invitation that is needed, or if the study is full; 429 if too many
-            have come from one address.
-        """
-        sent, needed = invitation.encode("utf-8", "replace"), self._invitation
-        if needed is not None and not compare_digest(sent, needed.encode()):
-            _refuse_for(self._guesses.take(CLIENT.get()))
-            raise Problem(
-                403, "This study is by invitation. Open the whole address that you were sent."
-            )
-        if self.votes.count_participants() >= self.showing.most_participants:
-            raise Problem(403, "This study has all the participants that it needs. Thank you.")
-        _refuse_for(self._begun.take(CLIENT.get()))
-        participant = secrets.token_urlsafe(ID_BYTES)
-        self.votes.add_participant(participant)
-        return participant
-
-    def next_trial(self, participant: str, number: int, task: Task) -> Trial:
-        """Return the trial that waits for its vote.
-
-        Raises
-        ------
-        Problem
-            404 or 409, as `trial`; 404 also if this study asks something else.
-        """
-        if self.study.task != task:
-            raise Problem(404, "This study asks another question. Open its page again.")
-        shown = self.trial(participant, number)
-        if number != self.answered(participant) + 1:
-            raise Problem(409, f"Trial {number} comes later.")
-        return shown
-
-    def count(self, vote: Vote | Choice) -> None:
-        """Count a vote, once.
-
-        Raises
-        ------
-        Problem
-            409 if that trial has one.
-        """
-        if not self.votes.add(vote):
-            raise Problem(409, f"Trial {vote.trial} has its vote already.")
-
-    def answered(self, participant: str) -> int:
-        """Count a participant's votes.
-
-        Raises
-        ------
-        Problem
-            404 if nobody has that id.
-        """
-        answered = self.votes.answered(participant) if ID.fullmatch(participant) else None
-        if answered is None:
-            raise Problem(404, "This study has no such participant. Begin anew.")
-        return answered
-
-    def trial(self, participant: str, number: int) -> Trial:
-        """Return a trial that may be seen now.
-
-        Raises
-        ------
-        Problem
-            404 if there is no such participant or trial, 409 if it is over or its time has not
-            come.
-        """
-        answered, trials = self.answered(participant), self.trials(participant)
-        if not 1 <= number <= len(trials):
-            raise Problem(404, f"There are the trials 1 to {len(trials)}; there is no {number}.")
-        if number <= answered:
-            raise Problem(409, f"Trial {number} has its vote already. The next is {answered + 1}.")
-        if number > answered + AHEAD:
-            raise Problem(409, f"Trial {number} comes later. The next is {answered + 1}.")
-        return trials[number - 1]
-
-
 def _study_state(request: Request) -> StudyState:
     study_state: StudyState = request.app.state.study_state
     return study_state
-
-
-def _refuse_for(seconds: float) -> None:
-    if seconds:
-        wait = str(math.ceil(seconds))
-        raise Problem(429, "Too many requests from this address. Try later.", Retry_After=wait)
 
 
 async def _check_rate(request: Request) -> None:
@@ -378,7 +186,7 @@ def choose(participant: str, number: int, wish: ChoiceBody, study_state: At) -> 
 def create_app(
     study: Study,
     votes_url: str,
-    showing: Showing = Showing(),
+    showing: Showing = Showing(),  # noqa: B008 - frozen
     *,
     hosts: Iterable[str] = LOOPBACK_NAMES,
     any_address: bool = False,

@@ -11,8 +11,9 @@ from photochrom.service.connections import server_config
 from photochrom.service.log_limits import aggregated_log
 from photochrom.service.middleware import LOOPBACK_NAMES
 from photochrom.service.server import Server, is_loopback, listen, url_of
-from photochrom.workbench.perception.study_app import LIMITS, MOST_INVITATION, Showing, create_app
+from photochrom.workbench.perception.study_app import LIMITS, MOST_INVITATION, create_app
 from photochrom.workbench.perception.study_files import read_study
+from photochrom.workbench.perception.study_state import Showing
 from photochrom.workbench.perception.votes import default_url
 
 

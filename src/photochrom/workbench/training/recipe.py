@@ -1,31 +1,21 @@
-"""A recipe says everything that decides a training run; it is read from TOML.
-
-A file may hold profiles: tables that are laid over the rest, such as `paper`, the source's sizes
-and schedule, and `here`, what two cores can do. A profile may name another as its `base`.
-"""
+"""A recipe says everything that decides a training run; `recipe_files` reads it."""
 
 import dataclasses
 import math
-import tomllib
 import types
 import typing
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from photochrom.errors import PhotochromError, RecipeError
 from photochrom.workbench.datasets.batches import DataRecipe
 from photochrom.workbench.networks import network
 
-DEFAULT_PROFILE = "here"
 KINDS = ("distribution", "classification", "regression", "fusion", "features")
 DISTANCES = ("mse", "l1")
 OPTIMIZERS = ("adamw", "adam", "adadelta", "rmsprop", "muon")
 LEARNERS = ("network", "critic", "both")
-SHIPPED = Path(__file__).parents[2] / "recipes"  # in a wheel
-CHECKOUT = Path(__file__).parents[4] / "recipes"
 
 
 @dataclass(frozen=True)
@@ -220,165 +210,6 @@ class Recipe:
     def pictures(self) -> int:
         """Pictures seen in all phases."""
         return sum(phase.pictures for phase in self.phases)
-
-
-def own_recipes() -> dict[str, Path]:
-    """Return photochrom's own recipes by their names."""
-    return {f.stem: f for folder in (CHECKOUT, SHIPPED) for f in sorted(folder.glob("*.toml"))}
-
-
-def find_recipe(name: Path) -> Path:
-    """Find a recipe by its file, or one of photochrom's own by its bare name.
-
-    Raises
-    ------
-    RecipeError
-        If there is none.
-    """
-    if name.suffix == ".toml" or len(name.parts) > 1:
-        return name
-    own = own_recipes()
-    if name.name not in own:
-        close = get_close_matches(name.name, own, 1)
-        meant = f" Did you mean '{close[0]}'?" if close else ""
-        raise RecipeError(f"No recipe '{name}'.{meant} photochrom's own: {', '.join(own)}.")
-    return own[name.name]
-
-
-def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> Recipe:
-    """Read a recipe.
-
-    Parameters
-    ----------
-    path : Path
-        A TOML file.
-    profile : str
-        Which of its profiles; 'here' where it has profiles and none is named.
-    changes : sequence of str
-        Laid over the profile, such as 'loss.huber=0.1'; see `with_changes`.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    RecipeError
-        If the file cannot be read, has no such profile, or a key is unknown, missing or of the
-        wrong type.
-    """
-    table = _with_profile(_read_table(path), profile, str(path))
-    return recipe_from_table(with_changes(table, changes), str(path))
-
-
-def _read_table(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path}: is not TOML ({error}).") from error
-
-
-class Listed(NamedTuple):
-    """A recipe of photochrom's own, as a list of them shows it."""
-
-    name: str
-    profiles: tuple[str, ...]
-    what: str
-
-
-def list_recipes() -> list[Listed]:
-    """List photochrom's own recipes: name, profiles, and what its first line says of it."""
-    found = []
-    for name, path in own_recipes().items():
-        what = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-        found.append(Listed(name, tuple(_read_table(path).get("profiles", ())), what))
-    return found
-
-
-def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Lay single values over a recipe's table.
-
-    Parameters
-    ----------
-    table : dict
-        As TOML or JSON gives it.
-    changes : sequence of str
-        KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its number from 0
-        ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
-
-    Raises
-    ------
-    RecipeError
-        If a change is not of that form, or leads through what is no table.
-    """
-    for change in changes:
-        key, equals, text = change.partition("=")
-        names = key.strip().split(".")
-        if not equals or not all(names):
-            raise RecipeError(f"--set needs KEY=VALUE, such as loss.huber=0.1; it is '{change}'.")
-        table = _changed(table, names, _toml_value(text.strip()), change)
-    return table
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        read = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return read["value"] if len(read) == 1 else text
-
-
-def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
-    """Return a copy in which one value, however deep, is another."""
-    if not names:
-        return value
-    first, *rest = names
-    if isinstance(inside, list):
-        if not (first.isascii() and first.isdecimal()) or int(first) >= len(inside):
-            raise RecipeError(
-                f"--set {change}: needs a number from 0 to {len(inside) - 1} in place of '{first}'."
-            )
-        number = int(first)
-        before, old, after = inside[:number], inside[number], inside[number + 1 :]
-        return [*before, _changed(old, rest, value, change), *after]
-    if inside is None:  # of a stored recipe: a table that it does not have
-        inside = {}
-    if not isinstance(inside, dict):
-        raise RecipeError(f"--set {change}: there is no table that '{first}' could be in.")
-    return {**inside, first: _changed(inside.get(first, {}), rest, value, change)}
-
-
-def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, Any]:
-    profiles = table.pop("profiles", {})
-    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise RecipeError(f"{where}, profiles: needs a table of tables; it is {profiles!r}.")
-    if not profile and not profiles:
-        return table
-    name, chain = profile or DEFAULT_PROFILE, list[str]()
-    while name:
-        if not isinstance(name, str) or name not in profiles:
-            raise RecipeError(
-                f"{where}: has no profile '{name}'. Its profiles: {', '.join(profiles) or 'none'}."
-            )
-        if name in chain:
-            circle = " -> ".join((*chain, name))
-            raise RecipeError(f"{where}: each profile needs another one as its base: {circle}.")
-        chain.append(name)
-        name = profiles[name].get("base", "")
-    for name in reversed(chain):
-        table = _laid_over(table, {k: v for k, v in profiles[name].items() if k != "base"})
-    return {**table, "profile": chain[0]}
-
-
-def _laid_over(table: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge tables key by key; anything else, lists too, is replaced."""
-    merged = dict(table)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _laid_over(merged[key], value) if both else value
-    return merged
 
 
 def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:

@@ -1,0 +1,109 @@
+"""Read pictures in a source's order, and standardise them on all cores."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+
+import numpy as np
+
+from photochrom.errors import DataError, InvalidValueError
+from photochrom.workbench.datasets.picture_files import Encoded
+from photochrom.workbench.datasets.reader_processes import follow_parent
+from photochrom.workbench.datasets.shards import Unit
+from photochrom.workbench.datasets.standardize import Row, Standard, standardise
+from photochrom.workbench.datasets.streaming import shuffled
+
+CHUNK, CHUNK_BYTES = 64, 8_000_000  # pictures, bytes, handed to a process at a time
+SHUFFLE_BUFFER = 2000  # pictures of one part that are mixed with each other
+
+
+def read_units(units: list[Unit], start: int, seed: int | None) -> Iterator[Encoded | str]:
+    """Read the units in order, or mixed, from picture number `start` on."""
+    order = np.arange(len(units))
+    if seed is not None:
+        order = np.random.default_rng(seed).permutation(order)
+    for index in order:
+        unit = units[index]
+        if unit.rows is not None and start >= unit.rows:
+            start -= unit.rows
+            continue
+        pictures = unit.read()
+        if seed is not None:
+            pictures = shuffled(pictures, SHUFFLE_BUFFER, (seed, int(index)))
+        for picture in pictures:
+            if start:
+                start -= 1
+            else:
+                yield picture
+
+
+def _chunks(pictures: Iterable[Encoded | str]) -> Iterator[list[Encoded | str]]:
+    chunk: list[Encoded | str] = []
+    size = 0
+    for picture in pictures:
+        chunk.append(picture)
+        size += len(picture.image) if isinstance(picture, Encoded) else 0
+        if len(chunk) == CHUNK or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _standardise_chunk(chunk: list[Encoded | str], standard: Standard) -> list[Row | str]:
+    return [p if isinstance(p, str) else standardise(p, standard) for p in chunk]
+
+
+class _Pool:
+    """All cores, or this process alone; gone at once when the block is left by an error."""
+
+    def __init__(self, jobs: int) -> None:
+        self.executor = (
+            ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) if jobs > 1 else None
+        )
+
+    def __enter__(self) -> Executor | None:
+        return self.executor
+
+    def __exit__(self, *error: object) -> None:
+        if self.executor is not None:
+            self.executor.shutdown(cancel_futures=True)
+
+
+def open_pool(jobs: int | None) -> _Pool:
+    """Return so many processes, or all cores."""
+    if jobs is not None and jobs < 1:
+        raise InvalidValueError(f"The number of processes must be 1 or more; it is {jobs}.")
+    return _Pool(jobs or cores())
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def standardised(
+    pictures: Iterable[Encoded | str], standard: Standard, pool: Executor | None
+) -> Iterator[list[Row | str]]:
+    """Standardise in order, with a bounded number of chunks under way."""
+    chunks = _chunks(pictures)
+    work = partial(_standardise_chunk, standard=standard)
+    if pool is None:
+        yield from map(work, chunks)
+        return
+    try:
+        waiting = [pool.submit(work, c) for c in islice(chunks, 2 * cores())]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting += [pool.submit(work, c) for c in islice(chunks, 1)]
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A process that decoded pictures was killed, perhaps for want of memory. Run the same "
+            "command again to continue, with fewer processes (--jobs 1)."
+        ) from error
