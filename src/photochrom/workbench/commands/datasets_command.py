@@ -1,7 +1,5 @@
 """`photochrom data prepare` and `photochrom data split`."""
 
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,42 +7,11 @@ from cyclopts import Parameter
 
 from photochrom.errors import InvalidValueError
 from photochrom.extras import require
+from photochrom.workbench.commands.progress_line import ProgressLine
 from photochrom.workbench.training.stored_files import read_keys
 
 if TYPE_CHECKING:
     from photochrom.workbench.datasets.prepare import Counts
-
-SECONDS_BETWEEN_LINES = 5.0  # where standard error is not a terminal
-
-
-class _Progress:
-    """Lines of progress on standard error: one that is rewritten on a terminal, few elsewhere."""
-
-    def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
-        self.last = float("-inf")
-        self.open_line = False
-
-    def line(self, text: str) -> None:
-        """Show a message that stays."""
-        self.close()
-        print(text, file=sys.stderr, flush=True)
-
-    def counts(self, counts: "Counts") -> None:
-        """Show how far the work is."""
-        text = f"{counts.seen:,} looked at, {counts.kept:,} kept"
-        if self.terminal:
-            print(f"\r{text}", end="", file=sys.stderr, flush=True)
-            self.open_line = True
-        elif time.monotonic() - self.last >= SECONDS_BETWEEN_LINES:
-            self.line(text)
-            self.last = time.monotonic()
-
-    def close(self) -> None:
-        """End the line that is being rewritten."""
-        if self.open_line:
-            print(file=sys.stderr)
-        self.open_line = False
 
 
 def _need_extra() -> None:
@@ -145,11 +112,12 @@ def prepare(
         limit,
         keep_duplicates,
     )
-    progress = _Progress()
-    try:
-        counts = run(data, out, standard, choice, jobs, progress.line, progress.counts)
-    finally:
-        progress.close()
+    with ProgressLine(elsewhere=True) as line:
+
+        def show(counts: Counts) -> None:
+            line(f"{counts.seen:,} looked at, {counts.kept:,} kept")
+
+        counts = run(data, out, standard, choice, jobs, line.stay, show)
     _print_table(counts.rows())
 
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from photochrom.errors import InvalidValueError, MissingExtraError, UnwritableFileError
 from photochrom.extras import how_to_install
 from photochrom.workbench.commands.named_folders import named_folders
+from photochrom.workbench.commands.progress_line import ProgressLine
 from photochrom.workbench.training.stored_files import read_keys
 
 if TYPE_CHECKING:
@@ -198,8 +199,8 @@ def evaluate(*, options: EvaluateOptions) -> None:
         return _draw_sheet(options, options.sheet)
     options.check_targets()
     looks = _Looks(options)
-    with _Counter() as count:
-        evaluation = options.benchmark(count, looks.observe).run()
+    with ProgressLine() as line:
+        evaluation = options.benchmark(line.count, looks.observe).run()
     evaluation = looks.finish(evaluation)
     _show(evaluation, options)
     for target in options.report:
@@ -289,18 +290,3 @@ def _draw_sheet(options: EvaluateOptions, sheet: Path) -> None:
     )
     count = contact_sheet(options.data, colorizer.predict_ab, sheet, limit=options.limit)
     print(f"Drew {count} photographs on {sheet}.", file=sys.stderr)
-
-
-class _Counter:
-    """Counts photographs on stderr, where it is a terminal."""
-
-    def __enter__(self) -> "_Counter":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
-
-    def __call__(self, done: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done} photographs", end="", file=sys.stderr)

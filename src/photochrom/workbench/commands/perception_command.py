@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from photochrom.errors import UnwritableFileError
 from photochrom.extras import require
 from photochrom.workbench.commands.named_folders import named_folders
+from photochrom.workbench.commands.progress_line import ProgressLine
 
 if TYPE_CHECKING:
     from photochrom.workbench.evaluation.bootstrap import Estimate
@@ -71,20 +72,21 @@ def prepare(
     """
     from photochrom.workbench.perception.study_preparation import prepare as make
 
-    study = make(
-        data,
-        target,
-        task=task,
-        methods=method,
-        outputs=named_folders(outputs),
-        truth=truth,
-        pictures=pictures,
-        practice=practice,
-        checks=checks,
-        size_px=size,
-        seed=seed,
-        progress=_count if sys.stderr.isatty() else None,
-    )
+    with ProgressLine() as line:
+        study = make(
+            data,
+            target,
+            task=task,
+            methods=method,
+            outputs=named_folders(outputs),
+            truth=truth,
+            pictures=pictures,
+            practice=practice,
+            checks=checks,
+            size_px=size,
+            seed=seed,
+            progress=line.count,
+        )
     print(
         f"{target}: {len(study.scenes)} photographs, {', '.join(study.methods)}; {practice} to "
         f"practise, {checks} checks. Serve it: photochrom study serve {target}",
@@ -207,10 +209,6 @@ def results(
             csv.write_text(to_csv(cast, excluded), encoding="utf-8")
         except OSError as error:
             raise UnwritableFileError(f"{csv}: cannot be written ({error.strerror}).") from error
-
-
-def _count(done: int) -> None:
-    print(f"\r{done} photographs", end="", file=sys.stderr, flush=True)
 
 
 def _show_real(

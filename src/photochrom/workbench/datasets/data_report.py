@@ -8,7 +8,6 @@ A seeded sample is read, whatever the size of the data set, and three things are
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,7 @@ from photochrom.workbench.datasets.ab_palette import (
 )
 from photochrom.workbench.datasets.pca import reduce_rgb
 from photochrom.workbench.datasets.picture_files import Encoded, decode
+from photochrom.workbench.datasets.reader_processes import cores
 from photochrom.workbench.datasets.similarity_groups import (
     GROUPS,
     Preselection,
@@ -177,7 +177,7 @@ def _reservoir(
 
 def _decoded(pictures: Iterator[Encoded], short_side_px: int) -> Iterator[tuple[Any, str]]:
     """Decode on all cores, in order; Pillow lets other threads run meanwhile."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         while chunk := list(islice(pictures, CHUNK)):
             pixels = pool.map(lambda one: decode(one.image, short_side_px), chunk)
             yield from zip(pixels, (one.key for one in chunk), strict=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 from photochrom.errors import DataError
 from photochrom.workbench.datasets.picture_files import Encoded, decode
-from photochrom.workbench.datasets.reader_processes import follow_parent
+from photochrom.workbench.datasets.reader_processes import cores, follow_parent
 from photochrom.workbench.datasets.sources import Source, open_source, rows_of
 
 CHUNK = 256  # pictures handed to a worker at a time
@@ -114,7 +114,7 @@ def _decode_chunk(chunk: list[Encoded], short_side_px: int) -> list[Decoded]:
 
 def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
     """Decode on all cores, in order, with a bounded number of chunks under way."""
-    workers = os.cpu_count() or 1
+    workers = cores()
     pictures = rows_of(source)
     chunks = iter(lambda: list(islice(pictures, CHUNK)), [])
     with ProcessPoolExecutor(workers, get_context("spawn"), follow_parent) as pool:

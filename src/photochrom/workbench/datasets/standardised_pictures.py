@@ -1,6 +1,5 @@
 """Read pictures in a source's order, and standardise them on all cores."""
 
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,7 +11,7 @@ import numpy as np
 
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.picture_files import Encoded
-from photochrom.workbench.datasets.reader_processes import follow_parent
+from photochrom.workbench.datasets.reader_processes import cores, follow_parent
 from photochrom.workbench.datasets.shards import Unit
 from photochrom.workbench.datasets.standardize import Row, Standard, standardise
 from photochrom.workbench.datasets.streaming import shuffled
@@ -79,13 +78,6 @@ def open_pool(jobs: int | None) -> _Pool:
     if jobs is not None and jobs < 1:
         raise InvalidValueError(f"The number of processes must be 1 or more; it is {jobs}.")
     return _Pool(jobs or cores())
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def standardised(

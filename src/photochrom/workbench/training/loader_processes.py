@@ -1,19 +1,18 @@
 """The processes that load batches, and the memory that training keeps."""
 
 import ctypes
-import os
 import platform
 
 import torch
 
-from photochrom.workbench.datasets.reader_processes import follow_parent
+from photochrom.workbench.datasets.reader_processes import cores, follow_parent
 
 PREFETCH = 4  # batches that each of the loader's processes makes ahead
 
 
 def workers() -> int:
     """Count the loader's processes: one where there are few cores, which the network needs."""
-    return 1 if (os.cpu_count() or 1) < 8 else 6
+    return 1 if cores() < 8 else 6
 
 
 def start_worker(_: int) -> None:
