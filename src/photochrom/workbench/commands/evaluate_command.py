@@ -12,6 +12,7 @@ from photochrom.errors import InvalidValueError, MissingExtraError, UnwritableFi
 from photochrom.extras import how_to_install
 from photochrom.workbench.commands.named_folders import named_folders
 from photochrom.workbench.commands.progress_line import ProgressLine
+from photochrom.workbench.evaluation.text_files import write_text
 from photochrom.workbench.training.stored_files import read_keys
 
 if TYPE_CHECKING:
@@ -275,10 +276,7 @@ def _write(
         ".json": lambda: render.to_json(evaluation),
         ".html": lambda: html.to_html(evaluation, gallery, options.by_source),
     }
-    try:
-        target.write_text(writers[target.suffix]())
-    except OSError as error:
-        raise UnwritableFileError(f"{target}: cannot be written ({error.strerror}).") from error
+    write_text(target, writers[target.suffix]())
 
 
 def _draw_sheet(options: EvaluateOptions, sheet: Path) -> None:

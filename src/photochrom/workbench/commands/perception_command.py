@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.errors import UnwritableFileError
 from photochrom.extras import require
 from photochrom.workbench.commands.named_folders import named_folders
 from photochrom.workbench.commands.progress_line import ProgressLine
+from photochrom.workbench.evaluation.text_files import write_text
 
 if TYPE_CHECKING:
     from photochrom.workbench.evaluation.bootstrap import Estimate
@@ -205,10 +205,7 @@ def results(
     show = _show_real if read.task == REAL else _show_preferences
     excluded = show(read, cast, participants, max_failed, by_picture)
     if csv is not None:
-        try:
-            csv.write_text(to_csv(cast, excluded), encoding="utf-8")
-        except OSError as error:
-            raise UnwritableFileError(f"{csv}: cannot be written ({error.strerror}).") from error
+        write_text(csv, to_csv(cast, excluded))
 
 
 def _show_real(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from photochrom.errors import DataError, UnwritableFileError
+from photochrom.errors import DataError
 from photochrom.extras import require
+from photochrom.workbench.evaluation.text_files import write_text
 
 if TYPE_CHECKING:
     from photochrom.workbench.evaluation.records import Entry
@@ -97,10 +98,7 @@ def build(
         built = published_tables.build(text, entries)
     except DataError as error:
         raise DataError(f"{document}: {error}") from error
-    try:
-        document.write_text(built)
-    except OSError as error:
-        raise UnwritableFileError(f"{document}: cannot be written ({error.strerror}).") from error
+    write_text(document, built)
     print(f"{document}: {len(entries)} records.", file=sys.stderr)
 
 

@@ -81,7 +81,10 @@ def cifar_units(files: list[Path], report: Report = lambda line: None) -> list[U
     missing = [name for name in BATCHES if name not in {file.stem for file in files}]
     if missing and len(files) > 1:
         report(f"{files[0].parent}: a part of CIFAR-10, without {', '.join(missing)}.")
-    return [_binary_unit(f) if f.suffix == ".bin" else _pickle_unit(f) for f in files]
+    return [
+        _binary_unit(f) if f.suffix == ".bin" else Unit(str(f), None, partial(_read_pickle, f))
+        for f in files
+    ]
 
 
 def _binary_unit(file: Path) -> Unit:
@@ -97,10 +100,6 @@ def _binary_unit(file: Path) -> Unit:
 def _read_binary(file: Path) -> Iterator[Encoded]:
     records = np.fromfile(file, np.uint8).reshape(-1, RECORD)
     return _encoded(file, records[:, 1:], records[:, 0])
-
-
-def _pickle_unit(file: Path) -> Unit:
-    return Unit(str(file), None, partial(_read_pickle, file))
 
 
 def _read_pickle(file: Path) -> Iterator[Encoded]:

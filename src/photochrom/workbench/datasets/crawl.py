@@ -18,11 +18,11 @@ from photochrom.workbench.datasets.crawl_ledger import (
     UNWANTED,
     Ledger,
     Picture,
-    import_parquet,
 )
 from photochrom.workbench.datasets.http_fetch import FetchPolicy, NotFetchedError, PoliteClient
 from photochrom.workbench.datasets.openverse import LIST, Candidate, Search
 from photochrom.workbench.datasets.picture_files import decode
+from photochrom.workbench.datasets.shards import import_parquet
 
 KINDS = ("image/", "application/octet-stream", "binary/octet-stream")
 SHARD_PICTURES, SHARD_BYTES = 256, 64_000_000

@@ -9,13 +9,13 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from photochrom.errors import DataError
-from photochrom.extras import require
 from photochrom.photo.atomic import atomic_target, remove_orphans
 from photochrom.workbench.datasets.openverse import LIST, Candidate, Cursor, Search
 from photochrom.workbench.datasets.private_files import make_private
+from photochrom.workbench.datasets.shards import import_parquet
 
 FILE = "crawl.sqlite"
 KEPT = "kept"
@@ -225,18 +225,3 @@ class Ledger:
 
     def _count(self, question: str) -> int:
         return int(self._base.execute(question).fetchone()[0])
-
-
-def import_parquet() -> tuple[Any, Any]:
-    """Return pyarrow and pyarrow.parquet.
-
-    Raises
-    ------
-    MissingExtraError
-        If pyarrow is not installed.
-    """
-    require("evaluate", "Writing Parquet", "pyarrow")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    return pa, pq

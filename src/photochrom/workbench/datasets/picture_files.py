@@ -68,7 +68,8 @@ def data_files(data: Path) -> list[Path]:
     if not data.is_dir():
         raise DataError(f"{data}: no such file or folder of training pictures.")
     below = sorted(_walk(data))
-    files = [f for f in below if f.suffix == ".parquet" and not _is_odd(f)]
+    # What is there but no file, such as a pipe, would keep a reader waiting for ever.
+    files = [f for f in below if f.suffix == ".parquet" and (f.is_file() or not f.exists())]
     if not files:
         files = [f for f in below if f.suffix.lower() in SUFFIXES]
     if not files:
@@ -76,11 +77,6 @@ def data_files(data: Path) -> list[Path]:
             f"{data}: holds neither Parquet files nor pictures ({', '.join(sorted(SUFFIXES))})."
         )
     return files
-
-
-def _is_odd(file: Path) -> bool:
-    """Tell whether it is there, but no file: a pipe, which would keep a reader waiting for ever."""
-    return file.exists() and not file.is_file()
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -118,7 +118,7 @@ def _read_text(address: str) -> str:
 
 def read_errors() -> tuple[type[Exception], ...]:
     """Name what reading a damaged or unreachable Parquet file may raise."""
-    errors: tuple[type[Exception], ...] = (OSError, ValueError, _parquet()[0].ArrowException)
+    errors: tuple[type[Exception], ...] = (OSError, ValueError, import_parquet()[0].ArrowException)
     try:
         from aiohttp import ClientError
     except ImportError:
@@ -126,8 +126,9 @@ def read_errors() -> tuple[type[Exception], ...]:
     return (*errors, ClientError)
 
 
-def _parquet() -> tuple[Any, Any]:
-    require("evaluate", "Reading Parquet", "pyarrow")
+def import_parquet() -> tuple[Any, Any]:
+    """Return pyarrow and pyarrow.parquet, or raise MissingExtraError."""
+    require("evaluate", "Parquet", "pyarrow")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -137,7 +138,7 @@ def _parquet() -> tuple[Any, Any]:
 @contextmanager
 def open_parquet(address: str) -> Iterator[Any]:
     """Open a Parquet file; a damaged page is noticed by its checksum, where it has one."""
-    _, pq = _parquet()
+    _, pq = import_parquet()
     if is_remote(address):
         files, path = _fsspec().core.url_to_fs(address)
         with files.open(path, "rb") as file:

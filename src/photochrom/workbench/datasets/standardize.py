@@ -165,7 +165,8 @@ def standardise(picture: Encoded, standard: Standard) -> Row | str:
     lab = linear_to_lab(LINEAR[small])
     if GRAY_RULES[standard.gray_rule].is_gray(small, lab):
         return GRAY
-    ab, digest, components = lab[..., 1:], _digest(pixels), 0
+    ab, components = lab[..., 1:], 0
+    digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     hash = dhash(pixels)
     if standard.pca is not None:
         pixels, components, _ = reduce_rgb(pixels, standard.pca)
@@ -267,7 +268,3 @@ def _is_kept(image: bytes) -> bool:
 
     with Image.open(io.BytesIO(image), formats=READ_FORMATS) as opened:
         return opened.format in KEPT_FORMATS
-
-
-def _digest(pixels: np.ndarray) -> str:
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()

@@ -175,13 +175,7 @@ def _mobilenet(weights: str, pretrained: bool) -> tuple[nn.Sequential, int]:
 
 
 def _load_by_name(body: Any, path: Path) -> None:
-    """Load what the encoder needs of a file under timm's names, its stem in colour.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or lacks a tensor.
-    """
+    """Load what the encoder needs of a file under timm's names, its stem in colour."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -62,20 +62,16 @@ def trials_of(study: Study, participant: str) -> list[Trial]:
     """
     # A text as seed is hashed by SHA-512, alike on every machine and in every version since 3.2.
     chance = random.Random(f"{study.id} {study.seed} {participant}")
-    drawn = _evenly(_alternatives(study), len(study.scenes), chance)
+    together = [(TRUTH, method) for method in study.methods]
+    if study.task == PREFER:
+        together = list(combinations(study.methods, 2))
+    drawn = _evenly(together, len(study.scenes), chance)
     pairs = [_trial("pair", s, two, chance) for s, two in zip(study.scenes, drawn, strict=True)]
     chance.shuffle(pairs)
     checks = [_trial("check", s, _both(study, s), chance) for s in study.checks]
     chance.shuffle(checks)
     practice = [_trial("practice", s, _both(study, s), chance) for s in study.practice]
     return practice + _mixed(pairs, checks, chance)
-
-
-def _alternatives(study: Study) -> list[tuple[str, str]]:
-    """Return what may be shown together."""
-    if study.task == PREFER:
-        return list(combinations(study.methods, 2))
-    return [(TRUTH, method) for method in study.methods]
 
 
 def _both(study: Study, scene: Scene) -> tuple[str, str]:

@@ -179,8 +179,9 @@ class Votes:
             TABLES.create_all(self._engine)
         except SQLAlchemyError as error:
             shown = self._engine.url.render_as_string()  # without its password
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
             self.close()
-            raise DataError(f"{shown}: the votes cannot be opened ({_cause(error)}).") from error
+            raise DataError(f"{shown}: the votes cannot be opened ({cause}).") from error
 
     def __enter__(self) -> Self:
         return self
@@ -285,7 +286,3 @@ def _set_up_sqlite(connection: Any, record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
-
-
-def _cause(error: SQLAlchemyError) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

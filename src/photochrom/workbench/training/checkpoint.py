@@ -132,7 +132,9 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
     prefix = getattr(module, "resnet_prefix", "")
     is_body = bool(prefix) and STEM in weights
     if is_body:
-        weights = _with_body(module, weights, prefix)
+        ours = module.state_dict()
+        body = {k: v for k, v in resnet_body(weights, prefix).items() if k in ours}
+        weights = {**{k: v for k, v in ours.items() if not k.startswith(prefix)}, **body}
     grows = getattr(module, "grows", ())
     new = {k: v for k, v in module.state_dict().items() if k.startswith(grows)}
     load_strictly(module, {**new, **weights}, path)
@@ -193,15 +195,6 @@ def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None
     if Path(named).is_file():
         named = str(Path(named).resolve())
     return dataclasses.replace(recipe, config={**recipe.config, "encoder_weights": named}), init
-
-
-def _with_body(
-    module: nn.Module, weights: dict[str, torch.Tensor], prefix: str
-) -> dict[str, torch.Tensor]:
-    """Put the layers of a ResNet that a network uses in place of its own."""
-    ours = module.state_dict()
-    body = {k: v for k, v in resnet_body(weights, prefix).items() if k in ours}
-    return {**{k: v for k, v in ours.items() if not k.startswith(prefix)}, **body}
 
 
 def _read_pickled(path: Path) -> dict[str, Any]:

@@ -46,17 +46,14 @@ def choose_precision(wished: str, device: str, asked: str = AUTOMATIC) -> Precis
     """
     emulated = "bf16" in wished and not has_bfloat16(device)
     if asked != AUTOMATIC:
-        slowly = "bf16" in asked and not has_bfloat16(device)
-        return Precision(asked, f"as asked{_emulating(device) if slowly else ''}")
+        slowly = f", though this {device} has no bfloat16 and emulates it slowly"
+        emulates = "bf16" in asked and not has_bfloat16(device)
+        return Precision(asked, f"as asked{slowly if emulates else ''}")
     if emulated:
         return Precision(PLAIN, f"since this {device} has no bfloat16 and would emulate it slowly")
     if "bf16" in wished:
         return Precision(wished, f"which this {device} computes itself")
     return Precision(wished, "as the recipe says")
-
-
-def _emulating(device: str) -> str:
-    return f", though this {device} has no bfloat16 and emulates it slowly"
 
 
 def has_bfloat16(device: str) -> bool:
