@@ -115,7 +115,75 @@ class Mixer(nn.Module):
         return stepped
 
 
-class Photochrom(Reading):
+class Guided(Reading):
+    """What the flagships share: they take hints and wishes in, and give colours out."""
+
+    encoder: Encoder
+    hints_in: nn.Module
+    wish: nn.Sequential
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the pretrained weights that learn, more slowly than the others."""
+        return [p for p in self.encoder.parameters() if p.requires_grad]
+
+    def distribution(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+    ) -> Tensor:
+        """Return the logits of the colours.
+
+        Parameters
+        ----------
+        lightness : tensor, (N, 1, H, W)
+            L* in [0, 100]; H and W multiples of 32.
+        hint_ab : tensor, (N, 2, H, W)
+            Hinted colours in ab units, 0 where there is none.
+        hint_mask : tensor, (N, 1, H, W)
+            1 where hinted, 0 elsewhere.
+        histogram : tensor, (N, Q + 1)
+            Wanted share of each bin, and wanted mean chroma in ab units.
+        global_mask : tensor, (N, 2)
+            1 where the histogram, the chroma, is wanted; 0 where not.
+
+        Returns
+        -------
+        tensor, (N, Q, H/4, W/4)
+        """
+        hints = [stride_4_hints(hint_ab, hint_mask)]
+        for _ in range(3):
+            hints.append(halve_hints(hints[-1]))
+        stride4 = self.encoder.stem(lightness)
+        deeper = self.encoder.deeper(stride4 + self.hints_in(hints[0]))
+        return self.decode((stride4, *deeper), hints, self.wish(wanted(histogram, global_mask)))
+
+    def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
+        """Return the logits of features and hints at strides 4, 8, 16, 32, and of a wish."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        lightness: Tensor,
+        hint_ab: Tensor,
+        hint_mask: Tensor,
+        histogram: Tensor,
+        global_mask: Tensor,
+        others: Tensor,
+        others_share: Tensor,
+        temperature: Tensor,
+        rebalance: Tensor,
+        evenness: Tensor,
+    ) -> Colours:
+        """Return colours; see `distribution` for the first five inputs, `joined` and `read`."""
+        logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
+        logits = joined(logits, others, others_share)
+        return self.read(logits, temperature, rebalance, evenness)
+
+
+class Photochrom(Guided):
     """Lightness, and what the owner wishes, to colours.
 
     Parameters
@@ -159,43 +227,9 @@ class Photochrom(Reading):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.register_bins(config.bins)
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the pretrained weights that learn, more slowly than the others."""
-        return [p for p in self.encoder.parameters() if p.requires_grad]
-
-    def distribution(
-        self,
-        lightness: Tensor,
-        hint_ab: Tensor,
-        hint_mask: Tensor,
-        histogram: Tensor,
-        global_mask: Tensor,
-    ) -> Tensor:
-        """Return the logits of the colours.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 32.
-        hint_ab : tensor, (N, 2, H, W)
-            Hinted colours in ab units, 0 where there is none.
-        hint_mask : tensor, (N, 1, H, W)
-            1 where hinted, 0 elsewhere.
-        histogram : tensor, (N, Q + 1)
-            Wanted share of each bin, and wanted mean chroma in ab units.
-        global_mask : tensor, (N, 2)
-            1 where the histogram, the chroma, is wanted; 0 where not.
-
-        Returns
-        -------
-        tensor, (N, Q, H/4, W/4)
-        """
-        hints = [stride_4_hints(hint_ab, hint_mask)]
-        for _ in range(3):
-            hints.append(halve_hints(hints[-1]))
-        stride4 = self.encoder.stem(lightness)
-        stride8, stride16, stride32 = self.encoder.deeper(stride4 + self.hints_in(hints[0]))
-        wish = self.wish(wanted(histogram, global_mask))
+    def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
+        """Return the logits of features and hints at strides 4, 8, 16, 32, and of a wish."""
+        stride4, stride8, stride16, stride32 = features
         context = self.context_in(stride32) + self.context_hints(hints[3])
         context = F.relu(context + self.wish_context(wish)[:, :, None, None])
         for layer in self.context:
@@ -206,24 +240,6 @@ class Photochrom(Reading):
         decoded = self.up4(decoded, stride4, hints[0])
         logits: Tensor = self.head(decoded) + self.wish_logits(wish)[:, :, None, None]
         return logits
-
-    def forward(
-        self,
-        lightness: Tensor,
-        hint_ab: Tensor,
-        hint_mask: Tensor,
-        histogram: Tensor,
-        global_mask: Tensor,
-        others: Tensor,
-        others_share: Tensor,
-        temperature: Tensor,
-        rebalance: Tensor,
-        evenness: Tensor,
-    ) -> Colours:
-        """Return colours; see `distribution` for the first five inputs, `joined` and `read`."""
-        logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
-        logits = joined(logits, others, others_share)
-        return self.read(logits, temperature, rebalance, evenness)
 
 
 def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:

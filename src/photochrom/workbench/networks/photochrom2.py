@@ -14,10 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from photochrom.workbench.networks.annealed_mean import Colours
 from photochrom.workbench.networks.encoder import Encoder
-from photochrom.workbench.networks.even_saturation import Reading, joined
-from photochrom.workbench.networks.photochrom import halve_hints, silent, stride_4_hints, wanted
+from photochrom.workbench.networks.photochrom import Guided, silent
 
 STRIDE = 32  # sides of the input are multiples of this
 HEAD_CHANNELS = 32  # of one head of attention
@@ -149,7 +147,7 @@ class ConvexUp(nn.Module):
         )
 
 
-class Photochrom2(Reading):
+class Photochrom2(Guided):
     """Lightness, and what the owner decides, to colours.
 
     Parameters
@@ -194,43 +192,9 @@ class Photochrom2(Reading):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.register_bins(config.bins)
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the pretrained weights that learn, more slowly than the others."""
-        return [p for p in self.encoder.parameters() if p.requires_grad]
-
-    def distribution(
-        self,
-        lightness: Tensor,
-        hint_ab: Tensor,
-        hint_mask: Tensor,
-        histogram: Tensor,
-        global_mask: Tensor,
-    ) -> Tensor:
-        """Return the logits of the colours.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 32.
-        hint_ab : tensor, (N, 2, H, W)
-            Hinted colours in ab units, 0 where there is none.
-        hint_mask : tensor, (N, 1, H, W)
-            1 where hinted, 0 elsewhere.
-        histogram : tensor, (N, Q + 1)
-            Wanted share of each bin, and wanted mean chroma in ab units.
-        global_mask : tensor, (N, 2)
-            1 where the histogram, the chroma, is wanted; 0 where not.
-
-        Returns
-        -------
-        tensor, (N, Q, H/4, W/4)
-        """
-        hints = [stride_4_hints(hint_ab, hint_mask)]
-        for _ in range(3):
-            hints.append(halve_hints(hints[-1]))
-        stride4 = self.encoder.stem(lightness)
-        stride8, stride16, stride32 = self.encoder.deeper(stride4 + self.hints_in(hints[0]))
-        wish = self.wish(wanted(histogram, global_mask))
+    def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
+        """Return the logits of features and hints at strides 4, 8, 16, 32, and of a wish."""
+        stride4, stride8, stride16, stride32 = features
         deep = self.context_in(stride32) + self.context_hints(hints[3])
         deep = self.mixers32(deep + self.wish_context(wish)[:, :, None, None])
         middle = self.mixers16(self.up16(deep, stride16, hints[2]))
@@ -238,24 +202,6 @@ class Photochrom2(Reading):
         raised = self.up4(self.last_norm(narrow), stride4, hints[0])
         logits: Tensor = self.head(raised) + self.wish_logits(wish)[:, :, None, None]
         return logits
-
-    def forward(
-        self,
-        lightness: Tensor,
-        hint_ab: Tensor,
-        hint_mask: Tensor,
-        histogram: Tensor,
-        global_mask: Tensor,
-        others: Tensor,
-        others_share: Tensor,
-        temperature: Tensor,
-        rebalance: Tensor,
-        evenness: Tensor,
-    ) -> Colours:
-        """Return colours; see `distribution` for the first five inputs, `joined` and `read`."""
-        logits = self.distribution(lightness, hint_ab, hint_mask, histogram, global_mask)
-        logits = joined(logits, others, others_share)
-        return self.read(logits, temperature, rebalance, evenness)
 
 
 def _mixer(channels: int) -> nn.Sequential:
