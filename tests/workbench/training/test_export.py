@@ -116,7 +116,7 @@ def in_torch(network, request, info):
 
 
 @pytest.mark.parametrize("against", TOLERANCES)
-@pytest.mark.parametrize("wishes", WISHES)
+@pytest.mark.parametrize("guidance", WISHES)
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_the_file_gives_what_torch_gives(
     method, networks, exported_network, height, width, guidance, against
@@ -135,7 +135,7 @@ def test_the_file_gives_what_torch_gives(
     assert np.ptp(ours["ab"]) > 1  # there is something to compare
 
 
-@pytest.mark.parametrize("wishes", ["hints", "a histogram", "chroma", "calm"])
+@pytest.mark.parametrize("guidance", ["hints", "a histogram", "chroma", "calm"])
 def test_every_wish_reaches_the_graph(method, guidance):
     plain = method.predict(request_of(64, 96, {})).ab
     assert np.abs(method.predict(request_of(64, 96, WISHES[guidance])).ab - plain).max() > 0.2
