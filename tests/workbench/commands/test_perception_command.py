@@ -106,7 +106,7 @@ def test_the_command_serves_a_study_where_it_says(folder, tmp_path):
         assert "photograph" in httpx2.get(url, timeout=300).text
         about = httpx2.get(f"{url}v1/study").json()
         assert (about["trials"], about["seconds"], about["size_px"]) == (6, 0.5, 64)
-        assert httpx2.get(f"{url}page/house/base.css").status_code == 200
+        assert httpx2.get(f"{url}page/service/base.css").status_code == 200
         assert httpx2.get(url, headers={"Host": "evil.example"}).status_code == 403
     finally:
         process.send_signal(signal.SIGINT)

@@ -252,7 +252,7 @@ def create_app(
     app.add_exception_handler(SQLAlchemyError, _of_database)
     app.include_router(router)
     app.mount(
-        "/page/house", StaticFiles(directory=SERVICE_PAGE), name="house"
+        "/page/service", StaticFiles(directory=SERVICE_PAGE), name="service"
     )  # its tones and type
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     page = PAGE / ("index.html" if study.task == REAL else "prefer.html")

@@ -1,6 +1,6 @@
 /** What every study does, whatever it asks: its sections, its buttons, its participant, its trials. */
 
-import { byId } from "/page/house/dom.js";
+import { byId } from "/page/service/dom.js";
 import * as api from "/page/api.js";
 
 const KEY = "photochrom-study-participant";

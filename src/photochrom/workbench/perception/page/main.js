@@ -1,6 +1,6 @@
 /** The real-or-fake study: one picture after the other; which was real? */
 
-import { byId } from "/page/house/dom.js";
+import { byId } from "/page/service/dom.js";
 import * as api from "/page/api.js";
 import { plural, pressed, say, takePart } from "/page/flow.js";
 import { showPair } from "/page/showing.js";

@@ -1,6 +1,6 @@
 /** The study of preferences: two colourings side by side; which would you rather keep? */
 
-import { byId } from "/page/house/dom.js";
+import { byId } from "/page/service/dom.js";
 import * as api from "/page/api.js";
 import { pressed, say, takePart } from "/page/flow.js";
 
