@@ -196,7 +196,7 @@ def test_cmyk_becomes_srgb_and_is_said(save, rgb, neutral, lightness):
 @pytest.mark.parametrize(
     ("options", "target", "error", "message"),
     [
-        ({"quality": 0}, None, InvalidValueError, "quality is 1 to 100; it is 0"),
+        ({"quality": 0}, None, InvalidValueError, "quality needs 1 to 100; it is 0"),
         ({"quality": 101}, None, InvalidValueError, "it is 101"),
         ({"format": "gif"}, None, UnsupportedFormatError, "'gif' is not one of them"),
         ({}, "a.bmp", UnsupportedFormatError, "'.bmp' is not one of them"),

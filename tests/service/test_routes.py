@@ -133,7 +133,7 @@ def test_a_hint_changes_its_place_and_not_a_far_one(client, opened):
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "guidance",
     [
         {"vividness": 1.0},
         {"saturation": 2.0},
@@ -463,7 +463,7 @@ def test_a_name_keeps_nothing_that_could_harm_a_terminal_or_a_header():
 
 
 @pytest.mark.parametrize(
-    "wishes, said",
+    "guidance, said",
     [
         ({"hints": [HINT] * 1001}, "hints"),
         ({"hints": [HINT | {"shape": "stroke", "points": [[1, 1]] * 1001}] * 20}, "20000 points"),

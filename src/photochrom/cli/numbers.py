@@ -18,6 +18,11 @@ def check_digits(text: str) -> None:
         raise ValueError(f"A number is written in the digits 0 to 9; it is '{text}'.")
 
 
+def _parts(type_: Any) -> set[Any]:
+    """Return a type and all that it is made of, such as float of an optional pair of floats."""
+    return {type_}.union(*map(_parts, get_args(type_)))
+
+
 def convert(type_: Any, tokens: "Sequence[Token]") -> Any:
     """Convert the words of a parameter as cyclopts does; numbers in the digits 0 to 9 alone.
 
@@ -28,7 +33,7 @@ def convert(type_: Any, tokens: "Sequence[Token]") -> Any:
     """
     from cyclopts import convert as converted
 
-    if {int, float} & {type_, *get_args(type_)}:
+    if {int, float} & _parts(type_):
         for token in tokens:
             check_digits(token.value)
     return converted(type_, tokens)
