@@ -25,6 +25,13 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what opens a browser: every test that asks for one, or for a page in it."""
+    for item in items:
+        if {"browser", "open_page", "open_study"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("browser")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make it before any service does, in whose own folder it would lie, and go, else."""

@@ -89,6 +89,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_workbench_s_commands_run_as_they_are_written_from_top_to_bottom(place):
     lines = commands(ROOT / "docs" / "workbench.md")
     assert len(lines) > 15

@@ -136,6 +136,7 @@ def test_the_counters_tell_of_an_attempt(places):
     assert run(places, "-c", TROUBLE)["used"]
 
 
+@pytest.mark.slow
 def test_the_command_makes_no_connection_and_writes_its_result_alone(places):
     draw(places / "work", "a.png", "b.jpg")
     one = run(places, "-c", COMMAND, "a.png")
@@ -146,12 +147,14 @@ def test_the_command_makes_no_connection_and_writes_its_result_alone(places):
     assert written(places) == [f"work/{name}" for name in results]
 
 
+@pytest.mark.slow
 def test_the_library_makes_no_connection_and_writes_nothing(places):
     done = run(places, "-c", LIBRARY)
     assert (done["code"], done["used"]) == (0, {}), done
     assert written(places) == []
 
 
+@pytest.mark.slow
 def test_the_service_makes_no_connection_but_those_it_is_asked_by(places):
     draw(places / "work", "a.png")
     done = run(places, "-c", SERVICE, "a.png", loopback=True)

@@ -23,6 +23,7 @@ def test_a_child_hears_ctrl_c():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_test_leaves_no_process_and_its_children_hear_ctrl_c_also_in_the_background(tmp_path):
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())

@@ -56,6 +56,7 @@ def test_what_an_index_shows_leads_somewhere(wheel):
     assert pictures and all("raw.githubusercontent.com" in picture for picture in pictures)
 
 
+@pytest.mark.slow
 def test_the_source_archive_holds_what_its_readme_names(tmp_path):
     words = [sys.executable, "-m", "build", "--sdist", "--outdir", str(tmp_path), str(ROOT)]
     built = subprocess.run(words, capture_output=True, text=True)
@@ -66,6 +67,7 @@ def test_the_source_archive_holds_what_its_readme_names(tmp_path):
     assert {*wanted, "scripts/test", "tests/test_wheel.py", "LICENSE"} <= names
 
 
+@pytest.mark.slow
 def test_a_photograph_is_coloured_from_the_wheel_alone(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "unpacked")
     photo = tmp_path / "portrait.jpg"

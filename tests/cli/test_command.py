@@ -43,6 +43,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_bare_file_name_colours_it(folder):
     done = photochrom(folder / "a.jpg")
     assert done.returncode == 0
@@ -52,6 +53,7 @@ def test_a_bare_file_name_colours_it(folder):
         assert colour.mode == "RGB"
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_broken_file_colours_the_rest_and_exits_with_1(folder):
     (folder / "broken.jpg").write_text("no picture")
     out = folder / "out"
@@ -62,12 +64,14 @@ def test_a_folder_with_a_broken_file_colours_the_rest_and_exits_with_1(folder):
     assert (out / "below" / "c-color.png").exists()
 
 
+@pytest.mark.slow
 def test_resume_skips_what_is_done(folder):
     photochrom(folder, "-o", folder / "out")
     done = photochrom(folder, "-o", folder / "out", "--resume")
     assert b"2 skipped" in done.stderr
 
 
+@pytest.mark.slow
 def test_standard_input_becomes_standard_output(folder):
     done = photochrom("-", "--format", "png", input=(folder / "a.jpg").read_bytes())
     assert done.returncode == 0, done.stderr
@@ -75,6 +79,7 @@ def test_standard_input_becomes_standard_output(folder):
         assert (colour.format, colour.mode) == ("PNG", "RGB")
 
 
+@pytest.mark.slow
 def test_no_picture_is_written_to_a_terminal(folder):
     master, slave = pty.openpty()
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", "-"]
@@ -86,6 +91,7 @@ def test_no_picture_is_written_to_a_terminal(folder):
     assert b"terminal" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -130,6 +136,7 @@ def test_numbers_are_written_in_the_digits_0_to_9(folder, monkeypatch, capsys, w
     assert "A number is written in the digits 0 to 9; it is" in said
 
 
+@pytest.mark.slow
 def test_names_may_have_any_digits(folder):
     (folder / "a.jpg").rename(folder / "٣.jpg")
     done = photochrom(folder / "٣.jpg", "--quality", "95")
@@ -137,6 +144,7 @@ def test_names_may_have_any_digits(folder):
     assert (folder / "٣-color.jpg").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["one", "many", "pipe"])
 def test_the_bounds_of_a_file_can_be_set_and_the_refusal_says_what_to_raise(tmp_path, where):
     pages = [Image.fromarray(drawn_picture(0)).convert("L")] * 3
@@ -172,12 +180,14 @@ def test_processes_of_a_batch_have_their_time_and_memory(monkeypatch):
             assert (worker._most_bytes is not None) == is_bounded
 
 
+@pytest.mark.slow
 def test_options_reach_the_result(folder):
     photochrom(folder / "b.png", "--saturation", "0", "-o", folder / "s.png")
     with Image.open(folder / "s.png") as colour:
         assert np.ptp(np.array(colour).astype(int), axis=-1).max() == 0
 
 
+@pytest.mark.slow
 def test_what_is_known_of_scans_reaches_the_result(folder):
     with Image.open(folder / "b.png") as picture:
         gray = np.array(picture)
@@ -194,6 +204,7 @@ def test_what_is_known_of_scans_reaches_the_result(folder):
         assert np.corrcoef(np.array(positive.convert("L")).ravel(), gray.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_resume_heeds_what_is_known_of_scans(folder):
     source, out = folder / "b.png", folder / "out"
     photochrom(source, "-o", out, "-m", "gray", "--gamma", "1")
@@ -203,6 +214,7 @@ def test_resume_heeds_what_is_known_of_scans(folder):
     assert b"already coloured" not in other.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -218,6 +230,7 @@ def test_a_reading_that_cannot_be_is_one_line(folder, words, said):
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_white_is_toned_down_and_that_is_said(folder):
     white = np.full((40, 50), 255, np.uint8)
     Image.fromarray(white).save(folder / "white.png")
@@ -229,6 +242,7 @@ def test_white_is_toned_down_and_that_is_said(folder):
         assert np.array(lowered).mean() == pytest.approx(231, abs=2)
 
 
+@pytest.mark.slow
 def test_restore_mends_a_faded_print_and_says_what_it_did(folder):
     with Image.open(folder / "b.png") as picture:
         Image.fromarray((60 + np.array(picture) * 0.4).astype(np.uint8)).save(folder / "faded.png")
@@ -239,6 +253,7 @@ def test_restore_mends_a_faded_print_and_says_what_it_did(folder):
         assert np.ptp(np.array(restored)) > 1.5 * np.ptp(np.array(faded))
 
 
+@pytest.mark.slow
 def test_methods_are_listed(folder):
     listed = json.loads(photochrom("methods", "--json").stdout)
     assert {"gray", "photochrom"} <= listed.keys()
@@ -259,6 +274,7 @@ def test_help_names_every_command_and_option():
         assert word in text
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_whole_files_only(tmp_path):
     for number in range(40):
         Image.fromarray(drawn_picture(number, 600, 800)).convert("L").save(
@@ -281,6 +297,7 @@ def test_ctrl_c_leaves_whole_files_only(tmp_path):
     assert not list(tmp_path.glob(".*.part"))
 
 
+@pytest.mark.slow
 def test_watch_colours_what_appears(folder):
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", "--watch", "."]
     with started(command, cwd=folder) as running:
@@ -295,6 +312,7 @@ def test_watch_colours_what_appears(folder):
     assert sorted(p.name for p in folder.glob("*color*")) == ["a-color.jpg", "b-color.png"]
 
 
+@pytest.mark.slow
 def test_evaluate_prints_every_row_and_writes_a_report(picture_folder, tmp_path):
     done = photochrom("evaluate", "--data", picture_folder, "--limit", "2", "-o", tmp_path / "r.md")
     assert done.returncode == 0, done.stderr
@@ -303,6 +321,7 @@ def test_evaluate_prints_every_row_and_writes_a_report(picture_folder, tmp_path)
         assert row in (tmp_path / "r.md").read_text()
 
 
+@pytest.mark.slow
 def test_evaluate_gives_the_hint_curve_of_methods_that_need_hints(picture_folder):
     wanted = ["--hints", "--method", "levin", "--method", "rbf", "--method", "welsh"]
     done = photochrom("evaluate", "--data", picture_folder, "--limit", "1", *wanted)
@@ -313,6 +332,7 @@ def test_evaluate_gives_the_hint_curve_of_methods_that_need_hints(picture_folder
     assert "'welsh' is not measured: it needs a reference" in curve
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_is_drawn(picture_folder, tmp_path):
     done = photochrom("evaluate", "--data", picture_folder, "--sheet", tmp_path / "sheet.png")
     assert done.returncode == 0, done.stderr
@@ -320,6 +340,7 @@ def test_a_contact_sheet_is_drawn(picture_folder, tmp_path):
         assert sheet.width > 500
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
 def test_a_full_disk_behind_standard_output_is_one_line(folder):
     with Path("/dev/full").open("wb") as full:
@@ -332,6 +353,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(folder):
     )
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -344,6 +366,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder):
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_watch_makes_every_candidate(folder):
     options = ["--watch", ".", "--candidates", "2"]
     command = [sys.executable, "-c", "from photochrom.cli import main; main()", *options]
@@ -380,6 +403,7 @@ def test_whatever_is_printed_a_full_disk_behind_it_is_one_line(words):
     assert done.stderr == b"photochrom: standard output: No space left on device.\n"
 
 
+@pytest.mark.slow
 def test_a_full_pipe_that_does_not_wait_is_waited_for():
     read, write = os.pipe()
     os.set_blocking(write, False)

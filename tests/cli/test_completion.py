@@ -7,6 +7,7 @@ import pytest
 from photochrom.cli import COMMANDS
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="bash")
 def test_completion_is_installed_for_a_shell_and_knows_the_commands(tmp_path):
     words = [sys.executable, "-m", "photochrom", "--install-completion", "--shell", "bash"]

@@ -45,6 +45,7 @@ def album(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @ON_POSIX
 def test_names_of_any_bytes_are_coloured_and_shown_harmlessly(album):
     content = (album / "a.png").read_bytes()
@@ -62,6 +63,7 @@ def test_names_of_any_bytes_are_coloured_and_shown_harmlessly(album):
     assert alone.returncode == 0, alone.stderr
 
 
+@pytest.mark.slow
 def test_a_file_cut_short_while_it_is_read_costs_itself_alone(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (2500, 3000), np.uint8)
     for kind in ("jpg", "webp", "gif"):
@@ -85,6 +87,7 @@ def test_a_file_cut_short_while_it_is_read_costs_itself_alone(tmp_path):
     assert said.count(b"truncated or corrupt") == failed
 
 
+@pytest.mark.slow
 def test_one_name_for_many_results_is_refused(album):
     for words in (["a.png", "b.jpg"], ["."]):
         done = photochrom(album, *words, "-o", "one.jpg")
@@ -99,12 +102,14 @@ def test_one_name_for_many_results_is_refused(album):
     assert len(list((album / "1901.old").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_formats_go_by_their_suffixes_too(album):
     done = photochrom(album, "a.png", "--format", "jpg", "-m", "gray")
     assert done.returncode == 0, done.stderr
     assert (album / "a-color.jpg").exists()
 
 
+@pytest.mark.slow
 @ON_POSIX
 def test_a_link_loop_where_the_result_goes_is_one_line(album):
     (album / "a-color.png").symlink_to(album / "a-color.png")
@@ -117,6 +122,7 @@ def test_a_link_loop_where_the_result_goes_is_one_line(album):
     assert (album / "a-color-2.png").exists()
 
 
+@pytest.mark.slow
 @ON_POSIX
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_a_run_and_leaves_whole_files_alone(tmp_path, number):
@@ -155,6 +161,7 @@ def test_a_signal_ends_a_run_and_leaves_whole_files_alone(tmp_path, number):
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 @ON_POSIX
 def test_a_watch_takes_what_comes_with_a_time_ahead_and_outlives_a_deadly_file(album):
     command = [*COMMAND, "--watch", ".", "-m", "gray"]
@@ -179,6 +186,7 @@ def closed(descriptor):
     return lambda: os.close(descriptor)
 
 
+@pytest.mark.slow
 @ON_POSIX
 def test_closed_and_full_pipes_are_one_line(album):
     content = (album / "a.png").read_bytes()
@@ -204,6 +212,7 @@ def test_closed_and_full_pipes_are_one_line(album):
         assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no small disk to fill here")
 def test_a_full_disk_ends_the_run_and_says_what_was_not_begun(album):
     for index in range(12):

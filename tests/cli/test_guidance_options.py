@@ -47,6 +47,7 @@ def test_what_is_no_hint_is_refused(text):
         read_hint(text)
 
 
+@pytest.mark.slow
 def test_hints_from_options_and_files_are_shown(command, photo, tmp_path):
     strokes = [{"shape": "stroke", "points": [[20, 120], [60, 120]], "radius": 5}]
     (tmp_path / "hints.json").write_text(json.dumps(strokes))
@@ -56,6 +57,7 @@ def test_hints_from_options_and_files_are_shown(command, photo, tmp_path):
     assert np.ptp(shown[118:122, 25:55].astype(int), axis=-1).max() <= 2
 
 
+@pytest.mark.slow
 def test_a_reach_is_a_name_or_a_distance(command, photo, tmp_path):
     def changed(*words):
         command(photo, "-m", "gray", "--hint", "100,75,#be3228,5", "-o", tmp_path / "r.png", *words)
@@ -68,18 +70,21 @@ def test_a_reach_is_a_name_or_a_distance(command, photo, tmp_path):
     assert "--reach" in command(photo, *spot, "--reach", "far", check=2)
 
 
+@pytest.mark.slow
 def test_candidates_are_numbered_and_differ(command, photo, tmp_path):
     command(photo, "--candidates", 3)
     pictures = [Image.open(tmp_path / f"old-color-{n}.png") for n in (1, 2, 3)]
     assert len({p.tobytes() for p in pictures}) == 3
 
 
+@pytest.mark.slow
 def test_a_sidecar_repeats_a_result(command, photo, tmp_path):
     command(photo, "--hint", "150,40,#be3228,9", "--saturation", 1.4, "--sidecar")
     command(photo, "-o", tmp_path / "again.png", "--recipe", tmp_path / "old-color.json")
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "old-color.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_recipe_decides_alone(command, photo, tmp_path):
     (tmp_path / "x.json").write_text("{}")
     failed = command(photo, "--recipe", tmp_path / "x.json", "--palette", "warm", check=1)
@@ -87,12 +92,14 @@ def test_a_recipe_decides_alone(command, photo, tmp_path):
     assert "not a sidecar" in command(photo, "--recipe", tmp_path / "x.json", check=1)
 
 
+@pytest.mark.slow
 def test_a_reference_folder_says_which_it_took(command, photo, tmp_path):
     (tmp_path / "lenders").mkdir()
     Image.fromarray(drawn_picture(7)).save(tmp_path / "lenders" / "only.png")
     assert "reference: " in command(photo, "--reference", tmp_path / "lenders")
 
 
+@pytest.mark.slow
 def test_suggest_lists_colours_and_confidence_writes_a_map(command, photo, tmp_path):
     rows = json.loads(command("suggest", photo, 150, 40, "--json"))
     assert rows[0]["colour"].startswith("#")
@@ -101,6 +108,7 @@ def test_suggest_lists_colours_and_confidence_writes_a_map(command, photo, tmp_p
         assert written.size == (200, 150)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_other_weights_says_so(command, photo, tmp_path):
     command(photo, "--sidecar")
     recipe = tmp_path / "old-color.json"
@@ -112,6 +120,7 @@ def test_a_recipe_of_other_weights_says_so(command, photo, tmp_path):
     assert "The recipe was made with other weights of 'photochrom' (0000000000000000..." in said
 
 
+@pytest.mark.slow
 def test_a_recipe_knows_the_range_of_a_float(command, tmp_path):
     lightness = np.asarray(Image.fromarray(drawn_picture(5, 60, 80)).convert("L"), np.float32)
     Image.fromarray(lightness).save(tmp_path / "old.tif")
@@ -121,6 +130,7 @@ def test_a_recipe_knows_the_range_of_a_float(command, tmp_path):
     assert again.read_bytes() == (tmp_path / "old-color.tif").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--saturation", 0.5], ["-m", "gray"], ["--restore"]])
 def test_what_a_recipe_decides_is_not_taken_beside_it(command, photo, tmp_path, words):
     command(photo, "--sidecar")
@@ -128,6 +138,7 @@ def test_what_a_recipe_decides_is_not_taken_beside_it(command, photo, tmp_path, 
     assert "--recipe decides everything: leave out --method" in said
 
 
+@pytest.mark.slow
 def test_a_recipe_goes_past_a_photograph_of_another_shape(command, photo, tmp_path):
     command(photo, "--hint", "150,40,#be3228,9", "--sidecar")
     Image.fromarray(drawn_picture(5, 150, 150)).convert("L").save(tmp_path / "square.png")
@@ -145,12 +156,14 @@ def test_what_a_pipe_cannot_do_is_said(command, photo, words):
     assert "gives one picture and nothing beside it" in command(photo, "-o", "-", *words, check=1)
 
 
+@pytest.mark.slow
 def test_the_map_of_confidence_does_not_replace_the_photograph(command, photo):
     before = photo.read_bytes()
     assert "would replace the original" in command("confidence", photo, "-o", photo, check=1)
     assert photo.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_recipe_is_fitted_to_what_goes_through_a_pipe(command, photo, tmp_path):
     command(photo, "--hint", "150,40,#be3228,9", "--sidecar")
     half, recipe = tmp_path / "half.png", tmp_path / "old-color.json"
@@ -167,6 +180,7 @@ def test_a_recipe_is_fitted_to_what_goes_through_a_pipe(command, photo, tmp_path
     assert "another shape" in refused.stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_recipe_of_no_size_is_refused(command, photo, tmp_path):
     command(photo, "--hint", "150,40,#be3228,9", "--sidecar")
     recipe = tmp_path / "old-color.json"

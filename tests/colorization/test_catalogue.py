@@ -98,6 +98,7 @@ def test_what_a_method_requires_it_asks_for(method):
             method.predict(lacking)
 
 
+@pytest.mark.slow
 def test_methods_are_listed_without_scipy_and_name_the_line_to_run_when_used():
     code = """
 import sys
@@ -128,6 +129,7 @@ for name in ("levin", "welsh", "rbf", "transfer"):
     ]
 
 
+@pytest.mark.slow
 def test_bold_has_more_chroma_than_calm(method):
     if "vividness" not in method.info.accepts:
         assert method.info.vividness_path == MethodInfo("a", "b", "c").vividness_path

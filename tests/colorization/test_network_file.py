@@ -225,6 +225,7 @@ def test_every_field_of_a_description_has_its_rule(exported_network):
                 check_description(replace(exported_network.info, **{field: object()}), bad)
 
 
+@pytest.mark.slow
 def test_a_network_that_takes_too_long_is_ended(tmp_path, exported_network, monkeypatch):
     side = 700
     products = [helper.make_node("MatMul", [f"m{i}", f"m{i}"], [f"m{i + 1}"]) for i in range(2000)]

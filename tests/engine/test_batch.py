@@ -49,6 +49,7 @@ def test_a_recursive_plan_keeps_the_tree(album, tmp_path):
     assert len(plan([album])) == 2
 
 
+@pytest.mark.slow
 def test_a_folder_is_coloured_and_its_own_results_never_again(colorizer, album):
     first = outcomes(colorizer, plan([album], recursive=True))
     assert {o.status for o in first.values()} == {"coloured"}
@@ -64,6 +65,7 @@ def test_a_broken_file_does_not_stop_the_rest(colorizer, album):
     assert result["a.png"].status == result["b.jpg"].status == "coloured"
 
 
+@pytest.mark.slow
 def test_resume_trusts_the_marker_and_not_the_name(colorizer, album):
     (album / "a-color.png").write_bytes((album / "a.png").read_bytes())
     tasks = [Task(album / n, album / f"{n[0]}-color.{n[2:]}") for n in ("a.png", "b.jpg")]
@@ -93,6 +95,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path, recursive):
         find_photos(tmp_path, recursive)
 
 
+@pytest.mark.slow
 def test_a_watched_folder_yields_new_whole_files_once(album):
     stop = threading.Event()
     found = []
@@ -142,6 +145,7 @@ def test_results_take_nobodys_place(tmp_path):
     assert targets(plan(both, format="webp")) == ["b-color.webp", "b-color-2.webp"]
 
 
+@pytest.mark.slow
 def test_names_stay_the_same_when_a_run_is_done_again(colorizer, tmp_path):
     for name in ("old.jpg", "old-color.jpg"):
         picture(tmp_path / name)
@@ -178,6 +182,7 @@ def test_an_empty_folder_and_an_own_result_do_not_stop_the_others(colorizer, alb
     assert plan([first.target])[0].settled is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", [5.0, -5e5, 5e5])
 def test_resume_colours_anew_what_has_other_bytes_and_nothing_for_its_time(colorizer, album, when):
     os.utime(album / "b.jpg", (time.time() + 5e5,) * 2)
@@ -244,6 +249,7 @@ def test_a_sidecar_never_takes_the_place_of_another_programs_file(colorizer, alb
     assert not (album / "a-color.png").exists()
 
 
+@pytest.mark.slow
 def test_resume_sees_other_bytes_of_the_same_number(tmp_path, colorizer):
     source = tmp_path / "a.tif"
     for tone in (90, 91):  # uncompressed: as many bytes
@@ -253,6 +259,7 @@ def test_resume_sees_other_bytes_of_the_same_number(tmp_path, colorizer):
         assert done.status == "coloured"
 
 
+@pytest.mark.slow
 def test_a_watched_file_whose_time_lies_ahead_is_taken_once_it_stands_still(tmp_path):
     looks = _Looks()
     ahead = picture(tmp_path / "ahead.png")
@@ -355,6 +362,7 @@ def test_a_folder_of_results_that_is_gone_ends_the_run(colorizer, album, tmp_pat
     assert "is gone" in done[1].notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_what_kills_a_process_costs_one_photograph_and_the_process_comes_back(album, monkeypatch):
     for name in ("d.png", "e.png"):
@@ -376,6 +384,7 @@ def test_what_kills_a_process_costs_one_photograph_and_the_process_comes_back(al
     assert not list(album.glob(".*.part"))
 
 
+@pytest.mark.slow
 def test_what_hangs_is_given_up_and_costs_one_photograph(album):
     (album / "d.png").write_bytes((album / "a.png").read_bytes())
     workers = WorkerProcesses(functools.partial(Deadly, "b.jpg", None), 2, seconds=10)

@@ -54,6 +54,7 @@ def encoded(gray, kind, **options):
     return content.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 def test_arrays_come_back_in_colour_with_their_dtype_and_lightness(colorizer, gray, dtype):
     scale = {np.uint8: 1, np.uint16: 257}.get(dtype, 1 / 255)
@@ -72,6 +73,7 @@ def test_a_picture_with_alpha_keeps_it(colorizer, gray):
     assert np.array_equal(colour[..., 3], alpha)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_bytes_come_back_as_bytes_of_the_same_format(colorizer, gray, kind):
     with Image.open(io.BytesIO(colorizer.colorize(encoded(gray, kind)))) as colour:
@@ -80,6 +82,7 @@ def test_bytes_come_back_as_bytes_of_the_same_format(colorizer, gray, kind):
         assert colour.mode == "RGB"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1", "I;16"])
 def test_a_pil_image_comes_back_as_one(colorizer, gray, mode):
     picture = (
@@ -94,6 +97,7 @@ def test_a_pil_image_comes_back_as_one(colorizer, gray, mode):
     assert colour.info["dpi"] == (300, 300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_pil_image_is_seen_upright(colorizer, gray, orientation):
     exif = Image.Exif()
@@ -108,6 +112,7 @@ def test_a_pil_image_is_seen_upright(colorizer, gray, orientation):
     np.testing.assert_array_equal(shown, upright)
 
 
+@pytest.mark.slow
 def test_a_path_gives_the_path_of_the_file_beside_it(colorizer, gray, tmp_path):
     (tmp_path / "old.jpg").write_bytes(encoded(gray, "JPEG"))
     target = colorizer.colorize(tmp_path / "old.jpg")
@@ -122,6 +127,7 @@ def test_method_gray_on_a_gray_file_gives_identical_pixels(gray):
         assert np.array_equal(np.array(kept), gray)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 3), (37, 53)])
 def test_every_method_colours_every_shape(name, shape):
@@ -140,6 +146,7 @@ def test_pure_black_and_pure_white_stay_so(colorizer, level):
     assert (colour == level).all()
 
 
+@pytest.mark.slow
 def test_saturation_zero_is_gray_and_more_is_more_colourful(gray):
     spreads = [
         np.ptp(photochrom.colorize(gray, saturation=s).astype(int), axis=-1).mean()
@@ -149,11 +156,13 @@ def test_saturation_zero_is_gray_and_more_is_more_colourful(gray):
     assert spreads[1] < spreads[2]
 
 
+@pytest.mark.slow
 def test_vividness_makes_colours_bolder(gray):
     calm, bold = (photochrom.colorize(gray, vividness=v) for v in (0.0, 1.0))
     assert np.ptp(calm.astype(int), axis=-1).mean() < np.ptp(bold.astype(int), axis=-1).mean()
 
 
+@pytest.mark.slow
 def test_stored_orientation_does_not_change_the_colours(gray):
     colorizer = Colorizer("photochrom", vividness=0.0, threads=1)  # bold looks amplify rounding
     upright = Image.open(io.BytesIO(colorizer.colorize(encoded(gray, "PNG"))))
@@ -166,6 +175,7 @@ def test_stored_orientation_does_not_change_the_colours(gray):
     assert np.abs(stood - np.array(upright)).mean() < 1.5
 
 
+@pytest.mark.slow
 def test_colour_follows_a_hint_where_it_is(colorizer):
     lightness = np.full((128, 128), 55, np.float32)
     ab, mask = np.zeros((128, 128, 2), np.float32), np.zeros((128, 128), np.float32)
@@ -174,6 +184,7 @@ def test_colour_follows_a_hint_where_it_is(colorizer):
     assert np.abs(hinted[46:54, 46:54] - (40, -30)).mean() < 3
 
 
+@pytest.mark.slow
 def test_the_array_path_and_the_file_path_agree(colorizer):
     gray = np.array(Image.fromarray(data.astronaut()).convert("L"))
     lightness = lightness_of_gray(gray).astype(np.float32) / LEVEL
@@ -228,6 +239,7 @@ def test_formats_that_are_not_written_become_others(tmp_path):
     assert beside(tmp_path / "a.b.tif", tmp_path / "out").name == "a.b-color.tif"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["I", "RGBa", "La"])
 def test_seldom_pil_modes_are_coloured_as_their_plain_kind(colorizer, gray, mode):
     plain = {"I": "I;16", "RGBa": "RGBA", "La": "LA"}[mode]
@@ -279,6 +291,7 @@ def test_a_hint_outside_the_picture_is_said(colorizer, gray):
     assert not any("outside" in note for note in inside.notes)
 
 
+@pytest.mark.slow
 def test_a_tiff_of_many_pages_holds_few_files_open(tmp_path, monkeypatch):
     folder = Path("/proc/self/fd")
     if not folder.is_dir():
@@ -297,6 +310,7 @@ def test_a_tiff_of_many_pages_holds_few_files_open(tmp_path, monkeypatch):
     assert opened[-1] <= opened[1] + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["path", "array", "pil", "bytes"])
 def test_a_notebook_shows_before_and_after_side_by_side(kind, tmp_path):
     gray = np.asarray(Image.fromarray(data.astronaut()).convert("L"))

@@ -47,6 +47,7 @@ def shown_and_wanted(rgb, hint, inside):
     return ciede2000(lab, rgb_to_lab(lab_to_rgb(wanted).rgb))  # as far as the gamut allows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["photochrom", "gray"])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_hint_is_exact_at_full_size(gray, tmp_path, method, orientation):
@@ -66,6 +67,7 @@ def test_a_hint_is_exact_at_full_size(gray, tmp_path, method, orientation):
     assert shown_and_wanted(np.array(result), hint, inside).mean() < 3
 
 
+@pytest.mark.slow
 def test_the_colour_flows_to_what_belongs_to_the_spot_and_not_to_the_rest(colorizer):
     """Two flat fields with an edge between them, and a hint in one that is not its own colour."""
     picture = np.full((300, 400), 90, np.uint8)
@@ -85,6 +87,7 @@ def test_a_region_can_be_kept_gray(colorizer, gray):
     assert np.ptp(result[310:490, 110:390].astype(int), axis=-1).max() <= 2
 
 
+@pytest.mark.slow
 def test_a_reference_and_a_palette_lead_the_colours(colorizer, gray):
     cool, warm = (colorizer.colorize(gray, palette=mood) for mood in ("seaside", "autumn"))
     b = [rgb_to_lab(p / 255)[..., 2].mean() for p in (cool, warm)]
@@ -95,6 +98,7 @@ def test_a_reference_and_a_palette_lead_the_colours(colorizer, gray):
     assert rgb_to_lab(lent / 255)[..., 2].mean() > b[0] + 10
 
 
+@pytest.mark.slow
 def test_candidates_are_plausible_visibly_different_and_repeatable(colorizer, gray, plain):
     others = [colorizer.colorize(gray, candidate=n) for n in (1, 2)]
     pictures = [rgb_to_lab(p / 255) for p in (plain, *others)]
@@ -107,6 +111,7 @@ def test_candidates_are_plausible_visibly_different_and_repeatable(colorizer, gr
     assert np.array_equal(others[0], colorizer.colorize(gray, candidate=1))
 
 
+@pytest.mark.slow
 def test_a_hint_on_the_thing_that_a_candidate_changes_takes_its_place(colorizer, gray, plain):
     lab = [rgb_to_lab(p / 255) for p in (plain, colorizer.colorize(gray, candidate=1))]
     change = np.linalg.norm(lab[1][..., 1:] - lab[0][..., 1:], axis=-1)
@@ -138,6 +143,7 @@ def test_confidence_is_a_map_of_shares(colorizer, gray):
     assert 0 <= found.min() < found.max() <= 1
 
 
+@pytest.mark.slow
 def test_the_like_of_a_photograph_is_found_in_a_folder(colorizer, tmp_path):
     names = ("astronaut", "chelsea", "coffee", "rocket")
     for name in names:
@@ -151,6 +157,7 @@ def test_the_like_of_a_photograph_is_found_in_a_folder(colorizer, tmp_path):
         assert Path(found.name).stem == name
 
 
+@pytest.mark.slow
 def test_a_sidecar_repeats_the_result(gray, tmp_path):
     Image.fromarray(gray).save(tmp_path / "old.png")
     Image.fromarray(data.coffee()).save(tmp_path / "lender.png")

@@ -107,6 +107,7 @@ def coloured(colorizer, album, name, **options):
     return outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.jpg", "b.tif"])
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "over an earlier result"])
 def test_the_nth_step_fails_and_the_result_is_whole_or_absent(
@@ -156,6 +157,7 @@ def pixels(content):
     return frames
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit of a file's size here")
 @pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
 def test_a_disk_that_fills_at_any_byte_leaves_the_earlier_result_whole(colorizer, album, kind):

@@ -15,6 +15,7 @@ RAMP = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
 CONTEXTS = [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()]
 
 
+@pytest.mark.slow
 def test_a_pickled_colorizer_gives_the_same():
     colorizer = Colorizer("photochrom", vividness=0.7, saturation=1.2, threads=1)
     other = pickle.loads(pickle.dumps(colorizer))
@@ -33,6 +34,7 @@ def put(colorizer, answers):
     answers.put(colours_of(colorizer))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", CONTEXTS)
 # Python warns of forks beside threads, as ours are; that is what is tried.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -53,6 +55,7 @@ def test_a_colorizer_that_has_worked_works_in_another_process(method):
     assert np.array_equal(colorizer.colorize(RAMP), wanted[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_fork_leaves_the_temporary_files_of_its_parent_alone(tmp_path):

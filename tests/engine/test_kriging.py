@@ -44,6 +44,7 @@ def test_what_looks_different_is_not_known(spot, other):
     assert known[:, 20:].max() < 0.05
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31))
 def test_what_is_spread_lies_between_nothing_and_what_is_known(seed):
     random = np.random.default_rng(seed)

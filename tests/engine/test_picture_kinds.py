@@ -225,6 +225,7 @@ def test_dots_bear_colour_once_their_mean_is_taken(colorizer, gray):
     assert chroma(plain.image) < 1 < 4 < chroma(meant.image)
 
 
+@pytest.mark.slow
 def test_a_gray_negative_is_offered_to_be_inverted_and_is_not_inverted():
     colorizer = Colorizer("photochrom", threads=1)  # a smaller copy shows too little texture
     gray = np.array(Image.fromarray(data.astronaut()).convert("L"))

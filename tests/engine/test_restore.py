@@ -161,6 +161,7 @@ def test_grain_is_measured():
     assert grain_of(np.full((9, 9), 50, np.float32)) == 0
 
 
+@pytest.mark.slow
 def test_a_large_print_is_mended_across_its_tiles():
     clean = np.kron(gray_of("chelsea")[:, :450], np.ones((5, 5), np.uint8))
     spoiled = dusty(clean, 60, size=2.0)
@@ -190,6 +191,7 @@ def test_every_page_of_a_photo_is_mended_and_said():
     assert np.array_equal(restored.small_lightness(60, 40, 1), photo.small_lightness(60, 40, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["photochrom", "gray"])
 def test_a_restored_photo_is_coloured_with_its_metadata_and_depth(method):
     exif = Image.Exif()
@@ -214,6 +216,7 @@ def test_an_array_is_restored_too_and_the_marker_knows_it():
     assert plain.marker() != restoring.marker()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tone", [(1.0, 0.8, 0.55), (1.0, 0.55, 0.8)])
 def test_a_tone_is_not_taken_for_colour_and_that_is_said(tone):
     toned = (gray_of("coffee")[..., None] * np.array(tone)).astype(np.uint8)

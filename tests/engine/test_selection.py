@@ -23,6 +23,7 @@ def test_a_piece_is_the_one_that_labelling_finds(seed, share):
     np.testing.assert_array_equal(connected(mask, 5, 6), labels == labels[5, 6])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(0, 2**31))
 def test_an_outline_filled_again_is_nearly_the_piece_without_its_holes(seed):
@@ -39,6 +40,7 @@ def test_an_outline_filled_again_is_nearly_the_piece_without_its_holes(seed):
     assert not wrong[~rim].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.65, 0.8])
 def test_a_ragged_outline_has_no_more_corners_than_a_hint_may_have(share):
     mask = np.random.default_rng(0).random((320, 480)) < share
@@ -72,6 +74,7 @@ def test_a_thing_ends_at_its_rim():
     assert (found & thing).sum() / (found | thing).sum() > 0.85
 
 
+@pytest.mark.slow
 def test_a_click_on_a_photograph_gives_an_outline_in_its_pixels():
     picture = np.full((300, 400), 200, np.uint8)
     picture[100:220, 120:260] = 60

@@ -89,6 +89,7 @@ def test_black_and_white_show_no_other_colour(scene):
     assert overlap(found.thing, COAT) < 0.1
 
 
+@pytest.mark.slow
 def test_an_unlikely_colour_is_approached_by_less(centres):
     def step(share):
         shares = np.zeros((96, 96, len(centres)))
@@ -104,6 +105,7 @@ def test_an_unlikely_colour_is_approached_by_less(centres):
     assert 20 < step(0.97) < 26 < step(0.7)
 
 
+@pytest.mark.slow
 def test_candidates_are_the_same_for_the_same_seed(scene):
     one, two = (propose(*scene, 1, 7) for _ in range(2))
     for first, second in zip(one, two, strict=True):

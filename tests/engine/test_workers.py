@@ -55,12 +55,14 @@ def worker():
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_worker_keeps_what_it_made_and_answers_in_turn(worker):
     assert [worker.call(count) for _ in range(3)] == [1, 2, 3]
     large = np.arange(3_000_000)
     assert np.array_equal(worker.call(echo, large), large)
 
 
+@pytest.mark.slow
 def test_an_error_comes_back_as_itself_and_the_worker_goes_on(worker):
     for error in (UnreadablePhotoError("no"), EOFError("end"), OSError(5, "I/O"), KeyError("k")):
         with pytest.raises(type(error)):
@@ -71,6 +73,7 @@ def test_an_error_comes_back_as_itself_and_the_worker_goes_on(worker):
     assert (worker.call(count), worker.pid) == (1, pid)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize(
     ("number", "said"), [(signal.SIGBUS, "cut short"), (signal.SIGKILL, "memory")]
@@ -85,6 +88,7 @@ def test_a_worker_that_dies_is_told_and_replaced_and_leaves_nothing(worker, numb
     assert worker.pid != first
 
 
+@pytest.mark.slow
 def test_a_job_that_hangs_is_ended_in_time_and_leaves_nothing():
     worker = Worker(make, seconds=1.5)
     folder, first = worker.call(spool), worker.pid
@@ -103,12 +107,14 @@ def slow_to_make():
     return make()
 
 
+@pytest.mark.slow
 def test_getting_ready_is_no_part_of_a_jobs_time():
     worker = Worker(slow_to_make, seconds=1)
     assert worker.call(count) == 1
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_as_it_answered_is_replaced(worker, monkeypatch):
     worker._seconds = 60
     first = worker.call(os_pid)
@@ -158,6 +164,7 @@ def hopeless():
     raise UnknownMethodError("Unknown method 'x'.")
 
 
+@pytest.mark.slow
 def test_what_hinders_a_worker_from_getting_ready_is_raised_each_time():
     workers = WorkerProcesses(hopeless, 1)
     for _ in range(2):
@@ -182,6 +189,7 @@ def hang(made):
     time.sleep(300)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_workers_end_with_the_process_that_started_them_also_in_the_middle_of_a_job():
     parent = subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True)

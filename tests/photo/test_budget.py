@@ -219,6 +219,7 @@ for path in paths:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="what is held is told by Linux alone"
 )
@@ -323,6 +324,7 @@ def described(count):
     return block * count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARSERS)
 def test_eight_times_the_input_takes_about_eight_times_as_long(name, tmp_path):
     prepare, make, size = PARSERS[name]

@@ -13,6 +13,7 @@ SECONDS = float(os.environ.get("PHOTOCHROM_FUZZ_SECONDS", "3"))
 KINDS = ("jpeg", "png", "tiff", "webp", "avif", "gif", "xmp", "exif", "iptc")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutated_files_are_read_or_refused_in_one_line(kind):
     words = ["--kind", kind, "--seconds", str(SECONDS / len(KINDS)), "--seed", "1"]

@@ -116,6 +116,7 @@ def test_a_restored_profile_keeps_the_lightness(
     assert np.abs(lightness(photo) - lightness(back)).mean() * 2.55 <= bound
 
 
+@pytest.mark.slow
 def test_strangers_profiles_do_not_fill_the_memory(save, rgb, adobe_rgb_profile):
     for date in range(2 * MOST_KEPT):
         profile = adobe_rgb_profile[:24] + bytes([date]) + adobe_rgb_profile[25:]

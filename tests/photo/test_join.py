@@ -28,6 +28,7 @@ def field():
     return ColourField(*(p.astype(np.float32) for p in (*planes, -bound, bound)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(120, 160), (301, 17), (15, 900), (700, 1200)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_the_stream_is_the_formula_of_the_engine_and_of_color(field, shape, dtype):

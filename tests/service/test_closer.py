@@ -38,6 +38,7 @@ def ask_part(client, photo, **body):
     return client.post(f"/v1/photos/{photo['id']}/crop", json={**window, **body})
 
 
+@pytest.mark.slow
 def test_a_part_has_the_pixels_that_the_full_size_file_has_there(client, large):
     guidance = {"hints": [BLUE]}
     part = decoded(ask_part(client, large, guidance=guidance).content).astype(float)
@@ -59,6 +60,7 @@ def test_a_part_as_it_came_is_the_photographs_own(client, large):
     assert np.abs(part[..., 0] - gray[400:600, 600:900]).mean() < 2
 
 
+@pytest.mark.slow
 def test_a_part_is_reduced_to_the_size_that_is_wanted_and_refused_outside(client, large):
     body = {"left": 0, "top": 0, "width": 1200, "height": 600, "wishes": {}}
     part = ask_part(client, large, **body, long_side_px=600)
@@ -75,6 +77,7 @@ def test_the_original_of_a_colour_photograph_is_in_colour(client):
     assert np.abs(shown - data.coffee()).mean() < 4
 
 
+@pytest.mark.slow
 def test_the_same_wishes_have_the_same_preview_at_once_and_sizes_are_kept_apart(client):
     photo = opened(client, encoded(data.astronaut().mean(axis=-1).astype(np.uint8)))
 
@@ -92,6 +95,7 @@ def test_the_same_wishes_have_the_same_preview_at_once_and_sizes_are_kept_apart(
     assert decoded(small).shape[:2] == (128, 128)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "webp"])
 def test_a_result_is_made_smaller_with_its_metadata(client, format):
     exif = Image.Exif()
@@ -107,6 +111,7 @@ def test_a_result_is_made_smaller_with_its_metadata(client, format):
     assert Photo.open(answer.content).marker is not None
 
 
+@pytest.mark.slow
 def test_a_smaller_result_keeps_alpha_turn_and_hints_where_they_were(client):
     rgba = np.dstack([data.astronaut().mean(axis=-1)] * 4).astype(np.uint8)
     exif = Image.Exif()

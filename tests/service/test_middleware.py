@@ -176,6 +176,7 @@ def drip(count, pause, size=1):
     return sent[0]["status"]
 
 
+@pytest.mark.slow
 def test_a_body_that_drips_is_cut_off_long_before_its_time_is_over():
     assert drip(1000, 0.02) == 408
     assert drip(30, 0.02, size=100) == 200  # as slow, but it comes on

@@ -47,6 +47,7 @@ def camera_files() -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "content", "depth"), camera_files())
 def test_a_photo_is_coloured_hinted_undone_and_downloaded_as_the_file_it_was(
     open_page, name, content, depth
@@ -82,6 +83,7 @@ def test_a_photo_is_coloured_hinted_undone_and_downloaded_as_the_file_it_was(
     assert [hint["colour"] for hint in settings["wishes"]["hints"]] == ["#2c5fa8"]
 
 
+@pytest.mark.slow
 def test_the_keyboard_alone_opens_hints_moves_recolours_deletes_and_undoes(open_page):
     page = open_page()
     with page.expect_file_chooser() as chooser:
@@ -127,6 +129,7 @@ def test_the_keyboard_alone_opens_hints_moves_recolours_deletes_and_undoes(open_
     expect(page.locator("#show-before")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.slow
 def test_brushes_draw_strokes_and_keep_places_gray(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -153,6 +156,7 @@ def test_brushes_draw_strokes_and_keep_places_gray(open_page):
     assert len(kept_hints(page)) == 1
 
 
+@pytest.mark.slow
 def test_a_marker_is_dragged_in_one_step_of_history(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -167,6 +171,7 @@ def test_a_marker_is_dragged_in_one_step_of_history(open_page):
     assert kept_hints(page)[0]["points"][0] == pytest.approx([0.3 * 512, 0.3 * 512], abs=3)
 
 
+@pytest.mark.slow
 def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -199,6 +204,7 @@ def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
     assert page.get_attribute(".candidate:nth-child(1)", "aria-checked") == "true"
 
 
+@pytest.mark.slow
 def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -222,6 +228,7 @@ def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
     assert (one["y"], one["width"]) == (other["y"], other["width"])
 
 
+@pytest.mark.slow
 def test_the_newest_hint_cancels_older_work(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -245,6 +252,7 @@ def test_the_newest_hint_cancels_older_work(open_page):
     assert colour_at(page, 0.3, 0.3)[2] < -15  # blue, the newest
 
 
+@pytest.mark.slow
 def test_hints_survive_a_reload_and_a_service_that_has_forgotten_the_photo(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -275,6 +283,7 @@ def test_hints_survive_a_reload_and_a_service_that_has_forgotten_the_photo(open_
     expect(page.locator("#error-picture")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
     page = open_page()
     bad = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture"}
@@ -292,6 +301,7 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
         assert Image.open(archive.open("two-color.jpg")).size == (451, 300)
 
 
+@pytest.mark.slow
 def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(open_page):
     page = open_page()
     gray, colour = data.coffee()[::2, ::2, 1], data.coffee()[::2, ::2]
@@ -317,6 +327,7 @@ def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(ope
     expect(page.locator("#file-name")).to_have_text("paste.jpg")
 
 
+@pytest.mark.slow
 def test_wheel_and_drag_move_the_view_and_the_place_under_the_pointer_stays(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -338,6 +349,7 @@ def test_wheel_and_drag_move_the_view_and_the_place_under_the_pointer_stays(open
     assert page.locator("#pane-main .picture").bounding_box() == before
 
 
+@pytest.mark.slow
 def test_the_split_shows_the_original_on_its_left(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -364,6 +376,7 @@ def pinch(page: Page, middle: tuple[float, float]) -> None:
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+@pytest.mark.slow
 def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
     page = open_page(**PHONE)
     give(page, gray_photo())
@@ -391,6 +404,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
     assert small == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_nothing_serious(open_page, scheme, device):
@@ -419,6 +433,7 @@ def test_axe_finds_nothing_serious(open_page, scheme, device):
     check("already in colour")
 
 
+@pytest.mark.slow
 def test_undo_treats_a_gesture_as_one_step_and_redo_ends_with_a_new_change(open_page):
     page = open_page()
     told = page.evaluate(
@@ -439,6 +454,7 @@ def test_undo_treats_a_gesture_as_one_step_and_redo_ends_with_a_new_change(open_
     assert told == [0.5, 0.6, 0.7, 0.6, 1, 1, 0.6, 0.9, 0.9]
 
 
+@pytest.mark.slow
 def test_the_page_knows_the_gamut_and_lab_as_the_engine_does(open_page):
     page = open_page()
     places = [(lightness, hue) for lightness in (15, 50, 85) for hue in (0, 40, 110, 200, 306)]
@@ -458,6 +474,7 @@ def focused(page: Page) -> str:
     return page.evaluate("document.activeElement.id || document.activeElement.className")
 
 
+@pytest.mark.slow
 def test_the_focus_stays_at_its_place_when_things_are_deleted(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -475,6 +492,7 @@ def test_the_focus_stays_at_its_place_when_things_are_deleted(open_page):
     assert focused(page) == "pane-main"
 
 
+@pytest.mark.slow
 def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
     page = open_page(**PHONE)
     give(page, gray_photo())
@@ -489,6 +507,7 @@ def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
     expect(page.locator("#error-save")).to_have_text("The file is damaged.")
 
 
+@pytest.mark.slow
 def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keeps(open_page):
     page = open_page()
     give(page, gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
@@ -514,6 +533,7 @@ def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keep
     expect(page.locator("#error-strip")).to_contain_text("not-coloured.txt in the zip names them")
 
 
+@pytest.mark.slow
 def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -526,6 +546,7 @@ def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
     assert [hint["colour"] for hint in kept_hints(page)] == ["#2c5fa8"]
 
 
+@pytest.mark.slow
 def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -538,6 +559,7 @@ def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
     expect(page.locator("#vividness-value")).to_have_text("automatic")
 
 
+@pytest.mark.slow
 def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -555,6 +577,7 @@ def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
     assert len(asked) > 1
 
 
+@pytest.mark.slow
 def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -567,6 +590,7 @@ def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_pag
     repainted(page, lambda: page.press("#saturation", "PageUp"))
 
 
+@pytest.mark.slow
 def test_two_tabs_keep_each_others_photographs(open_page):
     page = open_page()
     give(page, gray_photo("one.jpg"))
@@ -577,6 +601,7 @@ def test_two_tabs_keep_each_others_photographs(open_page):
     assert sorted(names) == ["one.jpg", "three.jpg", "two.jpg"]
 
 
+@pytest.mark.slow
 def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(open_page):
     page = open_page()
     give(page, gray_photo("private.jpg"))
@@ -599,6 +624,7 @@ def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(o
     expect(third.locator("#earlier")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page):
     page = open_page()
     give(page, gray_photo())
@@ -621,6 +647,7 @@ def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page)
     expect(other.locator("#gone")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_forgotten(open_page):
     page = open_page()
     give(page, gray_photo())

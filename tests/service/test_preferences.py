@@ -120,6 +120,7 @@ def test_all_colourings_of_a_photograph_have_its_shape_and_one_size(study):
         assert np.abs(rgb_to_lab(gray)[..., 0] - rgb_to_lab(coloured)[..., 0]).mean() < 0.7
 
 
+@pytest.mark.slow
 def test_gray_photographs_are_taken_whose_colours_nobody_knows(tmp_path):
     for seed in range(3):
         gray = Image.fromarray(drawn_picture(seed, 70, 90)).convert("L")

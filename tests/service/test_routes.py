@@ -59,6 +59,7 @@ def test_what_is_taken_is_said(client):
     }
 
 
+@pytest.mark.slow
 def test_a_file_of_floats_takes_its_range_with_it(client):
     content = io.BytesIO()
     Image.fromarray(np.tile(np.linspace(0, 255, 80, dtype=np.float32), (60, 1))).save(
@@ -75,6 +76,7 @@ def test_a_file_of_floats_takes_its_range_with_it(client):
     assert brightest(float_range="0,255") < 0.1
 
 
+@pytest.mark.slow
 def test_the_working_size_is_a_wish(client):
     files = {"file": ("a.jpg", encoded(GRAY))}
     coarse, fine = (
@@ -109,6 +111,7 @@ def test_the_preview_of_method_gray_is_gray(client, opened):
     assert decoded(preview.content).ndim == 2
 
 
+@pytest.mark.slow
 def test_a_large_turned_photograph_has_an_upright_preview(client):
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -124,6 +127,7 @@ def test_a_large_turned_photograph_has_an_upright_preview(client):
     assert int(preview.headers["photochrom-milliseconds"]) > 0
 
 
+@pytest.mark.slow
 def test_a_hint_changes_its_place_and_not_a_far_one(client, opened):
     route = f"/v1/photos/{opened['id']}/preview"
     before = decoded(client.post(route, json={}).content).astype(int)
@@ -132,6 +136,7 @@ def test_a_hint_changes_its_place_and_not_a_far_one(client, opened):
     assert np.abs(after[400:, 400:] - before[400:, 400:]).mean() < 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "guidance",
     [
@@ -151,6 +156,7 @@ def test_every_wish_shows(client, opened, guidance):
     assert np.abs(shown - plain).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_candidates_differ_and_are_small(client, opened):
     answer = client.post(f"/v1/photos/{opened['id']}/candidates", json={})
     found = answer.json()["candidates"]
@@ -161,6 +167,7 @@ def test_candidates_differ_and_are_small(client, opened):
         assert np.abs(pictures[first].astype(int) - pictures[second]).mean() > 0.3
 
 
+@pytest.mark.slow
 def test_suggestions_come_likeliest_first_at_the_spots_lightness(client, opened):
     spot = {"x": 250, "y": 120, "radius": 4}
     found = client.post(f"/v1/photos/{opened['id']}/suggestions", json=spot).json()
@@ -178,6 +185,7 @@ def test_a_spot_outside_is_refused(client, opened):
     assert "outside the picture" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_an_outline_bounds_the_thing_at_a_place_and_fits_a_hint(client):
     picture = np.full((900, 1920), 200, np.uint8)  # larger than its proof
     picture[300:660, 600:1260] = 60
@@ -193,6 +201,7 @@ def test_an_outline_bounds_the_thing_at_a_place_and_fits_a_hint(client):
     assert inside[2] > inside[0] + 30
 
 
+@pytest.mark.slow
 def test_an_outline_looks_at_the_mended_photograph_where_that_is_wished(client):
     faded = encoded(110 + GRAY // 6, "PNG")
     id = client.post("/v1/photos", files={"file": ("a.png", faded)}).json()["id"]
@@ -211,12 +220,14 @@ def test_an_outline_of_a_place_outside_is_refused(client, opened):
         assert "outside the picture" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_confidence_is_a_gray_picture_of_the_previews_shape(client, opened):
     shown = decoded(client.post(f"/v1/photos/{opened['id']}/confidence", json={}).content)
     assert shown.ndim == 2 and shown.shape[0] == shown.shape[1]
     assert np.ptp(shown) > 20
 
 
+@pytest.mark.slow
 def test_a_reference_is_kept_used_and_taken_away(client, opened):
     route = f"/v1/photos/{opened['id']}"
     answer = client.post(f"{route}/preview", json={"reference": True})
@@ -238,6 +249,7 @@ def test_a_gray_reference_is_refused_by_the_name_its_sender_knows(client, opened
     assert answer.json()["detail"].startswith("gray.jpg: a reference needs colours")
 
 
+@pytest.mark.slow
 def test_the_full_size_result_keeps_size_depth_and_metadata(client):
     exif = Image.Exif()
     exif[0x010E] = "Grandmother, 1931"
@@ -259,6 +271,7 @@ def test_the_full_size_result_keeps_size_depth_and_metadata(client):
     assert answer.content[24:26] == bytes([16, 2])  # IHDR: 16 bits, RGB
 
 
+@pytest.mark.slow
 def test_the_result_is_what_the_preview_showed(client, opened):
     route, guidance = f"/v1/photos/{opened['id']}", {"hints": [HINT], "saturation": 1.3}
     preview = decoded(client.post(f"{route}/preview", json=guidance).content).astype(int)
@@ -268,6 +281,7 @@ def test_the_result_is_what_the_preview_showed(client, opened):
     assert np.abs(preview - decoded(result.content)).mean() < 3
 
 
+@pytest.mark.slow
 def test_restoring_is_seen_in_the_preview_as_in_the_result(client):
     faded = encoded((GRAY * 0.4 + 70).astype(np.uint8))
     id = client.post("/v1/photos", files={"file": ("a.jpg", faded)}).json()["id"]
@@ -321,6 +335,7 @@ def test_a_reach_is_a_name_or_a_number_in_its_range(client, opened, reach, statu
         assert answer.json()["wishes"]["hints"][0]["reach"] == reach
 
 
+@pytest.mark.slow
 def test_a_file_goes_in_and_comes_out_coloured(client):
     files = {"file": ("a.jpg", encoded(GRAY)), "reference": ("c.jpg", encoded(data.coffee()))}
     form = {"wishes": json.dumps({"hints": [HINT]}), "format": "webp"}
@@ -334,6 +349,7 @@ def test_a_file_goes_in_and_comes_out_coloured(client):
     assert plain.content != answer.content  # a reference that is sent is used
 
 
+@pytest.mark.slow
 def test_a_zip_holds_every_photograph_once_by_its_own_name(client, opened):
     other = client.post("/v1/photos", files={"file": ("WOMAN.jpg", encoded(GRAY[:100]))}).json()
     photos = [{"id": opened["id"]}, {"id": other["id"], "wishes": {"method": "gray"}}]
@@ -345,6 +361,7 @@ def test_a_zip_holds_every_photograph_once_by_its_own_name(client, opened):
         assert decoded(archive.read("WOMAN-color-2.jpg")).shape[:2] == (100, 512)
 
 
+@pytest.mark.slow
 def test_a_zip_says_what_could_not_be_coloured(client, opened):
     photos = [{"id": opened["id"], "wishes": {"method": "levin"}}, {"id": opened["id"]}]
     answer = client.post("/v1/zip", json={"photos": photos})
@@ -366,6 +383,7 @@ def test_a_closed_photograph_is_gone_with_its_folder(client, opened):
     assert client.post("/v1/zip", json=body).status_code == 404
 
 
+@pytest.mark.slow
 def test_an_older_preview_gives_way_to_a_newer_one(client, opened):
     statuses = []
 
@@ -381,6 +399,7 @@ def test_an_older_preview_gives_way_to_a_newer_one(client, opened):
     assert set(statuses) == {200, 409}
 
 
+@pytest.mark.slow
 def test_nothing_is_left_in_the_folder_but_photographs(client, opened):
     root = client.app.state.service.sessions.new_folder().parent
     before = {path for path in root.iterdir() if not (path / "photo").exists()}
@@ -425,6 +444,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content, status", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_file_costs_its_request_alone(client, opened, content, status):
     answer = client.post("/v1/photos", files={"file": ("hostile.jpg", content)})
@@ -501,6 +521,7 @@ def test_json_that_is_none_is_refused(client, opened, content):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.slow
 def test_hints_that_cover_the_whole_picture_many_times_are_drawn_in_the_worker(client, opened):
     random = np.random.default_rng(0)
     stroke = HINT | {"shape": "stroke", "points": random.uniform(0, 512, (500, 2)).tolist()}
@@ -588,6 +609,7 @@ def test_a_whole_pair_of_surrogates_is_a_character(client, opened):
     assert "is none of gray" in answer.json()["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wish", "status"),
     [
@@ -605,6 +627,7 @@ def test_a_number_without_fraction_is_whole(client, opened, wish, status):
     assert answer.status_code == status, answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
@@ -650,6 +673,7 @@ def test_a_form_of_more_than_the_routes_know_is_refused_before_it_fills_memory(c
     assert form(content + b"--x--\r\n", client).status_code == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filename", ["/dev/stdin", "..", "a\x00b", "%0d%0aX: y", "con.jpg", "-"])
 def test_a_file_of_an_odd_name_is_only_its_bytes(client, filename):
     content = part("file", encoded(GRAY[:32, :32]), filename) + b"--x--\r\n"
@@ -657,6 +681,7 @@ def test_a_file_of_an_odd_name_is_only_its_bytes(client, filename):
     assert answer.status_code == 200 and "x" not in answer.headers
 
 
+@pytest.mark.slow
 def test_a_client_makes_so_many_zips_at_once_and_leaves_places_to_others():
     limits = Limits(jobs=1, zips=3, zips_each=2)
     app = create_app(limits)
@@ -673,6 +698,7 @@ def test_a_client_makes_so_many_zips_at_once_and_leaves_places_to_others():
         assert len(places) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hints",
     [

@@ -47,6 +47,7 @@ def head(url, length, host=None):
     ).encode()
 
 
+@pytest.mark.slow
 def test_an_upload_that_stops_is_answered_and_cut_off(server):
     url, _ = server
     answer = raw(url, head(url, 1000), b"--x\r\n")
@@ -65,6 +66,7 @@ def test_a_request_by_another_name_is_refused(server):
     assert httpx2.get(f"{url}healthz", headers={"Host": "evil.example"}).status_code == 403
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_one_request(server):
     url, service = server
     files = {"file": ("a.jpg", encoded(GRAY))}
@@ -76,6 +78,7 @@ def test_a_worker_that_is_killed_costs_one_request(server):
     assert statuses[1] == 201 and statuses[0] in (201, 422)
 
 
+@pytest.mark.slow
 def test_many_clients_at_once_get_pictures_or_are_told_to_come_again():
     async def storm(url):
         async with httpx2.AsyncClient(timeout=300) as client:
@@ -136,6 +139,7 @@ def upload(url):
     return httpx2.post(f"{url}v1/photos", files=files, timeout=30)
 
 
+@pytest.mark.slow
 @only_linux
 def test_one_clients_dripping_uploads_do_not_keep_out_another_and_do_not_last(shared):
     url, _ = shared
@@ -147,6 +151,7 @@ def test_one_clients_dripping_uploads_do_not_keep_out_another_and_do_not_last(sh
         connection.close()
 
 
+@pytest.mark.slow
 @only_linux
 def test_one_clients_photographs_do_not_push_out_anothers(shared):
     url, _ = shared
@@ -159,6 +164,7 @@ def test_one_clients_photographs_do_not_push_out_anothers(shared):
     assert httpx2.get(f"{url}v1/photos/{mine}").status_code == 200
 
 
+@pytest.mark.slow
 @only_linux
 def test_results_that_one_client_does_not_read_do_not_keep_out_another(shared):
     url, _ = shared
@@ -181,6 +187,7 @@ def test_results_that_one_client_does_not_read_do_not_keep_out_another(shared):
         connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "begun",
     [
@@ -211,6 +218,7 @@ def test_one_clients_connections_do_not_keep_out_another(shared):
         connection.close()
 
 
+@pytest.mark.slow
 def test_an_answer_that_nobody_reads_is_given_up(shared):
     url, _ = shared
     size = len(httpx2.get(f"{url}openapi.json").content)
@@ -292,6 +300,7 @@ def start(temporary, *options):
     return process, re.search(r"http://\S+/", process.stderr.readline())[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the temporary folder is named otherwise there")
 def test_the_command_serves_and_cleans_up_after_one_that_was_killed(tmp_path):
     process, url = start(tmp_path)

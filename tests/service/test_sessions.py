@@ -134,6 +134,7 @@ def test_only_the_newest_request_of_a_kind_is_wanted(sessions):
     assert not older() and newer() and other()
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path):
     code = (
         "import os, pathlib, sys; from photochrom.service.sessions import make_root;"
@@ -150,6 +151,7 @@ def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([alive, strange])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there are no such locks there")
 def test_what_a_service_in_another_container_works_in_stays(tmp_path):
     code = (

@@ -54,6 +54,7 @@ def wait_until(condition, seconds=120):
     return condition()
 
 
+@pytest.mark.slow
 def test_a_job_runs_in_another_process_that_lives_on(worker):
     async def twice():
         return [await worker.run(os.getpid) for _ in range(2)]
@@ -80,6 +81,7 @@ def fill_disk():
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
 def test_a_job_that_wants_too_much_memory_is_refused_and_the_next_one_runs(worker, restarts):
     async def scene():
@@ -99,6 +101,7 @@ def test_whatever_a_file_provokes_is_a_problem_and_no_failure_of_the_service(wor
     assert caught.value.status_code == status and "Errno" not in caught.value.detail
 
 
+@pytest.mark.slow
 def test_a_worker_killed_at_work_costs_that_request_alone(worker, restarts):
     async def scene():
         pid = await worker.run(os.getpid)
@@ -114,6 +117,7 @@ def test_a_worker_killed_at_work_costs_that_request_alone(worker, restarts):
     assert status == 422 and pid != next_pid and len(restarts) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_idle_costs_nothing(worker):
     async def scene():
         pid = await worker.run(os.getpid)
@@ -125,6 +129,7 @@ def test_a_worker_killed_while_idle_costs_nothing(worker):
     assert pid != next_pid
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_too_long_is_ended(worker, restarts, monkeypatch):
     async def scene():
         pid = await worker.run(os.getpid)  # to begin may take longer, on a busy machine
@@ -139,6 +144,7 @@ def test_a_job_that_takes_too_long_is_ended(worker, restarts, monkeypatch):
     assert len(restarts) == 1
 
 
+@pytest.mark.slow
 def test_who_comes_when_the_queue_is_full_is_told_to_come_again(worker):
     async def scene():
         await worker.run(os.getpid)
@@ -169,6 +175,7 @@ def test_a_job_that_nobody_waits_for_any_more_is_ended(worker):
     assert wait_until(lambda: not is_alive(pid))
 
 
+@pytest.mark.slow
 def test_the_worker_ends_with_a_service_that_is_killed():
     code = (
         "import asyncio, os, sys\n"
@@ -282,6 +289,7 @@ def spill():
     time.sleep(60)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_no_temporary_file(worker, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     worker.stop()

@@ -7,6 +7,7 @@ from photochrom.errors import InvalidValueError
 from photochrom.workbench.commands.data_report_command import crawl, study
 
 
+@pytest.mark.slow
 def test_the_words_of_the_commands_reach_them_and_both_write_what_they_say(
     picture_folder, tmp_path
 ):

@@ -32,6 +32,7 @@ def cifar(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_pictures_of_32_pixels_are_judged_end_to_end(cifar, exported_network, tmp_path, capsys):
     targets = [tmp_path / f"report.{suffix}" for suffix in ("json", "csv", "md", "html")]
     written = [word for target in targets for word in ("-o", target)]

@@ -96,6 +96,7 @@ def test_a_study_without_votes_has_no_rows(folder, capsys):
     assert "0 participants" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_command_serves_a_study_where_it_says(folder, tmp_path):
     words = ["serve", folder, "--votes", f"sqlite:///{tmp_path / 'v.db'}", "--port", 0]
     process = subprocess.Popen(

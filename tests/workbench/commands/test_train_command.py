@@ -44,6 +44,7 @@ def differing(one, other):
     return [name for name in ours if not torch.equal(ours[name], theirs[name])]
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_from_its_folder_alone(trained, options, tmp_path):
     train(trained, run=tmp_path / "again", **options)
     assert differing(trained, tmp_path / "again") == []
@@ -52,6 +53,7 @@ def test_a_run_is_repeated_from_its_folder_alone(trained, options, tmp_path):
     assert read_checkpoint(tmp_path / "again" / "last.pt")["step"] == 4  # 8 pictures, once
 
 
+@pytest.mark.slow
 def test_another_profile_gives_another_run(trained, picture_folder, options, tmp_path):
     file = trained.parent / "recipe.toml"
     given = {"data": str(picture_folder), "epochs": 1, **options}
@@ -60,6 +62,7 @@ def test_another_profile_gives_another_run(trained, picture_folder, options, tmp
     assert differing(trained, tmp_path / "other") != []
 
 
+@pytest.mark.slow
 def test_some_epochs_more(trained, picture_folder, options, tmp_path):
     run = tmp_path / "run"
     train(trained, run=run, **options)
@@ -68,6 +71,7 @@ def test_some_epochs_more(trained, picture_folder, options, tmp_path):
     assert read_checkpoint(run / "last.pt")["step"] == 4 + 8
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_by_its_folder_and_has_one_profile(trained, options, tmp_path):
     run = tmp_path / "run"
     train(trained, run=run, **options)
@@ -77,6 +81,7 @@ def test_a_run_is_resumed_by_its_folder_and_has_one_profile(trained, options, tm
         train(run, profile="other", **options)
 
 
+@pytest.mark.slow
 def test_folds_end_with_their_mean_score(trained, options, tmp_path, capsys):
     train(trained, run=tmp_path, folds=2, epochs=1, **options)
     table = json.loads((tmp_path / "folds.json").read_text())

@@ -25,6 +25,7 @@ def test_tiny_is_256_coloured_pictures_of_four_photographs(tiny):
             assert np.ptp(np.asarray(picture).astype(int), axis=-1).max() > 20
 
 
+@pytest.mark.slow
 def test_the_same_pictures_are_made_everywhere_and_made_once(tiny, tmp_path):
     assert contents(builtin("builtin:tiny", tmp_path)) == contents(tiny)
     kept = tmp_path / tiny.name / "cat" / "007.png"

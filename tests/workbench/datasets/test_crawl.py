@@ -88,6 +88,7 @@ def openverse(server):
     return make_search("openverse", "old harbour", address=f"{server.url}/v1/")
 
 
+@pytest.mark.slow
 def test_a_query_becomes_shards_that_the_workbench_reads(server, openverse, tmp_path):
     counts = crawl(tmp_path, search=openverse, policy=FetchPolicy(**QUICK), shard_pictures=2)
     assert counts == {"kept": 3, "licence": 1}
@@ -227,6 +228,7 @@ def test_one_host_is_asked_no_more_often_than_allowed(server, tmp_path):
     assert min(gaps) > 0.04
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "outcome", "asked"),
     [
@@ -397,6 +399,7 @@ def test_one_host_is_one_however_it_is_spelled():
     assert host_of("https://host:80") == "host:80"
 
 
+@pytest.mark.slow
 def test_a_killed_crawl_continues_and_fetches_nothing_twice(server, tmp_path):
     names = [f"/{number}.png" for number in range(6)]
     server.pages |= {name: png(number) for number, name in enumerate(names)}

@@ -37,6 +37,7 @@ def studied(parquet):
     return study(parquet, groups=2, palette_sizes=(2, 4), pixels=5000)
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_beside_it_and_is_well_formed(studied):
     page = to_html(studied)
     assert re.findall(r'(?:src|srcset|href)="(?!data:)', page) == []
@@ -57,6 +58,7 @@ def test_the_page_needs_nothing_beside_it_and_is_well_formed(studied):
     assert open_tags == []
 
 
+@pytest.mark.slow
 def test_a_name_with_markup_does_not_become_markup(studied):
     from dataclasses import replace
 

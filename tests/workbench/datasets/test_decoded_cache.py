@@ -11,6 +11,7 @@ from photochrom.workbench.datasets.cifar10 import NAMES
 from photochrom.workbench.datasets.decoded_cache import open_cache
 
 
+@pytest.mark.slow
 def test_cached_pictures_are_the_files_pixels(picture_folder, tmp_path):
     cache = open_cache(picture_folder, tmp_path)
     assert len(cache) == 10
@@ -19,6 +20,7 @@ def test_cached_pictures_are_the_files_pixels(picture_folder, tmp_path):
     assert set(cache.sources) == {picture_folder.name}
 
 
+@pytest.mark.slow
 def test_cifar_10_is_read_as_it_is_published_and_its_test_pictures_left_out(tmp_path):
     folder = tmp_path / "cifar"
     for part in ("train", "test"):
@@ -42,6 +44,7 @@ def test_cifar_10_is_read_as_it_is_published_and_its_test_pictures_left_out(tmp_
     assert "without data_batch_2, data_batch_3, data_batch_4, data_batch_5." in lines[0]
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_renamed_is_read_anew(picture_folder, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(picture_folder, data)
@@ -50,6 +53,7 @@ def test_a_folder_that_was_renamed_is_read_anew(picture_folder, tmp_path):
     assert set(open_cache(data, tmp_path / "cache").labels) == {"discs", "rings"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_decoded_is_named(picture_folder, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(picture_folder, data)
@@ -59,6 +63,7 @@ def test_what_cannot_be_decoded_is_named(picture_folder, tmp_path):
     assert "dots/bad.png: left out, it cannot be decoded." in lines
 
 
+@pytest.mark.slow
 def test_the_cache_is_built_once(picture_folder, tmp_path):
     lines = []
     open_cache(picture_folder, tmp_path, report=lines.append)
@@ -68,6 +73,7 @@ def test_the_cache_is_built_once(picture_folder, tmp_path):
     assert len(lines) == built
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_is_begun_anew(picture_folder, tmp_path):
     open_cache(picture_folder, tmp_path)
     (index,) = tmp_path.rglob("index.npz")
@@ -75,6 +81,7 @@ def test_an_interrupted_build_is_begun_anew(picture_folder, tmp_path):
     assert len(open_cache(picture_folder, tmp_path)) == 10
 
 
+@pytest.mark.slow
 def test_a_data_set_of_broken_pictures_is_refused_with_the_count(tmp_path):
     for number in range(3):
         (tmp_path / f"{number}.jpg").write_bytes(b"not a picture")

@@ -70,6 +70,7 @@ def test_what_cannot_be_decoded_is_none(broken):
     assert decode(broken) is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["AVIF", "JPEG", "WEBP", "TIFF", "PNG"])
 def test_no_damage_raises(kind):

@@ -219,6 +219,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_killed_prepare_continues_to_the_same_files_as_one_that_was_not(parquet, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     expected = prepare(str(parquet), whole, choice=CHOICE, **ONE)
@@ -236,6 +237,7 @@ def test_a_killed_prepare_continues_to_the_same_files_as_one_that_was_not(parque
     assert lines[0].startswith("Continuing after")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_many_processes_give_the_files_of_one_and_end_when_the_parent_is_killed(parquet, tmp_path):
     expected = prepare(str(parquet), tmp_path / "one", choice=CHOICE, **ONE)
@@ -307,6 +309,7 @@ def test_other_options_on_the_same_folder_are_refused_by_name(mixed_folder, tmp_
         prepare(str(mixed_folder), tmp_path / "out", Standard(64, gray_rule="hue"), **ONE)
 
 
+@pytest.mark.slow
 def test_a_shuffle_is_decided_by_its_seed_and_survives_a_kill_in_between(parquet, tmp_path):
     orders = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -334,6 +337,7 @@ except DataError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_is_one_error_and_nothing_is_half_written(parquet, tmp_path):
     out = tmp_path / "out"
     script = tmp_path / "full.py"

@@ -24,6 +24,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_processes_that_decode_end_when_their_parent_is_killed(picture_folder, tmp_path):
     script = tmp_path / "killed.py"

@@ -15,6 +15,7 @@ def two_kinds(dark=14, light=6):
     return (truth[:, None, None, None] + noise).astype(np.uint8), truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("all_scores", [False, True])
 def test_pictures_that_look_alike_are_in_one_group_the_largest_first(all_scores):
     thumbnails, truth = two_kinds()

@@ -80,6 +80,7 @@ def keys_of(data, **options) -> list[str]:
     return [picture.key for picture in stream_pictures(data, **options)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shards", "ranks", "workers"), [(3, 1, 1), (3, 2, 1), (3, 3, 3), (3, 4, 10), (16, 2, 2)]
 )
@@ -142,6 +143,7 @@ def test_a_list_of_addresses_names_files_beside_itself(tmp_path, served):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remote", [False, True])
 @pytest.mark.parametrize("shards", [100, 101])
 def test_one_damaged_file_in_a_hundred_is_named_and_skipped(

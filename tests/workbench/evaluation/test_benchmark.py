@@ -71,6 +71,7 @@ def test_limit_keys_and_progress(parquet):
     )
 
 
+@pytest.mark.slow
 def test_larger_photographs_are_scored_reduced_and_that_is_said(tmp_path, open_as):
     for name, rgb in (("coffee", data.coffee()), ("chelsea", data.chelsea()[:200])):
         Image.fromarray(rgb).save(tmp_path / f"{name}.png")
@@ -97,6 +98,7 @@ def test_keys_that_are_nowhere_leave_nothing_to_judge(parquet):
         Benchmark(parquet, [], keys=["nobody"]).run()
 
 
+@pytest.mark.slow
 def test_the_shipped_method_is_measured_through_the_engine(parquet):
     found = Benchmark(
         parquet, ["photochrom"], vividnesses=(0, 1), hint_counts=(0, 20), limit=2, resamples=20
@@ -113,6 +115,7 @@ def test_the_shipped_method_is_measured_through_the_engine(parquet):
     assert bare.psnr.value < hinted.psnr.value
 
 
+@pytest.mark.slow
 def test_methods_that_require_hints_have_a_hint_curve_and_no_row(parquet):
     found = Benchmark(parquet, ["levin", "rbf"], hint_counts=(0, 40), limit=2, resamples=20).run()
     assert found.names("rows")[1:] == ["gray", "mean-colour", "oracle-mean"]
@@ -126,6 +129,7 @@ def test_methods_that_require_hints_have_a_hint_curve_and_no_row(parquet):
     ]
 
 
+@pytest.mark.slow
 def test_measuring_the_method_rbf_does_not_change_the_baseline_of_that_name(parquet):
     named, unnamed = (
         Benchmark(parquet, methods, hint_counts=(0, 5), limit=2, resamples=5)
@@ -154,6 +158,7 @@ def test_a_method_that_borrows_is_measured_with_a_folder_of_other_photographs(pa
     assert note.startswith("'welsh' borrows from the 2 photographs of")
 
 
+@pytest.mark.slow
 def test_the_truths_own_histogram_as_a_wish_leads_the_colours(parquet):
     found = Benchmark(parquet, ["photochrom"], own_histogram=True, resamples=5).run()
     alone, led = found.rows[-2:]
@@ -166,6 +171,7 @@ def test_a_folder_with_nothing_to_borrow_is_refused(parquet, tmp_path):
         Benchmark(parquet, ["welsh"], lenders=tmp_path / "none").run()
 
 
+@pytest.mark.slow
 def test_two_workers_give_what_one_gives(parquet):
     one, two = (
         Benchmark(parquet, ["photochrom"], resamples=5, workers=workers).run().records

@@ -189,6 +189,7 @@ def test_both_are_averaged_so_that_noise_is_neither_true_colour_nor_shown():
     assert chroma_metrics.left_gray(lab_of(noise), lab_of(np.full_like(noise, 20.0))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("short_side_px", "across"), [(256, 7), (192, 5), (512, 13), (32, 1)])
 def test_left_gray_is_that_of_windows_cut_out_one_by_one(short_side_px, across):
     random = np.random.default_rng(short_side_px)

@@ -130,6 +130,7 @@ def test_a_folder_of_pairs_is_read_and_a_bad_one_is_told(benchmark, square, tmp_
     np.testing.assert_array_equal(thing.mask, square.mask)
 
 
+@pytest.mark.slow
 def test_every_method_is_measured_by_every_kind_of_hint(benchmark, square):
     colorizers = {name: benchmark.Colorizer(name) for name in ("photochrom", "rbf")}
     records = benchmark.measure(square, colorizers, None)

@@ -9,6 +9,7 @@ from photochrom.workbench.evaluation.revealed_hints import COUNTS, PATCH_PX, pai
 AB = np.random.default_rng(0).normal(size=(30, 40, 2)).astype(np.float32)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_places_are_nested(few, many):
     few, many = sorted((few, many))

@@ -106,6 +106,7 @@ def test_the_page_shows_gray_method_truth_and_can_be_sorted_by_error(seen, photo
         assert f"<figcaption>tint {error:.1f}, {gray:.0%} gray, {neon:.0%} neon</figc" in page
 
 
+@pytest.mark.slow
 def test_a_reader_sorts_the_pictures_in_a_browser_on_a_telephone(seen, tmp_path):
     found, gallery = seen
     (tmp_path / "report.html").write_text(to_html(found, gallery))

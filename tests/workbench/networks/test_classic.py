@@ -159,6 +159,7 @@ def test_the_weights_carry_over_to_a_fresh_network(networks, name):
         assert torch.equal(made(*given).ab, other(*given).ab)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPORTED)
 def test_the_exported_graph_agrees_with_torch_at_every_size(networks, tmp_path, name):
     import onnxruntime

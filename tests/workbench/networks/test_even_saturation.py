@@ -58,6 +58,7 @@ def test_a_place_that_is_red_or_blue_for_certain_is_not_left_gray():
     assert lengths[2] == pytest.approx(60, abs=4)
 
 
+@pytest.mark.slow
 @given(st.floats(0.1, 2.0), st.floats(0, 1), st.integers(0, 2**31))
 def test_no_colour_is_more_colourful_than_the_mean_chroma_of_its_bins(t, evenness, seed):
     torch.manual_seed(seed)

@@ -64,6 +64,7 @@ def fifth_depthwise(mobilenet, gray):
     return seen[0]
 
 
+@pytest.mark.slow
 def test_init_takes_a_file_of_mobilenet_for_the_encoder(weights, loaded, tmp_path, monkeypatch):
     recipe = Recipe("m", "mobilenet-fusion", (Phase(1, 32),), config=dict(SMALL))
     given, init = with_encoder(recipe, weights)

@@ -128,6 +128,7 @@ def test_every_parameter_gets_a_gradient(name, network):
     assert all(p.grad.isfinite().all() for p in trained.parameters())
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_picture_come_nearer_to_it(name, network):
     trained = copy.deepcopy(network).train()
     lightness, ab = picture(2 * network.stride, 2 * network.stride, 2)
@@ -144,6 +145,7 @@ def test_a_few_steps_on_one_picture_come_nearer_to_it(name, network):
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["unet", "dcgan", "pix2pix", "nogan"])
 def test_the_exported_graph_gives_what_torch_gives_at_any_size(name, tmp_path):
     network = made(name).eval()

@@ -113,6 +113,7 @@ def test_a_place_of_the_upsampling_is_the_one_it_came_from():
     torch.testing.assert_close(raised, planes.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
+@pytest.mark.slow
 def test_it_learns_one_picture_by_heart(fresh):
     made = copy.deepcopy(fresh).train()
     given = plain(64, 64, 1)
@@ -127,6 +128,7 @@ def test_it_learns_one_picture_by_heart(fresh):
     assert loss.item() < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 32)])
 def test_the_exported_file_gives_what_torch_gives(stirred, tmp_path, height, width):
     recipe = replace(read_recipe(find_recipe(Path("photochrom2"))), config={})

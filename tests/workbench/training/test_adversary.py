@@ -38,6 +38,7 @@ def test_a_judgement_teaches_the_painter_and_not_the_critic():
     assert float(loss.detach()) == pytest.approx(3 * float(single.detach()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_critic_learns_to_tell_what_can_be_told():
     critic = adversary()
     losses = learnt(critic, 30)
@@ -56,6 +57,7 @@ def test_without_a_rate_nothing_is_learnt():
     assert all(torch.equal(p, before[n]) for n, p in critic.network.named_parameters())
 
 
+@pytest.mark.slow
 def test_who_smooths_its_labels_is_never_sure_of_what_is_real():
     sure, smooth = adversary(), adversary(real=0.7)
     for critic in (sure, smooth):
@@ -65,6 +67,7 @@ def test_who_smooths_its_labels_is_never_sure_of_what_is_real():
     assert learnt(sure, 1)[0] < 0.1 < least <= learnt(smooth, 1)[0] < least + 0.1
 
 
+@pytest.mark.slow
 def test_the_painter_waits_until_the_critic_is_good_enough():
     critic = adversary(stay_below=0.5)
     assert not critic.ready

@@ -104,6 +104,7 @@ def test_a_smaller_network_does_not_start_from_a_larger_ones_weights(fresh, tmp_
         initial_weights(fresh, tmp_path / "w.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["checkpoint", "safetensors", "onnx"])
 def test_weights_of_another_shape_are_refused_by_name(
     checkpoint, trained, exported_network, tmp_path, kind

@@ -54,6 +54,7 @@ def test_the_parts_share_no_picture_and_hold_them_all(folder, picture_folder):
     )
 
 
+@pytest.mark.slow
 def test_near_duplicates_share_a_fold(twin_folder, tmp_path):
     recipe = replace(RECIPE, phases=(Phase(2, 32, 2),))
     options = {"cache": tmp_path / "cache", "accelerator": "cpu", "devices": 1}
@@ -74,6 +75,7 @@ def test_the_scores_have_their_mean_and_spread(folder):
     assert len(set(best)) == FOLDS
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(folder, cross_validate):
     before, table = steps(folder), (folder / "folds.json").read_text()
     assert before == [3, 4, 4]  # one epoch of 6, 7 and 7 pictures, two a step
@@ -87,6 +89,7 @@ def test_another_recipe_does_not_go_on_with_these_folds(folder, cross_validate):
         cross_validate(folder, recipe=replace(RECIPE, loss=Loss("regression", distance="l1")))
 
 
+@pytest.mark.slow
 def test_pictures_of_a_source_left_out_are_in_no_part(picture_folder, cross_validate, tmp_path):
     data = tmp_path / "data"
     for label in ("discs", "dots"):  # as parts of a set: pictures-train and pictures-test

@@ -141,6 +141,7 @@ def test_every_wish_reaches_the_graph(method, guidance):
     assert np.abs(method.predict(request_of(64, 96, WISHES[guidance])).ab - plain).max() > 0.2
 
 
+@pytest.mark.slow
 def test_another_pictures_style_reaches_the_graph_at_its_own_size(tmp_path):
     torch.manual_seed(0)
     network = Fusion(FusionConfig(width=0.05, classes=2, global_px=32)).eval()
@@ -281,6 +282,7 @@ def trained(exported_network, tmp_path):
     return network, tmp_path / "trained.pt"
 
 
+@pytest.mark.slow
 def test_the_mean_of_two_trainings_can_be_exported(trained, exported_network, tmp_path):
     network, checkpoint = trained
     export(checkpoint, tmp_path / "mean.onnx", average=exported_network.path)

@@ -199,6 +199,7 @@ def test_the_rate_is_a_share_whatever_the_recipe(seen, warmup, decay):
     assert 0 <= rate_at(replace(RECIPE, phases=(Phase(1000),), optimizer=optimizer), seen) <= 1
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(run, first, tmp_path):
     straight = run(RECIPE, tmp_path / "straight")
     resumed = tmp_path / "resumed"
@@ -210,6 +211,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(run, first, tmp_p
     assert differing(straight["network"], states[0]["network"]) != []
 
 
+@pytest.mark.slow
 def test_a_step_moves_all_but_the_frozen_stem_and_the_bins(run, tmp_path):
     before = run(RECIPE, tmp_path / "run", stop_after=0)["network"]
     moved = run(RECIPE, tmp_path / "run", resume=True, stop_after=3)["network"]
@@ -247,6 +249,7 @@ def test_a_run_s_folder_holds_what_its_judgement_and_repetition_need(learnt):
     assert not list(learnt.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_network_starts_from_the_weights_given_and_keeps_their_bins(run, first, tmp_path):
     # Pretrained weights are not looked for when others are given.
     recipe = replace(RECIPE, pretrained=True, seed=5)
@@ -281,6 +284,7 @@ def test_a_critics_loss_that_is_not_finite_ends_the_run_too(run, tmp_path):
     assert not (tmp_path / "run" / "last.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_short_run_has_a_log_and_a_plot_of_all_that_it_saw(run, tmp_path):
     run(RECIPE, tmp_path / "run")
     logged = rows(tmp_path / "run" / "log.csv")
@@ -288,6 +292,7 @@ def test_a_short_run_has_a_log_and_a_plot_of_all_that_it_saw(run, tmp_path):
     assert (tmp_path / "run" / "loss.png").exists()
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_what_the_log_holds(run, one_key, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -299,6 +304,7 @@ def test_tensorboard_shows_what_the_log_holds(run, one_key, tmp_path):
     assert shown.Scalars("cross_entropy/validation")
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_finite_ends_the_run_too(run, tmp_path, monkeypatch):
     whole = distribution_loss
 
@@ -317,6 +323,7 @@ def test_a_gradient_that_is_not_finite_ends_the_run_too(run, tmp_path, monkeypat
         assert (folder / "diverged-batch.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_had_no_checkpoint_begins_a_new_log(run, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -327,6 +334,7 @@ def test_a_run_that_had_no_checkpoint_begins_a_new_log(run, tmp_path):
     assert rows(folder / "validation.csv") == []
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_some_epochs_goes_on_only_by_another_schedule(run, tmp_path):
     run(PAINTER, tmp_path / "run", epochs=3)
     lines = []
@@ -336,6 +344,7 @@ def test_a_finished_run_of_some_epochs_goes_on_only_by_another_schedule(run, tmp
     assert run(longer, tmp_path / "run", resume=True)["step"] == 23
 
 
+@pytest.mark.slow
 def test_epochs_of_a_stopped_run_leave_out_no_phase(run, tmp_path):
     run(PAINTER, tmp_path / "run", epochs=2, stop_after=2)  # 4 of 5 pictures without the critic
     phases = run(PAINTER, tmp_path / "run", epochs=1, resume=True)["recipe"]["phases"]
@@ -371,6 +380,7 @@ def test_sizes_and_losses_that_a_network_does_not_take_are_refused(run, tmp_path
         run(replace(RECIPE, **changed), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_resuming_leaves_the_folder_as_it_was(run, one_key, tmp_path, monkeypatch):
     run(RECIPE, tmp_path / "run", validation_keys=one_key, stop_after=2)
     before = {f.name: f.read_bytes() for f in (tmp_path / "run").iterdir() if f.is_file()}
@@ -386,6 +396,7 @@ def test_a_full_disk_at_resuming_leaves_the_folder_as_it_was(run, one_key, tmp_p
     assert {f: (tmp_path / "run" / f).read_bytes() for f in before} == before
 
 
+@pytest.mark.slow
 def test_what_was_logged_after_the_checkpoint_is_forgotten(run, tmp_path):
     run(RECIPE, tmp_path / "run", stop_after=2)
     (tmp_path / "run" / "log.csv").write_text("step,pictures,loss\n2,4,1.0\n4,8,0.5\n")
@@ -400,6 +411,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(run, first):
     assert (first / "last.pt").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_only_the_schedule_of_a_run_may_change(run, first):
     with pytest.raises(CheckpointError, match=r"\(data, seed differ\)"):
         run(replace(RECIPE, seed=2, data=DataRecipe()), first, resume=True)
@@ -433,6 +445,7 @@ train(recipe, data, folder, cache=cache, accelerator="cpu", devices=1)
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_step_and_leaves_a_run_that_resumes(
     run, first, picture_folder, cache, tmp_path
 ):
@@ -456,6 +469,7 @@ def test_an_interrupt_ends_the_step_and_leaves_a_run_that_resumes(
     assert run(read, tmp_path / "run", resume=True, stop_after=1)["step"] == stopped + 1
 
 
+@pytest.mark.slow
 def test_epochs_count_the_pictures_first_of_a_new_run_then_of_a_resumed_one(run, tmp_path):
     folder = tmp_path / "run"
     assert run(PAINTER, folder, epochs=2)["step"] == 11  # 5 and 15 pictures, two a step
@@ -469,6 +483,7 @@ def test_epochs_count_the_pictures_first_of_a_new_run_then_of_a_resumed_one(run,
     assert [p["pictures"] for p in stopped] == [6, 10, 10]
 
 
+@pytest.mark.slow
 def test_painter_and_critic_resume_as_if_nothing_had_happened(run, tmp_path):
     straight = run(PAINTER, tmp_path / "straight", epochs=2)
     run(PAINTER, tmp_path / "resumed", epochs=2, stop_after=7)
@@ -476,6 +491,7 @@ def test_painter_and_critic_resume_as_if_nothing_had_happened(run, tmp_path):
     assert differing({**straight, "seconds": 0}, {**resumed, "seconds": 0}) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stay_below", [0.0, math.inf])
 def test_the_painter_waits_for_its_critic(run, tmp_path, stay_below):
     critic = replace(PAINTER.critic, stay_below=stay_below)
@@ -487,6 +503,7 @@ def test_the_painter_waits_for_its_critic(run, tmp_path, stay_below):
     assert differing(before["critic"]["network"], after["critic"]["network"]) != []
 
 
+@pytest.mark.slow
 def test_alone_a_critic_leaves_the_painter_as_it_is(run, tmp_path):
     recipe = replace(PAINTER, phases=(Phase(8, 32, 2, learns="critic"),))
     before = run(recipe, tmp_path / "run", stop_after=0)
@@ -495,6 +512,7 @@ def test_alone_a_critic_leaves_the_painter_as_it_is(run, tmp_path):
     assert differing(before["critic"]["network"], after["critic"]["network"]) != []
 
 
+@pytest.mark.slow
 def test_the_log_gains_columns_and_keeps_those_it_had(run, tmp_path, monkeypatch):
     monkeypatch.setattr(run_log, "LOG_EVERY", 2)
     monkeypatch.setattr(run_log, "LEAST_ROWS", 3)
@@ -514,6 +532,7 @@ def one_key(picture_folder):
     return frozenset(keys_of(picture_folder)[:1])
 
 
+@pytest.mark.slow
 def test_patience_ends_a_run_that_gets_no_better(run, one_key, tmp_path):
     still = Optimizer(rate=0.0, encoder_rate=0.0)
     phases = (Phase(40, 32, 2),)
@@ -525,6 +544,7 @@ def test_patience_ends_a_run_that_gets_no_better(run, one_key, tmp_path):
     assert read_checkpoint(tmp_path / "run" / "best.pt")["step"] == 2
 
 
+@pytest.mark.slow
 def test_patience_does_not_count_while_the_critic_learns_alone(run, one_key, tmp_path):
     phases = (Phase(2, 32, 2), Phase(6, 32, 2, learns="critic"))
     recipe = replace(PAINTER, phases=phases, validate_every=2, patience=1)
@@ -555,6 +575,7 @@ def test_near_duplicates_are_held_out_together(twin_folder, cache):
     }
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_judged_on_what_it_was_begun_with(run, picture_folder, cache, tmp_path):
     keys = open_cache(picture_folder, cache).keys.tolist()
     recipe = replace(RECIPE, phases=(Phase(8, 32, 2),))
@@ -594,6 +615,7 @@ def test_nothing_is_held_out_of_a_source_left_out(picture_folder, cache):
     assert all("dots" in key for key in keys)
 
 
+@pytest.mark.slow
 def test_the_pictures_held_out_are_judged_on_and_never_trained_on(run, tmp_path):
     recipe = replace(RECIPE, data=replace(WISHES, hold_out=0.3), phases=(Phase(2, 32, 2),))
     run(recipe, tmp_path / "run")
@@ -608,6 +630,7 @@ def lines_of(run, recipe, folder, **options):
     return lines
 
 
+@pytest.mark.slow
 def test_the_first_line_says_the_precision_and_why(run, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "photochrom.workbench.training.precision._processor_has_bfloat16", lambda: False
@@ -622,6 +645,7 @@ def test_the_first_line_says_the_precision_and_why(run, tmp_path, monkeypatch):
     assert (table["precision"], table["precision_asked"]) == ("32-true", "auto")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_the_precision_that_was_insisted_on(run, tmp_path):
     painting = replace(PAINTER, precision="bf16-mixed", phases=(Phase(8, 32, 2),))
     run(painting, tmp_path / "run", precision="32-true", stop_after=2)
@@ -629,6 +653,7 @@ def test_a_resumed_run_keeps_the_precision_that_was_insisted_on(run, tmp_path):
     assert first == "Training painter in float32 (32-true), as asked."
 
 
+@pytest.mark.slow
 def test_before_the_first_step_it_is_said_what_comes_and_at_the_end_that_nothing_is_left(
     run, one_key, tmp_path
 ):
@@ -641,6 +666,7 @@ def test_before_the_first_step_it_is_said_what_comes_and_at_the_end_that_nothing
     assert told[-1].startswith("6 of 6 pictures, loss ") and told[-1].endswith(", 0 s left")
 
 
+@pytest.mark.slow
 def test_a_step_that_takes_long_is_told_of_while_it_does(run, tmp_path, monkeypatch):
     monkeypatch.setattr(Progress.__init__, "__defaults__", (0.05,))
     step = loop._step
@@ -656,6 +682,7 @@ def test_a_step_that_takes_long_is_told_of_while_it_does(run, tmp_path, monkeypa
     assert any(line.startswith("... step 2 of 2: ") for line in lines)
 
 
+@pytest.mark.slow
 def test_each_of_some_epochs_is_judged_also_when_resumed(run, one_key, tmp_path):
     recipe = replace(PAINTER, phases=(Phase(1000, 32, 3),))
     run(recipe, tmp_path / "run", epochs=4, validation_keys=one_key, stop_after=4)
@@ -676,6 +703,7 @@ def test_a_critic_that_is_too_large_is_refused_before_anything_is_learnt(run, tm
     assert run(whole, tmp_path / "whole", stop_after=0)["step"] == 0
 
 
+@pytest.mark.slow
 def test_a_run_parted_by_hue_judges_every_nth_and_leaves_gray_pictures_out(
     picture_folder, cache, tmp_path
 ):

@@ -40,6 +40,7 @@ hold_out = 0.2
 BEYOND = 15  # steps: twelve are of the first two phases
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_two_processes_go_through_all_phases_and_stop_together(picture_folder, tmp_path):
     recipe, run = tmp_path / "many.toml", tmp_path / "run"

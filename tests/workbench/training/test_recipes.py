@@ -77,6 +77,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "profile"), VARIANTS)
 def test_a_recipe_trains_resumes_exports_and_colours_a_file(
     name, profile, picture_folder, cache, tmp_path, monkeypatch
@@ -140,6 +141,7 @@ def test_each_recipe_of_the_workbench_has_both_profiles():
     assert Path(RECIPES[0]).name == "dcgan.toml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "profile"),
     [("dcgan", "here"), ("pix2pix", "here"), ("nogan", "here"), ("nogan", "cifar")],

@@ -79,6 +79,7 @@ def test_the_ranks_of_a_stream_read_different_pictures(shards):
     assert shares[0] != shares[1]
 
 
+@pytest.mark.slow
 def test_a_network_trains_on_a_stream_and_goes_on(shards, tmp_path):
     options = {"stream": True, "accelerator": "cpu", "devices": 1}
     train(RECIPE, shards, tmp_path / "run", stop_after=2, **options)

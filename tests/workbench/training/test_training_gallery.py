@@ -41,6 +41,7 @@ def columns(path, size_px):
     return [pixels[:, left : left + size_px] for left in range(0, pixels.shape[1], size_px)]
 
 
+@pytest.mark.slow
 def test_moments_stand_between_gray_and_truth(run, tmp_path):
     gray, *moments, truth = run(RECIPE, tmp_path / "run")
     names = sorted(file.name for file in (tmp_path / "run" / "gallery").iterdir())
@@ -51,6 +52,7 @@ def test_moments_stand_between_gray_and_truth(run, tmp_path):
     assert not np.array_equal(moments[0], moments[1])
 
 
+@pytest.mark.slow
 def test_a_long_run_shows_its_first_and_last_and_some_between(run, tmp_path):
     often = replace(RECIPE, validate_every=2)
     shown = run(often, tmp_path / "run")
@@ -61,6 +63,7 @@ def test_a_long_run_shows_its_first_and_last_and_some_between(run, tmp_path):
     assert np.array_equal(shown[-2], columns(files[-1], 32)[0])
 
 
+@pytest.mark.slow
 def test_a_run_resumed_at_another_size_shows_that_one(run, tmp_path):
     run(RECIPE, tmp_path / "run", stop_after=5)
     larger = replace(RECIPE, phases=(Phase(24, 64, 2),))

@@ -114,7 +114,7 @@ def prepare(
     )
     with ProgressLine(elsewhere=True) as line:
 
-        def show(counts: Counts) -> None:
+        def show(counts: "Counts") -> None:
             line(f"{counts.seen:,} looked at, {counts.kept:,} kept")
 
         counts = run(data, out, standard, choice, jobs, line.stay, show)
