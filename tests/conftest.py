@@ -25,11 +25,17 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# Minutes long: given out first, so that no process is left with one of them at the end.
+LONGEST = ("test_recipes.py", "test_page.py", "test_page_person.py", "test_commands_in_docs.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what opens a browser: every test that asks for one, or for a page in it."""
+    """Mark what opens a browser, and put the longest files first."""
     for item in items:
         if {"browser", "open_page", "open_study"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(autouse=True, scope="session")

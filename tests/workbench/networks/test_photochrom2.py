@@ -128,18 +128,24 @@ def test_it_learns_one_picture_by_heart(fresh):
     assert loss.item() < 0.5
 
 
+@pytest.fixture(scope="module")
+def exported(stirred, tmp_path_factory):
+    path = tmp_path_factory.mktemp("two") / "two.onnx"
+    recipe = replace(read_recipe(find_recipe(Path("photochrom2"))), config={})
+    export_network(stirred, recipe, path, {"licence": "none"})
+    return NetworkMethod(path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 32)])
-def test_the_exported_file_gives_what_torch_gives(stirred, tmp_path, height, width):
-    recipe = replace(read_recipe(find_recipe(Path("photochrom2"))), config={})
-    export_network(stirred, recipe, tmp_path / "two.onnx", {"licence": "none"})
-    method = NetworkMethod(tmp_path / "two.onnx")
+def test_the_exported_file_gives_what_torch_gives(stirred, exported, height, width):
     lightness = np.random.default_rng(6).uniform(0, 100, (height, width)).astype(np.float32)
     mask = np.zeros((height, width), np.float32)
     mask[8:20, 8:20] = 1
     hints = Hints(np.full((height, width, 2), 40, np.float32), mask)
     for given in (None, hints):
-        found = method.predict(Request(lightness, hints=given, distribution=True)).distribution
+        request = Request(lightness, hints=given, distribution=True)
+        found = exported.predict(request).distribution
         asked = list(neutral_inputs(stirred, torch.from_numpy(lightness)[None, None])[:5])
         if given is not None:
             asked[1] = torch.full((1, 2, height, width), 40.0) * torch.from_numpy(mask)
