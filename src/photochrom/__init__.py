@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from photochrom.options.palette import Palette as Palette
     from photochrom.photo.reading import Reading as Reading
 
-# Nothing that photochrom loads may report to its makers, whatever the environment says: set here,
-# before any of it is imported, and inherited by every process that is started from this one.
+# Disable telemetry in every dependency, whatever the environment says. Set before any of them is
+# imported; child processes inherit it.
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 
 _LATER = {  # imported when they are first used
@@ -129,7 +129,7 @@ def colorize(
     device: str = "cpu",
     threads: int = 0,
 ) -> object:
-    """Colour a photograph and return the same kind.
+    """Colour a photograph and return the same kind of object.
 
     Parameters
     ----------
@@ -139,9 +139,9 @@ def colorize(
     method : str or Path
         A name of `methods()`, or a path to an exported network (.onnx).
     hints, reference, palette, candidate, seed, reading :
-        What is decided for this photograph; see `Colorizer.colorize`.
+        Guidance for this photograph; see `Colorizer.colorize`.
     vividness, saturation, short_side_px, restore, white_lightness, device, threads :
-        How results look and where they are computed; see `Colorizer`.
+        How results look and which device computes them; see `Colorizer`.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def colorize(
     Raises
     ------
     PhotochromError
-        See `photochrom.errors` for its kinds.
+        See `photochrom.errors` for its subclasses.
     """
     from photochrom.engine.colorize import Colorizer
     from photochrom.photo.reading import PLAIN
@@ -180,7 +180,7 @@ def colorize(
 
 
 def methods() -> "dict[str, MethodInfo]":
-    """Return the description of every method that can colour a photograph, by its name."""
+    """Return the description of each method, by name."""
     from photochrom.colorization.catalogue import CATALOGUE, load_method
 
     return {name: load_method(name).info for name in CATALOGUE}

@@ -7,19 +7,19 @@
     ├── DtypeError (TypeError)              an array or object has the wrong type
     ├── InvalidValueError (ValueError)      a number or option is outside its range
     ├── UnknownMethodError (ValueError)     no method, network or recipe has that name
-    ├── MissingExtraError (ImportError)     an optional part is not installed
+    ├── MissingExtraError (ImportError)     an optional dependency is not installed
     ├── PhotoError (OSError)                a photograph could not be used
     │   ├── UnreadablePhotoError            not a picture, truncated, or corrupt
     │   ├── UnsupportedFormatError          a picture in a format that is not handled
     │   ├── PhotoTooLargeError              more megapixels than allowed
     │   └── UnwritablePhotoError            a photograph could not be written
     ├── UnwritableFileError (OSError)       a file, such as a report, could not be written
-    ├── WeightsError (ValueError)           a network file is damaged or not ours
-    ├── MethodOutputError (ArithmeticError) a method returned what no method may return
+    ├── WeightsError (ValueError)           a network file is damaged or not photochrom's
+    ├── MethodOutputError (ArithmeticError) a method returned an invalid result
     ├── RecipeError (ValueError)            a recipe is wrong
     ├── CheckpointError (ValueError)        a checkpoint does not fit
     ├── DataError (ValueError)              a data set is empty, damaged or unusable
-    ├── WorkerDiedError (RuntimeError)      a process that worked on something died
+    ├── WorkerDiedError (RuntimeError)      a worker process died
     └── TrainingDivergedError (ArithmeticError)  the loss is not finite
 
 An UnwritablePhotoError is an UnwritableFileError as well.
@@ -49,7 +49,7 @@ class UnknownMethodError(PhotochromError, ValueError):
 
 
 class MissingExtraError(PhotochromError, ImportError):
-    """An optional part of photochrom is not installed."""
+    """An optional dependency of photochrom is not installed."""
 
 
 class PhotoError(PhotochromError, OSError):
@@ -81,7 +81,7 @@ class WeightsError(PhotochromError, ValueError):
 
 
 class MethodOutputError(PhotochromError, ArithmeticError):
-    """A method returned what no method may return, such as NaN."""
+    """A method returned an invalid result, such as NaN."""
 
 
 class RecipeError(PhotochromError, ValueError):
@@ -97,7 +97,7 @@ class DataError(PhotochromError, ValueError):
 
 
 class WorkerDiedError(PhotochromError, RuntimeError):
-    """A process that worked on something died."""
+    """A worker process died."""
 
 
 class TrainingDivergedError(PhotochromError, ArithmeticError):

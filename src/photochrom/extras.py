@@ -1,12 +1,12 @@
-"""Optional parts: how each is installed, said in one place, and asked for in one way."""
+"""Optional dependencies: how to install them, and the check that they are installed."""
 
 from importlib import util
 
 from photochrom.errors import MissingExtraError
 
-# No index has photochrom yet: an extra is installed from the folder of its source.
+# photochrom is on no package index yet: extras are installed from the source folder.
 INSTALL = "pip install '.[{extra}]'"
-# What a package is called where it is installed, if otherwise than where it is imported.
+# Import name -> distribution name, where the two differ.
 PACKAGES = {
     "PIL": "Pillow",
     "cv2": "opencv-python-headless",
@@ -17,26 +17,26 @@ PACKAGES = {
 
 
 def how_to_install(extra: str) -> str:
-    """Return the sentence that says what to run for an extra, such as 'train'."""
+    """Return the sentence that tells how to install an extra, such as 'train'."""
     return f"Run: {INSTALL.format(extra=extra)} (in the folder of photochrom's source)"
 
 
 def require(extra: str, what: str, *modules: str) -> None:
-    """Refuse to go on without what an extra brings.
+    """Raise MissingExtraError unless all modules of an extra are installed.
 
     Parameters
     ----------
     extra : str
-        That brings it, such as 'train'.
+        Name of the extra, such as 'train'.
     what : str
-        What needs it: the beginning of the message, such as 'Training'.
+        What needs the modules, such as 'Training'; the message begins with it.
     *modules : str
-        What is imported, such as 'torch'.
+        Modules to import, such as 'torch'.
 
     Raises
     ------
     MissingExtraError
-        If any of them is not installed; it names each, and what to run.
+        If any module is not installed. The message names each one and the command to run.
     """
     missing = [PACKAGES.get(name, name) for name in modules if util.find_spec(name) is None]
     if missing:

@@ -133,7 +133,7 @@ def test_numbers_are_written_in_the_digits_0_to_9(folder, monkeypatch, capsys, w
     monkeypatch.chdir(folder)
     assert _run_words(words) == 2
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert "A number is written in the digits 0 to 9; it is" in said
+    assert "A number needs the digits 0 to 9; got" in said
 
 
 @pytest.mark.slow
@@ -288,7 +288,7 @@ def test_ctrl_c_leaves_whole_files_only(tmp_path):
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=3000)
     assert running.returncode == 130, said
-    assert b"stopped. What was written is whole." in said
+    assert b"stopped. The files that were written are complete." in said
     results = list(tmp_path.glob("*-color.jpg"))
     assert 0 < len(results) < 40
     for result in results:

@@ -243,5 +243,5 @@ def test_what_nobody_thought_of_is_one_line_in_a_pipe_too(album, monkeypatch):
 @pytest.mark.parametrize("content", ["[" * 100_000, "{", "[1, 2"])
 def test_hints_that_are_no_hints_are_one_line(album, content):
     (album / "hints.json").write_text(content)
-    with pytest.raises(InvalidValueError, match="hints cannot be read"):
+    with pytest.raises(InvalidValueError, match="cannot read hints"):
         GuidanceOptions(hints=album / "hints.json").guidance()

@@ -88,7 +88,7 @@ def test_a_sidecar_repeats_a_result(command, photo, tmp_path):
 def test_a_recipe_decides_alone(command, photo, tmp_path):
     (tmp_path / "x.json").write_text("{}")
     failed = command(photo, "--recipe", tmp_path / "x.json", "--palette", "warm", check=1)
-    assert "--recipe decides everything" in failed
+    assert "--recipe cannot be combined" in failed
     assert "not a sidecar" in command(photo, "--recipe", tmp_path / "x.json", check=1)
 
 
@@ -135,7 +135,7 @@ def test_a_recipe_knows_the_range_of_a_float(command, tmp_path):
 def test_what_a_recipe_decides_is_not_taken_beside_it(command, photo, tmp_path, words):
     command(photo, "--sidecar")
     said = command(photo, "--recipe", tmp_path / "old-color.json", *words, check=1)
-    assert "--recipe decides everything: leave out --method" in said
+    assert "--recipe cannot be combined with --method" in said
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_a_recipe_goes_past_a_photograph_of_another_shape(command, photo, tmp_pa
 
 @pytest.mark.parametrize("words", [["--candidates", 2], ["--sidecar"], ["--json"], ["--resume"]])
 def test_what_a_pipe_cannot_do_is_said(command, photo, words):
-    assert "gives one picture and nothing beside it" in command(photo, "-o", "-", *words, check=1)
+    assert "take a single picture" in command(photo, "-o", "-", *words, check=1)
 
 
 @pytest.mark.slow
@@ -190,5 +190,5 @@ def test_a_recipe_of_no_size_is_refused(command, photo, tmp_path):
 
 @pytest.mark.parametrize("hint", ["١,٢,#aabbcc", "1,2,#aabbcc,٣", "1_0,2,#aabbcc", "１,2,#aabbcc"])
 def test_a_hints_numbers_are_written_in_the_digits_0_to_9(hint):
-    with pytest.raises(InvalidValueError, match="A hint is X,Y"):
+    with pytest.raises(InvalidValueError, match="A hint needs X,Y"):
         read_hint(hint)

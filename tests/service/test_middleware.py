@@ -132,7 +132,7 @@ def test_keys_are_read_from_a_file_a_line_each(tmp_path):
     assert _read_keys(file) == ["one", "two"]
     for content in ("", "one\none\n"):
         file.write_text(content)
-        with pytest.raises(InvalidValueError, match="one API key a line, each once"):
+        with pytest.raises(InvalidValueError, match="one or more API keys, one per line"):
             _read_keys(file)
     with pytest.raises(InvalidValueError, match="cannot be read"):
         _read_keys(tmp_path / "none")

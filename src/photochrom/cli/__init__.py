@@ -1,4 +1,4 @@
-"""The `photochrom` command: its words, its exit codes, and nothing of its own."""
+"""The `photochrom` command: its subcommands and exit codes."""
 
 import os
 import signal
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
-# What each is for stands here, so that the list of them imports none of them.
+# The help texts are declared here, so that `--help` imports no command's module.
 COMMANDS = {
-    "colorize": ("cli.colorize", "Colour photographs; the word may be left out."),
+    "colorize": ("cli.colorize", "Colour photographs; `colorize` may be omitted."),
     "serve": ("cli.serve", "Serve the page and the HTTP service on this machine."),
-    "suggest": ("cli.inspect", "List the likely colours of a spot."),
-    "confidence": ("cli.inspect", "Write a map of where the method is guessing."),
+    "suggest": ("cli.inspect", "List the likely colours at a point."),
+    "confidence": ("cli.inspect", "Write a map of the method's confidence."),
     "methods": ("cli.list_methods", "List the methods that can colour a photograph."),
     "evaluate": (
         "workbench.commands.evaluate_command",
-        "Measure methods on colour photographs, honestly.",
+        "Measure methods on colour photographs.",
     ),
     "recipes": ("workbench.commands.train_command", "List the recipes that can be trained."),
-    "train": ("workbench.commands.train_command", "Train a network as a recipe says."),
+    "train": ("workbench.commands.train_command", "Train a network from a recipe."),
     "export": (
         "workbench.commands.train_command",
-        "Turn a checkpoint into a network that colours.",
+        "Export a checkpoint as an ONNX network.",
     ),
 }
-# Groups of commands: what the group is for, and its commands as (room, function, help).
+# Groups of commands: the group's help, and its commands as (module, function, help).
 GROUPS = {
     "data": (
-        "Prepare, split, study and gather training pictures.",
+        "Prepare, split, study and collect training pictures.",
         {
             "prepare": (
                 "workbench.commands.datasets_command",
                 "prepare",
-                "Bring pictures into Parquet shards to train on.",
+                "Convert pictures to Parquet shards for training.",
             ),
             "split": (
                 "workbench.commands.datasets_command",
@@ -52,12 +52,12 @@ GROUPS = {
             "study": (
                 "workbench.commands.data_report_command",
                 "study",
-                "Study pictures: PCA, palettes, groups; an HTML page.",
+                "Analyse pictures (PCA, palettes, clusters); writes an HTML page.",
             ),
             "crawl": (
                 "workbench.commands.data_report_command",
                 "crawl",
-                "Gather openly licensed pictures, politely.",
+                "Download openly licensed pictures, with rate limits.",
             ),
         },
     ),
@@ -67,42 +67,42 @@ GROUPS = {
             "prepare": (
                 "workbench.commands.perception_command",
                 "prepare",
-                "Make the folder of a study.",
+                "Create the folder of a study.",
             ),
             "serve": (
                 "workbench.commands.perception_command",
                 "serve",
-                "Serve a study's page on this machine.",
+                "Serve the web page of a study on this machine.",
             ),
             "results": (
                 "workbench.commands.perception_command",
                 "results",
-                "Count a study's votes, with intervals.",
+                "Count the votes of a study, with intervals.",
             ),
         },
     ),
     "report": (
-        "Keep the table of results in step with its records.",
+        "Build the table of results from its records.",
         {
             "collect": (
                 "workbench.commands.results_table_command",
                 "collect",
-                "Make records of runs.",
+                "Create records from runs.",
             ),
             "build": (
                 "workbench.commands.results_table_command",
                 "build",
-                "Write the table; --check compares it.",
+                "Write the table; --check only compares it.",
             ),
         },
     ),
 }
-DEFAULTS = {"report": "build"}  # of a group: what its bare word means
+DEFAULTS = {"report": "build"}  # the command that a group runs without a subcommand
 OTHER_NETWORK = {"--method", "-m", "--recipe", "--device", "--jobs", "-j", "--help", "-h"}
 
 
 def build_app() -> "App":
-    """Return the command with all its words."""
+    """Return the command with all its subcommands."""
     from cyclopts import App, Parameter
 
     from photochrom.cli.colorize import colorize
@@ -110,15 +110,15 @@ def build_app() -> "App":
 
     app = App(
         name="photochrom",
-        help="Colour black-and-white photographs: offline, at full size, lightness untouched.\n\n"
+        help="Colour black-and-white photographs: offline, at full size, lightness unchanged.\n\n"
         "    photochrom old-photo.jpg            writes old-photo-color.jpg",
         version=__version__,
         help_format="markdown",
         default_parameter=Parameter(converter=convert),
-        suppress_keyboard_interrupt=False,  # it would end without a word
+        suppress_keyboard_interrupt=False,  # it would exit without a message
     )
     app.default(colorize)
-    app.register_install_completion_command(help="Install completion for this shell.")
+    app.register_install_completion_command(help="Install tab completion for this shell.")
     for name, (where, help) in COMMANDS.items():
         app.command(f"photochrom.{where}:{name}", name=name, help=help)
     for name, (help, commands) in GROUPS.items():
@@ -130,28 +130,28 @@ def build_app() -> "App":
 
 
 def _begin_early(words: list[str]) -> None:
-    """Let the network open, if it is clear which, while the words are still being read."""
+    """Start loading the network, if it is known which, while the arguments are parsed."""
     names = {word.partition("=")[0] for word in words}
-    # Unlike Path.is_file, this is false for what can be no path. Several have processes instead.
+    # Unlike Path.is_file, this is false for an impossible path. Several photos go to processes.
     is_one = sum(map(os.path.exists, words)) == 1
     if is_one and os.path.isfile(words[0]) and not OTHER_NETWORK & names:  # noqa: PTH113
-        # Threads of OpenBLAS, which has nothing to do here, would wait on a core of ours.
+        # Idle OpenBLAS threads would spin on a core that is needed here.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        # What computes without the interpreter waits so long for it each time; 5 ms otherwise.
+        # Code that runs without the GIL waits this long to get it back; the default is 5 ms.
         sys.setswitchinterval(0.0005)
         from photochrom.colorization.catalogue import begin_loading
         from photochrom.colorization.network import runtime
 
-        runtime()  # a thread would wait long to import it, beside ours that imports the rest
+        runtime()  # importing it in a thread, beside the other imports, would be slow
         begin_loading("photochrom")
 
 
 def _run_words(words: list[str]) -> int:
-    """Do what the words say; give the exit code."""
+    """Run the command line and return the exit code."""
     photo, *options = words
     to_file = len(options) == 2 and options[0] in ("-o", "--output") and options[1][:1] != "-"
     if (not options or to_file) and os.path.isfile(photo):  # noqa: PTH113 - see _begin_early
-        # The plainest of all commands needs no library to read it, which takes a while to import.
+        # The simplest command line needs no parser, which is slow to import.
         from photochrom.cli.run import run
         from photochrom.cli.run_options import RunOptions
 
@@ -165,19 +165,19 @@ def _run_words(words: list[str]) -> int:
     except CycloptsError:
         return USAGE
     if sys.stdout is not None:  # it is closed
-        sys.stdout.flush()  # here, where a failure still finds its words
+        sys.stdout.flush()  # here, where a failure is still reported
     return code if isinstance(code, int) else 0
 
 
 def main() -> None:
-    """Run the command; a PhotochromError becomes one line and exit code 1, misuse 2."""
-    # A lone hyphen would be read as an option.
+    """Run the command; a PhotochromError gives one line and exit code 1, a usage error 2."""
+    # A lone hyphen would be parsed as an option.
     words = [str(PIPE) if word == "-" else word for word in sys.argv[1:]] or ["--help"]
     if words[0] in DEFAULTS and words[1:2] and words[1].startswith("--") and words[1] != "--help":
         words.insert(1, DEFAULTS[words[0]])
     _begin_early(words)
     if sys.stdout is not None:
-        with suppress(OSError, ValueError):  # who starts us may have left it not to wait for a pipe
+        with suppress(OSError, ValueError):  # the parent may have left it non-blocking
             os.set_blocking(sys.stdout.fileno(), True)
     try:
         sys.exit(_run_words(words))
@@ -185,8 +185,8 @@ def main() -> None:
         say(f"photochrom: {error}")
         sys.exit(FAILED)
     except KeyboardInterrupt as stop:
-        say("photochrom: stopped. What was written is whole.")
-        # As shells say it: 128 and the signal's number.
+        say("photochrom: stopped. The files that were written are complete.")
+        # The shells' convention: 128 plus the signal number.
         sys.exit(INTERRUPTED - signal.SIGINT + getattr(stop, "number", signal.SIGINT))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

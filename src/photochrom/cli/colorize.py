@@ -1,4 +1,4 @@
-"""`photochrom colorize`, and bare `photochrom FILE`."""
+"""`photochrom colorize`, and its short form `photochrom FILE`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,10 +64,10 @@ def colorize(
     sources : list of Path
         Photographs, folders of them, or - for standard input.
     options : RunOptions
-        What is to be done, and how results look.
+        What to do, and how results look.
     reading : ReadOptions
-        How scans are read, and what goes with the results.
+        How scans are read, and what is copied to the results.
     guidance : GuidanceOptions
-        What is decided about the photographs.
+        Guidance for the photographs.
     """
     return run(sources, options, reading, guidance)

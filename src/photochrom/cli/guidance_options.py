@@ -1,4 +1,4 @@
-"""The options that decide about one photograph: hints, reference, palette, candidates, sidecar."""
+"""The guidance options of a photograph: hints, reference, palette, candidates, sidecar."""
 
 import json
 from dataclasses import dataclass, replace
@@ -23,31 +23,32 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class GuidanceOptions:
-    """What is decided about the photographs.
+    """Guidance for the photographs.
 
     Attributes
     ----------
     hint : list of str
-        A colour for a spot: X,Y,#rrggbb or X,Y,#rrggbb,RADIUS in pixels of the upright photograph;
-        the word gray instead of #rrggbb keeps it gray, the word keep leaves it as it is without
-        hints. May be given many times.
+        The colour of a spot: X,Y,#rrggbb or X,Y,#rrggbb,RADIUS in pixels of the upright photograph.
+        The word gray instead of #rrggbb keeps the spot gray; keep leaves the colour that it has
+        without hints. Can be repeated.
     reach : str
-        How far the colours of --hint spread: near, over the thing that they lie on, whole for all
-        of the picture, or a distance on the thing, 0.02 to 2 longer sides of the picture.
+        How far the colours of --hint spread: near, thing (over the object they are on), whole
+        (over the whole picture), or a distance on the object, 0.02 to 2 times the picture's
+        longer side.
     hints : Path
-        A JSON file with a list of hints, strokes and regions among them.
+        A JSON file with a list of hints: points, strokes and regions.
     reference : Path
-        A colour photograph that lends its colours, or a folder: the one that shows the like.
+        A colour photograph to take colours from, or a folder, whose most similar photo is used.
     palette : str
-        Wanted colours, '#c0622d,#d99a2b', or a mood such as autumn, seaside or pastel.
+        Colours to use, such as '#c0622d,#d99a2b', or a mood such as autumn, seaside or pastel.
     candidates : int
-        Write so many plausible colourings, FILE-color-1 and on.
+        Number of plausible colourings to write: FILE-color-1, FILE-color-2 and so on.
     seed : int
-        Of what is drawn at random.
+        Seed of the random choices.
     recipe : Path
-        A sidecar: colour as it says, method and look included.
+        A sidecar whose decisions are applied, including method and look.
     sidecar : bool
-        Write FILE-color.json, which repeats the result by --recipe.
+        Also write FILE-color.json, from which --recipe can repeat the result.
     """
 
     hint: Annotated[tuple[str, ...], Parameter(negative=())] = ()
@@ -61,12 +62,12 @@ class GuidanceOptions:
     sidecar: Annotated[bool, Parameter(negative=())] = False
 
     def guidance(self) -> "Guidance":
-        """Read them.
+        """Return the guidance that the options describe.
 
         Raises
         ------
         InvalidValueError
-            If a hint, the hints' file, the reference or the palette is none.
+            If a hint, the file of hints, the reference or the palette is not valid.
         """
         from photochrom.engine.guidance import Guidance
 
@@ -76,12 +77,12 @@ class GuidanceOptions:
         )
 
     def read_recipe(self) -> "Sidecar | None":
-        """Read the sidecar that decides instead of everything else.
+        """Read the sidecar of --recipe, which replaces all other guidance.
 
         Raises
         ------
         InvalidValueError
-            If it is no sidecar, or other wishes stand beside it.
+            If the file is not a sidecar, or other guidance was given too.
         """
         if self.recipe is None:
             return None
@@ -89,31 +90,32 @@ class GuidanceOptions:
 
         if replace(self, recipe=None, sidecar=False) != GuidanceOptions():
             raise InvalidValueError(
-                "--recipe decides everything: leave out hints, reference, palette and candidates."
+                "--recipe cannot be combined with hints, reference, palette or candidates. "
+                "Leave them out."
             )
         return read_sidecar(self.recipe)
 
     def tasks(
         self, tasks: "list[Task]", recipe: "Sidecar | None", fit: "Callable[[Path], Guidance]"
     ) -> "list[Task]":
-        """Fit tasks to the sidecar that decides, or make the candidates that are wanted of each.
+        """Return the tasks with the sidecar's guidance, or with one task for each candidate.
 
-        `fit` gives the sidecar's wishes for a photograph.
+        `fit` returns the sidecar's guidance for a photograph.
         """
         if recipe is None:
             return _candidates_of(tasks, self.candidates)
-        if not recipe.guidance.hints:  # they fit every photograph
+        if not recipe.guidance.hints:  # valid for a photograph of any size
             return [replace(task, guidance=recipe.guidance) for task in tasks]
         return [_fitted(task, fit) for task in tasks]
 
 
 def read_hint(text: str) -> dict[str, Any]:
-    """Read X,Y,COLOUR or X,Y,COLOUR,RADIUS as a hint's table.
+    """Parse X,Y,COLOUR or X,Y,COLOUR,RADIUS to the table of a hint.
 
     Raises
     ------
     InvalidValueError
-        If it is neither.
+        If the text has another form.
     """
     try:
         x, y, colour, *radius = text.split(",")
@@ -128,8 +130,8 @@ def read_hint(text: str) -> dict[str, Any]:
             (table["radius"],) = map(_number, radius)
     except ValueError as error:
         raise InvalidValueError(
-            "A hint is X,Y,#rrggbb or X,Y,#rrggbb,RADIUS (or gray, or keep, for the colour); "
-            f"it is '{text}'."
+            "A hint needs X,Y,#rrggbb or X,Y,#rrggbb,RADIUS (gray or keep can replace #rrggbb); "
+            f"got '{text}'."
         ) from error
     return table
 
@@ -145,26 +147,26 @@ def _read_hints(path: Path | None) -> list[Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidValueError(f"{path}: hints cannot be read ({error}).") from error
+        raise InvalidValueError(f"{path}: cannot read hints ({error}).") from error
     if not isinstance(content, list):
-        raise InvalidValueError(f"{path}: needs a JSON list of hints.")
+        raise InvalidValueError(f"{path}: must contain a JSON list of hints.")
     return content
 
 
 def _fitted(task: "Task", fit: "Callable[[Path], Guidance]") -> "Task":
-    """Fit a sidecar's wishes to a task's photograph."""
+    """Fit a sidecar's guidance to the photograph of a task."""
     from photochrom.engine.batch import reason_of
 
     if task.settled:
         return task
     try:
         return replace(task, guidance=fit(task.source))
-    except Exception as error:  # whatever is wrong with one photograph, the others go on
+    except Exception as error:  # one bad photograph does not stop the others
         return replace(task, settled=("failed", reason_of(error, task.source)))
 
 
 def _candidates_of(tasks: "list[Task]", count: int) -> "list[Task]":
-    """Make several tasks of each: FILE-color-1, FILE-color-2, ..."""
+    """Return one task for each candidate: FILE-color-1, FILE-color-2, ..."""
     if count == 1:
         return tasks
     return [

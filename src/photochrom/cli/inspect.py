@@ -1,4 +1,4 @@
-"""`photochrom suggest` and `photochrom confidence`: what the method thinks of a photograph."""
+"""`photochrom suggest` and `photochrom confidence`: what a method predicts."""
 
 import json
 from pathlib import Path
@@ -23,24 +23,24 @@ def suggest(
     method: Method = "photochrom",
     json_output: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
-    """List the likely colours of a spot, most likely first.
+    """List the likely colours at a point, most likely first.
 
     Parameters
     ----------
     source : Path
         A photograph.
     x : float
-        Of the spot, in pixels of the upright photograph from its left edge.
+        Pixels from the left edge of the upright photograph.
     y : float
-        Of the spot, from its top edge.
+        Pixels from the top edge.
     radius : float
-        Of the spot, in pixels.
+        Radius of the spot, in pixels.
     count : int
-        At most so many.
+        Maximum number of colours.
     method : str
-        One that knows more than one colour: photochrom, or an exported network.
+        A method that predicts a distribution: photochrom, or an exported network.
     json_output : bool
-        Print them as JSON.
+        Print the colours as JSON.
     """
     from photochrom.engine.colorize import Colorizer
 
@@ -60,16 +60,16 @@ def confidence(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     method: Method = "photochrom",
 ) -> None:
-    """Write a map of where the method is guessing: white is sure, black is a guess.
+    """Write a map of the method's confidence: white is certain, black is a guess.
 
     Parameters
     ----------
     source : Path
         A photograph.
     output : Path
-        A PNG file; SOURCE-confidence.png by default.
+        The PNG file to write; SOURCE-confidence.png by default.
     method : str
-        One that knows how sure it is: photochrom, or an exported network.
+        A method that estimates its confidence: photochrom, or an exported network.
     """
     from photochrom.engine.colorize import Colorizer
     from photochrom.engine.confidence_map import write_confidence

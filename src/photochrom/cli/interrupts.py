@@ -1,4 +1,4 @@
-"""How a run ends when somebody ends it: by Ctrl-C, by `kill`, or by closing its terminal."""
+"""End a run cleanly on Ctrl-C, `kill`, or when its terminal is closed."""
 
 import signal
 import threading
@@ -12,12 +12,12 @@ SIGNALS = [
 
 
 class Ended(KeyboardInterrupt):
-    """A signal that ends a run as Ctrl-C does: what was begun is cleared away.
+    """A signal that ends a run as Ctrl-C does: unfinished files are removed.
 
     Parameters
     ----------
     number : int
-        Of the signal.
+        The signal's number.
     """
 
     def __init__(self, number: int = signal.SIGINT) -> None:
@@ -31,7 +31,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def endings() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise `Ended`; one that is ignored, as under nohup, stays so."""
+    """Make SIGTERM and SIGHUP raise `Ended`; an ignored signal, as under nohup, stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

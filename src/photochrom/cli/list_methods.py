@@ -12,7 +12,7 @@ def methods(*, json_output: Annotated[bool, Parameter(name="--json", negative=()
     Parameters
     ----------
     json_output : bool
-        Print them as one JSON object.
+        Print the methods as one JSON object.
     """
     from photochrom.colorization.catalogue import CATALOGUE, load_method
 
@@ -27,4 +27,4 @@ def methods(*, json_output: Annotated[bool, Parameter(name="--json", negative=()
         print(f"{'':12}  accepts: {', '.join(info.accepts) or 'nothing more'}{needs}")
         weights = f"; weights {info.weights_sha256[:16]}" if info.weights_sha256 else ""
         print(f"{'':12}  licence: {info.licence}{weights}")
-    print("A path to an exported network (.onnx) is a method too.")
+    print("The path of an exported network (.onnx) can be used as a method too.")

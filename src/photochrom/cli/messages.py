@@ -1,19 +1,19 @@
-"""What the command prints: one line each, in which nothing acts on the terminal."""
+"""Messages of the command: one line each, without terminal control characters."""
 
 import sys
 import unicodedata
 from contextlib import suppress
 
-# Beside control characters: what turns a line's direction, ends it, or is not seen.
+# Also escaped: characters that change the text direction, end a line, or are invisible.
 ACTING = frozenset("\u061c\u200e\u200f\u2028\u2029\ufeff")
 ACTING |= frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
-FIRST_BYTE, LAST_BYTE = 0xDC80, 0xDCFF  # how Python holds bytes of a name that is not Unicode
+FIRST_BYTE, LAST_BYTE = 0xDC80, 0xDCFF  # surrogateescape: bytes of a name that is not UTF-8
 
 
 def shown(text: str) -> str:
-    """Write out whatever is not simply seen, such as an escape character.
+    """Return a text with control and invisible characters escaped.
 
-    File names may hold almost any byte, and errors quote what files say.
+    File names may contain almost any byte, and errors quote the contents of files.
     """
     return "".join(map(_shown, text))
 
@@ -28,7 +28,7 @@ def _shown(character: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print one line on standard error, if there is one and somebody listens."""
+    """Print one line on standard error; do nothing if it is closed."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(shown(text), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Numbers on the command line: the digits 0 to 9, as in files and in the service."""
+"""Numbers on the command line: ASCII digits only, as in files and in the service."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
 
 def check_digits(text: str) -> None:
-    """Refuse other scripts' digits and 1_000, both of which Python takes for numbers.
+    """Reject non-ASCII digits and 1_000, both of which Python accepts as numbers.
 
     Raises
     ------
     ValueError
     """
     if not text.isascii() or "_" in text:
-        raise ValueError(f"A number is written in the digits 0 to 9; it is '{text}'.")
+        raise ValueError(f"A number needs the digits 0 to 9; got '{text}'.")
 
 
 def _parts(type_: Any) -> set[Any]:
@@ -24,12 +24,12 @@ def _parts(type_: Any) -> set[Any]:
 
 
 def convert(type_: Any, tokens: "Sequence[Token]") -> Any:
-    """Convert the words of a parameter as cyclopts does; numbers in the digits 0 to 9 alone.
+    """Convert the tokens of a parameter as cyclopts does, but accept only ASCII digits.
 
     Raises
     ------
     ValueError
-        If a number is written otherwise.
+        If a number contains anything else.
     """
     from cyclopts import convert as converted
 

@@ -1,4 +1,4 @@
-"""The options that say how scans are read, and what goes with the results."""
+"""The options for how scans are read, and what is copied to the results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReadOptions:
-    """What is known of scans beside what their files say.
+    """What is known about scans beyond what their files say.
 
     Attributes
     ----------
     negative : bool
-        The photographs are scanned negatives: make them positive, in density.
+        The photographs are scanned negatives; invert them, in density.
     source_profile : Path
-        An ICC profile for photographs that bear none, such as the scanner's.
+        An ICC profile for photographs without one, such as the scanner's.
     gamma : float
-        The exponent from codes to light of photographs that bear no profile: 1 for linear scans.
+        Exponent from code values to light, for photographs without a profile; 1 for linear scans.
     descreen : bool
-        Take the mean of the dots of bilevel and halftone scans, so that they can bear colour.
+        Average the dots of bilevel and halftone scans, so that they can show colour.
     salvage : bool
-        Colour what can be decoded of damaged photographs; the rest becomes mid-gray.
+        Colour the decodable part of damaged photographs; the rest becomes mid-gray.
     keep_time : bool
-        Give results the times of their photographs.
+        Copy the file times of the photographs to the results.
     """
 
     negative: Annotated[bool, Parameter(negative=())] = False
@@ -42,12 +42,12 @@ class ReadOptions:
     keep_time: Annotated[bool, Parameter(negative=())] = False
 
     def reading(self) -> "Reading":
-        """Read the profile and check them.
+        """Read the profile and check the options.
 
         Raises
         ------
         UnreadablePhotoError, InvalidValueError
-            If the profile cannot be read or is none, or a gamma stands beside it.
+            If the profile cannot be read or is not valid, or a gamma was given too.
         """
         from photochrom.photo.reading import Reading, read_profile
 
@@ -55,7 +55,7 @@ class ReadOptions:
         return Reading(profile, self.gamma, self.negative, self.salvage, self.descreen)
 
     def options(self) -> dict[str, Any]:
-        """Return what differs from the default, as `Colorizer.colorize_file` takes it."""
+        """Return the options that differ from the default, for `Colorizer.colorize_file`."""
         from photochrom.photo.reading import PLAIN
 
         reading = self.reading()

@@ -1,6 +1,6 @@
-"""What `photochrom FILE` does, once its words have been read.
+"""Run `photochrom FILE` once its arguments are parsed.
 
-Nothing of the command's library is imported here, so that one photograph need not wait for it.
+The command-line parser is not imported here, so that a single photograph does not wait for it.
 """
 
 import json
@@ -41,7 +41,7 @@ def run(
     reading: "ReadOptions | None" = None,
     guidance: "GuidanceOptions | None" = None,
 ) -> int:
-    """Colour photographs and report what became of them.
+    """Colour photographs and report the outcome of each.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def run(
     reading : ReadOptions, optional
         How scans are read.
     guidance : GuidanceOptions, optional
-        What is decided about the photographs.
+        Guidance for the photographs.
 
     Returns
     -------
@@ -71,8 +71,8 @@ def run(
     recipe = guidance.read_recipe() if guidance else None
     if recipe is not None and (options.method, options.look) != (METHOD, RunOptions().look):
         raise InvalidValueError(
-            "--recipe decides everything: leave out --method, --vividness, --saturation, "
-            "--working-px, --restore and --white-lightness."
+            "--recipe cannot be combined with --method, --vividness, --saturation, "
+            "--working-px, --restore or --white-lightness. Leave them out."
         )
     where = {"device": options.device, "threads": 1 if jobs > 1 else 0}
     make = partial(_make, recipe, options.method, options.look, **where)
@@ -100,7 +100,7 @@ def run(
             )
         except (PhotochromError, BrokenPipeError):
             raise
-        except Exception as error:  # of a photograph in a pipe, or of a reference
+        except Exception as error:  # from a piped photograph, or a reference
             from photochrom.engine.batch import reason_of
 
             raise UnreadablePhotoError(reason_of(error, sources[0])) from error
@@ -111,14 +111,14 @@ def run(
 def _check_words(
     sources: list[Path], options: RunOptions, guidance: "GuidanceOptions | None", piped: bool
 ) -> None:
-    """Refuse words that exclude each other."""
+    """Reject options that exclude each other."""
     if piped and (len(sources) > 1 or options.watch):
         raise InvalidValueError("Standard input or output takes exactly one photograph.")
     beside = guidance is not None and (guidance.sidecar or guidance.candidates > 1)
     if piped and (options.resume or options.json_lines or beside):
         raise InvalidValueError(
-            "Standard input or output gives one picture and nothing beside it: leave out "
-            "--resume, --json, --sidecar and --candidates."
+            "Standard input and output take a single picture: leave out --resume, --json, "
+            "--sidecar and --candidates."
         )
     if options.watch and not (len(sources) == 1 and _is_folder(sources[0])):
         raise InvalidValueError("--watch takes exactly one folder.")
@@ -127,12 +127,12 @@ def _check_words(
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # a name that is too long: opening it will say so
+    except OSError:  # a name that is too long: opening it gives the error
         return False
 
 
 def _check_folder(output: Path, sources: list[Path]) -> None:
-    """Refuse one file's name for the results of many."""
+    """Reject a file name as the output of several photographs."""
     if _is_folder(output):
         return
     is_file = output.exists()
@@ -143,25 +143,25 @@ def _check_folder(output: Path, sources: list[Path]) -> None:
     if is_file:
         what = f"{len(sources)} photographs" if len(sources) > 1 else f"the folder {sources[0]}"
         raise InvalidValueError(
-            f"-o {output}: names one file, but {what} cannot become one. Name a folder, "
+            f"-o {output}: is a single file, but {what} cannot become one. Name a folder, "
             f"for example -o {output.with_suffix('')}."
         )
 
 
 def _make(recipe: "Sidecar | None", method: str, look: dict[str, Any], **where: Any) -> "Colorizer":
-    """Open what colours: as the recipe says, or as the options do."""
+    """Return the colorizer of the recipe, or of the options."""
     from photochrom.engine.colorize import Colorizer
 
     return recipe.colorizer(**where) if recipe else Colorizer(method, **look, **where)
 
 
 def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Executor:
-    """Start a process for each photograph that is in work at once."""
+    """Start the worker processes."""
     from photochrom.engine.memory import most_memory
 
-    # Threads of OpenBLAS, which has nothing to do here, would wait on cores of ours.
+    # Idle OpenBLAS threads would spin on cores that are needed here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # A GPU's driver maps addresses as if they were memory of its process.
+    # A GPU driver reserves address space that would count as memory of the process.
     most_bytes = most_memory() if device == "cpu" else None
     workers = WorkerProcesses(make, jobs, seconds=timeout or None, most_bytes=most_bytes)
     workers.start()
@@ -171,12 +171,12 @@ def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: flo
 def _begin_one(
     make: "partial[Colorizer]", recipe: "Sidecar | None", method: str, device: str
 ) -> Executor:
-    """Make the colorizer here: one photograph need not wait for another process."""
+    """Create the colorizer in this process: one photograph does not wait for a worker to start."""
     from photochrom.colorization.catalogue import begin_loading
 
     if recipe is None:
         begin_loading(method, device, make.keywords["threads"])
-    # Imported while the network opens.
+    # Imported while the network loads.
     from photochrom.photo.temporary_folders import remove_left_behind
 
     remove_left_behind()
@@ -207,10 +207,10 @@ def _pipe(
     guidance: "Guidance",
     opening: dict[str, Any],
 ) -> int:
-    """Colour standard input, or to standard output."""
+    """Colour from standard input, or to standard output."""
     to_stdout = options.output is None or options.output == PIPE
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
-        raise InvalidValueError("Not writing a picture to a terminal: name a file with -o.")
+        raise InvalidValueError("Cannot write a picture to a terminal. Name a file with -o.")
     if recipe:
         source = source.read() if hasattr(source, "read") else source  # its size is needed first
         guidance = _fit(colorizer, recipe, source, opening)
@@ -237,7 +237,7 @@ def _guidance(guidance_options: "GuidanceOptions | None") -> "Guidance":
 
 @dataclass
 class _Job:
-    """What is to be coloured: planned whole, or as it appears in a watched folder."""
+    """The photographs to colour: all planned at once, or as they appear in a watched folder."""
 
     sources: list[Path]
     options: RunOptions
@@ -248,7 +248,7 @@ class _Job:
     count: int | None = None
 
     def outcomes(self, jobs: int, many: bool) -> "Iterator[Outcome]":
-        """Colour it all."""
+        """Yield the outcome of each photograph."""
         from photochrom.engine import batch
 
         self._guidance = _guidance(self.given)
@@ -268,7 +268,7 @@ class _Job:
         )
 
     def _planned(self, many: bool) -> "list[Task]":
-        """Decide what is coloured, and where it goes."""
+        """Return the tasks: what is coloured, and where the results go."""
         from photochrom.engine import batch
 
         if not many and self.options.output is not None and _names_a_file(self.options.output):
@@ -295,7 +295,7 @@ class _Job:
         from photochrom.engine import batch
 
         (folder,) = self.sources
-        say(f"Watching {folder}; stop with Ctrl-C.")
+        say(f"Watching {folder}; press Ctrl-C to stop.")
 
         def plan_one(photo: Path) -> "list[Task]":
             below = (
@@ -315,7 +315,7 @@ class _Job:
         return self.executor.call(_fit, self.recipe, source, self.opening)
 
     def _is_own(self, path: Path) -> bool:
-        with suppress(WorkerDiedError):  # of this file: colouring it will say so
+        with suppress(WorkerDiedError):  # caused by this file: colouring it gives the error
             return self.executor.call(_is_own, path)
         return False
 
@@ -330,7 +330,7 @@ def _report(
     many: bool,
     count: Callable[[], int | None],
 ) -> int:
-    """Print what became of each photograph; give the exit code."""
+    """Print the outcome of each photograph and return the exit code."""
     told: Counter[str] = Counter()
     with _progress(many and not json_lines, count()) as tell:
         for outcome in outcomes:
@@ -341,7 +341,7 @@ def _report(
                 tell(outcome)
     total = count()
     if total is not None and told.total() < total:
-        say(f"photochrom: stopped; {total - told.total()} were not begun.")
+        say(f"photochrom: stopped; {total - told.total()} not started.")
     if many and not json_lines:
         skipped, failed = told["skipped"], told["failed"]
         rest = f", {skipped} skipped" * bool(skipped) + f", {failed} failed" * bool(failed)
@@ -360,7 +360,7 @@ def _as_json(outcome: "Outcome") -> dict[str, object]:
 
 
 class _progress:  # noqa: N801 - used as a context manager
-    """Says what became of each photograph, above a bar on stderr where there are many."""
+    """Print the outcome of each photograph, above a progress bar on stderr if there are many."""
 
     def __init__(self, bar: bool, count: int | None) -> None:
         self.bar = bar and sys.stderr.isatty()

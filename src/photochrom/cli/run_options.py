@@ -1,7 +1,7 @@
 """The options of `photochrom FILE`, declared once.
 
-Nothing of the command's library is imported here, so that one photograph need not wait for it; the
-words of the command are laid over these fields in `photochrom.cli.colorize`.
+The command-line parser is not imported here, so that a single photograph does not wait for it;
+`photochrom.cli.colorize` adds the option names to these fields.
 """
 
 from dataclasses import dataclass
@@ -13,51 +13,52 @@ METHOD = "photochrom"
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What is to be done with photographs, and how results look.
+    """What to do with photographs, and how results look.
 
     Attributes
     ----------
     output : Path
-        A file for one photograph; a folder (a name without suffix) for any number; `-` for
+        A file, for one photograph; a folder (a name without suffix), for any number; or `-` for
         standard output.
     recursive : bool
-        Look below folders too, and keep their tree in the output folder.
+        Include subfolders, and keep their structure in the output folder.
     resume : bool
-        Skip photographs that were already coloured by the same method and settings.
+        Skip photographs that are already coloured with the same method and settings.
     watch : bool
-        Keep running, and colour what appears in the folders.
+        Keep running, and colour new files as they appear in the folder.
     method : str
-        See `photochrom methods`; or a path to an exported network (.onnx).
+        A name from `photochrom methods`, or the path of an exported network (.onnx).
     vividness : float
-        From 0, calm, to 1, bold.
+        From 0 (calm) to 1 (bold).
     saturation : float
-        Factor on the chroma: 0 is gray, 1 as the method gives it.
+        Chroma factor: 0 is gray, 1 is what the method predicts.
     working_px : int
-        Short side at which the network sees the photograph.
+        Short side of the copy that the network sees, in pixels.
     restore : bool
         Repair an old print first: faded tones, stain, dust, scratches, strong grain.
     white_lightness : float
-        Lower pure white to this L*, 85 to 99, so that it can show colour; changes the lightness.
+        Lower pure white to this L*, 85 to 99, so that it can show colour. Changes the lightness.
     format : str
-        Of the results; the source's own by default. jpg is jpeg, tif is tiff.
+        Format of the results; the source's by default. jpg means jpeg, tif means tiff.
     quality : int
-        1 to 100, of JPEG, WebP and AVIF; at least 90 and no less than the source's by default.
+        1 to 100, for JPEG, WebP and AVIF; by default at least 90 and not below the source's.
     jobs : int
-        Photographs in work at once, each in a process of its own; one a core by default.
+        Photographs coloured at the same time, each in its own process; one per core by default.
     device : str
-        What runs the network.
+        Device that runs the network.
     timeout : float
-        Seconds after which one of several photographs is given up and the rest go on; 0 is never.
+        Seconds after which one of several photographs is abandoned and the rest continue; 0 means
+        never.
     max_megapixels : float
-        Refuse larger photographs before they are decoded.
+        Reject larger photographs before they are decoded.
     max_pages : int
-        Refuse files with more pages; 300 by default, and more in files with 3,000 bytes a page.
+        Reject files with more pages; 300 by default, more for files with 3,000 bytes per page.
     max_megabytes : float
-        Refuse photographs whose decoder must hold more at once, such as interlaced PNG files.
+        Reject photographs whose decoder needs more memory, such as large interlaced PNG files.
     float_range : (low, high)
-        The values of black and white in float pictures; 0 1 by default.
+        The values of black and white in floating-point pictures; 0 1 by default.
     json_lines : bool
-        Print one JSON object a photograph on standard output.
+        Print one JSON object per photograph on standard output.
     """
 
     output: Path | None = None
@@ -83,12 +84,12 @@ class RunOptions:
 
     @property
     def target_format(self) -> str | None:
-        """The format of the results, by its one name."""
+        """The format of the results, by its canonical name."""
         return {"jpg": "jpeg", "tif": "tiff"}.get(self.format or "", self.format)
 
     @property
     def look(self) -> dict[str, float | int | bool | None]:
-        """How results look, as `Colorizer` takes it."""
+        """The look, as keyword arguments of `Colorizer`."""
         return {
             "vividness": self.vividness,
             "saturation": self.saturation,
@@ -99,7 +100,7 @@ class RunOptions:
 
     @property
     def limits(self) -> dict[str, float | int | tuple[float, float] | None]:
-        """How files are read, as `Colorizer.colorize_file` takes it."""
+        """The limits on reading, as keyword arguments of `Colorizer.colorize_file`."""
         return {
             "max_megapixels": self.max_megapixels,
             "max_pages": self.max_pages,

@@ -32,47 +32,47 @@ def serve(
     job_seconds: Annotated[float, Positive] = 120.0,
     job_megabytes: Annotated[float, Positive] = 3000.0,
 ) -> None:
-    """Serve the page and the HTTP service on this machine, and open the browser.
+    """Serve the web page and the HTTP service on this machine, and open the browser.
 
     Parameters
     ----------
     host : str
-        Address to bind. Another than this machine's own needs an API key.
+        Address to bind. Any address other than loopback needs an API key.
     port : int
-        The next free one is taken if it is busy.
+        Port to bind; if it is busy, the next free one is used.
     browser : bool
-        Open the page.
+        Open the page in the browser.
     api_key : str
-        What clients must send as `Authorization: Bearer KEY`. Other users of this machine can read
-        it on the command line; set PHOTOCHROM_API_KEY instead.
+        Key that clients must send as `Authorization: Bearer KEY`. Other users of this machine can
+        see the command line; set PHOTOCHROM_API_KEY instead.
     api_keys : Path
-        A file of such keys, one a line, instead of the one; each is a client that gets a fair share
-        of the service.
+        A file of API keys, one per line, instead of a single key; each key is a client with a fair
+        share of the service.
     allow_host : tuple of str
-        Another name by which the service may be asked for, behind a proxy; may be given many times.
+        Another host name to answer to, behind a proxy; can be repeated.
     proxy : tuple of str
-        Address or network of a proxy that is believed when it names the client; may be given many
-        times. Without it, all who come through a proxy are one client.
+        Address or network of a trusted proxy, whose client header is used; can be repeated.
+        Otherwise all requests through a proxy count as one client.
     client_header : str
-        The header in which the proxy names the client.
+        The header in which the proxy gives the client's address.
     max_megabytes : float
-        Of one upload.
+        Maximum size of one upload.
     max_megapixels : float
-        Of one photograph, all its pages together.
+        Maximum size of one photograph, all its pages together.
     max_hints : int
-        Of one photograph.
+        Maximum number of hints for one photograph.
     max_photos : int
-        Photographs kept at once; the least recently used goes first.
+        Maximum number of photographs kept; the least recently used is removed first.
     keep_minutes : float
-        A photograph that nobody asks for is kept so long.
+        Minutes for which an unused photograph is kept.
     jobs : int
-        Photographs in work at once, each in a process.
+        Photographs coloured at the same time, each in its own process.
     queue : int
-        Requests that may wait for their turn; others are told to come again.
+        Maximum number of waiting requests; further ones are asked to try again.
     job_seconds : float
-        A photograph that takes longer is given up.
+        Seconds after which work on a photograph is abandoned.
     job_megabytes : float
-        Memory that the work on one photograph may take, on Linux.
+        Maximum memory for the work on one photograph, on Linux.
     """
     require("serve", "The service", "fastapi", "prometheus_client", "uvicorn")
     from photochrom.service.limits import Limits
@@ -105,8 +105,11 @@ def _read_keys(file: Path) -> list[str]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise InvalidValueError(f"{file}: the API keys cannot be read ({error}).") from error
+        raise InvalidValueError(f"{file}: cannot read the API keys ({error}).") from error
     keys = [line.strip() for line in lines if line.strip()]
     if not keys or len(set(keys)) < len(keys):
-        raise InvalidValueError(f"{file}: needs one API key a line, each once; it has {len(keys)}.")
+        raise InvalidValueError(
+            f"{file}: needs one or more API keys, one per line, without duplicates; "
+            f"it has {len(keys)}."
+        )
     return keys

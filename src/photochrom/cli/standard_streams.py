@@ -1,4 +1,4 @@
-"""What `-` stands for on the command line: standard input, or standard output."""
+"""Standard input and output, which `-` means on the command line."""
 
 import os
 import sys
@@ -16,34 +16,34 @@ def standard_input() -> BinaryIO:
     Raises
     ------
     UnreadablePhotoError
-        If there is none, or it is a terminal, where nobody types a picture.
+        If it is closed, or is a terminal.
     """
     if sys.stdin is None:
-        raise UnreadablePhotoError("standard input: is closed. Pipe a picture into it.")
+        raise UnreadablePhotoError("standard input: closed. Pipe a picture into it.")
     if sys.stdin.isatty():
-        raise UnreadablePhotoError("standard input: is a terminal. Pipe a picture into it.")
+        raise UnreadablePhotoError("standard input: a terminal. Pipe a picture into it.")
     return sys.stdin.buffer
 
 
 def to_standard_output(content: bytes) -> None:
-    """Write to standard output at once.
+    """Write to standard output and flush it.
 
     Raises
     ------
     UnwritablePhotoError
-        If it is closed, or its disk is full.
+        If it is closed, or the disk is full.
     BrokenPipeError
-        If nobody reads it any more.
+        If the reader has closed the pipe.
     """
     if sys.stdout is None:
-        raise UnwritablePhotoError("standard output: is closed. Name a file with -o.")
+        raise UnwritablePhotoError("standard output: closed. Name a file with -o.")
     try:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What is left in the buffer would fail once more at the end.
+        # The rest of the buffer would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise UnwritablePhotoError(
             f"standard output: cannot be written ({error.strerror})."

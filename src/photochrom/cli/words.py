@@ -1,4 +1,4 @@
-"""Options declared as plain dataclasses, given the words of a command."""
+"""Add command-line parameters to options that are declared as plain dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import field, fields, make_dataclass
@@ -8,14 +8,14 @@ from cyclopts import Parameter
 
 
 def with_words(kind: type, words: Mapping[str, Parameter]) -> Any:
-    """Return a dataclass of options that the command's library reads word by word.
+    """Return a dataclass of options that cyclopts parses field by field.
 
     Parameters
     ----------
     kind : type
-        A frozen dataclass, whose docstring describes its fields and whose fields have defaults.
+        A frozen dataclass whose docstring describes its fields; all fields have defaults.
     words : mapping of str to Parameter
-        Field -> its names on the command line, and what is checked of it.
+        Field -> its names on the command line and its validators.
 
     Returns
     -------
