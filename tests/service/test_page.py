@@ -517,7 +517,7 @@ def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keep
     downloads = []
     page.on("download", lambda download: downloads.append(download))
     page.click("#zip")
-    expect(page.locator("#status")).to_have_text("The zips are saved.")
+    expect(page.locator("#status")).to_have_text("The zip files were saved.")
     while len(downloads) < 2:
         page.wait_for_timeout(50)
     held = [zipfile.ZipFile(download.path()).namelist() for download in downloads]
@@ -608,7 +608,7 @@ def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(o
     hint_at(page, 0.3, 0.3)
     other = open_tab(page)
     expect(other.locator("#earlier-text")).to_have_text(
-        "A photograph from before is still kept here."
+        "A photograph from your last visit is still stored here."
     )
     assert "private" not in other.inner_text("body")
     other.click("#earlier-open")

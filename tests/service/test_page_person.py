@@ -84,7 +84,7 @@ def at_rest(page: Page) -> None:
 def test_the_original_is_the_true_file_and_colours_are_not_replaced_unasked(open_page):
     page = open_page()
     page.set_input_files("#file-input", [colour_photo()])
-    expect(page.locator("#asks-title")).to_have_text("This already has colours.")
+    expect(page.locator("#asks-title")).to_have_text("This photograph is already in colour.")
     page.wait_for_function("() => document.querySelector('#pane-main .before').width > 1")
     truth = data.coffee()[200, 150].astype(float)
     assert np.abs(layer_at(page, "before", 0.25, 0.5) - truth).max() < 40
@@ -96,7 +96,7 @@ def test_the_original_is_the_true_file_and_colours_are_not_replaced_unasked(open
     assert np.ptp(layer_at(page, "before", 0.25, 0.5)) > 60  # in its colours still
 
     page.set_input_files("#file-input", [colour_photo("other.jpg"), gray_photo()])
-    expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 in colour already")
+    expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 already in colour")
 
 
 def drop(page: Page, path: Path, target: str = "#stage") -> None:
@@ -120,11 +120,11 @@ def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
     (folder / ".hidden.jpg").write_bytes(b"nothing")
     page = open_page()
     drop(page, folder)
-    expect(page.locator("#toast")).to_have_text("2 photographs opened. 1 other file left out.")
+    expect(page.locator("#toast")).to_have_text("2 photographs opened. 1 other file skipped.")
     expect(page.locator("#strip-count")).to_have_text("2 coloured")
 
     drop(page, folder, "[data-drop=reference]")
-    expect(page.locator("#toast")).to_contain_text("drop a file, not a folder")
+    expect(page.locator("#toast")).to_contain_text("Drop a file, not a folder")
 
     chosen = open_page()
     with chosen.expect_file_chooser() as chooser:
@@ -174,7 +174,7 @@ def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_
     assert download.value.suggested_filename == "deep-color.jpg"
     result = Image.open(io.BytesIO(download.value.path().read_bytes()))
     assert (result.format, result.size) == ("JPEG", (256, 256))
-    expect(page.locator("#saved")).to_contain_text("deep-color.jpg is saved.")
+    expect(page.locator("#saved")).to_contain_text("deep-color.jpg was saved.")
     expect(page.locator("#saved")).to_contain_text("16 bits became 8 bits")
     expect(page.locator("#saved")).to_be_in_viewport()
     page.select_option("#save-format", "png")
@@ -207,7 +207,7 @@ def test_settings_that_were_saved_are_opened_again_and_fit_a_copy_of_another_siz
     expect(other.locator("#vividness-value")).to_have_text("80")
     assert np.hypot(*(colour_at(other, *SUIT) - blue)[1:]) < 12
     other.set_input_files("#file-input", [{**saved, "buffer": b"{}"}])
-    expect(other.locator("#error-save")).to_contain_text("not a file of settings")
+    expect(other.locator("#error-save")).to_contain_text("not a settings file")
 
 
 @pytest.mark.slow
@@ -289,7 +289,7 @@ def test_colourings_come_one_by_one_and_each_differs_where_it_says(open_page):
     at_rest(page)
     says = page.locator(".candidate .says").all_inner_texts()
     assert len(says) >= 2
-    assert says[0].lower() == "likeliest"
+    assert says[0].lower() == "most likely"
     assert all(": " in text for text in says[1:])
     differences = page.evaluate(
         """async () => {
@@ -486,7 +486,7 @@ def test_a_place_that_is_pure_black_or_white_is_told_at_once_and_offers_nothing(
     for across, word in ((0.9, "white"), (0.08, "black")):
         page.mouse.click(*place(page, across, 0.08))
         expect(page.locator("#picker-says")).to_have_text(
-            f"This place is pure {word}: no colour fits."
+            f"This place is pure {word} and cannot show colour."
         )
         for part in ("#suggestions", "#plane", "#hex", "#pick-gray", "#hint-size"):
             expect(page.locator(part)).to_be_hidden()
@@ -507,7 +507,7 @@ def test_white_is_toned_down_where_that_is_chosen_and_shows_a_colour_then(open_p
     white = (0.9, 0.08)
     page.mouse.click(*place(page, *white))
     repainted(page, lambda: page.click("#tone-white"))
-    expect(page.locator("#toast")).to_contain_text("its lightness is changed")
+    expect(page.locator("#toast")).to_contain_text("its lightness has changed")
     expect(page.locator("#white-lightness")).to_be_checked()
     expect(page.locator("#picker-says")).to_be_hidden()
     assert colour_at(page, *white)[0] == pytest.approx(92, abs=1)
@@ -556,7 +556,7 @@ def test_a_lasso_draws_an_outline_whose_inside_gets_the_colour(open_page):
 
 def wait_for_outline(page: Page) -> None:
     page.wait_for_selector(".strokes polygon.line", state="attached")
-    expect(page.locator("#picker-title")).to_have_text("Colour of this thing")
+    expect(page.locator("#picker-title")).to_have_text("Colour of this object")
 
 
 @pytest.mark.slow
@@ -586,7 +586,7 @@ def test_a_click_selects_a_thing_whose_colour_is_one_hint(open_page):
     assert len(kept_hints(page)) == 1
     assert colour_at(page, 0.3, 0.62)[2] < -10  # away from the click
     assert np.abs(colour_at(page, 0.9, 0.3) - background).max() < 2
-    expect(page.locator("#hint-list .name")).to_contain_text("Thing")
+    expect(page.locator("#hint-list .name")).to_contain_text("Object")
     repainted(page, lambda: page.click("#undo"))
     assert kept_hints(page) == []
 
@@ -814,7 +814,7 @@ def test_a_file_that_is_cut_short_and_one_that_was_released_say_so_plainly(open_
     page = open_page()
     whole = gray_photo()["buffer"]
     page.set_input_files("#file-input", [{**gray_photo("cut.jpg"), "buffer": whole[:9000]}])
-    expect(page.locator("#gone-text")).to_contain_text(re.compile("cut short|damaged"))
+    expect(page.locator("#gone-text")).to_contain_text(re.compile("incomplete|damaged"))
     expect(page.locator("#gone-text")).to_contain_text("opy it again")
     page.click("#gone-remove")
     give(page, gray_photo())
@@ -828,5 +828,5 @@ def test_a_file_that_is_cut_short_and_one_that_was_released_say_so_plainly(open_
     page.reload()
     ready(page)
     expect(page.locator("#gone-text")).to_contain_text(
-        "The photograph was released to save space; open it again."
+        "The photograph was removed to save space. Open the file again."
     )

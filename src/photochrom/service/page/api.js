@@ -1,6 +1,6 @@
-/** The HTTP service, one function a route; every failure is a Problem that says what to do. */
+/** Client of the HTTP service: one function per route. Every failure is a Problem. */
 
-/** What went wrong, as application/problem+json says it. */
+/** An error, as described by application/problem+json. */
 export class Problem extends Error {
   constructor(status, title, detail, retryAfter = null) {
     super(detail || title);
@@ -16,26 +16,26 @@ const KEY = "photochrom-api-key";
 let askForKey = async () => null;
 
 /**
- * Say how the page asks for the API key of a service that needs one.
- * @param {(refused: boolean) => Promise<string|null>} ask  Told whether a key was not accepted.
+ * Set how the page asks for the API key of a service that needs one.
+ * @param {(refused: boolean) => Promise<string|null>} ask  Told whether the last key was rejected.
  */
 export function onKeyNeeded(ask) {
   askForKey = ask;
 }
 
-// A store that is forbidden costs that the key is asked for again after a reload.
+// Without session storage, the key is asked for again after a reload.
 let key = null;
 try { key = sessionStorage.getItem(KEY); } catch { /* forbidden */ }
 
 const authorization = () => (key ? { Authorization: `Bearer ${key}` } : {});
 
-/** Some sentences of the service, for somebody who has no file formats in mind. */
+/** Simpler wording for some of the service's error messages. */
 function inWords(detail) {
   const damaged = /^(.*?): truncated or corrupt \((.*)\)\.( This file is cut short.*)?$/s.exec(detail ?? "");
   if (!damaged) return detail;
   const [, name, reason, said] = damaged;
   return said || /premature|early|end of|truncat|short|few/i.test(reason)
-    ? `${name}: this file is cut short. Copy it again.`
+    ? `${name}: this file is incomplete. Copy it again.`
     : `${name}: this file is damaged. Copy it again.`;
 }
 
@@ -68,7 +68,7 @@ async function request(path, { method = "GET", json, form, signal } = {}) {
       response = await fetch(path, { method, headers, body, signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem(0, "No answer", "No answer. Is photochrom still running? Start it again with: photochrom serve");
+      throw new Problem(0, "No answer", "No answer from the service. Is photochrom still running? Start it with: photochrom serve");
     }
     if (response.ok) return response;
     const problem = await problemOf(response);
@@ -97,19 +97,19 @@ export const moods = () => get("/v1/moods");
 export const photo = (id) => get(`/v1/photos/${id}`);
 export const forget = (id) => request(`/v1/photos/${id}`, { method: "DELETE" });
 const image = async (path, options) => (await request(path, options)).blob();
-/** As lightness alone. */
+/** The lightness only. */
 export const gray = (id, signal) => image(`/v1/photos/${id}/gray`, { signal });
-/** As it came, with the colours that it has. */
+/** The original, with its own colours. */
 export const original = (id, signal) => image(`/v1/photos/${id}/original`, { signal });
-/** Coloured; smaller than a preview usually is where `longSide` says so. */
+/** The coloured preview; `longSide` requests a smaller one. */
 export const preview = (id, wishes, signal, longSide = null) =>
   image(`/v1/photos/${id}/preview${longSide ? `?long_side_px=${longSide}` : ""}`, { method: "POST", json: wishes, signal });
-/** A part at full size; as it came where `wishes` is null. */
+/** A crop at full size; of the original if `wishes` is null. */
 export const crop = (id, part, wishes, signal) =>
   image(`/v1/photos/${id}/crop`, { method: "POST", json: { ...part, wishes }, signal });
 export const suggestions = async (id, place, wishes, signal) =>
   (await post(`/v1/photos/${id}/suggestions`, { ...place, wishes }, signal)).json();
-/** The outline of the thing at a place. */
+/** The outline of the object at a place. */
 export const outline = async (id, place, signal) => (await post(`/v1/photos/${id}/outline`, place, signal)).json();
 export const confidence = async (id, wishes, signal) => (await post(`/v1/photos/${id}/confidence`, wishes, signal)).blob();
 
@@ -119,7 +119,7 @@ export function putReference(id, file, signal) {
   return request(`/v1/photos/${id}/reference`, { method: "PUT", form, signal });
 }
 
-/** A file to keep, under the name that the service gives it. */
+/** A file to download, with the name from the service. */
 async function kept(response, fallback) {
   const disposition = response.headers.get("Content-Disposition") ?? "";
   const encoded = /filename\*=UTF-8''([^;]+)/i.exec(disposition);
@@ -137,16 +137,16 @@ export const sidecar = async (id, wishes) =>
 export const zip = async (photos, kind, signal) =>
   kept(await post("/v1/zip", { photos, ...kind }, signal), "photochrom.zip");
 
-/** What a hint may say to this service, by the names of its fields. */
+/** The fields of a hint that this service accepts. */
 export async function hintFields() {
   const { components } = await get("/openapi.json");
   return new Set(Object.keys(components.schemas.HintBody.properties));
 }
 
 /**
- * Upload a photograph. fetch cannot tell how much has gone, so this alone is XMLHttpRequest.
+ * Upload a photograph. fetch reports no upload progress, so this uses XMLHttpRequest.
  * @param {File} file
- * @param {(share: number) => void} onProgress  Called with the share that has gone, 0 to 1.
+ * @param {(share: number) => void} onProgress  Called with the share uploaded, 0 to 1.
  */
 export async function upload(file, onProgress = () => {}) {
   for (let tries = 1; ; tries += 1) {
@@ -154,7 +154,7 @@ export async function upload(file, onProgress = () => {}) {
     if (status === 201) return json;
     if (status === 401 && (await takeKey())) continue;
     if (status !== 503 || tries >= MOST_TRIES) {
-      throw new Problem(status, json?.title, inWords(json?.detail) ?? "The photograph could not be sent. Is photochrom still running?");
+      throw new Problem(status, json?.title, inWords(json?.detail) ?? "The photograph could not be uploaded. Is photochrom still running?");
     }
     await pause(Math.min(retryAfter || 1, 5));
   }

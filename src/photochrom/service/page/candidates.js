@@ -1,4 +1,4 @@
-/** Plausible colourings, small, one to be chosen; each says where it differs from the likeliest. */
+/** Thumbnails of plausible colourings to choose from; each says where it differs from the first. */
 
 import * as api from "./api.js";
 import { nameOf, rgbToLab, toHex } from "./colour.js";
@@ -8,18 +8,18 @@ import { chooseRadio, radioKeys } from "./sources.js";
 import { hasCandidates } from "./state.js";
 
 const SHOWN = 3;
-const MOST = 6; // that the service knows
+const MOST = 6; // candidates that the service offers
 const THUMB_PX = 256;
 const SAMPLE_PX = 48; // long side at which two of them are compared
 const APART_AB = 9; // ab units by which a place differs visibly
-const LEAST_SHARE = 0.02; // of the picture, that has to differ
+const LEAST_SHARE = 0.02; // of the picture that must differ
 
 export class Candidates {
   constructor(desk, painter) {
     this.desk = desk;
     this.painter = painter;
     this.group = byId("candidates");
-    this.asked = ""; // what the shown ones were asked for: photograph and wishes, as text
+    this.asked = ""; // the photograph and wishes of the shown ones, as text
     this.work = null;
     radioKeys(this.group);
   }
@@ -28,7 +28,7 @@ export class Candidates {
     this.desk.act({ type: "set", field: "candidate", value: candidate, label: "another colouring" });
   }
 
-  /** Newer wishes are coming: what is shown is old, what is under way is useless. */
+  /** The wishes are changing: mark the shown ones as stale and cancel the requests. */
   stale(isNewPhoto) {
     this.work?.abort();
     this.work = null;
@@ -47,13 +47,13 @@ export class Candidates {
     chooseRadio(this.group, (choice) => Number(choice.dataset.candidate) === wishes.candidate);
   }
 
-  /** Keep the first few and room for those that are still thought of. */
+  /** Keep the first few, and placeholders for those still being computed. */
   wait(kept) {
     const waiting = Array.from({ length: SHOWN - kept }, () => element("span", { class: "candidate is-waiting", "aria-hidden": "true" }));
     this.group.replaceChildren(...[...this.group.children].slice(0, kept), ...waiting);
   }
 
-  /** Ask for thumbnails one after another, unless those that are shown are the ones. */
+  /** Request the thumbnails one after another, unless they are already shown. */
   async refresh(photo) {
     if (!hasCandidates(this.desk.methodOf(photo.history.present.wishes))) return;
     this.work?.abort();
@@ -69,7 +69,7 @@ export class Candidates {
       this.asked = asked;
       showProblem("candidates", null);
     } catch (problem) {
-      // A lost reference is told on the picture already.
+      // A lost reference is already reported on the picture.
       if (!superseded(problem) && problem.status && photo.status === "ready") showProblem("candidates", problem);
     } finally {
       if (this.work === work) this.group.classList.remove("is-stale");
@@ -97,7 +97,7 @@ export class Candidates {
     byId("candidates-note").hidden = made.length > 1;
   }
 
-  /** Show what is there, in the places of older ones, without losing the focus. */
+  /** Replace older thumbnails by the available ones, without losing the focus. */
   show(made) {
     const focused = [...this.group.children].indexOf(document.activeElement);
     made.forEach((node, index) => {
@@ -109,7 +109,7 @@ export class Candidates {
   }
 
   async make(blob, candidate, change) {
-    const words = change ?? "likeliest";
+    const words = change ?? "most likely";
     const made = button("", () => this.choose(candidate), { kind: "candidate" });
     made.setAttribute("role", "radio");
     made.setAttribute("aria-label", `Colouring ${candidate + 1}: ${words}`);
@@ -126,7 +126,7 @@ export class Candidates {
   }
 }
 
-/** A colouring so small that two can be compared: its size and Lab of each pixel. */
+/** A colouring reduced for comparison: its size and the Lab of each pixel. */
 async function sampleOf(blob) {
   const bitmap = await createImageBitmap(blob);
   const scale = SAMPLE_PX / Math.max(bitmap.width, bitmap.height);
@@ -140,7 +140,7 @@ async function sampleOf(blob) {
   return { width, height, rgb, lab: rgb.map(rgbToLab) };
 }
 
-/** Say where a colouring differs visibly from another and what it has there; null where it does not. */
+/** Describe where a colouring visibly differs from another, and its colour there; null if nowhere. */
 export function changeOf(usual, other) {
   const places = other.lab.flatMap(([, a, b], i) =>
     Math.hypot(a - usual.lab[i][1], b - usual.lab[i][2]) > APART_AB ? [i] : []);

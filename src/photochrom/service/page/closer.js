@@ -1,12 +1,12 @@
-/** Looking closely: where the view shows more than the preview has, its part comes at full size. */
+/** Load the visible part at full size when the view exceeds the preview's resolution. */
 
 import * as api from "./api.js";
 import { debounce } from "./dom.js";
 import { showProblem, superseded } from "./notices.js";
 
 const CALM_MS = 220;
-const MARGIN = 0.12; // of the part, around what is seen
-const FINER = 1.15; // from so many screen pixels for one of the preview on
+const MARGIN = 0.12; // of the visible part, added around it
+const FINER = 1.15; // screen pixels per preview pixel from which on the full size is loaded
 const MOST_PX = 2560;
 
 export class Closer {
@@ -19,7 +19,7 @@ export class Closer {
     this.desk = desk;
     this.stage = stage;
     this.painter = painter;
-    this.shown = {}; // by layer: the part that lies there, with the wishes it was asked for
+    this.shown = {}; // by layer: the loaded part, with the wishes it was requested for
     this.work = null;
     this.later = debounce(() => this.look(), CALM_MS);
     stage.addEventListener("view", () => this.later());
@@ -27,19 +27,19 @@ export class Closer {
     stage.addEventListener("painted", (/** @type {CustomEvent} */ { detail }) => detail !== "before" && this.reset(detail));
   }
 
-  /** Another photograph, or another preview of it: what lies there is old. */
+  /** Another photograph, or another preview of it: the loaded parts are stale. */
   reset(...names) {
     this.work?.abort();
     for (const name of names) delete this.shown[name];
     this.later();
   }
 
-  /** Whether no newer picture is on its way. */
+  /** Whether no newer picture is being loaded. */
   get isCalm() {
     return !this.painter.work && !this.painter.trying;
   }
 
-  /** Screen pixels for one of the preview. */
+  /** Screen pixels per preview pixel. */
   get fineness() {
     const { info, view } = this.stage;
     return (view.scale * devicePixelRatio * info.width) / info.preview.width;
@@ -74,7 +74,7 @@ export class Closer {
     this.shown[name] = { photo, part, wishes };
   }
 
-  /** What is seen, and a little around it. */
+  /** The visible part, with a margin. */
   part() {
     const { view, info } = this.stage;
     const bounded = (at, most) => Math.min(Math.max(Math.round(at), 0), most);
@@ -89,7 +89,7 @@ export class Closer {
   }
 }
 
-/** Whether an old part shows what a new one would, about as finely. */
+/** Whether a loaded part covers a new one at about the same resolution. */
 function covers(old, wanted) {
   const inside = old.left <= wanted.left && old.top <= wanted.top &&
     old.left + old.width >= wanted.left + wanted.width && old.top + old.height >= wanted.top + wanted.height;

@@ -2,7 +2,7 @@
  * sRGB and CIE L*a*b* (D65), the gamut, and names of colours.
  *
  * Sources: IEC 61966-2-1 and CIE 15:2004, with the constants of `photochrom.color.lab`, so that the
- * page and the engine agree on what a lightness can show.
+ * page and the engine agree on the gamut at each lightness.
  */
 
 const TO_XYZ = [
@@ -32,10 +32,10 @@ export function rgbToLab(rgb) {
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
 }
 
-// A field of colours is 35,000 conversions while somebody waits: powers come from a table.
+// A colour field takes 35,000 conversions, so powers come from a table.
 const ENCODED = Uint8Array.from({ length: 4097 }, (_, i) => Math.round(255 * encode(i / 4096)));
 
-/** L*, a, b to sRGB in [0, 255], or null where the gamut does not reach. */
+/** L*, a, b to sRGB in [0, 255], or null outside the gamut. */
 export function labToRgb([lightness, a, b]) {
   const f = (lightness + 16) / 116;
   const x = expand(f + a / 500) * WHITE[0];
@@ -64,7 +64,7 @@ export function largestChroma(lightness, hue) {
   return inside;
 }
 
-/** A colour by lightness, chroma and hue in degrees; chroma gives way where the gamut ends. */
+/** A colour by lightness, chroma and hue in degrees; chroma is reduced to stay inside the gamut. */
 export function colourOf(lightness, chroma, hue) {
   const kept = Math.min(chroma, largestChroma(lightness, hue));
   const angle = (hue * Math.PI) / 180;
@@ -79,7 +79,7 @@ export function chromaAndHue(hex) {
   return [Math.hypot(a, b), ((Math.atan2(b, a) * 180) / Math.PI + 360) % 360];
 }
 
-/** The same hue and chroma at another lightness: what a place of that lightness will show. */
+/** The same hue and chroma at another lightness: what a place of that lightness shows. */
 export function atLightness(hex, lightness) {
   const [chroma, hue] = chromaAndHue(hex);
   return colourOf(lightness, chroma, hue);
@@ -93,14 +93,14 @@ export function fromHex(hex) {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
-// Upper bounds of hue in degrees of ab, and what people call what lies below.
+// Upper bounds of the hue angle in ab, in degrees, and the name of the hue below each.
 /** @type {[number, string][]} */
 const HUES = [
   [20, "pink"], [52, "red"], [78, "orange"], [108, "yellow"], [125, "yellow-green"], [165, "green"],
   [222, "teal"], [309, "blue"], [332, "violet"], [350, "magenta"], [361, "pink"],
 ];
 
-/** Say a colour in words, for those who hear the page and as a second sign beside the swatch. */
+/** The name of a colour, for screen readers and beside the swatch. */
 export function nameOf(hex) {
   if (hex === null) return "kept gray";
   const [lightness] = rgbToLab(fromHex(hex));

@@ -1,4 +1,4 @@
-/** The desk: which photographs are open, which one is looked at, and what is wished of each. */
+/** The desk: the open photographs, the current one, and the wishes (guidance) for each. */
 
 import * as api from "./api.js";
 import * as memory from "./memory.js";
@@ -7,16 +7,16 @@ import { DEFAULTS, begin, freshId, isPlain, reduce, scaleHints, toRequest } from
 
 const LOCK = "photochrom/";
 
-/** A photograph before the service has seen it. */
+/** A photograph before its upload. */
 const fresh = (file, name) => ({
   key: freshId("photo"), file, name, info: null, history: begin(), status: "waiting", share: 0, problem: null,
-  agreed: false, // to colour it although it has colours
+  agreed: false, // to recolour a colour photograph
   thumb: null, original: null, coloured: null, levels: null, references: new Map(), sentReference: null,
 });
 
 /**
- * Events: "list" (a photograph came, went or changed its status), "current" (another one is looked
- * at), "wishes" (detail.gesture: whether a drag goes on), "session" (the service knows it by a new id).
+  * Events: "list" (a photograph was added, removed or changed its status), "current" (another one is
+  * current), "wishes" (detail.gesture: whether a drag is in progress), "session" (it has a new id).
  */
 export class Desk extends EventTarget {
   constructor(methods) {
@@ -24,13 +24,13 @@ export class Desk extends EventTarget {
     this.methods = new Map(methods.map((method) => [method.name, method]));
     this.photos = [];
     this.current = null;
-    this.claims = new Map(); // id -> lets the lock go
+    this.claims = new Map(); // id -> releases the lock
     this.uploading = Promise.resolve();
-    this.afterOpening = async () => {}; // what has to be done before the next file comes
+    this.afterOpening = async () => {}; // awaited before the next file is uploaded
     memory.onChangeElsewhere((id, wishes) => this.follow(id, wishes));
   }
 
-  /** Put files on the desk; the first is looked at once it is there. */
+  /** Add files; the first becomes current. */
   add(files) {
     const added = files.map((file) => fresh(file, file.name || "pasted.png"));
     this.photos.push(...added);
@@ -41,7 +41,7 @@ export class Desk extends EventTarget {
     return this.uploading;
   }
 
-  /** Look at a photograph. */
+  /** Make a photograph the current one. */
   look(photo) {
     this.current = photo;
     this.tell("current");
@@ -59,21 +59,21 @@ export class Desk extends EventTarget {
     this.tell("list");
   }
 
-  /** Say to other tabs, by a lock that they share, that this one has a photograph. */
+  /** Tell other tabs, by a shared lock, that this tab has the photograph open. */
   claim(id) {
-    // Without locks (they need https or localhost), the tab that closes it closes it for all.
+    // Without locks (they need https or localhost), closing it in one tab closes it in all.
     navigator.locks?.request(LOCK + id, { mode: "shared" }, () => new Promise((resolve) => this.claims.set(id, resolve)));
   }
 
   async forgetUnlessOpenElsewhere(id) {
     this.claims.get(id)?.();
     this.claims.delete(id);
-    await new Promise((resolve) => setTimeout(resolve)); // the lock is let go first
+    await new Promise((resolve) => setTimeout(resolve)); // the lock is released first
     const { held } = (await navigator.locks?.query()) ?? { held: [] };
-    if (!held.some(({ name }) => name === LOCK + id)) await api.forget(id).catch(() => {}); // it goes by itself in time
+    if (!held.some(({ name }) => name === LOCK + id)) await api.forget(id).catch(() => {}); // it expires by itself
   }
 
-  /** Upload a photograph's file; its wishes stay. */
+  /** Upload a photograph's file; its wishes are kept. */
   async open(photo) {
     if (!this.photos.includes(photo)) return;
     Object.assign(photo, { status: "uploading", share: 0, problem: null });
@@ -81,7 +81,7 @@ export class Desk extends EventTarget {
     try {
       const info = await api.upload(photo.file, (share) => { photo.share = share; this.tell("list"); });
       if (!this.photos.includes(photo)) {
-        api.forget(info.id).catch(() => {}); // closed meanwhile
+        api.forget(info.id).catch(() => {}); // closed in the meantime
         return;
       }
       this.fitHints(photo, info);
@@ -98,22 +98,22 @@ export class Desk extends EventTarget {
     if (photo === this.current) this.tell("session");
   }
 
-  /** Wishes of a copy of another size follow it; of another shape they cannot. */
+  /** Scale the wishes to a copy of another size; throw for another aspect ratio. */
   fitHints(photo, info) {
     const old = photo.info;
     const { wishes } = photo.history.present;
     if (!old || !wishes.hints.length || (old.width === info.width && old.height === info.height)) return;
     const factor = info.width / old.width;
     if (Math.abs((factor * old.height) / info.height - 1) > 0.01) {
-      throw new api.Problem(422, "Another shape",
+      throw new api.Problem(422, "Another aspect ratio",
         `The hints were made on ${old.width} × ${old.height} pixels; this file has ${info.width} × ${info.height}. ` +
-        "Choose the same photograph, or open this one as another.");
+        "Choose the same photograph, or open this one as a new photograph.");
     }
     photo.history = begin({ ...wishes, hints: scaleHints(wishes.hints, factor) });
   }
 
   /**
-   * Take up photographs that were open before: in this tab, or those of a list.
+   * Restore photographs that were open before: in this tab, or those of a list.
    * @param {{id: string, name: string}[]} list
    */
   async resume(list = memory.openHere()) {
@@ -130,7 +130,7 @@ export class Desk extends EventTarget {
         photo.agreed ||= photo.info.tint !== "colour";
       } catch (problem) {
         if (problem.status === 404 && isPlain(photo.history.present.wishes)) {
-          memory.drop(id); // nothing was wished, so nothing is lost
+          memory.drop(id); // it had no wishes, so nothing is lost
           continue;
         }
         photo.status = problem.status === 404 ? "gone" : "failed";
@@ -144,7 +144,7 @@ export class Desk extends EventTarget {
   }
 
   /**
-   * Ask the service about a photograph; if it has forgotten it, bring the file again and ask again.
+   * Make a request for a photograph; if the service has removed it, upload the file and retry.
    * @param {(id: string) => Promise<any>} ask
    */
   async ask(photo, ask) {
@@ -153,14 +153,14 @@ export class Desk extends EventTarget {
       return await ask(id);
     } catch (problem) {
       if (problem.status !== 404) throw problem;
-      // Many may ask at the same time: the file is brought once.
+      // Several requests may fail at the same time: the file is uploaded once.
       if (photo.info.id === id) photo.bringing ??= this.bring(photo, problem).finally(() => { photo.bringing = null; });
       await photo.bringing;
       return ask(photo.info.id);
     }
   }
 
-  /** Bring a photograph again that the service has forgotten, with its colour reference. */
+  /** Upload a photograph again that the service has removed, with its colour reference. */
   async bring(photo, problem) {
     if (!photo.file) {
       Object.assign(photo, { status: "gone", problem });
@@ -178,15 +178,15 @@ export class Desk extends EventTarget {
     this.remember(photo);
   }
 
-  /** Forget what was open before, here and at the service. */
+  /** Discard what was open before, here and in the service. */
   forget(list) {
     for (const { id } of list) {
       memory.drop(id);
-      api.forget(id).catch(() => {}); // it is gone already
+      api.forget(id).catch(() => {}); // it is already gone
     }
   }
 
-  /** Another tab has changed what is wished of a photograph that is open here too: go along. */
+  /** Another tab has changed the wishes for a photograph that is open here too: update. */
   follow(id, wishes) {
     const photo = this.photos.find((one) => one.info?.id === id);
     if (!photo || JSON.stringify(photo.history.present.wishes) === JSON.stringify({ ...DEFAULTS, ...wishes })) return;
@@ -196,7 +196,7 @@ export class Desk extends EventTarget {
     this.tell("list");
   }
 
-  /** Colour a photograph although it has colours already. */
+  /** Recolour a photograph that is already in colour. */
   agree(photo) {
     photo.agreed = true;
     this.remember(photo);
@@ -204,7 +204,7 @@ export class Desk extends EventTarget {
     if (photo === this.current) this.tell("session");
   }
 
-  /** Change the wishes of the photograph that is looked at. */
+  /** Change the wishes for the current photograph. */
   act(action) {
     const photo = this.current;
     if (!photo) return;
@@ -223,7 +223,7 @@ export class Desk extends EventTarget {
     return this.methods.get(wishes.method) ?? { name: wishes.method, accepts: [], requires: [] };
   }
 
-  /** Wishes as the service takes them, its reference being there. */
+  /** The wishes in the service's format, after uploading the reference. */
   async request(photo, changes = {}) {
     const wishes = { ...photo.history.present.wishes, ...changes };
     const request = toRequest(wishes, this.methodOf(wishes));
@@ -235,8 +235,8 @@ export class Desk extends EventTarget {
     if (photo.sentReference === source.token) return;
     const file = photo.references.get(source.token);
     if (!file) {
-      throw new api.Problem(0, "Reference gone",
-        `${source.name} was chosen before the page was loaded. Choose it again under “Colours from”.`);
+      throw new api.Problem(0, "Reference missing",
+        `${source.name} was chosen before the page was reloaded. Choose it again under “Colours from”.`);
     }
     await this.ask(photo, (id) => api.putReference(id, file));
     photo.sentReference = source.token;
@@ -247,7 +247,7 @@ export class Desk extends EventTarget {
     if (!photo.info) return;
     const { agreed, sentReference } = photo;
     if (memory.keep(photo.info, photo.history.present.wishes, { agreed, sentReference })) return;
-    if (!this.isForgetful) notify("This browser keeps nothing: your hints will be lost when the page is loaded again.");
+    if (!this.isForgetful) notify("This browser stores nothing: your hints will be lost when the page is reloaded.");
     this.isForgetful = true;
   }
 

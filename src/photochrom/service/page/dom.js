@@ -1,4 +1,4 @@
-/** Small means to build and find elements; the page has no framework. */
+/** Functions to create and find elements; the page uses no framework. */
 
 /**
  * Make an element.
@@ -33,7 +33,7 @@ export function byId(id) {
   return found;
 }
 
-/** Make an icon of the sprite in index.html. */
+/** Make an icon from the sprite in index.html. */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(space, "svg");
@@ -45,7 +45,7 @@ export function icon(name) {
   return svg;
 }
 
-/** Make a button with a text, and an icon where one is named. */
+/** Make a button with a text and, if named, an icon. */
 export function button(text, press, { iconName = null, label = null, kind = "" } = {}) {
   const made = element("button", { type: "button", class: kind, "aria-label": label, on: { click: press } });
   if (iconName) made.append(icon(iconName));
@@ -54,7 +54,7 @@ export function button(text, press, { iconName = null, label = null, kind = "" }
   return made;
 }
 
-/** Make a swatch of a colour; colours go through CSSOM, for the policy forbids inline styles. */
+/** Paint a swatch; the colour is set through CSSOM, since the policy forbids inline styles. */
 export function paintSwatch(node, colour) {
   node.classList.toggle("is-gray", colour === null);
   node.style.setProperty("--colour", colour ?? "#808080");
@@ -62,10 +62,10 @@ export function paintSwatch(node, colour) {
 }
 
 /**
- * Replace children; the focus stays at its place among them.
+ * Replace children; the focus keeps its position among them.
  * @param {HTMLElement} node
  * @param {Node[]} children
- * @param {HTMLElement} otherwise  Has the focus if nothing there can have it.
+ * @param {HTMLElement} otherwise  Gets the focus if no child can have it.
  */
 export function replaceChildren(node, children, otherwise) {
   /** @returns {any[]} */
@@ -77,7 +77,7 @@ export function replaceChildren(node, children, otherwise) {
   (now[Math.min(at, now.length - 1)] ?? otherwise).focus({ preventScroll: true });
 }
 
-/** Wait until no call has come for some milliseconds, then run the last one. */
+/** Delay calls until none has come for some milliseconds, then run the last one. */
 export function debounce(run, milliseconds) {
   let timer = 0;
   const later = (...values) => {
@@ -88,7 +88,7 @@ export function debounce(run, milliseconds) {
   return later;
 }
 
-/** Hear when the pointer or the focus comes to an element and goes again; touch does neither. */
+/** Listen for the pointer or the focus entering and leaving an element; touch does neither. */
 export function onHover(node, hear) {
   node.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && hear(true));
   node.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hear(false));

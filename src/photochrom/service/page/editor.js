@@ -1,4 +1,4 @@
-/** What happens between a click in the picture and a hint: a draft, the palette, the choice. */
+/** From a click in the picture to a hint: a draft, the palette, the choice of a colour. */
 
 import * as api from "./api.js";
 import { nameOf } from "./colour.js";
@@ -10,10 +10,10 @@ import { holds } from "./shapes.js";
 import { DEFAULTS, MILD_WHITE, anchorOf, freshId, hasCandidates, hintToRequest } from "./state.js";
 import { radiusOf, shareOf } from "./tools.js";
 
-const TRY_MS = 90; // a pointer that only passes asks for nothing
-const NEAR_PX = 24; // a second click within this means the same thing
+const TRY_MS = 90; // a pointer that only passes over a colour requests nothing
+const NEAR_PX = 24; // a second click within this distance means the same object
 const TITLES = {
-  point: "Colour of this place", stroke: "Colour of this stroke", region: "Colour inside this outline", thing: "Colour of this thing",
+  point: "Colour of this place", stroke: "Colour of this stroke", region: "Colour inside this outline", thing: "Colour of this object",
 };
 
 export class Editor {
@@ -21,13 +21,13 @@ export class Editor {
     this.stage = stage;
     this.desk = desk;
     this.painter = painter;
-    this.draft = null; // {shape, points, radius, anchor}: a place without a colour yet; an anchor is where a thing was clicked
+    this.draft = null; // {shape, points, radius, anchor}: a place without a colour yet; anchor: where an object was clicked
     this.selected = null; // id of the hint that the palette is open for
     this.lightness = null;
     this.asking = null;
-    this.selecting = null; // AbortController while a thing is being outlined
+    this.selecting = null; // AbortController while an object is being outlined
     this.redraw = () => {};
-    this.tried = null; // the colour that is only looked at
+    this.tried = null; // the colour that is being previewed
     this.askToTry = debounce((colour) => this.paintTrial(colour), TRY_MS);
     this.picker = new Picker({
       choose: (colour, gesture) => this.choose(colour, gesture),
@@ -54,8 +54,8 @@ export class Editor {
   }
 
   /**
-   * Outline the thing at a place, and open the palette for it. A click on what is selected already,
-   * or beside the one that is still being answered, changes nothing.
+    * Outline the object at a place, and open the palette for it. A click on the selected object, or
+    * near a click that is still being processed, changes nothing.
    */
   async selectThing(place, radius, { focus = false } = {}) {
     if (this.isSelected(place)) return;
@@ -65,13 +65,13 @@ export class Editor {
     this.selecting = selecting;
     byId("busy").hidden = false;
     showProblem("picture", null);
-    say("Looking for the thing here.");
+    say("Finding the object here.");
     try {
       const request = { x: place[0], y: place[1], restore: this.desk.wishes.restore };
       const { points } = await this.desk.ask(photo, (id) => api.outline(id, request, selecting.signal));
       if (this.selecting !== selecting) return;
       this.openDraft("region", points, radius, { focus, anchor: place });
-      say("A thing is selected. Choose its colour, or press Escape.");
+      say("Object selected. Choose its colour, or press Escape.");
     } catch (problem) {
       if (this.selecting === selecting && !superseded(problem)) showProblem("picture", problem);
     } finally {
@@ -85,7 +85,7 @@ export class Editor {
     return this.selecting ? near(this.selecting.place) : Boolean(this.target?.anchor) && holds(this.target.points, place);
   }
 
-  /** Look for a thing no longer. */
+  /** Stop outlining an object. */
   stopSelecting() {
     if (!this.selecting) return;
     this.selecting.abort();
@@ -93,7 +93,7 @@ export class Editor {
     byId("busy").hidden = !this.painter.work;
   }
 
-  /** Open the palette for a hint that is there. */
+  /** Open the palette for an existing hint. */
   openHint(id) {
     this.close();
     this.selected = id;
@@ -105,7 +105,7 @@ export class Editor {
     this.white = this.desk.wishes.white_lightness;
     this.redraw();
     this.picker.open(this.inWindow(), { title, focus });
-    this.stage.measure(); // on a phone the palette takes room from the picture
+    this.stage.measure(); // on a phone the palette takes space from the picture
     this.stage.view.reveal(...anchorOf(this.target));
     this.stage.draw();
     this.refresh();
@@ -113,7 +113,7 @@ export class Editor {
     this.readLightness();
   }
 
-  /** Show a colour on the picture without choosing it; null shows what is chosen again. */
+  /** Preview a colour on the picture without choosing it; null ends the preview. */
   tryOut(colour) {
     if (this.tried === colour) return;
     this.tried = colour;
@@ -134,7 +134,7 @@ export class Editor {
     this.painter.tryOut({ hints: this.draft ? [...hints, trial] : hints.map((hint) => (hint.id === target.id ? trial : hint)) });
   }
 
-  /** Put a hint there at once, without the palette: the brushes that keep a place gray, or as it is. */
+  /** Add a hint without the palette, for the brushes that keep a place gray, or as it is. */
   protect(shape, points, radius, keep) {
     this.close();
     const hint = { id: freshId("hint"), shape, points, radius, colour: null, ...(keep ? { keep } : {}) };
@@ -142,13 +142,13 @@ export class Editor {
     say(keep ? "This place stays as it is." : "This place stays gray.");
   }
 
-  /** Keep the place of the palette as it is. */
+  /** Keep the palette's place as it is. */
   keep() {
     this.give({ colour: null, keep: true }, "kept a place as it is");
     say("This place stays as it is.");
   }
 
-  /** Where the palette opens: [x, y] in the window, and what it had better not cover, [left, right]. */
+  /** Where the palette opens: [x, y] in the window, and the span it should not cover, [left, right]. */
   inWindow() {
     const box = this.stage.main.getBoundingClientRect();
     const [x, y] = this.stage.view.toPane(...anchorOf(this.target));
@@ -157,7 +157,7 @@ export class Editor {
     return [box.left + x, box.top + y, whole];
   }
 
-  /** Lightness under the place, from the gray preview; where no colour fits, that is said at once. */
+  /** Lightness of the place, from the gray preview; says at once if it can show no colour. */
   async readLightness() {
     const { current: photo } = this.desk;
     const { target } = this;
@@ -166,7 +166,7 @@ export class Editor {
       if (this.target !== target) return;
       this.lightness = Math.min(lightnessUnder(levels, target, photo.info), this.white ?? 100);
     } catch {
-      return; // the service's own answer brings it too
+      return; // the service's answer includes it too
     }
     const refusal = colourless(this.lightness);
     if (refusal) {
@@ -177,14 +177,14 @@ export class Editor {
     this.refresh();
   }
 
-  /** Lower pure white in the whole photograph, so that this place can show a colour. */
+  /** Lower pure white in the whole photograph, so that this place can show colour. */
   toneWhite() {
-    this.desk.act({ type: "set", field: "white_lightness", value: MILD_WHITE, label: "toned the white down" });
-    notify("White is a little darker in the whole photograph: its lightness is changed. Undo brings it back.");
+    this.desk.act({ type: "set", field: "white_lightness", value: MILD_WHITE, label: "toned down white" });
+    notify("White is now slightly darker in the whole photograph, so its lightness has changed. Undo restores it.");
     this.picker.focusPlane();
   }
 
-  /** White was toned down or brought back: whether a colour fits is asked again. */
+  /** White was toned down or restored: check again whether the place can show colour. */
   followWhite() {
     if (this.white === this.desk.wishes.white_lightness) return;
     this.white = this.desk.wishes.white_lightness;
@@ -203,10 +203,10 @@ export class Editor {
     const [x, y] = anchorOf(this.target);
     const { radius } = this.target;
     try {
-      // A method that only spreads what it is given knows no likely colours; the network does.
+      // A method that only spreads hints predicts no colours; the network does.
       const knows = hasCandidates(this.desk.methodOf(this.desk.wishes));
       const wishes = await this.desk.request(photo, knows ? {} : { method: DEFAULTS.method });
-      // What is likely here, were this hint not there yet.
+      // The likely colours here without this hint.
       const others = this.desk.wishes.hints.filter((hint) => hint.id !== self);
       wishes.hints = others.map(hintToRequest);
       const { lightness, suggestions } = await this.desk.ask(photo, (id) =>
@@ -222,7 +222,7 @@ export class Editor {
     }
   }
 
-  /** Give the place a colour; null keeps it gray. */
+  /** Set the place's colour; null keeps it gray. */
   choose(colour, gesture = null) {
     this.askToTry.cancel();
     this.tried = null;
@@ -242,7 +242,7 @@ export class Editor {
     this.refresh();
   }
 
-  /** Change what is not a colour: of a draft at once, of a hint as a step of its history. */
+  /** Change a property other than the colour: directly in a draft, as an undo step in a hint. */
   change(changes, label, gesture = null) {
     if (this.draft) {
       Object.assign(this.draft, changes);
@@ -253,7 +253,7 @@ export class Editor {
     this.refresh();
   }
 
-  /** Let the colour reach as far as a name or a number says. */
+  /** Set the colour's reach, a name or a number. */
   reachTo(reach, gesture = null) {
     this.change({ reach }, "reach of a hint", gesture);
   }
@@ -269,7 +269,7 @@ export class Editor {
     say("Hint deleted.");
   }
 
-  /** Close the palette; a draft without a colour goes. */
+  /** Close the palette; a draft without a colour is discarded. */
   close(toPicture = false) {
     this.stopSelecting();
     if (!this.picker?.isOpen && !this.draft && !this.selected) return;
@@ -281,7 +281,7 @@ export class Editor {
     if (toPicture) this.stage.main.focus({ preventScroll: true });
   }
 
-  /** Show the target's present state, or close if undo has taken it away. */
+  /** Show the target's current state, or close if undo has removed it. */
   refresh() {
     if (!this.picker.isOpen) return;
     const { target } = this;

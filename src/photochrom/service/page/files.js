@@ -1,4 +1,4 @@
-/** How photographs come in: dropped, pasted, picked, or taken. */
+/** Ways to open photographs: drop, paste, file dialog, camera. */
 
 import { byId } from "./dom.js";
 import { notify } from "./notices.js";
@@ -9,15 +9,15 @@ const PHOTOGRAPH = /\.(jpe?g|jpe|jfif|png|tiff?|webp|avif|heic|heif|gif)$/i;
 const isPhotograph = (file) => PHOTOGRAPH.test(file.name) || file.type.startsWith("image/");
 const isHidden = (file) => (file.webkitRelativePath || file.name).split("/").some((part) => part.startsWith("."));
 
-/** What was dropped: files and folders, to be asked for before the event has ended. */
+/** The dropped files and folders; must be read before the event ends. */
 const entriesOf = (data) => [...data.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
 
-/** The one file that was dropped to be a colour reference; null if it is a folder. */
+/** The file dropped as a colour reference; null if it is a folder. */
 export function droppedFile(data) {
   return entriesOf(data).some((entry) => entry.isDirectory) ? null : data.files[0] ?? null;
 }
 
-/** All files of a folder that was dropped, and of the folders in it. */
+/** All files of a dropped folder, and of its subfolders. */
 async function filesOf(entry) {
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
   const reader = entry.createReader();
@@ -33,15 +33,15 @@ async function filesOf(entry) {
 /**
  * @param {Object} takes
  * @param {(files: File[]) => void} takes.open
- * @param {(file: File) => void} takes.lend   As a colour reference.
+ * @param {(file: File) => void} takes.lend   Use as a colour reference.
  * @param {(file: File) => void} takes.settings
- * @param {() => boolean} takes.canLend       Whether there is a photograph to lend to.
+ * @param {() => boolean} takes.canLend       Whether a photograph is open that can use it.
  */
 export class Files {
   constructor(takes) {
     this.takes = takes;
     this.input = byId("file-input");
-    this.then = null; // what the next picked file is for, if not to be opened
+    this.then = null; // what the next picked file is for, if not for opening
     this.input.addEventListener("change", () => this.picked(this.input));
     byId("camera-input").addEventListener("change", (event) => this.picked(event.target));
     byId("folder-input").addEventListener("change", (event) => this.pickedFolder(event.target));
@@ -52,7 +52,7 @@ export class Files {
     this.listenToDrop();
   }
 
-  /** Let the owner choose files; `then` takes one of them for something else than opening. */
+  /** Show the file dialog; `then` receives one file for something other than opening. */
   pick(then = null) {
     this.then = then;
     this.input.multiple = then === null;
@@ -75,7 +75,7 @@ export class Files {
     this.openFolder(files);
   }
 
-  /** Open photographs; a file of settings is for the photograph that is open. */
+  /** Open photographs; a settings file is applied to the current photograph. */
   open(files) {
     const settings = files.filter(isSettings);
     const photographs = files.filter((file) => !isSettings(file));
@@ -83,16 +83,16 @@ export class Files {
     if (settings.length) this.takes.settings(settings[0]);
   }
 
-  /** Open what is a photograph among the files of a folder, and say what is not. */
+  /** Open the photographs in a folder, and report the number of other files. */
   openFolder(files) {
     const seen = files.filter((file) => !isHidden(file));
     const photographs = seen.filter(isPhotograph);
     const others = seen.length - photographs.length;
     if (!photographs.length) {
-      notify("There is no photograph in this folder.");
+      notify("There are no photographs in this folder.");
       return;
     }
-    if (others) notify(`${photographs.length} photographs opened. ${others} other file${others > 1 ? "s" : ""} left out.`);
+    if (others) notify(`${photographs.length} photographs opened. ${others} other file${others > 1 ? "s" : ""} skipped.`);
     this.takes.open(photographs);
   }
 
@@ -150,7 +150,7 @@ export class Files {
       hide();
       const lender = lends && droppedFile(event.dataTransfer);
       if (lender) this.takes.lend(lender);
-      else if (lends) notify("A colour reference is one photograph: drop a file, not a folder.");
+      else if (lends) notify("A colour reference is a single photograph. Drop a file, not a folder.");
       else if (event.dataTransfer.files.length) this.dropped(event.dataTransfer);
     });
   }

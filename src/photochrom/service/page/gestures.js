@@ -1,6 +1,6 @@
-/** Pointers and wheel on a pane: drag to pan, pinch and wheel to zoom, else what the tool wants. */
+/** Pointer and wheel input of a pane: drag pans, pinch and wheel zoom, the rest goes to the tool. */
 
-const CLICK_PX = 5; // a hand moves this much while it clicks
+const CLICK_PX = 5; // movement tolerated in a click
 
 /**
  * Listen to a pane.
@@ -75,7 +75,7 @@ export function listen(pane, view, tool) {
       mode = null;
       pane.classList.remove("is-panning");
     } else if (mode === "pinch") {
-      mode = "pan"; // one finger is left: it pans on
+      mode = "pan"; // one finger is left: it continues panning
     }
   };
   pane.addEventListener("pointerup", (event) => end(event, true));
@@ -84,7 +84,7 @@ export function listen(pane, view, tool) {
   pane.addEventListener("wheel", (event) => {
     event.preventDefault();
     const lines = event.deltaMode === 1 ? 16 : 1;
-    const speed = event.ctrlKey ? 0.01 : 0.0018; // a pinch on a trackpad comes as ctrl and wheel
+    const speed = event.ctrlKey ? 0.01 : 0.0018; // a trackpad pinch arrives as a wheel event with ctrl
     view.zoom(Math.exp(-event.deltaY * lines * speed), ...at(event));
     tool.moved();
   }, { passive: false });

@@ -1,11 +1,11 @@
-/** Where the method is guessing: zebra stripes as a camera draws them, for a tint would be taken for colour. */
+/** Mark uncertain colours with zebra stripes; a tint could be mistaken for a colour. */
 
 const PERIOD_PX = 11;
-const SURE = 150; // of 255: above this nothing is striped
-const GUESS = 70; // below this the stripes are full
+const SURE = 150; // of 255: no stripes above this
+const GUESS = 70; // full stripes below this
 
 /**
- * Draw stripes over what a confidence map calls a guess.
+ * Draw stripes where a confidence map is low.
  * @param {HTMLCanvasElement} canvas
  * @param {Blob} blob  Gray PNG: 255 is sure, 0 a guess.
  * @param {{width: number, height: number}} size  In pixels of the preview.

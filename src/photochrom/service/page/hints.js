@@ -1,4 +1,4 @@
-/** Hints drawn over the picture: a marker each, to be dragged, opened and deleted; strokes as lines. */
+/** The hints drawn over the picture: a marker each, to drag, open and delete; strokes as lines. */
 
 import { element, paintSwatch } from "./dom.js";
 import { nameOf } from "./colour.js";
@@ -8,11 +8,11 @@ import { anchorOf, freshId, reachText } from "./state.js";
 const SVG = "http://www.w3.org/2000/svg";
 const CLICK_PX = 4;
 
-/** Say a hint in words. */
+/** Describe a hint in words. */
 export function describe(hint, info) {
   const [x, y] = anchorOf(hint);
   const percent = (part, whole) => `${Math.round((100 * part) / whole)} %`;
-  const shape = hint.anchor ? "Thing" : { point: "Spot", stroke: "Stroke", region: "Outline" }[hint.shape];
+  const shape = hint.anchor ? "Object" : { point: "Spot", stroke: "Stroke", region: "Outline" }[hint.shape];
   const far = typeof hint.reach === "number" ? `reach ${reachText(hint)}` : reachText(hint).toLowerCase();
   const reach = hint.reach && hint.reach !== "near" ? `, ${far}` : "";
   const colour = hint.keep ? "kept as it is" : nameOf(hint.colour) + reach;
@@ -32,7 +32,7 @@ export class HintLayer {
     this.shown = true;
     this.markers = stage.main.querySelector(".markers");
     this.lines = stage.main.querySelector(".strokes");
-    this.buttons = new Map(); // id -> button: kept between drawings, so that the focus stays
+    this.buttons = new Map(); // id -> button: kept when redrawing, so that the focus stays
     this.ring = new ReachRing(this);
     stage.addEventListener("view", () => this.draw());
   }

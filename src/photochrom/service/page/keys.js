@@ -1,4 +1,4 @@
-/** Keys that hold everywhere, and the list of all keys. */
+/** Global keyboard shortcuts, and the list of all keys. */
 
 import { byId, element } from "./dom.js";
 
@@ -11,9 +11,9 @@ const LIST = [
   [["1", "2", "3", "4", "5", "6"], "Spot, brush, lasso, select a thing, keep gray, keep as it is"],
   [["[", "]"], "Smaller, larger brush"],
   [["P"], "Go to the picture"],
-  [["← ↑ → ↓"], "In the picture: move the cross. On a hint: move it"],
-  [["Enter"], "Colours for the place, or the thing; brush or lasso down and up"],
-  [["Delete"], "Delete the hint. On a slider: back to normal"],
+  [["← ↑ → ↓"], "In the picture: move the crosshair. On a hint: move it"],
+  [["Enter"], "Colours for the place or object; start or end a brush or lasso stroke"],
+  [["Delete"], "Delete the hint. On a slider: reset"],
   [["Esc"], "Close the palette"],
   [["+", "−", "0"], "Zoom in, out, fit"],
   [["Shift ← ↑ → ↓"], "Pan the picture"],
@@ -44,10 +44,10 @@ export function listenToKeys(acts) {
 const HOLD_MS = 300;
 
 /**
- * A key or a button that is tapped switches; one that is held switches only while it is.
+ * A tap on a key or button toggles; holding it toggles only while it is held.
  * @param {string} key
  * @param {HTMLButtonElement} button
- * @param {() => void} act  Switches there and back.
+ * @param {() => void} act  Toggles.
  */
 export function listenToHold(key, button, act) {
   let since = 0;
@@ -70,8 +70,8 @@ export function listenToHold(key, button, act) {
   addEventListener("blur", end);
   button.addEventListener("pointerdown", (event) => !event.button && begin());
   for (const name of ["pointerup", "pointercancel", "pointerleave"]) button.addEventListener(name, end);
-  button.addEventListener("contextmenu", (event) => event.preventDefault()); // of a finger that holds
-  button.addEventListener("click", (event) => !event.detail && act()); // the keyboard's, or a reader's
+  button.addEventListener("contextmenu", (event) => event.preventDefault()); // from a long press
+  button.addEventListener("click", (event) => !event.detail && act()); // from the keyboard or a screen reader
 }
 
 export function fillKeyList() {
@@ -82,7 +82,7 @@ export function fillKeyList() {
   byId("keyboard-list").replaceChildren(...rows);
 }
 
-/** A hand to pan with while Space is held, whatever the tool. */
+/** Pan while Space is held, with any tool. */
 export function listenToHand(panes) {
   const toggle = (on) => panes.forEach((pane) => pane.classList.toggle("is-hand", on));
   addEventListener("keydown", (event) => {

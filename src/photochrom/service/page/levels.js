@@ -1,11 +1,11 @@
-/** How light the places of a photograph are, from its gray preview, which is asked for once. */
+/** Lightness of places in a photograph, from its gray preview, which is loaded once. */
 
 import * as api from "./api.js";
 import { rgbToLab } from "./colour.js";
 import { holds, middleOf } from "./shapes.js";
 
-const WHITE = 97; // L* above which no colour fits, and
-const BLACK = 4; // below which none does
+const WHITE = 97; // L* above which no colour can be shown, and
+const BLACK = 4; // L* below which none can
 const MOST_SAMPLES = 400;
 
 const LIGHTNESS = Float32Array.from({ length: 256 }, (_, v) => rgbToLab([v, v, v])[0]);
@@ -27,7 +27,7 @@ async function decode(blob) {
 }
 
 /**
- * Mean L* of what a hint lies on.
+ * Mean L* under a hint.
  * @param {{width: number, height: number, values: Uint8Array}} levels
  * @param {{points: number[][], radius: number, shape: string}} hint  In full-size pixels.
  * @param {{width: number, height: number}} info
@@ -51,7 +51,7 @@ export function lightnessUnder({ width, height, values }, hint, info) {
   return count ? sum / count : 50;
 }
 
-/** Places inside an outline: on the way from its corners to its middle. */
+/** Sample places inside an outline: between its corners and its middle. */
 function within(corners) {
   const middle = middleOf(corners);
   const places = [0.2, 0.5, 0.8].flatMap((share) =>
@@ -59,11 +59,11 @@ function within(corners) {
   return [middle, ...places.filter((place) => holds(corners, place))];
 }
 
-/** Whether a place is so light that only a darker one could show colour. */
+/** Whether a place is too light to show colour. */
 export const isWhite = (lightness) => lightness > WHITE;
 
-/** Say that a place can show no colour, or null where it can. */
+/** A message if a place can show no colour, else null. */
 export function colourless(lightness) {
-  if (isWhite(lightness)) return "This place is pure white: no colour fits.";
-  return lightness < BLACK ? "This place is pure black: no colour fits." : null;
+  if (isWhite(lightness)) return "This place is pure white and cannot show colour.";
+  return lightness < BLACK ? "This place is pure black and cannot show colour." : null;
 }

@@ -1,4 +1,4 @@
-/** The page: makes its parts and ties them together. */
+/** The page: creates its parts and connects them. */
 
 import * as api from "./api.js";
 import { Candidates } from "./candidates.js";
@@ -20,7 +20,7 @@ import { hintsTake, takes } from "./state.js";
 import { Tools } from "./tools.js";
 import { Welcome } from "./welcome.js";
 
-/** Ask for the API key in a dialog; null if the owner has none. */
+/** Ask for the API key in a dialog; null if the dialog is cancelled. */
 function askForKey(refused) {
   const dialog = byId("key-dialog");
   const input = byId("key-input");
@@ -32,7 +32,7 @@ function askForKey(refused) {
   });
 }
 
-/** Close dialogs without submitting their forms: the policy allows no form to be sent anywhere. */
+/** Close dialogs without submitting their forms: the policy forbids form submission. */
 function tameDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelector("form").addEventListener("submit", (event) => {
@@ -146,7 +146,7 @@ async function start() {
   };
   const help = () => byId("keyboard").showModal();
   const full = () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen())
-    .catch(() => notify("This browser does not let the page fill the screen."));
+    .catch(() => notify("This browser does not support full screen."));
   document.addEventListener("fullscreenchange", () => {
     const isFull = Boolean(document.fullscreenElement);
     document.body.classList.toggle("is-full", isFull);
@@ -155,7 +155,7 @@ async function start() {
   });
 
   const presses = {
-    undo: () => travel("undo", "Undone"), redo: () => travel("redo", "Done again"),
+    undo: () => travel("undo", "Undone"), redo: () => travel("redo", "Redone"),
     "show-guesses": guesses, "show-hints": showHints,
     "zoom-in": zoomIn, "zoom-out": zoomOut, "zoom-fit": fit, help, full, "leave-full": full,
     "close-photo": () => { desk.remove(desk.current); if (!desk.current) byId("choose").focus(); },
@@ -182,12 +182,12 @@ async function start() {
   api.hintFields().then((fields) => {
     hintsTake(fields);
     byId("tool-keep").hidden = !takes("keep");
-  }).catch(() => {}); // then hints say what every service takes
+  }).catch(() => {}); // then only the basic fields of a hint are used
   await desk.resume();
   document.documentElement.dataset.ready = "yes";
 }
 
-/** A photograph that cannot be shown: why, and what can be done. */
+/** Explain why a photograph cannot be shown, and offer what to do. */
 function drawGone(photo) {
   const lost = photo?.status === "gone" || photo?.status === "failed";
   byId("gone").hidden = !lost;
@@ -196,7 +196,7 @@ function drawGone(photo) {
   const kept = hints.length ? ` Its ${hints.length === 1 ? "hint is" : `${hints.length} hints are`} kept.` : "";
   byId("gone-title").textContent = photo.status === "gone" ? `Open ${photo.name} again` : `${photo.name} could not be opened`;
   byId("gone-text").textContent = photo.status === "gone"
-    ? `The photograph was released to save space; open it again.${kept}`
+    ? `The photograph was removed to save space. Open the file again.${kept}`
     : photo.problem.message;
   byId("reopen").textContent = photo.status === "gone" ? "Open the file again" : "Choose another file";
 }

@@ -1,6 +1,6 @@
 /**
- * What outlives a reload: which photographs are open in this tab (sessionStorage), and what was
- * wished of each (localStorage), which a new tab takes up only if its owner says so.
+  * State that survives a reload: the photographs open in this tab (sessionStorage), and the wishes
+  * for each (localStorage), which a new tab restores only if asked to.
  */
 
 const PREFIX = "photochrom/";
@@ -11,7 +11,7 @@ function read(store, key) {
   try {
     return JSON.parse(store().getItem(key));
   } catch {
-    return null; // forbidden, written by another version, or cut short: as good as nothing
+    return null; // forbidden, written by another version, or truncated: treated as missing
   }
 }
 
@@ -20,7 +20,7 @@ function write(store, key, value) {
     store().setItem(key, JSON.stringify(value));
     return true;
   } catch {
-    return false; // full or forbidden: costs the survival of a reload, nothing else
+    return false; // full or forbidden: the state does not survive a reload
   }
 }
 
@@ -32,28 +32,28 @@ export function openHere() {
   return read(session, TAB) ?? [];
 }
 
-/** @returns {{id: string, name: string}[]}  Those that were open in other tabs, or last time. */
+/** @returns {{id: string, name: string}[]}  Those that were open in other tabs, or in an earlier session. */
 export function openElsewhere() {
   const here = new Set(openHere().map(({ id }) => id));
   return (read(local, LIST) ?? []).filter(({ id }) => !here.has(id) && recall(id));
 }
 
-/** What is known of a photograph: name, size, wishes; or null. */
+/** The stored name, size and wishes of a photograph, or null. */
 export function recall(id) {
   return read(local, PREFIX + id);
 }
 
 /**
- * Keep wishes.
+ * Store wishes.
  * @param {{id: string, name: string, width: number, height: number}} info
- * @param {Object} more  What else is to be known after a reload.
- * @returns {boolean}  Whether it could be kept.
+ * @param {Object} more  Other state to store.
+ * @returns {boolean}  Whether it could be stored.
  */
 export function keep({ id, name, width, height }, wishes, more = {}) {
   return write(local, PREFIX + id, { name, width, height, wishes, ...more });
 }
 
-/** Keep the list of this tab's photographs, beside those of other tabs. */
+/** Store the list of this tab's photographs, along with those of other tabs. */
 export function keepList(photos) {
   const ours = new Set([...photos, ...openHere()].map(({ id }) => id));
   const others = (read(local, LIST) ?? []).filter(({ id }) => !ours.has(id));
@@ -73,7 +73,7 @@ export function drop(id) {
   }
 }
 
-/** Hear that another tab has changed what is wished of a photograph. */
+/** Listen for changes that another tab makes to a photograph's wishes. */
 export function onChangeElsewhere(hear) {
   addEventListener("storage", ({ key, newValue }) => {
     if (!key?.startsWith(PREFIX) || key === LIST || !newValue) return;

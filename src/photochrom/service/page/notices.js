@@ -1,12 +1,12 @@
-/** Saying what happened: in words for those who hear the page, and errors where they happened. */
+/** Messages: spoken by screen readers, and errors shown where they occurred. */
 
 import { byId } from "./dom.js";
 
-/** Say something through the live region. */
+/** Announce a text through the live region. */
 export function say(text) {
   const status = byId("status");
   status.textContent = "";
-  // The same words twice are only spoken twice when the region was empty in between.
+  // A repeated text is only announced again if the region was empty in between.
   requestAnimationFrame(() => { status.textContent = text; });
 }
 
@@ -14,7 +14,7 @@ const SHOWN_MS = 7000;
 let timer = 0;
 
 /**
- * Say something to everybody: spoken, and shown for a while at the foot of the picture.
+ * Announce a text, and show it for a while at the bottom of the picture.
  * @param {string} text
  */
 export function notify(text) {
@@ -31,7 +31,7 @@ export function notify(text) {
 }
 
 /**
- * Show a problem at its place, or clear it with null.
+ * Show a problem in its paragraph, or clear it with null.
  * @param {string} place  `error-{place}` is the id of its paragraph.
  * @param {{ message: string }|string|null} problem
  */
@@ -41,10 +41,10 @@ export function showProblem(place, problem) {
   paragraph.textContent = typeof problem === "string" ? problem : problem?.message ?? "";
   const panel = paragraph.closest("#panel");
   if (problem === null || !panel || panel.offsetParent) return;
-  byId("adjust").click(); // on a phone the panel is folded away
+  byId("adjust").click(); // on a phone the panel is collapsed
 }
 
-/** Whether an error only means that newer work took its place. */
+/** Whether an error only means that a newer request replaced this one. */
 export function superseded(error) {
   return error.name === "AbortError" || error.status === 409;
 }

@@ -1,4 +1,4 @@
-/** The painter: asks the service for pixels whenever wishes change; the newest wish cancels older work. */
+/** The painter: requests pictures from the service when wishes change; new requests cancel older ones. */
 
 import * as api from "./api.js";
 import { byId, debounce } from "./dom.js";
@@ -7,30 +7,30 @@ import { hasCandidates, missing } from "./state.js";
 import { drawGuesses } from "./guesses.js";
 
 const THUMB_PX = 160;
-const DRAFT_PX = 640; // long side while a drag goes on, and of what is only tried
-const CALM_MS = 700; // more colourings would only be in the way of the next hint
+const DRAFT_PX = 640; // long side during a drag, and of previewed colours
+const CALM_MS = 700; // wait before loading more colourings, which would delay the next hint
 
 export class Painter {
   constructor(desk, stage) {
     this.desk = desk;
     this.stage = stage;
-    this.compare = ""; // the method beside, or none
+    this.compare = ""; // the method to compare with, or none
     this.guesses = false;
-    this.work = null; // AbortController of what is under way
-    this.side = null; // the same for the picture beside it and the guesses
-    this.trying = null; // the same for a colour that is only hovered over
-    this.waiting = false; // a drag goes on: paint once more when this is done
+    this.work = null; // AbortController of the current request
+    this.side = null; // the same for the comparison and the confidence map
+    this.trying = null; // the same for a hovered colour
+    this.waiting = false; // during a drag: paint once more when this is done
     this.settled = debounce(() => this.afterwards(), 80);
     this.calm = debounce(() => this.rest(), CALM_MS);
     this.listeners = new Set();
   }
 
-  /** Hear when a picture is painted and no newer wish has come for a while. */
+  /** Set a listener for when a picture is painted and wishes have not changed for a while. */
   onSettled(listener) {
     this.listeners.add(listener);
   }
 
-  /** Look at another photograph. */
+  /** Show another photograph. */
   async show() {
     for (const work of [this.work, this.side, this.trying, this.stop]) work?.abort();
     this.work = this.trying = null;
@@ -57,7 +57,7 @@ export class Painter {
     if (fresh && photo === this.desk.current && photo.coloured) this.stage.unveil();
   }
 
-  /** Whether the picture that is kept of a photograph is what is wished of it now. */
+  /** Whether the stored picture of a photograph matches its current wishes. */
   isShown(photo) {
     return photo.colouredFor === photo.history.present.wishes && !photo.isDraft;
   }
@@ -72,8 +72,8 @@ export class Painter {
   }
 
   /**
-   * Paint what is wished now.
-   * @param {boolean} gesture  While a drag goes on, pictures are smaller, and work under way is
+   * Paint the current wishes.
+   * @param {boolean} gesture  During a drag, pictures are smaller, and a running request is
    *   finished first: aborting it at every move would never show anything.
    */
   async paint(gesture = false) {
@@ -99,7 +99,7 @@ export class Painter {
       showProblem("picture", null);
     } catch (problem) {
       if (work.signal.aborted) return;
-      overtaken = superseded(problem); // an older request, given up here, came to the service after this one
+      overtaken = superseded(problem); // an older, aborted request reached the service after this one
       this.waiting ||= overtaken;
       if (!overtaken && photo.status === "ready") showProblem("picture", problem);
     } finally {
@@ -127,7 +127,7 @@ export class Painter {
   }
 
   /**
-   * Show what the picture would be with other wishes, without deciding anything; null ends it.
+   * Preview the picture with other wishes, without applying them; null ends the preview.
    * @param {Object|null} changes
    */
   async tryOut(changes) {
@@ -151,7 +151,7 @@ export class Painter {
     }
   }
 
-  /** What can wait until the picture itself is there. */
+  /** Work that can wait until the picture itself is shown. */
   async afterwards() {
     const photo = this.desk.current;
     if (photo?.status !== "ready" || this.work || !photo.agreed) return;
@@ -168,7 +168,7 @@ export class Painter {
     if (!signal.aborted) await this.foresee(photo, signal);
   }
 
-  /** Let the service think of likely colours before anybody asks: the palette opens with them. */
+  /** Prefetch the likely colours, so that the palette opens with them. */
   async foresee(photo, signal) {
     const { wishes } = photo.history.present;
     if (!hasCandidates(this.desk.methodOf(wishes))) return;
@@ -177,11 +177,11 @@ export class Painter {
       const request = await this.desk.request(photo);
       await this.desk.ask(photo, (id) => api.suggestions(id, { x, y, radius: 1 }, request, signal));
     } catch {
-      // whoever opens the palette is told
+      // reported when the palette is opened
     }
   }
 
-  /** What can wait until no wish has come for a while. */
+  /** Work that can wait until wishes have not changed for a while. */
   async rest() {
     const photo = this.desk.current;
     if (photo?.status !== "ready" || this.work || !photo.agreed) return;
@@ -214,13 +214,13 @@ export class Painter {
       const blob = await this.desk.ask(photo, (id) => api.confidence(id, request, signal));
       if (!signal.aborted) await drawGuesses(canvas, blob, photo.info.preview);
     } catch (problem) {
-      if (superseded(problem)) return; // whoever took its place shows the canvas or hides it
+      if (superseded(problem)) return; // the newer request shows or hides the canvas
       canvas.hidden = true;
       showProblem("picture", problem);
     }
   }
 
-  /** A small picture for the strip. */
+  /** A thumbnail for the strip. */
   async thumb(photo, picture = photo.coloured) {
     if (!picture || photo.thumbOf === picture) return;
     photo.thumbOf = picture;

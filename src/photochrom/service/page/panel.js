@@ -1,19 +1,19 @@
-/** The settings of one photograph: look, method, restore, the list of hints, what the file is. */
+/** The settings of one photograph: look, method, restore, the list of hints, facts about the file. */
 
 import { button, byId, element, paintSwatch, replaceChildren } from "./dom.js";
 import { describe } from "./hints.js";
 import { notify } from "./notices.js";
 import { MILD_WHITE, freshId, isPlain } from "./state.js";
 
-const MIDDLE_VIVIDNESS = 50; // where the slider stands while the method's own is used
-// What a method is called and does, for somebody who has not read the papers.
+const MIDDLE_VIVIDNESS = 50; // slider position for the method's default
+// Title and description of each method, for people who have not read the papers.
 const METHODS = {
   photochrom: ["Automatic (photochrom)", ""],
-  gray: ["No colour (gray)", "Leaves the photograph as it is."],
-  levin: ["Hints only, to the edges (levin)", "Spreads your hints as far as the edges of things. Levin and others, 2004."],
-  rbf: ["Hints only, by distance (rbf)", "Spreads your hints by distance alone."],
-  transfer: ["Tones of a photo (transfer)", "Gives each tone the colours that it has in your colour reference. After Reinhard and others, 2001."],
-  welsh: ["Textures of a photo (welsh)", "Finds for each place a similar one in your colour reference. Welsh and others, 2002."],
+  gray: ["No colour (gray)", "Leaves the photograph black and white."],
+  levin: ["Hints only, up to edges (levin)", "Spreads your hints up to the edges of objects. Levin et al., 2004."],
+  rbf: ["Hints only, by distance (rbf)", "Spreads your hints by distance only."],
+  transfer: ["Colours of a photo, by tone (transfer)", "Gives each tone the colours it has in your colour reference. After Reinhard et al., 2001."],
+  welsh: ["Colours of a photo, by texture (welsh)", "Gives each place the colour of a similar place in your colour reference. Welsh et al., 2002."],
 };
 const titleOf = (name) => METHODS[name]?.[0] ?? name;
 
@@ -32,10 +32,10 @@ export class Panel {
     byId("restore").addEventListener("change", (event) =>
       desk.act({ type: "set", field: "restore", value: event.target.checked, label: "restore" }));
     byId("white-lightness").addEventListener("change", (event) =>
-      desk.act({ type: "set", field: "white_lightness", value: event.target.checked ? MILD_WHITE : null, label: "white toned down" }));
+      desk.act({ type: "set", field: "white_lightness", value: event.target.checked ? MILD_WHITE : null, label: "toned down white" }));
   }
 
-  /** Bind a range; a double click, Delete or Backspace gives it back its own value. */
+  /** Bind a slider; a double-click, Delete or Backspace resets it. */
   slider(field, valueOf, own, label) {
     const range = byId(field);
     let gesture = null;
@@ -47,7 +47,7 @@ export class Panel {
     const reset = () => this.desk.act({ type: "set", field, value: own, label });
     range.addEventListener("dblclick", reset);
     range.addEventListener("keydown", ({ key }) => ["Delete", "Backspace"].includes(key) && reset());
-    range.title = "Double click or Delete: back to normal";
+    range.title = "Double-click or press Delete to reset";
   }
 
   fillMethods() {
@@ -59,11 +59,11 @@ export class Panel {
     byId("compare").replaceChildren(element("option", { value: "" }, "none"), ...options.map((o) => o.cloneNode(true)));
   }
 
-  /** Take everything back that was wished, as one step that can be undone. */
+  /** Reset all wishes, as a single undo step. */
   startOver() {
     this.editor.close();
     this.desk.act({ type: "replace", wishes: {}, label: "started over" });
-    notify("Everything is as it was when the photograph was opened. Undo brings it back.");
+    notify("All your changes were reset. Undo restores them.");
   }
 
   compareWith(name) {

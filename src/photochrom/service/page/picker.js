@@ -1,4 +1,4 @@
-/** The small palette beside a spot: likely colours, the colour field, what was used before, size. */
+/** The palette beside a spot: likely colours, the colour field, recent colours, size. */
 
 import { atLightness, nameOf } from "./colour.js";
 import { button, byId, element, onHover, paintSwatch } from "./dom.js";
@@ -10,7 +10,7 @@ import { REACHES, freshId, reachAt, reachNumber, reachShare, reachText, takes } 
 
 const GAP_PX = 22;
 const MOST_USED = 8;
-const PLACES = 5; // chips that are kept free until the service has answered
+const PLACES = 5; // placeholder chips until the service has answered
 
 export class Picker {
   /**
@@ -66,7 +66,7 @@ export class Picker {
     if (focus) this.focusPlane();
   }
 
-  /** Offer colours, those of the service when they have come. */
+  /** Offer colours; the service's suggestions are added when they arrive. */
   allow() {
     this.node.classList.remove("is-colourless");
     byId("picker-says").hidden = true;
@@ -79,7 +79,7 @@ export class Picker {
     byId("plane").focus({ preventScroll: true });
   }
 
-  /** Stand beside [x, y]; beside the whole of what is selected, [from, to] across, where there is room. */
+  /** Move beside [x, y]; if there is space, beside the selection, [from, to] horizontally. */
   place(x, y, whole = null) {
     this.at = [x, y, whole];
     const { offsetWidth: width, offsetHeight: height } = this.node;
@@ -95,7 +95,7 @@ export class Picker {
     this.node.hidden = true;
   }
 
-  /** Say that no colour fits, and offer none; of white, offer to tone it down. */
+  /** Say that the place cannot show colour; for white, offer to tone it down. */
   refuse(text, canTone) {
     const says = byId("picker-says");
     says.textContent = text;
@@ -106,7 +106,7 @@ export class Picker {
     if (focused) byId(canTone ? "tone-white" : "picker-close").focus({ preventScroll: true });
   }
 
-  /** Show what is known of the place: its lightness and its colour. */
+  /** Show the lightness and the colour of the place. */
   show({ lightness, colour, used, isDraft, isRegion, keep, reach, sizeShare, sizeText }) {
     byId("pick-delete").hidden = isDraft;
     if (lightness !== null) this.plane.setLightness(lightness);
@@ -117,14 +117,14 @@ export class Picker {
     byId("pick-gray").setAttribute("aria-pressed", String(colour === null && !keep));
     byId("pick-keep").hidden = !takes("keep");
     byId("pick-keep").setAttribute("aria-pressed", String(Boolean(keep)));
-    byId("reach-row").hidden = !takes("reach") || keep || colour === null || isRegion; // it colours what it bounds
+    byId("reach-row").hidden = !takes("reach") || keep || colour === null || isRegion; // a region colours its inside
     this.showReach(reach);
     byId("hint-size").closest(".slider").hidden = isRegion;
     byId("hint-size").value = sizeShare;
     byId("hint-size-value").textContent = sizeText;
     this.drawUsed(used, lightness);
     this.markChosen();
-    this.place(...this.at); // it may be higher or lower now
+    this.place(...this.at); // its height may have changed
   }
 
   showReach(reach) {
@@ -136,7 +136,7 @@ export class Picker {
     byId("hint-reach-value").textContent = text;
   }
 
-  /** Show the service's suggestions, likeliest first. */
+  /** Show the service's suggestions, most likely first. */
   suggest(suggestions) {
     const focused = this.node.contains(document.activeElement) && document.activeElement.id === "plane";
     this.suggestions = suggestions;
@@ -161,7 +161,7 @@ export class Picker {
     this.markChosen();
   }
 
-  /** Show a colour on the picture while the pointer or the focus is on it. */
+  /** Preview a colour on the picture while the pointer or the focus is on it. */
   offerTrial(chip, colour) {
     onHover(chip, (on) => this.act.tryOut(on ? colour : null));
   }

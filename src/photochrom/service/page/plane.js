@@ -1,16 +1,16 @@
-/** The colour field: hue across, chroma up, and only what sRGB can show at one lightness. */
+/** The colour field: hue horizontally, chroma vertically, within sRGB at one lightness. */
 
 import { atLightness, chromaAndHue, colourOf, labToRgb, largestChroma, nameOf } from "./colour.js";
 
 const HEADROOM = 1.04;
-const POWER = 0.6; // things in photographs have little chroma: more room for what is muted
+const POWER = 0.6; // most colours in photographs have little chroma: muted colours get more space
 
 export class Plane {
   /**
    * @param {HTMLElement} node
    * @param {Object} act
    * @param {(colour: string, dragging: boolean) => void} act.pick
-   * @param {(colour: string|null) => void} act.tryOut  The pointer is over a colour, or gone.
+   * @param {(colour: string|null) => void} act.tryOut  The pointer is over a colour, or has left.
    */
   constructor(node, act) {
     this.node = node;
@@ -24,7 +24,7 @@ export class Plane {
     this.listen();
   }
 
-  /** Take the lightness of a place; drawn anew only where it differs visibly. */
+  /** Set the lightness; redraw only if it differs visibly. */
   setLightness(lightness) {
     const kept = Math.min(98, Math.max(2, Math.round(lightness)));
     const size = `${this.node.clientWidth}x${this.node.clientHeight}`;
@@ -51,19 +51,19 @@ export class Plane {
       for (let y = height - 1; y >= 0; y -= 1) {
         const chroma = this.chromaAt((height - 1 - y) / (height - 1));
         const rgb = labToRgb([this.lightness, chroma * cos, chroma * sin]);
-        if (!rgb) break; // the gamut's slice is convex enough: above its edge is nothing
+        if (!rgb) break; // nothing is in gamut above the first colour that is not
         image.data.set([...rgb, 255], 4 * (y * width + x));
       }
     }
     context.putImageData(image, 0, 0);
   }
 
-  /** Chroma at a height from 0 to 1. */
+  /** Chroma at a height in [0, 1]. */
   chromaAt(height) {
     return this.most * height ** (1 / POWER);
   }
 
-  /** Show where a colour lies; null shows none. */
+  /** Move the knob to a colour; null hides it. */
   show(colour) {
     this.colour = colour;
     if (colour) [this.chroma, this.hue] = chromaAndHue(colour);
@@ -91,7 +91,7 @@ export class Plane {
     this.chroma = Math.min(Math.max(chroma, 0), largestChroma(this.lightness, this.hue));
     const { hue: keptHue, chroma: keptChroma } = this;
     this.act.pick(colourOf(this.lightness, this.chroma, this.hue), dragging);
-    // Eight bits round hue away where chroma is small; the knob stays under the finger.
+    // With 8 bits, hue is imprecise at low chroma; keep the knob under the finger.
     [this.hue, this.chroma] = [keptHue, keptChroma];
     this.place();
   }

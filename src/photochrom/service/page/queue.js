@@ -1,4 +1,4 @@
-/** The strip of open photographs: which are coloured, how far the others are, all of them as one zip. */
+/** The strip of open photographs: their progress, and the download of all as a zip. */
 
 import * as api from "./api.js";
 import { button, byId, element } from "./dom.js";
@@ -6,17 +6,17 @@ import { notify, say } from "./notices.js";
 import { busyWhile, handOver, wantedKind } from "./saving.js";
 import { reduce } from "./state.js";
 
-const BATCH = 24; // photographs of one zip, where the service keeps so many at once
+const BATCH = 24; // photographs per zip, if the service keeps that many at once
 const LIST_OF_FAILURES = "not-coloured.txt";
-const LOOK = ["method", "vividness", "saturation", "restore", "white_lightness", "source"]; // what many photographs can share
+const LOOK = ["method", "vividness", "saturation", "restore", "white_lightness", "source"]; // settings that photographs can share
 
 export class Queue {
   constructor(desk, painter) {
     this.desk = desk;
     this.painter = painter;
-    this.frames = new Map(); // photo -> list item, kept so that the focus stays
-    this.colouring = null; // the promise of what goes on
-    // Each is coloured before the next one comes: the service would put the first away meanwhile.
+    this.frames = new Map(); // photo -> list item, kept when redrawing, so that the focus stays
+    this.colouring = null; // the promise of the running work
+    // Each is coloured before the next upload; the service might remove the first otherwise.
     desk.afterOpening = () => this.colourAll();
     byId("zip").addEventListener("click", () => this.zip());
     byId("look-for-all").addEventListener("click", () => this.lookForAll());
@@ -68,13 +68,13 @@ export class Queue {
   word(photo) {
     if (photo.status === "uploading") return "opening";
     if (photo.stuck) return "not coloured";
-    if (photo.status === "gone") return "released";
+    if (photo.status === "gone") return "removed";
     if (photo.status !== "ready") return photo.status;
     if (!photo.agreed) return "has colours";
     return photo.coloured ? null : "colouring";
   }
 
-  /** Photographs that ended without colours and why nothing goes on. */
+  /** Photographs that could not be coloured. */
   get lost() {
     return this.desk.photos.filter((photo) => photo.stuck || ["failed", "gone"].includes(photo.status));
   }
@@ -91,7 +91,7 @@ export class Queue {
     const done = alive.filter((photo) => photo.coloured).length;
     const open = alive.length - done;
     const parts = [open ? `${done} of ${alive.length} coloured` : `${done} coloured`];
-    if (kept) parts.push(`${kept} in colour already`);
+    if (kept) parts.push(`${kept} already in colour`);
     if (lost) parts.push(`${lost} failed`);
     byId("strip-count").textContent = parts.join(", ") + (lost ? ":" : "");
     byId("strip-show").hidden = !lost;
@@ -108,7 +108,7 @@ export class Queue {
     this.counted = done;
   }
 
-  /** Colour one photograph after another; the one that is looked at is the painter's. */
+  /** Colour one photograph after another; the painter handles the current one. */
   colourAll() {
     this.colouring ??= this.colourRest().finally(() => { this.colouring = null; });
     return this.colouring;
@@ -134,17 +134,17 @@ export class Queue {
       Object.assign(photo, { coloured, colouredFor: wishes, problem: null });
       await this.painter.thumb(photo);
     } catch (problem) {
-      Object.assign(photo, { stuck: wishes, problem }); // looking at it tells what it needs
+      Object.assign(photo, { stuck: wishes, problem }); // opening it shows what it needs
     }
   }
 
-  /** A small picture of a photograph that keeps its colours for now. */
+  /** A thumbnail of a photograph that is already in colour. */
   async showAsItCame(photo) {
     try {
       photo.original ??= await this.desk.ask(photo, (id) => api.original(id));
       await this.painter.thumb(photo, photo.original);
     } catch {
-      // looking at it tells
+      // opening it shows the problem
     }
   }
 
@@ -161,36 +161,36 @@ export class Queue {
         whole = (await this.zipOf(photos.slice(number * batch, (number + 1) * batch))) && whole;
       }
       if (!whole) throw new Error(`Some photographs could not be coloured; ${LIST_OF_FAILURES} in the zip names them.`);
-      notify(count > 1 ? "The zips are saved." : "The zip is saved.");
+      notify(count > 1 ? "The zip files were saved." : "The zip file was saved.");
     }).finally(() => { byId("zip-text").textContent = "Download all"; });
   }
 
   async zipOf(photos) {
     const wanted = [];
     for (const photo of photos) {
-      await this.desk.ask(photo, (id) => api.photo(id)); // brings back what the service has forgotten
+      await this.desk.ask(photo, (id) => api.photo(id)); // uploads again what the service has removed
       const wishes = await this.desk.request(photo);
       wanted.push({ id: photo.info.id, wishes });
     }
     const file = await api.zip(wanted, wantedKind());
     handOver(file);
-    // The directory at a zip's end names what is in it.
+    // The central directory at the end of the zip lists its entries.
     return !(await file.blob.slice(-200 * (photos.length + 2)).text()).includes(LIST_OF_FAILURES);
   }
 
-  /** Give every photograph the settings of this one; hints and candidates stay each one's own. */
+  /** Apply the settings of this photograph to all; each keeps its own hints and candidate. */
   lookForAll() {
     const { current, wishes, photos } = this.desk;
     const shared = Object.fromEntries(LOOK.map((field) => [field, wishes[field]]));
     for (const photo of photos) {
       if (photo === current) continue;
-      const action = { type: "replace", wishes: { ...photo.history.present.wishes, ...shared }, label: "settings of another" };
+      const action = { type: "replace", wishes: { ...photo.history.present.wishes, ...shared }, label: "settings of another photograph" };
       photo.history = reduce(photo.history, action);
       for (const [token, file] of current.references) photo.references.set(token, file);
       Object.assign(photo, { coloured: null, stuck: null });
       this.desk.remember(photo);
     }
     this.desk.tell("list");
-    notify("All photographs have these settings.");
+    notify("These settings were applied to all photographs.");
   }
 }

@@ -1,33 +1,33 @@
-/** How far the colour of the selected hint reaches: a ring around its place, to be dragged out or in. */
+/** The reach of the selected hint's colour: a ring around its place, which can be dragged. */
 
 import { byId, element } from "./dom.js";
 import { distanceTo } from "./shapes.js";
 import { REACH_RANGE, anchorOf, freshId, reachNumber, takes } from "./state.js";
 
 const CLICK_PX = 3;
-const MARGIN_PX = 40; // of the pane, that the handle keeps free
+const MARGIN_PX = 40; // distance of the handle from the pane's edges
 const ANGLES = [180, 135, 225, 90, 270, 45, 315, 0].map((degrees) => (degrees * Math.PI) / 180);
 const HALVINGS = 24;
 
-/** A reach that a number may be, of three digits. */
+/** Limit a reach to its range, and round it to three digits. */
 export function bounded(reach) {
   const [least, most] = REACH_RANGE;
   return Number(Math.min(most, Math.max(least, reach)).toPrecision(3));
 }
 
-/** Whether a hint has a reach that can be dragged: an outline colours what it bounds, gray needs none. */
+/** Whether a hint has a reach that can be dragged: outlines and gray hints have none. */
 export const hasReach = (hint) =>
   Boolean(hint && takes("reach") && hint.shape !== "region" && hint.colour && !hint.keep);
 
 export class ReachRing {
-  /** @param {import("./hints.js").HintLayer} layer  Draws it, with `svg` and its markers. */
+  /** @param {import("./hints.js").HintLayer} layer  Draws the ring, with its `svg` and markers. */
   constructor(layer) {
     this.layer = layer;
     this.stage = layer.stage;
     this.editor = layer.editor;
     this.hint = null;
-    this.angle = ANGLES[0]; // at which the handle stands, as long as there is room
-    this.handle = element("div", { class: "reach-handle", "aria-hidden": "true", title: "Drag: how far the colour reaches", hidden: true });
+    this.angle = ANGLES[0]; // of the handle, as long as it fits
+    this.handle = element("div", { class: "reach-handle", "aria-hidden": "true", title: "Drag to change how far the colour spreads", hidden: true });
     layer.markers.append(this.handle);
     this.listen();
   }
@@ -48,13 +48,13 @@ export class ReachRing {
     return this.hint.points.map((point) => this.stage.view.toPane(...point));
   }
 
-  /** Pixels of the screen in a reach of 1. */
+  /** Screen pixels in a reach of 1. */
   get unit() {
     const { width, height } = this.stage.info;
     return Math.max(width, height) * this.stage.view.scale;
   }
 
-  /** Half the width of the hint itself, from whose rim a reach is measured, in pixels of the screen. */
+  /** Half the width of the hint, from whose edge the reach is measured, in screen pixels. */
   get own() {
     return this.hint.radius * this.stage.view.scale;
   }
@@ -68,7 +68,7 @@ export class ReachRing {
       layer.svg("circle", { cx, cy, r, class: "reach-ring" });
       return;
     }
-    // The rim of a thick stroke: what a thicker one covers and a thinner one does not.
+    // The edge of a thick stroke: a thicker stroke minus a thinner one.
     const mask = layer.svg("mask", { id: "reach-rim", maskUnits: "userSpaceOnUse", x: 0, y: 0, width: "100%", height: "100%" });
     const points = line.join(" ");
     mask.append(
@@ -78,7 +78,7 @@ export class ReachRing {
     layer.svg("rect", { width: "100%", height: "100%", fill: "#fff", mask: "url(#reach-rim)" });
   }
 
-  /** Where the handle stands: on the ring where that is seen, else towards it; null if nowhere. */
+  /** Position of the handle: on the ring if visible, else towards it; null if nowhere. */
   handlePlace() {
     const from = this.stage.view.toPane(...anchorOf(this.hint));
     /** @type {[number, number[]][]} */

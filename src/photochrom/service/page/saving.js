@@ -1,4 +1,4 @@
-/** What leaves the page: the full-size photograph, its settings, a zip of all; and settings that come back. */
+/** Downloads: the full-size photograph, its settings, a zip of all; and opening settings. */
 
 import * as api from "./api.js";
 import { byId, element } from "./dom.js";
@@ -7,17 +7,17 @@ import { readSettings } from "./settings.js";
 
 const LOSSLESS = ["png"];
 
-/** Hand a file to the browser's downloads. */
+/** Download a file. */
 export function handOver({ blob, name }) {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   Object.assign(link, { href: url, download: name });
   link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // a slow disk reads from it still
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // a slow disk may still be reading it
 }
 
 /**
- * Run what a button asks for: the button waits, a problem is shown at its place.
+ * Run the action of a button: the button shows as busy, a problem is shown in its paragraph.
  * @param {HTMLButtonElement[]} buttons
  * @param {string} place
  */
@@ -39,7 +39,7 @@ export async function busyWhile(buttons, place, run) {
   }
 }
 
-/** The kind of file that is wanted, as the service takes it; null leaves it to the service. */
+/** The chosen kind of file, in the service's format; null leaves it to the service. */
 export function wantedKind() {
   const quality = byId("save-quality");
   const format = byId("save-format").value || null;
@@ -73,7 +73,7 @@ export class Saving {
     const photo = this.desk.current;
     if (photo?.status !== "ready") return;
     if (!photo.agreed) {
-      notify("This already has colours: choose “Colour it anew” first.");
+      notify("This photograph is already in colour. Choose “Colour it again” first.");
       return;
     }
     const text = byId("save-text");
@@ -85,14 +85,14 @@ export class Saving {
         const request = await this.desk.request(photo);
         const file = await this.desk.ask(photo, (id) => api.result(id, request, wantedKind()));
         handOver(file);
-        this.tell(`${file.name} is saved.`, file.notes);
+        this.tell(`${file.name} was saved.`, file.notes);
       } finally {
         text.textContent = "Download";
       }
     });
   }
 
-  /** Say what was saved, and what a person should know of it, where it was asked for. */
+  /** Say what was saved, with its notes, next to the button. */
   tell(text, notes = []) {
     const told = byId("saved");
     told.hidden = text === null;
@@ -110,25 +110,25 @@ export class Saving {
       const request = await this.desk.request(photo);
       const file = await this.desk.ask(photo, (id) => api.sidecar(id, request));
       handOver(file);
-      this.tell(`${file.name} is saved.`);
+      this.tell(`${file.name} was saved.`);
     });
   }
 
-  /** Use the settings of a file for the photograph that is open. */
+  /** Apply the settings of a file to the current photograph. */
   async openSettings(file) {
     const photo = this.desk.current;
     if (photo?.status !== "ready") {
-      notify("Open the photograph first, then its settings.");
+      notify("Open the photograph first, then the settings.");
       return;
     }
     showProblem("save", null);
     try {
       const { wishes, missing } = await readSettings(file, photo.info, new Set(this.desk.methods.keys()));
-      this.desk.act({ type: "replace", wishes, label: "settings of a file" });
+      this.desk.act({ type: "replace", wishes, label: "settings from a file" });
       if (!photo.agreed) this.desk.agree(photo);
       notify(missing
-        ? `The settings of ${file.name} are used, but for the colours of ${missing}: choose that photograph under “Colours from”.`
-        : `The settings of ${file.name} are used.`);
+        ? `The settings of ${file.name} were applied, except the colour reference ${missing}. Choose that photograph under “Colours from”.`
+        : `The settings of ${file.name} were applied.`);
     } catch (problem) {
       showProblem("save", problem);
     }

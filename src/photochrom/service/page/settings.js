@@ -1,10 +1,10 @@
-/** A file of settings, as photochrom writes one beside a coloured photograph, read again. */
+/** Read a settings file, such as the sidecar of a coloured photograph. */
 
 import { DEFAULTS, freshId, scaleHints } from "./state.js";
 
-const NOT_ONE = "This is not a file of settings. Choose one that photochrom has saved, such as photo-color.json.";
+const NOT_ONE = "This is not a settings file. Choose one that photochrom has saved, such as photo-color.json.";
 
-/** Whether a file is one of settings rather than a photograph. */
+/** Whether a file is a settings file rather than a photograph. */
 export function isSettings(file) {
   return /\.json$/i.test(file.name) || file.type === "application/json";
 }
@@ -12,11 +12,11 @@ export function isSettings(file) {
 /**
  * Read wishes for a photograph.
  * @param {File} file
- * @param {{width: number, height: number}} info  Of the photograph that they are for.
- * @param {Set<string>} methods  Names of those that there are.
+ * @param {{width: number, height: number}} info  Size of the photograph that they are for.
+ * @param {Set<string>} methods  Names of the available methods.
  * @returns {Promise<{wishes: Object, missing: string|null}>}  `missing` names a reference that has
  *   to be given again.
- * @throws {Error}  With a sentence that says what is wrong.
+ * @throws {Error}  With a message that says what is wrong.
  */
 export async function readSettings(file, info, methods) {
   let table;
@@ -27,7 +27,7 @@ export async function readSettings(file, info, methods) {
   }
   const { method, look, wishes, size } = table ?? {};
   if (typeof method !== "string" || !look || !wishes || !(size?.length === 2)) throw new Error(NOT_ONE);
-  if (!methods.has(method)) throw new Error(`These settings need the method “${method}”, which is not here.`);
+  if (!methods.has(method)) throw new Error(`These settings need the method “${method}”, which is not available here.`);
   const hints = (wishes.hints ?? []).map((hint) => ({ colour: null, radius: 8, ...hint, id: freshId("hint") }));
   return {
     wishes: {
@@ -52,7 +52,7 @@ function fitted(hints, [width, height], info) {
   if (Math.abs((factor * height) / info.height - 1) > 0.01) {
     throw new Error(
       `These settings have hints for a photograph of ${width} × ${height} pixels; this one has ` +
-      `${info.width} × ${info.height}, another shape.`);
+      `${info.width} × ${info.height}, another aspect ratio.`);
   }
   return factor === 1 ? hints : scaleHints(hints, factor);
 }

@@ -1,4 +1,4 @@
-/** Outlines and strokes as plain numbers: what lies inside, where their middle is, how far a place is. */
+/** Geometry of outlines and strokes: point in polygon, middle, distance. */
 
 /**
  * Whether a place [x, y] lies inside a closed polygon (even-odd).
@@ -14,7 +14,7 @@ export function holds(corners, [x, y]) {
   return inside;
 }
 
-/** A place inside an outline: the mean of its corners, or where that lies outside, beside it. */
+/** A place inside an outline: the mean of its corners or, if that is outside, a place near it. */
 export function middleOf(corners) {
   const mean = [0, 1].map((axis) => corners.reduce((sum, corner) => sum + corner[axis], 0) / corners.length);
   if (holds(corners, mean)) return mean;

@@ -1,4 +1,4 @@
-/** Where colours come from: the method itself, a mood, a palette of one's own, or another photograph. */
+/** Where colours come from: the method, a mood, your own palette, or another photograph. */
 
 import { button, byId, element, icon, replaceChildren } from "./dom.js";
 import { droppedFile } from "./files.js";
@@ -7,7 +7,7 @@ import { freshId, sourcesOf } from "./state.js";
 
 const TABS = { automatic: "Automatic", mood: "Mood", palette: "Palette", reference: "A photo" };
 const MOST_COLOURS = 12;
-const OFFERED = ["#b5835a", "#5b7f9e", "#7d8a4f", "#a3483c", "#d6b36a", "#6a5a80"]; // to begin a palette with
+const OFFERED = ["#b5835a", "#5b7f9e", "#7d8a4f", "#a3483c", "#d6b36a", "#6a5a80"]; // initial colours of a palette
 const THUMB_PX = 192;
 
 /** Arrow keys along a group of radio buttons. */
@@ -24,7 +24,7 @@ export function radioKeys(group) {
   });
 }
 
-/** Say which radio button is chosen; the others leave the order of Tab. */
+/** Mark the chosen radio button; the others leave the tab order. */
 export function chooseRadio(group, isChosen) {
   const choices = [...group.querySelectorAll("[role=radio]")];
   const any = choices.some(isChosen);
@@ -41,7 +41,7 @@ export class Sources {
     this.pickFile = pickFile;
     this.tabs = byId("source-tabs");
     this.mood = byId("source-mood");
-    this.tab = null; // opened, though nothing may be chosen in it yet
+    this.tab = null; // the open tab, in which nothing may be chosen yet
     for (const [kind, text] of Object.entries(TABS)) this.addTab(kind, text);
     for (const [name, colours] of Object.entries(moods)) this.addMood(name, colours);
     radioKeys(this.tabs);
@@ -79,16 +79,16 @@ export class Sources {
     this.desk.act({ type: "set", field: "source", value: source, label });
   }
 
-  /** Take a photograph that lends its colours. */
+  /** Use a photograph as the colour reference. */
   async lend(file) {
     const photo = this.desk.current;
     const source = { kind: "reference", token: freshId("reference"), name: file.name || "pasted picture", thumb: null };
     photo.references.set(source.token, file);
     showProblem("source", null);
     try {
-      // Sent before it is chosen: what the service refuses is never in the way.
+      // Uploaded before it is chosen, so that a rejected file changes nothing.
       [source.thumb] = await Promise.all([
-        thumbOf(file).catch(() => null), // a format that only the service reads
+        thumbOf(file).catch(() => null), // a format that only the service can read
         this.desk.sendReference(photo, source),
       ]);
     } catch (problem) {
@@ -102,7 +102,7 @@ export class Sources {
     say(`${file.name || "The photograph"} is the colour reference.`);
   }
 
-  /** Another photograph is looked at: its own source is shown. */
+  /** Another photograph is current: show its source. */
   reset() {
     this.tab = null;
   }
@@ -161,13 +161,13 @@ export class Sources {
       document.dispatchEvent(new CustomEvent("drop-done"));
       const file = droppedFile(event.dataTransfer);
       if (file) this.lend(file);
-      else showProblem("source", "A colour reference is one photograph: drop a file, not a folder.");
+      else showProblem("source", "A colour reference is a single photograph. Drop a file, not a folder.");
     });
     node.append(drop);
   }
 }
 
-/** A small copy as a data URL, to be remembered with the wishes. */
+/** A thumbnail as a data URL, to store with the wishes. */
 async function thumbOf(file) {
   const bitmap = await createImageBitmap(file);
   const scale = THUMB_PX / Math.max(bitmap.width, bitmap.height);

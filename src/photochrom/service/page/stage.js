@@ -1,11 +1,11 @@
-/** The stage: the picture in one or two panes, the view over it, and the line between before and after. */
+/** The stage: the picture in one or two panes, its view, and the line between before and after. */
 
 import { byId } from "./dom.js";
 import { View } from "./view.js";
 
 const NARROW_PX = 600;
 
-/** Draw a bitmap into a canvas, which takes its size. */
+/** Draw a bitmap into a canvas, which is resized to it. */
 function put(canvas, bitmap) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
     Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
@@ -13,7 +13,7 @@ function put(canvas, bitmap) {
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
 }
 
-/** Let a canvas hold no memory. */
+/** Free the memory of a canvas. */
 function empty(canvas) {
   Object.assign(canvas, { width: 1, height: 1 });
 }
@@ -26,8 +26,8 @@ export class Stage extends EventTarget {
     this.main = byId("pane-main");
     this.other = byId("pane-other");
     this.split = byId("split");
-    this.share = 0; // of the seen picture that shows the original
-    this.held = null; // the share to go back to after the original was shown
+    this.share = 0; // of the visible picture that shows the original
+    this.held = null; // the share to restore after the original was shown
     this.painted = new Set(); // layers that have pixels
     this.info = null; // of the photograph
     new ResizeObserver(() => this.measure()).observe(this.main);
@@ -38,7 +38,7 @@ export class Stage extends EventTarget {
     return pane.querySelector(`.picture .${name}`);
   }
 
-  /** The pane and the canvas of "before", "after" or "other", or of what lies close over it. */
+  /** The pane and the canvas of "before", "after" or "other", or of the full-size part over it. */
   canvasOf(name, suffix = "") {
     const pane = name === "other" ? this.other : this.main;
     return [pane, this.layer(pane, (name === "other" ? "after" : name) + suffix)];
@@ -51,7 +51,7 @@ export class Stage extends EventTarget {
     this.draw();
   }
 
-  /** Show another photograph: its size now, its pixels when they come. */
+  /** Show another photograph: its size now, its pixels when they arrive. */
   begin(info) {
     for (const pane of [this.main, this.other]) {
       pane.querySelector(".picture").hidden = true;
@@ -68,8 +68,8 @@ export class Stage extends EventTarget {
   }
 
   /**
-   * Put pixels into a layer once they are decoded, so that nothing flashes. Each layer is one
-   * canvas, whatever is painted in it, so that old pictures hold no memory.
+    * Draw pixels into a layer once they are decoded, so that nothing flickers. Each layer is one
+    * canvas that is reused, so that old pictures take no memory.
    * @param {"before"|"after"|"other"} name
    * @param {Blob} blob
    */
@@ -90,7 +90,7 @@ export class Stage extends EventTarget {
     bitmap.close();
   }
 
-  /** Lay a part at full size over a layer. */
+  /** Show a part at full size over a layer. */
   async paintClose(name, blob, { left, top, width, height }, signal) {
     const [, canvas] = this.canvasOf(name, "-close");
     const bitmap = await createImageBitmap(blob);
@@ -106,7 +106,7 @@ export class Stage extends EventTarget {
     bitmap.close();
   }
 
-  /** What lies over the layers at full size is of another picture now. */
+  /** Hide the full-size parts over the layers, which are stale. */
   hideClose(...names) {
     for (const name of names.length ? names : ["before", "after", "other"]) {
       const [, canvas] = this.canvasOf(name, "-close");
@@ -115,12 +115,12 @@ export class Stage extends EventTarget {
     }
   }
 
-  /** Show more or less chroma at once, about as the service will. */
+  /** Preview a change of chroma, approximately as the service will apply it. */
   saturate(ratio) {
     for (const name of ["after", "after-close"]) this.layer(this.main, name).style.filter = `saturate(${ratio})`;
   }
 
-  /** Show a second pane or take it away. */
+  /** Show or hide the second pane. */
   beside(shown) {
     if (this.other.hidden === !shown) return;
     this.other.hidden = !shown;
@@ -146,7 +146,7 @@ export class Stage extends EventTarget {
     const before = this.layer(this.main, "before-side");
     const shown = Math.max(0, at - box.left);
     before.style.clipPath = `inset(0 ${Math.max(0, box.width - shown)}px 0 0)`;
-    // Without colours yet, the original is all there is to see.
+    // Before it is coloured, show only the original.
     if (!this.painted.has("after")) before.style.clipPath = "none";
     const inside = Math.min(Math.max(at, 17), this.view.pane.width - 17);
     this.split.style.transform = `translateX(${inside}px)`;
@@ -165,7 +165,7 @@ export class Stage extends EventTarget {
     this.dispatchEvent(new CustomEvent("share"));
   }
 
-  /** Show all of the original, or go back to where the line was. */
+  /** Show all of the original, or restore the line's position. */
   toggleOriginal() {
     const back = this.held ?? 0;
     const original = this.share >= 1;
@@ -175,7 +175,7 @@ export class Stage extends EventTarget {
     return !original;
   }
 
-  /** Let the colours come over the picture, once, for a photograph just opened. */
+  /** Animate the colours across a newly opened photograph, once. */
   unveil() {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
       this.setShare(0);

@@ -1,13 +1,13 @@
 /**
- * What is wished of one photograph, with undo and redo: a pure reducer, no page and no service.
+ * The wishes (guidance) for one photograph, with undo and redo: a pure reducer, without DOM or network.
  *
- * A history is {past, present, future, gesture}; each step is {wishes, label}, the label saying what
- * was done to come there. Changes of one gesture (a drag, a slider) share one step.
+  * A history is {past, present, future, gesture}; each step is {wishes, label}, where the label names
+  * the change that led to it. Changes of one gesture (a drag, a slider) share one step.
  */
 
 import { middleOf } from "./shapes.js";
 
-/** Wishes before anybody has wished anything; coordinates are full-size pixels of the upright photo. */
+/** The default wishes; coordinates are full-size pixels of the upright photo. */
 export const DEFAULTS = Object.freeze({
   method: "photochrom",
   vividness: null,
@@ -23,10 +23,10 @@ export const DEFAULTS = Object.freeze({
 
 const MOST_STEPS = 200;
 
-/** L* of a white that is toned down a little. */
+/** L* of a slightly toned-down white. */
 export const MILD_WHITE = 92;
 
-/** Whether nothing has been wished. */
+/** Whether all wishes are the defaults. */
 export function isPlain(wishes) {
   return same({ ...DEFAULTS, ...wishes }, DEFAULTS);
 }
@@ -36,7 +36,7 @@ export function begin(wishes = DEFAULTS) {
   return { past: [], present: { wishes: { ...DEFAULTS, ...wishes }, label: "opened" }, future: [], gesture: null };
 }
 
-/** Change wishes by one action; null where nothing changes. */
+/** The wishes after one action; null if nothing changes. */
 function changed(wishes, action) {
   switch (action.type) {
     case "set":
@@ -62,10 +62,10 @@ function changed(wishes, action) {
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /**
- * Give the history after an action.
+ * Return the history after an action.
  * @param {Object} history
  * @param {{type: string, label?: string, gesture?: string, wishes?: any}} action  'undo', 'redo' or a change.
- * @returns {Object}  The same object where nothing changed.
+ * @returns {Object}  The same object if nothing changed.
  */
 export function reduce(history, action) {
   const { past, present, future } = history;
@@ -88,7 +88,7 @@ export function reduce(history, action) {
 }
 
 /**
- * Write wishes as the service takes them, without what the method does not take.
+ * Convert wishes to the service's format, without what the method does not accept.
  * @param {Object} wishes
  * @param {{accepts: string[]}} method
  */
@@ -111,38 +111,38 @@ export function toRequest(wishes, method) {
   };
 }
 
-/** How far a hint reaches, nearest first; the first is what a hint has that says nothing of it. */
+/** The named reaches of a hint, nearest first; the first is the default. */
 export const REACHES = { near: "Near", thing: "This thing", whole: "Everywhere" };
 
-/** Least and most of a reach that is a number: shares of the photograph's longer side. */
+/** Range of a numeric reach: shares of the photograph's longer side. */
 export const REACH_RANGE = [0.02, 2];
-const REACH_NUMBERS = { near: 1 / 1.8, thing: 2, whole: 2 }; // where the ring of a named reach lies
+const REACH_NUMBERS = { near: 1 / 1.8, thing: 2, whole: 2 }; // where the ring of a named reach is drawn
 
-/** How far a hint reaches, as a number. */
+/** The reach of a hint as a number. */
 export const reachNumber = ({ reach }) => (typeof reach === "number" ? reach : REACH_NUMBERS[reach ?? "near"]);
 
-/** Say how far a hint reaches. */
+/** The reach of a hint in words. */
 export const reachText = ({ reach }) => (typeof reach === "number" ? `${Number((100 * reach).toPrecision(2))} %` : REACHES[reach ?? "near"]);
 
-/** A reach as a place on a slider from 0 to 100, whose steps are equal factors; and back. */
+/** A reach as a position on a logarithmic slider from 0 to 100; and back. */
 export const reachShare = (reach) => (100 * Math.log(reach / REACH_RANGE[0])) / Math.log(REACH_RANGE[1] / REACH_RANGE[0]);
 export const reachAt = (share) => REACH_RANGE[0] * (REACH_RANGE[1] / REACH_RANGE[0]) ** (share / 100);
 
-/** Where a hint's marker stands: where a thing was clicked, a point itself, a stroke's middle point, the middle of an outline. */
+/** Position of a hint's marker: the click on an object, a point itself, the middle of a stroke or outline. */
 export function anchorOf(hint) {
   if (hint.anchor) return hint.anchor;
   if (hint.shape === "region") return middleOf(hint.points);
   return hint.points[Math.floor(hint.points.length / 2)];
 }
 
-let known = new Set(); // fields of a hint that the service takes
-/** Say which fields of a hint the service takes; what it does not take is not sent. */
+let known = new Set(); // fields of a hint that the service accepts
+/** Set the fields of a hint that the service accepts; others are not sent. */
 export function hintsTake(fields) {
   known = fields;
 }
 export const takes = (field) => known.has(field);
 
-/** Write a hint as the service takes it: `reach` and `keep` only where somebody has used them. */
+/** Convert a hint to the service's format, with `reach` and `keep` only if they are used. */
 export function hintToRequest({ shape, points, colour, radius, reach, keep }) {
   const request = { shape, points, colour: colour ?? null, radius };
   if (reach && reach !== "near" && takes("reach")) request.reach = reach;
@@ -150,36 +150,36 @@ export function hintToRequest({ shape, points, colour, radius, reach, keep }) {
   return request;
 }
 
-/** Where a method can take colours from. */
+/** The colour sources that a method supports. */
 export function sourcesOf(method) {
   if (method.accepts.includes("histogram")) return ["automatic", "mood", "palette", "reference"];
   return method.accepts.includes("reference") ? ["automatic", "reference"] : ["automatic"];
 }
 
-/** Whether a method knows several likely colours of a place. */
+/** Whether a method predicts several likely colours of a place. */
 export function hasCandidates(method) {
   return method.accepts.includes("histogram");
 }
 
-/** Say what a method still needs, or null when it can go. */
+/** A message that says what a method still needs, or null. */
 export function missing(wishes, method) {
   if (method.requires.includes("hints") && !wishes.hints.length) {
-    return `${method.name} spreads the colours that you give it. Click a place in the picture and choose one.`;
+    return `${method.name} only spreads the colours of your hints. Click a place in the picture and choose a colour.`;
   }
   if (method.requires.includes("reference") && !(wishes.source.kind === "reference" && wishes.source.token)) {
-    return `${method.name} takes its colours from another photograph. Choose one under “Colours from”.`;
+    return `${method.name} takes colours from another photograph. Choose one under “Colours from”.`;
   }
   return null;
 }
 
 let counter = 0;
-/** A name that no other hint or gesture has, across reloads too. */
+/** A unique name of a hint or gesture, also across reloads. */
 export function freshId(prefix) {
   counter += 1;
   return `${prefix}-${Date.now().toString(36)}-${counter}`;
 }
 
-/** Fit hints to a copy of the photograph that is `factor` as large. */
+/** Scale hints to a copy of the photograph that is `factor` times as large. */
 export function scaleHints(hints, factor) {
   return hints.map((hint) => ({
     ...hint,

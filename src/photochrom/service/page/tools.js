@@ -1,4 +1,4 @@
-/** Spot, brush, lasso, select, keep-gray and keep-as-it-is: by pointer, and by a cross that the keyboard moves. */
+/** Spot, brush, lasso, select, keep-gray and keep-as-it-is: by pointer, and by a crosshair that the keyboard moves. */
 
 import { byId } from "./dom.js";
 import { listen } from "./gestures.js";
@@ -7,14 +7,14 @@ import { say } from "./notices.js";
 const SMALLEST = 0.002; // radius as a share of the long side
 const LARGEST = 0.08;
 const CURSOR_PX = 12;
-const THIN_PX = 1.5; // points of a stroke that differ less say nothing
-const MOST_POINTS = 1900; // of a stroke; every second one goes when there are so many
+const THIN_PX = 1.5; // points of a stroke closer than this are dropped
+const MOST_POINTS = 1900; // of a stroke; every second one is dropped beyond this
 
 const BY_CLICK = ["spot", "select"]; // a drag pans
 const WIDE = ["stroke", "gray", "keep"];
 const NAMES = { spot: "Spot", stroke: "Brush", lasso: "Lasso", select: "Select a thing", gray: "Keep gray", keep: "Keep as it is" };
 
-/** Radius in full-size pixels of a slider's 0 to 100; even steps look even on a logarithmic scale. */
+/** Radius in full-size pixels of a slider's 0 to 100; on a logarithmic scale. */
 export function radiusOf(share, info) {
   const long = Math.max(info.width, info.height);
   return Math.max(0.5, long * SMALLEST * (LARGEST / SMALLEST) ** (share / 100));
@@ -31,8 +31,8 @@ export class Tools {
     this.desk = desk;
     this.editor = editor;
     this.name = "spot";
-    this.points = null; // of the stroke that is being drawn
-    this.cursor = null; // [x, y] in the picture: the keyboard's cross
+    this.points = null; // of the current stroke
+    this.cursor = null; // [x, y] in the picture: the keyboard's crosshair
     this.crosshair = stage.main.querySelector(".crosshair");
     this.ring = stage.main.querySelector(".brush");
     for (const tool of this.buttons) tool.addEventListener("click", () => this.use(tool.dataset.tool));
@@ -45,7 +45,7 @@ export class Tools {
     for (const name of ["pointerleave", "pointerup"]) {
       stage.main.addEventListener(name, (event) => {
         if (name === "pointerup" && event.pointerType === "mouse") return;
-        this.at = null; // a finger that is lifted is nowhere
+        this.at = null; // a lifted finger has no position
         this.drawRing();
       });
     }
@@ -103,7 +103,7 @@ export class Tools {
     else if (this.stage.view.contains(x, y)) this.pick([x, y], false);
   }
 
-  /** Open the palette for a place, or for the thing that it belongs to. */
+  /** Open the palette for a place, or for the object that it belongs to. */
   pick(place, focus) {
     if (this.name === "select") this.editor.selectThing(place, this.radius, { focus });
     else this.editor.openDraft("point", [place], this.radius, { focus });
@@ -126,12 +126,12 @@ export class Tools {
     this.showStroke();
   }
 
-  /** Lift the brush: what it has drawn becomes a hint, or is forgotten. */
+  /** Lift the brush: the stroke becomes a hint, or is discarded. */
   lift(kept, focus = false) {
     const { points } = this;
     this.points = null;
     this.crosshair.classList.remove("is-down");
-    if (!points) return; // a place that waits for its colour still does
+    if (!points) return; // a draft without a colour stays
     this.editor.draft = null;
     if (!kept) this.editor.redraw();
     else if (this.name === "gray" || this.name === "keep") this.editor.protect("stroke", points, this.radius, this.name === "keep");
@@ -148,7 +148,7 @@ export class Tools {
   }
 
   follow(event) {
-    this.cursor = this.points ? this.cursor : null; // the hand has left the keyboard
+    this.cursor = this.points ? this.cursor : null; // the pointer is in use, not the keyboard
     this.drawCursor();
     const box = this.stage.main.getBoundingClientRect();
     this.at = [event.clientX - box.left, event.clientY - box.top];
@@ -205,7 +205,7 @@ export class Tools {
     } else {
       this.begin(...this.cursor);
       this.crosshair.classList.add("is-down");
-      say(this.name === "lasso" ? "The outline begins. Arrow keys draw it, Enter closes it." : "The brush is down. Arrow keys draw, Enter lifts it.");
+      say(this.name === "lasso" ? "Outline started. Arrow keys draw it, Enter closes it." : "The brush is down. Arrow keys draw, Enter lifts it.");
     }
   }
 

@@ -1,10 +1,10 @@
 /**
- * Where the picture lies in its pane: zoom and pan as plain numbers, no page.
+ * Position of the picture in its pane: zoom and pan as plain numbers, without DOM.
  *
- * `scale` is CSS pixels a full-size pixel, (x, y) the picture's top left corner in the pane.
+ * `scale` is CSS pixels per full-size pixel, (x, y) the picture's top left corner in the pane.
  */
 
-const LARGEST = 8; // CSS pixels a full-size pixel
+const LARGEST = 8; // CSS pixels per full-size pixel
 
 export class View {
   constructor() {
@@ -17,13 +17,13 @@ export class View {
     this.fitted = true;
   }
 
-  /** Take a new picture, and show all of it. */
+  /** Set a new picture, and show all of it. */
   setPicture(width, height) {
     this.picture = { width, height };
     this.fit();
   }
 
-  /** Take a new size of the pane; the picture's middle stays in the middle. */
+  /** Set a new size of the pane; the picture's middle stays in the middle. */
   setPane(width, height, margin) {
     const middle = this.toPicture(this.pane.width / 2, this.pane.height / 2);
     this.pane = { width, height };
@@ -32,7 +32,7 @@ export class View {
     else this.centre(...middle);
   }
 
-  /** CSS pixels a full-size pixel when all of the picture is seen. */
+  /** CSS pixels per full-size pixel when all of the picture is visible. */
   get fitScale() {
     const across = (this.pane.width - 2 * this.margin) / this.picture.width;
     const down = (this.pane.height - 2 * this.margin) / this.picture.height;
@@ -62,7 +62,7 @@ export class View {
     this._settle();
   }
 
-  /** Bring a point of the picture to the middle of the pane. */
+  /** Centre a point of the picture in the pane. */
   centre(x, y) {
     this.scale = Math.max(this.scale, this.fitScale);
     this.x = this.pane.width / 2 - x * this.scale;
@@ -70,7 +70,7 @@ export class View {
     this._settle();
   }
 
-  /** Pan just so far that a point of the picture is seen. */
+  /** Pan just far enough to make a point of the picture visible. */
   reveal(x, y, border = 40) {
     const [paneX, paneY] = this.toPane(x, y);
     const need = (at, size) => (at < border ? border - at : at > size - border ? size - border - at : 0);
@@ -89,19 +89,19 @@ export class View {
     return x >= 0 && y >= 0 && x < this.picture.width && y < this.picture.height;
   }
 
-  /** Size and place of the picture in the pane, CSS pixels. */
+  /** Size and position of the picture in the pane, in CSS pixels. */
   get box() {
     const { width, height } = this.picture;
     return { left: this.x, top: this.y, width: width * this.scale, height: height * this.scale };
   }
 
-  /** What is seen of the picture across: [left, right] in the pane. */
+  /** The picture's visible horizontal span: [left, right] in the pane. */
   get seenAcross() {
     const { left, width } = this.box;
     return [Math.max(left, 0), Math.min(left + width, this.pane.width)];
   }
 
-  /** A smaller picture lies in the middle; a larger one cannot be pushed out of sight. */
+  /** Centre a smaller picture; keep a larger one in view. */
   _settle() {
     const place = (at, size, pane) => {
       if (size <= pane - 2 * this.margin + 0.5) return (pane - size) / 2;

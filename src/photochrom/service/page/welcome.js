@@ -1,4 +1,4 @@
-/** Before a photograph is open: a sample under the line, and what was open last time. */
+/** The welcome view: a sample to compare, and photographs from an earlier session. */
 
 import { byId } from "./dom.js";
 import * as memory from "./memory.js";
@@ -24,8 +24,8 @@ export class Welcome {
     const { length } = this.earlier;
     byId("earlier").hidden = !length;
     byId("earlier-text").textContent = length === 1
-      ? "A photograph from before is still kept here."
-      : `${length} photographs from before are still kept here.`;
+      ? "A photograph from your last visit is still stored here."
+      : `${length} photographs from your last visit are still stored here.`;
   }
 
   async trySample() {
@@ -42,7 +42,7 @@ export class Welcome {
     this.earlier = [];
     await this.desk.resume(list);
     this.draw();
-    if (!this.desk.photos.length) notify("They are no longer kept here. Open the files again.");
+    if (!this.desk.photos.length) notify("They are no longer stored here. Open the files again.");
   }
 
   forgetEarlier() {
