@@ -231,7 +231,7 @@ def test_confidence_is_a_gray_picture_of_the_previews_shape(client, opened):
 def test_a_reference_is_kept_used_and_taken_away(client, opened):
     route = f"/v1/photos/{opened['id']}"
     answer = client.post(f"{route}/preview", json={"reference": True})
-    assert answer.status_code == 422 and "none was sent" in answer.json()["detail"]
+    assert answer.status_code == 422 and "none was uploaded" in answer.json()["detail"]
     coloured = encoded(data.coffee())
     assert client.put(f"{route}/reference", files={"file": ("c.jpg", coloured)}).status_code == 204
     plain = client.post(f"{route}/preview", json={}).content

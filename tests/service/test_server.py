@@ -246,7 +246,7 @@ def test_a_busy_port_gives_way_to_the_next_and_it_is_said(capsys):
     taken = second.getsockname()[1]
     first.close(), second.close()
     assert taken > port
-    assert f"port {port} is busy; took {taken}" in capsys.readouterr().err
+    assert f"port {port} is busy; using {taken}" in capsys.readouterr().err
 
 
 def test_an_address_that_is_not_ours_is_an_error_that_names_it():

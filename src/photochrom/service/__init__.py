@@ -1,1 +1,1 @@
-"""The HTTP service and the page: sessions, a guard, a worker process, nothing of colour itself."""
+"""The HTTP service and the web page: sessions, access checks and worker processes."""

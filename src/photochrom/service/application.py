@@ -1,4 +1,4 @@
-"""The service as an ASGI application: the page, the routes, and the guard around them."""
+"""The service as an ASGI application: the page, the routes and the middleware."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,13 +22,14 @@ from photochrom.service.service import Service
 
 PAGE = Path(__file__).parent / "page"
 DESCRIPTION = (
-    "Colours black-and-white photographs at full size, lightness untouched. Coordinates are pixels "
-    "of the upright full-size photograph, x right and y down. Failures are problems (RFC 9457)."
+    "Colours black-and-white photographs at full size with unchanged lightness. Coordinates are "
+    "pixels of the upright full-size photograph, x right and y down. Errors are problem details "
+    "(RFC 9457)."
 )
 
 
 class _Described(FastAPI):
-    """An application whose description names problems and, where there is one, the key."""
+    """An application whose OpenAPI description includes problem details and the API key."""
 
     needs_key = False
 
@@ -52,19 +53,19 @@ def create_app(
     any_address: bool = False,
     clients: Clients | None = None,
 ) -> FastAPI:
-    """Make the application.
+    """Return the application.
 
     Parameters
     ----------
     limits : Limits
     api_key : str or sequence of str, optional
-        What clients must bring; nobody is asked for one without it.
+        Keys that clients must send; without any, no key is required.
     hosts : iterable of str
-        Names by which it may be asked for.
+        Host names to answer to.
     any_address : bool
-        Whether it may also be asked for by any IP address.
+        Whether to answer to any IP address too.
     clients : Clients, optional
-        Tells whose a request is; by its address without it.
+        Identifies the client of a request; by address if not given.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def create_app(
         version=__version__,
         description=DESCRIPTION,
         lifespan=service.run,
-        docs_url=None,  # both pages load scripts from elsewhere
+        docs_url=None,  # both pages load scripts from other hosts
         redoc_url=None,
         middleware=[
             Middleware(Meter, metrics=service.metrics),
@@ -109,7 +110,7 @@ def _add_plain_routes(app: FastAPI, service: Service) -> None:
         openapi_extra={"security": []},
     )
     def page(request: Request) -> Response:
-        """Return the page."""
+        """Return the web page."""
         index = PAGE / "index.html"
         if not index.is_file():
             raise Problem(404, "This installation has no page.")
@@ -117,7 +118,7 @@ def _add_plain_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/healthz", responses=documented(403), openapi_extra={"security": []})
     async def health() -> HealthAnswer:
-        """Tell that the service is up."""
+        """Report that the service is running."""
         return HealthAnswer(version=__version__)
 
     @app.get(
@@ -126,5 +127,5 @@ def _add_plain_routes(app: FastAPI, service: Service) -> None:
         responses={200: {"content": {"text/plain": text}}, **documented(401, 403)},
     )
     async def metrics() -> Response:
-        """Return the counters, for Prometheus."""
+        """Return the counters in the Prometheus text format."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Who asks: what the service has is shared out among clients, by key or by address."""
+"""Identify clients, by API key or address, so that capacity is shared among them."""
 
 import ipaddress
 from collections.abc import Collection, Iterable
@@ -11,15 +11,17 @@ from starlette.types import Scope
 from photochrom.errors import InvalidValueError
 
 FORWARDED = "X-Forwarded-For"
-OWN_NETWORK_BITS = 64  # of IPv6: what one customer has, and may change addresses in as they like
+OWN_NETWORK_BITS = 64  # IPv6 prefix of one customer, who can change addresses within it
 
-CLIENT: ContextVar[str] = ContextVar("photochrom_client", default="")  # of the request at work
+CLIENT: ContextVar[str] = ContextVar(
+    "photochrom_client", default=""
+)  # client of the current request
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def client_of_address(address: str) -> str:
-    """Return the name of the client that has an address: IPv6 by its network of 64 bits."""
+    """Return the client name for an address; IPv6 addresses count by their /64 network."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -32,19 +34,19 @@ def client_of_address(address: str) -> str:
 
 
 class Clients:
-    """Finds out which client a connection's request comes from.
+    """Identify the client of a request.
 
     Parameters
     ----------
     proxies : iterable of str
-        Addresses or networks of proxies that are believed when they name a client.
+        Addresses or networks of trusted proxies.
     header : str
-        Where they name it.
+        Header in which proxies give the client's address.
 
     Raises
     ------
     InvalidValueError
-        If a proxy is no address.
+        If a proxy is not an address or network.
     """
 
     def __init__(self, proxies: Iterable[str] = (), header: str = FORWARDED) -> None:
@@ -52,10 +54,10 @@ class Clients:
         self._header = header
 
     def name(self, scope: Scope) -> str:
-        """Name the client of a request by its address.
+        """Return the client name of a request, from its address.
 
-        A header that somebody else than a proxy of ours wrote is passed over; of several addresses
-        in it the last one that is no proxy of ours counts: those before it can be invented.
+        The header is ignored unless a trusted proxy sent it. Of several addresses in it, the last
+        one that is not a trusted proxy counts: earlier ones can be forged.
         """
         address = (scope.get("client") or ("", 0))[0]
         if not self.is_proxy(address):
@@ -70,7 +72,7 @@ class Clients:
         return client_of_address(address)
 
     def is_proxy(self, address: str) -> bool:
-        """Return whether an address is a proxy's that is believed."""
+        """Return whether an address belongs to a trusted proxy."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -79,7 +81,7 @@ class Clients:
 
 
 def matching_key(keys: Collection[str], sent: bytes) -> int | None:
-    """Return the place of the key that was sent; every one is compared, each in constant time."""
+    """Return the index of the key that was sent; all keys are compared, in constant time."""
     found = [number for number, key in enumerate(keys) if compare_digest(sent, key.encode())]
     return found[0] if found else None
 
@@ -95,7 +97,7 @@ def _network(text: str) -> Network:
 
 
 def _bare(part: str) -> str:
-    """Take white space, brackets and port away."""
+    """Return an address without white space, brackets and port."""
     text = part.strip().strip('"')
     if text.startswith("["):
         return text[1:].partition("]")[0]

@@ -1,7 +1,7 @@
-"""Connections: how many are held, and how long one may keep the service waiting.
+"""Limits on connections: their number, and timeouts.
 
-uvicorn bounds neither the time of a request's head nor that of an answer nobody reads, and takes
-connections until the system has no more files.
+uvicorn limits neither the time for a request's head nor that for a response nobody reads, and
+accepts connections until the system runs out of file descriptors.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from photochrom.service.shared_slots import SharedSlot, SharedSlots
 
 KEEP_ALIVE_SECONDS = 10
 GOODBYE_SECONDS = 5
-BACKLOG = 64  # connections that asyncio accepts in one go, before any is counted
-FILES_IN_USE = 64 + 2 * BACKLOG  # by uploads, workers, libraries
+BACKLOG = 64  # connections that asyncio accepts at once, before any is counted
+FILES_IN_USE = 64 + 2 * BACKLOG  # used by uploads, workers and libraries
 FEWEST = 16
 
 
 def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Config:
-    """Return how uvicorn serves an application, with bounds on its connections.
+    """Return a uvicorn configuration with limits on connections.
 
     Parameters
     ----------
     app : ASGIApp
     limits : Limits
     clients : Clients
-        Knows the proxies, whose connections are many clients'.
+        Knows the proxies, whose connections carry many clients.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Con
 
 
 def connection_count(wanted: int) -> int:
-    """Return how many connections may be held: fewer where the limit of open files is low."""
+    """Return the maximum number of connections; less if the limit on open files is low."""
     if sys.platform == "win32":
         return wanted
     import resource
@@ -65,13 +65,13 @@ def connection_count(wanted: int) -> int:
 
 
 def bounded_protocol(limits: Limits, clients: Clients) -> type[asyncio.Protocol]:
-    """Make the class of a service's connections.
+    """Return the protocol class for a service's connections.
 
     Parameters
     ----------
     limits : Limits
     clients : Clients
-        Of whom each proxy stands for many, so that its connections are given up to nobody.
+        Knows the proxies, whose connections are never closed in favour of other clients.
     """
     places = SharedSlots(connection_count(limits.connections))
 
@@ -84,7 +84,7 @@ def bounded_protocol(limits: Limits, clients: Clients) -> type[asyncio.Protocol]
 
 
 class _Connection(H11Protocol):
-    """One connection, with a time for each head and for whoever reads the answer."""
+    """One connection, with timeouts for request heads and for reading responses."""
 
     places: SharedSlots
     limits: Limits
@@ -118,7 +118,7 @@ class _Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._stop_head_timer()  # until the next head begins, uvicorn's own timer runs
+        self._stop_head_timer()  # uvicorn's own timer runs until the next head begins
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -134,7 +134,7 @@ class _Connection(H11Protocol):
             self._reading_timer = None
 
     def _mind_head(self) -> None:
-        """Let a timer run while a head is awaited, from its first byte to its last."""
+        """Run a timer from the first byte of a head to its last."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_head_timer()
         elif self._head_timer is None and not self.transport.is_closing():

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus."""
+"""The Prometheus counters of the service."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "photochrom_request_seconds",
-            "Seconds until an answer was sent.",
+            "Seconds until the response was sent.",
             ("route",),
             buckets=SECONDS,
             registry=self._registry,
@@ -36,11 +36,11 @@ class Metrics:
         )
 
     def count_sessions(self, count: Callable[[], float]) -> None:
-        """Say how the photographs that are kept are counted."""
+        """Set the function that counts the kept photographs."""
         self._sessions.set_function(count)
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus' text format."""
+        """Return all counters in the Prometheus text format."""
         return generate_latest(self._registry)
 
 
@@ -51,7 +51,7 @@ class Meter:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and count it."""
+        """Handle a request and count it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         status, started = 500, time.perf_counter()
@@ -65,7 +65,7 @@ class Meter:
         try:
             await self._app(scope, receive, counted)
         finally:
-            # Its template, so that ids are not labels; a stranger's path is none of ours.
+            # The route's template, so that ids are not labels; unknown paths share one label.
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if route != "other" else "other"
             method = method if method in METHODS else "other"

@@ -1,6 +1,6 @@
-"""What the worker process does: all that decodes a file somebody sent, or encodes a whole one.
+"""The jobs of the worker processes: decoding uploaded files and encoding results.
 
-Functions of plain values and paths, so that they can be sent to another process.
+They are functions of plain values and paths, so that they can be sent to another process.
 """
 
 from pathlib import Path
@@ -22,14 +22,14 @@ from photochrom.photo.sniff import sniff
 from photochrom.photo.write import write_photo
 from photochrom.service.loaded_colorizers import colorizer_of
 
-PROOF_PX = 1280  # long side of what previews are made from
+PROOF_PX = 1280  # long side of the copy from which previews are made
 RESULT = "result"
 WARM_SIZE = 960, 1280
 PREVIEW_QUALITY, CROP_QUALITY = 90, 92
 
 
 class Facts(NamedTuple):
-    """What is known of a photograph.
+    """Facts about a photograph.
 
     Attributes
     ----------
@@ -53,25 +53,25 @@ class Facts(NamedTuple):
 
 
 class Order(NamedTuple):
-    """A file to be coloured at full size.
+    """A file to colour at full size.
 
     Attributes
     ----------
     source, folder : Path
-        The photograph; where the result is to be written.
+        The photograph; the folder for the result.
     method : str
     look : Look
     guidance : Guidance
         In pixels of the upright photograph.
     format : str or None
-        The source's own if None.
+        The source's format if None.
     quality : int or None
     megapixels : float
-        Of all pages together, at most.
+        Maximum for all pages together.
     float_range : (black, white), optional
-        Of a file of floats.
+        Values of black and white in a floating-point file.
     long_side_px : int, optional
-        The result is reduced to this where it is longer.
+        Longest side of the result; larger pictures are reduced.
     """
 
     source: Path
@@ -87,20 +87,20 @@ class Order(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of a photograph to be looked at closely.
+    """A crop of a photograph at full size.
 
     Attributes
     ----------
     window : (left, top, width, height)
         In pixels of the upright photograph.
     long_side_px : int
-        It is reduced to this where it is longer.
+        Longest side of the crop; larger crops are reduced.
     field : ColourField, optional
-        Its colours; the photograph as it came if there is none.
+        The colours; the original is shown if None.
     restore : bool
-        Mend the photograph first.
+        Restore the photograph first.
     white_lightness : float, optional
-        L* that its pure white is lowered to.
+        L* to which pure white is lowered.
     """
 
     window: Window
@@ -119,7 +119,7 @@ class Done(NamedTuple):
 
 
 def warm() -> None:
-    """Load what every job needs, and go the whole way once: the first request is not slower."""
+    """Load what every job needs and colour once, so that the first request is not slower."""
     ramp = np.tile(np.linspace(0, 255, WARM_SIZE[1]).astype(np.uint8), (WARM_SIZE[0], 1))
     photo = Photo.from_array(ramp)
     content = write_photo(photo, [None], None, format="jpeg", marker=None).data
@@ -128,13 +128,13 @@ def warm() -> None:
 
 
 def examine(path: Path, megapixels: float) -> tuple[Facts, np.ndarray]:
-    """Read what a photograph is, and draw its proof.
+    """Read the facts about a photograph, and compute its proof.
 
     Parameters
     ----------
     path : Path
     megapixels : float
-        Of all pages together, at most.
+        Maximum for all pages together.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def examine(path: Path, megapixels: float) -> tuple[Facts, np.ndarray]:
     Raises
     ------
     PhotoError
-        If it is no photograph, damaged, or too large.
+        If it is not a photograph, damaged, or too large.
     """
     photo = _open(path, megapixels)
     facts = Facts(
@@ -158,18 +158,18 @@ def examine(path: Path, megapixels: float) -> tuple[Facts, np.ndarray]:
 
 
 def restored_preview(path: Path, megapixels: float) -> np.ndarray:
-    """Draw the proof of a photograph as restoring leaves it, (h, w) uint8.
+    """Compute the proof of the restored photograph, (h, w) uint8.
 
     Raises
     ------
     PhotoError, MissingExtraError
-        If the photograph cannot be read, or what restores is not installed.
+        If the photograph cannot be read, or the restoring extra is not installed.
     """
     return _proof(restored_photo(_open(path, megapixels))[0])
 
 
 def set_reference(path: Path, megapixels: float) -> Reference:
-    """Read a photograph that lends its colours.
+    """Read a colour reference.
 
     Raises
     ------
@@ -181,12 +181,12 @@ def set_reference(path: Path, megapixels: float) -> Reference:
 
 
 def colour(order: Order) -> Done:
-    """Colour a whole file.
+    """Colour a file at full size.
 
     Raises
     ------
     PhotoError, InvalidValueError, MissingExtraError
-        If the photograph cannot be read, or what is wished cannot be done.
+        If the photograph cannot be read, or the guidance cannot be followed.
     """
     _open(order.source, order.megapixels)
     target = order.folder / RESULT
@@ -204,7 +204,7 @@ def colour(order: Order) -> Done:
 
 
 def original(path: Path, megapixels: float) -> bytes:
-    """Show a photograph as it came, with the colours or the tone it has: a JPEG of proof size.
+    """Return the original, with its own colours or tone, as a JPEG of proof size.
 
     Raises
     ------
@@ -216,12 +216,12 @@ def original(path: Path, megapixels: float) -> bytes:
 
 
 def crop(path: Path, megapixels: float, part: Part) -> bytes:
-    """Show a part of a photograph at full size, as a JPEG.
+    """Return a crop of a photograph at full size, as a JPEG.
 
     Raises
     ------
     PhotoError, InvalidValueError, MissingExtraError
-        If the photograph cannot be read, or the part is not inside it.
+        If the photograph cannot be read, or the crop is not inside it.
     """
     photo = _open(path, megapixels)
     if part.field is None:
@@ -239,13 +239,13 @@ def _open(path: Path, megapixels: float) -> Photo:
     if found > megapixels:
         raise PhotoTooLargeError(
             f"{path}: its {photo.pages} pages have {found:.1f} megapixels together; at most "
-            f"{megapixels:g} are taken."
+            f"{megapixels:g} are accepted."
         )
     return photo
 
 
 def _proof(photo: Photo) -> np.ndarray:
-    """Draw a photograph in gray, small, such that its lightness stays."""
+    """Return a small gray copy of a photograph that preserves its lightness."""
     return levels_of(photo.small_lightness(*_proof_size(photo)))
 
 
@@ -254,13 +254,13 @@ def _proof_size(photo: Photo) -> tuple[int, int]:
 
 
 def reduced_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
-    """Return the size of a picture whose long side has at most so many pixels."""
+    """Return the size of a picture reduced to a maximum long side."""
     scale = min(1.0, long_side_px / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def levels_of(lightness: np.ndarray) -> np.ndarray:
-    """Encode L* as gray levels of sRGB, uint8."""
+    """Encode L* as sRGB gray levels, uint8."""
     levels = linear_to_srgb(lightness_to_luminance(lightness)) * 255
     return np.asarray(np.round(levels), np.uint8)
 

@@ -1,4 +1,4 @@
-"""What the service takes, and how much of it at once."""
+"""The limits of the service."""
 
 from dataclasses import dataclass
 
@@ -8,49 +8,49 @@ from photochrom.options.hint import MOST_HINTS
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds that hold for every request.
+    """Limits for all requests.
 
     Attributes
     ----------
     upload_bytes, json_bytes : int
-        Of a body with files; of any other body.
+        Maximum size of a body with files; of any other body.
     megapixels : float
-        Of all pages of a photograph together.
+        Maximum for all pages of a photograph together.
     hints, points : int
         Hints of one request, and points of all its hints together.
     sessions : int
-        Photographs kept at once; the least recently used goes first.
+        Photographs kept at once; the least recently used is removed first.
     session_seconds : float
-        A photograph that nobody asks for is kept so long.
+        Time for which an unused photograph is kept.
     jobs, queue : int
-        Work done at once, in the worker and in the service each, and requests that may wait for it.
+        Concurrent jobs, in the workers and in the service each; requests that may wait for them.
     uploads : int
-        Bodies with files that are received at once.
+        Bodies with files received at once.
     spare_jobs : int
-        Of the jobs, so many are left to others when one client has work for all.
+        Number of jobs reserved for others when one client could use all.
     job_seconds : float
-        The worker is given so long for one file.
+        Maximum time for one file in a worker.
     job_bytes : int
-        The worker may have so much memory, on Linux.
+        Maximum memory of a worker, on Linux.
     zips, zips_each : int
-        Zips that are sent at once, to all clients and to one.
+        Zips sent at once, to all clients and to one.
     results : int
-        Coloured files that are made and sent at once, zips not counted.
+        Coloured files created and sent at once, not counting zips.
     connections : int
-        Held at once, and never more than the limit of open files leaves.
+        Open connections; fewer if the limit on open files is low.
     start_seconds : float
-        Until the head of a request is there, and until the first byte of its body.
+        Timeout for the head of a request, and for the first byte of its body.
     body_seconds, pause_seconds : float
-        A body may take so long as a whole, and so long between two pieces.
+        Timeout for a whole body, and between two pieces of it.
     body_rate : float
-        Bytes a second that a body has to come with, over a time of `pause_seconds`.
+        Minimum rate of a body in bytes per second, measured over `pause_seconds`.
     send_seconds : float
-        An answer may stand still so long because nobody reads it.
+        Timeout for a response that the client does not read.
 
     Raises
     ------
     InvalidValueError
-        If one is not above 0, or more hints are to be taken than the engine does.
+        If one is not above 0, or `hints` exceeds the engine's limit.
     """
 
     upload_bytes: int = 200_000_000
@@ -78,9 +78,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.spare_jobs < 0:
-            raise InvalidValueError(f"spare_jobs needs 0 or more; it is {self.spare_jobs}.")
+            raise InvalidValueError(f"spare_jobs must be 0 or more; got {self.spare_jobs}.")
         for name, value in self.__dict__.items():
             if not value > 0 and name != "spare_jobs":
-                raise InvalidValueError(f"{name} needs a number above 0; it is {value}.")
+                raise InvalidValueError(f"{name} must be above 0; got {value}.")
         if self.hints > MOST_HINTS:
-            raise InvalidValueError(f"At most {MOST_HINTS} hints can be taken, not {self.hints}.")
+            raise InvalidValueError(f"hints must be at most {MOST_HINTS}; got {self.hints}.")

@@ -1,4 +1,4 @@
-"""One colorizer a method for each process, whose network stays loaded; looks change by request."""
+"""One colorizer per method in each process; its network stays loaded, the look varies."""
 
 import hashlib
 from collections import OrderedDict
@@ -19,16 +19,16 @@ REMEMBERED_BYTES = 64_000_000
 
 
 class CachingMethod:
-    """A method that does not think twice: it remembers what it said of its latest requests.
+    """A method with a cache of its latest predictions.
 
-    Whoever works on a photograph asks much the same again and again: undo, another saturation, the
-    likely colours of one more place.
+    Work on one photograph repeats the same predictions: undo, another saturation, the likely
+    colours of another place.
 
     Parameters
     ----------
     method : Method
     most_bytes : int
-        Of the predictions together; the least recently used goes first.
+        Maximum size of the cache; the least recently used prediction is removed first.
     """
 
     def __init__(self, method: Method, most_bytes: int = REMEMBERED_BYTES) -> None:
@@ -41,7 +41,7 @@ class CachingMethod:
         return getattr(self._method, name)
 
     def predict(self, request: Request) -> Prediction:
-        """Colour one picture, or say again what was said of the same request."""
+        """Return the prediction for one picture, from the cache if possible."""
         key = _key_of(request)
         with self._lock:
             if key in self._said:
@@ -69,7 +69,7 @@ def _key_of(request: Request) -> bytes:
 
 
 def _values(record: Any) -> Any:
-    """Return the fields of a dataclass, and of those in it."""
+    """Return the fields of a dataclass, including nested ones."""
     for one in fields(record):
         value = getattr(record, one.name)
         if hasattr(value, "__dataclass_fields__"):
@@ -85,7 +85,7 @@ def _bytes_of(prediction: Prediction) -> int:
 @cache
 def _loaded(method: str) -> Colorizer:
     colorizer = Colorizer(method)
-    if parent_process() is None:  # a worker colours each photograph once
+    if parent_process() is None:  # a worker colours each photograph only once
         colorizer.method = CachingMethod(colorizer.method)
     return colorizer
 
@@ -96,7 +96,7 @@ def colorizer_of(method: str, look: Look = Look()) -> Colorizer:  # noqa: B008 -
     Raises
     ------
     UnknownMethodError, WeightsError
-        If the method is not usable.
+        If the method cannot be used.
     """
     colorizer = copy(_loaded(method))
     colorizer.look = look

@@ -1,4 +1,4 @@
-"""A log that nobody can flood: of what repeats, a few are written and the rest is counted."""
+"""Rate limits for the log: a few of repeated records are written, the rest is counted."""
 
 import logging
 import sys
@@ -11,16 +11,16 @@ WRITTEN_EACH = 5
 WINDOW_SECONDS = 60.0
 MOST_SHOWN = 100  # characters
 
-_Place = tuple[str, str, int, str]  # where in the code, and what kind of error
+_Place = tuple[str, str, int, str]  # place in the code, and kind of error
 
 
 class Aggregated(logging.Filter):
-    """Lets a few records of one place in the code through in a minute, and counts the others.
+    """Pass a few records per minute from one place in the code, and count the others.
 
     Parameters
     ----------
     clock : callable
-        Seconds that only grow.
+        Monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,7 +31,7 @@ class Aggregated(logging.Filter):
         self._counts: dict[_Place, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is written; the first of a new minute tells how many were not."""
+        """Return whether a record is written; the first in a new minute counts the dropped."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         place = (record.name, record.pathname, record.lineno, kind)
         now = self._clock()
@@ -46,7 +46,7 @@ class Aggregated(logging.Filter):
         return self._counts[place] <= WRITTEN_EACH
 
     def rest(self) -> list[str]:
-        """Return what has been left out and not been told, a line for each place."""
+        """Return the dropped records that were not yet reported, one line for each place."""
         return [
             f"({count - WRITTEN_EACH} more like '{self._texts[place]}')"
             for place, count in self._counts.items()
@@ -56,7 +56,7 @@ class Aggregated(logging.Filter):
 
 @contextmanager
 def aggregated_log(stream: TextIO | None = None) -> Iterator[None]:
-    """Write warnings and errors to a stream, standard error by default, a few of each kind."""
+    """Write warnings and errors to a stream, standard error by default, with rate limits."""
     stream = stream or sys.stderr
     handler, aggregated = logging.StreamHandler(stream), Aggregated()
     handler.addFilter(aggregated)

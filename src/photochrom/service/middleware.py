@@ -1,4 +1,4 @@
-"""Who may ask, and how much may be sent: checked before anything of a body is understood.
+"""Access checks and body limits, applied before a body is parsed.
 
 A page of another site can post a form to localhost, and a name that it owns can resolve to
 127.0.0.1; so Host, Origin and Sec-Fetch-Site are checked here, on every request.
@@ -24,24 +24,26 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"same-origin", "none", None})  # None: no browser, or an old one
 LENGTH = re.compile("[0-9]{1,18}")
-DRAIN_SECONDS = 5.0  # a refused body is still taken in for so long, so that the answer is read
+DRAIN_SECONDS = (
+    5.0  # a rejected body is still read for this long, so that the client reads the response
+)
 
 
 class AccessMiddleware:
-    """ASGI middleware that checks where a request comes from and whether it has the key.
+    """ASGI middleware that checks the origin of a request and its API key.
 
     Parameters
     ----------
     app : ASGIApp
     hosts : iterable of str
-        Names by which the service may be asked for, without a port.
+        Host names to answer to, without a port.
     any_address : bool
-        Whether it may also be asked for by any IP address; only names can be rebound.
+        Whether to answer to any IP address too; only names can be rebound.
     api_key : str or sequence of str, optional
-        What `Authorization: Bearer` must bring for all but the page and /healthz. Of several keys,
+        Key required as `Authorization: Bearer` for all but the page and /healthz. Of several keys,
         each is a client; otherwise each address is.
     clients : Clients, optional
-        Tells whose a request is.
+        Identifies the client of a request.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class AccessMiddleware:
         self._clients = clients or Clients()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it; either way the answer gets its headers."""
+        """Handle a request or reject it; either way, add the response headers."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
 
@@ -80,11 +82,11 @@ class AccessMiddleware:
         await problem_response(problem)(scope, receive, safe)
 
     def _key_of(self, headers: Headers) -> int | None:
-        """Return the place of the key that came with a request, if it is one of ours."""
+        """Return the index of the request's key, if it is valid."""
         scheme, _, sent = headers.get("authorization", "").partition(" ")
         if not self._keys or scheme.lower() != "bearer":
             return None
-        return matching_key(self._keys, sent.strip().encode("latin-1"))  # as ASGI decoded it
+        return matching_key(self._keys, sent.strip().encode("latin-1"))  # as decoded by ASGI
 
     def _problem_of(self, scope: Scope, headers: Headers, key: int | None) -> Problem | None:
         host = headers.get("host", "")
@@ -95,7 +97,7 @@ class AccessMiddleware:
                 "it printed, or allow the name with --allow-host.",
             )
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        # A browser that says same-origin knows it better than Host does, which a proxy may rewrite.
+        # The browser's same-origin is more reliable than Host, which a proxy may rewrite.
         if origin is not None and site != "same-origin" and not _is_origin_of(origin, host):
             return Problem(403, "Pages of other sites may not use this service.")
         if scope["method"] not in SAFE_METHODS and site not in OWN_SITES:
@@ -103,7 +105,7 @@ class AccessMiddleware:
         if self._keys and key is None and _needs_key(scope["path"]):
             return Problem(
                 401,
-                "This service needs its API key, as 'Authorization: Bearer KEY'.",
+                "This service needs an API key. Send it as 'Authorization: Bearer KEY'.",
                 WWW_Authenticate="Bearer",
             )
         return None
@@ -150,7 +152,7 @@ def _caching(path: str) -> str:
 
 
 class BodyLimits:
-    """ASGI middleware that counts and times bodies as they come, before they are parsed.
+    """ASGI middleware that limits the size and duration of bodies before they are parsed.
 
     Parameters
     ----------
@@ -163,7 +165,7 @@ class BodyLimits:
         self._uploads = SharedSlots(limits.uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with a body that refuses to be too long or too slow."""
+        """Handle a request with a body that is limited in size and time."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
@@ -186,7 +188,7 @@ class BodyLimits:
 
 
 class _Body:
-    """One body: bytes and seconds so far."""
+    """One body, with its bytes and seconds so far."""
 
     def __init__(self, receive: Receive, most: int, limits: Limits) -> None:
         self._receive, self._most, self._limits = receive, most, limits
@@ -194,7 +196,7 @@ class _Body:
         self._bytes = 0
         self._is_whole = self._is_given_up = False
         self._timeout: asyncio.Timeout | None = None
-        self._window = time.monotonic(), 0  # since when the rate is measured, bytes until then
+        self._window = time.monotonic(), 0  # start of the rate measurement, bytes before it
         self.place: SharedSlot | None = None
 
     async def receive(self) -> Message:
@@ -203,9 +205,9 @@ class _Body:
         Raises
         ------
         Problem
-            413 if it is too long, 408 if it is too slow, 503 if another client needs its place.
+            413 if it is too large, 408 if it is too slow, 503 if another client needs its slot.
         """
-        if self._is_whole:  # what follows is the news that the client has gone
+        if self._is_whole:  # the next message says that the client has disconnected
             return await self._receive()
         message = await self._next()
         self._bytes += len(message.get("body", b""))
@@ -234,7 +236,7 @@ class _Body:
             self._timeout = None
 
     def _check_rate(self) -> None:
-        """Refuse a body that drips: each stretch of time needs its bytes."""
+        """Reject a body whose rate falls below the minimum."""
         (since, before), now = self._window, time.monotonic()
         seconds = now - since
         if self._is_whole or seconds < self._limits.pause_seconds:
@@ -245,13 +247,13 @@ class _Body:
         self._window = now, self._bytes
 
     def give_up(self) -> None:
-        """End it: its place has gone to another client."""
+        """End the body: its slot was given to another client."""
         self._is_given_up = True
         if self._timeout is not None:
             self._timeout.reschedule(0.0)
 
     async def drain(self) -> None:
-        """Take in what is still being sent, for a while: who sends does not read."""
+        """Read the rest of the body for a while: a client that sends does not read."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self._is_whole:
@@ -261,7 +263,7 @@ class _Body:
         self.end()
 
     def end(self) -> None:
-        """Give its place back: nothing more is received."""
+        """Release the slot: nothing more is received."""
         if self.place is not None:
             self.place.leave()
             self.place = None
@@ -275,20 +277,20 @@ def _early_problem(headers: Headers, most: int) -> Problem | None:
 
 
 def _takes_files(path: str) -> bool:
-    """Return whether a route reads a form with files; all others read their bodies whole."""
+    """Return whether a route reads a form with files; all others read their body at once."""
     return path in ("/v1/colorize", "/v1/photos") or (
         path.startswith("/v1/photos/") and path.endswith("/reference")
     )
 
 
 def _too_slow() -> Problem:
-    return Problem(408, "The upload was too slow and was given up. Try again.", Connection="close")
+    return Problem(408, "The upload was too slow and was cancelled. Try again.", Connection="close")
 
 
 def _too_many() -> Problem:
     return Problem(
         503,
-        "The service receives as many files as it takes. Try again soon.",
+        "The service is receiving too many files. Try again soon.",
         Connection="close",
     )
 
@@ -296,6 +298,6 @@ def _too_many() -> Problem:
 def _too_large(most: int) -> Problem:
     return Problem(
         413,
-        f"At most {most / 1e6:g} MB are taken; this is more. Send a smaller file.",
+        f"The body is larger than {most / 1e6:g} MB, the maximum. Send a smaller file.",
         Connection="close",
     )

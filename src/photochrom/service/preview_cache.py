@@ -1,4 +1,4 @@
-"""Pictures that were made of a photograph lately, by what was asked: undo waits for none."""
+"""A cache of the latest pictures of a photograph, by request, so that undo is immediate."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -7,12 +7,12 @@ MOST_BYTES = 4_000_000  # a dozen previews or more
 
 
 class PreviewCache:
-    """Encoded pictures, the least recently used of which goes first.
+    """A cache of encoded pictures; the least recently used is removed first.
 
     Parameters
     ----------
     most_bytes : int
-        Of all together.
+        Maximum size of the cache.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -20,13 +20,13 @@ class PreviewCache:
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
 
     def get(self, key: Hashable) -> bytes | None:
-        """Return what was kept, or None."""
+        """Return the cached picture, or None."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
     def keep(self, key: Hashable, content: bytes) -> bytes:
-        """Keep a picture, and give it back."""
+        """Store a picture and return it."""
         self._bytes += len(content) - len(self._kept.pop(key, b""))
         self._kept[key] = content
         while self._bytes > self._most:

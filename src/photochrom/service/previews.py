@@ -1,6 +1,6 @@
-"""What is shown while a photograph is worked on: made from its proof, in this process.
+"""Previews of a photograph, made from its proof in this process.
 
-A proof is a small gray copy, (h, w) uint8, that the worker drew; hints and spots are scaled to it.
+A proof is a small gray copy, (h, w) uint8, from a worker; hints and spots are scaled to it.
 """
 
 import dataclasses
@@ -29,13 +29,13 @@ HEAVY_PX = 10e6  # pixels to visit for hints: about a third of a second
 
 
 class PreviewRequest(NamedTuple):
-    """What is wished of a proof.
+    """A request for a proof.
 
     Attributes
     ----------
     proof : uint8 array, (h, w)
     scale : float
-        Proof pixels a pixel of the photograph.
+        Proof pixels per pixel of the photograph.
     method : str
     look : Look
     guidance : Guidance
@@ -50,12 +50,12 @@ class PreviewRequest(NamedTuple):
 
 
 def is_heavy(ask: PreviewRequest) -> bool:
-    """Return whether hints are so many or so wide that drawing them had better be killable."""
+    """Return whether drawing the hints is so slow that a worker should do it."""
     return sum(_visited(hint.scaled(ask.scale)) for hint in ask.guidance.hints) > HEAVY_PX
 
 
 def _visited(hint: Hint) -> float:
-    """Estimate how many pixels are visited for a hint: the box around each of its segments."""
+    """Estimate the pixels visited for a hint: the bounding box of each of its segments."""
     points = np.array(hint.points)
     extent = np.ptp(points, axis=0) + 2 * hint.radius
     if hint.shape == "region":
@@ -65,7 +65,7 @@ def _visited(hint: Hint) -> float:
 
 
 def reduced(preview: np.ndarray, long_side_px: int) -> np.ndarray:
-    """Return a proof with at most so many pixels on its long side."""
+    """Return a proof reduced to a maximum long side."""
     height, width = preview.shape
     size = reduced_size(width, height, long_side_px)
     if size == (width, height):
@@ -74,18 +74,18 @@ def reduced(preview: np.ndarray, long_side_px: int) -> np.ndarray:
 
 
 def lowered_white(preview: np.ndarray, white_lightness: float) -> np.ndarray:
-    """Return a proof whose pure white is lowered to an L*."""
+    """Return a proof with pure white lowered to an L*."""
     lightness = luminance_to_lightness(srgb_to_linear(np.arange(256) / 255))
     return np.asarray(levels_of(toned_down(lightness, white_lightness))[preview])
 
 
 def field(ask: PreviewRequest) -> ColourField:
-    """Return the colours of the whole photograph, with what is decided in its own pixels.
+    """Return the colours of the whole photograph, with guidance in its own pixels.
 
     Raises
     ------
     InvalidValueError
-        If the method cannot do what is wished.
+        If the method cannot follow the guidance.
     """
     colorizer = colorizer_of(ask.method, ask.look)
     photo = Photo.from_array(ask.preview)
@@ -100,12 +100,12 @@ def gray(preview: np.ndarray) -> bytes:
 
 
 def preview(ask: PreviewRequest) -> bytes:
-    """Colour a proof; give a JPEG of its size.
+    """Colour a proof and return a JPEG of its size.
 
     Raises
     ------
     InvalidValueError
-        If the method cannot do what is wished.
+        If the method cannot follow the guidance.
     """
     colorizer = colorizer_of(ask.method, ask.look)
     photo = Photo.from_array(_coloured(ask))
@@ -114,7 +114,7 @@ def preview(ask: PreviewRequest) -> bytes:
 
 
 def thumbnail(ask: PreviewRequest) -> bytes:
-    """Colour a proof; give a small JPEG."""
+    """Colour a proof and return a small JPEG."""
     photo = Photo.from_array(_coloured(ask))
     width, height = photo.upright_size
     scale = min(1.0, THUMBNAIL_PX / max(width, height))
@@ -124,19 +124,19 @@ def thumbnail(ask: PreviewRequest) -> bytes:
 
 
 def confidence(ask: PreviewRequest) -> bytes:
-    """Show where the method is guessing: a gray PNG at its working size, 255 where it is sure.
+    """Return a confidence map: a gray PNG at the working size, 255 where the method is certain.
 
     Raises
     ------
     InvalidValueError
-        If the method does not know.
+        If the method does not estimate its confidence.
     """
     colorizer = colorizer_of(ask.method, ask.look)
     photo = Photo.from_array(ask.preview)
     found = colorizer.colouring(photo, 0, ask.guidance.scaled(ask.scale)).confidence
     if found is None:
         raise InvalidValueError(
-            f"The method '{ask.method}' does not know how sure it is; 'photochrom' does."
+            f"The method '{ask.method}' does not estimate its confidence. Use 'photochrom'."
         )
     levels = np.asarray(np.round(found.clip(0, 1) * 255), np.uint8)
     return _encoded(Photo.from_array(levels), None, "png")
@@ -156,7 +156,7 @@ def suggestions(
     Raises
     ------
     InvalidValueError
-        If the spot lies outside, or the method has one opinion only.
+        If the spot lies outside, or the method predicts no distribution.
     """
     colorizer = colorizer_of(ask.method, ask.look)
     photo = Photo.from_array(ask.preview)
@@ -169,7 +169,7 @@ def suggestions(
 
 
 def outline(ask: PreviewRequest, x: float, y: float) -> list[tuple[float, float]]:
-    """Return the outline of the thing at a place, in pixels of the photograph.
+    """Return the outline of the object at a place, in pixels of the photograph.
 
     Parameters
     ----------

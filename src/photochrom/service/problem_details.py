@@ -1,4 +1,4 @@
-"""Every failure as application/problem+json (RFC 9457), with the engine's own sentence."""
+"""Errors as application/problem+json (RFC 9457), with the engine's message."""
 
 import json
 from http import HTTPStatus
@@ -20,10 +20,10 @@ from photochrom.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-MOST_SAID = 3  # of the fields that are wrong
+MOST_SAID = 3  # invalid fields that a message names
 RETRY_SECONDS = 1
 
-# On every answer. The page brings its own scripts and styles, and nothing may frame it.
+# On every response. The page has its own scripts and styles, and must not be framed.
 SAFE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
@@ -35,12 +35,12 @@ SAFE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-# What is not named here is the request's fault: 422.
+# All other errors are caused by the request: 422.
 STATUSES: dict[type[PhotochromError], int] = {
     PhotoTooLargeError: 413,
     UnsupportedFormatError: 415,
     MethodOutputError: 503,
-    UnwritablePhotoError: 503,  # the service's own disk
+    UnwritablePhotoError: 503,  # a failure of the service's disk
     WeightsError: 503,
 }
 
@@ -57,7 +57,7 @@ SCHEMA: dict[str, Any] = {
 
 
 class Problem(HTTPException):
-    """A refusal that names its status."""
+    """An error with an HTTP status."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -67,12 +67,12 @@ class Problem(HTTPException):
 
 
 def no_room(error: OSError) -> Problem:
-    """Say that the service's own disk failed it."""
-    return Problem(503, f"The file cannot be kept ({error.strerror}). Try again later.")
+    """Return the problem for a failure of the service's disk."""
+    return Problem(503, f"The file cannot be stored ({error.strerror}). Try again later.")
 
 
 def problem_response(problem: HTTPException) -> Response:
-    """Return a problem as an answer."""
+    """Return a problem as a response."""
     status = problem.status_code
     table = {
         "type": "about:blank",
@@ -80,14 +80,14 @@ def problem_response(problem: HTTPException) -> Response:
         "status": status,
         "detail": problem.detail,
     }
-    # ASCII alone: a name may hold half a surrogate pair, which UTF-8 cannot.
+    # ASCII only: a name may contain a lone surrogate, which UTF-8 cannot encode.
     return Response(
         json.dumps(table), status, {**SAFE_HEADERS, **(problem.headers or {})}, MEDIA_TYPE
     )
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems a route may answer with, as FastAPI takes them."""
+    """Return the description of a route's problems for FastAPI."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
@@ -98,7 +98,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install_problems(app: FastAPI) -> None:
-    """Answer every exception that leaves a route with a problem."""
+    """Register handlers that turn every exception of a route into a problem."""
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(PhotochromError, _of_engine)
     app.add_exception_handler(RequestValidationError, _of_validation)
@@ -108,7 +108,7 @@ def install_problems(app: FastAPI) -> None:
 
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if isinstance(error.__cause__, OSError):  # a form is kept on disk while it is parsed
+    if isinstance(error.__cause__, OSError):  # a form is stored on disk while it is parsed
         error = no_room(error.__cause__)
     return problem_response(error)
 
@@ -129,9 +129,9 @@ async def _of_validation(request: Request, error: Exception) -> Response:
 
 
 async def _of_nobody(request: Request, error: Exception) -> Response:
-    """Answer a client that has gone in the middle of its body: no failure of the service's."""
-    return problem_response(Problem(400, "The request broke off."))
+    """Handle a client that disconnected within its body: not an error of the service."""
+    return problem_response(Problem(400, "The request ended too early. Send it again."))
 
 
 async def _of_anything(request: Request, error: Exception) -> Response:
-    return problem_response(Problem(500, "The service failed; its log says where. Try again."))
+    return problem_response(Problem(500, "The service failed; see its log. Try again."))

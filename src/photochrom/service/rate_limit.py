@@ -1,4 +1,4 @@
-"""So many requests of one client in a while: a bucket of tokens each, forgotten when it is full."""
+"""Rate limits: one token bucket per client, dropped when it is full."""
 
 import threading
 import time
@@ -9,16 +9,16 @@ MOST_CLIENTS = 10_000
 
 
 class Rate:
-    """Lets a client do something now and then.
+    """Limit how often a client may do something.
 
     Parameters
     ----------
     burst : float
-        So many at once.
+        Number allowed at once.
     per_second : float
-        So many more each second.
+        Number added per second.
     clock : callable
-        Seconds that only grow.
+        Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -26,10 +26,10 @@ class Rate:
     ) -> None:
         self._burst, self._per_second, self._clock = burst, per_second, clock
         self._lock = threading.Lock()
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens at a time
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, and when
 
     def take(self, client: str) -> float:
-        """Take one token; give the seconds to wait for one if there is none, else 0."""
+        """Take one token; return the seconds to wait if there is none, else 0."""
         with self._lock:
             now = self._clock()
             tokens, then = self._left.pop(client, (self._burst, now))

@@ -1,4 +1,4 @@
-"""Bodies as the routes take them: forms with few parts, JSON of whole characters."""
+"""Parsing of request bodies: forms with a limited number of parts, and valid JSON text."""
 
 import codecs
 import json
@@ -13,17 +13,19 @@ from starlette.datastructures import FormData
 from photochrom.service.problem_details import Problem
 
 MOST_FILES, MOST_FIELDS = 4, 8
-FIELD_BYTES = 4_000_000  # of a part that is no file, which is kept in memory
-MOST_VALUES = 200_000  # of one body of JSON
-CHARSETS = frozenset({"utf-8", "iso8859-1", "ascii"})  # as codecs names them; of Python's others
-# some take quadratic time, some give what is no text
+FIELD_BYTES = 4_000_000  # of a form part that is not a file and is kept in memory
+MOST_VALUES = 200_000  # in one JSON body
+CHARSETS = frozenset(
+    {"utf-8", "iso8859-1", "ascii"}
+)  # as codecs names them; of Python's other codecs,
+# some take quadratic time, some return bytes
 
 
 class _Request(Request):
     async def json(self) -> Any:
-        """Read JSON; half a surrogate pair in it, which no UTF-8 can hold, is refused here.
+        """Parse JSON and reject lone surrogates, which UTF-8 cannot encode.
 
-        Python's own parser lets it through, and what words an error with it fails later.
+        Python's parser accepts them, but an error message that quotes one fails later.
         """
         _check_values(await self.body())
         found = await super().json()
@@ -31,7 +33,7 @@ class _Request(Request):
             try:
                 json.dumps(found, ensure_ascii=False).encode()
             except UnicodeEncodeError:
-                said = "Text needs whole characters; half a surrogate pair came."
+                said = "Text must not contain lone surrogates."
                 raise Problem(422, said) from None
         return found
 
@@ -54,13 +56,13 @@ class _Request(Request):
 
 
 def _check_values(text: str | bytes) -> None:
-    """Refuse JSON of so many values that reading it would keep others waiting, before it is read.
+    """Reject JSON with too many values before it is parsed, since that would block other requests.
 
-    Between two values stands a comma; one within a text counts as well, which does no harm.
+    Values are counted by commas; those within text count too, which does no harm.
     """
     commas = text.count(",") if isinstance(text, str) else text.count(b",")
     if commas >= MOST_VALUES:
-        raise Problem(413, f"At most {MOST_VALUES} values are taken in one body; these are more.")
+        raise Problem(413, f"The body has more than {MOST_VALUES} values, the maximum. Send fewer.")
 
 
 def _check_charset(content_type: str) -> None:
@@ -70,16 +72,16 @@ def _check_charset(content_type: str) -> None:
     try:
         name = codecs.lookup(str(charset)).name
     except LookupError:
-        return  # as Latin-1, then
+        return  # it is parsed as Latin-1
     if name not in CHARSETS:
-        raise Problem(400, "The text of a form needs to be UTF-8.")
+        raise Problem(400, "The text of a form must be UTF-8.")
 
 
 class BoundedRoute(APIRoute):
-    """A route whose forms are bounded, and whose JSON can be written again."""
+    """A route with limited forms, and JSON that can be encoded again."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the handler of requests."""
         handle = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:

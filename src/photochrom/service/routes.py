@@ -1,4 +1,4 @@
-"""The routes below /v1: requests in, answers out."""
+"""The routes under /v1."""
 
 import base64
 import json
@@ -56,13 +56,13 @@ from photochrom.service.sessions import Session
 from photochrom.service.zip_response import ZipResponse, zip_of
 
 CANDIDATES = 3
-SMALL_PX = 400  # a preview up to this is a thumbnail, and each candidate's has its own turn
+SMALL_PX = 400  # up to this a preview is a thumbnail; each candidate's is superseded separately
 MOST_NOTES = 4000  # characters of a header
 MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
 
 
 def service_of(request: Request) -> Service:
-    """Return the service that a request has reached."""
+    """Return the service that handles a request."""
     service: Service = request.app.state.service
     return service
 
@@ -78,9 +78,9 @@ def _binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]
 
 Reached = Annotated[Service, Depends(service_of)]
 PreviewSide = Annotated[
-    int, Query(ge=64, le=PROOF_PX, description="Pixels of the long side, at most.")
+    int, Query(ge=64, le=PROOF_PX, description="Maximum length of the long side, in pixels.")
 ]
-NOTES = {"Photochrom_Notes": "A JSON list: what was repaired, lost or decided."}
+NOTES = {"Photochrom_Notes": "A JSON list of notes: what was repaired, lost or decided."}
 COLOURED = _binary(*MEDIA_TYPES.values(), **NOTES)
 
 router = APIRouter(
@@ -109,7 +109,7 @@ def methods() -> list[MethodAnswer]:
 
 @router.get("/limits")
 def limits(service: Reached) -> LimitsAnswer:
-    """Say what is taken, and how many photographs are kept at once."""
+    """Return the limits of the service."""
     known = service.limits
     return LimitsAnswer(
         photos=known.sessions,
@@ -122,7 +122,7 @@ def limits(service: Reached) -> LimitsAnswer:
 
 @router.get("/moods")
 def moods() -> dict[str, list[str]]:
-    """List the named palettes."""
+    """List the moods (named palettes) and their colours."""
     return {name: list(colours) for name, colours in MOODS.items()}
 
 
@@ -132,10 +132,13 @@ async def colorize(
     file: Annotated[UploadFile, File(description="The photograph.")],
     guidance: Annotated[
         Json[GuidanceBody] | None,
-        Form(alias="wishes", description="As JSON; hints in pixels of the upright photograph."),
+        Form(
+            alias="wishes",
+            description="Guidance as JSON, with hints in pixels of the upright photograph.",
+        ),
     ] = None,
     reference: Annotated[
-        UploadFile | None, File(description="A colour photograph that lends its colours.")
+        UploadFile | None, File(description="A colour photograph to take colours from.")
     ] = None,
     format: Annotated[FormatName | None, Form()] = None,
     quality: Annotated[Quality | None, Form()] = None,
@@ -143,11 +146,11 @@ async def colorize(
         str | None,
         Form(
             pattern=f"^{NUMBER},{NUMBER}$",
-            description="BLACK,WHITE: their values in a file of floats.",
+            description="BLACK,WHITE: the values of black and white in a floating-point file.",
         ),
     ] = None,
 ) -> Response:
-    """Colour a file: a file in, a file out."""
+    """Colour a photograph in a single request, and return the coloured file."""
     name = clean_name(file.filename)
     wished = (guidance or GuidanceBody()).model_copy(update={"reference": reference is not None})
     body = ResultBody(guidance=wished, format=format, quality=quality)
@@ -174,7 +177,7 @@ async def colorize(
 async def open_photo(
     service: Reached, response: Response, file: Annotated[UploadFile, File()]
 ) -> PhotoAnswer:
-    """Open a photograph to work on."""
+    """Upload a photograph."""
     session = await service.open_photo(file)
     response.headers["Location"] = f"/v1/photos/{session.id}"
     return _answer(session)
@@ -182,14 +185,14 @@ async def open_photo(
 
 @router.get("/photos/{id}", responses=documented(404))
 async def describe_photo(service: Reached, id: str) -> PhotoAnswer:
-    """Describe a photograph that is open."""
+    """Describe an uploaded photograph."""
     with service.sessions.hold(id) as session:
         return _answer(session)
 
 
 @router.delete("/photos/{id}", status_code=204, responses=documented(404))
 async def close_photo(service: Reached, id: str) -> None:
-    """Let a photograph go, with all that belongs to it."""
+    """Delete an uploaded photograph and all files that belong to it."""
     service.sessions.close(id)
 
 
@@ -199,7 +202,7 @@ async def close_photo(service: Reached, id: str) -> None:
     responses={**_binary("image/jpeg"), **documented(404)},
 )
 async def gray(service: Reached, id: str) -> Response:
-    """Show a photograph as it came, in gray, at the size of previews."""
+    """Return the original in gray, at preview size."""
     with service.sessions.hold(id) as session:
         content = await service.think(partial(previews.gray, session.preview))
     return Response(content, media_type="image/jpeg")
@@ -211,7 +214,7 @@ async def gray(service: Reached, id: str) -> Response:
     responses={**_binary("image/jpeg"), **documented(404)},
 )
 async def original(service: Reached, id: str) -> Response:
-    """Show a photograph as it came, with the colours it has, at the size of previews."""
+    """Return the original with its own colours, at preview size."""
     with service.sessions.hold(id) as session:
         content = await service.original(session)
     return Response(content, media_type="image/jpeg")
@@ -223,7 +226,7 @@ async def original(service: Reached, id: str) -> Response:
     responses={**_binary("image/jpeg"), **documented(404, 409)},
 )
 async def crop(service: Reached, id: str, body: CropBody) -> Response:
-    """Show a part of a photograph at full size, coloured or as it came."""
+    """Return a crop at full size, of the coloured photograph or of the original."""
     with service.sessions.hold(id) as session:
         is_newest = session.take_turn("crop" if body.guidance else "crop as it came")
         content = await service.crop(session, body, is_newest)
@@ -234,16 +237,16 @@ async def crop(service: Reached, id: str, body: CropBody) -> Response:
     "/photos/{id}/preview",
     response_class=Response,
     responses={
-        **_binary("image/jpeg", Photochrom_Milliseconds="What it took."),
+        **_binary("image/jpeg", Photochrom_Milliseconds="Time taken, in milliseconds."),
         **documented(404, 409),
     },
 )
 async def preview(
     service: Reached, id: str, guidance: GuidanceBody, long_side_px: PreviewSide = PROOF_PX
 ) -> Response:
-    """Show a photograph coloured, small; a newer request of its kind goes first.
+    """Return a coloured preview; a newer request of the same kind supersedes an older one.
 
-    Of one kind are requests by the same method, of the same size and candidate.
+    Requests are of the same kind if they have the same method, size and candidate.
     """
     started = time.perf_counter()
     with service.sessions.hold(id) as session:
@@ -268,7 +271,7 @@ async def preview(
 
 @router.post("/photos/{id}/candidates", responses=documented(404, 409))
 async def candidates(service: Reached, id: str, guidance: GuidanceBody) -> CandidatesAnswer:
-    """Show three plausible colourings, as thumbnails."""
+    """Return three plausible colourings as thumbnails."""
     found = []
     with service.sessions.hold(id) as session:
         is_newest = session.take_turn("candidates")
@@ -300,7 +303,7 @@ async def suggestions(service: Reached, id: str, spot: SpotBody) -> SuggestionsA
 
 @router.post("/photos/{id}/outline", responses=documented(404, 409))
 async def outline(service: Reached, id: str, place: PlaceBody) -> OutlineAnswer:
-    """Outline the thing at a place, for a hint that is a region; the newest request goes first."""
+    """Return the outline of the object at a place, for a region hint; newer requests supersede."""
     with service.sessions.hold(id) as session:
         is_newest = session.take_turn("outline")
         ask = await service.ask(session, GuidanceBody(restore=place.restore))
@@ -314,7 +317,7 @@ async def outline(service: Reached, id: str, place: PlaceBody) -> OutlineAnswer:
     responses={**_binary("image/png"), **documented(404)},
 )
 async def confidence(service: Reached, id: str, guidance: GuidanceBody) -> Response:
-    """Show where the method is guessing: a small gray PNG, 255 where it is sure."""
+    """Return a confidence map: a small gray PNG, 255 where the method is certain."""
     with service.sessions.hold(id) as session:
         ask = await service.ask(session, guidance)
         content = await service.draw(previews.confidence, ask)
@@ -323,14 +326,14 @@ async def confidence(service: Reached, id: str, guidance: GuidanceBody) -> Respo
 
 @router.put("/photos/{id}/reference", status_code=204, responses=documented(404, 415))
 async def put_reference(service: Reached, id: str, file: Annotated[UploadFile, File()]) -> None:
-    """Send a colour photograph that lends its colours."""
+    """Upload a colour reference: a photograph to take colours from."""
     with service.sessions.hold(id) as session:
         session.reference = await service.read_reference(file)
 
 
 @router.delete("/photos/{id}/reference", status_code=204, responses=documented(404))
 async def delete_reference(service: Reached, id: str) -> None:
-    """Take the reference away."""
+    """Delete the colour reference."""
     with service.sessions.hold(id) as session:
         session.reference = None
 
@@ -341,7 +344,7 @@ async def delete_reference(service: Reached, id: str) -> None:
     responses={**COLOURED, **documented(404)},
 )
 async def result(service: Reached, id: str, body: ResultBody) -> Response:
-    """Colour a photograph at full size: the same kind of file, with its metadata."""
+    """Colour a photograph at full size, and return a file with its metadata."""
     async with AsyncExitStack() as stack:
         session = stack.enter_context(service.sessions.hold(id))
         done = await stack.enter_async_context(
@@ -359,13 +362,13 @@ async def result(service: Reached, id: str, body: ResultBody) -> Response:
     },
 )
 async def sidecar(service: Reached, id: str, guidance: GuidanceBody) -> Response:
-    """Return everything that was decided, as a file beside the result."""
+    """Return the sidecar: method, look and guidance as JSON."""
     with service.sessions.hold(id) as session:
         wished = guidance.to_guidance(session.reference, service.limits)
         colorizer = colorizer_of(guidance.method, guidance.look)
         size = session.facts.width, session.facts.height
         text = Sidecar.of(colorizer, wished, size).to_json()
-        # Starlette words the header, which is not simple for names beyond ASCII.
+        # Starlette builds the header, which is not trivial for non-ASCII names.
         named = FileResponse(session.source, filename=sidecar_name(session.name))
     headers = {"Content-Disposition": named.headers["content-disposition"]}
     return Response(text, media_type="application/json", headers=headers)
@@ -377,16 +380,16 @@ async def sidecar(service: Reached, id: str, guidance: GuidanceBody) -> Response
     responses={**_binary("application/zip"), **documented(404)},
 )
 async def zip_photos(service: Reached, body: ZipBody) -> Response:
-    """Colour many photographs at full size and send them as one zip while it is made.
+    """Colour many photographs at full size, and stream them as a zip.
 
-    What fails after the first byte is named in the entry `not-coloured.txt`.
+    Photographs that fail after the first byte are listed in the entry `not-coloured.txt`.
     """
     for entry in body.photos:
         with service.sessions.hold(entry.id) as session:
             entry.guidance.to_guidance(session.reference, service.limits)
     place = service.zips.take(CLIENT.get())
     if place is None:
-        raise Problem(503, "As many zips are being made as may be at once. Try again in a minute.")
+        raise Problem(503, "Too many zips are being created. Try again in a minute.")
     headers = {"Content-Disposition": 'attachment; filename="photochrom.zip"'}
     response = ZipResponse(zip_of(service, body), media_type="application/zip", headers=headers)
     response.place = place
@@ -394,7 +397,7 @@ async def zip_photos(service: Reached, body: ZipBody) -> Response:
 
 
 def _other(guidance: GuidanceBody, long_side_px: int) -> int:
-    """Return the candidate of a thumbnail; 0 of a preview, where a newer candidate goes first."""
+    """Return the candidate of a thumbnail; 0 for a preview, which any newer one supersedes."""
     return guidance.candidate if long_side_px <= SMALL_PX else 0
 
 
@@ -415,13 +418,13 @@ def _answer(session: Session) -> PhotoAnswer:
 
 
 class _TemporaryFileResponse(FileResponse):
-    """A file that goes when it has been sent, or when nobody wants it any more."""
+    """A response whose file is deleted once it is sent or the client disconnects."""
 
     stack: AsyncExitStack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self.stack:
-            # It is made anew for each request, so that there are no parts to come back for.
+            # The file is created for each request, so that ranges make no sense.
             kept = [pair for pair in scope["headers"] if pair[0] not in (b"range", b"if-range")]
             await super().__call__({**scope, "headers": kept}, receive, send)
 

@@ -1,4 +1,4 @@
-"""What goes over the wire: JSON bodies and answers, the same everywhere."""
+"""JSON bodies of requests and responses."""
 
 import re
 from collections.abc import Iterable
@@ -34,12 +34,12 @@ from photochrom.photo.formats import FORMATS
 from photochrom.service.limits import Limits
 
 FARTHEST = 1e7  # pixels
-MOST_SHOWN = 40  # characters of a name that is none
-LARGEST_SEED = 2**53 - 1  # what a number of JavaScript holds
+MOST_SHOWN = 40  # characters of an unknown name
+LARGEST_SEED = 2**53 - 1  # largest exact integer in JavaScript
 
 
 def _known(names: Iterable[str]) -> AfterValidator:
-    """Take no other names; a path to a network is none of them."""
+    """Accept only these names; a path to a network is rejected too."""
     known = tuple(names)
 
     def check(name: str) -> str:
@@ -64,11 +64,11 @@ Place = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 
 
 def pairs(points: Any) -> Any:
-    """Refuse at the first point that is none: to tell of each would take a million of them long."""
+    """Reject the first invalid point: a report on each of a million points would be slow."""
     if isinstance(points, list):
         for point in points:
             if not isinstance(point, list) or len(point) != 2 or not all(map(_is_near, point)):
-                raise ValueError("each point needs to be a list of two numbers below 10 million")
+                raise ValueError("each point must be a list of two numbers below 10 million")
     return points
 
 
@@ -82,9 +82,9 @@ ReachNumber = Annotated[float, Field(**REACH.fields)]
 
 
 def whole(value: Any) -> Any:
-    """Take 24.0 for 24, for JSON has no integers; of a form's text, only ASCII's digits."""
+    """Accept 24.0 as 24, since JSON has no integers; in form text, accept only ASCII digits."""
     if isinstance(value, str) and not WHOLE_TEXT.fullmatch(value):
-        raise ValueError("needs a whole number, in the digits 0 to 9")
+        raise ValueError("must be a whole number, in the digits 0 to 9")
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -92,7 +92,12 @@ WHOLE_TEXT = re.compile(r"-?[0-9]{1,16}(\.0{1,9})?")
 Whole = Annotated[int, BeforeValidator(whole)]
 Quality = Annotated[Whole, Field(**QUALITY.fields)]
 LongSide = Annotated[
-    Whole, Field(ge=16, le=100_000, description="Reduced to this where it is longer, pixels.")
+    Whole,
+    Field(
+        ge=16,
+        le=100_000,
+        description="Longest side of the result, in pixels; larger pictures are reduced.",
+    ),
 ]
 Pixel = Annotated[Whole, Field(ge=0, le=1_000_000)]
 WhiteLightness = Annotated[float, Field(**WHITE_LIGHTNESS.fields)]
@@ -100,7 +105,7 @@ MOST_CROP_PX = 2560
 
 
 class _Body(BaseModel):
-    """A body takes its own fields, of their own types, and no others."""
+    """A body with strict types, which rejects unknown fields."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True
@@ -108,45 +113,52 @@ class _Body(BaseModel):
 
 
 class HintBody(_Body):
-    """A place with a decided colour, in pixels of the upright full-size photograph."""
+    """A hint: the colour of a place, in pixels of the upright full-size photograph."""
 
     shape: Literal["point", "stroke", "region"]
     points: Annotated[
         list[Place], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(pairs)
     ]
     colour: Colour | None = Field(default=None, description="null keeps the place gray.")
-    radius: Radius = Field(default=8.0, description="Of a point, or half a stroke's width.")
+    radius: Radius = Field(
+        default=8.0, description="Radius of a point, or half the width of a stroke."
+    )
     reach: Literal["near", "thing", "whole"] | ReachNumber = Field(
         default="near",
-        description="How far a point's or stroke's colour spreads; a number is a distance in "
-        "shares of the picture's longer side.",
+        description="How far the colour of a point or stroke spreads; a number is a distance, as "
+        "a share of the picture's longer side.",
     )
-    keep: bool = Field(default=False, description="Keep the colours that the place has.")
+    keep: bool = Field(
+        default=False, description="Keep the colours that the place has without hints."
+    )
 
 
 class GuidanceBody(_Body):
-    """Everything that is decided for one photograph."""
+    """Guidance and settings for one photograph."""
 
     method: MethodName = "photochrom"
     vividness: Annotated[float, Field(**VIVIDNESS.fields)] | None = None
     saturation: Annotated[float, Field(**SATURATION.fields)] = 1.0
     working_px: Annotated[Whole, Field(**WORKING_PX.fields)] | None = Field(
-        default=None, description="Short side that the method sees; its own by default."
+        default=None,
+        description="Short side of the copy that the method sees; its own default if null.",
     )
-    restore: bool = Field(default=False, description="Mend an old print first.")
+    restore: bool = Field(default=False, description="Restore an old print before colouring.")
     white_lightness: WhiteLightness | None = Field(
-        default=None, description="L* that pure white is lowered to, so that it can show colour."
+        default=None, description="L* to which pure white is lowered, so that it can show colour."
     )
     hints: Annotated[list[HintBody], Field(max_length=MOST_HINTS)] = []
     palette: Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)] | None = None
     mood: MoodName | None = None
-    reference: bool = Field(default=False, description="Use the photograph's reference.")
+    reference: bool = Field(
+        default=False, description="Use the colour reference that was uploaded for the photograph."
+    )
     candidate: Annotated[Whole, Field(**CANDIDATE.fields)] = 0
     seed: Annotated[Whole, Field(ge=0, le=LARGEST_SEED)] = 0
 
     @property
     def look(self) -> Look:
-        """The settings that hold for many photographs."""
+        """The settings that can apply to many photographs."""
         return Look(
             *(self.vividness, self.saturation, self.working_px),
             restore=self.restore,
@@ -154,27 +166,29 @@ class GuidanceBody(_Body):
         )
 
     def to_guidance(self, reference: Reference | None, limits: Limits) -> Guidance:
-        """Return it as the engine takes it.
+        """Return the engine's guidance.
 
         Parameters
         ----------
         reference : Reference, optional
-            The one that was sent for this photograph.
+            The reference that was uploaded for this photograph.
         limits : Limits
 
         Raises
         ------
         InvalidValueError
-            If there are too many hints, or wishes that exclude each other.
+            If there are too many hints, or options that exclude each other.
         """
         points = sum(len(hint.points) for hint in self.hints)
         if len(self.hints) > limits.hints or points > limits.points:
             raise InvalidValueError(
-                f"At most {limits.hints} hints of {limits.points} points together are taken; "
-                f"there are {len(self.hints)} of {points}."
+                f"At most {limits.hints} hints with {limits.points} points in total are accepted; "
+                f"got {len(self.hints)} hints with {points} points."
             )
         if self.reference and reference is None:
-            raise InvalidValueError("A reference is wished, but none was sent. Send it first.")
+            raise InvalidValueError(
+                "The guidance uses a reference, but none was uploaded. Upload it first."
+            )
         if self.palette is not None and self.mood is not None:
             raise InvalidValueError("Give a palette or a mood, not both.")
         colours = self.palette or self.mood
@@ -187,7 +201,7 @@ class GuidanceBody(_Body):
         )
 
 
-# Its name on the wire is that of the first version of the service.
+# The JSON key dates from the first version of the service.
 Guided = Annotated[GuidanceBody, Field(alias="wishes")]
 
 
@@ -196,11 +210,11 @@ class PlaceBody(_Body):
 
     x: Coordinate
     y: Coordinate
-    restore: bool = Field(default=False, description="Look at the photograph as mended.")
+    restore: bool = Field(default=False, description="Use the restored photograph.")
 
 
 class SpotBody(_Body):
-    """A spot of the upright full-size photograph."""
+    """A spot in the upright full-size photograph."""
 
     x: Coordinate
     y: Coordinate
@@ -209,10 +223,12 @@ class SpotBody(_Body):
 
 
 class ResultBody(_Body):
-    """How the full-size file is wanted."""
+    """Options of the full-size result."""
 
     guidance: Guided = GuidanceBody()
-    format: FormatName | None = Field(default=None, description="The photograph's own by default.")
+    format: FormatName | None = Field(
+        default=None, description="The photograph's format by default."
+    )
     quality: Quality | None = None
     long_side_px: LongSide | None = None
 
@@ -226,7 +242,7 @@ class CropBody(_Body):
     height: Annotated[Pixel, Field(ge=1)]
     long_side_px: Annotated[int, Field(ge=16, le=MOST_CROP_PX)] = MOST_CROP_PX
     guidance: GuidanceBody | None = Field(
-        default=None, alias="wishes", description="null shows it as it came."
+        default=None, alias="wishes", description="null shows the original."
     )
 
     @property
@@ -239,42 +255,44 @@ NUMBER = r"-?[0-9]{1,9}(\.[0-9]{1,9})?"
 
 
 def read_float_range(text: str) -> tuple[float, float]:
-    """Read BLACK,WHITE as `NUMBER` has them."""
+    """Parse BLACK,WHITE, two numbers of the form `NUMBER`."""
     black, white = map(float, text.split(","))
     return black, white
 
 
 class ZipEntryBody(_Body):
-    """One photograph of a zip."""
+    """One photograph in a zip."""
 
     id: str
     guidance: Guided = GuidanceBody()
 
 
 class ZipBody(_Body):
-    """The photographs of a zip, in its order."""
+    """The photographs of a zip, in order."""
 
     photos: Annotated[list[ZipEntryBody], Field(min_length=1, max_length=1000)]
-    format: FormatName | None = Field(default=None, description="Each one's own by default.")
+    format: FormatName | None = Field(
+        default=None, description="Each photograph's format by default."
+    )
     quality: Quality | None = None
     long_side_px: LongSide | None = None
 
 
 class Size(BaseModel):
-    """Pixels."""
+    """A size in pixels."""
 
     width: int
     height: int
 
 
 class PhotoAnswer(BaseModel):
-    """A photograph that is kept for a while."""
+    """An uploaded photograph, which is kept for a limited time."""
 
     id: str
     name: str
     format: str
-    width: int = Field(description="Upright.")
-    height: int = Field(description="Upright.")
+    width: int = Field(description="Width of the upright photograph.")
+    height: int = Field(description="Height of the upright photograph.")
     pages: int
     bit_depth: int
     notes: list[str]
@@ -283,7 +301,7 @@ class PhotoAnswer(BaseModel):
 
 
 class MethodAnswer(BaseModel):
-    """A method that colours photographs."""
+    """A method that can colour photographs."""
 
     name: str
     paper: str
@@ -293,13 +311,15 @@ class MethodAnswer(BaseModel):
 
 
 class LimitsAnswer(BaseModel):
-    """What the service takes."""
+    """The limits of the service."""
 
-    photos: int = Field(description="Kept at once; the least recently used goes first.")
+    photos: int = Field(
+        description="Photographs kept at once; the least recently used is removed first."
+    )
     upload_bytes: int
-    megapixels: float = Field(description="Of all pages of a photograph together.")
+    megapixels: float = Field(description="Maximum for all pages of a photograph together.")
     hints: int
-    points: int = Field(description="Of all hints together.")
+    points: int = Field(description="Maximum for all hints together.")
 
 
 class CandidateAnswer(BaseModel):
@@ -310,7 +330,7 @@ class CandidateAnswer(BaseModel):
 
 
 class CandidatesAnswer(BaseModel):
-    """Plausible colourings, the likeliest first."""
+    """Plausible colourings, most likely first."""
 
     candidates: list[CandidateAnswer]
 
@@ -330,7 +350,7 @@ class SuggestionsAnswer(BaseModel):
 
 
 class OutlineAnswer(BaseModel):
-    """The thing at a place."""
+    """The outline of the object at a place."""
 
     points: list[Place] = Field(
         description="Corners of a closed polygon, in pixels of the upright full-size photograph."
@@ -338,7 +358,7 @@ class OutlineAnswer(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """The service is up."""
+    """The state of the service."""
 
     status: Literal["ok"] = "ok"
     version: str

@@ -37,25 +37,25 @@ def serve(
     client_header: str = FORWARDED,
     browser: bool = True,
 ) -> None:
-    """Serve until somebody stops it.
+    """Serve until stopped.
 
     Parameters
     ----------
     host : str
-        Address to bind; anything but this machine's own needs an API key.
+        Address to bind; any address other than loopback needs an API key.
     port : int
-        The next free one is taken if it is busy; 0 takes any.
+        If it is busy, the next free one is used; 0 means any.
     limits : Limits
     api_key : str or sequence of str, optional
-        Of several, each is a client with a share of its own.
+        Each of several keys is a client with its own share.
     allow_hosts : sequence of str
-        Further names by which it may be asked for, behind a proxy.
+        Further host names to answer to, behind a proxy.
     proxies : sequence of str
-        Addresses or networks of proxies that are believed when they name a client.
+        Addresses or networks of trusted proxies.
     client_header : str
-        Where they name it.
+        Header in which proxies give the client's address.
     browser : bool
-        Open the page.
+        Open the page in the browser.
 
     Raises
     ------
@@ -64,11 +64,11 @@ def serve(
     """
     if not api_key and not is_loopback(host):
         raise InvalidValueError(
-            f"{host} can be reached from other machines, which needs an API key: set --api-key, or "
+            f"{host} can be reached from other machines, which needs an API key. Set --api-key, or "
             "PHOTOCHROM_API_KEY in the environment."
         )
     share_arenas()
-    if is_loopback(host) and not proxies:  # one machine is one client: nothing is to be kept free
+    if is_loopback(host) and not proxies:  # one machine is one client: no jobs are reserved
         limits = replace(limits, spare_jobs=0)
     clients = Clients(proxies, client_header)
     listener = listen(host, port)
@@ -80,22 +80,22 @@ def serve(
         any_address=not is_loopback(host),
         clients=clients,
     )
-    said = f"photochrom: {address} - Ctrl-C stops it."
+    said = f"photochrom: {address} - press Ctrl-C to stop."
     server = Server(server_config(app, limits, clients), said, address if browser else None)
     with aggregated_log():
         server.run([listener])
 
 
 class Server(uvicorn.Server):
-    """Says where it is once it is there, and ends in order when its terminal closes.
+    """A server that prints its address once it listens, and stops cleanly with its terminal.
 
     Parameters
     ----------
     config : uvicorn.Config
     said : str
-        Written to standard error.
+        Message for standard error.
     opened : str, optional
-        Address that the browser is sent to.
+        Address to open in the browser.
     """
 
     def __init__(self, config: uvicorn.Config, said: str, opened: str | None) -> None:
@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
         self._said, self._opened = said, opened
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start; then say so, and open the browser."""
+        """Start, print the message, and open the browser."""
         await super().startup(sockets)
         if self.should_exit:
             return
@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take a closed terminal for what Ctrl-C is, unless it is to be ignored (nohup)."""
+        """Treat a closed terminal like Ctrl-C, unless the signal is ignored (nohup)."""
         hangup = getattr(signal, "SIGHUP", None)
         is_main = threading.current_thread() is threading.main_thread()
         if hangup is None or not is_main or signal.getsignal(hangup) is signal.SIG_IGN:
@@ -129,17 +129,17 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen on a port, or on the next free one, and say so.
+    """Listen on a port, or on the next free one with a message.
 
     Raises
     ------
     InvalidValueError
-        If the address is not this machine's, or no port is free.
+        If the address cannot be bound, or no port is free.
     """
     last = port if port == 0 else min(port + PORTS_TRIED, 65536) - 1
     for candidate in range(port, last + 1):
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        if os.name != "nt":  # there it would share the port
+        if os.name != "nt":  # on Windows it would share the port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, candidate))
@@ -149,17 +149,17 @@ def listen(host: str, port: int) -> socket.socket:
             if error.errno == errno.EADDRINUSE:
                 continue
             raise InvalidValueError(
-                f"{host}:{candidate} cannot be bound ({error.strerror or error}). "
-                "Name another --host or --port."
+                f"Cannot bind {host}:{candidate} ({error.strerror or error}). "
+                "Use another --host or --port."
             ) from error
         if candidate != port:
-            print(f"photochrom: port {port} is busy; took {candidate}.", file=sys.stderr)
+            print(f"photochrom: port {port} is busy; using {candidate}.", file=sys.stderr)
         return listener
-    raise InvalidValueError(f"The ports {port} to {last} are all busy. Name another --port.")
+    raise InvalidValueError(f"Ports {port} to {last} are all busy. Use another --port.")
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
+    """Return whether an address can be reached from this machine only."""
     if host in LOOPBACK_NAMES:
         return True
     try:
@@ -169,6 +169,6 @@ def is_loopback(host: str) -> bool:
 
 
 def url_of(host: str, port: int) -> str:
-    """Return the address for a browser on this machine."""
+    """Return the URL for a browser on this machine."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"

@@ -1,4 +1,4 @@
-"""One running service: its sessions, its worker, its counters; and the work of its routes."""
+"""The running service: its sessions, workers and counters, and the work behind its routes."""
 
 import asyncio
 import shutil
@@ -44,11 +44,11 @@ from photochrom.service.worker_pool import Worker, check_wanted
 
 T = TypeVar("T")
 MOST_NAME = 120
-SWEEPS = 20  # in the time that a photograph is kept
+SWEEPS = 20  # sweeps in the time that a photograph is kept
 
 
 class Service:
-    """What the routes work with.
+    """The state and operations that the routes use.
 
     Parameters
     ----------
@@ -66,10 +66,10 @@ class Service:
 
     @asynccontextmanager
     async def run(self, app: FastAPI) -> AsyncIterator[None]:
-        """Make the folder and start the worker; leave nothing behind."""
+        """Create the folder and start the workers; clean up at the end."""
         await anyio.to_thread.run_sync(partial(remove_left_behind, prefix=PREFIX))
         root = make_root()
-        tempfile.tempdir = str(root)  # of uploads and previews, too
+        tempfile.tempdir = str(root)  # for uploads and previews too
         self.sessions = Sessions(root, self.limits)
         self._threads = anyio.CapacityLimiter(self.limits.jobs)
         self.metrics.count_sessions(lambda: len(self.sessions))
@@ -90,12 +90,12 @@ class Service:
             self.sessions.sweep()
 
     async def open_photo(self, file: UploadFile) -> Session:
-        """Keep a photograph that was sent.
+        """Store an uploaded photograph.
 
         Raises
         ------
         PhotoError, Problem
-            If it is none, or cannot be taken.
+            If it is not a photograph, or cannot be stored.
         """
         name = clean_name(file.filename)
         folder = self.sessions.new_folder()
@@ -110,12 +110,12 @@ class Service:
         return self.sessions.add(folder, source, name, facts, preview)
 
     async def read_reference(self, file: UploadFile) -> Reference:
-        """Read a photograph that lends its colours; the file itself is not kept.
+        """Read a colour reference; the file itself is not kept.
 
         Raises
         ------
         PhotochromError, Problem
-            If it is none, has no colours, or cannot be taken.
+            If it is not a photograph, has no colours, or cannot be stored.
         """
         name = clean_name(file.filename)
         folder = self.sessions.new_folder()
@@ -129,7 +129,7 @@ class Service:
         return replace(reference, name=name)
 
     async def original(self, session: Session) -> bytes:
-        """Show a photograph as it came, at the size of previews.
+        """Return the original at preview size.
 
         Raises
         ------
@@ -144,12 +144,12 @@ class Service:
         return kept
 
     async def crop(self, session: Session, body: CropBody, is_wanted: Callable[[], bool]) -> bytes:
-        """Show a part of a photograph at full size.
+        """Return a crop of a photograph at full size.
 
         Raises
         ------
         PhotochromError, Problem
-            If it is not inside, or wanted no longer.
+            If the crop is not inside, or the request is superseded.
         """
         colours, restore, white = None, False, None
         if body.guidance is not None:
@@ -165,12 +165,12 @@ class Service:
     async def ask(
         self, session: Session, body: GuidanceBody, long_side_px: int | None = None
     ) -> PreviewRequest:
-        """Turn wishes for a photograph into wishes for its proof, or for a smaller one.
+        """Scale the guidance for a photograph to its proof, or to a smaller one.
 
         Raises
         ------
         InvalidValueError, Problem
-            If they cannot be taken.
+            If the guidance is not valid.
         """
         guidance = body.to_guidance(session.reference, self.limits)
         preview = await self._mended(session) if body.restore else session.preview
@@ -179,11 +179,11 @@ class Service:
         scale = max(preview.shape) / max(session.facts.width, session.facts.height)
         if body.white_lightness is not None:
             preview = lowered_white(preview, body.white_lightness)
-        look = replace(body.look, restore=False, white_lightness=None)  # both are done
+        look = replace(body.look, restore=False, white_lightness=None)  # both are already applied
         return PreviewRequest(preview, scale, body.method, look, guidance)
 
     async def _mended(self, session: Session) -> np.ndarray:
-        """Return the proof as restoring leaves it; it is drawn once."""
+        """Return the restored proof; it is computed once."""
         async with session.mending:
             if session.restored is None:
                 with named(session.name, session.source):
@@ -199,22 +199,22 @@ class Service:
         *args: Any,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> T:
-        """Work on a proof in its turn: in a thread, or in the worker if there is much to do.
+        """Process a proof in its turn: in a thread, or in a worker if it is slow.
 
         Parameters
         ----------
         work : callable
-            Takes the ask and the arguments.
+            Called with the request and the arguments.
         ask : Ask
         is_wanted : callable
-            Asked when the turn has come.
+            Called when the turn has come.
 
         Raises
         ------
         Problem
-            503 if too much work waits, 409 if it is wanted no longer.
+            503 if too much work is waiting, 409 if the request is superseded.
         PhotochromError
-            As the work raises it.
+            If the work raises it.
         """
         if is_heavy(ask):
             return await self.worker.run_if(is_wanted, work, ask, *args)
@@ -226,12 +226,12 @@ class Service:
         return await self.think(wanted_work)
 
     async def think(self, work: Callable[[], T]) -> T:
-        """Do small work in a thread, in its turn.
+        """Run fast work in a thread, in its turn.
 
         Raises
         ------
         Problem
-            503 if too much work waits.
+            503 if too much work is waiting.
         """
         async with self.gate.turn():
             return await anyio.to_thread.run_sync(work, limiter=self._threads)
@@ -247,19 +247,19 @@ class Service:
         wait: bool,
         float_range: tuple[float, float] | None = None,
     ) -> AsyncIterator[Done]:
-        """Colour a file at full size; the result goes when the context ends.
+        """Colour a file at full size; the result is deleted when the context ends.
 
         Parameters
         ----------
         source : Path
         name : str
-            What its sender calls it.
+            The client's name for it.
         reference : Reference, optional
         body : ResultBody
         wait : bool
-            However much work waits already.
+            Wait, no matter how much work is waiting.
         float_range : (black, white), optional
-            Of a file of floats.
+            Values of black and white in a floating-point file.
 
         Raises
         ------
@@ -291,9 +291,9 @@ class Service:
 
     @asynccontextmanager
     async def _result_place(self, is_counted: bool) -> AsyncIterator[None]:
-        """Hold a place for a result until it has been sent: it lies on the disk so long.
+        """Hold a slot for a result on the disk until it has been sent.
 
-        Zips have places of their own.
+        Zips have their own slots.
         """
         if not is_counted:
             yield
@@ -306,25 +306,27 @@ class Service:
 
         place = self._results.take(CLIENT.get(), give_up)
         if place is None:
-            raise Problem(503, "As many results are being made and sent as may be. Try again soon.")
+            raise Problem(503, "Too many results are being created and sent. Try again soon.")
         try:
             yield
         except asyncio.CancelledError:
             if not given_up:
                 raise
             task.uncancel()
-            raise Problem(503, "Others need the service as well. Try again in a second.") from None
+            raise Problem(
+                503, "Other clients need the service as well. Try again in a second."
+            ) from None
         finally:
             place.leave()
 
 
 async def save(file: UploadFile, target: Path) -> None:
-    """Write what was sent to a new file.
+    """Write an upload to a new file.
 
     Raises
     ------
     Problem
-        503 if there is no room.
+        503 if there is no space.
     """
 
     def copy() -> None:
@@ -339,7 +341,7 @@ async def save(file: UploadFile, target: Path) -> None:
 
 @contextmanager
 def named(name: str, *paths: Path) -> Iterator[None]:
-    """Let errors speak of a photograph by the name its sender knows, not by our paths."""
+    """Replace the service's path in errors by the client's name for the photograph."""
     try:
         yield
     except PhotochromError as error:
@@ -351,14 +353,14 @@ def named(name: str, *paths: Path) -> Iterator[None]:
 
 
 def clean_name(filename: str | None) -> str:
-    """Return the last part of a file's name, without what could harm a terminal or a header."""
+    """Return the last part of a file name, without characters unsafe in a terminal or header."""
     last = PurePosixPath((filename or "").replace("\\", "/")).name
     kept = "".join(c for c in last if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF)
     return kept.strip(" .")[-MOST_NAME:] or "photo"
 
 
 def coloured_name(name: str, format: str) -> str:
-    """Name a coloured file: `photo.jpg` -> `photo-color.jpg`."""
+    """Return the name of a coloured file: `photo.jpg` -> `photo-color.jpg`."""
     stem, _, suffix = name.rpartition(".")
     suffixes = FORMATS[format].suffixes
     kept = f".{suffix}" if f".{suffix.lower()}" in suffixes and stem else suffixes[0]
@@ -366,7 +368,7 @@ def coloured_name(name: str, format: str) -> str:
 
 
 def sidecar_name(name: str) -> str:
-    """Name a sidecar: `photo.jpg` -> `photo-color.json`."""
+    """Return the name of a sidecar: `photo.jpg` -> `photo-color.json`."""
     return f"{_stem(name)}-color.json"
 
 

@@ -1,4 +1,4 @@
-"""Photographs that are worked on: a private folder each, until they are closed, old or too many."""
+"""Uploaded photographs: each has a private folder until it is closed, expires or is evicted."""
 
 import asyncio
 import secrets
@@ -36,22 +36,22 @@ class Session:
     folder : Path
         Its private folder.
     source : Path
-        The file that was sent.
+        The uploaded file.
     name : str
-        What its sender calls it.
+        The client's name for it.
     facts : Facts
     proof : uint8 array, (h, w)
     mended : uint8 array, (h, w), optional
-        The proof as restoring leaves it, once somebody asked for it.
+        The restored proof, once it has been requested.
     reference : Reference, optional
     mending : Lock
-        Held while the mended proof is drawn.
+        Held while the restored proof is computed.
     turns : dict
-        By kind of work, the number of the newest request.
+        Number of the newest request, by kind.
     drawn : Drawn
-        Pictures that were made of it lately.
+        Its latest pictures.
     client : str
-        Who sent it.
+        Client that uploaded it.
     """
 
     id: str
@@ -71,21 +71,21 @@ class Session:
     is_closed: bool = False
 
     def take_turn(self, kind: str) -> Callable[[], bool]:
-        """Become the newest request of a kind; what is given tells whether it still is."""
+        """Become the newest request of a kind; return a function that tells whether it still is."""
         mine = self.turns[kind] = self.turns.get(kind, 0) + 1
         return lambda: self.turns[kind] == mine
 
 
 class Sessions:
-    """All photographs that are worked on. Used from the event loop alone.
+    """All uploaded photographs. Used only from the event loop.
 
     Parameters
     ----------
     root : Path
-        A private folder, which this object fills.
+        A private folder for this object's files.
     limits : Limits
     clock : callable
-        Seconds that only grow.
+        Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class Sessions:
         return len(self._open)
 
     def new_folder(self) -> Path:
-        """Make a private folder below the root.
+        """Create a private folder in the root.
 
         Raises
         ------
         Problem
-            503 if there is no room.
+            503 if there is no space.
         """
         try:
             return Path(tempfile.mkdtemp(dir=self._root))
@@ -113,14 +113,14 @@ class Sessions:
     def add(
         self, folder: Path, source: Path, name: str, facts: Facts, preview: np.ndarray
     ) -> Session:
-        """Keep a photograph of this request's client; what is old goes.
+        """Store a photograph of the current client, and remove old ones.
 
-        Beyond the limit the least recently used one goes, of the client that has most of them.
+        Beyond the limit, the least recently used one of the client with the most is removed.
 
         Raises
         ------
         Problem
-            503, if no client has two, and all are being worked on.
+            503, if no client has two and all are in use.
         """
         client = CLIENT.get()
         self.sweep()
@@ -133,14 +133,16 @@ class Sessions:
         return session
 
     def _dispensable(self, client: str) -> Session:
-        """Return the photograph that goes for another one of a client."""
+        """Return the photograph to remove for a new one of a client."""
         held = Counter(session.client for session in self._open.values())
-        held[client] += 1  # the one that comes
+        held[client] += 1  # the new one
         most = max(held.values())
-        if most == 1:  # each has but one, and so it is for who left theirs alone
+        if most == 1:  # each client has only one: remove one that is not in use
             first = next(iter(self._open.values()))
             if self._clock() - first.used_at < IDLE_SECONDS:
-                raise Problem(503, "The service keeps as many photographs as it can. Try later.")
+                raise Problem(
+                    503, "The service has no space for another photograph. Try again later."
+                )
             return first
         hoarders = {who for who, count in held.items() if count == most}
         hoarder = client if client in hoarders else min(hoarders)
@@ -149,18 +151,18 @@ class Sessions:
 
     @contextmanager
     def hold(self, id: str) -> Iterator[Session]:
-        """Use a photograph; its folder stays at least until it is let go.
+        """Use a photograph; its folder is kept at least until the context ends.
 
         Raises
         ------
         Problem
-            404, if it is not there.
+            404, if it does not exist.
         """
         self.sweep()
         session = self._open.get(id)
         if session is None:
             raise Problem(
-                404, "This photograph is not here, or no longer. Open its file once more."
+                404, "There is no such photograph, or it was removed. Upload the file again."
             )
         session.used_at = self._clock()
         self._open.move_to_end(id)
@@ -174,18 +176,18 @@ class Sessions:
                 self._remove_unused(session)
 
     def close(self, id: str) -> None:
-        """Let a photograph go.
+        """Remove a photograph.
 
         Raises
         ------
         Problem
-            404, if it is not there.
+            404, if it does not exist.
         """
         with self.hold(id) as session:
             self._close(session)
 
     def sweep(self) -> None:
-        """Let go what nobody has asked for in a while."""
+        """Remove photographs that were not used for a while."""
         oldest = self._clock() - self._limits.session_seconds
         for session in [s for s in self._open.values() if not s.users and s.used_at <= oldest]:
             self._close(session)
@@ -201,5 +203,5 @@ class Sessions:
 
 
 def make_root(parent: Path | None = None) -> Path:
-    """Make a service's own folder for temporary files, readable by its user alone."""
+    """Create the service's folder for temporary files, readable only by its user."""
     return private_folder(PREFIX, parent)

@@ -1,11 +1,11 @@
-"""Places that clients share: who has the most gives one up before anyone else is refused."""
+"""Slots shared by clients: the client with the most gives one up before another is refused."""
 
 from collections import Counter
 from collections.abc import Callable
 
 
 class SharedSlot:
-    """One place that is taken; `leave` gives it back, once or more often."""
+    """A slot in use; `leave` releases it and may be called more than once."""
 
     def __init__(
         self, places: "SharedSlots", client: str, give_up: Callable[[], None] | None
@@ -14,43 +14,43 @@ class SharedSlot:
         self._places = places
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Release the slot."""
         self._places.forget(self)
 
 
 class SharedSlots:
-    """So many places for all clients together. Used from the event loop alone.
+    """A number of slots for all clients together. Used only from the event loop.
 
     When all are taken, a client that has at least two fewer than the one with the most gets the
-    newest place of that one: alone, a client may have them all, and yet it keeps out nobody.
+    newest slot of that one. So a single client can use all slots without excluding others.
 
     Parameters
     ----------
     count : int
     each : int, optional
-        One client may have so many; as many as there are without it.
+        Maximum for one client; `count` if not given.
     """
 
     def __init__(self, count: int, each: int | None = None) -> None:
         self._count = count
         self._each = count if each is None else each
-        self._taken: dict[SharedSlot, None] = {}  # in the order of their taking
+        self._taken: dict[SharedSlot, None] = {}  # in the order in which they were taken
 
     def __len__(self) -> int:
         return len(self._taken)
 
     def take(self, client: str, give_up: Callable[[], None] | None = None) -> SharedSlot | None:
-        """Take a place, if there is one.
+        """Take a slot, if there is one.
 
         Parameters
         ----------
         client : str
         give_up : callable, optional
-            Called when the place goes to another client; without it, it never does.
+            Called when the slot is given to another client; without it, the slot is never given.
 
         Returns
         -------
-        Place, or None
+        SharedSlot or None
             None if the client has its share.
         """
         held = Counter(place.client for place in self._taken)
@@ -63,7 +63,7 @@ class SharedSlots:
         return place
 
     def forget(self, place: SharedSlot) -> None:
-        """Take note that a place is free again."""
+        """Mark a slot as free again."""
         self._taken.pop(place, None)
 
     def _make_room(self, held: Counter[str], client: str) -> bool:

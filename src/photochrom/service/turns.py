@@ -1,4 +1,4 @@
-"""Turns for work: clients take theirs one after another, and zips give way to single pictures."""
+"""A fair queue: clients take turns, and single pictures have priority over zips."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -9,15 +9,15 @@ from photochrom.service.clients import CLIENT
 from photochrom.service.problem_details import Problem
 from photochrom.service.shared_slots import SharedSlots
 
-PASSED_BY = 3  # turns that go before patient work, then one of its own comes
+PASSED_BY = 3  # other turns before one turn of patient work
 
 
 def _too_much() -> Problem:
-    return Problem(503, "The service has as much work as it takes. Try again in a second.")
+    return Problem(503, "The service is busy. Try again in a second.")
 
 
 class _Line:
-    """Those who wait, by client; clients take turns."""
+    """The waiting requests, by client; clients take turns."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
@@ -33,7 +33,7 @@ class _Line:
             self._waiting.pop(client, None)
 
     def next(self, may: Callable[[str], bool]) -> tuple[str, asyncio.Future[None]] | None:
-        """Take out the first who still waits, of the first client that may."""
+        """Remove and return the first request still waiting, of the first client allowed."""
         for client in list(self._waiting):
             if not may(client):
                 continue
@@ -48,14 +48,14 @@ class _Line:
 
 
 class FairQueue:
-    """So much at once and so many waiting; who comes then is told to come again.
+    """A limited number of concurrent and of waiting requests; further ones are rejected.
 
     Parameters
     ----------
     at_once, queue : int
-        Turns at once; how many may wait for one, patient work not counted.
+        Concurrent turns; maximum number waiting, not counting patient work.
     spare : int
-        Turns that are left to others when one client has all that there are.
+        Turns reserved for others when one client could use all.
     """
 
     def __init__(self, at_once: int, queue: int, spare: int = 0) -> None:
@@ -69,17 +69,17 @@ class FairQueue:
 
     @asynccontextmanager
     async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
-        """Wait for a turn of the request's client; it ends with the context.
+        """Wait for a turn of the current client; it ends with the context.
 
         Parameters
         ----------
         patient : bool
-            Whether it waits however much work there is, behind what others wait for.
+            Whether it waits no matter how much work there is, with lower priority.
 
         Raises
         ------
         Problem
-            503 if too much work waits already.
+            503 if too much work is waiting.
         """
         client = CLIENT.get()
         await self._wait(client, patient)
@@ -104,7 +104,7 @@ class FairQueue:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._end(client, patient)  # it was granted meanwhile
+                self._end(client, patient)  # it was granted in the meantime
             raise
         finally:
             line.discard(client, turn)

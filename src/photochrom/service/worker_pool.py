@@ -1,4 +1,4 @@
-"""The worker processes: one can be killed, and comes back, at the cost of the request it had."""
+"""The worker processes: a killed one is replaced; only its current request fails."""
 
 import asyncio
 import logging
@@ -28,11 +28,11 @@ LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 START_SECONDS = 60.0
-KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no other
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no SIGKILL
 
 
 def check_wanted(is_wanted: Callable[[], bool]) -> None:
-    """Refuse what newer work has taken the place of.
+    """Reject a request that a newer one has superseded.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def check_wanted(is_wanted: Callable[[], bool]) -> None:
         409.
     """
     if not is_wanted():
-        raise Problem(409, "Superseded: the same was asked of this photograph again.")
+        raise Problem(409, "Superseded by a newer request for this photograph.")
 
 
 def _always() -> bool:
@@ -48,16 +48,16 @@ def _always() -> bool:
 
 
 class Worker:
-    """Runs jobs in processes of their own, one process for each that may run at once.
+    """Run jobs in worker processes, one process per concurrent job.
 
-    A pool of the standard library breaks as a whole when one of its processes dies, so that each
-    process is a pool of its own here.
+    A standard-library pool breaks as a whole when one of its processes dies, so each process is a
+    separate pool here.
 
     Parameters
     ----------
     limits : Limits
     on_restart : callable
-        Told whenever a process had to be replaced.
+        Called whenever a process is replaced.
     """
 
     def __init__(self, limits: Limits, on_restart: Callable[[], None] = lambda: None) -> None:
@@ -68,7 +68,7 @@ class Worker:
         self._all = tuple(self._idle)
 
     def start(self) -> None:
-        """Start the processes and load what they need, without waiting for them."""
+        """Start the processes and let them load, without waiting."""
         for process in self._all:
             process.start()
 
@@ -79,7 +79,7 @@ class Worker:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that run."""
+        """The running processes."""
         return [process.pid for process in self._all if process.pid]
 
     async def run(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -93,20 +93,20 @@ class Worker:
         Raises
         ------
         Problem
-            503 if too much work waits; 422 if the process died of the job or took too long.
+            503 if too much work is waiting; 422 if the job killed the process or took too long.
         PhotochromError
-            As the job raises it.
+            If the job raises it.
         """
         return await self._run(_always, False, job, *args, **kwargs)
 
     async def run_later(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a job as `run` does, however much work waits, and behind it."""
+        """Run a job as `run` does, with lower priority and no limit on waiting."""
         return await self._run(_always, True, job, *args, **kwargs)
 
     async def run_if(
         self, is_wanted: Callable[[], bool], job: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a job as `run` does, unless it is wanted no longer when its turn has come: 409."""
+        """Run a job as `run` does, unless it is superseded when its turn comes: 409."""
         return await self._run(is_wanted, False, job, *args, **kwargs)
 
     async def _run(
@@ -127,7 +127,7 @@ class Worker:
                 self._replace(process)
                 raise Problem(
                     422,
-                    f"The photograph took longer than {self._seconds:g} seconds and was given up. "
+                    f"The photograph took longer than {self._seconds:g} seconds and was abandoned. "
                     "Send a smaller one.",
                 ) from None
             except BrokenProcessPool:
@@ -135,14 +135,14 @@ class Worker:
                 raise Problem(
                     422,
                     "The process that worked on this photograph died. The file may be damaged: "
-                    "save it anew with another program, or send a smaller one.",
+                    "save it again with another program, or send a smaller one.",
                 ) from None
             except MemoryError:
-                self._replace(process)  # what it holds by now would be missed by the next one
+                self._replace(process)  # its memory would be missing for the next job
                 raise Problem(
                     422,
-                    "The photograph needs more memory than one may take here. Send a smaller one, "
-                    "or save it anew with another program.",
+                    "The photograph needs more memory than is allowed here. Send a smaller one, "
+                    "or save it again with another program.",
                 ) from None
             except asyncio.CancelledError:
                 self._replace(process)
@@ -150,14 +150,14 @@ class Worker:
             except (PhotochromError, Problem):
                 raise
             except OSError as error:
-                LOG.exception("A job met an error of the system's.")
+                LOG.exception("A job failed with a system error.")
                 raise no_room(error) from error
-            except Exception as error:  # a stranger's file provokes nearly any
+            except Exception as error:  # an uploaded file can cause nearly any error
                 LOG.exception("A job failed.")
                 raise Problem(
                     422,
-                    "The photograph cannot be worked on: something in it is damaged, or not as "
-                    "its format has it. Save it anew with another program.",
+                    "The photograph cannot be processed: part of it is damaged or violates its "
+                    "format. Save it again with another program.",
                 ) from error
             finally:
                 self._idle.append(process)
@@ -169,7 +169,7 @@ class Worker:
 
 
 class _Process:
-    """One process that can be killed and started anew."""
+    """One process that can be killed and restarted."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -180,13 +180,13 @@ class _Process:
 
     @property
     def pid(self) -> int | None:
-        """Its number, once it runs."""
+        """The process id, once it runs."""
         if self._pid is None or not self._pid.done() or self._pid.exception() is not None:
             return None
         return self._pid.result()
 
     def start(self) -> None:
-        """Start it, and let it load what it needs."""
+        """Start the process and let it load what it needs."""
         context = multiprocessing.get_context("spawn")
         self._folder = self._folder or make_root()
         self._pool = ProcessPoolExecutor(
@@ -196,15 +196,15 @@ class _Process:
         self._warmed = self._pool.submit(warm)
 
     async def ready(self) -> None:
-        """Wait until it has loaded what it needs: that is no part of a job's time."""
+        """Wait until the process has loaded; this does not count as the job's time."""
         if self._warmed is not None:
             warmed = asyncio.wrap_future(self._warmed)
             await asyncio.wait([warmed], timeout=START_SECONDS)
             if warmed.done() and not warmed.cancelled():
-                warmed.exception()  # if it died of it, the job will tell
+                warmed.exception()  # if loading killed it, the job reports that
 
     async def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Return it a job once it is ready; if it died while it was idle, its successor gets it."""
+        """Submit a job once the process is ready; if it died while idle, use its replacement."""
         if self._pool is not None:
             await self.ready()
             with suppress(BrokenProcessPool):
@@ -215,10 +215,10 @@ class _Process:
         return self._pool.submit(job, *args, **kwargs)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         if self._pool is None:
             return
-        # The pool's own way, which waits for the job, is for Python 3.14 to change.
+        # The pool's own method waits for the job; Python 3.14 changes that.
         if self.pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, KILL)
@@ -230,13 +230,13 @@ class _Process:
 
 
 def _settle(folder: str, most_bytes: int) -> None:
-    """Keep temporary files in a folder, end with the service; Ctrl-C is the service's business."""
+    """Set the temporary folder and signal handling; the service handles Ctrl-C."""
     tempfile.tempdir = folder
     share_arenas()
     limit_memory(most_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a terminal that closes: the same
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a closed terminal: the same
     parent = multiprocessing.parent_process()
     assert parent is not None
 

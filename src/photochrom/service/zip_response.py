@@ -1,4 +1,4 @@
-"""The zip of many photographs, coloured and sent one after another."""
+"""Stream a zip of photographs, coloured one after another."""
 
 from collections.abc import AsyncIterator
 
@@ -20,12 +20,12 @@ from photochrom.service.zip_stream import ZipStream
 
 
 class ZipResponse(StreamingResponse):
-    """A zip, whose place goes when it has been sent, or when nobody wants it any more."""
+    """A zip whose slot is released once it is sent or the client disconnects."""
 
     place: SharedSlot
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the zip; free its slot at the end, whatever the end is."""
+        """Send the zip; release its slot in any case."""
         try:
             await super().__call__(scope, receive, send)
         finally:

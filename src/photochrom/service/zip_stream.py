@@ -1,4 +1,4 @@
-"""A zip that is sent while it is made; the standard library writes it."""
+"""A zip that is streamed while it is written, with the standard library."""
 
 import io
 import zipfile
@@ -9,7 +9,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class ZipStream:
-    """Files go in, bytes come out. Nothing is compressed: pictures are already."""
+    """Write files to a zip and return its bytes. Pictures are not compressed again."""
 
     def __init__(self) -> None:
         self._sink = _Sink()
@@ -17,7 +17,7 @@ class ZipStream:
         self._names: set[str] = set()
 
     def add(self, name: str, path: Path) -> Iterator[bytes]:
-        """Put a file in; another of the same name gets a number."""
+        """Add a file; a duplicate name gets a number."""
         entry = zipfile.ZipInfo.from_file(path, self._unique(name))
         with path.open("rb") as source, self._zip.open(entry, "w") as target:
             while piece := source.read(CHUNK_BYTES):
@@ -25,11 +25,11 @@ class ZipStream:
                 yield self._sink.take()
 
     def add_text(self, name: str, text: str) -> None:
-        """Put a text in."""
+        """Add a text file."""
         self._zip.writestr(self._unique(name), text)
 
     def end(self) -> bytes:
-        """Return what is left, with the table of contents."""
+        """Return the remaining bytes, with the central directory."""
         self._zip.close()
         return self._sink.take()
 
@@ -43,7 +43,7 @@ class ZipStream:
 
 
 class _Sink(io.RawIOBase):
-    """Where a zip writes to, once and forward only."""
+    """An unseekable file for the zip to write to."""
 
     def __init__(self) -> None:
         super().__init__()
