@@ -177,7 +177,7 @@ def test_a_recipe_is_fitted_to_what_goes_through_a_pipe(command, photo, tmp_path
     Image.open(photo).resize((90, 90)).save(square, "PNG")
     refused = photochrom("-", "-o", "-", "--recipe", recipe, input=square.getvalue())
     assert refused.returncode == 1
-    assert "another shape" in refused.stderr.decode()
+    assert "another aspect ratio" in refused.stderr.decode()
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ def test_a_recipe_of_no_size_is_refused(command, photo, tmp_path):
     command(photo, "--hint", "150,40,#be3228,9", "--sidecar")
     recipe = tmp_path / "old-color.json"
     recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"size": [0, 0]}))
-    assert "1 x 1 or more" in command(photo, "--recipe", recipe, check=1)
+    assert "at least 1 x 1" in command(photo, "--recipe", recipe, check=1)
 
 
 @pytest.mark.parametrize("hint", ["١,٢,#aabbcc", "1,2,#aabbcc,٣", "1_0,2,#aabbcc", "１,2,#aabbcc"])

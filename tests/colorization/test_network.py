@@ -203,7 +203,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path, content):
 @pytest.mark.parametrize("name", ["none.onnx", "folder.onnx"])
 def test_a_file_that_cannot_be_read_is_refused(tmp_path, name):
     (tmp_path / "folder.onnx").mkdir()
-    with pytest.raises(WeightsError, match=rf"{name}: the network cannot be read"):
+    with pytest.raises(WeightsError, match=rf"{name}: cannot read the network"):
         load_method(tmp_path / name)
 
 
@@ -212,7 +212,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, name):
     [
         (None, "without photochrom's description.*photochrom export"),
         ("{", "is not JSON"),
-        ("[1]", "needs to be a table"),
+        ("[1]", "must be a JSON object"),
         ('{"name": "x"}', "needs name, paper and licence"),
     ],
 )

@@ -87,24 +87,24 @@ def sparse_with_external_values():
 
 
 HOSTILE = {
-    "external weights": (model_of(identity(), initializers=[external()]), "names another file"),
+    "external weights": (model_of(identity(), initializers=[external()]), "refers to another file"),
     "external in a branch": (
         model_of(*within(identity(), initializers=[external()])),
-        "names another file",
+        "refers to another file",
     ),
     "external constant": (
         model_of(helper.make_node("Constant", [], ["ab"], value=external())),
-        "names another file",
+        "refers to another file",
     ),
     "external sparse": (
         model_of(identity(), sparse=[sparse_with_external_values()]),
-        "names another file",
+        "refers to another file",
     ),
-    "loop": (model_of(endless()), "the operator Loop, which repeats and may never end"),
+    "loop": (model_of(endless()), "the operator Loop, which may never end"),
     "loop in a branch": (model_of(*within(endless())), "the operator Loop"),
     "scan": (model_of(helper.make_node("Scan", ["lightness"], ["ab"])), "the operator Scan"),
-    "function": (model_of(identity(), functions=[multiplying()]), "functions of its own"),
-    "too deep": (model_of(*deep(DEEP)), "graphs within graphs"),
+    "function": (model_of(identity(), functions=[multiplying()]), "defines functions"),
+    "too deep": (model_of(*deep(DEEP)), "graphs nested"),
 }
 
 

@@ -244,7 +244,7 @@ def test_a_sidecar_never_takes_the_place_of_another_programs_file(colorizer, alb
     place.write_text(theirs)
     (outcome,) = colorize_many(colorizer, plan([album / "a.png"]), sidecar=True)
     assert outcome.status == "failed"
-    assert "no sidecar of photochrom" in outcome.notes[0]
+    assert "not a sidecar of photochrom" in outcome.notes[0]
     assert place.read_text() == theirs
     assert not (album / "a-color.png").exists()
 
@@ -290,7 +290,7 @@ def test_a_folder_that_may_not_be_entered_has_failed(album):
     failed = [task.settled for task in plan([album], recursive=True) if task.settled]
     (album / "1901").chmod(0o700)
     assert failed[0][0] == "failed"
-    assert "1901: may not be entered" in failed[0][1]
+    assert "1901: cannot be opened" in failed[0][1]
 
 
 def test_a_name_that_leaves_no_room_for_the_results_fails_alone(colorizer, album):
@@ -359,7 +359,7 @@ def test_a_folder_of_results_that_is_gone_ends_the_run(colorizer, album, tmp_pat
         done.append(outcome)
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
     assert [outcome.status for outcome in done] == ["coloured", "failed"]
-    assert "is gone" in done[1].notes[0]
+    assert "no longer exists" in done[1].notes[0]
 
 
 @pytest.mark.slow
@@ -395,7 +395,7 @@ def test_what_hangs_is_given_up_and_costs_one_photograph(album):
         "b.jpg": "failed",
         "d.png": "coloured",
     }
-    said = f"{album / 'b.jpg'}: it took longer than 10 seconds and was given up"
+    said = f"{album / 'b.jpg'}: it took longer than 10 seconds and was abandoned"
     assert done["b.jpg"].notes[0].startswith(said)
     assert not list(album.glob(".*.part"))
 

@@ -197,7 +197,7 @@ def test_the_array_path_and_the_file_path_agree(colorizer):
 def test_a_source_in_colour_is_coloured_anew_and_that_is_said(colorizer, tmp_path):
     Image.fromarray(drawn_picture(1)).save(tmp_path / "c.png")
     notes = colorizer.colorize_file(tmp_path / "c.png").notes
-    assert any("coloured anew" in note for note in notes)
+    assert any("recoloured" in note for note in notes)
 
 
 def test_the_original_is_never_replaced(colorizer, gray, tmp_path):
@@ -257,7 +257,7 @@ def test_seldom_pil_modes_are_coloured_as_their_plain_kind(colorizer, gray, mode
 
 @pytest.mark.parametrize("pixels", [np.float32([[0.5, 0.7]]), np.int32([[-4, 9]])])
 def test_a_pil_image_without_a_range_is_refused(colorizer, pixels):
-    with pytest.raises(DtypeError, match="says nothing of its black and white"):
+    with pytest.raises(DtypeError, match="does not define black and white"):
         colorizer.colorize(Image.fromarray(pixels))
 
 
@@ -284,7 +284,7 @@ def test_a_hint_outside_the_picture_is_said(colorizer, gray):
     content = encoded(gray, "PNG")
     notes = colorizer.colorize_file(content, guidance=Guidance(tuple(hints))).notes
     assert (
-        "hints outside the 200 x 150 pixels of the upright picture, which do nothing: 1 of 2"
+        "hints outside the 200 x 150 pixels of the upright picture, which have no effect: 1 of 2"
         in (notes)
     )
     inside = colorizer.colorize_file(content, guidance=Guidance((hints[0],)))

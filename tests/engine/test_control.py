@@ -177,7 +177,7 @@ def test_a_sidecar_repeats_the_result(gray, tmp_path):
 def test_a_sidecar_fits_its_hints_to_a_larger_copy_and_refuses_another_shape():
     sidecar = Sidecar.of(Colorizer("gray"), Guidance((Hint.point(10, 20, BLUE, 4),)), (100, 50))
     assert sidecar.guidance_for((200, 100)).hints[0] == Hint.point(20, 40, BLUE, 8)
-    with pytest.raises(InvalidValueError, match="another shape"):
+    with pytest.raises(InvalidValueError, match="another aspect ratio"):
         sidecar.guidance_for((50, 100))
 
 
@@ -197,7 +197,7 @@ def test_a_reference_that_changed_since_is_refused(tmp_path):
     text = Sidecar.of(Colorizer("gray"), guidance, (10, 10)).to_json()
     (tmp_path / "x.json").write_text(text)
     Image.fromarray(drawn_picture(2)).save(colour_source)
-    with pytest.raises(InvalidValueError, match="another file"):
+    with pytest.raises(InvalidValueError, match="has changed"):
         read_sidecar(tmp_path / "x.json")
 
 

@@ -132,7 +132,7 @@ def test_run_gives_picture_notes_and_confidence(colorizer, gray, path):
     assert from_file.confidence.shape == result.confidence.shape
     toned = np.repeat(gray[..., None], 3, -1) * np.array([1.0, 0.9, 0.7])
     assert any("toned" in n for n in colorizer.run(Image.fromarray(toned.astype(np.uint8))).notes)
-    with pytest.raises(DtypeError, match="one picture"):
+    with pytest.raises(DtypeError, match="a single picture"):
         colorizer.run([gray])
 
 
@@ -168,7 +168,7 @@ def test_suggestions_and_confidence_take_any_picture(colorizer, gray):
 
 def test_the_face_takes_a_reading(gray):
     rgb = photochrom.colorize(255 - gray, short_side_px=64)
-    with pytest.raises(InvalidValueError, match="A reading is for files"):
+    with pytest.raises(InvalidValueError, match="A reading applies only to files"):
         photochrom.colorize(255 - gray, short_side_px=64, reading=Reading(negative=True))
     assert is_coloured(rgb)
     negative = pyvips.Image.new_from_array(255 - gray).copy(interpretation="b-w").pngsave_buffer()
@@ -186,10 +186,10 @@ def test_sidecars_and_times_go_with_the_photograph(colorizer, path):
     assert target.with_suffix(".xmp").read_text("utf-8") == "<adobe/>"
     assert path.with_name("b.png.xmp").read_text("utf-8") == "<darktable/>"
     assert target.stat().st_mtime_ns == 10**18 + 123
-    assert sum("was carried along" in note for note in coloured.notes) == 2
+    assert sum("was copied to" in note for note in coloured.notes) == 2
     path.with_suffix(".xmp").write_text("<changed/>", "utf-8")
     again = colorizer.colorize_file(path, target)
-    assert any("is there already and differs" in note for note in again.notes)
+    assert any("already exists and differs" in note for note in again.notes)
     assert target.with_suffix(".xmp").read_text("utf-8") == "<adobe/>"
 
 
@@ -215,7 +215,7 @@ def test_dots_bear_colour_once_their_mean_is_taken(colorizer, gray):
     plain = colorizer.run(content)
     assert any("--descreen" in note for note in plain.notes)
     meant = colorizer.run(content, reading=Reading(descreen=True))
-    assert not any("bears no colour" in note for note in meant.notes)
+    assert not any("cannot show colour" in note for note in meant.notes)
 
     def chroma(data):
         return np.hypot(

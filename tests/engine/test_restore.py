@@ -80,7 +80,7 @@ def test_a_faded_stained_scratched_and_dusty_print_comes_nearer_to_the_photograp
     truth = lightness_of(gray)
     assert psnr(restored.codes / UNIT, truth) > psnr(before, truth) + 6
     said = ", ".join(restored.notes)
-    assert all(word in said for word in ("stained paper", "tones levelled (from", "mended"))
+    assert all(word in said for word in ("stained paper", "tones levelled (from", "repaired"))
 
 
 @pytest.mark.parametrize("name", ["chelsea", "coffee"])
@@ -184,7 +184,7 @@ def test_every_page_of_a_photo_is_mended_and_said():
     photo = Photo.open(content.getvalue())
     restored, notes = restored_photo(photo)
     assert notes[0].startswith("restored page 1: tones levelled (from 6")
-    assert notes[1] == "restored page 2: nothing needed mending"
+    assert notes[1] == "restored page 2: nothing to repair"
     small = restored.small_lightness(60, 40)
     assert np.abs(small - restored.small_lightness(60, 40, 1)).mean() < 4
     assert np.abs(photo.small_lightness(60, 40) - small).mean() > 7

@@ -76,7 +76,7 @@ def test_an_error_comes_back_as_itself_and_the_worker_goes_on(worker):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize(
-    ("number", "said"), [(signal.SIGBUS, "cut short"), (signal.SIGKILL, "memory")]
+    ("number", "said"), [(signal.SIGBUS, "truncated"), (signal.SIGKILL, "memory")]
 )
 def test_a_worker_that_dies_is_told_and_replaced_and_leaves_nothing(worker, number, said):
     folder = worker.call(spool)

@@ -58,7 +58,7 @@ def test_what_is_no_colour_is_refused(colour):
         ({"shape": "region", "points": [[1, 2], [3, 4]]}, "3 to"),
         ({"shape": "stroke", "points": [[1, 2]] * (MOST_POINTS + 1)}, f"1 to {MOST_POINTS}"),
         ({"shape": "point", "points": [[1, math.nan]]}, "finite"),
-        ({"shape": "point", "points": [["x", 2]]}, "cannot be read"),
+        ({"shape": "point", "points": [["x", 2]]}, "Cannot read"),
         ({"shape": "point", "points": [[1, 2]], "radius": 0}, "radius"),
         ({"shape": "point", "points": [[1, 2]], "reach": "far"}, "'far'"),
         ({"shape": "point", "points": [[1, 2]], "reach": 0.01}, "0.02 to 2"),
@@ -66,7 +66,7 @@ def test_what_is_no_colour_is_refused(colour):
         ({"shape": "point", "points": [[1, 2]], "reach": math.nan}, "nan"),
         ({"shape": "point", "points": [[1, 2]], "reach": True}, "True"),
         ({"shape": "point", "points": [[1, 2]], "reach": "0.5"}, "'0.5'"),
-        ({"shape": "point", "points": [[1, 2]], "radius": None}, "cannot be read"),
+        ({"shape": "point", "points": [[1, 2]], "radius": None}, "Cannot read"),
         ({"shape": "point", "points": [[1, 2]], "colour": "red"}, "#rrggbb"),
     ],
 )

@@ -134,7 +134,7 @@ def test_keys_are_read_from_a_file_a_line_each(tmp_path):
         file.write_text(content)
         with pytest.raises(InvalidValueError, match="one or more API keys, one per line"):
             _read_keys(file)
-    with pytest.raises(InvalidValueError, match="cannot be read"):
+    with pytest.raises(InvalidValueError, match="cannot read"):
         _read_keys(tmp_path / "none")
 
 

@@ -491,7 +491,7 @@ def test_a_name_keeps_nothing_that_could_harm_a_terminal_or_a_header():
         ({"hints": [HINT | {"radius": 0}]}, "radius"),
         ({"hints": [HINT | {"colour": "red"}]}, "colour"),
         ({"hints": [HINT | {"points": [[1e300, 0]]}]}, "points"),
-        ({"hints": [HINT | {"points": [[1, 2], [3, 4]]}]}, "A point has 1 to 1 points"),
+        ({"hints": [HINT | {"points": [[1, 2], [3, 4]]}]}, "A point needs 1 to 1 points"),
         ({"colour": "#000000"}, "colour"),
         ({"method": "/etc/network.onnx"}, "none of"),
         ({"vividness": 2}, "vividness"),

@@ -250,7 +250,7 @@ def test_a_busy_port_gives_way_to_the_next_and_it_is_said(capsys):
 
 
 def test_an_address_that_is_not_ours_is_an_error_that_names_it():
-    with pytest.raises(InvalidValueError, match=r"192\.0\.2\.1:8000 cannot be bound"):
+    with pytest.raises(InvalidValueError, match=r"Cannot bind 192\.0\.2\.1:8000"):
         listen("192.0.2.1", 8000)
 
 

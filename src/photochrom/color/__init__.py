@@ -1,1 +1,1 @@
-"""What a colour is: arrays in, arrays out; NumPy and torch alike."""
+"""Colour science on arrays, for NumPy and torch."""

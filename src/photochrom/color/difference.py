@@ -1,4 +1,4 @@
-"""How different two colours look; chroma and hue.
+"""Colour difference (CIEDE2000), chroma and hue.
 
 Source: Sharma, Wu, Dalal, "The CIEDE2000 Color-Difference Formula: Implementation Notes,
 Supplementary Test Data, and Mathematical Observations", Color Research and Application 30 (1),

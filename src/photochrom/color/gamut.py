@@ -1,6 +1,6 @@
-"""Bring colours into sRGB at constant luminance.
+"""Map colours into sRGB at constant luminance.
 
-Where the gamut ends, chroma gives way, not luminance: in linear light every colour on the line
+Chroma is reduced, not luminance: in linear light every colour on the line
 ``Y + t (rgb - Y)`` has luminance Y, so the largest t in [0, 1] that keeps the three channels in
 [0, 1] is the answer in closed form.
 """
@@ -22,21 +22,21 @@ TOLERANCE = 1e-6  # of linear light: rounding, not colour
 
 
 class Bounded(NamedTuple):
-    """A colour inside the gamut, and how many pixels gave up chroma for it."""
+    """Colours inside the gamut, and the number of pixels whose chroma was reduced."""
 
     rgb: Array
     moved: int
 
 
 def bound_chroma(linear: Array, luminance: Array | None = None) -> Bounded:
-    """Scale chroma down until linear sRGB is inside [0, 1]; luminance stays.
+    """Reduce chroma until linear sRGB is inside [0, 1]; luminance stays.
 
     Parameters
     ----------
     linear : float array, (..., 3)
         Linear light, unbounded; its luminance lies in [0, 1].
     luminance : float array, (...), optional
-        Its relative luminance, where it is known already.
+        Its relative luminance, if already known.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Colorization methods, from lightness to ab: one file a paper, and one catalogue."""
+"""Colorization methods, from lightness to ab: one file per paper, and a catalogue."""

@@ -1,4 +1,4 @@
-"""All methods by name; a path to an .onnx file is a method too."""
+"""The catalogue of methods by name; the path of an .onnx file is a method too."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +20,7 @@ def _photochrom(device: str, threads: int) -> Method:
 
 
 def _classic(method: str) -> Callable[[str, int], Method]:
-    """Return how a method without weights is made; its module is imported only then."""
+    """Return a factory for a method without weights, which imports its module when called."""
 
     def make(device: str, threads: int) -> Method:
         made: Method = getattr(import_module(f"photochrom.colorization.{method}"), method.title())()
@@ -29,7 +29,7 @@ def _classic(method: str) -> Callable[[str, int], Method]:
     return make
 
 
-# name -> how it is made from (device, threads)
+# name -> factory of (device, threads)
 CATALOGUE: dict[str, Callable[[str, int], Method]] = {
     "gray": _classic("gray"),
     "levin": _classic("levin"),
@@ -44,9 +44,9 @@ _BEGUN: dict[tuple[str, str, int], Future[Method]] = {}
 
 
 def begin_loading(name: str | Path, device: str = "cpu", threads: int = 0) -> None:
-    """Load a method in a thread; the next `load_method` of the same words takes it.
+    """Load a method in a thread; the next `load_method` with the same arguments uses it.
 
-    A network opens without the interpreter, so that the command imports the rest meanwhile.
+    A network loads without the GIL, so the command imports the rest in the meantime.
     """
     words = str(name), device, threads
     if words not in _BEGUN:
@@ -56,7 +56,7 @@ def begin_loading(name: str | Path, device: str = "cpu", threads: int = 0) -> No
 
 
 def load_method(name: str | Path, device: str = "cpu", threads: int = 0) -> Method:
-    """Make a method ready.
+    """Load a method.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def load_method(name: str | Path, device: str = "cpu", threads: int = 0) -> Meth
     device : str
         For networks: 'cpu', 'cuda', 'coreml' or 'directml'.
     threads : int
-        For networks: threads of one run; 0 leaves it to ONNX Runtime.
+        For networks: threads per run; 0 leaves it to ONNX Runtime.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""No colour at all: the row every comparison begins with."""
+"""No colour: the baseline of every comparison."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from photochrom.colorization.method import MethodInfo, Prediction, Request
 
 
 class Gray:
-    """Leaves the photograph as it is."""
+    """A method that leaves the photograph gray."""
 
     info = MethodInfo(name="gray", paper="none: the photograph itself", licence="Apache-2.0")
 

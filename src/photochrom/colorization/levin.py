@@ -26,14 +26,14 @@ SPREAD = 0.6  # of the window's variance: what counts as alike
 LEAST_WEIGHT = 0.01  # of the likest neighbour, before the weights are brought to a sum of 1
 LEAST_SPREAD = 2e-6  # of lightness in [0, 1], squared
 PULL = 1e-12  # of each pixel to the mean hint: bounds the condition where edges all but part it
-LEAF_PIXELS = 16  # blocks that are not dissected further
+LEAF_PIXELS = 16  # smallest blocks of the dissection
 
 
 class Levin:
-    """Hints flow to what is near and of like lightness, and stop at edges.
+    """Spread hints to near pixels of similar lightness, up to edges.
 
     The system is solved directly, by SuperLU on one core: about half a second at the engine's
-    working size, and for a megapixel (asked for in Python) about 8 seconds and 2 GB.
+    working size, and for a megapixel (possible in Python) about 8 seconds and 2 GB.
     """
 
     info = MethodInfo(
@@ -46,7 +46,7 @@ class Levin:
     )
 
     def predict(self, request: Request) -> Prediction:
-        """Solve for the colours, (1, h, w, 2); gray where there is no hint at all.
+        """Solve for the colours, (1, h, w, 2); gray if there is no hint.
 
         Raises
         ------
@@ -89,7 +89,7 @@ def _factorise() -> Any:
 def _system(
     lightness: np.ndarray, ab: np.ndarray, hinted: np.ndarray, order: np.ndarray
 ) -> "tuple[csc_array, np.ndarray]":
-    """Return U(r) - sum w_rs U(s) = 0 for the free r; what is hinted goes to the right side.
+    """Return U(r) - sum w_rs U(s) = 0 for the free r; hinted pixels go to the right-hand side.
 
     `ab` is 0 where nothing is hinted; `order` lists the free pixels.
     """
@@ -145,7 +145,7 @@ def _neighbours(plane: np.ndarray, outside: float) -> np.ndarray:
 
 
 def _dissect(index: np.ndarray) -> np.ndarray:
-    """Order a grid so that elimination fills in little: two halves first, then what parts them.
+    """Order a grid for little fill-in: two halves first, then the separator.
 
     Nested dissection (George, "Nested Dissection of a Regular Finite Element Mesh", 1973); half the
     time of SuperLU's own orders on a megapixel.

@@ -1,4 +1,4 @@
-"""What a colorization method is: lightness in, ab out, and an honest description of itself."""
+"""The interface of a colorization method: lightness in, ab out, and a description."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -9,21 +9,21 @@ import numpy as np
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 
 METADATA_KEY = "photochrom"  # of the MethodInfo in an ONNX file's metadata
-# What a request may bring, and what to call it where it is missing.
+# Inputs of a request, and their names in error messages.
 CAPABILITIES = {
-    "hints": "hints: colours for some places of the photograph, which it spreads",
-    "reference": "a reference: a colour photograph whose colours it borrows",
-    "histogram": "a histogram: the wanted share of each of its colours",
-    "chroma": "a chroma: how colourful the photograph should be",
-    "vividness": "a vividness: from 0, calm, to 1, bold",
+    "hints": "hints: colours at some places of the photograph, which it spreads",
+    "reference": "a reference: a colour photograph to take colours from",
+    "histogram": "a histogram: the target share of each of its colours",
+    "chroma": "a chroma: the target mean chroma",
+    "vividness": "a vividness: from 0 (calm) to 1 (bold)",
 }
 
 
-RETIRED = ("mirrored",)  # fields of older files' descriptions
+RETIRED = ("mirrored",)  # obsolete fields in the descriptions of older files
 
 
 class Setting(NamedTuple):
-    """What a vividness stands for.
+    """The parameters that a vividness maps to.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Setting(NamedTuple):
         The power by which chroma is raised towards what is expected; see
         `photochrom.workbench.networks.even_saturation`.
     ceiling : float
-        Chroma in ab units that is approached and not passed, however bold the rest; 0 sets none.
+        Upper limit of chroma in ab units, approached softly; 0 means no limit.
     """
 
     temperature: float
@@ -50,39 +50,38 @@ class Setting(NamedTuple):
         if not self.ceiling:
             return np.asarray(ab)
         chroma = np.linalg.norm(ab, axis=-1, keepdims=True)
-        # Three quarters of the ceiling lose 6 %, the ceiling itself a sixth.
+        # Chroma at three quarters of the ceiling is reduced by 6 %, at the ceiling by a sixth.
         return np.asarray(ab / (1 + (chroma / np.float32(self.ceiling)) ** 4) ** 0.25)
 
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """How a method describes itself.
+    """The description of a method.
 
     Attributes
     ----------
     name, paper, licence : str
     working_px : tuple of two int
-        Smallest and largest short side, in pixels, that it should be shown.
+        Smallest and largest short side of its input, in pixels.
     short_side_px : int
-        The short side at which it is shown pictures unless somebody asks otherwise.
+        Default short side of its input, in pixels.
     stride : int
         Sides of the working size are multiples of this.
     accepts, requires : tuple of str
         Of hints, reference, histogram, chroma, vividness.
     weights_sha256 : str
-        Of the network's file; '' for a method without one.
+        Hash of the network's file; '' for a method without one.
     centres : tuple of (a, b)
         Bin centres of its distribution, ab units; empty if it has none.
     vividness_path : tuple of (vividness, then the fields of `Setting`)
-        What a vividness in [0, 1] stands for, by linear interpolation between these points.
-        Columns that are not there are 0.
+        The parameters for a vividness in [0, 1], by linear interpolation between these points.
+        Missing columns are 0.
     vividness : float
         The default.
     views : tuple of (scale, mirrored)
-        Other views of a picture, whose distributions are averaged with its own before its colours
-        are decided: of so many times its working size, and mirrored or not. What a network thinks
-        of a picture should not depend on its size or side. Where there are hints, whose owner
-        waits, they are looked at and the picture itself is not.
+        Other views of a picture, whose distributions are averaged with its own: a factor on the
+        working size, and mirrored or not. A prediction should not depend on size or mirroring.
+        With hints, where speed matters, only these views are computed, not the picture itself.
     """
 
     name: str
@@ -103,20 +102,20 @@ class MethodInfo:
     views: tuple[tuple[float, bool], ...] = ()
 
     def look(self, vividness: float | None) -> Setting:
-        """Return what a vividness stands for; the default for None."""
+        """Return the parameters for a vividness; of the default for None."""
         wanted = self.vividness if vividness is None else vividness
         at, *columns = np.array(self.vividness_path).T
-        if len(columns) > len(Setting._fields):  # an older file, whose later terms are no more
+        if len(columns) > len(Setting._fields):  # an older file, whose last columns are obsolete
             columns = columns[:3]
         return Setting(*(float(np.interp(wanted, at, column)) for column in columns))
 
     def to_table(self) -> dict[str, Any]:
-        """Return the fields as plain values, as JSON can hold them."""
+        """Return the fields as plain values for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> "MethodInfo":
-        """Build a description from `to_table`'s values.
+        """Return a description from `to_table`'s values.
 
         Raises
         ------
@@ -140,14 +139,14 @@ def _as_tuples(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Hints:
-    """Colours that somebody has decided, as two planes.
+    """Hinted colours, as two planes.
 
     Attributes
     ----------
     ab : float32 array, (h, w, 2)
-        Decided colours in ab units; anything where `mask` is 0.
+        Hinted colours in ab units; arbitrary where `mask` is 0.
     mask : float32 array, (h, w)
-        1 where decided, 0 elsewhere.
+        1 where hinted, 0 elsewhere.
     """
 
     ab: np.ndarray
@@ -163,7 +162,7 @@ class Hints:
 
 @dataclass(frozen=True)
 class Request:
-    """One picture, at a working size, and what is wished of it.
+    """One picture at a working size, with its guidance.
 
     Attributes
     ----------
@@ -172,17 +171,17 @@ class Request:
     hints : Hints, optional
         At the same size.
     reference : float32 array, (h', w', 3), optional
-        L*a*b* of a picture whose colours are wanted.
+        L*a*b* of the colour reference.
     histogram : float32 array, (Q,), optional
-        Wanted share of each of the method's bins; sums to 1.
+        Target share of each of the method's bins; sums to 1.
     chroma : float, optional
-        Wanted mean chroma, ab units.
+        Target mean chroma, ab units.
     vividness : float, optional
-        From 0, calm, to 1, bold; the method's own default if not given.
+        From 0 (calm) to 1 (bold); the method's default if not given.
     seed : int
-        Of what is drawn at random.
+        Seed of random choices.
     distribution : bool
-        Whether the distribution is wanted, where the method has one.
+        Whether to return the distribution, if the method has one.
     """
 
     lightness: np.ndarray
@@ -219,14 +218,14 @@ def _check_reference(reference: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says of a picture.
+    """A method's prediction for a picture.
 
     Attributes
     ----------
     ab : float32 array, (n, h', w', 2)
         n colourings in ab units; h' <= h and w' <= w of the request.
     confidence : float32 array, (h', w'), optional
-        In [0, 1]: 0 is guessing.
+        In [0, 1]: 0 is a guess.
     distribution : float32 array, (Q, h', w'), optional
         Logits over the method's bins.
     """
@@ -237,29 +236,29 @@ class Prediction:
 
 
 class Method(Protocol):
-    """Anything that gives lightness its colours."""
+    """A colorization method."""
 
     info: MethodInfo
 
     def predict(self, request: Request) -> Prediction:
-        """Colour one picture at its working size."""
+        """Return the colours of one picture at its working size."""
         ...
 
 
 def check_request(info: MethodInfo, request: Request) -> None:
-    """Refuse a request that lacks what a method cannot do without.
+    """Raise if a request lacks what a method requires.
 
     Parameters
     ----------
     info : MethodInfo
         Of the method.
     request : Request
-        What it is asked. Hints with an empty mask are hints: a tile of a photograph may have none.
+        Hints with an empty mask count: a tile of a photograph may have none.
 
     Raises
     ------
     InvalidValueError
-        If something that the method requires is not there.
+        If a required input is missing.
     """
     for name in info.requires:
         if getattr(request, name) is None:
@@ -267,7 +266,7 @@ def check_request(info: MethodInfo, request: Request) -> None:
 
 
 def checked(prediction: Prediction, method: str) -> Prediction:
-    """Refuse what no method may return.
+    """Raise if a method's result is invalid.
 
     Raises
     ------

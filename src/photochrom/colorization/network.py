@@ -1,6 +1,6 @@
 """Run an exported network: the only module that imports ONNX Runtime.
 
-Everything from lightness to ab lies in the file's graph (see
+Everything from lightness to ab is in the file's graph (see
 `photochrom.workbench.training.export`), and its MethodInfo in the file's metadata, so
 a path to an .onnx file is a method.
 """
@@ -28,11 +28,11 @@ from photochrom.colorization.network_file import (
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 from photochrom.photo.resize import resize
 
-# Answers without hints that are kept: whoever moves a hint needs the same one again and again.
+# Cached predictions without hints: moving a hint needs the same one repeatedly.
 KEPT_ANSWERS = 4
-ITSELF = (1.0, False)  # the picture, among its views
+ITSELF = (1.0, False)  # the picture itself, as a view
 PLANES = {"lightness", "style", "hint_ab", "hint_mask"}  # inputs of a picture's size
-RETIRED_INPUTS = ("contrast", "reward")  # of graphs that were exported before
+RETIRED_INPUTS = ("contrast", "reward")  # of graphs exported by earlier versions
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -40,7 +40,9 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
 }
 _NETWORKS: "weakref.WeakSet[NetworkMethod]" = weakref.WeakSet()
-_LEFT: list[Any] = []  # of the parent: to be closed they would wait for threads that are not here
+_LEFT: list[
+    Any
+] = []  # the parent's sessions: closing them would wait for threads that do not exist here
 
 
 class NetworkMethod:
@@ -51,18 +53,18 @@ class NetworkMethod:
     path : Path
         The .onnx file, made by `photochrom export`.
     sha256 : str, optional
-        What the file must hash to.
+        Expected SHA-256 of the file.
     device : str
-        'cpu', 'cuda', 'coreml' or 'directml', as far as the installed ONNX Runtime has it.
+        'cpu', 'cuda', 'coreml' or 'directml', if the installed ONNX Runtime supports it.
     threads : int
-        Threads of one run; 0 leaves it to ONNX Runtime.
+        Threads per run; 0 leaves it to ONNX Runtime.
 
     Raises
     ------
     WeightsError
-        If the file is missing, is not what `sha256` says, or was not made by photochrom.
+        If the file is missing, does not match `sha256`, or was not made by photochrom.
     InvalidValueError
-        If the installed ONNX Runtime does not have the device.
+        If the installed ONNX Runtime does not support the device.
     """
 
     def __init__(
@@ -96,16 +98,16 @@ class NetworkMethod:
 
     @property
     def _session(self) -> Any:
-        """The open network; after a fork, which takes no threads along, it is opened once more."""
+        """The open network; after a fork, which copies no threads, it is opened again."""
         if self._opened is None:
             content = _read(self._path)
             if hashlib.sha256(content).hexdigest() != self._digest:
-                raise WeightsError(f"{self._path}: is another file than when it was opened.")
+                raise WeightsError(f"{self._path}: the file has changed since it was opened.")
             self._opened = _open_session(content, self._path, self._device, self._threads)
         return self._opened
 
     def _after_fork(self) -> None:
-        """Forget what the parent's threads run; somebody may have held the lock just then."""
+        """Discard the parent's sessions and lock, which may have been held during the fork."""
         _LEFT.append(self._opened)
         self._opened, self._keeping = None, Lock()
 
@@ -125,7 +127,7 @@ class NetworkMethod:
                 f"the lightness has {request.lightness.shape}."
             )
         feed = {k: v for k, v in self._feed(request).items() if k in self._inputs}
-        if request.hints:  # their owner waits
+        if request.hints:  # speed matters
             values = self._look_around(feed, self.info.views or (ITSELF,))
         else:
             values = self._recall(feed)
@@ -140,7 +142,7 @@ class NetworkMethod:
         return request.distribution and "logits" in self._outputs
 
     def _recall(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run the network, unless it was asked the same just now."""
+        """Run the network, or return a cached prediction."""
         asked = hashlib.blake2b()
         for value in feed.values():
             asked.update(repr(value.shape).encode() + value.tobytes())
@@ -149,7 +151,7 @@ class NetworkMethod:
         views = (*self.info.views, ITSELF)
         values = self._look_around(feed, views) if known is None else known
         for value in values.values():
-            value.flags.writeable = False  # whoever asks again wants the same
+            value.flags.writeable = False  # the cached array is shared
         with self._keeping:
             self._kept[asked.digest()] = values
             while len(self._kept) > KEPT_ANSWERS:
@@ -159,7 +161,7 @@ class NetworkMethod:
     def _look_around(
         self, feed: dict[str, np.ndarray], views: tuple[tuple[float, bool], ...]
     ) -> dict[str, np.ndarray]:
-        """Run the network on views, each joined by what those before it gave: the last has all."""
+        """Run the network on views; each is given the output of the previous ones."""
         values: dict[str, np.ndarray] = {}
         sizes = {scale: _scaled(feed, scale, self.info.stride) for scale in {s for s, _ in views}}
         for count, (scale, mirrored) in enumerate(views, start=1):
@@ -199,7 +201,7 @@ class NetworkMethod:
         if request.chroma is not None:
             guidance[0, -1], known[0, 1] = request.chroma, 1
         look = self.info.look(request.vividness)
-        # Another picture lends its style by its lightness alone; without one, its own.
+        # The style comes from the lightness of another picture or, without one, of this picture.
         style = request.lightness if request.reference is None else request.reference[..., 0]
         return {
             "lightness": request.lightness[None, None].astype(np.float32),
@@ -218,7 +220,7 @@ class NetworkMethod:
 
 
 def _scaled(feed: dict[str, np.ndarray], scale: float, stride: int) -> dict[str, np.ndarray]:
-    """Bring a picture's planes, (1, C, h, w), to another size, in multiples of the stride."""
+    """Resize a picture's planes, (1, C, h, w), to multiples of the stride."""
     if scale == 1:
         return feed
     scaled = dict(feed)
@@ -227,7 +229,7 @@ def _scaled(feed: dict[str, np.ndarray], scale: float, stride: int) -> dict[str,
         high, wide = (max(1, round(side * scale / stride)) * stride for side in value.shape[2:])
         resized = (resize(plane[..., None], high, wide)[..., 0] for plane in value[0])
         scaled[name] = np.stack(list(resized))[None]  # a plane at a time: twice as fast
-    if "hint_ab" in scaled:  # a colour that fills half a pixel is no grayer
+    if "hint_ab" in scaled:  # a colour that fills half a pixel must not become grayer
         scaled["hint_ab"] = scaled["hint_ab"] / np.maximum(scaled["hint_mask"], 1e-6)
     return scaled
 
@@ -250,7 +252,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"{path}: the network cannot be read ({error.strerror}).") from error
+        raise WeightsError(f"{path}: cannot read the network ({error.strerror}).") from error
 
 
 def _parse(table: str, path: Path) -> dict[str, Any]:
@@ -259,17 +261,17 @@ def _parse(table: str, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: its description is not JSON ({error}).") from error
     if not isinstance(parsed, dict):
-        raise WeightsError(f"{path}: its description needs to be a table; it is {table[:40]}.")
+        raise WeightsError(f"{path}: its description must be a JSON object; got {table[:40]}.")
     return parsed
 
 
 def runtime() -> Any:
-    """Import ONNX Runtime, which takes a while, and give it; it reports nothing to its makers."""
-    # Read once, while it is imported: from then on it would look up its collector.
+    """Import ONNX Runtime, which is slow, without telemetry, and return it."""
+    # The variable is read once, during the import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()  # the program that calls us may have imported it first
+    onnxruntime.disable_telemetry_events()  # the calling program may have imported it first
     return onnxruntime
 
 
@@ -278,9 +280,9 @@ def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # The highest level opens 20 ms later and answers in three quarters of the time.
+    # The highest level takes 20 ms longer to load and runs in three quarters of the time.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # Waiting threads sleep: a spinning one takes the core that libvips works on.
+    # Idle threads sleep: a spinning one would block a core that libvips needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(
@@ -289,9 +291,7 @@ def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
     except (InvalidValueError, MemoryError):
         raise
     except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
-        raise WeightsError(
-            f"{path}: is not a network that ONNX Runtime can run ({error})."
-        ) from error
+        raise WeightsError(f"{path}: not a network that ONNX Runtime can run ({error}).") from error
 
 
 def _providers(device: str, available: Iterable[str]) -> list[str]:
@@ -299,12 +299,12 @@ def _providers(device: str, available: Iterable[str]) -> list[str]:
     present = [name for name, provider in PROVIDERS.items() if provider in available]
     if wanted is None or device not in present:
         raise InvalidValueError(
-            f"The device '{device}' is not there. This ONNX Runtime has: {', '.join(present)}. "
+            f"The device '{device}' is not available. This ONNX Runtime has: {', '.join(present)}. "
             "For CUDA install onnxruntime-gpu, for DirectML onnxruntime-directml."
         )
     return list(dict.fromkeys((wanted, PROVIDERS["cpu"])))
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

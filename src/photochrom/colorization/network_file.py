@@ -1,10 +1,10 @@
-"""What a network's file may hold: anybody may have made it, so it is looked at before it is opened.
+"""Checks of a network file, which is untrusted, before it is opened.
 
-Refused are external data (other files of this machine, read into the network), what repeats (loops
-that may never end, functions whose copies multiply) and descriptions whose numbers would cost any
-time or memory. The file is Protocol Buffers; only the few fields of ONNX's schema
-(onnx/onnx.proto3) that decide this are followed, and their sizes, never their contents, so that the
-time is linear in the number of nodes and weights.
+Rejected are external data (other files of this machine, read into the network), repetition (loops
+that may never end, functions whose copies multiply), and descriptions whose numbers would need
+unlimited time or memory. The file is Protocol Buffers; only the relevant fields of ONNX's schema
+(onnx/onnx.proto3) are parsed, by their sizes and not their contents, so the time is linear in the
+number of nodes and weights.
 """
 
 import math
@@ -21,12 +21,12 @@ DEEPEST = 16  # graphs within graphs
 MOST_NODES = 200_000
 MOST_VIEWS = 8
 SCALES = (1 / 8, 4.0)  # of a view
-LARGEST_PX = 4096  # short side that a network asks to see
+LARGEST_PX = 4096  # maximum short side of a network's input
 MOST_BINS = 4096
 LONGEST = 1000  # characters of a text
-RUN_SECONDS = 120.0  # for one look at a picture, which takes about one
+RUN_SECONDS = 120.0  # for one prediction, which takes about one
 
-# Numbers of the fields in ONNX's messages.
+# Field numbers in ONNX's messages.
 MODEL_GRAPH, MODEL_FUNCTIONS = 7, 25
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
 NODE_OPERATOR, NODE_ATTRIBUTE = 4, 5
@@ -38,42 +38,41 @@ Field = tuple[int, Any]  # number; a memoryview, or an int
 
 
 class _DamagedError(Exception):
-    """The bytes are no message."""
+    """The bytes are not a valid message."""
 
 
 def check_graph(content: bytes, where: object) -> None:
-    """Refuse a network's file for what it holds, before it is opened.
+    """Raise if the contents of a network file are not allowed, before it is opened.
 
     Parameters
     ----------
     content : bytes
         The file.
     where : object
-        What errors call it.
+        Name for messages.
 
     Raises
     ------
     WeightsError
-        If it is damaged, refers to other files, or has what repeats.
+        If it is damaged, refers to other files, or contains repetition.
     """
     try:
         _Walk(where).model(memoryview(content))
     except _DamagedError as error:
         raise WeightsError(
-            f"{where}: is not a network, and not a readable ONNX file ({error})."
+            f"{where}: not a network, or not a readable ONNX file ({error})."
         ) from error
 
 
 class _Walk:
-    """Goes through a model's graphs."""
+    """Walk a model's graphs."""
 
     def __init__(self, where: object) -> None:
         self.where, self.nodes = where, 0
 
     def refuse(self, why: str) -> WeightsError:
         return WeightsError(
-            f"{self.where}: {why}. Make the network's file with photochrom export, which never "
-            "writes such."
+            f"{self.where}: {why}. Create the file with photochrom export, which never writes this."
         )
 
     def model(self, message: memoryview) -> None:
@@ -81,11 +80,11 @@ class _Walk:
             if number == MODEL_GRAPH:
                 self.graph(_bytes(value), 0)
             elif number == MODEL_FUNCTIONS:
-                raise self.refuse("needs a plain graph; it has functions of its own")
+                raise self.refuse("needs a plain graph; it defines functions")
 
     def graph(self, message: memoryview, depth: int) -> None:
         if depth > DEEPEST:
-            raise self.refuse(f"has graphs within graphs, more than {DEEPEST} deep")
+            raise self.refuse(f"has graphs nested more than {DEEPEST} deep")
         for number, value in _fields(message):
             if number == GRAPH_NODE:
                 self.node(_bytes(value), depth)
@@ -101,7 +100,7 @@ class _Walk:
         for number, value in _fields(message):
             if number == NODE_OPERATOR and bytes(_bytes(value)) in REPEATING:
                 name = bytes(value).decode()
-                raise self.refuse(f"has the operator {name}, which repeats and may never end")
+                raise self.refuse(f"has the operator {name}, which may never end")
             if number == NODE_ATTRIBUTE:
                 self.attribute(_bytes(value), depth)
 
@@ -122,7 +121,7 @@ class _Walk:
     def tensor(self, message: memoryview) -> None:
         for number, value in _fields(message):
             if number == TENSOR_EXTERNAL or (number == TENSOR_LOCATION and value):
-                raise self.refuse("needs all of its weights in the file; it names another file")
+                raise self.refuse("needs all weights in the file; it refers to another file")
 
 
 def _bytes(value: Any) -> memoryview:
@@ -165,29 +164,29 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
 
 
 def check_description(info: MethodInfo, where: object) -> None:
-    """Refuse a network's description whose numbers no network can mean.
+    """Raise if the description of a network is not valid.
 
     Parameters
     ----------
     info : MethodInfo
-        As the file gives it; of any types.
+        As read from the file; its values may have any type.
     where : object
-        What errors call the file.
+        Name for messages.
 
     Raises
     ------
     WeightsError
-        If a field is of another type, or outside its range; it is named.
+        If a field has another type, or is outside its range.
     """
     for name, fits, needs in RULES:
         value = getattr(info, name)
         try:
             is_fine = fits(value)
-        except (TypeError, ValueError):  # of another shape than any rule expects
+        except (TypeError, ValueError):  # not the structure that the rules expect
             is_fine = False
         if not is_fine:
             raise WeightsError(
-                f"{where}: its description needs {needs} as {name}; it has {repr(value)[:60]}."
+                f"{where}: its description needs {needs} as {name}; got {repr(value)[:60]}."
             )
 
 
@@ -232,7 +231,7 @@ def _are_views(value: Any) -> bool:
     )
 
 
-# field, what it has to fulfil, and that in words
+# field, its check, and the requirement in words
 RULES: tuple[tuple[str, Any, str], ...] = (
     ("name", lambda value: _is_text(value) and value, f"a text of 1 to {LONGEST} characters"),
     ("paper", _is_text, f"a text of at most {LONGEST} characters"),
@@ -252,17 +251,17 @@ RULES: tuple[tuple[str, Any, str], ...] = (
 def run_within(
     session: Any, options: Any, wanted: list[str], feed: dict[str, Any], seconds: float
 ) -> list[Any]:
-    """Run a network, and end it when it takes too long.
+    """Run a network, and stop it if it takes too long.
 
     Parameters
     ----------
     session : onnxruntime.InferenceSession
     options : onnxruntime.RunOptions
-        Of this run alone.
+        Options of this run only.
     wanted, feed :
-        As it takes them.
+        See `InferenceSession.run`.
     seconds : float
-        After which it ends, between two nodes.
+        Time limit, checked between two nodes.
 
     Raises
     ------
@@ -284,7 +283,7 @@ def run_within(
     except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
         if ended:
             raise MethodOutputError(
-                f"it took longer than {seconds:.0f} seconds to look at one picture"
+                f"it took longer than {seconds:.0f} seconds for one picture"
             ) from error
         raise
     finally:

@@ -1,8 +1,8 @@
-"""Hints spread by radial basis functions: the baseline that any method with hints has to beat.
+"""Spread hints by radial basis functions: the baseline for methods with hints.
 
 Source: Shepard, "A Two-Dimensional Interpolation Function for Irregularly-Spaced Data", 1968: the
-mean of all hinted colours, weighed by an inverse power of their distance. Here the distance is
-taken in the picture and in lightness together.
+mean of all hinted colours, weighted by an inverse power of their distance. Here the distance
+combines place and lightness.
 """
 
 from typing import NamedTuple
@@ -12,16 +12,16 @@ import numpy as np
 from photochrom.colorization.method import Hints, MethodInfo, Prediction, Request, check_request
 
 # Chosen on photographs for the highest PSNR at ten patches. No other kernel tried was better: a
-# Gaussian in both lost 0.1 dB, one that does not look at the lightness 0.7 dB.
-LIGHTNESS_RANGE = 43.0  # of L*: as far apart as the two ends of the picture
-NEAR = 0.0015  # squared distance below which nearer does not count more
+# Gaussian in both lost 0.1 dB, one that ignores the lightness 0.7 dB.
+LIGHTNESS_RANGE = 43.0  # L* difference that counts like the picture's longer side
+NEAR = 0.0015  # squared distance below which the weight does not increase
 
 CELL_PX = 6  # hinted pixels of a cell are one centre
-MOST_CENTRES = 500  # beyond, cells grow: time is centres times pixels
+MOST_CENTRES = 500  # beyond this, cells grow: time is centres times pixels
 
 
 class Centres(NamedTuple):
-    """Where colours are known.
+    """Places where colours are known.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Centres(NamedTuple):
     lightness : float array, (n,)
         L* of the picture there.
     shares : float array, (n,)
-        How much each counts; 1 for a cell full of hints.
+        Weight of each; 1 for a cell full of hints.
     """
 
     places: np.ndarray
@@ -42,10 +42,10 @@ class Centres(NamedTuple):
 
 
 class Rbf:
-    """Each pixel takes the mean of the hinted colours, weighed by their nearness.
+    """Give each pixel the mean of the hinted colours, weighted by nearness.
 
-    Hinted pixels are gathered in cells of 6 pixels, or of 12, 24, ... where there are more than
-    500, since what is near is smoothed over a larger area anyway.
+    Hinted pixels are grouped in cells of 6 pixels, or of 12, 24, ... if there are more than
+    500, since the result is smoothed over a larger area anyway.
     """
 
     info = MethodInfo(
@@ -59,7 +59,7 @@ class Rbf:
     )
 
     def predict(self, request: Request) -> Prediction:
-        """Spread the hints, (1, h, w, 2); gray where there is none.
+        """Spread the hints, (1, h, w, 2); gray if there are none.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Rbf:
 
 
 def gather(hints: Hints, lightness: np.ndarray, most: int = MOST_CENTRES) -> Centres:
-    """Gather hinted pixels into centres.
+    """Group hinted pixels into centres.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def gather(hints: Hints, lightness: np.ndarray, most: int = MOST_CENTRES) -> Cen
     lightness : float array, (h, w)
         L* in [0, 100].
     most : int
-        So many centres at most.
+        Maximum number of centres.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def gather(hints: Hints, lightness: np.ndarray, most: int = MOST_CENTRES) -> Cen
 
 
 def _cells(rows: np.ndarray, columns: np.ndarray, width: int, cell: int) -> np.ndarray:
-    """Return each pixel the number of its cell, counting from 0 those that hold any."""
+    """Return the cell number of each pixel, counting non-empty cells from 0."""
     cells = (rows // cell) * (width // cell + 1) + columns // cell
     return np.unique(cells, return_inverse=True)[1]
 
@@ -120,8 +120,8 @@ def spread(centres: Centres, lightness: np.ndarray) -> np.ndarray:
     Returns
     -------
     float32 array, (h, w, 2)
-        a and b: the mean of the centres' colours, weighed by the inverse cube of their distance, in
-        units of the longer side and of 43 L*; 0 without centres.
+        a and b: the mean of the centres' colours, weighted by the inverse cube of their distance,
+        in units of the longer side and of 43 L*; 0 without centres.
     """
     if not len(centres.places):
         return np.zeros((*lightness.shape, 2), np.float32)

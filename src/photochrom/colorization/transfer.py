@@ -1,13 +1,13 @@
 """Colour transfer by statistics: the reference's colours, by lightness.
 
 Source: Reinhard, Ashikhmin, Gooch, Shirley, "Color Transfer between Images", IEEE Computer Graphics
-and Applications 21 (5), 2001: a channel takes on the mean and the standard deviation of the
+and Applications 21 (5), 2001: each channel is given the mean and the standard deviation of the
 reference's.
 
-Departures: a gray picture has no colour whose statistics could be matched, and its lightness must
-stay. So only the question is matched: each pixel's lightness is brought to the mean and standard
-deviation of the reference's, and the pixel takes the mean a and b that the reference has at that
-lightness. L*a*b* takes the place of the paper's l-alpha-beta.
+Departures: a gray picture has no colour statistics to match, and its lightness must not change.
+So each pixel's lightness is matched to the mean and standard deviation of the reference's only
+for a lookup: the pixel takes the reference's mean a and b at that lightness. L*a*b* replaces the
+paper's l-alpha-beta.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ KNOTS = np.arange(101.0)  # of the curve, L*
 class Transfer:
     """One curve from lightness to colour, for the whole picture.
 
-    It tones a picture as the reference is toned; two things of one lightness get one colour.
+    It tones a picture like the reference; objects of the same lightness get the same colour.
     """
 
     info = MethodInfo(
@@ -50,7 +50,7 @@ class Transfer:
 
 
 def match_statistics(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Bring values to the mean and the standard deviation of others.
+    """Match the mean and the standard deviation of values to those of others.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def match_statistics(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     Returns
     -------
     float64 array
-        The shape of `values`; where either is constant only the mean is matched.
+        The shape of `values`; if either is constant, only the mean is matched.
     """
     values, wanted = np.asarray(values, np.float64), np.asarray(wanted, np.float64)
     own, theirs = values.std(), wanted.std()
@@ -79,8 +79,8 @@ def colour_by_lightness(lab: np.ndarray) -> np.ndarray:
     Returns
     -------
     float64 array, (101, 2)
-        a and b at L* = 0, 1, ..., 100, smoothed; the nearest known where the picture has no such
-        lightness.
+        a and b at L* = 0, 1, ..., 100, smoothed; the nearest known value where the picture lacks
+        that lightness.
     """
     lightness = np.clip(lab[..., 0].ravel(), 0, 100)
     ab = lab[..., 1:].reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Colours from a reference picture, pixel by pixel, where lightness and texture are alike.
+"""Take colours from a reference, pixel by pixel, by similar lightness and texture.
 
 Source: Welsh, Ashikhmin, Mueller, "Transferring Color to Greyscale Images", SIGGRAPH 2002. About
 200 samples of the reference lie on a jittered grid, its lightness remapped to the picture's mean
@@ -36,7 +36,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Swatch:
-    """Two rectangles of one thing: where it is in the picture, and where in the reference.
+    """Two rectangles of the same object, in the picture and in the reference.
 
     Attributes
     ----------
@@ -62,15 +62,15 @@ class Swatch:
 
 
 class Welsh:
-    """The colours of a reference that is like the picture.
+    """Colours of a reference that is similar to the picture.
 
-    Colours follow lightness and texture alone: what the reference lacks gets the wrong ones, and
-    the choice of the reference is half the work. Swatches say what belongs to what.
+    Colours depend on lightness and texture only: objects missing in the reference get wrong ones,
+    so the choice of the reference matters. Swatches pair regions explicitly.
 
     Parameters
     ----------
     swatches : sequence of Swatch
-        Pairs of regions; without any, the whole reference serves the whole picture.
+        Pairs of regions; without any, the whole reference is used for the whole picture.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class Welsh:
         self.swatches = tuple(swatches)
 
     def predict(self, request: Request) -> Prediction:
-        """Borrow each pixel's colour, (1, h, w, 2); the request's seed places the samples.
+        """Return the colours, (1, h, w, 2); the request's seed places the samples.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class Welsh:
 def _borrow(
     lightness: np.ndarray, reference: np.ndarray, count: int, random: "np.random.Generator"
 ) -> np.ndarray:
-    """Return each pixel the colour of the sample with the nearest statistics, (h, w, 2)."""
+    """Return each pixel's colour from the sample with the nearest statistics, (h, w, 2)."""
     remapped = match_statistics(reference[..., 0], lightness)
     rows, columns = jittered_grid(remapped.shape, count, random)
     samples = neighbourhood_statistics(remapped)[rows, columns]
@@ -129,7 +129,7 @@ def _from_swatches(
     swatches: Sequence[Swatch],
     random: "np.random.Generator",
 ) -> np.ndarray:
-    """Colour the swatches, then everything else from what looks like it in a swatch."""
+    """Colour the swatches, then everything else from similar places in them."""
     ab, coloured = np.zeros((*lightness.shape, 2)), np.zeros(lightness.shape, bool)
     windows = _windows(lightness)
     known_windows, known_ab = [], []
@@ -164,13 +164,13 @@ def jittered_grid(
     shape : (int, int)
         Height and width in pixels.
     count : int
-        About how many; fewer where the picture has fewer pixels.
+        Approximate number; fewer if the picture has fewer pixels.
     random : Generator
 
     Returns
     -------
     rows, columns : int arrays, (n,)
-        No two the same.
+        All different.
     """
     height, width = shape
     high = int(np.clip(round(np.sqrt(count * height / width)), 1, min(height, count)))
@@ -189,7 +189,7 @@ def _in_cells(
 
 
 def neighbourhood_statistics(lightness: np.ndarray) -> np.ndarray:
-    """Return what pixels are compared by: lightness and its standard deviation around.
+    """Return the features of pixels: lightness and its local standard deviation.
 
     Parameters
     ----------

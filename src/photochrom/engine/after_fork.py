@@ -1,4 +1,4 @@
-"""Work of a forked process, done in a new one: see `photochrom.photo.fork_detection`."""
+"""Run the work of a forked process in a new one; see `photochrom.photo.fork_detection`."""
 
 import functools
 import os
@@ -18,14 +18,14 @@ _WORKERS: dict[tuple[int, int], tuple[Any, Worker, Lock]] = {}  # by process and
 def elsewhere_if_stranded(
     method: Callable[Concatenate[S, P], T],
 ) -> Callable[Concatenate[S, P], T]:
-    """Let a method of an object that can be pickled run in a new process, if this one cannot."""
+    """Run a method of a picklable object in a new process, if this process cannot."""
 
     @functools.wraps(method)
     def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if not is_stranded():
             return method(self, *args, **kwargs)
         key = os.getpid(), id(self)
-        if key not in _WORKERS:  # the object is kept, so that its number stays its own
+        if key not in _WORKERS:  # the object is kept alive, so that its id stays unique
             _WORKERS[key] = self, Worker(functools.partial(_itself, self)), Lock()
         _, worker, lock = _WORKERS[key]
         with lock:

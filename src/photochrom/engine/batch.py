@@ -1,4 +1,4 @@
-"""Many photographs: find them, colour them on all cores, skip what is done, survive what fails."""
+"""Colour many photographs on all cores; skip finished ones and continue after failures."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,19 +19,19 @@ from photochrom.photo.find import nothing_in, search
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.metadata.xmp import Marker
 
-SETTLED_SECONDS = 1.0  # a watched file that has not changed for so long is whole
+SETTLED_SECONDS = 1.0  # a watched file unchanged for this long is complete
 
 
 @dataclass(frozen=True)
 class Task:
-    """One file to colour, where it goes, and what is wished of it.
+    """One file to colour, with its target and guidance.
 
     Attributes
     ----------
     source, target : Path
     guidance : Guidance
     settled : (status, note), optional
-        What became of it before it was begun: nothing is coloured.
+        Outcome that is known beforehand; nothing is coloured.
     """
 
     source: Path
@@ -42,7 +42,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task.
+    """The outcome of a task.
 
     Attributes
     ----------
@@ -50,10 +50,10 @@ class Outcome:
     status : str
         'coloured', 'skipped', 'failed' or, of a folder, 'passed over'.
     notes : tuple of str
-        What a person should know; the error's message if it failed.
+        Notes for the user; the error's message if it failed.
     seconds : float
     ends_run : bool
-        Whether it failed of what every later one would fail of, such as a full disk.
+        Whether all later tasks would fail too, as with a full disk.
     """
 
     source: Path
@@ -73,30 +73,30 @@ def plan(
     guidance: Guidance = PLAIN,
     is_own: Callable[[Path], bool] = is_own,
 ) -> list[Task]:
-    """Decide what is coloured, and where it goes.
+    """Return the tasks for files and folders.
 
     Parameters
     ----------
     sources : iterable of Path
         Files and folders.
     output : Path, optional
-        A folder for the results, which keeps the tree of a recursive run; beside the originals if
-        there is none.
+        A folder for the results, which keeps the structure of a recursive run; by default,
+        results are written beside the originals.
     recursive : bool
-        Look below folders too.
+        Include subfolders.
     format : str, optional
         The format of the results.
     guidance : Guidance
-        What is wished of each.
+        Guidance for each.
     is_own : callable
-        Tells what photochrom made itself; another process may look.
+        Tells which files photochrom created; another process may check.
 
     Returns
     -------
     list of Task
-        Files of a folder that photochrom made itself are left out; of several that are named, they
-        are skipped. A folder that cannot be read, or has no pictures, has failed; pictures that
-        are not read are a task of their own, 'passed over'.
+        Files in a folder that photochrom created are left out; named ones are skipped. A folder
+        that cannot be read, or has no pictures, fails; pictures in unsupported formats are one
+        task, 'passed over'.
     """
     suffix = FORMATS[format].suffixes[0] if format else None
     sources = list(sources)
@@ -107,7 +107,7 @@ def plan(
             continue
         task = Task(source, beside(source, output, suffix), guidance)
         if len(sources) > 1 and is_own(source):
-            task = replace(task, settled=("skipped", "photochrom made this file itself"))
+            task = replace(task, settled=("skipped", "this file was created by photochrom"))
         tasks.append(task)
     return tasks
 
@@ -115,7 +115,7 @@ def plan(
 def _is_folder(source: Path) -> bool:
     try:
         return source.is_dir()
-    except OSError:  # a name that is too long, for one: opening it will say so
+    except OSError:  # such as a name that is too long: opening it gives the error
         return False
 
 
@@ -137,7 +137,7 @@ def _plan_folder(
         if not is_own(photo):
             yield Task(photo, beside(photo, folder, suffix), guidance)
     for closed, reason in sorted(found.closed.items()):
-        yield Task(closed, closed, settled=("failed", f"{closed}: may not be entered ({reason})."))
+        yield Task(closed, closed, settled=("failed", f"{closed}: cannot be opened ({reason})."))
     if not found.photos:
         said = nothing_in(source, found, recursive)
         yield Task(source, source, settled=("failed", said))
@@ -146,14 +146,14 @@ def _plan_folder(
 
 
 class Names:
-    """Names of results that take nobody's place.
+    """Unique names of results.
 
     Parameters
     ----------
     sidecars : bool
-        Results need names that differ without their suffixes, too.
+        Whether names must also differ without their suffixes.
     is_own : callable
-        Tells what photochrom made itself.
+        Tells which files photochrom created.
     """
 
     def __init__(self, sidecars: bool = False, is_own: Callable[[Path], bool] = is_own) -> None:
@@ -161,7 +161,7 @@ class Names:
         self._takers: dict[Path, tuple[Path, int]] = {}
 
     def apart(self, tasks: Iterable[Task]) -> list[Task]:
-        """Rename targets that are another task's, or a file that photochrom did not make.
+        """Rename targets that another task has, or that are files not created by photochrom.
 
         `old-color.jpg` becomes `old-color-2.jpg`, and so on.
         """
@@ -194,31 +194,31 @@ def colorize_many(
     sidecar: bool = False,
     options: dict[str, Any] | None = None,
 ) -> Iterator[Outcome]:
-    """Colour many files, a few at a time.
+    """Colour many files, several at a time.
 
     Parameters
     ----------
     executor : Colorizer or Crew
-        A colorizer that is shared by all; or what runs them in processes that have one each, so
-        that a file that kills one costs itself and no other.
+        A shared colorizer; or worker processes with one each, so that a file that kills a worker
+        does not affect others.
     tasks : iterable of Task
     jobs : int
-        Files in work at once.
+        Number of files coloured at the same time.
     resume : bool
-        Skip a task whose target bears this colorizer's marker and was made of its source as it is,
-        and whose sidecar, if there is to be one, is there.
+        Skip a task whose target has this colorizer's marker and was made from its unchanged source,
+        and whose sidecar, if requested, exists.
     prompt : bool
-        Tell each outcome before the next task is asked for, which may be long in coming.
+        Yield each outcome before the next task is awaited, which may take long.
     sidecar : bool
         Write `photo-color.json` beside each result.
     format, quality, options :
-        As `Colorizer.colorize_file` takes them.
+        See `Colorizer.colorize_file`.
 
     Yields
     ------
     Outcome
-        One a task, as they are done. A file that fails does not stop the rest; a full disk does,
-        or a folder for results that is gone.
+        One per task, in order of completion. A file that fails does not stop the rest; a full
+        disk or a missing folder for results does.
     """
     given = {"format": format, "quality": quality, **(options or {})}
     executor = InProcess(executor) if isinstance(executor, Colorizer) else executor
@@ -229,7 +229,7 @@ def colorize_many(
         begun = time.monotonic()
         try:
             return executor.call(_colorize_one, task, resume, sidecar, given)
-        except Exception as error:  # the process died, or could not get ready
+        except Exception as error:  # the process died, or could not start
             remove_orphans(task.target.parent)
             return _failed(task, error, begun)
 
@@ -264,20 +264,20 @@ def colorize_many(
 
 
 class _Folders:
-    """The folders of the results: freed from what killed runs left, and watched for."""
+    """The folders for results: cleared of the remains of killed runs, and checked to exist."""
 
     def __init__(self) -> None:
         self._seen: set[Path] = set()
 
     def prepare(self, task: Task) -> Outcome | None:
-        """Make ready for a task; say so if the folder that was there is gone, as a disk may be."""
+        """Prepare the folder for a task; raise if it has disappeared, as with a removed disk."""
         folder = task.target.parent
         if task.settled:
             return None
         if folder in self._seen:
             if folder.is_dir():
                 return None
-            said = f"{folder}: the folder for the results is gone."
+            said = f"{folder}: the folder for the results no longer exists."
             return Outcome(task.source, task.target, "failed", (said,), 0.0, ends_run=True)
         if _is_folder(folder):
             remove_orphans(folder)
@@ -285,7 +285,7 @@ class _Folders:
         return None
 
     def clean(self) -> None:
-        """Remove what was being written by processes that were stopped."""
+        """Remove the unfinished files of stopped processes."""
         for folder in self._seen:
             remove_orphans(folder)
 
@@ -297,15 +297,15 @@ def _failed(task: Task, error: Exception, begun: float) -> Outcome:
 
 
 def reason_of(error: Exception, source: Path) -> str:
-    """Say in one line why a photograph failed, whatever it was."""
+    """Return one line that says why a photograph failed."""
     if isinstance(error, WorkerDiedError):
-        return f"{source}: {error}. The others are not concerned."
-    if isinstance(error, PhotoError):  # it names the file, or the result's
+        return f"{source}: {error}. The others are not affected."
+    if isinstance(error, PhotoError):  # it names the file or the result
         return str(error)
     if isinstance(error, PhotochromError):
         return str(error) if str(source) in str(error) else f"{source}: {error}"
     if isinstance(error, MemoryError):
-        return f"{source}: there is not enough memory for it. Try --jobs 1."
+        return f"{source}: not enough memory. Try --jobs 1."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or source}: {error.strerror}."
     lines = str(error).strip().splitlines()
@@ -331,9 +331,9 @@ def _colorize_one(
     asked["reading"] = options["reading"].to_table() if "reading" in options else None
     try:
         if resume and _is_done(task, colorizer.marker(task.guidance, **asked), sidecar):
-            return outcome("skipped", ("already coloured by the same method and settings",))
+            return outcome("skipped", ("already coloured with the same method and settings",))
         notes = _write_one(colorizer, task, sidecar, options)
-    except Exception as error:  # whatever one photograph does to us, the others go on
+    except Exception as error:  # one bad photograph does not stop the others
         return _failed(task, error, begun)
     return outcome("coloured", notes)
 
@@ -341,7 +341,7 @@ def _colorize_one(
 def _write_one(
     colorizer: Colorizer, task: Task, sidecar: bool, options: dict[str, Any]
 ) -> tuple[str, ...]:
-    """Write a result, and its sidecar if there is to be one; give the notes."""
+    """Write a result, and its sidecar if requested; return the notes."""
     place = task.target.with_suffix(".json")
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
@@ -366,9 +366,9 @@ def _is_done(task: Task, marker: Marker, sidecar: bool) -> bool:
     try:
         if found.source:
             return is_same(task.source, found.source)
-        # An earlier version's: all that can be told is which of the two is newer.
+        # From an earlier version: only the file times can be compared.
         return task.target.stat().st_mtime_ns >= task.source.stat().st_mtime_ns
-    except OSError:  # one of them is not there
+    except OSError:  # one of them does not exist
         return False
 
 
@@ -380,24 +380,24 @@ def watch(
     interval_seconds: float = 0.5,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Task]:
-    """Wait for new photographs in a folder, for ever.
+    """Yield tasks for new photographs in a folder, indefinitely.
 
     Parameters
     ----------
     folder : Path
     plan_one : callable
-        Turns a photograph into its tasks; none for what photochrom made itself.
+        Returns the tasks for a photograph; none for files that photochrom created.
     recursive : bool
-        Watch below it too.
+        Include subfolders.
     interval_seconds : float
-        Between two looks.
+        Interval between two checks.
     stop : callable
-        Ends the watch when true.
+        Stops watching when it returns true.
 
     Yields
     ------
     Task
-        One a photograph, once its file is whole.
+        One per photograph, once its file is complete.
     """
     looks = _Looks()
     seen: dict[Path, tuple[int, int]] = {}
@@ -411,7 +411,7 @@ def watch(
 
 
 class _Looks:
-    """What a watched folder held at the last look, and since when each file stands still."""
+    """The contents of a watched folder at the last check, and since when each is unchanged."""
 
     def __init__(self) -> None:
         self._still: dict[Path, tuple[tuple[int, int], float]] = {}
@@ -420,10 +420,10 @@ class _Looks:
         return path in self._still
 
     def settled(self, folder: Path, recursive: bool) -> Iterator[tuple[Path, tuple[int, int]]]:
-        """Return the photographs that nobody is writing any more, with their size and time.
+        """Return the photographs that are completely written, with their size and time.
 
-        A file is whole once size and time have stood still for a second: by its own time, if that
-        is past, else as far as we have seen; a time ahead says nothing.
+        A file is complete once its size and time have not changed for a second: by its own time, if
+        that is in the past, else by observation; a time in the future is ignored.
         """
         try:
             found = search(folder, recursive).photos
@@ -434,7 +434,7 @@ class _Looks:
         for path in found:
             try:
                 stat = path.stat()
-            except OSError:  # gone between two looks
+            except OSError:  # deleted between two checks
                 continue
             state = stat.st_size, stat.st_mtime_ns
             last, since = before.get(path, (state, now))

@@ -1,4 +1,4 @@
-"""One photo, done properly, with any method.
+"""Colour photographs with any method.
 
 file -> Photo -> L (small) -> method -> ab (small) -> guided to full size -> joined -> file
 """
@@ -48,12 +48,12 @@ from photochrom.photo.reading import PLAIN as AS_IT_SAYS
 from photochrom.photo.reading import Reading
 from photochrom.photo.write import needs_sixteen_bit, write_photo
 
-SHOWN_PX = 1024  # long side of what a notebook shows
+SHOWN_PX = 1024  # long side of pictures in a notebook
 MAX_MEGAPIXELS = 1000.0
 
 
 class Colorizer(PageColorizer):
-    """Colours photographs with one method, whose network stays loaded.
+    """Colour photographs with one method; its network stays loaded.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ class Colorizer(PageColorizer):
     Raises
     ------
     UnknownMethodError, WeightsError, InvalidValueError
-        If the method or an option is not usable.
+        If the method or an option cannot be used.
     MissingExtraError
-        If `restore` is asked for and not installed.
+        If `restore` is requested but not installed.
 
     Examples
     --------
@@ -99,9 +99,9 @@ class Colorizer(PageColorizer):
         x, y, radius : float
             The spot, in pixels of the upright photo.
         count : int
-            At most so many.
+            Maximum number of colours.
         hints : sequence of Hint
-            What is decided already, elsewhere.
+            Hints elsewhere in the picture.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class Colorizer(PageColorizer):
         Raises
         ------
         InvalidValueError
-            If the spot lies outside the picture, or the method has one opinion only.
+            If the spot lies outside the picture, or the method predicts no distribution.
         """
         photo = open_picture(picture)
         width, height = checked_spot(photo, x, y)
@@ -125,7 +125,7 @@ class Colorizer(PageColorizer):
 
     @elsewhere_if_stranded
     def outline(self, picture: PictureOrPhoto, x: float, y: float) -> list[tuple[float, float]]:
-        """Return the outline of the thing at a spot, for a hint that is a region.
+        """Return the outline of the object at a spot, for a region hint.
 
         Parameters
         ----------
@@ -155,7 +155,7 @@ class Colorizer(PageColorizer):
 
     @elsewhere_if_stranded
     def confidence(self, picture: PictureOrPhoto) -> np.ndarray:
-        """Return where the method is guessing.
+        """Return the method's confidence.
 
         Parameters
         ----------
@@ -164,17 +164,17 @@ class Colorizer(PageColorizer):
         Returns
         -------
         float32 array, (h, w)
-            At the working size, in [0, 1]: 0 is guessing, 1 is sure.
+            At the working size, in [0, 1]: 0 is a guess, 1 is certain.
 
         Raises
         ------
         InvalidValueError
-            If the method does not know how sure it is.
+            If the method does not estimate its confidence.
         """
         found = self.colouring(open_picture(picture)).confidence
         if found is None:
             raise InvalidValueError(
-                f"The method '{self.info.name}' does not know how sure it is; 'photochrom' does."
+                f"The method '{self.info.name}' does not estimate its confidence. Use 'photochrom'."
             )
         return found
 
@@ -225,7 +225,7 @@ class Colorizer(PageColorizer):
         seed: int = 0,
         reading: Reading = AS_IT_SAYS,
     ) -> Any:
-        """Colour a picture and give back the same kind.
+        """Colour a picture and return the same kind of object.
 
         Parameters
         ----------
@@ -234,17 +234,17 @@ class Colorizer(PageColorizer):
             also with alpha as (H, W, 2) or (H, W, 4); uint8, uint16, bool, or float in [0, 1].
             Tensors: the same, or (C, H, W), or a batch (N, C, H, W).
         hints : iterable of Hint
-            Decided colours, in pixels of the upright picture (the first page of several).
+            Colours of places, in pixels of the upright picture (of the first page).
         reference : a picture as above, or a folder, optional
-            A colour photograph that lends its colours; of a folder, the one that shows the like.
+            A colour photograph to take colours from; of a folder, the most similar one is used.
         palette : str or sequence of colours, optional
-            A few wanted colours, or a mood; see `Palette.of`.
+            Colours to use, or a mood; see `Palette.of`.
         candidate : int
-            0 is what the method thinks likeliest; 1, 2, ... are other plausible colourings.
+            0 is the most likely colouring; 1, 2, ... are other plausible ones.
         seed : int
-            Of what is drawn at random.
+            Seed of random choices.
         reading : Reading
-            What is known of a scan beside what its file says.
+            What is known about a scan beyond what its file says.
 
         Returns
         -------
@@ -296,17 +296,17 @@ class Colorizer(PageColorizer):
         seed: int = 0,
         reading: Reading = AS_IT_SAYS,
     ) -> Result[Any]:
-        """Colour one picture; give it with notes and confidence.
+        """Colour one picture and return it with notes and confidence.
 
         Parameters and errors are those of `colorize`.
 
         Returns
         -------
         Result
-            Its `image` is what `colorize` gives.
+            Its `image` is what `colorize` returns.
         """
         if many(picture) is not None:
-            raise DtypeError("run takes one picture; colorize takes several.")
+            raise DtypeError("run takes a single picture. Use colorize for several.")
         guidance = self._guidance(
             {
                 "hints": tuple(hints),
@@ -319,7 +319,7 @@ class Colorizer(PageColorizer):
         return self._run(picture, guidance, reading)
 
     def show(self, picture: Picture, **options: Unpack[ColorizeOptions]) -> Comparison:
-        """Colour one picture for a notebook, which shows it before and after, side by side.
+        """Return a picture before and after colouring, to show side by side in a notebook.
 
         Parameters and errors are those of `colorize`; nothing is written.
 
@@ -337,7 +337,7 @@ class Colorizer(PageColorizer):
 
     @elsewhere_if_stranded
     def _guidance(self, decided: GuidanceOptions) -> Guidance:
-        """Read what was decided, a reference among it; as `Guidance.of` takes it."""
+        """Return the guidance, with the reference opened; see `Guidance.of`."""
         return Guidance.of(**decided)
 
     @elsewhere_if_stranded
@@ -368,25 +368,25 @@ class Colorizer(PageColorizer):
         source : str, Path, bytes or binary file
             The picture.
         target : str or Path, optional
-            The file to write; bytes are given back if there is none.
+            The file to write; without one, bytes are returned.
         format : str, optional
             'jpeg', 'png', 'tiff', 'webp', 'avif'; by default the target's suffix or the source's.
         quality : int, optional
             1 to 100 for lossy formats; at least 90 and no less than the source's by default.
         max_megapixels : float
-            Larger pictures are refused before they are decoded.
+            Larger pictures are rejected before they are decoded.
         max_pages, max_megabytes :
-            As `Photo.open` takes them.
+            See `Photo.open`.
         float_range : (low, high), optional
-            The values of black and white in a float picture; (0, 1) by default.
+            The values of black and white in a floating-point picture; (0, 1) by default.
         guidance : Guidance
-            What is decided for this photograph.
+            Guidance for this photograph.
         long_side_px : int, optional
-            Each page is made so small; wishes are in pixels of the photograph as it is.
+            Each page is reduced to this; hints are in pixels of the original photograph.
         reading : Reading
-            What is known of a scan beside what its file says.
+            What is known about a scan beyond what its file says.
         keep_time : bool
-            Give the written file the source's times.
+            Copy the source's file times to the result.
 
         Returns
         -------
@@ -395,7 +395,7 @@ class Colorizer(PageColorizer):
         Raises
         ------
         PhotoError
-            If the file cannot be read or written; nothing half done is left.
+            If the file cannot be read or written; no partial file is left.
         """
         target = None if target is None else Path(target)
         photo = Photo.open(

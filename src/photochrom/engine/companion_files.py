@@ -1,4 +1,4 @@
-"""What goes with a photograph: its XMP sidecar, and the times of its file."""
+"""Files and times that accompany a photograph: XMP sidecars, file times."""
 
 import os
 from pathlib import Path
@@ -10,21 +10,21 @@ MOST_SIDECAR_BYTES = 1 << 24
 
 
 def carry_along(source: Path, target: Path, *, keep_time: bool = False) -> list[str]:
-    """Copy a photograph's XMP sidecars beside the result, and its times to it.
+    """Copy a photograph's XMP sidecars and, if requested, its file times to the result.
 
-    Sidecars are called `photo.xmp` or `photo.jpg.xmp`; so they are beside the result.
+    Sidecars are named `photo.xmp` or `photo.jpg.xmp`; the copies follow the same pattern.
 
     Parameters
     ----------
     source, target : Path
         The photograph and the written result.
     keep_time : bool
-        Give the result the photograph's times of access and change.
+        Copy the photograph's access and modification times to the result.
 
     Returns
     -------
     list of str
-        What was carried along, or why not.
+        Notes on what was copied, or why not.
 
     Raises
     ------
@@ -51,15 +51,15 @@ def carry_along(source: Path, target: Path, *, keep_time: bool = False) -> list[
 def _carry(old: Path, new: Path) -> str:
     try:
         if old.stat().st_size > MOST_SIDECAR_BYTES:
-            return f"{old.name} has more than {MOST_SIDECAR_BYTES >> 20} MB: not carried along"
+            return f"{old.name} has more than {MOST_SIDECAR_BYTES >> 20} MB: not copied"
         content = old.read_bytes()
         if new.exists() and new.read_bytes() != content:
-            return f"{new.name} is there already and differs from {old.name}: left as it is"
+            return f"{new.name} already exists and differs from {old.name}: left unchanged"
     except OSError as error:
-        return f"{old.name} cannot be read ({error.strerror}): not carried along"
+        return f"{old.name} cannot be read ({error.strerror}): not copied"
     with atomic_target(new) as part:
         try:
             part.write_bytes(content)
         except OSError as error:
             raise UnwritablePhotoError(f"{new}: cannot be written ({error.strerror}).") from error
-    return f"{old.name} was carried along as {new.name}"
+    return f"{old.name} was copied to {new.name}"

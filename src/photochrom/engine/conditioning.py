@@ -1,4 +1,4 @@
-"""Turn what the owner wishes of a photograph into what a method is asked."""
+"""Convert the guidance for a photograph to a request to a method."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,17 +19,17 @@ from photochrom.photo.resize import resize
 
 
 class Conditioning(NamedTuple):
-    """A request, and what goes beside it.
+    """A request, with the hints that are applied outside the method.
 
     Attributes
     ----------
     request : Request
         At the working size.
     overlays : tuple of Touch
-        Decided places of the upright full-size picture.
+        Hinted places of the upright full-size picture.
     spots : tuple of Spot
-        Decided places whose colour stays on their thing, and what another candidate decides
-        differently; the request's hints are the others.
+        Hints whose colour stays on their object, and the change made by another candidate;
+        the request has the other hints.
     """
 
     request: Request
@@ -44,7 +44,7 @@ def condition(
     guidance: Guidance,
     vividness: float | None,
 ) -> Conditioning:
-    """Ask a method for what is wished.
+    """Return the request for a guidance.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ def condition(
     Raises
     ------
     InvalidValueError
-        If the method cannot do what is wished.
+        If the method cannot follow the guidance.
     """
     overlays = overlays_of(guidance.hints)
-    # A method that lives on hints spreads all of them itself.
+    # A method that requires hints spreads all of them itself.
     spreads = "hints" in method.info.requires
     wide = [h for h in guidance.hints if not h.keep and (spreads or h.reach == "whole")]
     near = [] if spreads else [h for h in guidance.hints if h.keep or h.reach != "whole"]
@@ -86,7 +86,7 @@ def condition(
 def _proposed(
     method: Method, request: Request, guidance: Guidance, decided: list[np.ndarray]
 ) -> tuple[Spot, ...]:
-    """Return what a candidate decides differently, unless a hint lies on that thing."""
+    """Return the change made by a candidate, unless a hint lies on that object."""
     logits = distribution(method, replace(request, hints=None))
     other = propose(
         logits,
@@ -110,7 +110,7 @@ def _spot(hint: Hint, size: tuple[int, int], working: tuple[int, ...]) -> Spot:
 
 
 def _colour_request(method: Method, lightness: np.ndarray, guidance: Guidance) -> Request:
-    """Hand over a reference or palette in the form that the method takes."""
+    """Return a reference or palette in the form that the method accepts."""
     colour_source = guidance.reference or guidance.palette
     if colour_source is None:
         return Request(lightness)
@@ -121,7 +121,7 @@ def _colour_request(method: Method, lightness: np.ndarray, guidance: Guidance) -
         return Request(lightness, reference=colour_source.lab)
     if "histogram" not in accepts:
         what = "palette" if isinstance(colour_source, Palette) else "reference"
-        raise InvalidValueError(f"The method '{name}' takes no {what}; 'photochrom' does.")
+        raise InvalidValueError(f"The method '{name}' does not accept a {what}. Use 'photochrom'.")
     histogram, chroma = colour_source.histogram(np.array(method.info.centres, np.float32))
     return Request(lightness, histogram=histogram, chroma=chroma)
 
@@ -129,17 +129,17 @@ def _colour_request(method: Method, lightness: np.ndarray, guidance: Guidance) -
 def distribution(method: Method, request: Request) -> np.ndarray:
     """Return a method's logits over its bins, (Q, h', w'), for a whole picture.
 
-    A very long picture is seen squeezed to 3 : 1, without tiles.
+    A very long picture is squeezed to 3 : 1, without tiles.
 
     Raises
     ------
     InvalidValueError
-        If the method has one opinion only.
+        If the method predicts no distribution.
     """
     if not method.info.centres:
         raise InvalidValueError(
-            f"The method '{method.info.name}' has one opinion of a picture; "
-            "'photochrom' knows other likely colours."
+            f"The method '{method.info.name}' predicts only one colouring. Use "
+            "'photochrom', which predicts others."
         )
     high, wide = request.lightness.shape
     if max(high, wide) > LONGEST * min(high, wide):
@@ -147,7 +147,7 @@ def distribution(method: Method, request: Request) -> np.ndarray:
         size = working_size(min(high, side), min(wide, side), min(high, wide), method.info.stride)
         request = _squeezed(request, size)
     logits = method.predict(replace(request, distribution=True)).distribution
-    assert logits is not None  # a network with bins gives them
+    assert logits is not None  # a network with bins returns them
     return logits
 
 

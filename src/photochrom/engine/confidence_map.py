@@ -1,4 +1,4 @@
-"""A picture of where a method is guessing."""
+"""Write a map of a method's confidence."""
 
 from pathlib import Path
 
@@ -28,5 +28,5 @@ def write_confidence(colorizer: Colorizer, source: Path, target: Path) -> None:
     size = max(1, round(height * scale)), max(1, round(width * scale))
     levels = resize(colorizer.confidence(photo)[..., None], *size)[..., 0] * 255
     plane = Photo.from_array(np.round(levels).astype(np.uint8))
-    # Marked, so that no later run colours the map itself.
+    # With the marker, so that no later run colours the map itself.
     write_photo(plane, [None], target, format="png", marker=colorizer.marker())

@@ -1,4 +1,4 @@
-"""What the owner wishes of one photograph: hints, a reference, a palette, another candidate."""
+"""The guidance for one photograph: hints, a reference, a palette, a candidate."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,20 +22,20 @@ SMALLEST_RADIUS_PX = 0.71  # at the working size: a smaller place could fall bet
 
 @dataclass(frozen=True)
 class Guidance:
-    """Everything that is decided for one photograph, and no other.
+    """The guidance for one photograph.
 
     Attributes
     ----------
     hints : tuple of Hint
-        In pixels of the upright full-size photo; later ones lie above.
+        In pixels of the upright full-size photo; later ones are on top.
     reference : Reference or References, optional
-        A colour photograph that lends its colours, or a folder of them to choose from.
+        A colour photograph to take colours from, or a folder to choose one from.
     palette : Palette, optional
-        A few colours that are wanted.
+        Colours to use.
     candidate : int
-        0 is what the method thinks likeliest; 1, 2, ... are other plausible colourings.
+        0 is the most likely colouring; 1, 2, ... are other plausible ones.
     seed : int
-        Of what is drawn at random: places of samples, which regions candidates change.
+        Seed of random choices: places of samples, which regions candidates change.
 
     Raises
     ------
@@ -52,7 +52,7 @@ class Guidance:
     def __post_init__(self) -> None:
         if len(self.hints) > MOST_HINTS:
             raise InvalidValueError(
-                f"At most {MOST_HINTS} hints are taken; there are {len(self.hints)}."
+                f"At most {MOST_HINTS} hints are allowed; got {len(self.hints)}."
             )
         CANDIDATE.check("candidate", self.candidate)
         SEED.check("seed", self.seed)
@@ -68,14 +68,14 @@ class Guidance:
         candidate: int = 0,
         seed: int = 0,
     ) -> Self:
-        """Build wishes from what a caller has at hand; see `Colorizer.colorize`."""
+        """Return the guidance for a caller's arguments; see `Colorizer.colorize`."""
         if palette is not None and not isinstance(palette, Palette):
             palette = Palette.of(palette)
         decided = (h if isinstance(h, Hint) else Hint.from_table(h) for h in hints)
         return cls(tuple(decided), _reference(reference), palette, candidate, seed)
 
     def scaled(self, factor: float) -> Self:
-        """Return the same wishes for a copy of the photo that is `factor` as large."""
+        """Return the guidance scaled to a copy of the photo that is `factor` times as large."""
         return replace(self, hints=tuple(hint.scaled(factor) for hint in self.hints))
 
     def to_table(self) -> dict[str, Any]:
@@ -113,20 +113,20 @@ def overlays_of(hints: Sequence[Hint]) -> tuple[Overlay, ...]:
 
 
 def outside(hints: Sequence[Hint], size: tuple[int, int]) -> list[str]:
-    """Say which hints do nothing, since they lie outside a picture of (width, height) pixels."""
+    """Return a note on hints outside a picture of (width, height) pixels."""
     decided = [replace(hint, keep=False) for hint in hints]
     windows = [overlay.window(*size) for overlay in overlays_of(decided)]
     missed = sum(right <= left or bottom <= top for left, top, right, bottom in windows)
     if not missed:
         return []
     where = f"the {size[0]} x {size[1]} pixels of the upright picture"
-    return [f"hints outside {where}, which do nothing: {missed} of {len(hints)}"]
+    return [f"hints outside {where}, which have no effect: {missed} of {len(hints)}"]
 
 
 def hint_planes(
     overlays: Sequence[Overlay], size: tuple[int, int], working: tuple[int, int]
 ) -> Hints | None:
-    """Draw decided places at a method's working size.
+    """Draw hints at a method's working size.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def hint_planes(
     Returns
     -------
     Hints or None
-        Later places lie above earlier ones; None if there is none.
+        Later hints are on top of earlier ones; None if there are none.
     """
     if not overlays:
         return None

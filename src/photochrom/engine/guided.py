@@ -1,7 +1,7 @@
-"""The fast guided filter: small colours brought to a full-size lightness.
+"""The fast guided filter: upsample colours to a full-size lightness.
 
 Source: He and Sun, "Fast Guided Filter", arXiv 1505.00996 (2015). The fit is made at the working
-size; what is enlarged are its coefficients, so colour stops at the edges of the full-size picture.
+size and its coefficients are enlarged, so colour stops at the edges of the full-size picture.
 """
 
 import functools
@@ -16,8 +16,8 @@ from photochrom.photo.resize import resize
 _Mode = Literal["constant", "edge"]
 
 RADIUS = 3  # of the fit's window, pixels of the working size
-EPSILON = np.float32(2)  # L* units squared: lightness varies by more at what counts as an edge
-MIDDLE = np.float32(50)  # of L*: squares of what is left are small enough for float32
+EPSILON = np.float32(2)  # L* units squared: at edges the variance of lightness is larger
+MIDDLE = np.float32(50)  # of L*: subtracted so that squares are small enough for float32
 BOUND_RADIUS = 4  # of the window whose range of ab bounds the result
 
 
@@ -58,7 +58,7 @@ def _extreme_along(planes: np.ndarray, radius: int, axis: int, largest: bool) ->
 
 
 def _shifted(planes: np.ndarray, radius: int, axis: int, mode: _Mode) -> Iterator[np.ndarray]:
-    """Return the planes as each pixel of a window sees them; much faster than a sliding window."""
+    """Return the shifted planes of a window; much faster than a sliding window."""
     padding = [(0, 0)] * planes.ndim
     padding[axis] = (radius, radius)
     padded = np.pad(planes, padding, mode=mode)

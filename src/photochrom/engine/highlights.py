@@ -1,7 +1,7 @@
-"""Tone pure white down a little, so that it can show colour: the lightness is changed.
+"""Tone down pure white, so that it can show colour; this changes the lightness.
 
-Below a knee every tone stays; above it tones follow a parabola to the new white, with a slope of at
-least a half, so that none merge and no edge appears.
+Tones below a knee stay; above it, tones follow a parabola to the new white, with a slope of at
+least a half, so that no tones merge and no edge appears.
 """
 
 import numpy as np
@@ -9,19 +9,19 @@ import numpy as np
 from photochrom.options.ranges import WHITE_LIGHTNESS
 from photochrom.photo.photo import Photo
 
-KNEE = 4.0  # so many times as far below white as white is lowered, the change begins
+KNEE = 4.0  # distance of the knee from white, as a multiple of the lowering
 TOP = 65535  # the code of L* 100
 
 
 def toned_down(lightness: np.ndarray, white: float) -> np.ndarray:
-    """Lower the lightest tones.
+    """Return a lightness with its lightest tones lowered.
 
     Parameters
     ----------
     lightness : float array, (...)
         L* in [0, 100].
     white : float
-        What L* 100 becomes; see `options.ranges.WHITE_LIGHTNESS`.
+        New L* of white; see `options.ranges.WHITE_LIGHTNESS`.
 
     Returns
     -------
@@ -45,14 +45,14 @@ def toned_down_photo(photo: Photo, white: float) -> tuple[Photo, tuple[str, ...]
     Parameters
     ----------
     photo : Photo
-        Each page's lightness is held in memory, two bytes a pixel.
+        Each page's lightness is held in memory, two bytes per pixel.
     white : float
         See `toned_down`.
 
     Returns
     -------
     (Photo, tuple of str)
-        The same photo with the other lightness, and what was done.
+        The same photo with the changed lightness, and notes.
 
     Raises
     ------

@@ -1,8 +1,9 @@
-"""Hints are obeyed: what a method missed of them is spread to what is near and alike.
+"""Apply hints exactly: spread a method's error at the hints to near and similar pixels.
 
-Twice. Widely, by kriging (`engine.kriging`), which fades out away from all hints; then closely, so
-that the hinted places are exact: a normalised sum over the hinted pixels on a bilateral grid (Chen,
-Paris, Durand, "Real-time Edge-Aware Image Processing with the Bilateral Grid", SIGGRAPH 2007):
+In two steps: widely, by kriging (`engine.kriging`), which fades out away from the hints; then
+locally, so that hinted places are exact: a normalised sum over the hinted pixels on a bilateral
+grid (Chen, Paris, Durand, "Real-time Edge-Aware Image Processing with the Bilateral Grid",
+SIGGRAPH 2007):
 cells over rows, columns and lightness, so that the correction stops at edges.
 """
 
@@ -15,16 +16,16 @@ from photochrom.engine.kriging import Kriging
 CELL_PX = 8  # of the grid, rows and columns
 CELL_LIGHTNESS = 10.0  # of the grid, L* units
 BLUR_CELLS = 1  # radius of each of three box blurs
-ENOUGH = 0.004  # of hinted pixels in a blurred cell, where the whole correction applies
-# What a method makes of hints is believed by a share that is the logistic function of BELIEF[0] +
-# BELIEF[1] * known, where known is 1 at the hints and 0 far from them: near hints the hints
-# themselves know better. It moves a colour by no more than FAR ab units where nothing is known,
-# and by so many more where all is: the second number if the hints speak for the whole picture.
+ENOUGH = 0.004  # share of hinted pixels in a blurred cell at which the full correction applies
+# The weight of the method's own use of hints is the logistic function of BELIEF[0] +
+# BELIEF[1] * known, where known is 1 at the hints and 0 far from them: near hints, the hints
+# themselves are better. It changes a colour by at most FAR[0] ab units where nothing is known, and
+# more where it is: FAR[1] if the hints are representative of the whole picture.
 BELIEF = (2.2, -2.8)
 FAR, NEARER = 1.0, (25.0, 330.0)
-# What is told needs no boldness: the saturation that looks best where nothing is known gives way
-# to TOLD_SATURATION, by half where known is HALF_TOLD, and everywhere as far as the hints speak for
-# the whole picture.
+# Hinted areas need no extra saturation: the look's saturation is replaced by TOLD_SATURATION, by
+# half where known is HALF_TOLD, and everywhere as far as the hints are representative of the
+# whole picture.
 TOLD_SATURATION, HALF_TOLD = 0.8, 0.1
 
 
@@ -42,13 +43,13 @@ def interpolate_hints(
     plain : float array, (h, w, 2)
         A method's colours without hints, ab units.
     hinted : float array, (h, w, 2)
-        Its colours with them; the same array from a method that does not see hints.
+        Its colours with them; the same array if the method ignores hints.
     hints : Hints
         At the same size.
     lightness : float array, (h, w)
         L* in [0, 100].
     saturation : float
-        By which the method raised its colours for the look; above 0.
+        Factor by which the method raised its colours for the look; above 0.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def interpolate_hints(
     ab = ab * (1 - told * np.maximum(known / (known + HALF_TOLD), kriging.told))
     obeyed = _closely(ab + kriging.spread(hints.ab - ab), hints, lightness)
     missed = (hints.ab - ab) * hints.mask[..., None]
-    # The two spreads together go no further than what was missed somewhere.
+    # Together, the two steps never exceed the largest error at a hint.
     return np.asarray(ab + np.clip(obeyed - ab, missed.min((0, 1)), missed.max((0, 1))))
 
 
@@ -99,7 +100,7 @@ def _closely(ab: np.ndarray, hints: Hints, lightness: np.ndarray) -> np.ndarray:
 
 
 def _blur(grid: np.ndarray) -> np.ndarray:
-    """Blur rows, columns and slices, three times by boxes: nearly a Gaussian."""
+    """Blur rows, columns and slices with three box blurs: nearly a Gaussian."""
     rows, columns, slices, values = grid.shape
     for _ in range(3):
         flat = box_mean(grid.reshape(rows, columns, slices * values), BLUR_CELLS)

@@ -1,14 +1,14 @@
-"""Hints stay on their thing: how far a decided colour spreads, and where it stops.
+"""Spread hints over the object they are on: how far a colour spreads, and where it stops.
 
-From each hint a geodesic distance grows over the picture: a step costs its length, and what differs
-between its ends in lightness and in what the method takes the places for. So it runs freely over
-one thing and hardly crosses its rim (Criminisi, Sharp, Blake, "GeoS: Geodesic Image Segmentation",
-ECCV 2008, with a method's features beside the lightness); and what is unlike the hint's own place
-costs once more, since soft shades may lead from a coat to a face. Each place belongs to the hint
-nearest to it by that distance, and to none if all are far; so a stroke counts once, however long it
-is, and a place that is kept as it is stands in the way of others.
+The spread is a geodesic distance from each hint: a step costs its length, plus the difference in
+lightness and in the method's features between its ends. So it spreads freely over one object and
+hardly crosses its edge (Criminisi, Sharp, Blake, "GeoS: Geodesic Image Segmentation", ECCV 2008,
+with a method's features in addition to the lightness). Dissimilarity to the hint's own place costs
+extra, since soft shading may lead from a coat to a face. Each place belongs to the nearest hint by
+that distance, and to none if all are far; so a stroke counts once, whatever its length, and a
+place that is kept as it is blocks others.
 
-What a hint does to all of the picture, where its owner asks for that, is `engine.obey`'s.
+The effect of hints on the whole picture, if requested, is in `engine.hint_interpolation`.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ import numpy as np
 from photochrom.engine.guided import box_mean
 from photochrom.photo.resize import resize
 
-GRID_PX = 64  # short side of the grid on which distances are taken
+GRID_PX = 64  # short side of the grid on which distances are computed
 
 
 class Reach(NamedTuple):
-    """What a step costs; at a distance of 1 half of a hint's colour is left.
+    """Costs of a step; at a distance of 1, half of a hint's colour is left.
 
     Attributes
     ----------
@@ -43,34 +43,34 @@ class Reach(NamedTuple):
 REACHES = {
     "near": Reach(place=1.8, lightness=0.25, features=0.4),
     "thing": Reach(place=0.5, lightness=0.2, features=0.35),
-    "region": Reach(place=400.0, lightness=0.0, features=0.0),  # what it bounds alone
+    "region": Reach(place=400.0, lightness=0.0, features=0.0),  # only its inside
 }
-# A reach that is a number counts to the nearest of steps so large, as a factor, so that many hints
-# need few distances.
+# Numeric reaches are rounded to steps of this factor, so that many hints need few distance
+# computations.
 REACH_STEP = 1.04
 SOFTNESS = 0.12  # of the border, in units of the distance
-FREE_LIGHTNESS = 2.0  # L* units between neighbours that cost nothing: grain, shading
-REFINE_RADIUS, REFINE_EPSILON = 4, 4.0  # of the guided filter that brings a border to an edge
-SHADE = 0.3  # power of lightness that chroma follows within a thing
+FREE_LIGHTNESS = 2.0  # free L* difference between neighbours: grain, shading
+REFINE_RADIUS, REFINE_EPSILON = 4, 4.0  # of the guided filter that aligns a border with edges
+SHADE = 0.3  # power of lightness that chroma follows within an object
 SHADES = (0.6, 1.15)  # and its bounds
-EDGE = 1.5  # power of a difference in lightness: many small steps are shading, one great one a rim
+EDGE = 1.5  # power of a lightness difference: many small steps are shading, a large one is an edge
 FEATURES = 6
 SPREAD, MOST_SPREADING = 0.32, 2.0  # root mean square of a picture's features; largest factor
-# Cost of a place's own difference from the spot: of 10 L* beyond what is free, of a feature of 1.
+# Cost of a place's difference from the spot: of 10 L* beyond the free part, of a feature of 1.
 FREE_TONE, UNLIKE_TONE, UNLIKE = 12.0, 0.15, 1.6
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # to half of the eight neighbours
 MOST_SWEEPS = 400
 
 
 class Spot(NamedTuple):
-    """A decided place at the working size.
+    """A hinted place at the working size.
 
     Attributes
     ----------
     mask : bool array, (h, w)
-        Where the colour is decided.
+        Where the hint lies.
     ab : float array, (2,), or None
-        The colour in ab units; None keeps what the method gave.
+        The colour in ab units; None keeps the method's colours.
     reach : str or float
         A key of `REACHES`, or a number; see `reach_of`.
     """
@@ -81,14 +81,14 @@ class Spot(NamedTuple):
 
 
 def reach_of(reach: str | float) -> Reach:
-    """Return what a step costs for a reach.
+    """Return the costs of a step for a reach.
 
     Parameters
     ----------
     reach : str or float
-        A key of `REACHES`; or, in shares of the picture's longer side, the distance at which half
-        of a colour is left where nothing is in its way. What is in the way costs as for 'near' up
-        to the distance of 'near', as for 'thing' from that of 'thing', and between them by the
+        A key of `REACHES`; or, as a share of the picture's longer side, the distance at which half
+        of a colour is left on uniform ground. Edges cost as for 'near' up to the distance of
+        'near', as for 'thing' from that of 'thing', and are interpolated between them by the
         logarithm of the distance.
 
     Returns
@@ -117,7 +117,7 @@ def propagate(
     plain: np.ndarray,
     features: np.ndarray,
 ) -> np.ndarray:
-    """Colour the things that hints lie on, and nothing else.
+    """Colour the objects that hints lie on.
 
     Parameters
     ----------
@@ -126,17 +126,17 @@ def propagate(
     lightness : float array, (h, w)
         L* in [0, 100].
     spots : sequence of Spot
-        Later ones lie above.
+        Later ones are on top.
     plain : float array, (h, w, 2)
-        Colours without any hint, to which a place is kept.
+        Colours without any hint, for places that are kept.
     features : float array, (h', w', n)
-        By which things are told apart; see `features_of`. Of any size.
+        Features that separate objects; see `features_of`. Of any size.
 
     Returns
     -------
     float32 array, (h, w, 2)
-        Exactly the spots' colours where they lie; elsewhere between `ab` and the colour of the
-        hint that a place belongs to.
+        Exactly the hints' colours at the hints; elsewhere between `ab` and the colour of the hint
+        that a place belongs to.
     """
     spots = [spot for spot in spots if spot.mask.any()]
     if not spots:
@@ -157,10 +157,10 @@ def propagate(
 
 
 def features_of(logits: np.ndarray) -> np.ndarray:
-    """Return what a method takes each place for: Hellinger distances, relative to the picture's.
+    """Return a method's features: Hellinger distances, relative to the picture's spread.
 
-    Of an old, flat photograph a method thinks much the same everywhere; what little it tells apart
-    counts there as much as great differences in others.
+    In an old, flat photograph the distributions differ little; scaling makes these differences
+    count as much as large ones in other photographs.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def features_of(logits: np.ndarray) -> np.ndarray:
 def belonging(
     lightness: np.ndarray, features: np.ndarray, spots: Sequence[Spot]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Say which spot each place belongs to, and how much.
+    """Return the spot that each place belongs to, and its share.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def belonging(
 
 
 def _unlikeness(planes: np.ndarray, seeds: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    """Return how unlike each place is to the spot nearest to it, (h, w), as a distance."""
+    """Return the dissimilarity of each place to its nearest spot, (h, w), as a distance."""
     smooth = box_mean(planes, 1)
     numbers = nearest.max() + 1
     means = np.zeros((numbers, planes.shape[-1]), np.float32)
@@ -238,14 +238,14 @@ def _unlikeness(planes: np.ndarray, seeds: np.ndarray, nearest: np.ndarray) -> n
 
 
 def _seed(mask: np.ndarray, high: int, wide: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bring a spot's places to the grid: however small, it has one."""
+    """Map a spot to the grid: even a small one has at least one cell."""
     rows, columns = np.nonzero(mask)
     height, width = mask.shape
     return rows * high // height, columns * wide // width
 
 
 def _geodesic(planes: np.ndarray, seeds: np.ndarray, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
-    """Relax distances from seeds until none falls.
+    """Relax distances from seeds until they converge.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def _geodesic(planes: np.ndarray, seeds: np.ndarray, reach: Reach) -> tuple[np.n
 
 
 def _costs(planes: np.ndarray, step: tuple[int, int], reach: Reach) -> np.ndarray:
-    """Return what a step between neighbours costs."""
+    """Return the cost of a step between neighbours."""
     one, other = _ends(planes.shape[:2], *step)
     change = planes[one] - planes[other]
     tone = (np.maximum(np.abs(change[..., 0]) - FREE_LIGHTNESS, 0) / 10) ** EDGE
@@ -292,7 +292,7 @@ def _costs(planes: np.ndarray, step: tuple[int, int], reach: Reach) -> np.ndarra
 def _ends(
     shape: tuple[int, ...], down: int, right: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the two windows of a grid that lie a step apart."""
+    """Return the two windows of a grid that are a step apart."""
     height, width = shape[0], shape[1]
     rows = slice(0, height - down), slice(down, height)
     if right >= 0:
@@ -303,7 +303,7 @@ def _ends(
 
 
 def _refined(share: np.ndarray, lightness: np.ndarray) -> np.ndarray:
-    """Let a soft border follow the edges of the lightness (guided filter)."""
+    """Align a soft border with the edges of the lightness (guided filter)."""
     guide = (lightness[..., None] - 50).astype(np.float32)
     moments = np.concatenate((guide, guide * guide, share, share * guide), axis=-1)
     mean_l, mean_ll, mean_s, mean_ls = np.split(box_mean(moments, REFINE_RADIUS), 4, axis=-1)

@@ -1,9 +1,9 @@
-"""What a few known places say about all others: kriging (Gaussian process interpolation).
+"""Kriging (Gaussian process interpolation) of values known at a few places.
 
 Source: Krige, "A Statistical Approach to Some Basic Mine Valuation Problems on the Witwatersrand",
 1951; Rasmussen, Williams, "Gaussian Processes for Machine Learning", MIT Press 2006, chapter 2. Two
-pixels are alike if they are near, of like lightness, and if the method itself gives them a like
-colour: what it takes for sky is alike, wherever it is.
+pixels are similar if they are near, of similar lightness, and if the method predicts a similar
+colour for them: sky is similar to sky, wherever it is.
 """
 
 import numpy as np
@@ -11,19 +11,19 @@ import numpy as np
 from photochrom.colorization import rbf
 from photochrom.colorization.method import Hints
 
-# How far two pixels may be apart to be alike: in units of the longer side, in L*, in ab units of
-# the method's own colours. A hint or two are for their things; many, far from each other, speak for
-# the picture, and reach farther. The second length and the others were fitted on validation
-# pictures for the error after 1, 5, 10 and 100 revealed patches, the first was chosen by eye.
+# Length scales of similarity: in units of the longer side, in L*, in ab units of the method's own
+# colours. One or two hints are for their objects; many hints far apart represent the picture, and
+# reach farther. The second length and the others were fitted on validation pictures for the error
+# after 1, 5, 10 and 100 revealed patches, the first was chosen by eye.
 PLACE = (0.12, 1.5)
 LIGHTNESS, COLOUR = 15.0, 21.0
-ONE, MANY = 1.0, 3.0  # effective numbers of hints at which the two lengths hold
-NOISE = 0.01  # variance of a hint that fills its cell, of what is spread
+ONE, MANY = 1.0, 3.0  # effective numbers of hints at which the two lengths apply
+NOISE = 0.01  # variance of a hint that fills its cell, relative to the signal
 MOST_CENTRES = 120
 
 
 class Kriging:
-    """Interpolation of values that are known at hinted pixels.
+    """Interpolation of values known at hinted pixels.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class Kriging:
     lightness : float array, (h, w)
         L* in [0, 100].
     ab : float array, (h, w, 2)
-        The method's own colours, by which it tells things apart.
+        The method's own colours, which separate objects.
 
     Attributes
     ----------
     told : float
-        How much the hints speak for the whole picture: 0 for one, or several in one place, to 1
-        for five or more that lie far apart.
+        How representative the hints are of the whole picture: from 0 for one, or several in one
+        place, to 1 for five or more that are far apart.
     """
 
     def __init__(self, hints: Hints, lightness: np.ndarray, ab: np.ndarray) -> None:
@@ -52,8 +52,8 @@ class Kriging:
         everywhere = (places / longer, lightness.reshape(-1), ab.reshape(-1, 2))
         noise = NOISE / np.maximum(centres.shares, 0.05)
         between = np.sqrt(_squared_distances(known[0], known[0]))
-        # As many independent hints would say as much of one mean (Cressie, "Statistics for Spatial
-        # Data", 1993, section 1.3).
+        # The effective number of independent hints (Cressie, "Statistics for Spatial Data", 1993,
+        # section 1.3).
         effective = np.linalg.inv(np.exp(-between / PLACE[0]) + np.diag(noise)).sum()
         self.told = float(np.clip((effective - ONE) / (MANY - ONE), 0, 1)) ** 3
         place = PLACE[0] + (PLACE[1] - PLACE[0]) * self.told
@@ -61,7 +61,7 @@ class Kriging:
         self._inverse = np.linalg.inv(_covariance(known, known, place) + np.diag(noise))
 
     def known(self) -> np.ndarray:
-        """Return how much the known places say of each pixel, (h, w, 1): 1 at them, 0 far away."""
+        """Return how much is known about each pixel, (h, w, 1): 1 at known places, 0 far away."""
         ones = np.ones((len(self._inverse), 1))
         return np.asarray(np.clip(self._interpolate(ones), 0, 1))
 
@@ -71,7 +71,7 @@ class Kriging:
         Returns
         -------
         float array, (h, w, 2)
-            Within the range of the known values and 0, which is what it is far from all of them.
+            Within the range of the known values and 0; 0 far from all of them.
         """
         known = self._gather(values).ab
         low, high = np.minimum(known.min(0), 0), np.maximum(known.max(0), 0)
@@ -90,7 +90,7 @@ _Places = tuple[np.ndarray, np.ndarray, np.ndarray]  # place, L*, ab
 
 def _covariance(one: _Places, two: _Places, length: float) -> np.ndarray:
     """Return the covariance of n places with m, (n, m) float32."""
-    # Two matrix products in the place of five differences of all pairs.
+    # Two matrix products instead of five differences of all pairs.
     place = _squared_distances(one[0] / length, two[0] / length)
     tones, colours = 2**0.5 * LIGHTNESS, 2**0.5 * COLOUR
     kinds = (np.column_stack((x[1] / tones, x[2] / colours)) for x in (one, two))

@@ -1,4 +1,4 @@
-"""Memory of processes that work: flat for days, and bounded."""
+"""Memory of worker processes: constant over time, and limited."""
 
 import ctypes
 import platform
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 ARENAS = 2
-SHARE = 0.9  # of the machine's memory: what one process may have, so that the rest goes on
+SHARE = 0.9  # of the machine's memory: maximum for one process, so that others continue
 MACHINE = Path("/proc/meminfo")
 CONTAINERS = (  # versions 2 and 1 of control groups
     Path("/sys/fs/cgroup/memory.max"),
@@ -17,20 +17,20 @@ CONTAINERS = (  # versions 2 and 1 of control groups
 
 
 def share_arenas() -> None:
-    """Let threads share their heaps where malloc is glibc's; other C libraries are left alone.
+    """Limit the number of glibc malloc arenas; other C libraries are not changed.
 
-    Each thread otherwise keeps a heap of its own, which grows to the largest picture it has seen.
+    Otherwise each thread keeps its own heap, which grows to the largest picture it has processed.
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(ARENA_MAX, ARENAS)
 
 
 def limit_memory(most_bytes: int) -> None:
-    """Let this process have so many bytes of memory of its own, where Linux bounds them.
+    """Limit the private memory of this process, on Linux.
 
-    What asks for more gets none: a library that minds says so, another one ends the process, and
-    either costs one photograph. It is RLIMIT_DATA, not RLIMIT_AS: the latter counts what is mapped
-    from files and never touched, of which a runtime of networks has gigabytes.
+    Larger allocations fail: some libraries report that, others end the process; either way only
+    one photograph fails. It is RLIMIT_DATA, not RLIMIT_AS, which also counts files that are mapped
+    but never touched, gigabytes in a neural network runtime.
     """
     if sys.platform != "linux":
         return
@@ -43,10 +43,11 @@ def limit_memory(most_bytes: int) -> None:
 
 
 def most_memory() -> int | None:
-    """Return the bytes that one process may have: most of the machine's, or of its container's.
+    """Return the memory limit for one process: most of the machine's or container's memory.
 
-    What asks for more could only push out the other processes, or be killed with them. Swap counts,
-    for a large photograph may need it. None where the system does not say, as on other than Linux.
+    A process with more would only displace the others, or be killed with them. Swap counts, since a
+    large photograph may need it. None if the system does not report it, as on other systems than
+    Linux.
     """
     try:
         lines = (line.split() for line in MACHINE.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""The file that a photo came from: its state, and that no result replaces it."""
+"""The original file of a photo: its state, and a check that no result replaces it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from photochrom.photo.photo import Photo
 
 
 def photo_state(photo: Photo) -> str:
-    """Return the state of a photo's file, as its result's marker keeps it; empty without a file."""
+    """Return the state of a photo's file for the result's marker; empty without a file."""
     try:
         return "" if photo.path is None else state_of(photo.path)
     except OSError as error:
@@ -16,7 +16,7 @@ def photo_state(photo: Photo) -> str:
 
 
 def keep_original(photo: Photo, target: Path) -> None:
-    """Raise UnwritablePhotoError if a result would replace the file that it is made of."""
+    """Raise UnwritablePhotoError if a result would replace its original."""
     source = photo.path
     if source is not None and target.exists() and source.exists() and target.samefile(source):
         raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")

@@ -1,4 +1,4 @@
-"""What results are called, and which files photochrom made itself."""
+"""Names of results, and detection of files that photochrom created."""
 
 import errno
 import hashlib
@@ -17,21 +17,21 @@ INSTEAD_OF_SUFFIX = {
 
 
 def beside(source: Path, folder: Path | None = None, suffix: str | None = None) -> Path:
-    """Name the coloured file: `photo.jpg` -> `photo-color.jpg`, perhaps elsewhere.
+    """Return the name of the coloured file: `photo.jpg` -> `photo-color.jpg`.
 
-    Formats that are read but not written become what `photochrom.photo.formats` puts instead.
+    Formats that are read but not written are replaced as in `photochrom.photo.formats`.
     """
     ending = suffix or INSTEAD_OF_SUFFIX.get(source.suffix.lower(), source.suffix)
     return (folder or source.parent) / f"{source.stem}-color{ending}"
 
 
 def numbered(target: Path, number: int) -> Path:
-    """Name the second and later results of one name: `old-color.jpg` -> `old-color-2.jpg`."""
+    """Yield the names for further results: `old-color.jpg` -> `old-color-2.jpg` and so on."""
     return target if number == 1 else target.with_stem(f"{target.stem}-{number}")
 
 
 def free_name(target: Path) -> Path:
-    """Return the first of these names that is free, or a file that photochrom made."""
+    """Return the first of these names that is free, or a file that photochrom created."""
     number = 1
     while not is_free(numbered(target, number)):
         number += 1
@@ -39,17 +39,17 @@ def free_name(target: Path) -> Path:
 
 
 def is_free(target: Path) -> bool:
-    """Whether a result may go there: nothing is there, or an earlier result."""
+    """Return whether a result may be written there: nothing exists, or an earlier result."""
     return not is_taken(target) or is_own(target)
 
 
 def is_taken(target: Path) -> bool:
-    """Whether anything bears a name, be it a link that leads nowhere.
+    """Return whether a path exists, including as a broken link.
 
     Raises
     ------
     UnwritablePhotoError
-        If nothing can bear it.
+        If the name is too long.
     """
     try:
         target.lstat()
@@ -59,37 +59,37 @@ def is_taken(target: Path) -> bool:
         size = len(os.fsencode(target.name))
         if error.errno == errno.ENAMETOOLONG:
             raise UnwritablePhotoError(
-                f"{target}: the name of the result is too long ({size} bytes; 255 at most, as a "
-                "rule). Rename the photograph, or name the result with -o."
+                f"{target}: the name of the result is too long ({size} bytes; usually at most 255 "
+                "are allowed). Rename the photograph, or name the result with -o."
             ) from error
         raise unwritable(target, error) from error
     return True
 
 
 def is_own(photo: Path) -> bool:
-    """Whether photochrom made this file: it bears the marker.
+    """Return whether photochrom created a file, by its marker.
 
-    Of formats that are never written, such as HEIC and camera raw, none does; none is opened.
+    Formats that are never written, such as HEIC and camera raw, are not opened.
     """
     return photo.suffix.lower() not in FOREIGN_SUFFIXES and marker_on(photo) is not None
 
 
 def marker_on(photo: Path) -> Marker | None:
-    """Read a file's marker; a file that cannot be read has none: colouring it will say why."""
+    """Read a file's marker; None if the file cannot be read: colouring it gives the error."""
     try:
         return Photo.open(photo).marker if photo.is_file() else None
-    except Exception:  # whatever is wrong with one photograph must not stop the others
+    except Exception:  # one bad photograph must not stop the others
         return None
 
 
 def state_of(photo: Path, known: str = "") -> str:
-    """Tell one state of a file from another: its size, its time and a hash of its bytes.
+    """Return the state of a file: its size, its time and a hash of its bytes.
 
     Parameters
     ----------
     photo : Path
     known : str
-        An earlier state, whose hash is taken over if size and time are as they were.
+        An earlier state, whose hash is reused if size and time are unchanged.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def state_of(photo: Path, known: str = "") -> str:
 
 
 def is_same(photo: Path, state: str) -> bool:
-    """Whether a file has the bytes that it had in a state; the time alone changes nothing.
+    """Return whether a file has the same bytes as in a state, whatever its time.
 
     Raises
     ------

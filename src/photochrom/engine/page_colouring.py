@@ -58,24 +58,24 @@ class PageColorizer:
         self.name = str(method)
         self.look = Look(vividness, saturation, short_side_px, restore, white_lightness)
         if restore:
-            opencv()  # a missing extra is told before any work
+            opencv()  # a missing extra is reported before any work
         self.method = load_method(method, device, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it was made of: the process that gets it opens the network itself."""
+        """Pickle the arguments: the receiving process opens the network itself."""
         device, threads = self._place
         look = asdict(self.look)
         return partial(type(self), self.name, **look, device=device, threads=threads), ()
 
     @property
     def info(self) -> MethodInfo:
-        """How the method describes itself."""
+        """The description of the method."""
         return self.method.info
 
     def marker(self, guidance: Guidance = PLAIN, **written: Any) -> Marker:
-        """Return what a file coloured by this colorizer is marked with.
+        """Return the marker of files coloured by this colorizer.
 
-        `written` is how else it was asked for, such as `quality`; None is as if it were not there.
+        `written` has other options, such as `quality`; None values are omitted.
         """
         recipe_of = {"method": self.info.name, **self.look.to_table()}
         recipe_of |= {name: value for name, value in written.items() if value is not None}
@@ -103,11 +103,11 @@ class PageColorizer:
         hints : Hints, optional
             At the same size.
         histogram : float array, (Q,), optional
-            Wanted share of each of the method's bins.
+            Target share of each of the method's bins.
         chroma : float, optional
-            Wanted mean chroma, ab units.
+            Target mean chroma, ab units.
         vividness, saturation : float, optional
-            Instead of the colorizer's own.
+            Override the colorizer's values.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class PageColorizer:
             If an input, or what the method returns, is wrong.
         """
         if lightness.ndim != 2 or 0 in lightness.shape:
-            raise ShapeError(f"lightness needs shape (h, w); it is {lightness.shape}.")
+            raise ShapeError(f"lightness must have shape (h, w); got {lightness.shape}.")
         size = self.working_size(*lightness.shape)
         small = resize(lightness[..., None].astype(np.float32), size.height, size.width)[..., 0]
         request = Request(
@@ -139,7 +139,7 @@ class PageColorizer:
         return np.asarray(ab + (hints.ab - ab) * decided, np.float32)
 
     def colouring(self, photo: Photo, page: int = 0, guidance: Guidance = PLAIN) -> Colouring:
-        """Ask the method for the colours of one page of a photo, upright.
+        """Predict the colours of one upright page of a photo.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class PageColorizer:
         )
 
     def restored(self, photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-        """Return a photo as it will be coloured, mended or toned down if that is asked for."""
+        """Return a photo as it will be coloured, restored or toned down if requested."""
         notes: tuple[str, ...] = ()
         if photo.reading.descreen:
             photo, notes = descreened(photo)
@@ -184,7 +184,7 @@ class PageColorizer:
         return photo, notes
 
     def working_size(self, height: int, width: int) -> WorkingSize:
-        """Return the size at which the method sees a picture of so many pixels."""
+        """Return the working size for a picture size."""
         short_side = self.look.short_side_px or self.info.short_side_px
         return working_size(height, width, short_side, self.info.stride)
 
@@ -195,7 +195,7 @@ class PageColorizer:
         return photo.small_lightness(size.width, size.height, page), size
 
     def choose_reference(self, photo: Photo, guidance: Guidance) -> tuple[Guidance, list[str]]:
-        """Take the reference of a folder that shows the like of a photo; say which."""
+        """Choose the folder's reference that is most similar to a photo, with a note."""
         if not isinstance(guidance.reference, References):
             return guidance, []
         judge = self.method if self.info.centres else load_method("photochrom")
@@ -209,9 +209,9 @@ class PageColorizer:
         guidance: Guidance = PLAIN,
         findings: Findings | None = None,
     ) -> Iterator[Any]:
-        """Join each page with its colours when it is asked for; None leaves a gray page as it is.
+        """Yield each page joined with its colours; None leaves a gray page as it is.
 
-        A join holds memory and an open file, and a TIFF may have a thousand pages.
+        Lazy, since a join holds memory and an open file, and a TIFF may have a thousand pages.
         """
         as_it_is = photo.is_gray and not photo.has_other_lightness
         if self.info.name == "gray" and as_it_is and not guidance.hints:
@@ -233,7 +233,7 @@ class PageColorizer:
 
 
 def _small_hints(hints: Hints, size: WorkingSize) -> Hints:
-    """Bring hints to the working size: any hinted part of a pixel counts, colours are averaged."""
+    """Resize hints to the working size: partly hinted pixels count, colours are averaged."""
     weighted = hints.ab * hints.mask[..., None]
     planes = np.concatenate((weighted, hints.mask[..., None]), axis=-1).astype(np.float32)
     small = resize(planes, size.height, size.width)

@@ -1,6 +1,6 @@
-"""Pictures as callers have them: Pillow images, tensors, open files and many at once.
+"""Kinds of input pictures: Pillow images, tensors, open files, and several at once.
 
-Neither Pillow nor torch is imported for it: whoever has such a picture has the library already.
+Neither Pillow nor torch is imported here: a caller with such a picture has imported it.
 """
 
 import io
@@ -19,24 +19,24 @@ CHANNELS = (1, 2, 3, 4)
 
 
 def is_pil(picture: Any) -> bool:
-    """Whether it is an image of Pillow."""
+    """Return whether an object is a Pillow image."""
     return hasattr(picture, "getexif") and hasattr(picture, "save")
 
 
 def is_tensor(picture: Any) -> bool:
-    """Whether it is a tensor of torch, or of a library whose tensors are like them."""
+    """Return whether an object is a torch tensor, or one of a similar library."""
     return all(hasattr(picture, name) for name in ("detach", "cpu", "new_tensor"))
 
 
 def is_array(picture: Any) -> bool:
-    """Whether it is a NumPy array, or of a library whose arrays become one."""
+    """Return whether an object is a NumPy array, or can be converted to one."""
     return isinstance(picture, np.ndarray) or (
         hasattr(picture, "__array__") and hasattr(picture, "dtype") and not is_pil(picture)
     )
 
 
 def is_file(picture: Any) -> bool:
-    """Whether it is an open file."""
+    """Return whether an object is an open file."""
     return hasattr(picture, "read") and not is_pil(picture)
 
 
@@ -51,7 +51,7 @@ def many(picture: Any) -> Iterable[Any] | None:
     if isinstance(picture, (list, tuple)):
         if any(isinstance(part, (int, float, list, tuple)) for part in picture[:1]):
             raise DtypeError(
-                "A list is taken for several pictures; this one holds numbers. Give an array: "
+                "A list means several pictures; this one contains numbers. Pass an array: "
                 "numpy.array(picture, 'uint8')."
             )
         return picture
@@ -60,14 +60,14 @@ def many(picture: Any) -> Iterable[Any] | None:
 
 
 def open_picture(picture: Any, reading: Reading = PLAIN) -> Photo:
-    """Open a picture, whatever a caller has: see `Colorizer.colorize`, or a Photo.
+    """Open a picture of any kind that `Colorizer.colorize` accepts, or a Photo.
 
     `reading` is for files, bytes and PIL images.
 
     Raises
     ------
     PhotoError, DtypeError, ShapeError, InvalidValueError
-        If it is no picture.
+        If it is not a picture.
     """
     if isinstance(picture, Photo):
         return picture
@@ -102,12 +102,12 @@ def orientation_of(image: Any) -> int:
 
 
 def turned(image: Any, orientation: int) -> Any:
-    """Stand a Pillow image upright."""
+    """Turn a Pillow image upright."""
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
 def turned_back(image: Any, orientation: int) -> Any:
-    """Lay an upright Pillow image as it lay; the inverse of `turned`."""
+    """Turn an upright Pillow image back; the inverse of `turned`."""
     return turned(image, {6: 8, 8: 6}.get(orientation, orientation))
 
 
@@ -134,16 +134,16 @@ def plain_pil(image: Any) -> Any:
             return plain
     if image.mode in ("I", "F"):
         raise DtypeError(
-            f"A PIL image of mode {image.mode} says nothing of its black and white. Give an array: "
+            f"A PIL image of mode {image.mode} does not define black and white. Pass an array: "
             "uint16, or float in [0, 1]."
         )
     return image
 
 
 def is_channels_first(tensor: Any) -> bool:
-    """Whether a tensor of three axes is (C, H, W), as torch has it; (H, W, C) otherwise.
+    """Return whether a tensor of three axes is (C, H, W), as in torch, rather than (H, W, C).
 
-    Where both could be meant, it is (C, H, W).
+    If both are possible, it is (C, H, W).
     """
     return tensor.ndim == 3 and tensor.shape[0] in CHANNELS
 
@@ -158,17 +158,17 @@ def tensor_to_array(tensor: Any) -> np.ndarray:
     """
     if tensor.ndim not in (2, 3):
         raise ShapeError(
-            f"A picture's tensor is (H, W), (C, H, W) or (H, W, C), a batch (N, C, H, W); this is "
+            f"A tensor needs shape (H, W), (C, H, W) or (H, W, C), or (N, C, H, W) as a batch; got "
             f"{tuple(tensor.shape)}."
         )
     plain = tensor.detach().cpu()
-    if str(plain.dtype).endswith("bfloat16"):  # NumPy has no such numbers
+    if str(plain.dtype).endswith("bfloat16"):  # NumPy has no such type
         plain = plain.float()
     array = np.asarray(plain.numpy())
     return np.moveaxis(array, 0, -1) if is_channels_first(tensor) else array
 
 
 def array_to_tensor(array: np.ndarray, like: Any) -> Any:
-    """Return a coloured array (H, W, C) as a tensor of the kind that came."""
+    """Return a coloured array (H, W, C) as the same kind of tensor as the input."""
     ordered = np.moveaxis(array, -1, 0) if like.ndim == 2 or is_channels_first(like) else array
     return like.new_tensor(np.ascontiguousarray(ordered))

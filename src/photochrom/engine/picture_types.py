@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 class Tensor(Protocol):
-    """A tensor of torch, or of a library whose tensors are like them."""
+    """A torch tensor, or one of a similar library."""
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
 
     def detach(self) -> Self:
-        """Return it without its history."""
+        """Return it without gradient history."""
 
     def cpu(self) -> Self:
         """Return it in main memory."""
 
 
-# What comes back as it came. A path comes back as the path of the result, a file as a new one.
+# Kinds that are returned as the same kind. A path returns the result's path, a file a new file.
 InMemory = TypeVar("InMemory", bound="bytes | np.ndarray | Image | Tensor")
 Picture: TypeAlias = (
     "str | Path | bytes | bytearray | memoryview | BinaryIO | np.ndarray | Image | Tensor"
@@ -41,7 +41,7 @@ Colours: TypeAlias = "str | Sequence[str | Sequence[int]] | Palette"
 
 
 class GuidanceOptions(TypedDict, total=False):
-    """What may be decided for one photograph; see `Colorizer.colorize`."""
+    """Guidance for one photograph; see `Colorizer.colorize`."""
 
     hints: "Iterable[Hint | dict[str, Any]]"
     reference: "Lender | None"
@@ -57,7 +57,7 @@ class ColorizeOptions(GuidanceOptions, total=False):
 
 
 class AllOptions(ColorizeOptions, total=False):
-    """What `photochrom.colorize` takes: the above, and how results look; see `Colorizer`."""
+    """Options of `photochrom.colorize`: the above, and how results look; see `Colorizer`."""
 
     vividness: float | None
     saturation: float

@@ -1,4 +1,4 @@
-"""Ask a method for the colours of a lightness, and fit them into a field."""
+"""Predict the colours of a lightness with a method, and fit a colour field."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,11 +23,11 @@ from photochrom.photo.field import ColourField
 from photochrom.photo.rasterize import Overlay
 from photochrom.photo.resize import resize
 
-COLOUR_OF_A_FEATURE = 40.0  # ab units that tell two things apart as far as a feature of 1
+COLOUR_OF_A_FEATURE = 40.0  # ab units that count like a feature difference of 1
 
 
 class Colouring(NamedTuple):
-    """What a method said of one picture, at the working size.
+    """The prediction for one picture, at the working size.
 
     Attributes
     ----------
@@ -65,11 +65,11 @@ def predict_colours(
     size : WorkingSize
         With its tiles.
     saturation : float
-        Factor on ab; what is hinted is shown as hinted.
+        Factor on ab, except at hints.
     overlays : sequence of Touch
-        Places of the full-size picture whose colour is decided.
+        Hinted places of the full-size picture.
     spots : sequence of Spot
-        Places whose colour stays on their thing; the request's hints spread as far as they can.
+        Hints whose colour stays on their object; the request's hints spread without limit.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def predict_colours(
     Raises
     ------
     MethodOutputError
-        If the method returns what no method may return.
+        If the method returns an invalid result.
     """
     parts = [_predict_tile(method, request, size, tile) for tile in size.tiles]
     ab = _blend([ab for ab, _ in parts], size)
@@ -106,14 +106,14 @@ def predict_colours(
 
 
 def method_features(method: Method, request: Request, plain: np.ndarray) -> np.ndarray:
-    """Return what tells things apart: what the method takes them for, else its colours."""
+    """Return features that separate objects: the method's distribution, else its colours."""
     if method.info.centres:
         return features_of(distribution(method, request))
     return plain / COLOUR_OF_A_FEATURE
 
 
 def _raised(method: Method, request: Request) -> tuple[float, ...]:
-    """Return by how much a method's look raises colours like the hinted ones, where it does."""
+    """Return the factor by which a method's look raises colours like the hinted ones."""
     hints = request.hints
     if hints is None or not hints.mask.any() or "vividness" not in method.info.accepts:
         return ()

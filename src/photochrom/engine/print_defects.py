@@ -1,4 +1,4 @@
-"""Find dust and scratches on an old print, where they are told from stars and textures."""
+"""Find dust and scratches on an old print, as distinct from stars and textures."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ SCRATCH_GROUND = 5.0  # standard deviation of what it crosses, L*
 def find_dust(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
     """Find small white outliers that lie isolated on smooth ground, all over the print.
 
-    Dark ones stay: windows, lamps and birds cannot be told from them.
+    Dark ones stay, since windows, lamps and birds look the same.
     """
     radius = max(2, round(max(probe.shape) / 400))
     ground = cv2.medianBlur(probe, 5)
@@ -86,7 +86,7 @@ def _scattered(
 
 
 def _fell(centres: np.ndarray, space_px: int) -> bool:
-    """Whether specks are many and lie as chance strews them (Clark and Evans, 1954)."""
+    """Return whether specks are many and randomly distributed (Clark and Evans, 1954)."""
     if not DUST_COUNT <= len(centres) <= DUST_MOST:
         return False
     apart = np.linalg.norm(centres[:, None] - centres, axis=-1)
@@ -98,7 +98,7 @@ def _fell(centres: np.ndarray, space_px: int) -> bool:
 def _is_alone(
     probe: np.ndarray, labels: np.ndarray, box: np.ndarray, label: int, radius: int
 ) -> bool:
-    """Whether what surrounds a speck is quiet: hair, foliage, letters and faces are not."""
+    """Return whether a speck's surroundings are smooth, unlike hair, foliage, letters and faces."""
     left, top, wide, high = box[:4]
 
     def window(reach: int) -> tuple[slice, slice]:
@@ -136,9 +136,9 @@ def find_scratches(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
 
 
 def _is_scratch(probe: np.ndarray, ground: np.ndarray, places: np.ndarray) -> bool:
-    """Whether bright pixels are a straight line of one lightness that crosses what lies below it.
+    """Return whether bright pixels are a straight line of one lightness that crosses its ground.
 
-    A rim or an edge parts two lightnesses, a whisker or a rope follows the light on it.
+    An edge separates two lightnesses; the lightness of a whisker or a rope varies along it.
     """
     centred = places - places.mean(axis=0)
     sizes, axes = np.linalg.svd(centred, full_matrices=False)[1:]

@@ -1,9 +1,9 @@
-"""A colour photograph that lends its colours, named or found in a folder.
+"""Colour references: a colour photograph to take colours from, or a folder of them.
 
-Welsh et al. (2002) name the pain of choosing a reference by hand. Here the flagship itself says
-which photograph of a folder shows the like: it sees every candidate in gray, as it sees the
-photograph, and the distributions of colour that it expects, in a few places of the picture, are
-compared. Grass expects grass, skin expects skin, whatever their true colours are.
+Welsh et al. (2002) note that choosing a reference by hand is laborious. Here the photochrom
+network chooses the most similar photograph of a folder: it sees each candidate in gray, as it sees
+the photograph, and the colour distributions that it predicts in a few parts of the picture are
+compared. So grass matches grass and skin matches skin, whatever their true colours are.
 """
 
 import hashlib
@@ -22,21 +22,21 @@ from photochrom.errors import InvalidValueError, PhotoError
 from photochrom.photo.resize import resize
 
 SMALL_PX = 192  # short side at which a reference is kept
-HISTOGRAM_STEP = 4  # the flagship learnt histograms of colours averaged over 4 x 4 pixels
+HISTOGRAM_STEP = 4  # the network was trained on histograms of colours averaged over 4 x 4 pixels
 COMPARED_PX = 128  # sides at which pictures are compared
-CELLS = 2  # places a side whose expected colours are compared, beside the whole
+CELLS = 2  # parts per side whose predicted colours are compared, besides the whole
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference, small.
+    """A reference, reduced to a small copy.
 
     Attributes
     ----------
     lab : float32 array, (h, w, 3)
         L*a*b*.
     name, sha256 : str
-        Of its file; '' for an array.
+        Name and hash of its file; '' for an array.
     """
 
     lab: np.ndarray = field(repr=False, compare=False)
@@ -56,7 +56,7 @@ class Reference:
         PhotoError
             If the file cannot be read.
         InvalidValueError
-            If it has no colours to lend.
+            If it is not in colour.
         """
         photo = open_picture(picture)
         width, height = photo.upright_size
@@ -65,18 +65,18 @@ class Reference:
         lab = np.asarray(rgb_to_lab(rgb / np.float32(255)), np.float32)
         if not photo.is_colour:
             raise InvalidValueError(
-                f"{photo.name}: a reference needs colours to lend; this picture has none."
+                f"{photo.name}: a reference must be in colour; this picture is not."
             )
         content = b"" if photo.path is None else photo.path.read_bytes()
         digest = hashlib.sha256(content).hexdigest() if content else ""
         return cls(lab, str(picture) if isinstance(picture, (str, Path)) else "", digest)
 
     def to_table(self) -> dict[str, str]:
-        """Return what a sidecar says of it."""
+        """Return its entry in a sidecar."""
         return {"file": self.name, "sha256": self.sha256}
 
     def histogram(self, centres: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return its share of each bin, and its mean chroma in ab units.
+        """Return the share of each bin, and the mean chroma in ab units.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Reference:
 
 
 class References:
-    """A folder of references, of which the one that shows the like is taken.
+    """A folder of references, of which the most similar one is used.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class References:
     Raises
     ------
     InvalidValueError
-        When none of the photographs can serve.
+        If none of the photographs can be used.
     """
 
     def __init__(self, folder: Path, photos: Sequence[Path]) -> None:
@@ -114,18 +114,18 @@ class References:
         self._described: list[tuple[Path, np.ndarray]] | None = None
 
     def to_table(self) -> dict[str, str]:
-        """Return what a marker says of it."""
+        """Return its entry in a marker."""
         return {"folder": str(self.folder)}
 
     def choose(self, lightness: np.ndarray, method: Method) -> Reference:
-        """Find the photograph that shows the like of a picture.
+        """Return the photograph that is most similar to a picture.
 
         Parameters
         ----------
         lightness : float array, (h, w)
             L* of the picture, small.
         method : Method
-            One that gives a distribution, such as the flagship.
+            A method that predicts a distribution, such as photochrom.
 
         Returns
         -------
@@ -134,13 +134,13 @@ class References:
         if self._described is None:
             self._described = list(_describe_all(self.photos, method))
         if not self._described:
-            raise InvalidValueError(f"{self.folder}: holds no photograph in colour.")
+            raise InvalidValueError(f"{self.folder}: contains no colour photograph.")
         wanted = describe(lightness, method)
         return Reference.of(max(self._described, key=lambda pair: float(wanted @ pair[1]))[0])
 
 
 def _describe_all(photos: Sequence[Path], method: Method) -> Iterator[tuple[Path, np.ndarray]]:
-    """Describe what can serve; files that cannot be read or have no colours are passed over."""
+    """Describe the usable photographs; files that cannot be read or have no colour are skipped."""
     for path in photos:
         try:
             yield path, describe(Reference.of(path).lab[..., 0], method)
@@ -149,26 +149,26 @@ def _describe_all(photos: Sequence[Path], method: Method) -> Iterator[tuple[Path
 
 
 def describe(lightness: np.ndarray, method: Method) -> np.ndarray:
-    """Describe a picture by the colours that a method expects of it, as a unit vector.
+    """Return the colours that a method predicts for a picture, as a unit vector.
 
     Parameters
     ----------
     lightness : float array, (h, w)
         L* in [0, 100].
     method : Method
-        One that gives a distribution.
+        A method that predicts a distribution.
 
     Returns
     -------
     float array, (n,)
-        Square roots of shares, for the whole and for places; the product of two is their
+        Square roots of shares, for the whole and for parts; the product of two is their
         Bhattacharyya coefficient.
     """
     side = COMPARED_PX - COMPARED_PX % method.info.stride
     square = resize(lightness[..., None].astype(np.float32), side, side)[..., 0]
     logits = method.predict(Request(square, distribution=True)).distribution
     if logits is None:
-        raise InvalidValueError(f"'{method.info.name}' cannot compare photographs.")
+        raise InvalidValueError(f"The method '{method.info.name}' cannot compare photographs.")
     shares = np.exp(logits - logits.max(axis=0))
     shares = np.moveaxis(shares / shares.sum(axis=0), 0, -1)
     parts = [resize(shares, n, n).reshape(-1) / (n * n) for n in (1, CELLS)]

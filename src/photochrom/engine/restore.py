@@ -1,10 +1,10 @@
-"""Mend an old print before it is coloured: tones, stain, dust, scratches, grain.
+"""Restore an old print before it is coloured: tones, stain, dust, scratches, grain.
 
-Careful by design: what cannot be told from the photographer's picture stays. Tones are only widened
-as far as the print is faded. A stain is what the paper's colour says it is. Dust is white, and
-counts when much of it lies all over the print; a scratch is thin, straight, long, white, and
-crosses what lies below it. Everything works on the whole lightness in memory, 16 bits a pixel;
-defects are looked for on a reduced copy and mended in tiles. Inpainting is Telea's ("An image
+Restoring is conservative: whatever could be part of the picture stays. Tones are only expanded as
+far as the print is faded. A stain is detected by the paper's colour. Dust is white, and counts
+only if there is much of it all over the print; a scratch is thin, straight, long, white, and
+crosses differing ground. Everything works on the whole lightness in memory, 16 bits per pixel;
+defects are found on a reduced copy and repaired in tiles. Inpainting is Telea's ("An image
 inpainting technique based on the fast marching method", 2004), denoising is non-local means
 (Buades, Coll and Morel, 2011).
 """
@@ -23,27 +23,27 @@ from photochrom.photo.tint_detection import find_stain
 
 TOP = 65535  # the code of L* 100
 UNIT = TOP / 100  # codes in a unit of L*
-PROBE_PX = 1600  # long side at which defects are looked for
-TILE_PX = 1024  # mended and denoised at a time
-MARGIN_PX = 32  # that a tile sees beyond its edge
+PROBE_PX = 1600  # long side at which defects are searched
+TILE_PX = 1024  # repaired and denoised at a time
+MARGIN_PX = 32  # context around each tile
 
 # Tones, in L*.
-BORDER = 0.05  # of each side, left out of the measure: frames and mounts are not the picture
-TAIL = 0.002  # of the pixels that may lie beyond black and white
-FADED_BLACK = (9.0, 13.0)  # a print whose black is lighter than the first is faded, by the second
-PURE_WHITE = 98.0  # no faded paper is so light
-DEEP_BLACK, PAPER_WHITE = 3.0, 96.0  # where a print's tones are brought
+BORDER = 0.05  # of each side, excluded: frames and mounts are not the picture
+TAIL = 0.002  # of the pixels that may be clipped
+FADED_BLACK = (9.0, 13.0)  # faded from the first on; fully faded at the second
+PURE_WHITE = 98.0  # faded paper is darker
+DEEP_BLACK, PAPER_WHITE = 3.0, 96.0  # targets of a print's tones
 MOST_GAIN = 2.0
 
 
 # Grain, in L*.
 STRONG_GRAIN = 3.0
-GRAIN_KEPT = 0.4  # share of the grain that stays: a photograph is not plastic
+GRAIN_KEPT = 0.4  # share of the grain that stays, for a natural look
 
 
 @dataclass(frozen=True)
 class Restored:
-    """A mended lightness.
+    """A restored lightness.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Restored:
 
 
 def opencv() -> Any:
-    """Return the module that mends.
+    """Return the OpenCV module.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def opencv() -> Any:
 
 
 def restored_photo(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-    """Mend every page of a photo.
+    """Restore every page of a photo.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def restored_photo(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
     Returns
     -------
     (Photo, tuple of str)
-        The same photo with the mended lightness, and what was done. A page that needed nothing
+        The same photo with the restored lightness, and notes. A page that needed nothing
         keeps its own.
 
     Raises
@@ -100,38 +100,38 @@ def restored_photo(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
         mended = restore(codes, photo.probe_rgb(page) if in_colour else None)
         pages.append(mended.codes if mended.notes else None)
         where = f" page {page + 1}" if photo.pages > 1 else ""
-        notes.append(f"restored{where}: {', '.join(mended.notes) or 'nothing needed mending'}")
+        notes.append(f"restored{where}: {', '.join(mended.notes) or 'nothing to repair'}")
     return photo.with_lightness(pages), tuple(notes)
 
 
 def restore(codes: np.ndarray, small_rgb: np.ndarray | None = None) -> Restored:
-    """Mend a print.
+    """Restore a print.
 
     Parameters
     ----------
     codes : uint16 array, (H, W)
-        L* 0 to 100 in 65535 steps, whole in memory; about four bytes a pixel are needed beside it.
+        L* 0 to 100 in 65535 steps; about four bytes per pixel are needed in addition.
     small_rgb : uint8 array, (h, w, 3), optional
-        A small copy of the same picture in colour, about 100 pixels on its long side, which shows
-        a stain; without it none is looked for.
+        A small copy of the same picture in colour, about 100 pixels on its long side, for the
+        detection of stain; without it, stain is not removed.
 
     Returns
     -------
     Restored
-        `codes` itself, not a copy, if nothing needed mending.
+        `codes` itself, not a copy, if nothing was changed.
 
     Raises
     ------
     MissingExtraError
         If OpenCV is not installed.
     ShapeError, DtypeError
-        If `codes` is no such array.
+        If `codes` is not such an array.
     """
     cv2 = opencv()
     if codes.ndim != 2 or codes.size == 0:
-        raise ShapeError(f"codes needs shape (H, W) with pixels; it is {codes.shape}.")
+        raise ShapeError(f"codes must have shape (H, W) and at least one pixel; got {codes.shape}.")
     if codes.dtype != np.uint16:
-        raise DtypeError(f"codes needs uint16; it is {codes.dtype}.")
+        raise DtypeError(f"codes must be uint16; got {codes.dtype}.")
     notes: list[str] = []
     if small_rgb is not None:
         codes = _lift_stain(cv2, codes, small_rgb, notes)
@@ -150,7 +150,7 @@ def _probe(cv2: Any, codes: np.ndarray) -> np.ndarray:
 
 
 def _lift_stain(cv2: Any, codes: np.ndarray, small_rgb: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Undo what the yellowed paper absorbs, as a factor on f(Y) that varies slowly."""
+    """Undo the absorption of yellowed paper, as a slowly varying factor on f(Y)."""
     stain = find_stain(small_rgb)
     if stain is None:
         return codes
@@ -168,7 +168,7 @@ def _lift_stain(cv2: Any, codes: np.ndarray, small_rgb: np.ndarray, notes: list[
 
 
 def _level(codes: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Widen the tones of a faded print by three straight pieces, which clip nothing."""
+    """Expand the tones of a faded print, piecewise linearly and without clipping."""
     black, white = _extremes(codes)
     deep, light = levels(black, white)
     if (deep, light) == (black, white):
@@ -193,19 +193,19 @@ def _extremes(codes: np.ndarray) -> tuple[float, float]:
 
 
 def levels(black: float, white: float) -> tuple[float, float]:
-    """Say where a print's darkest and lightest tones belong, L*.
+    """Return the target L* of a print's darkest and lightest tones.
 
     Parameters
     ----------
     black, white : float
-        What they are, L*.
+        Their current L*.
 
     Returns
     -------
     (float, float)
-        The same, if it is not faded; nothing is stretched to more than twice its range.
+        Unchanged if the print is not faded; nothing is stretched to more than twice its range.
     """
-    start, end = FADED_BLACK  # dull whites alone are weather, or a short exposure
+    start, end = FADED_BLACK  # dull whites alone may be weather or underexposure
     faded = min(1.0, max(0.0, (black - start) / (end - start)))
     if faded == 0 or white > PURE_WHITE:
         return black, white
@@ -214,19 +214,19 @@ def levels(black: float, white: float) -> tuple[float, float]:
     span, wanted = white - black, light - deep
     if span <= 0 or wanted <= span:
         return black, white
-    if wanted > MOST_GAIN * span:  # a picture of little contrast: fog, or a detail
+    if wanted > MOST_GAIN * span:  # a low-contrast picture: fog, or a detail
         share = (MOST_GAIN - 1) * span / (wanted - span)
         deep, light = black - share * (black - deep), white + share * (light - white)
     return deep, light
 
 
 def _level_of(lightness: float) -> int:
-    """Return the 8-bit sRGB level of a lightness, which is what people know."""
+    """Return the 8-bit sRGB level of a lightness, for notes."""
     return round(255 * float(linear_to_srgb(lightness_to_luminance(np.float64(lightness)))))
 
 
 def _mend(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Paint over specks and scratches from their surroundings."""
+    """Inpaint specks and scratches from their surroundings."""
     probe = _probe(cv2, codes)
     specks, dust = find_dust(cv2, probe)
     scratches, lines = find_scratches(cv2, probe)
@@ -237,12 +237,12 @@ def _mend(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
     ]
     if not said:
         return codes
-    notes.append(f"{' and '.join(said)} mended")
+    notes.append(f"{' and '.join(said)} repaired")
     return _paint(cv2, codes, cv2.dilate(dust | lines, disc(cv2, 1)))
 
 
 def _paint(cv2: Any, codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Inpaint where the mask, of the probe's size, says so, tile by tile."""
+    """Inpaint a mask of the probe's size, tile by tile."""
     out = codes.copy()
     height, width = codes.shape
     reach = max(3, round(3 * height / mask.shape[0]))
@@ -257,7 +257,7 @@ def _paint(cv2: Any, codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _cut(
     cv2: Any, mask: np.ndarray, shape: tuple[int, ...], seen: tuple[slice, slice]
 ) -> np.ndarray:
-    """Enlarge a mask where a tile looks."""
+    """Enlarge the part of a mask that a tile sees."""
     rows, columns = (
         np.arange(part.start, part.stop) * small // large
         for part, small, large in zip(seen, mask.shape, shape, strict=True)
@@ -310,7 +310,7 @@ def grain_of(lightness: np.ndarray) -> float:
 
 
 def _calm_grain(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Take part of strong grain away."""
+    """Reduce strong grain."""
     middle = codes[: 4 * TILE_PX, : 4 * TILE_PX].astype(np.float32) / np.float32(UNIT)
     grain = grain_of(middle)
     if grain < STRONG_GRAIN:
@@ -322,5 +322,5 @@ def _calm_grain(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
         )[inner].astype(np.float32)
         kept = codes[rows, columns].astype(np.float32)
         out[rows, columns] = calm + np.float32(GRAIN_KEPT) * (kept - calm) + 0.5
-    notes.append(f"grain of {grain:.1f} L* calmed")
+    notes.append(f"grain of {grain:.1f} L* reduced")
     return out

@@ -1,4 +1,4 @@
-"""What comes of colouring: the picture, and what a person should know of it."""
+"""The results of colouring: the picture and its notes."""
 
 import io
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from photochrom.photo.negative_detection import looks_like_negative
 from photochrom.photo.photo import Photo
 from photochrom.photo.tint_detection import Tint
 
-MOST_EXTREME = 0.9  # share of pixels so dark or light that none of them bears colour
+MOST_EXTREME = 0.9  # share of pixels too dark or too light to show colour
 GAP_PX = 8  # between before and after
 Kind = TypeVar("Kind")
 
@@ -24,13 +24,13 @@ class Coloured(NamedTuple):
     Attributes
     ----------
     content : bytes or None
-        The picture, where no target was named.
+        The picture, if no target was given.
     target : Path or None
         The file that was written.
     notes : tuple of str
-        What a person should know: repaired, lost, or decided.
+        What was repaired, lost or decided.
     guidance : Guidance
-        As it was followed: with the reference that was taken from a folder.
+        The guidance that was followed, with the reference chosen from a folder.
     size : (width, height)
         Upright, of the first page.
     confidence : float32 array, (h, w), or None
@@ -47,7 +47,7 @@ class Coloured(NamedTuple):
 
 @dataclass(frozen=True)
 class Result(Generic[Kind]):
-    """A coloured picture and what a person should know of it.
+    """A coloured picture, its notes and its confidence.
 
     Attributes
     ----------
@@ -56,8 +56,8 @@ class Result(Generic[Kind]):
     notes : tuple of str
         What was repaired, lost, assumed or decided.
     confidence : float32 array, (h, w), or None
-        At the working size, in [0, 1]: 0 is guessing, 1 is sure; None from a method that does not
-        know.
+        At the working size, in [0, 1]: 0 is a guess, 1 is certain; None if the method does not
+        estimate it.
     """
 
     image: Kind
@@ -67,12 +67,12 @@ class Result(Generic[Kind]):
 
 @dataclass(frozen=True)
 class Comparison:
-    """A photograph before and after, which a notebook shows side by side.
+    """A photograph before and after colouring, shown side by side in a notebook.
 
     Attributes
     ----------
     before, after : uint8 array, (h, w, 3)
-        sRGB, upright, of one size.
+        sRGB, upright, of the same size.
     notes : tuple of str
         As in `Result`.
     """
@@ -92,7 +92,7 @@ class Comparison:
 
 
 class Findings:
-    """What is found out while the pages of a photo are coloured."""
+    """Findings collected while the pages of a photo are coloured."""
 
     def __init__(self) -> None:
         self.tallies: list[Tally] = []
@@ -100,13 +100,13 @@ class Findings:
         self.confidence: np.ndarray | None = None
 
     def notes(self, photo: Photo, guidance: Guidance, method: str) -> list[str]:
-        """Return what a person should know of a coloured photo.
+        """Return the notes on a coloured photo.
 
         Parameters
         ----------
         photo : Photo
         guidance : Guidance
-            With which it was coloured.
+            Guidance with which it was coloured.
         method : str
             The method's name; `gray` changes no colour.
         """
@@ -120,7 +120,7 @@ class Findings:
             notes.append(_tint_note(photo.tint))
         if photo.looks_like_negative or self._looks_like_negative(photo):
             notes.append(
-                "looks like a negative: if it is one, give --negative (Reading(negative=True))"
+                "looks like a negative: if it is one, use --negative (Reading(negative=True))"
             )
         return notes
 
@@ -130,8 +130,8 @@ class Findings:
             return []
         where = f" (page {', '.join(map(str, found))})" if len(self.tallies) > 1 else ""
         return [
-            f"nearly every pixel is black or white and bears no colour{where}: a bilevel or "
-            "halftone scan? Scan it in gray, or give --descreen (Reading(descreen=True))"
+            f"nearly every pixel is black or white and cannot show colour{where}: a bilevel or "
+            "halftone scan? Scan it in gray, or use --descreen (Reading(descreen=True))"
         ]
 
     def _looks_like_negative(self, photo: Photo) -> bool:
@@ -141,8 +141,8 @@ class Findings:
 
 def _tint_note(tint: Tint) -> str:
     if tint.kind == "toned":
-        return f"a toned original ({tint.name}): its tone is not taken for colour"
-    return "was in colour: coloured anew from its lightness"
+        return f"a toned original ({tint.name}): its tone is ignored"
+    return "was in colour: recoloured from its lightness"
 
 
 def decoded_png(content: bytes) -> np.ndarray:

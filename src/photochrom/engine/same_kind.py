@@ -1,4 +1,4 @@
-"""Colour a picture and return the kind that came: a path, bytes, a file, an image, an array."""
+"""Colour a picture and return the same kind: a path, bytes, a file, an image or an array."""
 
 import io
 from dataclasses import replace
@@ -66,8 +66,8 @@ def same_kind(
         return Result(image, done.notes, done.confidence)
     if (is_tensor(picture) or is_array(picture)) and reading != PLAIN:
         raise InvalidValueError(
-            "A reading is for files. Give the picture as one (bytes, a path), or make the array "
-            "positive and sRGB-encoded first."
+            "A reading applies only to files. Pass the picture as bytes or a path, or make the "
+            "array positive and sRGB-encoded first."
         )
     if is_tensor(picture):
         return _tensor(colorizer, picture, guidance)
@@ -76,8 +76,8 @@ def same_kind(
     if is_pil(picture):
         return _pil(colorizer, picture, guidance, reading)
     raise DtypeError(
-        "A picture is a path, bytes, an open file, a PIL image, an array or a tensor; "
-        f"this is {type(picture).__name__}."
+        "A picture must be a path, bytes, an open file, a PIL image, an array or a tensor; "
+        f"got {type(picture).__name__}."
     )
 
 
@@ -95,7 +95,7 @@ def _tensor(colorizer: "Colorizer", tensor: Any, guidance: Guidance) -> Result[A
     if tensor.ndim == 4:
         results = [_array(colorizer, tensor_to_array(one), guidance) for one in tensor]
         if not results:
-            raise ShapeError("A batch needs at least one picture; this one is empty.")
+            raise ShapeError("A batch needs at least one picture; got an empty one.")
         stacked = np.stack([np.moveaxis(result.image, -1, 0) for result in results])
         notes = dict.fromkeys(note for result in results for note in result.notes)
         return Result(tensor.new_tensor(stacked), tuple(notes))
@@ -104,7 +104,7 @@ def _tensor(colorizer: "Colorizer", tensor: Any, guidance: Guidance) -> Result[A
 
 
 def _pil(colorizer: "Colorizer", image: Any, guidance: Guidance, reading: Reading) -> Result[Any]:
-    """Go through an uncompressed TIFF in memory, upright, which keeps profile and depth."""
+    """Colour by way of an upright uncompressed TIFF in memory, which keeps profile and depth."""
     from PIL import Image
 
     done = colorizer.colorize_file(pil_to_tiff(image), guidance=guidance, reading=reading)

@@ -1,6 +1,6 @@
-"""Select a thing by a click: the outline of what belongs to a place.
+"""Select an object by a click: the outline of what belongs to a place.
 
-What belongs to it is what a hint there with the reach 'thing' would colour; see
+The object is what a hint there with the reach 'thing' would colour; see
 `photochrom.engine.hint_propagation`. The outline runs along pixel borders of the working size and
 is simplified (Douglas and Peucker, "Algorithms for the reduction of the number of points required
 to represent a digitized line or its caricature", 1973).
@@ -10,7 +10,7 @@ import numpy as np
 
 from photochrom.engine.hint_propagation import Spot, belonging
 
-BELONGS = 0.5  # share of a hint's colour from which a place belongs to the thing
+BELONGS = 0.5  # share of a hint's colour from which a place belongs to the object
 TOLERANCE_PX = 0.9  # of the simplified outline, at the working size
 MOST_CORNERS = 400  # of an outline; a ragged one is simplified further
 # The four directions along pixel borders, in the order of right turns: right, down, left, up.
@@ -20,7 +20,7 @@ TURNS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 def thing_at(
     lightness: np.ndarray, features: np.ndarray, row: int, column: int, radius: int = 1
 ) -> np.ndarray:
-    """Return the thing that a place belongs to.
+    """Return the mask of the object at a place.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def thing_at(
     row, column : int
         The place.
     radius : int
-        Pixels around it that belong to the thing for certain.
+        Pixels around the place that certainly belong to the object.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def connected(mask: np.ndarray, row: int, column: int) -> np.ndarray:
 
 
 def _swept(piece: np.ndarray, mask: np.ndarray, axis: int, step: int) -> np.ndarray:
-    """Let a piece grow in one direction as far as the mask goes."""
+    """Grow a piece in one direction as far as the mask goes."""
     piece, mask = (np.moveaxis(plane, axis, 0)[::step] for plane in (piece, mask))
     grown = piece.copy()
     for line in range(1, len(grown)):

@@ -1,7 +1,7 @@
-"""The sidecar: everything that was decided for one photograph, as JSON beside it.
+"""The sidecar: method, look and guidance for one photograph, as a JSON file beside it.
 
-`photo-color.json` names method, weights, look and wishes; the same photograph coloured by it again
-has the same pixels on the same machine and versions, and the same within a level elsewhere.
+`photo-color.json` names method, weights, look and guidance. Colouring the same photograph from it
+gives the same pixels on the same machine and versions, and the same within a level elsewhere.
 """
 
 import json
@@ -27,7 +27,7 @@ from photochrom.options.ranges import (
 )
 from photochrom.photo.photo import Photo
 
-MOST_BYTES = 64_000_000  # of a sidecar: the most hints, each with the most points, are far less
+MOST_BYTES = 64_000_000  # of a sidecar: the maximum of hints and points is far smaller
 NUMBER_OR_NULL = {"type": ["number", "null"]}
 
 SCHEMA: dict[str, Any] = {
@@ -89,7 +89,7 @@ SCHEMA: dict[str, Any] = {
         },
     },
 }
-# What reading a table from elsewhere may raise.
+# Errors that an untrusted table may cause.
 STRANGE: tuple[type[Exception], ...] = (
     *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError),
     *(OverflowError, RecursionError),
@@ -98,7 +98,7 @@ STRANGE: tuple[type[Exception], ...] = (
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What was decided for a photograph.
+    """The decisions for a photograph.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Sidecar:
     size : (width, height)
         Of the upright photograph.
     float_range : (black, white), optional
-        Of a photograph in floating point.
+        For a floating-point photograph.
     """
 
     method: str
@@ -127,12 +127,12 @@ class Sidecar:
         size: tuple[int, int],
         float_range: tuple[float, float] | None = None,
     ) -> Self:
-        """Take down what a colorizer did."""
+        """Return the sidecar of a colorizer's result."""
         info = colorizer.info
         return cls(colorizer.name, info.weights_sha256, colorizer.look, guidance, size, float_range)
 
     def to_json(self) -> str:
-        """Return the file's text, as `SCHEMA` describes it."""
+        """Return the file's text, which follows `SCHEMA`."""
         table = {
             "photochrom": __version__,
             "method": self.method,
@@ -145,63 +145,63 @@ class Sidecar:
         return json.dumps(table, indent=2) + "\n"
 
     def colorizer(self, **options: Any) -> Colorizer:
-        """Make the colorizer that did it; `options` are device and threads.
+        """Return the colorizer; `options` are device and threads.
 
         Raises
         ------
         UnknownMethodError, WeightsError
-            If the method is not there.
+            If the method is not available.
         """
         return Colorizer(self.method, **asdict(self.look), **options)
 
     def note(self, colorizer: Colorizer) -> str | None:
-        """Say what is not as it was, if anything."""
+        """Return a note if the method's weights have changed."""
         now = colorizer.info.weights_sha256
         if self.weights_sha256 in {"", now}:
             return None
         return (
             f"The recipe was made with other weights of '{self.method}' "
-            f"({self.weights_sha256[:16]}..., now {now[:16]}...): colours differ."
+            f"({self.weights_sha256[:16]}..., now {now[:16]}...): colours may differ."
         )
 
     def fit(self, source: Any, **options: Any) -> Guidance:
-        """Fit the wishes to a photograph, which is opened if there are hints.
+        """Fit the guidance to a photograph, which is opened if there are hints.
 
         Parameters
         ----------
         source, options :
-            As `Photo.open` takes them.
+            See `Photo.open`.
 
         Raises
         ------
         PhotoError
             If it cannot be opened.
         InvalidValueError
-            If it has another shape than the hints were made on.
+            If its aspect ratio differs from that of the hints' photograph.
         """
         if not self.guidance.hints:
             return self.guidance
         return self.guidance_for(Photo.open(source, **options).upright_size)
 
     def guidance_for(self, size: tuple[int, int]) -> Guidance:
-        """Fit the wishes to a copy of the photograph of another size.
+        """Fit the guidance to a copy of the photograph of another size.
 
         Raises
         ------
         InvalidValueError
-            If there are hints and the copy has another shape.
+            If there are hints and the copy has another aspect ratio.
         """
         across, down = size[0] / self.size[0], size[1] / self.size[1]
         if self.guidance.hints and abs(across / down - 1) > 0.01:
             raise InvalidValueError(
                 f"The hints were made on {self.size[0]} x {self.size[1]} pixels; "
-                f"this photograph has {size[0]} x {size[1]}, another shape."
+                f"this photograph has {size[0]} x {size[1]}, another aspect ratio."
             )
         return self.guidance if across == 1 else self.guidance.scaled(across)
 
 
 def check_place(path: Path) -> None:
-    """Refuse to put a sidecar in the place of another program's file.
+    """Raise if a sidecar would replace another program's file.
 
     Raises
     ------
@@ -209,23 +209,23 @@ def check_place(path: Path) -> None:
     """
     try:
         is_free = not (path.exists() or path.is_symlink())
-    except OSError:  # writing it will say why
+    except OSError:  # writing it gives the error
         is_free = True
     is_ours = is_free or is_sidecar(path)
     if not is_ours:
         raise UnwritablePhotoError(
-            f"{path}: is there already and no sidecar of photochrom. Move it, or leave out the "
+            f"{path}: exists and is not a sidecar of photochrom. Move it, or leave out the "
             "sidecar (--sidecar)."
         )
 
 
 def is_sidecar(path: Path) -> bool:
-    """Whether a whole sidecar of photochrom is there."""
+    """Return whether there is a complete sidecar of photochrom."""
     try:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             return False
         table = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):  # nested a thousand deep
+    except (OSError, ValueError, RecursionError):  # RecursionError: deeply nested
         return False
     return isinstance(table, dict) and "photochrom" in table
 
@@ -236,12 +236,12 @@ def read_sidecar(path: Path) -> Sidecar:
     Parameters
     ----------
     path : Path
-        A reference is looked for where it says, or beside the sidecar.
+        The reference is searched at its recorded path, then beside the sidecar.
 
     Raises
     ------
     InvalidValueError
-        If it cannot be read, is not a sidecar, or its reference is gone or another file.
+        If it cannot be read, is not a sidecar, or its reference is missing or has changed.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -253,7 +253,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 
 def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
-    """Build a sidecar from its table; see `read_sidecar`."""
+    """Return a sidecar from its table; see `read_sidecar`."""
     guidance, look = dict(table["wishes"]), dict(table["look"])
     unknown = look.keys() - {f.name for f in fields(Look)}
     if unknown:
@@ -262,7 +262,7 @@ def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
     palette = guidance.get("palette")
     width, height = (int(side) for side in table["size"])
     if min(width, height) < 1:
-        raise InvalidValueError(f"its size needs to be 1 x 1 or more; it is {width} x {height}")
+        raise InvalidValueError(f"its size must be at least 1 x 1; got {width} x {height}")
     black_white = table.get("float_range")
     return Sidecar(
         str(table["method"]),
@@ -286,6 +286,6 @@ def _reference(colour_source: dict[str, str], folder: Path) -> Reference:
         if path.is_file():
             reference = Reference.of(path)
             if reference.sha256 != colour_source["sha256"]:
-                raise InvalidValueError(f"the reference {path} is another file than it was")
+                raise InvalidValueError(f"the reference {path} has changed")
             return reference
-    raise InvalidValueError(f"its reference {named} is gone")
+    raise InvalidValueError(f"its reference {named} is missing")

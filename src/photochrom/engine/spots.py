@@ -1,4 +1,4 @@
-"""Places of a photo: checked, and averaged over."""
+"""Spots in a photo: bounds check and averaging."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from photochrom.photo.photo import Photo
 
 
 def checked_spot(photo: Photo, x: float, y: float) -> tuple[int, int]:
-    """Return the upright size of a photo that has this spot."""
+    """Return the upright size of a photo; raise if the spot lies outside."""
     width, height = photo.upright_size
     if not (0 <= x < width and 0 <= y < height):
         raise InvalidValueError(
@@ -19,7 +19,7 @@ def checked_spot(photo: Photo, x: float, y: float) -> tuple[int, int]:
 
 
 def window_mean(planes: np.ndarray, x: float, y: float, radius: float = 0.0) -> np.ndarray:
-    """Average (h, w, n) planes around a place given in shares of the sides."""
+    """Average (h, w, n) planes around a place given as shares of the sides."""
     high, wide = planes.shape[:2]
     reach = radius * wide
     rows, columns = (

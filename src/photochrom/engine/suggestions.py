@@ -1,8 +1,8 @@
-"""What else a place could be: likely colours of a spot, and other colourings of a picture.
+"""Alternatives: likely colours of a spot, and other colourings of a picture.
 
-Both read a method's distribution over ab bins. Another colouring changes one thing, never the
-picture: from places in doubt things are sought as a hint there would colour them
-(`engine.hint_propagation`), and one of them takes its next likely colour.
+Both use a method's distribution over ab bins. Another colouring changes a single object: objects
+are found around uncertain places, as a hint there would colour them
+(`engine.hint_propagation`), and one of them gets its next likely colour.
 """
 
 from itertools import zip_longest
@@ -16,24 +16,24 @@ from photochrom.engine.guided import box_mean
 from photochrom.engine.hint_propagation import Spot, belonging
 from photochrom.photo.resize import resize
 
-# Chosen on 1,855 points of validation pictures, for the truth to be near one of the first five.
-WIDTH_AB = 5.0  # ab units: of the Gaussian that a suggestion speaks for
-LIKE_AB = 11.0  # ab units: colours nearer than this are one suggestion
-LEAST_SHARE = 1e-3  # of a colour that is suggested
-LEAST_CHROMA = 20.0  # ab units: gray needs no suggestion, it is always to be had
-GRID = 5.0  # ab units between the places a suggestion may lie at
-APART_AB = 22.0  # ab units between a thing's colours of two candidates, at least
-# A thing's colour moves so far at most: by the first where the other colour is unlikely, by the
-# second where its share is LIKELY or more. Farther is seldom believed; nearer is hardly seen.
+# Chosen on 1,855 points of validation pictures, so that the truth is near one of the first five.
+WIDTH_AB = 5.0  # ab units: width of the Gaussian around a suggestion
+LIKE_AB = 11.0  # ab units: colours closer than this are one suggestion
+LEAST_SHARE = 1e-3  # of a suggested colour
+LEAST_CHROMA = 20.0  # ab units: gray is not suggested, since it can always be chosen
+GRID = 5.0  # ab units between possible suggestions
+APART_AB = 22.0  # minimum ab units between an object's colours in two candidates
+# Maximum change of an object's colour: the first where the other colour is unlikely, the second
+# where its share is LIKELY or more. Larger changes are rarely plausible, smaller hardly visible.
 MOST_APART_AB = 22.0, 34.0
 LIKELY = 0.2
-THING_SHARES = 0.02, 0.3  # of the picture, that a thing may be; a larger one would be a tint
-SHOWS_COLOUR = 15.0, 90.0  # L* between which a thing can show other colours
-NEARLY = 14.0  # ab units: what is so near to gray or to the usual colour is no other colour
-BELONGS = 0.5  # share of a hint's colour from which a place belongs to the thing
-GRID_PX = 64  # short side at which things are sought
+THING_SHARES = 0.02, 0.3  # of the picture that an object may cover; a larger one would be a tint
+SHOWS_COLOUR = 15.0, 90.0  # L* between which an object can show other colours
+NEARLY = 14.0  # ab units: a colour this close to gray or to the usual one is not another colour
+BELONGS = 0.5  # share of a hint's colour from which a place belongs to the object
+GRID_PX = 64  # short side at which objects are searched
 MOST_TRIES, MOST_THINGS = 16, 5
-SEED_PX = 1  # radius of the place that a thing is sought from
+SEED_PX = 1  # radius of the place from which an object is searched
 
 
 class Suggestion(NamedTuple):
@@ -46,7 +46,7 @@ class Suggestion(NamedTuple):
     ab : tuple of two float
         ab units, inside the gamut.
     share : float
-        How likely, in [0, 1].
+        Probability, in [0, 1].
     """
 
     rgb: tuple[int, int, int]
@@ -55,7 +55,7 @@ class Suggestion(NamedTuple):
 
 
 def shares_of(logits: np.ndarray) -> np.ndarray:
-    """Turn logits over the first axis into shares, (Q, ...) float64."""
+    """Convert logits over the first axis to shares, (Q, ...) float64."""
     raised = np.exp(logits.astype(np.float64) - logits.max(axis=0))
     return np.asarray(raised / raised.sum(axis=0))
 
@@ -65,8 +65,8 @@ def suggest(
 ) -> list[Suggestion]:
     """Return the likely colours of a spot, most likely first; gray is not among them.
 
-    Each is the place of the ab plane with most of what is left around it; what it stands for is
-    then taken out. Places and bins are bounded by the gamut first, since the truth lies inside.
+    Each is the place in the ab plane with the largest remaining share around it, which is then
+    removed. Places and bins are first bounded by the gamut, since the truth lies inside.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def suggest(
     lightness : float
         L* of the spot.
     count : int
-        At most so many.
+        Maximum number of suggestions.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def suggest(
     places = np.unique((centres[:, None] + steps).reshape(-1, 2), axis=0)
     shown = _bounded(lightness, places)
     colourful = np.hypot(*shown.T) >= LEAST_CHROMA
-    if colourful.any():  # near black and white nothing is
+    if colourful.any():  # near black and white no bin is
         shown = shown[colourful]
     squared = ((shown[:, None] - _bounded(lightness, centres)) ** 2).sum(axis=-1)
     near = np.exp(-squared / (2 * WIDTH_AB**2))
@@ -96,7 +96,7 @@ def suggest(
         best = int(likely.argmax())
         taken = squared[best] <= LIKE_AB**2
         share = float(left[taken].sum())
-        if share < LEAST_SHARE:  # what is near it was taken before; another place may have more
+        if share < LEAST_SHARE:  # its neighbours were taken before; another place may have more
             near[best] = 0
             continue
         left[taken] = 0
@@ -118,13 +118,13 @@ def _bounded(lightness: float, ab: np.ndarray) -> np.ndarray:
 
 
 class Other(NamedTuple):
-    """A thing that could have another colour.
+    """An object that could have another colour.
 
     Attributes
     ----------
     thing : bool array, (h, w)
     seed : bool array, (h, w)
-        The place in it from which the colour spreads.
+        The place from which the colour spreads.
     ab : float32 array, (2,)
         The other colour, ab units.
     """
@@ -142,7 +142,7 @@ def propose(
     candidate: int,
     seed: int,
 ) -> Other | None:
-    """Choose what another candidate decides differently.
+    """Choose the change made by another candidate.
 
     Parameters
     ----------
@@ -157,18 +157,18 @@ def propose(
     candidate : int
         Which of the other colourings, from 1; 0 is the method's own.
     seed : int
-        0 takes the largest doubts first; others draw among them.
+        0 takes the most uncertain objects first; other seeds choose at random.
 
     Returns
     -------
     Other or None
-        Of the size of `lightness`; None where there is nothing else to say.
+        Of the size of `lightness`; None if there is no alternative.
     """
     if candidate == 0:
         return None
     random = np.random.default_rng(seed) if seed else None
     things = _things(logits, centres, lightness, features, random)
-    # Each thing's likeliest other colour comes before any thing's second one.
+    # Each object's most likely other colour comes before any object's second one.
     rows = zip_longest(*things)
     found = [other for row in rows for other in row if other is not None]
     return found[(candidate - 1) % len(found)] if found else None
@@ -181,7 +181,7 @@ def _things(
     features: np.ndarray,
     random: "np.random.Generator | None",
 ) -> list[list[Other]]:
-    """Return the other colours of each thing in doubt, the most weighty thing first."""
+    """Return the other colours of each uncertain object, the most important object first."""
     scale = min(1.0, GRID_PX / min(lightness.shape))
     high, wide = (max(1, round(side * scale)) for side in lightness.shape)
     tones = resize(lightness[..., None].astype(np.float32), high, wide)[..., 0]
@@ -225,9 +225,9 @@ def _enlarged(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _others(
     mixture: np.ndarray, centres: np.ndarray, lightness: float
 ) -> list[tuple[np.ndarray, float]]:
-    """Return colours of a thing that visibly differ from its usual one, the likeliest first."""
+    """Return an object's colours that visibly differ from its usual one, most likely first."""
     usual = mixture @ centres
-    # What is nearly gray or nearly usual would count for every colour beside it.
+    # Nearly gray or nearly usual bins would count for every neighbouring colour.
     tells = (np.hypot(*centres.T) > NEARLY) & (np.hypot(*(centres - usual).T) > NEARLY)
     found: list[tuple[np.ndarray, float]] = []
     for suggestion in suggest(mixture * tells, centres, lightness, 8):

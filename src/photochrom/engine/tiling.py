@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 
 MOST_PIXELS = 2 * 320 * 256
-LONGEST = 3.0  # sides beyond this ratio are cut into tiles
+LONGEST = 3.0  # pictures beyond this aspect ratio are split into tiles
 MOST_TILES = 16
 OVERLAP = 0.25  # of a tile's length
 
 
 @dataclass(frozen=True)
 class WorkingSize:
-    """A method's view of a picture.
+    """A method's working size for a picture.
 
     Attributes
     ----------
     height, width : int
         Multiples of the stride.
     tiles : tuple of (start, stop)
-        Along the longer side, overlapping; one that covers all if the picture is not long.
+        Along the longer side, overlapping; a single one if the picture is not long.
     """
 
     height: int
@@ -26,7 +26,7 @@ class WorkingSize:
 
     @property
     def is_wide(self) -> bool:
-        """Whether tiles lie beside each other rather than one below the other."""
+        """Whether tiles lie side by side rather than one below the other."""
         return self.width >= self.height
 
 
@@ -68,7 +68,7 @@ def working_size(height: int, width: int, short_side_px: int, stride: int) -> Wo
 
 
 def _multiples(sides: tuple[float, float], stride: int) -> tuple[int, int]:
-    """Bring sides to the nearest multiples of the stride, or below where those are too many."""
+    """Round sides to the nearest multiples of the stride, or down if those are too large."""
     nearest = [max(1, round(side / stride)) * stride for side in sides]
     if nearest[0] * nearest[1] > MOST_PIXELS:
         nearest = [max(1, int(side / stride)) * stride for side in sides]

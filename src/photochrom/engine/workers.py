@@ -1,7 +1,7 @@
-"""Processes that work for this one: whatever kills one costs the call that it had, and no more.
+"""Worker processes: if one is killed, only its current call fails.
 
-A worker is a new interpreter (nothing is forked, which neither libvips nor ONNX Runtime survives)
-that is sent calls over a pipe, one at a time. It ends as soon as the process that started it does.
+A worker is a new interpreter (not a fork, which neither libvips nor ONNX Runtime supports) that
+receives calls over a pipe, one at a time. It ends when the process that started it ends.
 """
 
 import os
@@ -21,30 +21,30 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Job = Callable[Concatenate[Any, P], T]
 GOODBYE_SECONDS = 5.0
-TICK_SECONDS = 1.0  # of waiting: a machine or command that was stopped loses one, not hours
+TICK_SECONDS = 1.0  # step of waiting, so that suspended time counts as one step, not hours
 STDOUT, STDERR = 1, 2
 LENGTH_BYTES = 8
-# What a worker runs. It finds modules where its parent does.
+# The worker's program. It uses the parent's module path.
 PROGRAM = (
     "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer);"
     "from photochrom.engine.workers import work; work()"
 )
 DEATHS = {
-    "SIGBUS": "its file was cut short, or its disk failed, while it was read",
-    "SIGKILL": "perhaps for want of memory: try --jobs 1",
+    "SIGBUS": "its file was truncated, or its disk failed, while it was read",
+    "SIGKILL": "perhaps because of too little memory: try --jobs 1",
     "SIGSEGV": "a decoder crashed: the file may be damaged",
-    "SIGABRT": "a decoder gave up: the file may be damaged",
+    "SIGABRT": "a decoder aborted: the file may be damaged",
 }
 
 
 class Executor(Protocol):
-    """What runs jobs: this process, or others."""
+    """Runs jobs, in this process or in others."""
 
     def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a job on what every job is given first; give its answer, or raise what it raised."""
+        """Run a job with the shared object as first argument; return or raise its outcome."""
 
     def stop(self) -> None:
-        """Give up what is running, where that can be done."""
+        """Stop running jobs, if possible."""
 
 
 class InProcess:
@@ -53,7 +53,7 @@ class InProcess:
     Parameters
     ----------
     made : object
-        What every job is given first.
+        First argument of every job.
     """
 
     def __init__(self, made: Any) -> None:
@@ -64,21 +64,21 @@ class InProcess:
         return job(self._made, *args, **kwargs)
 
     def stop(self) -> None:
-        """Do nothing: what runs here ends by itself."""
+        """Do nothing: jobs in this process end by themselves."""
 
 
 class Worker:
-    """One process. It may be called by one thread at a time.
+    """A worker process. Only one thread may call it at a time.
 
     Parameters
     ----------
     make : callable
-        Makes, in the process, what every job is given first. It is pickled, as jobs and what they
-        are given are.
+        Creates, in the process, the first argument of every job. It is pickled, like jobs and
+        their arguments.
     seconds : float, optional
-        A job that takes longer ends the process. Getting ready is no part of it.
+        A job that takes longer ends the process. Start-up time does not count.
     most_bytes : int, optional
-        Memory that the process may have, where Linux bounds it.
+        Maximum memory of the process, on Linux.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Its number, while it runs."""
+        """The process id, while it runs."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start it, without waiting until it is ready."""
+        """Start the process, without waiting until it is ready."""
         make = pickle.dumps(self._make)
         most_bytes = pickle.dumps(self._most_bytes)
         command = [sys.executable, "-c", PROGRAM]
@@ -107,13 +107,13 @@ class Worker:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1
             )
         self._is_ready = False
-        with suppress(OSError):  # if it died already, whoever calls it finds out
+        with suppress(OSError):  # if it has died already, the next call reports it
             _send(self._process.stdin, pickle.dumps(sys.path), framed=False)
             _send(self._process.stdin, most_bytes)
             _send(self._process.stdin, make)
 
     def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a job in the process, which is started if it does not run.
+        """Run a job in the process, which is started if necessary.
 
         Parameters
         ----------
@@ -123,16 +123,16 @@ class Worker:
         Raises
         ------
         WorkerDiedError
-            If the process dies of it, or it takes too long.
+            If the process dies, or the job takes too long.
         Exception
-            What the job raised, or what hindered the process from getting ready.
+            What the job raised, or what the start-up of the process raised.
         """
         if self._process is None or self._process.poll() is not None:
             self.start()
         assert self._process is not None
         if not self._is_ready:
             is_made, hindrance = self._ask(None)
-            if not is_made:  # the next call may find things otherwise
+            if not is_made:  # the next call may succeed
                 self.close()
                 raise hindrance
             self._is_ready = True
@@ -143,7 +143,7 @@ class Worker:
         return given
 
     def _ask_in_time(self, call: Any) -> tuple[bool, Any]:
-        """Ask as `_ask` does; kill the process if the answer does not come in time."""
+        """Ask as `_ask` does; kill the process if there is no answer in time."""
         if self._seconds is None:
             return self._ask(call)
         watch = _Watch(self._seconds, self.kill)
@@ -153,15 +153,15 @@ class Worker:
             if not watch.end():
                 raise
             raise WorkerDiedError(
-                f"it took longer than {self._seconds:g} seconds and was given up (--timeout "
+                f"it took longer than {self._seconds:g} seconds and was abandoned (--timeout "
                 "allows more)"
             ) from error
-        if watch.end():  # it was killed with its answer given: the next call needs another process
+        if watch.end():  # it was killed after its answer: the next call needs another process
             self.close()
         return answer
 
     def _ask(self, call: Any) -> tuple[bool, Any]:
-        """Send a call, if it is one, and wait for the answer: (True, value) or (False, error)."""
+        """Send a call, if any, and wait for the answer: (True, value) or (False, error)."""
         assert self._process is not None
         packed = None if call is None else pickle.dumps(call)
         try:
@@ -174,7 +174,7 @@ class Worker:
         return is_good, value
 
     def _died(self) -> WorkerDiedError:
-        """Clear away a process that is ending; tell how it ended."""
+        """Clean up a process that is ending; return how it ended."""
         process, self._process = self._process, None
         assert process is not None
         code = _end(process)
@@ -182,13 +182,13 @@ class Worker:
         return WorkerDiedError(f"the process that worked on it died ({_how(code)})")
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         process = self._process
         if process is not None:
             process.kill()
 
     def close(self) -> None:
-        """End it, and wait until it has ended."""
+        """Kill the process and wait until it has ended."""
         self.kill()
         process, self._process = self._process, None
         if process is not None:
@@ -196,12 +196,12 @@ class Worker:
 
 
 class _Watch:
-    """Waits beside a job, and kills what takes too long.
+    """A watchdog that kills a job that takes too long.
 
     Parameters
     ----------
     seconds : float
-        That pass while this process runs: those in which it is stopped do not count.
+        Time limit; time during which this process is suspended does not count.
     kill : callable
     """
 
@@ -221,7 +221,7 @@ class _Watch:
         self._kill()
 
     def end(self) -> bool:
-        """Stop waiting; tell whether the time was over."""
+        """Stop waiting; return whether the time was over."""
         self._ended.set()
         self._thread.join()
         return self._is_over
@@ -253,11 +253,11 @@ class WorkerProcesses:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that run."""
+        """The running processes."""
         return [worker.pid for worker in self._all if worker.pid]
 
     def start(self) -> None:
-        """Start all, without waiting until they are ready."""
+        """Start all processes, without waiting until they are ready."""
         for worker in self._all:
             worker.start()
         _clear()
@@ -273,7 +273,7 @@ class WorkerProcesses:
             self._idle.put(worker)
 
     def stop(self) -> None:
-        """Kill all, whatever they do; what they wrote and did not finish is removed."""
+        """Kill all processes and remove their unfinished files."""
         self._is_stopped = True
         for worker in self._all:
             worker.kill()
@@ -291,7 +291,7 @@ class WorkerProcesses:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Let what is started not hear Ctrl-C, which is its parent's business; a mask is inherited."""
+    """Block Ctrl-C in child processes, since the parent handles it; the mask is inherited."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -303,7 +303,7 @@ def _without_interrupts() -> Iterator[None]:
 
 
 def _send(pipe: IO[bytes] | None, packed: bytes, framed: bool = True) -> None:
-    """Write a message, behind its length: whatever is in it, the next one begins behind it."""
+    """Write a message with its length as prefix."""
     assert pipe is not None
     if framed:
         pipe.write(len(packed).to_bytes(LENGTH_BYTES, "big"))
@@ -317,27 +317,27 @@ def _receive(pipe: IO[bytes] | None) -> bytes:
     Raises
     ------
     EOFError
-        If the other side is gone.
+        If the other side has closed the pipe.
     """
     assert pipe is not None
     head = pipe.read(LENGTH_BYTES)
     size = int.from_bytes(head, "big")
     packed = pipe.read(size)
     if len(head) < LENGTH_BYTES or len(packed) < size:
-        raise EOFError("the other side is gone")
+        raise EOFError("the other side has closed the pipe")
     return packed
 
 
 def _clear() -> None:
     """Remove the temporary files of processes that were killed."""
-    # Imported late, here and below: pyvips comes with it, while the processes start.
+    # Imported late, here and below: it imports pyvips, which overlaps with the processes' start.
     from photochrom.photo.temporary_folders import remove_left_behind
 
     remove_left_behind()
 
 
 def _how(code: int) -> str:
-    """Say what an exit code means; a negative one is a signal, as `subprocess` has it."""
+    """Describe an exit code; a negative one is a signal, as in `subprocess`."""
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -348,7 +348,7 @@ def _how(code: int) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a process that is ending; give its exit code."""
+    """Wait for a process that is ending; return its exit code."""
     try:
         code = process.wait(GOODBYE_SECONDS)
     except subprocess.TimeoutExpired:
@@ -362,7 +362,7 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 
 
 def work() -> None:
-    """Run calls until the parent is gone: what a worker's interpreter does."""
+    """Run calls until the parent has ended: the worker's main function."""
     calls = sys.stdin.buffer
     answers = os.fdopen(os.dup(STDOUT), "wb")
     _divert_prints()
@@ -389,7 +389,7 @@ def _called(packed: bytes, made: Any) -> Any:
 
 
 def _divert_prints() -> None:
-    """Let whatever prints not print into the answers."""
+    """Redirect standard output, so that prints do not mix with the answers."""
     try:
         os.dup2(STDERR, STDOUT)
     except OSError:  # the parent has none
@@ -397,7 +397,7 @@ def _divert_prints() -> None:
 
 
 def _listen(calls: IO[bytes], inbox: "queue.SimpleQueue[bytes]") -> None:
-    """Take calls; when the parent is gone, end at once, also in the middle of a job."""
+    """Receive calls; when the parent has ended, exit at once, even during a job."""
     try:
         while True:
             inbox.put(_receive(calls))
@@ -406,7 +406,7 @@ def _listen(calls: IO[bytes], inbox: "queue.SimpleQueue[bytes]") -> None:
 
 
 def leave() -> NoReturn:
-    """End this process at once, as its parent did; what it had half written is removed."""
+    """Exit at once, since the parent has ended; unfinished files are removed."""
     from photochrom.photo.atomic import discard_open
     from photochrom.photo.temporary_folders import remove_own
 
@@ -418,7 +418,7 @@ def leave() -> NoReturn:
 def _try(job: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[bool, Any]:
     try:
         return True, job(*args, **kwargs)
-    except Exception as error:  # whatever it is, the caller is told, and the next call is taken
+    except Exception as error:  # any error is sent to the caller, and the worker goes on
         return False, error
 
 
@@ -427,8 +427,8 @@ def _reply(answers: IO[bytes], answer: tuple[bool, Any]) -> None:
     try:
         packed = pickle.dumps(answer)
         if not is_good:
-            pickle.loads(packed)  # an exception of several arguments may not come back
-    except Exception:  # whatever pickling raises
+            pickle.loads(packed)  # an exception with several arguments may not unpickle
+    except Exception:  # pickling can raise anything
         packed = pickle.dumps((False, RuntimeError(f"{type(value).__name__}: {value}")))
     with suppress(BrokenPipeError):  # the parent is gone: see `_listen`
         _send(answers, packed)

@@ -1,1 +1,1 @@
-"""What may be asked of photochrom: each range is declared once, here."""
+"""Options of photochrom, and their ranges."""

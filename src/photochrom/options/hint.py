@@ -1,7 +1,8 @@
-"""What the owner decides: a colour at a point, along a stroke or in a region.
+"""Hints: the colour at a point, along a stroke or in a region.
 
-A hint is geometry on the upright photograph, in its full-size pixels, so that it means the same at
-every size; methods see hints as planes at their working size (`colorization.method.Hints`).
+A hint is geometry in full-size pixels of the upright photograph, so it is independent of the
+working size; methods receive hints as planes at their working size
+(`colorization.method.Hints`).
 """
 
 import math
@@ -20,7 +21,7 @@ FEWEST_POINTS = {"point": 1, "stroke": 1, "region": 3}
 MOST_HINTS = 1000
 MOST_POINTS = 2000  # of one stroke or region
 
-# Part of the sidecar's schema, and what the service takes: JSON Schema 2020-12.
+# Part of the sidecar's schema and of the service's: JSON Schema 2020-12.
 HINT_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["shape", "points"],
@@ -67,7 +68,7 @@ HINT_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Hint:
-    """One decision about colour.
+    """One hint.
 
     Attributes
     ----------
@@ -77,15 +78,15 @@ class Hint:
         Pixels of the upright full-size photo, from its top left corner; one for a point, a
         polyline for a stroke, the corners of a region.
     colour : tuple of three int, or None
-        sRGB, 0 to 255; its hue and chroma are shown, the lightness stays the photo's. None keeps
+        sRGB, 0 to 255; only hue and chroma are used, the lightness stays the photo's. None keeps
         the place gray.
     radius : float
-        Of a point, or half the width of a stroke, in pixels.
+        Radius of a point, or half the width of a stroke, in pixels.
     reach : str or float
-        How far the colour of a point or stroke spreads: 'near' it on its thing, over its 'thing',
-        or over the 'whole' picture, as far as that looks alike; or the distance from it at which
-        half of the colour is left on its thing, `ranges.REACH`, in shares of the picture's longer
-        side. A region colours what it bounds.
+        How far the colour of a point or stroke spreads: 'near' (close to it, on the same object),
+        'thing' (over the object), or 'whole' (over similar parts of the whole picture); or the
+        distance on the object at which half of the colour is left, `ranges.REACH`, as a share of
+        the picture's longer side. A region colours its inside.
     keep : bool
         Keep the colours that the place has without hints; `colour` is None then.
 
@@ -103,26 +104,26 @@ class Hint:
     keep: bool = False
 
     def __post_init__(self) -> None:
-        # 60 and 60.0 are one place, in a sidecar and a marker too.
+        # 60 and 60.0 are equal, also in a sidecar and a marker.
         object.__setattr__(self, "points", _pairs(self.points))
         object.__setattr__(self, "radius", float(self.radius))
         if self.shape not in FEWEST_POINTS:
             raise InvalidValueError(
-                f"A hint is a point, a stroke or a region; it is '{self.shape}'."
+                f"A hint's shape must be point, stroke or region; got '{self.shape}'."
             )
         fewest, most = FEWEST_POINTS[self.shape], 1 if self.shape == "point" else MOST_POINTS
         if not fewest <= len(self.points) <= most:
             raise InvalidValueError(
-                f"A {self.shape} has {fewest} to {most} points; it has {len(self.points)}."
+                f"A {self.shape} needs {fewest} to {most} points; got {len(self.points)}."
             )
         if not all(math.isfinite(v) and abs(v) < 1e7 for pair in self.points for v in pair):
             raise InvalidValueError(f"A {self.shape}'s points must be finite; one is not.")
         RADIUS.check("A hint's radius", self.radius)
         object.__setattr__(self, "reach", _reach(self.reach))
         if self.keep and self.colour is not None:
-            raise InvalidValueError("A hint that keeps a place as it is takes no colour.")
+            raise InvalidValueError("A hint with keep must not have a colour.")
         if self.colour is not None and not all(0 <= c <= 255 for c in self.colour):
-            raise InvalidValueError(f"A colour has numbers from 0 to 255; it is {self.colour}.")
+            raise InvalidValueError(f"A colour needs numbers from 0 to 255; got {self.colour}.")
 
     @classmethod
     def point(
@@ -135,7 +136,7 @@ class Hint:
         reach: str | float = "near",
         keep: bool = False,
     ) -> Self:
-        """Decide the colour of a spot; see `parse_colour` for colours, None keeps it gray."""
+        """Return a hint for the colour of a spot; see `parse_colour`. None keeps it gray."""
         return cls("point", ((x, y),), _colour(colour), radius, reach, keep)
 
     @classmethod
@@ -148,7 +149,7 @@ class Hint:
         reach: str | float = "near",
         keep: bool = False,
     ) -> Self:
-        """Decide the colour along a polyline of some width in pixels."""
+        """Return a hint for the colour along a polyline with a width in pixels."""
         return cls("stroke", tuple(points), _colour(colour), width / 2, reach, keep)
 
     @classmethod
@@ -159,7 +160,7 @@ class Hint:
         *,
         keep: bool = False,
     ) -> Self:
-        """Decide the colour of a polygon; by default it stays gray."""
+        """Return a hint for the colour of a polygon; by default it stays gray."""
         return cls("region", tuple(points), _colour(colour), keep=keep)
 
     @property
@@ -170,7 +171,7 @@ class Hint:
         return np.asarray(rgb_to_lab(np.array(self.colour) / 255.0)[1:], np.float32)
 
     def scaled(self, factor: float) -> Self:
-        """Return the same hint on a copy of the photo that is `factor` as large."""
+        """Return the hint scaled to a copy of the photo that is `factor` times as large."""
         points = tuple((x * factor, y * factor) for x, y in self.points)
         return replace(self, points=points, radius=self.radius * factor)
 
@@ -198,16 +199,16 @@ class Hint:
         if not isinstance(table, dict) or not {"shape", "points"} <= table.keys() <= fields.keys():
             raise InvalidValueError(
                 "A hint needs shape and points, and may have colour, radius, reach and keep; "
-                f"it is {table!r}."
+                f"got {table!r}."
             )
         try:
             points = _pairs(table["points"])
             radius = _number(table.get("radius", 8.0))
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidValueError(f"A hint's numbers cannot be read ({error}).") from error
+            raise InvalidValueError(f"Cannot read a hint's numbers ({error}).") from error
         keep = table.get("keep", False)
         if not isinstance(keep, bool):
-            raise InvalidValueError(f"A hint's keep is true or false; it is {keep!r}.")
+            raise InvalidValueError(f"A hint's keep must be true or false; got {keep!r}.")
         colour, reach = _colour(table.get("colour")), table.get("reach", "near")
         return cls(str(table["shape"]), points, colour, radius, reach, keep)
 
@@ -223,13 +224,13 @@ def _reach(reach: Any) -> str | float:
     if is_number and reach in REACH:
         return float(reach)
     raise InvalidValueError(
-        f"A hint's reach is {', '.join(REACHES)}, or a number from {REACH} (shares of the "
-        f"picture's longer side); it is {reach!r}."
+        f"A hint's reach must be {', '.join(REACHES)}, or a number from {REACH} (shares of the "
+        f"picture's longer side); got {reach!r}."
     )
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, str):  # of which Python takes digits in any script
+    if isinstance(value, str):  # of which Python accepts digits in any script
         raise TypeError(f"a number is needed, not the text {value[:40]!r}")
     return float(value)
 
@@ -239,7 +240,7 @@ def _colour(colour: "str | Sequence[int] | None") -> tuple[int, int, int] | None
 
 
 def parse_colour(colour: "str | Sequence[int]") -> tuple[int, int, int]:
-    """Read a colour.
+    """Parse a colour.
 
     Parameters
     ----------
@@ -266,6 +267,6 @@ def parse_colour(colour: "str | Sequence[int]") -> tuple[int, int, int]:
         red, green, blue = values
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValueError(
-            f"A colour is #rrggbb, or three numbers from 0 to 255; it is {colour!r}."
+            f"A colour needs #rrggbb, or three numbers from 0 to 255; got {colour!r}."
         ) from error
     return red, green, blue

@@ -1,4 +1,4 @@
-"""How results should look: the settings that hold for many photographs."""
+"""The look of results: settings that can apply to many photographs."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,20 +8,20 @@ from photochrom.options.ranges import SATURATION, VIVIDNESS, WHITE_LIGHTNESS, WO
 
 @dataclass(frozen=True)
 class Look:
-    """How the result should look; what a result's marker stands for.
+    """How results look; the marker of a result records it.
 
     Attributes
     ----------
     vividness : float, optional
-        From 0, calm, to 1, bold; the method's default if not given.
+        From 0 (calm) to 1 (bold); the method's default if not given.
     saturation : float
         Factor on chroma, 0 to 4.
     short_side_px : int, optional
-        At which the method sees the picture; its own default if not given.
+        Short side of the copy that the method sees; its default if not given.
     restore : bool
-        Mend an old print first; see `photochrom.engine.restore`.
+        Restore an old print first; see `photochrom.engine.restore`.
     white_lightness : float, optional
-        L* that pure white is lowered to, 85 to 99, so that it can show colour; see
+        L* to which pure white is lowered, 85 to 99, so that it can show colour; see
         `photochrom.engine.highlights`. White stays white if not given.
     """
 

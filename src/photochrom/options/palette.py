@@ -1,4 +1,4 @@
-"""A few wanted colours, or a named mood, as the ab histogram that a method is asked for."""
+"""A palette of colours, or a named mood, as the ab histogram passed to a method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from photochrom.errors import InvalidValueError
 from photochrom.options.hint import parse_colour
 
 MOST_COLOURS = 12
-# A photograph that lives from a colour shows it in shades down to gray; these shares of its chroma
-# and how often each appears are those of a wide photograph: much muted, little pure.
+# A photograph with a dominant colour shows it in shades down to gray. These shares of its chroma,
+# and their frequencies, are typical: mostly muted, rarely pure.
 SHADES = (0.15, 0.4, 0.7, 1.0)
 SHADE_WEIGHTS = (0.35, 0.3, 0.2, 0.15)
 
-# Named by what they look like; each a handful of sRGB colours.
+# Mood -> a few sRGB colours.
 MOODS: dict[str, tuple[str, ...]] = {
     "warm": ("#d9a066", "#b5651d", "#8c4a32", "#e8c9a0"),
     "cool": ("#5b84b1", "#7fa7bd", "#3f5e7a", "#a9c3cf"),
@@ -33,7 +33,7 @@ MOODS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours that are wanted.
+    """A palette of colours.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Palette:
     def __post_init__(self) -> None:
         if not 1 <= len(self.colours) <= MOST_COLOURS:
             raise InvalidValueError(
-                f"A palette has 1 to {MOST_COLOURS} colours; it has {len(self.colours)}."
+                f"A palette needs 1 to {MOST_COLOURS} colours; got {len(self.colours)}."
             )
 
     @classmethod
@@ -56,7 +56,7 @@ class Palette:
         Parameters
         ----------
         colours : str or sequence
-            A mood's name ('autumn'), colours with commas ('#c0622d,#d99a2b'), or a sequence of
+            A mood's name ('autumn'), comma-separated colours ('#c0622d,#d99a2b'), or a sequence of
             colours as `parse_colour` takes them.
 
         Raises
@@ -71,7 +71,7 @@ class Palette:
             return cls(tuple(parse_colour(colour) for colour in colours))
         except InvalidValueError as error:
             raise InvalidValueError(
-                f"A palette is colours such as '#c0622d,#d99a2b', or a mood: {', '.join(MOODS)}. "
+                f"A palette is colours such as '#c0622d,#d99a2b' or a mood ({', '.join(MOODS)}). "
                 f"{error}"
             ) from error
 
@@ -85,7 +85,7 @@ class Palette:
         return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in self.colours]
 
     def histogram(self, centres: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the shares of bins that stand for it, and its mean chroma.
+        """Return the palette as shares of the bins, and its mean chroma.
 
         Parameters
         ----------

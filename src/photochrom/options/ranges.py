@@ -1,7 +1,7 @@
-"""The range of every number that a person may choose, declared once.
+"""The range of every number that users can set, declared once.
 
-The library checks with these; the command's options, the service's fields and the sidecar's schema
-are made from them.
+The library checks against them; the command's options, the service's fields and the sidecar's
+schema are derived from them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from photochrom.errors import InvalidValueError
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers between two bounds.
+    """A range of numbers.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Range:
     is_whole : bool
         Whether only integers are allowed.
     unit : str
-        Named in errors.
+        Unit in error messages.
     """
 
     low: float
@@ -34,7 +34,7 @@ class Range:
     unit: str = ""
 
     def __contains__(self, value: float) -> bool:
-        """Return whether a number lies in the range; not-a-number never does."""
+        """Return whether a number lies in the range; NaN never does."""
         if self.is_open:
             return self.low < value and (self.high is None or value < self.high)
         return self.low <= value and (self.high is None or value <= self.high)
@@ -51,26 +51,26 @@ class Range:
         return f"{self.low:g} to {self.high:g}{unit}"
 
     def check(self, name: str, value: float | None) -> None:
-        """Raise InvalidValueError unless a number lies in the range; None is no number.
+        """Raise InvalidValueError unless a number lies in the range; None is accepted.
 
         Parameters
         ----------
         name : str
-            What the number is, as the error's first words.
+            Name of the number, with which the message begins.
         value : float or None
         """
         if value is not None and value not in self:
-            raise InvalidValueError(f"{name} needs {self}; it is {value}.")
+            raise InvalidValueError(f"{name} must be {self}; got {value}.")
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The bounds as pydantic's `Field` takes them."""
+        """The bounds as keyword arguments of pydantic's `Field`."""
         low, high = ("gt", "lt") if self.is_open else ("ge", "le")
         return {low: self.low} | ({} if self.high is None else {high: self.high})
 
     @property
     def words(self) -> dict[str, Any]:
-        """The bounds as the validator of the command's library takes them."""
+        """The bounds as keyword arguments of cyclopts' `Number`."""
         low, high = ("gt", "lt") if self.is_open else ("gte", "lte")
         return {low: self.low} | ({} if self.high is None else {high: self.high})
 

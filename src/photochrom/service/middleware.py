@@ -298,6 +298,6 @@ def _too_many() -> Problem:
 def _too_large(most: int) -> Problem:
     return Problem(
         413,
-        f"The body is larger than {most / 1e6:g} MB, the maximum. Send a smaller file.",
+        f"At most {most / 1e6:g} MB are accepted; this is more. Send a smaller file.",
         Connection="close",
     )
