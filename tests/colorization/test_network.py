@@ -225,7 +225,7 @@ def test_another_description_than_photochroms_is_refused(
 
 
 def test_an_unknown_device_is_answered_with_those_that_are_there(exported_network):
-    with pytest.raises(InvalidValueError, match=r"'abacus' is not there\. .* has: .*cpu"):
+    with pytest.raises(InvalidValueError, match=r"'abacus' is not available\. .* has: .*cpu"):
         load_method(exported_network.path, device="abacus")
 
 

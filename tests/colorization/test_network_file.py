@@ -132,7 +132,7 @@ def test_what_photochrom_exports_and_ships_is_let_through(exported_network):
     "content", [b"\xff" * 100, b"\x3a\xff\xff\xff\xff\x0f", b"\x0b", b"\x38\x01"]
 )
 def test_what_is_no_message_is_told_so(content):
-    with pytest.raises(WeightsError, match="file: is not a network, and not a readable"):
+    with pytest.raises(WeightsError, match="file: is not a network, or not a readable"):
         check_graph(content, "file")
 
 

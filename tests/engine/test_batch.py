@@ -91,7 +91,7 @@ def test_what_a_killed_run_left_is_removed(colorizer, album):
 
 @pytest.mark.parametrize("recursive", [False, True])
 def test_a_folder_without_pictures_is_an_error(tmp_path, recursive):
-    with pytest.raises(UnreadablePhotoError, match="without pictures"):
+    with pytest.raises(UnreadablePhotoError, match="no pictures in"):
         find_photos(tmp_path, recursive)
 
 
@@ -178,7 +178,7 @@ def test_an_empty_folder_and_an_own_result_do_not_stop_the_others(colorizer, alb
         "a-color.png": "skipped",
         "b.jpg": "coloured",
     }
-    assert "without pictures" in done["empty"].notes[0]
+    assert "no pictures in" in done["empty"].notes[0]
     assert plan([first.target])[0].settled is None
 
 
@@ -280,7 +280,7 @@ def test_what_is_passed_over_is_named(album):
         (album / name).write_bytes(b"...")
     settled = [task.settled for task in plan([album], recursive=True) if task.settled]
     assert settled == [
-        ("passed over", "passed over: pictures of kinds that are not read (1 .psd, 1 .svg, 1 .tga)")
+        ("passed over", "passed over: pictures in unsupported formats (1 .psd, 1 .svg, 1 .tga)")
     ]
 
 

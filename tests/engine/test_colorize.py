@@ -229,7 +229,7 @@ def test_what_is_no_picture_is_refused(colorizer, picture, error):
     "wrong", [{"vividness": 1.5}, {"saturation": -1}, {"saturation": 9}, {"short_side_px": 8}]
 )
 def test_a_look_out_of_range_is_refused(wrong):
-    with pytest.raises(InvalidValueError, match="needs"):
+    with pytest.raises(InvalidValueError, match="must"):
         Look(**wrong)
 
 

@@ -54,7 +54,7 @@ def test_open_files_and_bytes_in_memory_give_bytes_in_memory(colorizer, path):
 def test_a_text_file_is_refused_in_words(colorizer, path):
     with (
         path.open("r", encoding="latin-1") as file,
-        pytest.raises(DtypeError, match="a file opened for reading in binary is needed"),
+        pytest.raises(DtypeError, match="must be opened for binary reading"),
     ):
         colorizer.colorize(file)
 

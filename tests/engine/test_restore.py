@@ -244,5 +244,5 @@ def test_every_shape_is_restored(shape):
     ],
 )
 def test_what_is_no_lightness_is_refused(wrong, error):
-    with pytest.raises(error, match="needs"):
+    with pytest.raises(error, match="must"):
         restore(wrong)

@@ -30,7 +30,7 @@ def test_an_error_passes_and_leaves_nothing(tmp_path, error):
 
 def test_a_folder_in_the_way_is_an_error(tmp_path):
     (tmp_path / "a.jpg").mkdir()
-    refused = pytest.raises(UnwritablePhotoError, match="a folder, where")
+    refused = pytest.raises(UnwritablePhotoError, match="is a folder; a file")
     with refused, atomic_target(tmp_path / "a.jpg"):
         pass
 

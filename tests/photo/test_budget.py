@@ -362,7 +362,7 @@ def test_the_bounds_can_be_set():
     noise = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, "webp", lossless=True)
-    with pytest.raises(PhotoTooLargeError, match="may hold at most 1 MB.*need about"):
+    with pytest.raises(PhotoTooLargeError, match="may use at most 1 MB.*need about"):
         Photo.open(buffer.getvalue(), max_megabytes=1)
     assert Photo.open(buffer.getvalue()).width == 400
 

@@ -34,7 +34,7 @@ def test_a_picture_comes_through_a_named_pipe(fifo, tmp_path):
 
 def test_nobody_waits_for_a_pipe_without_a_writer_for_ever(fifo, monkeypatch):
     monkeypatch.setattr(named_pipe, "SILENT_SECONDS", 0.2)
-    with pytest.raises(UnreadablePhotoError, match=r"scan.png: a pipe .* nothing came for 0.2 s"):
+    with pytest.raises(UnreadablePhotoError, match=r"scan.png: a pipe without data for 0.2 s"):
         Photo.open(fifo)
 
 
@@ -43,12 +43,12 @@ def test_nobody_waits_for_a_writer_that_stops_in_the_middle(fifo, monkeypatch):
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     writer = os.open(fifo, os.O_WRONLY)
     os.write(writer, b"\x89PNG")
-    with pytest.raises(UnreadablePhotoError, match="nothing came"):
+    with pytest.raises(UnreadablePhotoError, match="without data"):
         Photo.open(fifo)
     os.close(writer)
     os.close(reader)
 
 
 def test_a_device_is_no_picture():
-    with pytest.raises(UnreadablePhotoError, match="/dev/zero: a device or a socket"):
+    with pytest.raises(UnreadablePhotoError, match="/dev/zero: is a device or a socket"):
         Photo.open("/dev/zero")

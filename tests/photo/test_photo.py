@@ -128,7 +128,7 @@ def test_floats_outside_the_range_and_nan_are_counted(save):
     values = np.full((20, 30), 0.5, np.float32)
     values[0, :3], values[1, :7] = np.nan, 2.0
     photo = Photo.open(save(values, "a.tif"))
-    assert photo.notes[0] == "3 of 600 values are NaN: they were made black."
+    assert photo.notes[0] == "3 of 600 values are NaN: they become black."
     assert photo.notes[1].startswith("7 of 600 values lie outside [0, 1]: clipped.")
     codes = photo.tone().codes.numpy()
     assert (codes[0, 0], codes[1, 0], codes[5, 5]) == (0, 65535, 32768)
@@ -147,7 +147,7 @@ def test_every_page_of_a_tiff_is_there(save, gray):
     assert photo.pages == 2
     np.testing.assert_array_equal(photo.tone(1).codes.numpy(), 255 - gray[:50, :60])
     assert photo.headers[1].upright_size == (60, 50)
-    with pytest.raises(InvalidValueError, match="pages are 0 to 1; 2 asked"):
+    with pytest.raises(InvalidValueError, match="page must be 0 to 1; got 2"):
         photo.tone(2)
 
 
@@ -156,7 +156,7 @@ def test_of_an_animation_the_first_frame_is_used_and_said(save, rgb, suffix):
     frames = [Image.fromarray(rgb), Image.fromarray(255 - rgb), Image.fromarray(rgb)]
     photo = Photo.open(save(frames[0], f"a.{suffix}", save_all=True, append_images=frames[1:]))
     assert photo.pages == 1
-    assert photo.notes == ("It is animated (3 frames): only the first frame is used.",)
+    assert photo.notes == ("The file is animated (3 frames): only the first frame is used.",)
     assert photo.height == 96
     expected = Photo.from_array(rgb).small_lightness(12, 8)
     assert np.abs(photo.small_lightness(12, 8) - expected).mean() < 3
@@ -210,14 +210,14 @@ def test_arrays_of_every_kind_are_taken(array, bands, depth, alpha):
 @pytest.mark.parametrize(
     ("array", "error", "message"),
     [
-        (np.zeros((3, 4, 5), np.uint8), ShapeError, r"this is \(3, 4, 5\)"),
-        (np.zeros(3, np.uint8), ShapeError, r"this is \(3,\)"),
+        (np.zeros((3, 4, 5), np.uint8), ShapeError, r"got \(3, 4, 5\)"),
+        (np.zeros(3, np.uint8), ShapeError, r"got \(3,\)"),
         (np.zeros((0, 4), np.uint8), ShapeError, "at least one pixel"),
-        (np.zeros((3, 4), np.int64), DtypeError, "this is int64"),
-        (np.zeros((3, 4), complex), DtypeError, "this is complex128"),
+        (np.zeros((3, 4), np.int64), DtypeError, "got int64"),
+        (np.zeros((3, 4), complex), DtypeError, "got complex128"),
         (np.full((3, 4), np.nan), InvalidValueError, "12 of 12 values are NaN"),
-        (np.full((3, 4), 255.0), InvalidValueError, r"these lie in \[255, 255\]"),
-        ([[1, 2]], DtypeError, "this is a list"),
+        (np.full((3, 4), 255.0), InvalidValueError, r"got \[255, 255\]"),
+        ([[1, 2]], DtypeError, "got a list"),
     ],
 )
 def test_wrong_arrays_are_refused_with_what_they_are(array, error, message):
@@ -226,7 +226,7 @@ def test_wrong_arrays_are_refused_with_what_they_are(array, error, message):
 
 
 def test_a_size_of_nothing_is_refused(gray):
-    with pytest.raises(InvalidValueError, match="0 x 5 asked"):
+    with pytest.raises(InvalidValueError, match="got 0 x 5"):
         Photo.from_array(gray).small_lightness(0, 5)
 
 

@@ -34,9 +34,9 @@ def tiled(**given):
 @pytest.mark.parametrize(
     ("page", "part", "what"),
     [
-        (tags(bits=(12,)), bytes(WIDTH * HEIGHT * 3 // 2), "12 bits a sample"),
-        (tags(bits=(10,)), bytes(WIDTH * HEIGHT * 2), "10 bits a sample"),
-        (tags(bits=(5, 6, 5), photometric=2), bytes(WIDTH * HEIGHT * 2), "5, 6 bits a sample"),
+        (tags(bits=(12,)), bytes(WIDTH * HEIGHT * 3 // 2), "12 bits per sample"),
+        (tags(bits=(10,)), bytes(WIDTH * HEIGHT * 2), "10 bits per sample"),
+        (tags(bits=(5, 6, 5), photometric=2), bytes(WIDTH * HEIGHT * 2), "5, 6 bits per sample"),
         (tags(compression=6), GRAY.tobytes(), "old-style JPEG"),
         (tiled(compression=6), TILE, "old-style JPEG"),
         (tiled(bits=(8, 8, 8), photometric=6, compression=6), TILE * 3, "old-style JPEG"),
@@ -47,7 +47,7 @@ def tiled(**given):
         (tags(bits=(8, 8, 8), photometric=9), GRAY.tobytes() * 3, "ICC Lab"),
         (tags(bits=(8, 8, 8), photometric=10), GRAY.tobytes() * 3, "ITU Lab"),
         (tags(bits=(8, 8, 8), photometric=5), GRAY.tobytes() * 3, "inks that are not CMYK"),
-        (tags(bits=(16,), t339=(3, [3])), bytes(WIDTH * HEIGHT * 2), "floats of 16 bits"),
+        (tags(bits=(16,), t339=(3, [3])), bytes(WIDTH * HEIGHT * 2), "16-bit floats"),
     ],
 )
 def test_what_is_not_read_of_a_sound_tiff_is_named_with_the_remedy(page, part, what):
@@ -59,7 +59,7 @@ def test_what_is_not_read_of_a_sound_tiff_is_named_with_the_remedy(page, part, w
 
 def test_planes_in_tiles_are_not_called_corrupt():
     page = tiled(bits=(8, 8, 8), photometric=2, t284=(3, [2]))
-    with pytest.raises(UnsupportedFormatError, match="separate planes in tiles is not read"):
+    with pytest.raises(UnsupportedFormatError, match="separate planes in tiles is not supported"):
         opened(page, TILE, TILE, TILE)
 
 
@@ -77,7 +77,7 @@ def test_a_scanners_infrared_is_left_out_and_said_and_alpha_stays(extra, bands, 
     page = tags(bits=(8,) * len(planes), photometric=2, t338=(3, list(extra)))
     photo = opened(page, np.dstack(planes).tobytes())
     assert (photo.bands, photo.has_alpha) == (bands, bands == 4)
-    notes = [note for note in photo.notes if "beside the colours" in note]
+    notes = [note for note in photo.notes if "besides the colours" in note]
     assert notes == [] if said is None else notes[0].startswith(said)
     assert (photo.stored()[2].numpy() == GRAY // 3).all()
 

@@ -125,5 +125,5 @@ def test_every_shape_has_a_tint(shape):
     ],
 )
 def test_what_is_no_small_picture_is_refused(wrong, error):
-    with pytest.raises(error, match="needs"):
+    with pytest.raises(error, match="must"):
         find_tint(wrong)

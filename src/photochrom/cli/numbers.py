@@ -19,7 +19,7 @@ def check_digits(text: str) -> None:
 
 
 def _parts(type_: Any) -> set[Any]:
-    """Return a type and all that it is made of, such as float of an optional pair of floats."""
+    """Return a type and all its parts, such as float for an optional pair of floats."""
     return {type_}.union(*map(_parts, get_args(type_)))
 
 

@@ -60,7 +60,7 @@ def check_graph(content: bytes, where: object) -> None:
         _Walk(where).model(memoryview(content))
     except _DamagedError as error:
         raise WeightsError(
-            f"{where}: not a network, or not a readable ONNX file ({error})."
+            f"{where}: is not a network, or not a readable ONNX file ({error})."
         ) from error
 
 

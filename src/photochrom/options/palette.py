@@ -71,7 +71,7 @@ class Palette:
             return cls(tuple(parse_colour(colour) for colour in colours))
         except InvalidValueError as error:
             raise InvalidValueError(
-                f"A palette is colours such as '#c0622d,#d99a2b' or a mood ({', '.join(MOODS)}). "
+                f"A palette is colours such as '#c0622d,#d99a2b', or a mood: {', '.join(MOODS)}. "
                 f"{error}"
             ) from error
 

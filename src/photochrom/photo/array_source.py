@@ -1,4 +1,4 @@
-"""A picture that is an array in memory, as a source that a Photo reads from."""
+"""An array in memory as the source of a Photo."""
 
 import numpy as np
 import pyvips
@@ -24,7 +24,7 @@ class ArraySource:
     Raises
     ------
     DtypeError
-        If it is no NumPy array or of another dtype.
+        If it is not a NumPy array, or has another dtype.
     ShapeError
         If it has another shape or no pixels.
     InvalidValueError
@@ -60,25 +60,25 @@ class ArraySource:
         return image.copy(interpretation=gray if bands < 3 else colour)
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
-        """Return the picture; an array is not made smaller while it is read."""
+        """Return the picture; an array cannot be shrunk on load."""
         return self.open(page)
 
 
 def _check_array(array: np.ndarray) -> None:
     if not isinstance(array, np.ndarray):
-        raise DtypeError(f"A NumPy array is needed; this is a {type(array).__name__}.")
+        raise DtypeError(f"A picture must be a NumPy array; got a {type(array).__name__}.")
     if array.dtype.name not in ("bool", "float16", *FORMATS_BY_DTYPE):
         raise DtypeError(
-            f"A picture's dtype is bool, uint8, uint16, float16, float32 or float64; this is "
+            f"A picture's dtype must be bool, uint8, uint16, float16, float32 or float64; got "
             f"{array.dtype}. Convert it, for example with array.astype('uint8')."
         )
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
         raise ShapeError(
-            f"A picture is (H, W), (H, W, 1), (H, W, 3), or with alpha (H, W, 2) or (H, W, 4); "
-            f"this is {array.shape}."
+            f"A picture needs shape (H, W), (H, W, 1) or (H, W, 3), or with alpha (H, W, 2) or "
+            f"(H, W, 4); got {array.shape}."
         )
     if array.size == 0:
-        raise ShapeError(f"A picture needs at least one pixel; this array is {array.shape}.")
+        raise ShapeError(f"A picture needs at least one pixel; got shape {array.shape}.")
     if array.dtype.kind == "f":
         _check_floats(array)
 
@@ -86,10 +86,12 @@ def _check_array(array: np.ndarray) -> None:
 def _check_floats(array: np.ndarray) -> None:
     missing = int(np.isnan(array).sum())
     if missing:
-        raise InvalidValueError(f"{missing} of {array.size} values are NaN; none may be.")
+        raise InvalidValueError(
+            f"A picture must not contain NaN; {missing} of {array.size} values are NaN."
+        )
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
         raise InvalidValueError(
-            f"Floats must lie in [0, 1]; these lie in [{low:g}, {high:g}]. Divide them first, for "
-            f"example by 255."
+            f"Floats must lie in [0, 1]; got [{low:g}, {high:g}]. Rescale them first, for "
+            f"example by dividing by 255."
         )

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, synced, then moved into it."""
+"""Atomic writes: files are written to a temporary name, synced and renamed."""
 
 import errno
 import itertools
@@ -14,10 +14,14 @@ from photochrom.photo.part_locks import HOST, hold, is_alive, is_used
 __all__ = ["HOST", "atomic_target", "discard_open", "is_alive", "is_lost", "remove_orphans"]
 
 _COUNTER = itertools.count()
-_OPEN: set[Path] = set()  # what this process writes now: an earlier one may have had its number
+_OPEN: set[Path] = (
+    set()
+)  # files being written by this process; an earlier process may have had the same id
 _PART = re.compile(r"\..+\.photochrom-(?P<host>[A-Za-z0-9]+)-(?P<pid>\d+)-\d+\.part")
-PART_NAME_BYTES = 100  # of the result's name: what is added must fit where the result's own does
-# Errors of the place where results go, which every later result would meet again.
+PART_NAME_BYTES = (
+    100  # of the result's name: the temporary name must fit wherever the result's name does
+)
+# Errors of the target folder, which every later result would have too.
 LOST = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "ESTALE", "ENODEV", "ENOTCONN", "EHOSTDOWN", "EIO")
@@ -26,7 +30,7 @@ LOST = {
 
 
 def unwritable(target: Path | str, error: OSError | str) -> UnwritablePhotoError:
-    """Say that a file cannot be written, and why: an error, or the system's words for one."""
+    """Return the error for a file that cannot be written, with the reason."""
     if isinstance(error, str):
         code = next((code for code in LOST if os.strerror(code) == error), None)
         error = OSError(code, error)
@@ -36,13 +40,13 @@ def unwritable(target: Path | str, error: OSError | str) -> UnwritablePhotoError
 
 
 def is_lost(error: BaseException) -> bool:
-    """Return whether an error of writing says that nothing more can be written: a full disk."""
+    """Return whether a write error means that nothing more can be written, as with a full disk."""
     return isinstance(error, UnwritablePhotoError) and error.errno in LOST
 
 
 @contextmanager
 def atomic_target(target: Path) -> Iterator[Path]:
-    """Return a path to write to; what is there at the end replaces `target` in one step.
+    """Yield a path to write to; the finished file replaces `target` atomically.
 
     Parameters
     ----------
@@ -68,7 +72,7 @@ def atomic_target(target: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.replace(place)
         _sync_folder(place.parent)
-    except PhotoError:  # an OSError too, but it has been worded already
+    except PhotoError:  # an OSError too, but it already has a message
         raise
     except OSError as error:
         raise unwritable(target, error) from error
@@ -82,28 +86,28 @@ def atomic_target(target: Path) -> Iterator[Path]:
 
 
 def _place_of(target: Path) -> Path:
-    """Return what is replaced: what a link points to, and not the link."""
+    """Return the path to replace: the target of a link, not the link."""
     place = target
     if target.is_symlink():
         try:
             place = target.resolve()
         except RuntimeError:  # as Python up to 3.12 words it
-            raise UnwritablePhotoError(f"{target}: a link that leads back to itself.") from None
+            raise UnwritablePhotoError(f"{target}: a link that points to itself.") from None
     if place.is_dir():
-        raise UnwritablePhotoError(f"{target}: a folder, where a file is to be written.")
+        raise UnwritablePhotoError(f"{target}: is a folder; a file is needed.")
     if place.is_symlink():
-        raise UnwritablePhotoError(f"{target}: a link that leads back to itself.")
+        raise UnwritablePhotoError(f"{target}: a link that points to itself.")
     if place.exists() and not place.is_file():
         raise UnwritablePhotoError(
             f"{target}: a device or a pipe, which cannot be replaced. Standard output is -o -."
         )
-    with suppress(FileNotFoundError):  # a name that is too long is told before all work
+    with suppress(FileNotFoundError):  # a name that is too long is reported before any work
         place.lstat()
     return place
 
 
 def _new_part(place: Path) -> Path:
-    """Make the unfinished file: a name of its own, short enough wherever the result's own is."""
+    """Create the unfinished file, with a unique name that is short enough."""
     name = place.name
     while len(os.fsencode(name)) > PART_NAME_BYTES:
         name = name[:-1]
@@ -113,7 +117,7 @@ def _new_part(place: Path) -> Path:
         _OPEN.add(part.absolute())
         try:
             part.touch(exist_ok=False)
-        except FileExistsError:  # another container's, whose processes are counted as ours are
+        except FileExistsError:  # from another container, with the same process ids
             _OPEN.discard(part.absolute())
         except BaseException:
             _OPEN.discard(part.absolute())
@@ -123,14 +127,14 @@ def _new_part(place: Path) -> Path:
 
 
 def discard_open() -> None:
-    """Remove what this process is writing, for it ends at once."""
+    """Remove this process's unfinished files before it exits."""
     for part in tuple(_OPEN):
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut, where the system lets a folder be synced."""
+    """Sync the folder, where possible, so that the new name survives a power failure."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -145,7 +149,7 @@ def remove_orphans(folder: Path) -> tuple[Path, ...]:
     Parameters
     ----------
     folder : Path
-        Its own files only, not those of folders inside it.
+        Only its own files, not those in subfolders.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""What opening a picture may cost in memory and time, reckoned before anything is decoded.
+"""Limits on the memory and time to open a picture, estimated before anything is decoded.
 
-A few bytes can ask for gigabytes: a WebP of one colour has any size in 34 bytes, and an interlaced
-PNG, a progressive JPEG or a TIFF of one tile must be held as a whole before its first row is
-known. The bytes that a decoder holds are reckoned from the header, with factors that were measured
-(docs/security.md); what no file of such a size can hold is truncated; and what unpacks to hundreds
-of times its bytes in great sizes is a bomb or empty, and no photograph.
+A few bytes can require gigabytes: a WebP of one colour can have any size in 34 bytes, and an
+interlaced PNG, a progressive JPEG or a TIFF of one tile must be decoded as a whole before its first
+row is known. A decoder's memory is estimated from the header, with measured factors
+(docs/security.md). A file too small for its picture is truncated; a large one that unpacks to
+hundreds of times its size is a decompression bomb or empty, not a photograph.
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from photochrom.photo.tiff import MOST_PAGES
 
 SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "float": 4, "uint": 4, "int": 4}
 SAMPLE_BYTES |= {"double": 8, "complex": 8, "dpcomplex": 16}
-# Of the decoded frame's own bytes: what the decoder holds of a frame that it buffers.
+# Decoder memory as a multiple of a buffered frame's size.
 HELD = {"png": 1.3, "jpeg": 3.0, "webp": 2.5, "avif": 3.0, "heic": 3.0, "gif": 2.5, "tiff": 2.0}
-COLOUR_BYTES = {"webp": 4, "gif": 4}  # a pixel, whatever the picture has
-# Beyond these a file must have bytes in proportion. Below, no picture takes five seconds of work.
+COLOUR_BYTES = {"webp": 4, "gif": 4}  # bytes per pixel, regardless of the picture
+# Above these, a file's size must be in proportion. Below, no picture takes five seconds.
 LARGE_PIXELS, LARGE_BYTES = 48_000_000, 150_000_000
 MOST_RATIO = 200  # decoded bytes to bytes of the file
-FREE_PAGES, PAGE_BYTES = 300, 3000  # more pages than that need so many bytes each
+FREE_PAGES, PAGE_BYTES = 300, 3000  # more pages than this need this many bytes each
 FREE_WORDS = 16_000_000  # bytes of metadata of all pages, beyond the file's own
-MOST_SIDE = 10_000_000  # libvips' own bound
+MOST_SIDE = 10_000_000  # libvips' own limit
 FREE_SCANS = 10  # of a progressive JPEG, as encoders make them
 MOST_SCANNED = 500_000_000  # pixels times scans beyond that: some seconds
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Bounds of one file.
+    """Limits for one file.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Budget:
     max_pages : int or None
         None allows 300, and more in files that have bytes for them.
     allows_cut : bool
-        Whether a file may be too short for its pixels, since what there is of it is wanted.
+        Whether a truncated file is allowed, since its readable part is used.
     """
 
     max_megapixels: float = 1000.0
@@ -53,7 +53,7 @@ class Budget:
 
 
 class Spent:
-    """What the pages of one file cost, counted as their headers are read.
+    """The cost of the pages of a file, summed as their headers are read.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Spent:
         self._file_bytes = source.path.stat().st_size
 
     def check_before(self, carried: Carried) -> None:
-        """Refuse what has too many pages or, by its own bytes, too many pixels.
+        """Raise if a file has too many pages or, for its size, too many pixels.
 
         Raises
         ------
@@ -91,15 +91,14 @@ class Spent:
             )
 
     def check(self, header: Header, carried: Carried) -> None:
-        """Refuse a page that costs more than it may, with the pages before it.
+        """Raise if a page costs too much, together with the previous pages.
 
         Raises
         ------
         UnreadablePhotoError
             If the file is too short to hold such a picture.
         PhotoTooLargeError
-            If its decoder would hold too much or work too long, or the file unpacks to what is no
-            photograph.
+            If its decoder needs too much memory or time, or the file is a decompression bomb.
         """
         name, kind = self._source.name, self._source.kind
         pixels, size = header.width * header.height, f"{header.width} x {header.height}"
@@ -112,9 +111,9 @@ class Spent:
         megabytes = held_bytes(header, kind, carried) / 1e6
         if megabytes > self._budget.max_megabytes:
             raise PhotoTooLargeError(
-                f"{name}: a decoder may hold at most {self._budget.max_megabytes:g} MB; {size} "
-                f"pixels of this {kind.upper()} need about {megabytes:.0f}, for they are decoded "
-                "as a whole. Save it as a baseline JPEG, a PNG without interlacing or a TIFF of "
+                f"{name}: a decoder may use at most {self._budget.max_megabytes:g} MB; {size} "
+                f"pixels of this {kind.upper()} need about {megabytes:.0f}, as they are decoded "
+                "at once. Save it as a baseline JPEG, a PNG without interlacing or a TIFF with "
                 "small strips, or raise max_megabytes (--max-megabytes) if you trust it."
             )
         if pixels * max(0, carried.scans - FREE_SCANS) > MOST_SCANNED:
@@ -136,20 +135,20 @@ class Spent:
         is_large = self._pixels > LARGE_PIXELS or self._bytes > LARGE_BYTES
         if is_large and ratio > MOST_RATIO:
             raise PhotoTooLargeError(
-                f"{name}: a photograph unpacks to at most {MOST_RATIO} times its bytes; this one "
-                f"of {self._pixels / 1e6:.0f} megapixels to {ratio:.0f} times, as bombs and empty "
-                "pictures do. Save it as a TIFF without compression if it is one."
+                f"{name}: a photograph unpacks to at most {MOST_RATIO} times its size; this one "
+                f"of {self._pixels / 1e6:.0f} megapixels unpacks to {ratio:.0f} times, like a "
+                "decompression bomb. If it is a photograph, save it as an uncompressed TIFF."
             )
 
 
 def _pixel_bits(header: Header, kind: str) -> int:
-    """Return the bits of a pixel, as the file's own depth counts them."""
+    """Return the bits per pixel at the file's own depth."""
     sample = min(header.bit_depth, 8 * SAMPLE_BYTES.get(header.band_format, 4))
     return sample * COLOUR_BYTES.get(kind, header.bands)
 
 
 def held_bytes(header: Header, kind: str, carried: Carried) -> float:
-    """Return about how many bytes a decoder holds of a page at once."""
+    """Return the approximate memory of a page's decoder, in bytes."""
     sample = SAMPLE_BYTES.get(header.band_format, 4)
     row = header.width * sample * COLOUR_BYTES.get(kind, header.bands)
     if carried.decoder_bytes is not None:

@@ -1,4 +1,4 @@
-"""How bytes reach libvips: the files that it reads, and rows that Python makes.
+"""Pass bytes to libvips: files, and rows generated in Python.
 
 libvips pulls pixels and its binding lets no Python function be asked for them, but it reads files
 from any source, also from one that makes its bytes when they are asked for. An uncompressed
@@ -23,7 +23,7 @@ OLDEST_LIBVIPS = (8, 18, 3)  # below it, files are known that crash it or are re
 
 
 def check_libvips(found: tuple[int, int, int] | None = None) -> None:
-    """Refuse a libvips that is too old: its faults are ours, and options that we use are missing.
+    """Raise if libvips is too old: it has known faults and lacks options that are used here.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def check_libvips(found: tuple[int, int, int] | None = None) -> None:
 
 
 def forget_errors() -> None:
-    """Clear what libvips has noted, warnings about other files among it, before a new file.
+    """Clear libvips' error buffer, including warnings about other files, before a new file.
 
-    It has one list for all, and what stays in it would be told as the next file's error.
+    It is global, and its contents would be reported as the next file's error.
     """
     pyvips.vips_lib.vips_error_clear()
 

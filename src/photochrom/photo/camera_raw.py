@@ -1,7 +1,7 @@
 """Camera raw files: their embedded preview, the JPEG that the camera made of them.
 
-Every maker has a format of its own; all of them store JPEG pictures whole. So the largest one
-that a JPEG decoder reads is looked for, wherever it stands.
+Every maker has its own format, but all of them contain complete JPEG files. So the largest one
+that a JPEG decoder can read is used, wherever it is in the file.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ MOST_CANDIDATES = 256
 MOST_SEGMENTS = 200
 MOST_BYTES = 1 << 28
 ORIENTATION = 274
-LEAST_SIDE = 320  # a smaller preview is no photograph
+LEAST_SIDE = 320  # smaller previews are ignored
 
 
 class Preview(NamedTuple):
@@ -79,7 +79,7 @@ def read_preview(path: Path, preview: Preview) -> bytes:
 
 
 def with_raw_metadata(carried: Carried, path: Path) -> Carried:
-    """Give what a preview carries the raw file's EXIF and orientation where it has none itself."""
+    """Add the raw file's EXIF and orientation to a preview's metadata if it has none."""
     if carried.exif or carried.orientation:
         return carried
     try:

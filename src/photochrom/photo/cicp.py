@@ -1,4 +1,4 @@
-"""Colours that are described by numbers instead of an ICC profile, as a profile.
+"""Convert numeric colour descriptions (H.273, gamma, chromaticities) to ICC profiles.
 
 Sources: ITU-T H.273 (2021), tables 2 and 3 (colour primaries and transfer characteristics, as
 PNG's cICP and HEIF's nclx have them); ITU-R BT.2100-2 (PQ, HLG); BT.2408-5 (reference white at
@@ -46,7 +46,7 @@ Primaries = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Declared:
-    """What a file says of its colours without an ICC profile.
+    """A file's colour description other than an ICC profile.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A part of a photograph at full size: what is looked at closely, without colouring the rest."""
+"""Colour a crop of a photograph at full size, without colouring the rest."""
 
 import numpy as np
 import pyvips
@@ -20,7 +20,7 @@ Window = tuple[int, int, int, int]  # left, top, width, height in pixels of the 
 def coloured_crop(
     photo: Photo, field: ColourField, window: Window, long_side_px: int
 ) -> np.ndarray:
-    """Colour a part of the first page.
+    """Colour a crop of the first page.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def coloured_crop(
     window : (left, top, width, height)
         In pixels of the upright page.
     long_side_px : int
-        The part is reduced to this where it is longer.
+        Longest side of the result; larger crops are reduced.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def coloured_crop(
 
 
 def original_crop(photo: Photo, window: Window, long_side_px: int) -> np.ndarray:
-    """Return a part of the first page as it came; see `coloured_crop`."""
+    """Return a crop of the original first page; see `coloured_crop`."""
     _check(photo, window)
     try:
         image = photo.device().without_alpha(photo.stored())
@@ -75,8 +75,8 @@ def _check(photo: Photo, window: Window) -> None:
     inside = left >= 0 and top >= 0 and left + width <= wide and top + height <= high
     if width < 1 or height < 1 or not inside:
         raise InvalidValueError(
-            f"A part lies inside the picture of {wide} x {high} pixels; "
-            f"{width} x {height} at {left}, {top} does not."
+            f"A crop must lie inside the picture of {wide} x {high} pixels; "
+            f"got {width} x {height} at {left}, {top}."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a file says of its colours without an ICC profile; libvips does not look there.
+"""Colour descriptions other than ICC profiles, which libvips does not read.
 
 Sources: PNG specification, third edition, sections 11.3.2 and 12 (cICP goes before iCCP, that
 before sRGB, that before gAMA and cHRM); ISO/IEC 14496-12, section 12.1.5 (`colr` of kind nclx);

@@ -1,9 +1,9 @@
-"""What of a file a decoder is shown: the parts that bear its pixels, and nothing else.
+"""The excerpt of a file that a decoder is given: only the parts with its pixels.
 
-A decoder reads all that a file holds before it gives a pixel: texts that unpack to gigabytes,
-thousands of tags that share one value, every page before the one that is wanted. Metadata is read
-by this package itself, within bounds, so that libvips is shown a file without it. What is shown is
-read, never mapped: a file that shrinks while it is read is an error and not a bus error.
+A decoder reads everything in a file before the first pixel: texts that unpack to gigabytes,
+thousands of tags that share one value, every page before the requested one. This package reads
+metadata itself, within limits, so libvips is given a file without it. Files are read, never
+memory-mapped: a file that shrinks while it is read gives an error, not a bus error.
 """
 
 import io
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pyvips
 
-IN_MEMORY = 1 << 25  # bytes: what is smaller is read at once, which spares a call for each piece
+IN_MEMORY = 1 << 25  # bytes: smaller excerpts are read at once, which saves calls
 
 
 @dataclass(frozen=True)
 class Range:
-    """Some bytes of the file itself."""
+    """A range of bytes in the file."""
 
     start: int
     size: int
@@ -40,7 +40,7 @@ class Excerpt:
 
     @classmethod
     def of(cls, parts: Iterable[Range | bytes]) -> "Excerpt":
-        """Join what adjoins: a file of a million pieces becomes a few."""
+        """Merge adjacent ranges."""
         joined: list[Range | bytes] = []
         for part in parts:
             last = joined[-1] if joined else None
@@ -56,7 +56,7 @@ class Excerpt:
 
     @property
     def size(self) -> int:
-        """How many bytes are shown."""
+        """The size in bytes."""
         return sum(part.size if isinstance(part, Range) else len(part) for part in self.parts)
 
     def read(self, path: Path) -> bytes:
@@ -79,7 +79,7 @@ class Excerpt:
                 yield part
 
     def source(self, path: Path, *, at_once: bool | None = None) -> pyvips.Source:
-        """Return it as something that libvips reads.
+        """Return the excerpt as a libvips source.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class Excerpt:
 
 
 class _Reader:
-    """Reads an excerpt as a file; nothing may be raised into C, so that an error ends the file."""
+    """An excerpt as a file; exceptions must not reach C, so an error ends the file."""
 
     def __init__(self, excerpt: Excerpt, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
@@ -134,7 +134,7 @@ class _Reader:
         return data
 
     def seek(self, offset: int, whence: int) -> int:
-        """Move as a file does."""
+        """Seek like a file."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._starts[-1]}
         self._position = max(0, base[whence] + offset)
         return self._position

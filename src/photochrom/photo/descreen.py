@@ -1,7 +1,7 @@
-"""Bilevel and halftone pictures: the gray that their dots stand for.
+"""Descreen bilevel and halftone pictures.
 
-Every pixel of such a picture is black or white, and neither can bear colour. The mean of the dots,
-taken in linear light as an eye does it at a distance, can. The dots' distance is found in the
+Every pixel of such a picture is black or white, and neither can show colour. The mean of the dots,
+in linear light as seen from a distance, can. The dots' distance is found in the
 spectrum of the middle of the picture (the strongest period of 2 to 24 pixels); where there is no
 regular screen, as of a dithered picture, a fixed radius serves.
 """
@@ -21,7 +21,7 @@ WITHOUT_SCREEN = 3.5  # pixels between dots where none is found
 
 
 def descreened(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
-    """Return a photo whose lightness is the mean of its dots, and what was done.
+    """Return a photo whose lightness is the mean of its dots, and a note.
 
     Raises
     ------

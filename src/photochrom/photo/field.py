@@ -19,7 +19,7 @@ class ColourField:
     low, high : float32 array, (h, w, 2)
         Bounds of ab.
     overlays : tuple of Touch
-        Places of the full-size picture whose colour is decided.
+        Hinted places of the full-size picture.
     """
 
     slope: np.ndarray
@@ -40,7 +40,7 @@ class ColourField:
         return cls(slope, offset, low, high)
 
     def stored(self, orientation: int, width: int, height: int) -> "ColourField":
-        """Turn an upright field to how the picture lies in its file.
+        """Turn an upright field to the file's stored orientation.
 
         Parameters
         ----------

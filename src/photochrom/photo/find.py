@@ -1,4 +1,4 @@
-"""Find the photographs of a folder, and what of it is passed over."""
+"""Find the photographs in a folder, and report what is passed over."""
 
 import mimetypes
 import os
@@ -13,7 +13,7 @@ from photochrom.photo.sniff import FOREIGN, LOADERS
 READ_SUFFIXES = frozenset(
     suffix for suffix, kind in FOREIGN_SUFFIXES.items() if kind in LOADERS or kind in FOREIGN
 ).union(*(f.suffixes for f in FORMATS.values()))
-# Pictures and films by their suffix, beside those that the standard library knows.
+# Suffixes of pictures and films, besides those known to the standard library.
 # fmt: off
 OTHER_SUFFIXES = frozenset((
     ".ai", ".avifs", ".crw", ".dcm", ".djvu", ".eps", ".exr", ".fits", ".fff", ".hdr",
@@ -23,25 +23,25 @@ OTHER_SUFFIXES = frozenset((
 )) - READ_SUFFIXES  # JPEG XL is read where libvips has it
 # fmt: on
 KINDS = mimetypes.MimeTypes(filenames=())  # the same on every machine
-NAMED = 5  # so many of a kind are named; the rest is counted
+NAMED = 5  # number of names listed per kind; the rest is counted
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds.
+    """The contents of a folder.
 
     Attributes
     ----------
     photos : tuple of Path
-        Of kinds that are read, sorted, without photochrom's unfinished files.
+        Of supported formats, sorted, without photochrom's unfinished files.
     others : dict of str to int
-        How many pictures there are of each suffix that is not read.
+        Number of pictures by unsupported suffix.
     odd : tuple of Path
-        Named like pictures, but devices and pipes.
+        Devices and pipes with names of pictures.
     links : tuple of Path
         Links to folders, which are not followed.
     closed : dict of Path to str
-        Folders that may not be entered, and why.
+        Folders that cannot be opened, and why.
     """
 
     photos: tuple[Path, ...] = ()
@@ -52,11 +52,11 @@ class Found:
 
     @property
     def passed_over(self) -> str | None:
-        """What was passed over, in words; None if nothing was."""
+        """A note on what was passed over; None if nothing was."""
         said = []
         if self.others:
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.others.items()))
-            said.append(f"pictures of kinds that are not read ({kinds})")
+            said.append(f"pictures in unsupported formats ({kinds})")
         if self.odd:
             said.append(f"devices or pipes ({_some([path.name for path in self.odd])})")
         if self.links:
@@ -70,13 +70,13 @@ def _some(names: list[str]) -> str:
 
 
 def search(folder: Path, recursive: bool = False) -> Found:
-    """Look through a folder.
+    """List the contents of a folder.
 
     Parameters
     ----------
     folder : Path
     recursive : bool
-        Below it too; links to folders are not followed.
+        Include subfolders; links to folders are not followed.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def search(folder: Path, recursive: bool = False) -> Found:
 
 
 def _is_odd(path: Path) -> bool:
-    """Return what is no file; of what cannot be looked at, colouring it will say why."""
+    """Return the paths that are not files; for inaccessible ones, colouring gives the error."""
     try:
         return path.exists() and not path.is_file()
     except OSError:
@@ -126,12 +126,12 @@ def _is_visual(name: str) -> bool:
 
 
 def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
-    """List the photographs of a folder, by suffix, sorted, without photochrom's unfinished files.
+    """Return the photographs in a folder, by suffix, sorted, without unfinished files.
 
     Raises
     ------
     UnreadablePhotoError
-        If there is none, or the folder cannot be read.
+        If there are none, or the folder cannot be read.
     """
     found = search(folder, recursive)
     if not found.photos:
@@ -140,12 +140,12 @@ def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
 
 
 def nothing_in(folder: Path, found: Found, recursive: bool) -> str:
-    """Say that a folder holds nothing that is read, and what it holds instead."""
-    below = " or below it" if recursive else "; --recursive looks below it"
+    """Return the error for a folder without supported pictures."""
+    below = " or its subfolders" if recursive else "; --recursive includes subfolders"
     if not found.others:
-        return f"{folder}: a folder without pictures in it{below}."
+        return f"{folder}: no pictures in this folder{below}."
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(found.others.items()))
     return (
-        f"{folder}: all pictures in it are of kinds that are not read ({kinds}). Convert them to "
+        f"{folder}: all pictures in it have unsupported formats ({kinds}). Convert them to "
         f"JPEG, PNG or TIFF first{'' if recursive else below}."
     )

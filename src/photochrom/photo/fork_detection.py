@@ -1,7 +1,7 @@
-"""Whether this process was forked from one in which libvips had begun to work.
+"""Detect whether this process was forked from one that had started libvips.
 
-A fork takes no threads along, but libvips still counts on those that it had: the first call in the
-child would wait for them for ever. Such a child has to have its pictures read by a new process.
+A fork does not copy threads, but libvips still expects its own: the first call in the child would
+wait for them forever. Such a child must use a new process to read pictures.
 """
 
 import os

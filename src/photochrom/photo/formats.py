@@ -1,4 +1,4 @@
-"""What each format that is written can hold, and the words libvips needs for it."""
+"""The formats that can be written: what they can hold, and libvips' options."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from photochrom.photo.tiff import TiffError, read_tag
 
 @dataclass(frozen=True)
 class Format:
-    """A format that is written.
+    """A format that can be written.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ FORMATS = {
     "webp": Format("webpsave", 8, 16383, (".webp",)),
     "avif": Format("heifsave", 12, 16384, (".avif",)),
 }
-INSTEAD = {  # for what is read but not written
+INSTEAD = {  # target format for formats that can only be read
     "gif": "png",
     "heic": "jpeg",
     "jp2": "tiff",
@@ -79,12 +79,12 @@ RIFF_HEADER_BYTES = 12
 
 
 def default_format(photo: Photo) -> str:
-    """Return the format a picture is written in unless somebody asks otherwise: its own."""
+    """Return the default format for writing a picture: its own."""
     return INSTEAD.get(photo.format, photo.format)
 
 
 def choose_format(photo: Photo, target: Path | None, asked: str | None) -> str:
-    """Return the format to write: what is asked, or what the name says, or the source's own.
+    """Return the format to write: as requested, else by the name, else the source's.
 
     Raises
     ------
@@ -97,20 +97,20 @@ def choose_format(photo: Photo, target: Path | None, asked: str | None) -> str:
         suffix = target.suffix.lower()
         wanted = next((name for name, f in FORMATS.items() if suffix in f.suffixes), suffix)
         if wanted == suffix and photo.path and photo.path.suffix.lower() == suffix:
-            wanted = default_format(photo)  # the source is called so too, whatever it means
+            wanted = default_format(photo)  # the source has the same suffix, whatever it means
     else:
         wanted = default_format(photo)
     if wanted not in FORMATS:
         suffixes = ", ".join(f.suffixes[0] for f in FORMATS.values())
         raise UnsupportedFormatError(
-            f"{target or photo.name}: pictures are written as {', '.join(FORMATS)}; {wanted!r} is "
-            f"not one of them. Let the name end in {suffixes}, or name a format (--format)."
+            f"{target or photo.name}: pictures can be written as {', '.join(FORMATS)}; {wanted!r} "
+            f"is not one of them. Use a name that ends in {suffixes}, or name a format (--format)."
         )
     return wanted
 
 
 def output_bits(photo: Photo, page: int, target_format: str) -> int:
-    """Return the bits of a sample that a page is written with: 8, 10, 12, 16, or 32 for floats."""
+    """Return the bits per sample of a written page: 8, 10, 12, 16, or 32 for floats."""
     header, most = photo.headers[page], FORMATS[target_format].max_bits
     bits = 8
     if header.band_format in ("float", "double"):
@@ -125,7 +125,7 @@ def output_bits(photo: Photo, page: int, target_format: str) -> int:
 def save_options(
     photo: Photo, page: int, target_format: str, bits: int, quality: int | None
 ) -> dict[str, Any]:
-    """Return the saver's options for a page: its own where it is the same kind of file."""
+    """Return the saver's options for a page, taken from the source if it has the same format."""
     if target_format == "jpeg":
         chosen = quality or max(JPEG_QUALITY, photo.jpeg_quality or 0)
         return {"Q": chosen, "subsample_mode": "off"}

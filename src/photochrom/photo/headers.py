@@ -1,4 +1,4 @@
-"""What opening a photo finds out of each page, and how pages are read small."""
+"""Read the headers of a photo's pages, and small copies of pages."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def resize_image(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
 
 
 def reduced_header(header: Header, long_side_px: int) -> Header:
-    """Return the header of a page whose long side has so many pixels at most."""
+    """Return the header of a page reduced to a maximum long side."""
     scale = min(1.0, long_side_px / max(header.width, header.height))
     width, height = (max(1, round(side * scale)) for side in (header.width, header.height))
     return replace(header, width=width, height=height)
@@ -33,7 +33,7 @@ def reduced_header(header: Header, long_side_px: int) -> Header:
 def read_headers(
     source: FileSource | ArraySource, budget: Budget
 ) -> tuple[tuple[Header, ...], dict[str, None]]:
-    """Read each page's header, within the budget; give them and what is said of the pages."""
+    """Return each page's header, within the budget, and notes on the pages."""
     if isinstance(source, ArraySource):
         header = read_header(source.open(0), source.kind)
         check_size(header, budget.max_megapixels, source.name)
@@ -43,7 +43,7 @@ def read_headers(
     for page in range(source.pages):
         carried = source.carried(page)
         spent.check_before(carried)
-        # A negative is inverted through its profile, which says nothing of the positive.
+        # A negative is inverted through its profile, which does not apply to the positive.
         own = None if source.reading.negative else carried.profile
         profile = source.carriers.one_profile(own)
         header = read_header(source.head(page), source.kind, carried, profile)
@@ -52,15 +52,17 @@ def read_headers(
         headers.append(header)
         notes |= dict.fromkeys(carried.notes)
         if own is not None and profile is None:
-            notes["The profiles of all pages together are too large: the rest is ignored."] = None
+            notes["The profiles of all pages together are too large: further ones are ignored."] = (
+                None
+            )
     return tuple(headers), notes
 
 
 def frame_notes(source: FileSource | ArraySource, header: Header) -> list[str]:
-    """Return what must be said of the frames of an animation, of which the first is coloured."""
+    """Return a note on an animation, of which only the first frame is coloured."""
     kind, frames = source.kind, header.frames
     if frames == 1 or kind == "tiff":
         return []
     if kind in ("avif", "heic"):
-        return [f"It holds {frames} pictures: only the main one is used."]
-    return [f"It is animated ({frames} frames): only the first frame is used."]
+        return [f"The file has {frames} pictures: only the main one is used."]
+    return [f"The file is animated ({frames} frames): only the first frame is used."]

@@ -28,7 +28,7 @@ PRIMARIES = ("rXYZ", "gXYZ", "bXYZ")
 CURVES = ("rTRC", "gTRC", "bTRC")
 GRAY_CURVES = ("kTRC",)
 PARAMETERS = (1, 3, 4, 5, 7)  # of each type of `para`
-MOST_KEPT = 8  # profiles whose tables are kept: an archive has few, a stranger may send thousands
+MOST_KEPT = 8  # cached profiles: an archive has few, but a client may send thousands
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ AB_TO_F = np.array([1 / 500, -1 / 200])  # what a and b add to f(Y) in CIE 15
 
 
 class Tally:
-    """Counts how light the pixels of a picture are while it is joined, in every few rows."""
+    """Count the lightness of a picture's pixels while it is joined, in every few rows."""
 
     def __init__(self) -> None:
         self.total = self.extreme = 0
@@ -45,7 +45,7 @@ class Tally:
 
     @property
     def extreme_share(self) -> float:
-        """Share of pixels so dark or light that they bear no colour; 0 before any was seen."""
+        """Share of pixels too dark or too light to show colour; 0 before any was counted."""
         return self.extreme / self.total if self.total else 0.0
 
     def add(self, codes: np.ndarray, is_extreme: np.ndarray) -> None:
@@ -71,7 +71,7 @@ def join(
     sixteen_bit : bool
         Give 16 bits a channel instead of 8.
     tally : Tally, optional
-        Counts pixels that can bear no colour.
+        Counts pixels that cannot show colour.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _strips(tone: Tone, work: "_Join") -> Iterator[np.ndarray]:
-    """Read the codes in order and colour a few strips ahead of who asks for them."""
+    """Read the codes in order and colour a few strips ahead of the consumer."""
     height, rows = tone.codes.height, work.strip_rows
     ahead: deque[Future[np.ndarray]] = deque()
     with ThreadPoolExecutor(1) as reader:  # a region of libvips belongs to one thread

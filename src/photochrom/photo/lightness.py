@@ -1,4 +1,4 @@
-"""How light each pixel is: the one thing every picture is reduced to.
+"""The lightness of a picture.
 
 A `Tone` is a stream of codes and a table that gives each code's relative luminance Y (D65, linear
 light). Gray pictures keep their own codes, so that nothing is rounded; their table is the sRGB
@@ -62,7 +62,7 @@ def lightness_table() -> np.ndarray:
 
 
 def tone_of_gray(codes: pyvips.Image, profile: bytes | None) -> Tone:
-    """Keep the codes of a gray picture.
+    """Return the tone of a gray picture, with its own codes.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def lightness_of(tone: Tone) -> Tone:
 
 
 def tone_of_lightness(codes: np.ndarray) -> Tone:
-    """Take codes of lightness, uint16 (H, W), from memory."""
+    """Return the tone of lightness codes in memory, uint16 (H, W)."""
     height, width = codes.shape
     pixels = np.ascontiguousarray(codes)
     image = pyvips.Image.new_from_memory(pixels, width, height, 1, "ushort")
@@ -109,7 +109,7 @@ def _profile_table(profile: bytes, levels: int) -> np.ndarray:
 
 
 def tone_of_colour(colour: pyvips.Image, profile: bytes | str | None) -> Tone:
-    """Reduce colours to lightness.
+    """Convert colours to lightness.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pictures that come through a named pipe, and devices, which hold none."""
+"""Reading pictures from named pipes; devices are rejected."""
 
 import os
 import select
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from photochrom.errors import UnreadablePhotoError
 
-SILENT_SECONDS = 30.0  # so long a pipe may give nothing before it is given up
+SILENT_SECONDS = 30.0  # a pipe without data for this long is abandoned
 BLOCK = 1 << 16
 
 
@@ -18,30 +18,30 @@ def is_pipe(path: Path) -> bool:
     Raises
     ------
     UnreadablePhotoError
-        If it is a device or a socket, which may give bytes for ever.
+        If it is a device or a socket, which may never end.
     """
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError):  # opening it will say why
+    except (OSError, ValueError):  # opening it gives the error
         return False
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
-        raise UnreadablePhotoError(f"{path}: a device or a socket, where a picture is needed.")
+        raise UnreadablePhotoError(f"{path}: is a device or a socket; a picture file is needed.")
     return stat.S_ISFIFO(mode)
 
 
 class Pipe:
-    """A named pipe, as a file to read; nobody waits for its writer for ever.
+    """A named pipe as a readable file, with a timeout.
 
     Parameters
     ----------
     path : Path
     silent_seconds : float
-        How long it may give nothing.
+        Timeout without data.
 
     Raises
     ------
     UnreadablePhotoError
-        If it cannot be opened; from `read`, if nothing comes.
+        If it cannot be opened; from `read`, on timeout.
     """
 
     def __init__(self, path: Path, silent_seconds: float | None = None) -> None:
@@ -60,7 +60,7 @@ class Pipe:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._descriptor], [], [], left)[0]:
                 raise UnreadablePhotoError(
-                    f"{self.name}: a pipe through which nothing came for {self._seconds:g} seconds."
+                    f"{self.name}: a pipe without data for {self._seconds:g} seconds."
                 )
             try:
                 block = os.read(self._descriptor, BLOCK if size < 0 else min(size, BLOCK))

@@ -1,6 +1,6 @@
-"""Negatives: film that was scanned as it lies on the light table, made positive.
+"""Invert scanned film negatives.
 
-Film answers light by density, D = -log10 of what it lets through, nearly in proportion to the
+Film responds to light with density, D = -log10 of its transmittance, nearly in proportion to the
 logarithm of the exposure (Hurter and Driffield, 1890); the slope, gamma, is about 0.6 for
 pictorial black-and-white and for colour negatives. So a code becomes light, light becomes density,
 the density of the bare base (its orange mask, channel by channel) is taken off, and exposure is
@@ -40,7 +40,7 @@ LEAST_ORANGE = 0.6  # share of the picture, in hues about the base's
 
 @dataclass(frozen=True)
 class Inversion:
-    """How codes of a negative become a positive.
+    """The conversion of a negative's codes to a positive.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Inversion:
 
 
 def find_inversion(sample: np.ndarray, light: np.ndarray) -> Inversion:
-    """Measure a negative, and give the tables that make it positive.
+    """Return the tables that invert a negative, from a measured sample.
 
     Parameters
     ----------

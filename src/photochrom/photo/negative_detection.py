@@ -1,4 +1,4 @@
-"""Whether a black-and-white picture looks like a negative that nobody has levelled.
+"""Detect a black-and-white negative that has not been levelled.
 
 Pictures of the world are not the same upside down in tone: light comes from above, the sky is
 smooth, and texture is seen in the light rather than in the dark. Each of these is measured by a
@@ -66,7 +66,7 @@ SCALES = (1, 2, 4, 8)  # pixels
 
 
 def looks_like_negative(lightness: np.ndarray) -> bool:
-    """Tell a negative on film from a photograph.
+    """Return whether a picture is a negative on film.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Opening picture files: how large they are, and what libvips says about them."""
+"""Open picture files: headers, limits, and libvips' errors."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ check_libvips()
 
 @dataclass(frozen=True)
 class Header:
-    """What the head of one page says, before anything is decoded.
+    """The header of one page, known before anything is decoded.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Header:
     bit_depth : int
         Of one sample in the file: 1, 2, 4, 8, 10, 12, 16, 32 or 64.
     streams : bool
-        Whether the decoder gives rows as it goes instead of buffering the whole frame.
+        Whether the decoder streams rows instead of buffering the whole frame.
     frames : int
         How many pages or frames the file holds.
     fields : dict
@@ -91,13 +91,13 @@ def load(
     kind : str
         A key of `LOADERS`.
     name : str
-        What the file is called in messages.
+        Name in messages.
     page : int
         Of a TIFF, in its chain of directories; elsewhere 0.
     carriers : Carriers, optional
-        Of the file, which spares reading them anew: libvips is shown its pixels alone.
+        Of the file, to avoid reading them again: libvips is given only the pixels.
     pixels : bool
-        Whether more than the header will be asked for.
+        Whether pixels will be read, not only the header.
     **options
         Of the loader, such as `shrink` of JPEG.
 
@@ -113,7 +113,7 @@ def load(
     try:
         at_once = True if kind in WHOLE else None
         if len(carriers.pages) > 1 or (not pixels and kind not in WHOLE):
-            at_once = False  # read where a page lies, not as a whole for each
+            at_once = False  # read at the page's offset, not the whole file for each
         source = carriers.shown(page).source(path, at_once=at_once)
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
@@ -126,7 +126,7 @@ def load(
 
 
 def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
-    """Return a picture the profile that its file has and its decoder was not shown."""
+    """Attach the file's profile, which the decoder was not given, to a picture."""
     if profile is None:
         return image
     image = image.copy()
@@ -137,17 +137,17 @@ def _with_profile(image: pyvips.Image, profile: bytes | None) -> pyvips.Image:
 def unreadable(
     name: str, error: pyvips.Error, kind: str = "", path: Path | None = None
 ) -> PhotoError:
-    """Say in one line what libvips found wrong with a file, or that nothing is."""
+    """Return a one-line error for what libvips reported about a file."""
     reason = first_line(error)
     if is_memory(reason):
         return UnreadablePhotoError(
-            f"{name}: there is not enough memory to read it ({reason}). The file may be sound: "
+            f"{name}: not enough memory to read it ({reason}). The file may be intact: "
             "close other programs, colour fewer at once (--jobs 1), or make it smaller first."
         )
     unread = kind_of(reason)
     if unread is not None:
         return UnsupportedFormatError(
-            f"{name}: {unread}; libvips does not read such samples ({reason}). {CONVERT}."
+            f"{name}: {unread}; libvips does not support such samples ({reason}). {CONVERT}."
         )
     if is_cut_short(path, kind):
         return UnreadablePhotoError(
@@ -157,17 +157,17 @@ def unreadable(
 
 
 def first_line(error: pyvips.Error) -> str:
-    """Return the first line of what libvips says, without our own 'unable to call'."""
+    """Return the first line of libvips' error, without the binding's 'unable to call'."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     details = [line for line in lines if not line.startswith("unable to ")]
     return "".join(c if c.isprintable() else "?" for c in (details or lines)[0])
 
 
 def _take_error(error: pyvips.Error, message: str, detail: str | None = None) -> None:
-    """Take what libvips has noted, whatever bytes of a file it names in it.
+    """Return libvips' error buffer, whatever bytes of a file it contains.
 
-    The binding's own way decodes UTF-8 strictly: a damaged AVIF then raises UnicodeDecodeError, and
-    what libvips has noted stays, so that every error after it does so too.
+    The binding decodes it as strict UTF-8: a damaged AVIF then raises UnicodeDecodeError, and
+    the buffer is not cleared, so that every later error does so too.
     """
     if not detail:
         noted = pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())
@@ -177,7 +177,7 @@ def _take_error(error: pyvips.Error, message: str, detail: str | None = None) ->
 
 
 pyvips.Error.__init__ = _take_error
-# Their decoders take the whole file at once, and trust the size that it was said to have.
+# Their decoders read the whole file at once, and trust its announced size.
 WHOLE = ("webp", "gif", "avif", "heic")
 METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
 
@@ -192,7 +192,7 @@ def read_header(
     image : pyvips.Image
     kind : str
     carried : Carried, optional
-        Goes before what libvips says.
+        Takes precedence over libvips' values.
     profile : bytes, optional
         That of `carried`.
     """
@@ -216,7 +216,7 @@ def read_header(
 
 
 def _value(image: pyvips.Image, name: str) -> Any:
-    """Return a field; None if it is a text that is not UTF-8, which the binding cannot decode."""
+    """Return a field; None for a text that is not UTF-8, which the binding cannot decode."""
     try:
         return image.get(name)
     except UnicodeDecodeError:
@@ -226,7 +226,7 @@ def _value(image: pyvips.Image, name: str) -> Any:
 def _with_carried(
     fields: dict[str, Any], kind: str, carried: Carried, profile: bytes | None
 ) -> dict[str, Any]:
-    """Put what stands in the file's bytes in the place of what libvips makes of it."""
+    """Replace libvips' metadata by the file's own bytes."""
     basics = read_basics(carried.exif)
     if kind in ("avif", "heic"):
         profile = fields.get("icc-profile-data")
@@ -253,7 +253,7 @@ def _orientation(fields: dict[str, Any], kind: str) -> int:
 
 
 def check_size(header: Header, max_megapixels: float, name: str) -> None:
-    """Refuse a page that is too large, before decoding it.
+    """Raise if a page is too large, before decoding it.
 
     Raises
     ------
@@ -264,7 +264,7 @@ def check_size(header: Header, max_megapixels: float, name: str) -> None:
 
 
 def check_megapixels(width: int, height: int, max_megapixels: float, name: str) -> None:
-    """Refuse a size that is too large; see `check_size`."""
+    """Raise if a size is too large; see `check_size`."""
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
         raise PhotoTooLargeError(
@@ -280,7 +280,7 @@ def jpeg_quality(path: Path) -> int | None:
     Returns
     -------
     int or None
-        1 to 100 as libjpeg counts, or None where there is no such table.
+        1 to 100 on libjpeg's scale, or None if there is no such table.
     """
     with contextlib.suppress(OSError, IndexError), path.open("rb") as file:
         table = _luminance_table(file.read(1 << 20))

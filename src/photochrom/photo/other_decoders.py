@@ -1,8 +1,7 @@
-"""Pictures that libvips' binary wheel does not decode: HEIC, JPEG 2000 and BMP, whole in memory.
+"""Decoders for formats not in libvips' binary wheel: HEIC, JPEG 2000 and BMP, in memory.
 
-HEIC by pillow-heif (libheif, libde265), JPEG 2000 and BMP by Pillow (OpenJPEG). Neither is imported
-before such a file comes. Metadata get the names that libvips gives them, so that all else is the
-same for every format.
+HEIC by pillow-heif (libheif, libde265), JPEG 2000 and BMP by Pillow (OpenJPEG). Both are imported
+only when needed. Metadata fields get libvips' names, so that all formats are handled alike.
 """
 
 import struct
@@ -36,7 +35,7 @@ MOST_METADATA = 1 << 24
 
 @dataclass(frozen=True)
 class Foreign:
-    """A picture that another library decodes.
+    """A picture decoded by another library.
 
     Attributes
     ----------
@@ -45,7 +44,7 @@ class Foreign:
     bands : int
         Alpha included.
     decode : callable
-        Gives the pixels, (H, W) or (H, W, bands), uint8 or uint16.
+        Returns the pixels, (H, W) or (H, W, bands), uint8 or uint16.
     bits : int
         Of a sample in the file.
     frames : int
@@ -64,7 +63,7 @@ class Foreign:
 
 
 def open_foreign(path: Path, kind: str, name: str) -> Foreign:
-    """Read the head of a file of one of the kinds in `FOREIGN`.
+    """Read the header of a file of one of the kinds in `FOREIGN`.
 
     Raises
     ------
@@ -77,19 +76,19 @@ def open_foreign(path: Path, kind: str, name: str) -> Foreign:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
-            )  # of Pillow, about large pictures: they are counted here
+            )  # Pillow's warning about large pictures: they are checked here
             return {"heic": _open_heic, "jp2": _open_jp2, "bmp": _open_bmp}[kind](path)
     except ImportError as error:
         raise MissingExtraError(
             f"{name}: reading {kind.upper()} needs pillow-heif, which cannot be imported "
             f"({error}). Run: pip install pillow-heif"
         ) from error
-    except Exception as error:  # whatever another library raises is this file's alone
+    except Exception as error:  # any error of another library concerns only this file
         raise damaged(name, kind, path, error) from error
 
 
 def head(foreign: Foreign) -> pyvips.Image:
-    """Return an image that says all of a picture but its pixels, which are black."""
+    """Return an image with a picture's properties and black pixels."""
     black = pyvips.Image.black(*foreign.size, bands=foreign.bands)
     return _described(black.cast("ushort" if foreign.bits > 8 else "uchar"), foreign)
 
@@ -106,7 +105,7 @@ def decoded(foreign: Foreign, path: Path, kind: str, name: str) -> pyvips.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             pixels = np.ascontiguousarray(foreign.decode())
-    except Exception as error:  # whatever another library raises is this file's alone
+    except Exception as error:  # any error of another library concerns only this file
         raise damaged(name, kind, path, error) from error
     wide = pixels.dtype == np.uint16
     image = pyvips.Image.new_from_memory(
@@ -116,7 +115,7 @@ def decoded(foreign: Foreign, path: Path, kind: str, name: str) -> pyvips.Image:
 
 
 def _described(image: pyvips.Image, foreign: Foreign) -> pyvips.Image:
-    """Return an image the colour space and metadata that libvips' own loaders give."""
+    """Set the colour space and metadata of an image, as libvips' own loaders do."""
     gray, rgb = ("grey16", "rgb16") if image.format == "ushort" else ("b-w", "srgb")
     image = image.copy(interpretation=gray if image.bands < 3 else rgb)
     for key, value in (foreign.fields | {"bits-per-sample": foreign.bits}).items():
@@ -134,17 +133,16 @@ def _described(image: pyvips.Image, foreign: Foreign) -> pyvips.Image:
 
 
 def damaged(name: str, kind: str, path: Path, error: BaseException) -> PhotoError:
-    """Say in one line what another library found wrong with a file."""
+    """Return a one-line error for what another library reported about a file."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, MemoryError):
         return UnreadablePhotoError(
-            f"{name}: there is not enough memory to read it. Close other programs, or make it "
-            "smaller first."
+            f"{name}: not enough memory to read it. Close other programs, or make it smaller first."
         )
     if "nsupported" in reason or "DecompressionBomb" in type(error).__name__:
         return UnsupportedFormatError(
-            f"{name}: {kind.upper()} of this kind is not read ({reason}). Convert it to TIFF, PNG "
-            "or JPEG first."
+            f"{name}: {kind.upper()} of this kind is not supported ({reason}). Convert it to "
+            "TIFF, PNG or JPEG first."
         )
     short = " This file is cut short: copy it again." if is_cut_short(path, kind) else ""
     return UnreadablePhotoError(f"{name}: truncated or corrupt ({reason}).{short}")
@@ -172,13 +170,13 @@ def _open_heic(path: Path) -> Foreign:
         if file.info.get(key):
             fields[name] = bytes(file.info[key])
     fields |= _exif_fields(fields.get("exif-data"))
-    notes = ["It holds a depth map: left out."] * bool(file.info.get("depth_images"))
+    notes = ["The file has a depth map: left out."] * bool(file.info.get("depth_images"))
     bands = len(file.mode.split(";")[0])
     return Foreign(file.size, bands, decode, bits, len(file), fields, tuple(notes))
 
 
 def _exif_fields(exif: bytes | None) -> dict[str, Any]:
-    """Let libvips take an EXIF block apart, as it does for the formats that it reads.
+    """Let libvips parse an EXIF block, as it does for the formats that it reads.
 
     The orientation is not among them: the decoder has turned the picture.
     """
@@ -203,7 +201,7 @@ def _open_jp2(path: Path) -> Foreign:
     bits, fields = _jp2_head(path)
     notes: tuple[str, ...] = ()
     if bits > 8 and mode not in ("I;16", "I"):
-        notes = (f"JPEG 2000 of {bits} bits: 8 of them are read.",)
+        notes = (f"JPEG 2000 with {bits} bits: only 8 of them are read.",)
 
     def decode() -> np.ndarray:
         with Image.open(path, formats=["JPEG2000"]) as image:

@@ -1,8 +1,8 @@
-"""The pages of a TIFF, each read for itself: what it carries, and a file that holds it alone.
+"""The pages of a TIFF, each read separately: its metadata, and a virtual file with only it.
 
-libtiff walks all directories to find one and reads every value that they name, so that pages cost
-the square of their number, and tags that share a value cost it anew. Here the chain is walked once,
-and libvips is shown a file whose only directory has nothing but what its pixels need.
+libtiff walks all directories to find one and reads every value in them, so the cost is quadratic in
+the number of pages, and shared values are read repeatedly. Here the chain is walked once, and
+libvips is given a file whose only directory has just what the pixels need.
 """
 
 import struct
@@ -65,7 +65,7 @@ def find_pages(path: Path) -> tuple[int, ...]:
 
 
 def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
-    """Collect what a page carries.
+    """Return the metadata of a page.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
             reader = TiffReader(file)
             slots, _ = reader.table(pages[page])
             shown = _alone(reader, pages[page], slots, size)
-        except (TiffError, IndexError):  # libvips says what is wrong with it
+        except (TiffError, IndexError):  # libvips reports the error
             return Carried(whole(size))
         return Carried(
             shown,
@@ -105,7 +105,7 @@ def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
 
 
 def show_page(path: Path, pages: tuple[int, ...], page: int) -> Excerpt:
-    """Return the file with one page alone, without anything that is not of its pixels.
+    """Return the file with only one page, and only its pixels.
 
     Raises
     ------
@@ -117,12 +117,12 @@ def show_page(path: Path, pages: tuple[int, ...], page: int) -> Excerpt:
         try:
             reader = TiffReader(file)
             return _alone(reader, pages[page], reader.table(pages[page])[0], size)
-        except (TiffError, IndexError):  # libvips says what is wrong with it
+        except (TiffError, IndexError):  # libvips reports the error
             return whole(size)
 
 
 def _alone(reader: TiffReader, offset: int, slots: Mapping[int, Slot], size: int) -> Excerpt:
-    """Return the file with this directory as its only one, in its place and without its rest."""
+    """Return the file with this directory as its only one, at its offset and reduced."""
     kept = [slots[tag].entry for tag in sorted(slots) if tag in PIXEL_TAGS]
     count_code, pointer_size = ("Q", 8) if reader.is_big else ("H", 4)
     code = "Q" if reader.is_big else "I"
@@ -153,7 +153,7 @@ def _iptc(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> by
 
 
 def _copied(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> dict[int, Any]:
-    """Return the tags that a TIFF may keep as they are, and say which others there were."""
+    """Return the tags that a TIFF can keep unchanged, and a note on the others."""
     found: dict[int, Any] = {}
     remaining = MOST_METADATA
     unknown = []
@@ -201,7 +201,7 @@ def _resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> dict[str, Any]
 
 
 def _decoder_bytes(reader: TiffReader, slots: Mapping[int, Slot]) -> int:
-    """Return what libtiff holds of a page at once: a row of tiles, or a strip."""
+    """Return libtiff's buffer size for a page: a row of tiles, or a strip."""
     width, height = (_number(reader, slots, tag, 0) for tag in (WIDTH, HEIGHT))
     samples = _number(reader, slots, SAMPLES, 1)
     bits = max(8, _number(reader, slots, BITS, 1)) * samples  # libvips gives a byte a sample

@@ -1,7 +1,7 @@
-"""Whether another process still uses a file or folder that it left half done.
+"""Locks that show whether another process still uses an unfinished file or folder.
 
-A lock tells it, whatever numbers processes have: two containers on one volume count theirs alike,
-and a number is given again. Where the file system knows no locks, the number has to do.
+Process ids are not sufficient: two containers on one volume may use the same ids, and ids are
+reused. They are the fallback where the file system has no locks.
 """
 
 import os

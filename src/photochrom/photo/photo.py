@@ -1,4 +1,4 @@
-"""A photograph on disk or in memory: lazy, with everything that must survive colouring."""
+"""A photograph on disk or in memory, read lazily, with the metadata to preserve."""
 
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -38,7 +38,7 @@ from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.sample_values import describe_device
 from photochrom.photo.source import FileSource
 
-PROBE_PX = 96  # long side of the copy whose colours are judged
+PROBE_PX = 96  # long side of the copy whose colours are analysed
 
 
 class Photo(PhotoFacts):
@@ -47,7 +47,7 @@ class Photo(PhotoFacts):
     Attributes
     ----------
     name : str
-        For messages.
+        Name in messages.
     format : str
         'jpeg', 'png', 'tiff', 'webp', 'avif', 'heic', 'gif' or 'array'.
     headers : tuple of Header
@@ -106,21 +106,21 @@ class Photo(PhotoFacts):
         source : str, Path, bytes or binary file
             A file that is not on disk is spooled to a temporary one.
         max_megapixels : float
-            A page with more is refused before it is decoded.
+            A page with more is rejected before it is decoded.
         float_range : (low, high), optional
             The values of black and white in a file of floats; default (0, 1), and in a file of
             signed or 32-bit integers the whole range of the type.
         max_pages : int, optional
-            A file with more is refused. Default: 300, and more in a file of 3,000 bytes a page.
+            A file with more is rejected. Default: 300, more for a file with 3,000 bytes per page.
         max_megabytes : float
-            A page whose decoder must hold more at once is refused, as of an interlaced PNG.
+            A page whose decoder needs more memory is rejected, such as an interlaced PNG.
         reading : Reading
-            What the owner knows of a scan, such as its profile.
+            What is known about a scan, such as its profile.
 
         Raises
         ------
         UnreadablePhotoError
-            If it is missing, empty, no picture, truncated or corrupt.
+            If it is missing, empty, not a picture, truncated or corrupt.
         UnsupportedFormatError
             If it is a picture of a format that is not handled.
         PhotoTooLargeError
@@ -140,7 +140,7 @@ class Photo(PhotoFacts):
 
     @classmethod
     def from_array(cls, array: np.ndarray) -> Self:
-        """Take a picture from memory.
+        """Return a photo of a picture in memory.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Photo(PhotoFacts):
 
     @cached_property
     def probe(self) -> np.ndarray:
-        """`probe_rgb` of the first page, made once."""
+        """`probe_rgb` of the first page, computed once."""
         return self.probe_rgb()
 
     def small_lightness(self, width: int, height: int, page: int = 0) -> np.ndarray:
@@ -165,7 +165,7 @@ class Photo(PhotoFacts):
         Parameters
         ----------
         width, height : int
-            The exact size wanted, in pixels.
+            The exact size in pixels.
         page : int
             From 0.
 
@@ -206,27 +206,27 @@ class Photo(PhotoFacts):
             raise unreadable(self.name, error, self.format, self.path) from error
 
     def with_lightness(self, pages: Sequence[np.ndarray | None]) -> Self:
-        """Return the same photo with other lightness; everything else is the file's.
+        """Return the photo with another lightness; everything else is the file's.
 
         Parameters
         ----------
         pages : sequence of uint16 array (H, W), or None
-            For each page as `lightness_codes` gives it; None keeps what a page has.
+            For each page, as returned by `lightness_codes`; None keeps the page's own.
 
         Returns
         -------
         Photo
-            Its `tone` and `small_lightness` are new; `small_rgb` and `stored` are the file's.
+            With new `tone` and `small_lightness`; `small_rgb` and `stored` are the file's.
 
         Raises
         ------
         ShapeError
-            If there is not one for each page, or one has another size.
+            If there is not one for each page, or one has a different size.
         """
         sizes = [(header.height, header.width) for header in self.headers]
         given = [size if p is None else p.shape for p, size in zip(pages, sizes, strict=False)]
         if len(pages) != self.pages or given != sizes:
-            raise ShapeError(f"{self.name}: pages of {sizes} are needed; {given} came.")
+            raise ShapeError(f"{self.name}: needs pages of {sizes}; got {given}.")
         changed = copy(self)
         before = self._lightness or (None,) * self.pages
         changed._lightness = tuple(
@@ -236,7 +236,7 @@ class Photo(PhotoFacts):
 
     @property
     def has_other_lightness(self) -> bool:
-        """Whether any page's lightness is not the file's."""
+        """Whether any page's lightness differs from the file's."""
         return any(page is not None for page in self._lightness)
 
     def small_rgb(self, width: int, height: int, page: int = 0) -> np.ndarray:
@@ -245,7 +245,7 @@ class Photo(PhotoFacts):
         Parameters
         ----------
         width, height : int
-            The exact size wanted, in pixels.
+            The exact size in pixels.
         page : int
             From 0.
 
@@ -264,7 +264,7 @@ class Photo(PhotoFacts):
         return self._small(width, height, page, self._rgb_of)
 
     def probe_rgb(self, page: int = 0) -> np.ndarray:
-        """Return a copy so small that it shows tone and stain alone, as stored: uint8 (h, w, 3)."""
+        """Return a very small copy for tone and stain analysis, as stored: uint8 (h, w, 3)."""
         self._check_page(page)
         header = self.headers[page]
         scale = min(1.0, PROBE_PX / max(header.width, header.height))
@@ -272,14 +272,14 @@ class Photo(PhotoFacts):
         return to_stored(self.small_rgb(width, height, page), header.orientation)
 
     def tone(self, page: int = 0) -> Tone:
-        """Return the full-size lightness in stored orientation, to be read once.
+        """Return the full-size lightness in stored orientation; it can be read once.
 
         Raises
         ------
         InvalidValueError
             If there is no such page.
         UnreadablePhotoError
-            If the file can no longer be opened. Damage further down shows when pixels are read.
+            If the file can no longer be opened. Later damage is found when pixels are read.
         """
         self._check_page(page)
         other = self._other_tone(page)
@@ -292,19 +292,19 @@ class Photo(PhotoFacts):
         return None if codes is None else tone_of_lightness(codes)
 
     def alpha(self, page: int = 0) -> pyvips.Image | None:
-        """Return the transparency as stored, full size, one band, to be read once; or None."""
+        """Return the stored full-size transparency, one band, readable once; or None."""
         self._check_page(page)
         header = self.headers[page]
         return self.stored(page)[header.bands - 1] if header.has_alpha else None
 
     def stored(self, page: int = 0) -> pyvips.Image:
-        """Return a page just as libvips decodes it, with its metadata, to be read once."""
+        """Return a page as decoded by libvips, with its metadata; it can be read once."""
         self._check_page(page)
         image, header = self._source.open(page), self.headers[page]
         return resize_image(image, header.width, header.height) if self._is_reduced else image
 
     def reduced(self, long_side_px: int) -> Self:
-        """Give the same photo with smaller pages, the long side of each so many pixels at most."""
+        """Return the photo with pages reduced to a maximum long side."""
         changed = copy(self)
         changed.headers = tuple(reduced_header(header, long_side_px) for header in self.headers)
         changed._is_reduced = changed.headers != self.headers
@@ -347,11 +347,11 @@ class Photo(PhotoFacts):
         convert: Callable[[pyvips.Image, int], np.ndarray],
         codes: pyvips.Image | None = None,
     ) -> np.ndarray:
-        """Shrink the stored numbers or these, convert the few that remain, turn them upright."""
+        """Shrink the stored pixels (or the given ones), convert them, and turn them upright."""
         self._check_page(page)
         if min(width, height) < 1:
             raise InvalidValueError(
-                f"A picture has at least 1 x 1 pixel; {width} x {height} asked."
+                f"The size must be at least 1 x 1 pixel; got {width} x {height}."
             )
         header = self.headers[page]
         wide, high = upright_size(width, height, header.orientation)

@@ -1,4 +1,4 @@
-"""What is known of a photo before its pixels are read."""
+"""Facts about a photo that are known before its pixels are read."""
 
 from functools import cached_property
 from pathlib import Path
@@ -42,13 +42,13 @@ class PhotoFacts:
         raise NotImplementedError
 
     def metadata_of(self, page: int) -> Metadata:
-        """Return a page's own; that of the first is the file's."""
+        """Return a page's metadata; the first page has the file's."""
         if page and isinstance(self._source, FileSource):
             return page_metadata(self._source, page, self.headers[page])
         return self.metadata
 
     def late_notes(self) -> tuple[str, ...]:
-        """Say what is left out and is found only when the whole file is read."""
+        """Return notes on omitted parts that are found only when the whole file is read."""
         return self._source.carriers.late_notes() if isinstance(self._source, FileSource) else ()
 
     def directory_at(self, page: int) -> int | None:
@@ -62,11 +62,11 @@ class PhotoFacts:
 
     @property
     def reading(self) -> Reading:
-        """What is known of it beside what its file says."""
+        """What is known about it beyond what its file says."""
         return self._source.reading
 
     def lost_places(self, page: int = 0) -> tuple[Overlay, ...]:
-        """Return what could not be decoded of a page, as places of the stored picture kept gray."""
+        """Return the undecodable parts of a page, as places of the stored picture kept gray."""
         if not isinstance(self._source, FileSource):
             return ()
         lost = self._source.lost_rows(page)
@@ -101,12 +101,12 @@ class PhotoFacts:
 
     @property
     def width(self) -> int:
-        """Of the first page, as stored."""
+        """Size of the first page, as stored."""
         return self.headers[0].width
 
     @property
     def height(self) -> int:
-        """Of the first page, as stored."""
+        """Size of the first page, as stored."""
         return self.headers[0].height
 
     @property
@@ -136,7 +136,7 @@ class PhotoFacts:
 
     @property
     def is_gray(self) -> bool:
-        """Whether every page is a true gray picture: one band of tone."""
+        """Whether every page has a single gray band."""
         return all(device.bands == 1 for device in self._devices)
 
     @property
@@ -156,7 +156,7 @@ class PhotoFacts:
 
     @cached_property
     def marker(self) -> Marker | None:
-        """What an earlier photochrom wrote into this file, or None."""
+        """The marker that photochrom wrote into this file, or None."""
         return marker_of(self.metadata.xmp)
 
     @cached_property
@@ -168,19 +168,19 @@ class PhotoFacts:
 
     @property
     def looks_like_negative(self) -> bool:
-        """Whether the first page looks like a colour negative that nobody has inverted."""
+        """Whether the first page looks like a colour negative that has not been inverted."""
         if self.tint.kind == "neutral" or self.reading.negative:
             return False
         return looks_like_colour_negative(self.probe)
 
     @property
     def is_colour(self) -> bool:
-        """Whether the first page has any colour in it, be it a tone alone."""
+        """Whether the first page has any colour, even just a tone."""
         return self.tint.kind != "neutral"
 
     @cached_property
     def jpeg_quality(self) -> int | None:
-        """The estimated quality of a JPEG, 1 to 100; None for what is no JPEG."""
+        """The estimated quality of a JPEG, 1 to 100; None for other formats."""
         return jpeg_quality(self.path) if self.path and self.format == "jpeg" else None
 
     def device(self, page: int = 0) -> Device:
@@ -190,4 +190,4 @@ class PhotoFacts:
 
     def _check_page(self, page: int) -> None:
         if not 0 <= page < self.pages:
-            raise InvalidValueError(f"{self.name}: pages are 0 to {self.pages - 1}; {page} asked.")
+            raise InvalidValueError(f"{self.name}: page must be 0 to {self.pages - 1}; got {page}.")

@@ -1,4 +1,4 @@
-"""Embedded ICC profiles: whether one is usable, and whether it says more than sRGB.
+"""Embedded ICC profiles: whether one is usable, and whether it differs from sRGB.
 
 Source: ICC.1:2022, section 7.2 (the header: colour space at byte 16, signature `acsp` at byte 36).
 """
@@ -40,7 +40,7 @@ def fits(profile: bytes, bands: int) -> bool:
 
 
 def _is_whole(profile: bytes) -> bool:
-    """Check that every tag lies inside; libvips takes sRGB for a cut profile without a word."""
+    """Check that every tag lies inside; libvips silently uses sRGB for a truncated profile."""
     if len(profile) < 132 or profile[36:40] != b"acsp":
         return False
     count = int.from_bytes(profile[128:132], "big")
@@ -64,11 +64,11 @@ def is_srgb(profile: bytes) -> bool:
 
 @lru_cache(MOST_KEPT)
 def has_way_back(profile: bytes) -> bool:
-    """Return whether colours come back from an RGB profile as they went in.
+    """Return whether colours survive a round trip through an RGB profile.
 
-    Profiles of scanners and cameras often have a table from their numbers to colours alone (A2B0
-    without B2A0), or one back that nobody made with care. Grays that the profile can show, and
-    colours half as vivid as sRGB's, are taken through `srgb_to_profile` and back.
+    Profiles of scanners and cameras often have only a table from device values to colours (A2B0
+    without B2A0), or an inaccurate inverse. Grays that the profile can show, and colours half as
+    vivid as sRGB's, are converted through `srgb_to_profile` and back.
     """
     steps = np.linspace(0, 255, 5)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)

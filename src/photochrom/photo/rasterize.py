@@ -1,7 +1,7 @@
 """Exact colours inside small places of a full-size picture.
 
-A field of colour is far smaller than the picture, so a decided spot would be blurred by it. A touch
-says the colour of a point, polyline or polygon in full-size pixels; it is laid over the joined
+A colour field is far smaller than the picture, so it would blur a hinted spot. A touch is the
+colour of a point, polyline or polygon in full-size pixels; it is drawn over the joined
 picture in linear light, where a mixture of two colours of one luminance keeps that luminance.
 """
 
@@ -55,7 +55,7 @@ class Overlay:
         return replace(self, points=self.points + np.array([across, down]))
 
     def stored(self, orientation: int, width: int, height: int) -> Self:
-        """Turn an upright touch to how the picture lies in its file.
+        """Turn an upright touch to the file's stored orientation.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ def paint(overlays: Sequence[Overlay], rgb: np.ndarray, luminance: np.ndarray, t
     Parameters
     ----------
     overlays : sequence of Touch
-        Later ones lie above.
+        Later ones are on top.
     rgb : uint8 or uint16 array, (h, W, 3)
         Gamma-encoded sRGB of the rows.
     luminance : float array, (h, W)

@@ -1,4 +1,4 @@
-"""How a file is read where it does not say it itself."""
+"""How a file is read where it does not say so itself."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,20 +13,20 @@ MOST_PROFILE_BYTES = 1 << 26
 
 @dataclass(frozen=True)
 class Reading:
-    """What the owner knows of a scan.
+    """What is known about a scan beyond what its file says.
 
     Attributes
     ----------
     profile : bytes, optional
-        The ICC profile of a picture that bears none, such as a scanner's.
+        The ICC profile for a picture without one, such as a scanner's.
     gamma : float, optional
-        The exponent from codes to light of a picture that bears no profile: 1 for a linear scan.
+        The exponent from code values to light for a picture without a profile; 1 for a linear scan.
     negative : bool
-        It is a negative: lightness and colours are inverted, in density.
+        Whether it is a negative; lightness and colours are then inverted, in density.
     salvage : bool
-        Read what can be decoded of a damaged file; the rest becomes mid-gray.
+        Read the decodable part of a damaged file; the rest becomes mid-gray.
     descreen : bool
-        Take the mean of the dots of a bilevel or halftone picture.
+        Average the dots of a bilevel or halftone picture.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Reading:
             raise InvalidValueError("The source profile is not an ICC profile.")
 
     def to_table(self) -> dict[str, Any] | None:
-        """Return plain values that differ from the default, for a marker; None if none does."""
+        """Return the values that differ from the default, for a marker; None if there are none."""
         plain = {name: value for name, value in self.__dict__.items() if value}
         if self.profile is not None:
             plain["profile"] = sha256(self.profile).hexdigest()[:16]
@@ -66,7 +66,7 @@ def read_profile(path: str | Path) -> bytes:
     UnreadablePhotoError
         If it cannot be read.
     InvalidValueError
-        If it is no ICC profile.
+        If it is not an ICC profile.
     """
     try:
         with Path(path).open("rb") as file:

@@ -1,4 +1,4 @@
-"""The pixels of a page as they will be written: depth, profile, transparency."""
+"""Render the pixels of a page for writing: depth, profile, transparency."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def restored_profile(photo: Photo, page: int) -> bytes | None:
 def coloured_page(
     photo: Photo, page: int, colour: pyvips.Image, bits: int, notes: list[str]
 ) -> tuple[pyvips.Image, bytes | None]:
-    """Bring sRGB to the depth and profile of the file; give both, and say what changed."""
+    """Convert sRGB to the depth and profile of the file; return both, and notes."""
     device, wanted = photo.device(page), restored_profile(photo, page)
     if wanted is not None:
         image = srgb_to_profile(colour, wanted, sixteen_bit=bits > 8)
@@ -42,12 +42,14 @@ def unchanged_page(photo: Photo, page: int, bits: int, notes: list[str]) -> pyvi
     if stored_bits == (16 if 8 < bits < 32 else bits):
         return image
     if stored_bits is None:
-        notes.append(f"Samples of the kind '{header.band_format}' became {bits} bits, unsigned.")
+        notes.append(
+            f"Samples of type '{header.band_format}' were converted to {bits} bits, unsigned."
+        )
     return _to_bits(photo, page, photo.tone(page).codes, bits)
 
 
 def _to_bits(photo: Photo, page: int, image: pyvips.Image, bits: int) -> pyvips.Image:
-    """Bring uchar or ushort to the depth of the file."""
+    """Convert uchar or ushort to the depth of the file."""
     gray = image.bands == 1
     if bits == 8:
         narrow = image if image.format == "uchar" else image.linear(255 / 65535, 0.5).cast("uchar")
@@ -81,7 +83,7 @@ def with_alpha(
 
 
 def say_depth(photo: Photo, page: int, target_format: str, bits: int, notes: list[str]) -> None:
-    """Say it if a sample has fewer bits than in the source."""
+    """Return a note if a sample has fewer bits than in the source."""
     header = photo.headers[page]
     stored = header.bit_depth if header.bit_depth in (10, 12) else photo.device(page).bit_depth
     if stored > bits:

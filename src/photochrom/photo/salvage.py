@@ -1,4 +1,4 @@
-"""Damaged photographs: the rows that can be decoded, and mid-gray for the rest."""
+"""Salvage damaged photographs: decodable rows, and mid-gray for the rest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pyvips
 from photochrom.errors import PhotoError, UnreadablePhotoError
 
 MID_GRAY = 119  # of 255: L* 50 in sRGB
-ROWS = 8  # decoded at a time: what is lost of good rows before the damage
+ROWS = 8  # decoded at a time: maximum of good rows lost before the damage
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Salvaged:
     lost : tuple of (first, last)
         Rows that could not be decoded, last excluded.
     is_sound : bool
-        Whether nothing was damaged.
+        Whether the page is undamaged.
     """
 
     image: pyvips.Image
@@ -32,32 +32,32 @@ class Salvaged:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know."""
+        """Notes for the user."""
         if self.is_sound:
             return ()
         rows = sum(last - first for first, last in self.lost)
-        said = "damaged places were decoded as far as they go"
+        said = "damaged parts were decoded as far as possible"
         if rows:
             said = f"{rows} of {self.image.height} rows could not be decoded and are mid-gray"
         return (f"Salvaged from a damaged file: {said}.",)
 
 
 def salvage(load: Callable[[str], pyvips.Image], kind: str, name: str) -> Salvaged:
-    """Decode what can be decoded of a page.
+    """Decode the readable part of a page.
 
     Parameters
     ----------
     load : callable
-        Opens the page; its word is libvips' `fail_on`: 'error', 'truncated' or 'none'.
+        Opens the page; its argument is libvips' `fail_on`: 'error', 'truncated' or 'none'.
     kind : str
         A key of `photochrom.photo.sniff.LOADERS`.
     name : str
-        For messages.
+        Name in messages.
 
     Raises
     ------
     PhotoError
-        If not even its head can be read, or no row of pixels.
+        If its header or all rows cannot be read.
     """
     try:
         head = load("error")
@@ -69,18 +69,18 @@ def salvage(load: Callable[[str], pyvips.Image], kind: str, name: str) -> Salvag
         return Salvaged(load("error"), is_sound=True)
     pixels = sure
     if kind == "jpeg" and not head.get_typeof("interlaced"):
-        # Behind damage that is no end the decoder goes on.
+        # The decoder continues after damage that is not the end.
         pixels = max(_good_rows(load("truncated")), sure, key=len)
     elif kind == "tiff" or len(sure) == 0:
-        # Strips and tiles stand alone: those behind a damaged one are read. What is decoded pass
-        # by pass, as a progressive JPEG is, comes whole, but coarse.
+        # Strips and tiles are independent: those after a damaged one are read. A picture decoded
+        # in passes, such as a progressive JPEG, is complete but coarse.
         pixels = max(_good_rows(load("none")), sure, key=len)
     if len(pixels) == 0 or not np.ptp(pixels):
-        raise UnreadablePhotoError(f"{name}: damaged, and nothing of it can be decoded.")
+        raise UnreadablePhotoError(f"{name}: damaged, and no part of it can be decoded.")
     full = np.empty((head.height, head.width, head.bands), pixels.dtype)
     full[: len(pixels)] = pixels
     is_lost = np.arange(head.height) >= len(pixels)
-    if kind == "tiff":  # what was not decoded stays zero
+    if kind == "tiff":  # undecoded rows stay zero
         is_lost[len(sure) : len(pixels)] = [not row.any() for row in pixels[len(sure) :]]
     full[is_lost] = _mid_gray(head)
     image = pyvips.Image.new_from_memory(
@@ -94,7 +94,7 @@ def salvage(load: Callable[[str], pyvips.Image], kind: str, name: str) -> Salvag
 
 
 def _runs(marked: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """Return the stretches that are true: first and last, last excluded."""
+    """Return the runs of true values: first and last, last excluded."""
     steps = np.flatnonzero(np.diff(np.concatenate(([False], marked, [False])).astype(int)))
     return tuple((int(a), int(b)) for a, b in steps.reshape(-1, 2))
 

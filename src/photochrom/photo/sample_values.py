@@ -1,4 +1,4 @@
-"""What the stored numbers of a page mean, and how to bring them to 8 or 16 bits.
+"""The meaning of a page's stored values, and their conversion to 8 or 16 bits.
 
 After `Device.without_alpha` a picture is uchar or ushort and gray (1 band), RGB (3) or CMYK (4).
 """
@@ -97,7 +97,7 @@ def describe_device(
     bands = 3 if converts else stored_bands
     if bands not in (1, 3, 4) or (bands == 4 and header.interpretation != "cmyk"):
         raise UnsupportedFormatError(
-            f"{source.name}: gray, RGB or CMYK is needed; page {page + 1} has {stored_bands} bands "
+            f"{source.name}: must be gray, RGB or CMYK; page {page + 1} has {stored_bands} bands "
             f"({header.interpretation})."
         )
     notes: list[str] = []
@@ -118,8 +118,7 @@ def describe_device(
         elif restores and not has_way_back(usable):
             restores = False
             notes.append(
-                "The embedded profile has no way back from colours to its numbers, or a wrong one: "
-                "the result is sRGB."
+                "The embedded profile has no inverse table, or a wrong one: the result is sRGB."
             )
     depth = _bit_depth(header, source)
     return Device(
@@ -158,7 +157,7 @@ def _choose_profile(
                 "the result is sRGB."
             )
         else:
-            notes.append(f"The colours are read as {declared.source} describes them.")
+            notes.append(f"The colours are read as described by {declared.source}.")
         return declared.profile, not declared.is_hdr, notes + _not_used(source.reading)
     return _given_profile(source.reading, bands, notes)
 
@@ -166,7 +165,7 @@ def _choose_profile(
 def _given_profile(
     reading: Reading, bands: int, notes: list[str]
 ) -> tuple[bytes | None, bool, list[str]]:
-    """Take what the owner says of a picture that says nothing itself."""
+    """Apply the given reading to a picture that does not define its colours."""
     profile, what = reading.profile, "the given profile"
     if profile is not None and not fits(profile, bands):
         notes.append(
@@ -185,7 +184,7 @@ def _given_profile(
 def _not_used(reading: Reading) -> list[str]:
     if (reading.profile is None and reading.gamma is None) or reading.negative:
         return []
-    return ["The picture says itself what its numbers mean: the given profile is not used."]
+    return ["The picture defines its own colours: the given profile is not used."]
 
 
 def _bit_depth(header: Header, source: FileSource | ArraySource) -> int:
@@ -203,7 +202,7 @@ def _check_range(asked: tuple[float, float] | None, band_format: str) -> tuple[f
     low, high = asked or (0.0, 1.0)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise InvalidValueError(
-            f"float_range needs two finite numbers, low < high; it is ({low}, {high})."
+            f"float_range needs two finite numbers, low < high; got ({low}, {high})."
         )
     return float(low), float(high)
 
@@ -215,7 +214,7 @@ def _range_notes(
     limits: tuple[float, float],
     declared: bool,
 ) -> list[str]:
-    """Count in one pass what is NaN or outside the range, for it would be lost silently."""
+    """Count NaN and out-of-range values in one pass, since they would be lost silently."""
     low, high = limits
     numbers = source.open(page).extract_band(0, n=bands)
     total = numbers.width * numbers.height * bands
@@ -229,9 +228,9 @@ def _range_notes(
     counts = [round(float(share) * total) for share in shares]
     notes = []
     if counts[0]:
-        notes.append(f"{counts[0]} of {total} values are NaN: they were made black.")
+        notes.append(f"{counts[0]} of {total} values are NaN: they become black.")
     if counts[1]:
-        hint = "" if declared else " Give float_range=(low, high) if that is not meant."
+        hint = "" if declared else " Set float_range=(low, high) if that is not intended."
         notes.append(
             f"{counts[1]} of {total} values lie outside [{low:g}, {high:g}]: clipped.{hint}"
         )

@@ -1,7 +1,7 @@
-"""Telling a picture's format from its first bytes, before libvips sees the file.
+"""Detect a picture's format from its first bytes, before libvips opens the file.
 
-Only the loader of the format found is ever called: nothing outside `LOADERS` is shown to libvips,
-whatever the file is named.
+Only the loader of the detected format is called: nothing outside `LOADERS` is passed to libvips,
+whatever the file's name.
 """
 
 from pathlib import Path, PurePath
@@ -21,13 +21,13 @@ LOADERS = {
     "avif": "heifload",
 }
 FOREIGN = ("heic", "jp2", "bmp", "raw")  # other libraries decode these, or a preview is taken
-OPTIONAL = {"jxl": "jxlload"}  # where libvips was built with it, which its binary wheel is not
+OPTIONAL = {"jxl": "jxlload"}  # if libvips was built with it, unlike its binary wheel
 LOADERS |= {
     kind: loader for kind, loader in OPTIONAL.items() if pyvips.type_find("VipsForeignLoad", loader)
 }
 NAMES = {"jp2": "JPEG 2000", "bmp": "BMP", "jxl": "JPEG XL", "raw": "camera raw"}
 HANDLED = (
-    "Formats that are read: JPEG, PNG, TIFF, WebP, AVIF, HEIC, JPEG 2000, BMP, GIF, and the "
+    "Supported formats: JPEG, PNG, TIFF, WebP, AVIF, HEIC, JPEG 2000, BMP, GIF, and the "
     "preview of camera raw."
 )
 RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf"}
@@ -77,13 +77,13 @@ MAGIC = (
 
 
 def sniff(path: Path, name: str) -> str:
-    """Tell a file's format from its first bytes.
+    """Return a file's format, detected from its first bytes.
 
     Parameters
     ----------
     path : Path
     name : str
-        What the file is called in messages.
+        Name in messages.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def sniff(path: Path, name: str) -> str:
     Raises
     ------
     UnreadablePhotoError
-        If there is no such file, it may not be read, is a folder or empty, or is no picture.
+        If the file is missing, unreadable, a folder, empty, or not a picture.
     UnsupportedFormatError
         If it is a picture or document of a format that is not handled.
     """
@@ -105,7 +105,7 @@ def sniff(path: Path, name: str) -> str:
         found = "raw"
     if found not in LOADERS and found not in FOREIGN:
         raise UnsupportedFormatError(
-            f"{name}: {NAMES.get(found, found)} is not handled. {HANDLED} Convert it to one of "
+            f"{name}: {NAMES.get(found, found)} is not supported. {HANDLED} Convert it to one of "
             "them first."
         )
     return found
@@ -116,7 +116,7 @@ def _has_raw_suffix(path: Path, name: str) -> bool:
 
 
 def _is_raw(path: Path, head: bytes) -> bool:
-    """Tell a raw file that came without its name: Canon's mark, or pages of a sensor's numbers."""
+    """Detect a raw file without its suffix: Canon's signature, or pages of sensor data."""
     return head[8:10] == b"CR" or any(page.is_sensor for page in read_pages(path))
 
 
@@ -127,7 +127,7 @@ def _read_head(path: Path, name: str) -> bytes:
     except FileNotFoundError:
         raise UnreadablePhotoError(f"{name}: no such file.") from None
     except IsADirectoryError:
-        raise UnreadablePhotoError(f"{name}: a folder, where a picture is needed.") from None
+        raise UnreadablePhotoError(f"{name}: is a folder; a picture is needed.") from None
     except PermissionError:
         raise UnreadablePhotoError(f"{name}: no permission to read it.") from None
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Where a picture comes from: a file, opened afresh for each pass, or an array in memory."""
+"""The source of a picture: a file, reopened for each pass, or an array in memory."""
 
 import io
 import os
@@ -37,7 +37,7 @@ from photochrom.photo.tiff_pages import TiffPage, pictures, pyramid_of, read_pag
 from photochrom.photo.unsupported import CONVERT
 
 JPEG_SHRINKS = (8, 4, 2)
-MARGIN = 2  # shrinking while decoding is a plain mean: leave this much to the better filter
+MARGIN = 2  # shrinking while decoding is a plain mean: leave this factor to the better filter
 NEGATIVE_PROBE_PX = 400
 SIGNED = ("char", "short", "int")
 
@@ -51,7 +51,7 @@ class Source(Protocol):
     notes: tuple[str, ...]
 
     def head(self, page: int) -> pyvips.Image:
-        """Return one page whose pixels are not asked for."""
+        """Return the header of one page, without reading its pixels."""
 
     def open(self, page: int) -> pyvips.Image:
         """Return one page at full size, to be read once, top to bottom."""
@@ -66,23 +66,23 @@ class FileSource:
     Parameters
     ----------
     source : str, Path, bytes or binary file
-        What is not a path is first written to a temporary file, which goes with this object.
+        Anything but a path is first written to a temporary file, which is deleted with this object.
     reading : Reading
-        What the file does not say itself.
+        How to read what the file does not say itself.
     float_range : (low, high), optional
-        Black and white of numbers that are floats.
+        Values of black and white in floating-point files.
     max_megapixels : float
-        A picture with more is refused before it is decoded whole into memory.
+        A picture with more is rejected before it is decoded into memory.
 
     Attributes
     ----------
     notes : tuple of str
-        What is not read of the file.
+        Parts of the file that are not read.
 
     Raises
     ------
     DtypeError
-        If `source` is nothing of these.
+        If `source` has another type.
     UnreadablePhotoError, UnsupportedFormatError
         See `photochrom.photo.sniff.sniff`; and if a TIFF is of a kind that is not read.
     PhotoTooLargeError
@@ -115,7 +115,7 @@ class FileSource:
         elif self.kind in FOREIGN:
             if reading.salvage:
                 raise UnsupportedFormatError(
-                    f"{self.name}: --salvage reads JPEG, PNG, TIFF, WebP, GIF and AVIF; this is "
+                    f"{self.name}: --salvage reads JPEG, PNG, TIFF, WebP, GIF and AVIF; got "
                     f"{NAMES.get(self.kind, self.kind.upper())}."
                 )
             self._foreign = open_foreign(self.path, self.kind, self.name)
@@ -132,7 +132,7 @@ class FileSource:
         return self.tiff_pages[page].index if self.tiff_pages else page
 
     def carried(self, page: int) -> Carried:
-        """Return what a page carries beside its pixels."""
+        """Return a page's metadata."""
         found = self.carriers.of(self.index_of(page))
         if self._preview is not None:
             return with_raw_metadata(found, self.path)
@@ -140,7 +140,7 @@ class FileSource:
         return replace(found, known=False) if self.kind in FOREIGN else found
 
     def head(self, page: int) -> pyvips.Image:
-        """Return one page whose pixels are not asked for: the file is not read to its end."""
+        """Return the header of one page: the file is not read to its end."""
         return self._load(page, pixels=False) if self._foreign is None else head(self._foreign)
 
     def settle(self) -> None:
@@ -167,7 +167,7 @@ class FileSource:
         return pages[index] if index < len(pages) else None
 
     def declared(self, page: int, fields: dict[str, Any], *, gray: bool) -> Declared | None:
-        """Return what a page says of its colours beside an ICC profile."""
+        """Return a page's colour description other than an ICC profile."""
         if self.reading.negative:
             return Declared("an inverted negative", None, beats_icc=True)
         return self._said(page, fields, gray=gray)
@@ -197,7 +197,7 @@ class FileSource:
         return self._as_meant(image, self.tiff_pages[page]) if self.tiff_pages else image
 
     def _salvage(self, page: int) -> pyvips.Image:
-        """Decode what can be decoded, once."""
+        """Decode the readable part, once."""
         if page not in self._salvaged:
             path = self.path if self._preview is None else self._preview.path
             kind = "jpeg" if self.kind == "raw" else self.kind
@@ -216,19 +216,19 @@ class FileSource:
         return self._salvaged[page].lost if page in self._salvaged else ()
 
     def _positive(self, image: pyvips.Image, page: int) -> pyvips.Image:
-        """Invert a negative; what comes is sRGB."""
+        """Invert a negative; the result is sRGB."""
         alpha = int(image.hasalpha())
         bands = image.bands - alpha
         if image.format not in TOP or bands not in (1, 3) or image.interpretation == "cmyk":
             raise UnsupportedFormatError(
-                f"{self.name}: a negative is gray or RGB of 8 or 16 bits; this has {bands} bands "
+                f"{self.name}: a negative must be gray or RGB of 8 or 16 bits; got {bands} bands "
                 f"({image.interpretation}, {image.format})."
             )
         if page not in self._inversions:
             self._inversions[page] = self._measure(page, bands)
             how = "in density"
             if not self._inversions[page].is_film:
-                how = "by reversing its codes, for its densities are no film's"
+                how = "by reversing its codes, since its densities are not those of film"
             self.notes = tuple(dict.fromkeys((*self.notes, f"Inverted as a negative, {how}.")))
         top = TOP[image.format]
         tables = np.round(self._inversions[page].tables * top)
@@ -244,7 +244,7 @@ class FileSource:
         return positive
 
     def _measure(self, page: int, bands: int) -> Inversion:
-        """Look at a negative in small, through its profile."""
+        """Return a small copy of a negative, converted through its profile."""
         image = self._read(page)
         carried = self.carried(page)
         fields = read_header(image, self.kind, carried, carried.profile).fields
@@ -262,14 +262,14 @@ class FileSource:
             light = np.repeat(light[:, :1], bands, axis=1)
         shrink = max(1, max(image.width, image.height) // NEGATIVE_PROBE_PX)
         plain = image.extract_band(0, n=bands)
-        # The mean of an area: a sharper filter would make densities that are not there.
+        # The mean of an area: a sharper filter would create false densities.
         small = plain.shrink(shrink, shrink).cast(image.format).numpy()
         return find_inversion(
             small.reshape(-1, small.shape[1] if small.ndim > 1 else 1, bands), light
         )
 
     def _as_meant(self, image: pyvips.Image, page: TiffPage) -> pyvips.Image:
-        """Return a TIFF's page as its tags mean it, where libvips does not."""
+        """Return a TIFF page as its tags say, where libvips does not follow them."""
         kept = page.kept_bands or ((0, 1, 2) if page.is_opaque_colour else None)
         if kept is not None and len(kept) < image.bands:
             bands = [image[band] for band in kept]
@@ -287,7 +287,7 @@ class FileSource:
         return image
 
     def _look_at_pages(self) -> None:
-        """Choose the pages that are pictures; refuse what would be read wrongly."""
+        """Choose the pages that are pictures; reject what would be read wrongly."""
         found = read_pages(self.path)
         self.tiff_pages = pictures(found)
         for number, page in enumerate(self.tiff_pages, 1):
@@ -295,7 +295,7 @@ class FileSource:
             if unread is not None:
                 where = f" (page {number})" if len(self.tiff_pages) > 1 else ""
                 raise UnsupportedFormatError(
-                    f"{self.name}: {unread} is not read{where}. {CONVERT}."
+                    f"{self.name}: {unread} is not supported{where}. {CONVERT}."
                 )
         self.notes = tuple(_page_notes(found, self.tiff_pages))
 
@@ -308,15 +308,15 @@ class FileSource:
         preview = find_preview(self.path)
         if preview is None:
             raise UnsupportedFormatError(
-                f"{self.name}: camera raw without an embedded preview that could be coloured. "
-                "Develop it first (darktable, RawTherapee) and give the TIFF or JPEG."
+                f"{self.name}: camera raw without an embedded preview that can be coloured. "
+                "Develop it first (darktable, RawTherapee) and use the TIFF or JPEG."
             )
         self._preview = _Spool()
         self._preview.path.write_bytes(read_preview(self.path, preview))
         self.carriers = Carriers(self._preview.path, "jpeg")
         self.notes = (
             f"Camera raw: its embedded preview of {preview.width} x {preview.height} is coloured. "
-            "For the sensor's whole depth develop it first and give the TIFF.",
+            "For the sensor's full depth, develop it first and use the TIFF.",
         )
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:
@@ -337,13 +337,13 @@ def _page_notes(found: Sequence[TiffPage], kept: Sequence[TiffPage]) -> Iterator
     bands = max(unkept, default=0)
     if bands:
         yield (
-            f"{bands} channel{'s' * (bands > 1)} beside the colours (a scanner's infrared?) "
+            f"{bands} channel{'s' * (bands > 1)} besides the colours (a scanner's infrared?) "
             "left out."
         )
 
 
 def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
-    """Return the path, the name for messages, and what must be kept alive."""
+    """Return the path, the name for messages, and an object to keep alive."""
     content: Pipe | BinaryIO
     if isinstance(source, str | Path):
         if not is_pipe(Path(source)):
@@ -355,7 +355,7 @@ def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
         content = source
     else:
         raise DtypeError(
-            f"A picture is a path, bytes or a file opened for reading in binary; this is a "
+            f"A picture must be a path, bytes or a file opened for binary reading; got a "
             f"{type(source).__name__}."
         )
     name = str(getattr(content, "name", "picture in memory"))
@@ -368,21 +368,21 @@ def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
     except UnreadablePhotoError:  # of a pipe, an OSError too
         raise
     except (TypeError, ValueError) as error:
-        raise DtypeError(f"{name}: a file opened for reading in binary is needed.") from error
+        raise DtypeError(f"{name}: the file must be opened for binary reading.") from error
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     return spool.path, name, spool
 
 
 def _copy_from_start(content: BinaryIO, file: BinaryIO) -> None:
-    """Copy what was just written, where nobody has gone back to its start."""
+    """Copy a file object that was just written and not rewound."""
     if content.seekable() and content.tell() > 0:
         content.seek(0)
         shutil.copyfileobj(content, file)
 
 
 class _Spool:
-    """A temporary file that is removed when nothing refers to this object any more."""
+    """A temporary file that is removed when this object is garbage-collected."""
 
     def __init__(self) -> None:
         descriptor, name = tempfile.mkstemp(dir=scratch())
@@ -392,6 +392,6 @@ class _Spool:
 
 
 def _remove(path: Path, owner: int) -> None:
-    """Remove a temporary file; a fork of the process that made it leaves it alone."""
+    """Remove a temporary file, except in a fork of the process that created it."""
     if os.getpid() == owner:
         path.unlink(missing_ok=True)

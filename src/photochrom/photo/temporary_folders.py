@@ -1,7 +1,7 @@
-"""Temporary files in private folders, which no killed run leaves for ever.
+"""Private temporary folders, which are removed even after a killed run.
 
-A folder's name tells the machine and the process that made it, and a lock whether that process
-still works in it; the next start removes what nobody holds.
+A folder's name has the machine and the process that created it, and a lock shows whether the
+process still uses it; the next start removes unlocked folders.
 """
 
 import atexit

@@ -283,10 +283,7 @@ def read_exif(path: Path) -> bytes | None:
         return None if block is None else EXIF_HEAD + block
 
 
-MOVED = (
-    "The camera maker's own note moved with EXIF: readers that do not follow it may miss parts of "
-    "it."
-)
+MOVED = "The camera's maker note was moved with EXIF: some readers may not find all parts of it."
 NAMES = {EXIF_IFD: "EXIF", GPS_IFD: "the place (GPS)", IPTC: "IPTC", XMP: "XMP"}
 NAMES |= {PHOTOSHOP: "Photoshop's resources", PROFILE: "the profile", 270: "the description"}
 

@@ -1,8 +1,8 @@
-"""What each page of a TIFF is, told from its tags before libvips sees it.
+"""Classify the pages of a TIFF by their tags, before libvips opens it.
 
-libvips and libtiff read some pages wrongly without a word: old-style JPEG in tiles comes out
-black, a scanner's infrared channel becomes transparency, reduced copies of a picture become
-pages, signed samples lose MinIsWhite. What a tag says is therefore looked at first.
+libvips and libtiff silently misread some pages: old-style JPEG in tiles becomes black, a scanner's
+infrared channel becomes transparency, reduced copies of a picture become pages, signed samples
+lose MinIsWhite. So the tags are checked first.
 
 Source: TIFF 6.0 (Adobe, 1992), sections 8 and 15 to 23; TIFF Technical Note 1 (SubIFDs).
 """
@@ -256,7 +256,7 @@ def pyramid_of(pages: Sequence[TiffPage]) -> str | None:
 
 
 def refusal(page: TiffPage) -> str | None:
-    """Return what of a page is not read, so that nobody thinks that the file is damaged.
+    """Return the unsupported feature of a page, so that the file is not reported as damaged.
 
     Returns
     -------
@@ -270,9 +270,9 @@ def refusal(page: TiffPage) -> str | None:
         return f"a TIFF that holds {space}"
     if len(set(page.bits)) > 1 or page.bits[0] not in ONLY_BITS:
         bits = ", ".join(map(str, dict.fromkeys(page.bits)))
-        return f"a TIFF with {bits} bits a sample"
+        return f"a TIFF with {bits} bits per sample"
     if page.bits[0] == 16 and page.sample_format[0] == 3:
-        return "a TIFF with floats of 16 bits"
+        return "a TIFF with 16-bit floats"
     if page.sample_format[0] in (5, 6):
         return "a TIFF of complex numbers"
     if page.tile_width and page.planar == 2 and page.samples > 1:
@@ -285,7 +285,7 @@ def refusal(page: TiffPage) -> str | None:
 
 @cache
 def _is_decoded(compression: int) -> bool:
-    """Ask libvips for one pixel; nothing else tells what its libtiff was built with."""
+    """Read one pixel with libvips; only that shows the features of its libtiff."""
     tags = {256: 1, 257: 1, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1, 278: 1, 279: 8}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     data = struct.pack("<2sHI8x", b"II", 42, 16) + struct.pack("<H", len(tags)) + entries

@@ -13,7 +13,7 @@ import numpy as np
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import DtypeError, ShapeError
 
-NEUTRAL_CHROMA = 2.0  # ab units: below it nobody sees a tone
+NEUTRAL_CHROMA = 2.0  # ab units: below this a tone is invisible
 RESIDUE_SHARE = 0.072  # of what the fit may leave, for each unit of chroma
 RESIDUE_CHROMA = 12.0  # ab units that are added to the chroma first: dirt and JPEG's own colours
 MOST_CHROMA = 24.0  # ab units: a deeper tone leaves no more than this one
@@ -61,7 +61,7 @@ NEUTRAL = Tint("neutral", (0.0, 0.0), 1.0)
 
 
 def find_tint(rgb: np.ndarray) -> Tint:
-    """Tell a toned picture from a neutral one and from one in colour.
+    """Classify a picture as neutral, toned or in colour.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def find_tint(rgb: np.ndarray) -> Tint:
         If it is not uint8.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
-        raise ShapeError(f"rgb needs shape (h, w, 3) with pixels; it is {rgb.shape}.")
+        raise ShapeError(f"rgb must have shape (h, w, 3) and at least one pixel; got {rgb.shape}.")
     if rgb.dtype != np.uint8:
-        raise DtypeError(f"rgb needs uint8; it is {rgb.dtype}.")
+        raise DtypeError(f"rgb must be uint8; got {rgb.dtype}.")
     cells = _cells(rgb_to_lab(rgb / 255.0))
     ab = cells[..., 1:].reshape(-1, 2)
     energy = _energy(ab)

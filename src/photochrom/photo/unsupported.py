@@ -1,7 +1,7 @@
-"""Good files that are not read: what to call them, and what their owner can do.
+"""Intact files that are not supported: their names in messages, and what to do.
 
-libvips and the libraries below it answer a kind of file that they do not decode as they answer a
-damaged one. The owner of an archive's scan would believe that it is lost.
+libvips and its libraries report an unsupported kind of file like a damaged one. Users could think
+that an archive's scan is lost.
 """
 
 import os
@@ -14,19 +14,19 @@ from typing import BinaryIO
 from photochrom.photo.tiff_pages import last_byte
 
 TAIL_BYTES = 1 << 12
-KINDS = (  # words of the libraries: what the file is
-    (r"Unsupported JPEG data precision (\d+)", r"a JPEG of \1 bits a sample"),
-    (r"Unsupported JPEG process: SOF type 0x(\w+)", r"a JPEG of a rare process (SOF \1)"),
+KINDS = (  # error text of the libraries -> the kind of file
+    (r"Unsupported JPEG data precision (\d+)", r"a JPEG with \1 bits per sample"),
+    (r"Unsupported JPEG process: SOF type 0x(\w+)", r"a JPEG with a rare coding process (SOF \1)"),
     (r"Arithmetic (?:en)?coding.*(?:not|disabled)", "a JPEG with arithmetic coding"),
-    (r"bad labq format|not at least 3 samples", "a TIFF with Lab of 8 bits"),
-    (r"samples out of range", "a TIFF with samples of 64 bits"),
+    (r"bad labq format|not at least 3 samples", "a TIFF with 8-bit Lab"),
+    (r"samples out of range", "a TIFF with 64-bit samples"),
     (r"samples_per_pixel not a whole number of bytes", "a TIFF with an odd number of bits"),
     (r"tiled separate planes", "a TIFF with separate planes in tiles"),
     (r"([\w -]+?) compression support is not configured", r"a TIFF with \1 compression"),
     (r"[Cc]ompression scheme (\d+) \w+ decoding is not implemented", r"TIFF compression \1"),
-    (r"unsupported tiff image type", "a TIFF with samples of a rare type"),
-    (r"[Uu]nsupported (?:codec|feature|color conversion)", "a coding of AVIF or HEIC"),
-    (r"Support for this compression format", "a coding of AVIF or HEIC"),
+    (r"unsupported tiff image type", "a TIFF with a rare sample type"),
+    (r"[Uu]nsupported (?:codec|feature|color conversion)", "an AVIF or HEIC coding"),
+    (r"Support for this compression format", "an AVIF or HEIC coding"),
 )
 MEMORY = re.compile(r"out of memory|cannot allocate|insufficient memory|bad_alloc", re.IGNORECASE)
 CONVERT = (
@@ -36,7 +36,7 @@ CONVERT = (
 
 
 def kind_of(reason: str) -> str | None:
-    """Name the kind of a good file by what a library says that it cannot do; None if it is not."""
+    """Return the kind of an unsupported file from a library's error; None for other errors."""
     for pattern, name in KINDS:
         found = re.search(pattern, reason)
         if found:
@@ -45,18 +45,18 @@ def kind_of(reason: str) -> str | None:
 
 
 def is_memory(reason: str) -> bool:
-    """Return whether memory was wanting, and nothing is wrong with the file."""
+    """Return whether an error is due to a lack of memory, not to the file."""
     return MEMORY.search(reason) is not None
 
 
 def is_cut_short(path: Path | None, kind: str) -> bool:
-    """Return whether a file ends before what it announces, as after a copy that broke off.
+    """Return whether a file ends too early, as after an interrupted copy.
 
     Parameters
     ----------
     path : Path or None
     kind : str
-        A key of `photochrom.photo.sniff.LOADERS`; others are not looked at.
+        A key of `photochrom.photo.sniff.LOADERS`; other kinds are not checked.
     """
     check = ENDS.get(kind)
     if path is None or check is None:
@@ -120,7 +120,7 @@ def _bmp_ends(file: BinaryIO, size: int) -> bool:
 
 
 def _tiff_ends(file: BinaryIO, size: int) -> bool:
-    """Look whether the first directory and the last strip or tile lie inside."""
+    """Check whether the first directory and the last strip or tile lie inside."""
     file.seek(0)
     head = file.read(16)
     order = "<" if head[:2] == b"II" else ">"

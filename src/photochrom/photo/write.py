@@ -1,4 +1,4 @@
-"""Writing a coloured picture as the same kind of file, with everything it had."""
+"""Write a coloured picture as the same kind of file, with its metadata."""
 
 import re
 import tempfile
@@ -40,13 +40,13 @@ from photochrom.photo.tiff_writing import append_page
 
 @dataclass(frozen=True)
 class Written:
-    """What came of writing.
+    """The result of writing.
 
     Attributes
     ----------
     format : str
     path : Path or None
-        None if bytes were asked for.
+        None if bytes were requested.
     data : bytes or None
     notes : tuple of str
         What was lost, moved or converted on the way.
@@ -59,18 +59,18 @@ class Written:
 
 
 def needs_sixteen_bit(photo: Photo, target_format: str | None = None) -> bool:
-    """Return whether `write_photo` needs colours of 16 bits a channel to lose nothing.
+    """Return whether `write_photo` needs 16 bits per channel for a lossless result.
 
     Parameters
     ----------
     photo : Photo
     target_format : str, optional
-        Default: the photo's own.
+        Default: the photo's format.
 
     Raises
     ------
     UnsupportedFormatError
-        If the format is not one that is written.
+        If the format cannot be written.
     """
     target_format = choose_format(photo, None, target_format)
     return any(
@@ -93,19 +93,19 @@ def write_photo(
     Parameters
     ----------
     photo : Photo
-        The source: its alpha, profile, depth, metadata and compression are taken over.
+        The source, whose alpha, profile, depth, metadata and compression are kept.
     colour_pages : iterable of pyvips.Image or None
         For each page, sRGB of three bands (uchar, or ushort where `needs_sixteen_bit`), full size,
-        stored orientation. None leaves a gray page as it is, pixel for pixel. Each is asked for
-        when the one before is written.
+        stored orientation. None leaves a gray page unchanged, pixel for pixel. Pages are read
+        lazily, each after the previous one is written.
     target : str, Path or None
-        A file, replaced in one step when it is complete; None gives bytes.
+        A file, replaced atomically when complete; None returns bytes.
     marker : Marker or None
-        Goes into the XMP packet.
+        Written into the XMP packet.
     format : str, optional
-        'jpeg', 'png', 'tiff', 'webp' or 'avif'. Default: by the name, else the source's own.
+        'jpeg', 'png', 'tiff', 'webp' or 'avif'. Default: by the name, else the source's format.
     quality : int, optional
-        1 to 100. Default for JPEG: the source's own, 90 at least.
+        1 to 100. Default for JPEG: the source's, but at least 90.
 
     Returns
     -------
@@ -114,12 +114,12 @@ def write_photo(
     Raises
     ------
     InvalidValueError
-        If the quality is out of range, the pages are not as many as the photo's, or a page that
-        is to stay as it is is not gray.
+        If the quality is out of range, the number of pages differs from the photo's, or None is
+        given for a page that is not gray.
     ShapeError
-        If a page has another size than the photo's.
+        If the size of a page differs from the photo's.
     UnsupportedFormatError
-        If the format is not one that is written.
+        If the format cannot be written.
     UnreadablePhotoError
         If the source turns out to be damaged while it is read.
     UnwritablePhotoError
@@ -155,17 +155,17 @@ def _check_sides(photo: Photo, target_format: str) -> None:
 def _checked(
     photo: Photo, colour_pages: Iterator[pyvips.Image | None]
 ) -> Iterator[pyvips.Image | None]:
-    """Return as many pages as the photo has, each of its size."""
+    """Yield the pages, checking their number and sizes."""
     for page, header in enumerate(photo.headers):
         try:
             colour = next(colour_pages)
         except StopIteration:
             raise InvalidValueError(
-                f"{photo.name}: {photo.pages} pages are needed; {page} came."
+                f"{photo.name}: needs {photo.pages} pages; got {page}."
             ) from None
         if colour is None and photo.device(page).bands != 1:
             raise InvalidValueError(
-                f"{photo.name}: only a gray page can stay as it is; page {page + 1} is not gray."
+                f"{photo.name}: only a gray page can stay unchanged; page {page + 1} is not gray."
             )
         if colour is not None and (colour.width, colour.height, colour.bands) != (
             *(header.width, header.height),
@@ -190,7 +190,7 @@ def _write_pages(
     notes: list[str] = [*photo.late_notes()]
     if target_format == INSTEAD.get(photo.format) and photo.path is not None:
         named = NAMES.get(photo.format, photo.format.upper())
-        notes.append(f"{named} is read and not written: this is {target_format.upper()}.")
+        notes.append(f"{named} cannot be written: the result is {target_format.upper()}.")
     if photo.pyramid and target_format != "tiff":
         notes.append(f"{target_format.upper()} holds no reduced copies: left out.")
     count = photo.pages if target_format == "tiff" else 1
@@ -216,7 +216,7 @@ def _write_pages(
             raise UnwritablePhotoError(
                 f"{photo.name}: its pages cannot be joined ({error})."
             ) from error
-        notes.append(f"EXIF and IPTC could not be entered into the TIFF ({error}): left out.")
+        notes.append(f"EXIF and IPTC could not be written to the TIFF ({error}): left out.")
     return notes
 
 
@@ -231,7 +231,7 @@ def _write_page(
     marker: Marker | None,
     notes: list[str],
 ) -> Prepared:
-    """Write one page; give it with what is yet to be entered into a TIFF."""
+    """Write one page; return it with the metadata that is yet to be added to a TIFF."""
     prepared = _prepare_page(photo, page, colour, target_format, marker, notes)
     try:
         _save(photo, page, prepared, part, target, target_format, quality)
@@ -271,7 +271,7 @@ def _save(
 
 
 def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> PhotoError:
-    """Tell whether the source or the target is at fault: libvips names the first to fail first."""
+    """Return the error of the source or of the target: libvips names the first failure first."""
     if str(part) not in first_line(error) and not first_line(error).startswith("vips2"):
         return unreadable(photo.name, error, photo.format, photo.path)
     system = re.search(r"system error: (.+)", str(error))
@@ -307,19 +307,19 @@ def _prepare_page(
 
 
 def photo_to_array(colour_page: pyvips.Image | None, like: Photo) -> np.ndarray:
-    """Return a coloured picture as the kind of array that came.
+    """Return a coloured picture as the same kind of array as the input.
 
     Parameters
     ----------
     colour_page : pyvips.Image or None
-        sRGB of three bands, uchar or ushort. None gives the array that came.
+        sRGB of three bands, uchar or ushort. None returns the input array.
     like : Photo
-        Made by `Photo.from_array`.
+        A photo from `Photo.from_array`.
 
     Returns
     -------
     array, (H, W, 3), or (H, W, 4) with alpha
-        Of the array's dtype; uint8 for bool. Without a colour page a copy of the array that came.
+        Of the input's dtype; uint8 for bool. Without a colour page, a copy of the input.
 
     Raises
     ------
@@ -328,7 +328,7 @@ def photo_to_array(colour_page: pyvips.Image | None, like: Photo) -> np.ndarray:
     """
     source = like.array
     if source is None:
-        raise InvalidValueError(f"{like.name}: only a picture from an array becomes one.")
+        raise InvalidValueError(f"{like.name}: not created from an array.")
     if colour_page is None:
         return source.copy()
     pixels = colour_page.numpy().reshape(colour_page.height, colour_page.width, 3)

@@ -364,7 +364,7 @@ CASES = {
     ("TIFF", "EXIF and GPS directories"): (
         tiff(subs={34665: CAMERA | {37500: Entry(UNDEFINED, b"AOC\0abcdef")}, 34853: PLACE}),
         {"ExifIFD:DateTimeOriginal": "1906:04:18 05:12:00", "GPS:GPSLatitudeRef": "N"},
-        "camera maker's own note moved",
+        "camera's maker note was moved",
     ),
     ("TIFF", "XMP"): (tiff({700: Entry(1, PACKET)}, pages=2), XMP_SAYS, GAIN),
     ("TIFF", "IPTC, Photoshop's resources"): (

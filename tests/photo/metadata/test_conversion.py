@@ -78,7 +78,7 @@ def test_an_earlier_source_type_is_replaced(xmp):
 def test_a_broken_packet_is_replaced_and_said(packet):
     merged, notes = merge(packet, MARKER)
     assert marker_of(merged) == MARKER
-    assert notes == ("The XMP packet was broken: it was replaced.",)
+    assert notes == ("The XMP packet was damaged and has been replaced.",)
     assert marker_of(packet) is None
 
 
@@ -184,7 +184,7 @@ def test_the_stale_thumbnail_is_dropped_and_said(save, gray, neutral):
     photo = Photo.open(save(gray, "a.jpg", exif=exif))
     assert small.getvalue() in photo.metadata.exif
     written = write_photo(photo, [neutral(photo)], None, marker=None)
-    assert written.notes == ("The embedded thumbnail showed the picture as it was: dropped.",)
+    assert written.notes == ("The embedded thumbnail showed the original picture: dropped.",)
     back = Photo.open(written.data)
     assert "jpeg-thumbnail-data" not in back.headers[0].fields
     assert b"Kodak" in back.metadata.exif
@@ -250,7 +250,7 @@ def test_the_text_of_a_png_stays_in_png_and_is_said_elsewhere(save, gray, neutra
     assert Image.open(io.BytesIO(kept.data)).text["Description"] == "the old mill"
     assert kept.notes == ()
     lost = write_photo(photo, [neutral(photo)], None, marker=None, format="jpeg")
-    assert lost.notes == ("Text, which PNG alone holds, left out: Description.",)
+    assert lost.notes == ("Text, which only PNG can hold, left out: Description.",)
 
 
 def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, neutral, tmp_path):
@@ -270,7 +270,7 @@ def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, 
         b"Comment\0Danzig 1923",
     ]
     lost = write_photo(photo, [neutral(photo)], None, marker=None, format="webp")
-    assert lost.notes == ("A comment is held by JPEG and PNG alone: left out.",)
+    assert lost.notes == ("Only JPEG and PNG can hold a comment: left out.",)
 
 
 def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):

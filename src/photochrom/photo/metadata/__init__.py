@@ -1,1 +1,1 @@
-"""What each format carries beside its pixels, byte by byte."""
+"""Read and write the metadata of each format, byte by byte."""

@@ -1,4 +1,4 @@
-"""What a file carries beside its pixels, as it stands in the file's own bytes."""
+"""The metadata of a file, as its own bytes."""
 
 import os
 from dataclasses import dataclass, field
@@ -31,12 +31,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class Carried:
-    """What stands in a file.
+    """The metadata of a file.
 
     Attributes
     ----------
     shown : Excerpt
-        What a decoder is shown of it.
+        The excerpt that a decoder is given.
     exif : bytes or None
         The TIFF block, without a head of its own.
     xmp : bytes or None

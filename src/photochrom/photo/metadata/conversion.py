@@ -1,9 +1,8 @@
-"""What a file says about its picture, and how it is carried from one format to another.
+"""Convert metadata from one format to another.
 
-What stands in a file is read from its bytes and written into them by this package: libvips writes
-only the EXIF fields that it knows, moves what a camera maker's note points to, and cuts or drops
-IPTC in all formats but JPEG (8.18, measured). What a format has no place for moves to XMP or is
-left out, and it is said.
+This package reads and writes metadata itself, as bytes: libvips writes only the EXIF fields that it
+knows, moves the data that a maker note points to, and truncates or drops IPTC in all formats but
+JPEG (8.18, measured). What a format cannot hold is moved to XMP or left out, with a note.
 """
 
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,7 @@ PIXEL_MM = {"xres": 1.0, "yres": 1.0}  # libvips' own default, which says nothin
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about its picture.
+    """The metadata of a file.
 
     Attributes
     ----------
@@ -165,7 +164,7 @@ def prepare(
     profile: bytes | None,
     marker: Marker | None,
 ) -> Prepared:
-    """Attach what the target format can hold, and say what it cannot.
+    """Attach the metadata that the target format can hold, with notes on the rest.
 
     Parameters
     ----------
@@ -220,12 +219,12 @@ def _place_iptc(
     if target_format == "tiff":
         return iim or None, None
     if has_more_than_iim(block):
-        notes.append(f"Photoshop's resources are not held by {target_format.upper()}: left out.")
+        notes.append(f"{target_format.upper()} cannot hold Photoshop's resources: left out.")
     if not iim:
         return None, None
     properties, left = iim_to_xmp(iim)
-    rest = f"; {left} of its fields have no place there and are lost" if left else ""
-    notes.append(f"IPTC is not held by {target_format.upper()}: moved to XMP{rest}.")
+    rest = f"; {left} of its fields have no equivalent there and are lost" if left else ""
+    notes.append(f"{target_format.upper()} cannot hold IPTC: moved to XMP{rest}.")
     return None, properties
 
 
@@ -272,9 +271,9 @@ def _place_exif(
         notes.append(f"The EXIF block is damaged ({error}): left out.")
         return _place_exif(None, target_format, orientation, resolution, notes)
     if had_thumbnail:
-        notes.append("The embedded thumbnail showed the picture as it was: dropped.")
+        notes.append("The embedded thumbnail showed the original picture: dropped.")
     if target_format in ("jpeg", "avif") and len(changed) > MOST_EXIF:
-        notes.append(f"EXIF has {len(changed)} bytes, more than is written: left out.")
+        notes.append(f"EXIF has {len(changed)} bytes, more than can be written: left out.")
         return _place_exif(None, target_format, orientation, resolution, notes)
     return changed
 
@@ -293,13 +292,13 @@ def _place_words(
     if target_format == "png":
         said = [text_piece("Comment", _text(comment)) for comment in metadata.comments]
         return replace(prepared, pieces=(*metadata.pieces, *said))
-    notes += left_out([*metadata.text], "Text, which PNG alone holds,")
+    notes += left_out([*metadata.text], "Text, which only PNG can hold,")
     others = [piece.kind.decode("latin-1") for piece in metadata.pieces if not piece.keyword]
     notes += left_out(others, "PNG chunks")
     if target_format == "jpeg":
         return replace(prepared, comments=metadata.comments)
     if metadata.comments:
-        notes.append("A comment is held by JPEG and PNG alone: left out.")
+        notes.append("Only JPEG and PNG can hold a comment: left out.")
     return prepared
 
 

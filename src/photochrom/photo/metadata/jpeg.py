@@ -227,7 +227,7 @@ def say_trailer(path: Path) -> tuple[str, ...]:
     if rest <= 2:
         return ()
     return (
-        f"{rest} bytes behind the end of the picture (such as a gain map or a film) are left out.",
+        f"{rest} bytes after the end of the picture (such as a gain map or a film) are left out.",
     )
 
 

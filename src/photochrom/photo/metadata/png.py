@@ -86,7 +86,7 @@ class _Reader:
             if kind == b"IEND":
                 break
         if at < self.size and not self._is_cut(at):
-            self.notes.append(f"{self.size - at} bytes behind the end of the picture: left out.")
+            self.notes.append(f"{self.size - at} bytes after the end of the picture: left out.")
         self.notes += left_out(self.unknown, "PNG chunks")
         found = self.raw | self.found
         return Carried(
@@ -164,8 +164,8 @@ class _Reader:
         """Count what is copied as it is; the rest is said to be left out."""
         if size > self.remaining or len(self.pieces) >= MOST_TEXTS:
             self.notes.append(
-                f"It has more than {MOST_TEXTS} texts or more than {MOST_METADATA // 1_000_000} MB "
-                "of text: the rest is left out."
+                f"The file has more than {MOST_TEXTS} texts or more than "
+                f"{MOST_METADATA // 1_000_000} MB of text: the rest is left out."
             )
             return False
         self.remaining -= size
@@ -234,7 +234,7 @@ class _Reader:
             where = {"8bim": "iptc", "icc": "profile", "icm": "profile"}.get(kind, kind)
             self.raw.setdefault(where, data)
         else:
-            self.notes.append(f"The raw profile {_printable(kind)!r} is not known: left out.")
+            self.notes.append(f"The raw profile {_printable(kind)!r} is unknown: left out.")
 
 
 def _unpack(packed: bytes, most: int) -> bytes | None:

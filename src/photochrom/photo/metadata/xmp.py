@@ -1,4 +1,4 @@
-"""XMP packets: what photochrom writes into one, and how without losing what is there.
+"""Write photochrom's properties to XMP packets without losing existing ones.
 
 Sources: ISO 16684-1 (XMP), "IPTC Photo Metadata Standard 2023.1" (DigitalSourceType).
 
@@ -52,7 +52,7 @@ SPLIT = "\x1f"  # between namespace, name and prefix as expat gives them; no XML
 
 @dataclass(frozen=True)
 class Marker:
-    """What photochrom writes into each picture that it has coloured.
+    """The marker that photochrom writes into each coloured picture.
 
     Attributes
     ----------
@@ -250,7 +250,7 @@ def merge(
     if packet is not None:
         parsed = _opened(_as_utf8(packet))
         if parsed is None:
-            notes = ("The XMP packet was broken: it was replaced.",)
+            notes = ("The XMP packet was damaged and has been replaced.",)
         else:
             parsed, notes = _without_announcements(parsed, keeps_extended)
     blocks = [] if marker is None else [_marker_block(marker)]

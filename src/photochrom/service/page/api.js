@@ -55,7 +55,7 @@ const pause = (seconds, signal) => new Promise((resolve, reject) => {
 });
 
 /**
- * Fetch; wait and try again when the service is busy, ask for the key when it wants one.
+ * Fetch; retry when the service is busy, and ask for the key when it is required.
  * @param {string} path
  * @param {{ method?: string, json?: any, form?: FormData, signal?: AbortSignal }} [options]
  */

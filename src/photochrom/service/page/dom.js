@@ -5,7 +5,7 @@
  * @param {string} tag
  * @param {Object<string, any>} properties  Attributes; `on` is an object of listeners, `class` a class.
  * @param {...(Node|string)} children
- * @returns {any}  The element; what it can do follows from its tag.
+ * @returns {any}  The element; its type depends on the tag.
  */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -23,7 +23,7 @@ export function element(tag, properties = {}, ...children) {
 }
 
 /**
- * Find the one element with an id; a missing one is a mistake in index.html.
+ * Find the one element with an id; a missing one is a bug in index.html.
  * @param {string} id
  * @returns {any}
  */

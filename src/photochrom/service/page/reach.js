@@ -109,7 +109,7 @@ export class ReachRing {
   }
 
   /**
-   * The last place on the way from the hint to the ring that the pane shows; null if it shows none.
+   * The last visible place between the hint and the ring; null if there is none.
    * @param {number[]} from
    * @param {number[]} at
    */
@@ -123,7 +123,7 @@ export class ReachRing {
   }
 
   /**
-   * Whether a place of the pane is seen: well inside, and not under the palette.
+   * Whether a place of the pane is visible: well inside, and not under the palette.
    * @param {number[]} place
    */
   isFree(place) {

@@ -29,7 +29,7 @@ export function middleOf(corners) {
 }
 
 /**
- * How far a place is from a polyline, or from its one point.
+ * Distance of a place from a polyline, or from its only point.
  * @param {number[][]} points
  * @param {number[]} place
  */
