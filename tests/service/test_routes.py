@@ -246,7 +246,7 @@ def test_a_gray_reference_is_refused_by_the_name_its_sender_knows(client, opened
     files = {"file": ("gray.jpg", encoded(GRAY))}
     answer = client.put(f"/v1/photos/{opened['id']}/reference", files=files)
     assert answer.status_code == 422
-    assert answer.json()["detail"].startswith("gray.jpg: a reference needs colours")
+    assert answer.json()["detail"].startswith("gray.jpg: a reference must be in colour")
 
 
 @pytest.mark.slow
