@@ -92,7 +92,7 @@ def test_one_name_for_many_results_is_refused(album):
     for words in (["a.png", "b.jpg"], ["."]):
         done = photochrom(album, *words, "-o", "one.jpg")
         assert done.returncode == 1
-        assert b"-o one.jpg: names one file" in done.stderr
+        assert b"-o one.jpg: is a single file" in done.stderr
         assert b"for example -o one." in done.stderr
         assert not (album / "one.jpg").exists()
     done = photochrom(album, "a.png", "b.jpg", "-o", "a.png", "-m", "gray")
@@ -116,7 +116,7 @@ def test_a_link_loop_where_the_result_goes_is_one_line(album):
     done = photochrom(album, "a.png", "-o", "a-color.png", "-m", "gray")
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
-    assert b"leads back to itself" in done.stderr
+    assert b"a link that points to itself" in done.stderr
     beside = photochrom(album, ".", "-m", "gray")
     assert b"2 coloured, 1 failed." in beside.stderr  # the link is named like a photograph
     assert (album / "a-color-2.png").exists()
@@ -147,7 +147,7 @@ def test_a_signal_ends_a_run_and_leaves_whole_files_alone(tmp_path, number):
     finally:
         running.kill()
     assert running.returncode == 128 + number, said
-    assert b"stopped. What was written is whole" in said
+    assert b"stopped. The files that were written are complete" in said
     assert b"Traceback" not in said
     for result in tmp_path.glob("*-color.png"):
         with Image.open(result) as whole:
@@ -191,8 +191,8 @@ def closed(descriptor):
 def test_closed_and_full_pipes_are_one_line(album):
     content = (album / "a.png").read_bytes()
     for descriptor, words, said in (
-        (0, ["-", "-o", "x.png"], b"standard input: is closed"),
-        (1, ["-"], b"standard output: is closed"),
+        (0, ["-", "-o", "x.png"], b"standard input: closed"),
+        (1, ["-"], b"standard output: closed"),
     ):
         given = {} if descriptor == 0 else {"input": content}
         done = photochrom(album, *words, preexec_fn=closed(descriptor), **given)
@@ -227,7 +227,7 @@ def test_a_full_disk_ends_the_run_and_says_what_was_not_begun(album):
         pytest.skip(f"no mount of one's own here: {done.stderr.decode().strip()}")
     assert done.returncode == 1
     assert b"No space left on device" in done.stderr
-    assert re.search(rb"stopped; \d+ were not begun", done.stderr), done.stderr
+    assert re.search(rb"stopped; \d+ not started", done.stderr), done.stderr
     assert done.stderr.count(b"No space left") <= 2
 
 

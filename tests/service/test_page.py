@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -670,3 +671,26 @@ def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_for
         page.click("#save")
     assert download.value.path().stat().st_size > 10_000
     expect(page.locator("#error-save")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_a_download_waits_for_a_photograph_that_is_uploaded_again(open_page):
+    page = open_page()
+    give(page, gray_photo())
+
+    def slowly(route):
+        time.sleep(2)
+        route.continue_()
+
+    page.route("**/v1/photos", slowly)
+    page.evaluate(
+        """async () => {
+            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
+            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
+        }"""
+    )
+    with page.expect_request("**/v1/photos"):
+        page.locator("#vividness").press("ArrowRight")
+    with page.expect_download() as download:
+        page.evaluate("document.getElementById('save').click()")
+    assert download.value.path().stat().st_size > 10_000

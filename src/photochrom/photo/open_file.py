@@ -147,7 +147,7 @@ def unreadable(
     unread = kind_of(reason)
     if unread is not None:
         return UnsupportedFormatError(
-            f"{name}: {unread}; libvips does not support such samples ({reason}). {CONVERT}."
+            f"{name}: {unread}; libvips does not read such samples ({reason}). {CONVERT}."
         )
     if is_cut_short(path, kind):
         return UnreadablePhotoError(

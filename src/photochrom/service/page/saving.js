@@ -71,7 +71,7 @@ export class Saving {
 
   save() {
     const photo = this.desk.current;
-    if (photo?.status !== "ready") return;
+    if (photo?.status !== "ready" && !photo?.bringing) return;
     if (!photo.agreed) {
       notify("This photograph is already in colour. Choose “Colour it again” first.");
       return;
@@ -82,6 +82,7 @@ export class Saving {
       text.textContent = "Colouring at full size…";
       say("Colouring at full size.");
       try {
+        await photo.bringing; // the service had removed it, and it is uploaded again
         const request = await this.desk.request(photo);
         const file = await this.desk.ask(photo, (id) => api.result(id, request, wantedKind()));
         handOver(file);
