@@ -616,6 +616,8 @@ def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(o
     expect(other.locator("#file-name")).to_have_text("private.jpg")
     expect(other.locator(".marker")).to_have_count(1)
 
+    for tab in (page, other):  # or what one still asks for is stored when it comes
+        tab.wait_for_load_state("networkidle")
     third = open_tab(page)
     third.click("#earlier-forget")
     expect(third.locator("#earlier")).to_be_hidden()

@@ -239,10 +239,16 @@ def test_who_fills_the_queue_gives_a_place_to_another_client():
     assert statuses.count(("hostile", 200)) == 4 and statuses.count(("hostile", 503)) == 4
 
 
+async def settled():
+    """Let all that can run do so."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 def test_a_client_leaves_a_turn_free_for_others():
     async def scene():
         gate, most = FairQueue(3, 20, spare=1), []
-        running = 0
+        running, release = 0, asyncio.Event()
 
         async def work(client):
             nonlocal running
@@ -250,12 +256,14 @@ def test_a_client_leaves_a_turn_free_for_others():
             async with gate.turn():
                 running += 1
                 most.append((client, running))
-                await asyncio.sleep(0.01)
+                await release.wait()
                 running -= 1
 
         tasks = [asyncio.create_task(work("many")) for _ in range(6)]
-        await asyncio.sleep(0.005)
+        await settled()
         tasks.append(asyncio.create_task(work("other")))
+        await settled()
+        release.set()
         await asyncio.gather(*tasks)
         return most
 
@@ -266,16 +274,17 @@ def test_a_client_leaves_a_turn_free_for_others():
 
 def test_a_turn_that_nobody_waits_for_any_more_goes_to_the_next():
     async def scene():
-        gate = FairQueue(1, 20)
+        gate, release = FairQueue(1, 20), asyncio.Event()
 
         async def work():
             async with gate.turn():
-                await asyncio.sleep(0.01)
+                await release.wait()
                 return "done"
 
         tasks = [asyncio.create_task(work()) for _ in range(4)]
-        await asyncio.sleep(0.005)
+        await settled()
         tasks[0].cancel(), tasks[2].cancel()
+        release.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     found = asyncio.run(scene())
