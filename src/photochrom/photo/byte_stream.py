@@ -7,14 +7,13 @@ BigTIFF, whose strips lie in order, costs nothing to read: a header, then the ro
 
 import os
 import struct
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyvips
 
-from photochrom.errors import MissingExtraError, UnreadablePhotoError
+from photochrom.errors import MissingExtraError
 
 SHORT, LONG, LONG8 = 3, 4, 16  # TIFF field types
 
@@ -63,46 +62,6 @@ def is_native(path: Path) -> bool:
 def native(path: Path) -> str | bytes:
     """Return a file's name as libvips' binding takes it, also where it is not Unicode."""
     return str(path) if is_native(path) else os.fsencode(path)
-
-
-def unmapped(path: Path, name: str) -> pyvips.SourceCustom:
-    """Return a file to libvips by its bytes: unlike a mapped one, it may be cut short meanwhile.
-
-    Raises
-    ------
-    UnreadablePhotoError
-        If it cannot be opened.
-    """
-    try:
-        file = _OpenFile(path)
-    except OSError as error:
-        raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
-    source = pyvips.SourceCustom()
-    source.on_read(file.read)
-    source.on_seek(file.seek)
-    return source
-
-
-class _OpenFile:
-    """A file that is closed when nothing reads from it any more. Nothing is raised into C."""
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        weakref.finalize(self, os.close, self._descriptor)
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes; none at the end, or where they cannot be read."""
-        try:
-            return os.read(self._descriptor, size)
-        except OSError:
-            return b""
-
-    def seek(self, offset: int, whence: int) -> int:
-        """Move; -1 if that cannot be done."""
-        try:
-            return os.lseek(self._descriptor, offset, whence)
-        except OSError:
-            return -1
 
 
 def picture_of(

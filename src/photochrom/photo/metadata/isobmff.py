@@ -10,7 +10,6 @@ from typing import BinaryIO, NamedTuple
 
 MOST_BOX_BYTES = 1 << 24  # of a box that is read whole
 MOST_BOXES = 4096
-VERSIONED = (b"meta", b"ipma", b"pitm")
 
 
 class Box(NamedTuple):
