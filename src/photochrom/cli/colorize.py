@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.cli.film import FilmOptions
 from photochrom.cli.guidance_options import GuidanceOptions
 from photochrom.cli.reading_options import ReadOptions
 from photochrom.cli.run import run
@@ -56,18 +57,21 @@ def colorize(
     options: ColorizeOptions = ColorizeOptions(),  # noqa: B008 - frozen
     reading: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
     guidance: GuidanceOptions = GuidanceOptions(),  # noqa: B008 - frozen
+    film: FilmOptions = FilmOptions(),  # noqa: B008 - frozen
 ) -> int:
-    """Colour photographs: `photochrom FILE` writes FILE-color beside it.
+    """Colour photographs and films: `photochrom FILE` writes FILE-color beside it.
 
     Parameters
     ----------
     sources : list of Path
-        Photographs, folders of them, or - for standard input.
+        Photographs, films, folders of photographs, or - for standard input.
     options : RunOptions
         What to do, and how results look.
     reading : ReadOptions
         How scans are read, and what is copied to the results.
     guidance : GuidanceOptions
         Guidance for the photographs.
+    film : FilmOptions
+        How films are coloured.
     """
-    return run(sources, options, reading, guidance)
+    return run(sources, options, reading, guidance, film)

@@ -25,8 +25,10 @@ from photochrom.errors import (
     UnreadablePhotoError,
     WorkerDiedError,
 )
+from photochrom.photo.film_names import is_film
 
 if TYPE_CHECKING:
+    from photochrom.cli.film import FilmOptions
     from photochrom.cli.guidance_options import GuidanceOptions
     from photochrom.cli.reading_options import ReadOptions
     from photochrom.engine.batch import Outcome, Task
@@ -40,8 +42,9 @@ def run(
     options: RunOptions,
     reading: "ReadOptions | None" = None,
     guidance: "GuidanceOptions | None" = None,
+    film: "FilmOptions | None" = None,
 ) -> int:
-    """Colour photographs and report the outcome of each.
+    """Colour photographs and films, and report the outcome of each.
 
     Parameters
     ----------
@@ -52,16 +55,34 @@ def run(
         How scans are read.
     guidance : GuidanceOptions, optional
         Guidance for the photographs.
+    film : FilmOptions, optional
+        How films are coloured.
 
     Returns
     -------
     int
         The exit code.
     """
-    from photochrom.colorization.network import cores
-
     if not sources:
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
+    films = [source for source in sources if is_film(source)]
+    if not films:
+        return _run_photos(sources, options, reading, guidance)
+    from photochrom.cli.film import run_films
+
+    photos = [source for source in sources if source not in films]
+    failed = _run_photos(photos, options, reading, guidance) if photos else 0
+    return max(failed, run_films(films, options, film, guidance))
+
+
+def _run_photos(
+    sources: list[Path],
+    options: RunOptions,
+    reading: "ReadOptions | None",
+    guidance: "GuidanceOptions | None",
+) -> int:
+    from photochrom.colorization.network import cores
+
     piped = PIPE in sources or options.output == PIPE
     _check_words(sources, options, guidance, piped)
     many = options.watch or len(sources) > 1 or _is_folder(sources[0])

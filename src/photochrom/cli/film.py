@@ -1,0 +1,211 @@
+"""`photochrom FILM` colours a film; `photochrom frames FILM` writes a picture of each shot."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from photochrom.cli.interrupts import endings
+from photochrom.cli.messages import say
+from photochrom.cli.run_options import RunOptions
+from photochrom.errors import InvalidValueError, PhotochromError
+
+if TYPE_CHECKING:
+    from photochrom.cli.guidance_options import GuidanceOptions
+    from photochrom.engine.video import ColouredVideo, Progress, VideoOptions
+
+SECONDS_BETWEEN_LINES = 10.0  # where standard error is not a terminal
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FilmOptions:
+    """How films are coloured.
+
+    Attributes
+    ----------
+    codec : str
+        h264, h265, av1, vp9, ffv1 or prores; by default what suits the container.
+    crf : int
+        The codec's rate factor: smaller is better and larger.
+    start : str
+        Begin at this time of the film, such as 1:20 or 80.5.
+    stop : str
+        End at this time of the film.
+    """
+
+    codec: str | None = None
+    crf: Annotated[int | None, Parameter(validator=Number(gte=0, lte=63))] = None
+    start: Annotated[str | None, Parameter(name="--from")] = None
+    stop: Annotated[str | None, Parameter(name="--to")] = None
+
+
+def run_films(
+    films: list[Path],
+    options: RunOptions,
+    film: FilmOptions | None = None,
+    guidance: "GuidanceOptions | None" = None,
+) -> int:
+    """Colour films, one after another, and report the outcome of each.
+
+    Parameters
+    ----------
+    films : list of Path
+    options : RunOptions
+    film : FilmOptions, optional
+    guidance : GuidanceOptions, optional
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    from photochrom.engine.page_colouring import PageColorizer
+
+    given = _video_options(options, film or FilmOptions(), guidance)
+    look: dict[str, Any] = options.look
+    failed = 0
+    with endings():
+        colorizer = PageColorizer(options.method, **look, device=options.device)
+        for path in films:
+            try:
+                done = _colour(path, _target(path, films, options.output), colorizer, given)
+            except PhotochromError as error:
+                say(f"photochrom: {error}")
+                failed += 1
+                continue
+            say(f"{path} -> {done.target}")
+            for note in done.notes:
+                say(f"  {note}")
+    return 1 if failed else 0
+
+
+def _target(film: Path, films: list[Path], output: Path | None) -> Path | None:
+    if output is None:
+        return None
+    if len(films) == 1 and not output.is_dir() and output.suffix:
+        return output
+    from photochrom.engine.output_names import beside
+    from photochrom.photo.video_codecs import DEFAULT_CODEC, target_suffix
+
+    output.mkdir(parents=True, exist_ok=True)
+    return beside(film, output, target_suffix(DEFAULT_CODEC, film))
+
+
+def _video_options(
+    options: RunOptions, film: FilmOptions, guidance: "GuidanceOptions | None"
+) -> "VideoOptions":
+    from dataclasses import replace
+
+    from photochrom.engine.guidance import Guidance
+    from photochrom.engine.video import VideoOptions
+    from photochrom.engine.video_guidance import parse_time, read_cues
+
+    cues: tuple[Any, ...] = ()
+    whole = Guidance()
+    if guidance is not None:
+        if guidance.hint or guidance.recipe or guidance.sidecar or guidance.candidates != 1:
+            raise InvalidValueError(
+                "A film takes its hints from --hints FILE, each with a time; --hint, --recipe, "
+                "--sidecar and --candidates are for photographs."
+            )
+        cues = tuple(read_cues(guidance.hints)) if guidance.hints else ()
+        whole = replace(guidance, hints=None).guidance()
+    for name in ("restore", "white_lightness", "format", "quality"):
+        if getattr(options, name):
+            raise InvalidValueError(f"--{name.replace('_', '-')} is for photographs, not films.")
+    return VideoOptions(
+        codec=film.codec,
+        crf=film.crf,
+        start=None if film.start is None else parse_time(film.start),
+        stop=None if film.stop is None else parse_time(film.stop),
+        resume=options.resume,
+        guidance=whole,
+        cues=cues,
+    )
+
+
+def _colour(
+    path: Path, target: Path | None, colorizer: Any, given: "VideoOptions"
+) -> "ColouredVideo":
+    from photochrom.engine.video import colorize_video
+
+    with _FilmProgress(path.name) as tell:
+        return colorize_video(path, target, colorizer=colorizer, options=given, progress=tell)
+
+
+class _FilmProgress:
+    """Frames, speed and time left: a bar on a terminal, else a line now and then."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.bar = name, sys.stderr is not None and sys.stderr.isatty()
+        self.said = time.monotonic()
+
+    def __enter__(self) -> "_FilmProgress":
+        if self.bar:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            self.progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[said]}"),
+                console=Console(stderr=True),
+            )
+            self.task = self.progress.add_task(self.name, total=None, said="")
+            self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar:
+            self.progress.stop()
+
+    def __call__(self, done: "Progress") -> None:
+        text = progress_text(done)
+        if self.bar:
+            total = done.expected or None
+            self.progress.update(self.task, completed=done.frames, total=total, said=text)
+        elif time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
+            self.said = time.monotonic()
+            say(f"{self.name}: {text}")
+
+
+def progress_text(done: "Progress") -> str:
+    """Return frames, speed and time left as one line."""
+    speed = done.fresh / done.seconds if done.seconds else 0.0
+    of = f" of {done.expected:,}" if done.expected >= done.frames else ""
+    text = f"{done.frames:,}{of} frames, {speed:.1f} a second"
+    if speed and done.expected > done.frames:
+        left = round((done.expected - done.frames) / speed)
+        text += f", {left // 60}:{left % 60:02d} left"
+    return text
+
+
+def frames(
+    film: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+) -> None:
+    """Write a picture of each shot of a film, with its time in the name.
+
+    Colour one with the page or the command, and lend its colours to the shot: in the file of
+    --hints, {"shots": [{"at": "1:23.4", "reference": "film-0001-color.png"}]}.
+
+    Parameters
+    ----------
+    film : Path
+        The film.
+    output : Path
+        A folder for the pictures; FILM-frames by default.
+    """
+    from photochrom.engine.video_frames import write_frames
+
+    folder = output or film.with_name(f"{film.stem}-frames")
+    with endings():
+        for at, path in write_frames(film, folder):
+            print(f"{at}  {path}")

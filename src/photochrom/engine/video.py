@@ -1,0 +1,331 @@
+"""Colour a film: from a file to a file, in segments that a later run can go on from.
+
+film -> luma -> L (small) -> shots and flow -> key frames -> method -> steady colours
+-> chroma planes -> segments -> film with the source's sound
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.engine.guidance import Guidance
+from photochrom.engine.output_names import beside, state_of
+from photochrom.engine.page_colouring import PLAIN, PageColorizer
+from photochrom.engine.shots import Look, linked
+from photochrom.engine.steady_colours import Memory, keys
+from photochrom.engine.video_colouring import RENDERERS, FilmColouring, Group
+from photochrom.engine.video_guidance import Cue, plan_shots
+from photochrom.errors import InvalidValueError, UnreadablePhotoError, UnwritablePhotoError
+from photochrom.photo.atomic import unwritable
+from photochrom.photo.video import Decoder, VideoFacts, describe
+from photochrom.photo.video_codecs import Encoding, choose_codec, choose_encoding, target_suffix
+from photochrom.photo.video_planes import small_lightness
+from photochrom.photo.video_segments import (
+    Segment,
+    SegmentWriter,
+    check_container,
+    join_segments,
+    read_segment,
+)
+
+SEGMENT_FRAMES = 240  # a segment ends at the first key after so many
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How a film is coloured, beside the look.
+
+    Attributes
+    ----------
+    codec : str, optional
+        A key of `photo.video_codecs.CODECS`; by default what suits the container.
+    crf : int, optional
+        The codec's rate factor: smaller is better and larger.
+    start, stop : float, optional
+        Seconds from the film's beginning: the part that is coloured.
+    resume : bool
+        Go on with an earlier run that was ended.
+    guidance : Guidance
+        A reference or palette for the whole film.
+    cues : tuple of Cue
+        What holds at a time, for its shot.
+    steady : bool
+        Carry colours along the flow. Without it each frame is coloured alone, for comparison.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    start: float | None = None
+    stop: float | None = None
+    resume: bool = False
+    guidance: Guidance = PLAIN
+    cues: tuple[Cue, ...] = ()
+    steady: bool = True
+
+
+class Progress(NamedTuple):
+    """How far a film has come.
+
+    Attributes
+    ----------
+    frames, expected : int
+        Frames done, and an estimate of all; 0 if unknown.
+    fresh : int
+        Frames done by this run.
+    seconds : float
+        Since this run began.
+    """
+
+    frames: int
+    expected: int
+    fresh: int
+    seconds: float
+
+
+class ColouredVideo(NamedTuple):
+    """A finished film.
+
+    Attributes
+    ----------
+    target : Path
+    frames, shots, keys : int
+        Shots and keys of this run.
+    notes : tuple of str
+    """
+
+    target: Path
+    frames: int
+    shots: int
+    keys: int
+    notes: tuple[str, ...]
+
+
+def colorize_video(
+    source: str | Path,
+    target: str | Path | None = None,
+    *,
+    colorizer: PageColorizer | None = None,
+    options: VideoOptions | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> ColouredVideo:
+    """Colour a film.
+
+    Parameters
+    ----------
+    source : str or Path
+    target : str or Path, optional
+        The file to write; by default beside the source, `film-color.mp4`.
+    colorizer : PageColorizer, optional
+        The method and the look; the default method if not given.
+    options : VideoOptions, optional
+    progress : callable
+        Called after each group of frames.
+
+    Returns
+    -------
+    ColouredVideo
+
+    Raises
+    ------
+    MissingExtraError
+        If the extra 'video' is not installed.
+    PhotoError
+        If the film cannot be read or written. What is finished is kept beside the target, for
+        `resume`.
+    InvalidValueError
+        If an option is wrong.
+    """
+    options = options or VideoOptions()
+    source = Path(source)
+    name = choose_codec(options.codec, None if target is None else Path(target))
+    facts = describe(source)
+    target = (
+        Path(target) if target is not None else beside(source, None, target_suffix(name, source))
+    )
+    check_container(target)
+    if target.exists() and target.samefile(source):
+        raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
+    encoding, notes = choose_encoding(name, facts, options.crf)
+    film = _Film(facts, encoding, colorizer or PageColorizer(), options)
+    return film.run(target, (*facts.notes, *notes), progress)
+
+
+class _State(NamedTuple):
+    """Where a run stands between two segments.
+
+    Attributes
+    ----------
+    segments : list of Segment
+        Finished ones.
+    start : int or None
+        Timestamp of the next key; None at the beginning, -1 at the end.
+    memory : Memory or None
+        What is remembered at that key.
+    """
+
+    segments: list[Segment]
+    start: int | None = None
+    memory: Memory | None = None
+
+
+class _Counts:
+    """What a run has done, of a film with some frames done before."""
+
+    def __init__(self, before: int) -> None:
+        self.before = self.frames = before
+        self.shots = self.keys = 0
+
+    def add(self, group: Group) -> None:
+        self.frames += 1 + len(group.known.key.steps)
+        self.shots += group.known.key.is_first
+        self.keys += 1
+
+
+class _Film:
+    """One film, one method, one run."""
+
+    def __init__(
+        self, facts: VideoFacts, encoding: Encoding, colorizer: PageColorizer, options: VideoOptions
+    ) -> None:
+        self.facts, self.encoding, self.options = facts, encoding, options
+        self.colouring = FilmColouring(facts, encoding, colorizer, options.guidance, options.steady)
+        self.marker = asdict(colorizer.marker(options.guidance)) | {"source": state_of(facts.path)}
+        self.window = _window(options, facts)
+        self.decoder = Decoder(facts)
+
+    def run(
+        self, target: Path, notes: tuple[str, ...], progress: Callable[[Progress], None]
+    ) -> ColouredVideo:
+        """Colour what is missing, then join."""
+        folder = target.with_name(f".{target.name}.photochrom-film")
+        state = self._opened(folder)
+        self._plan()
+        counts = _Counts(sum(len(segment.pts) for segment in state.segments))
+        began, expected = time.monotonic(), self._expected()
+
+        def tell() -> None:
+            fresh, seconds = counts.frames - counts.before, time.monotonic() - began
+            progress(Progress(counts.frames, expected, fresh, seconds))
+
+        self._colour(folder, state, counts, tell)
+        if not counts.frames:
+            raise UnreadablePhotoError(f"{self.facts.path}: no frame lies in the wanted part.")
+        left_out = join_segments(state.segments, self.facts, target, self.marker, self.window)
+        shutil.rmtree(folder, ignore_errors=True)
+        notes = (*notes, *self._findings(), *left_out)
+        return ColouredVideo(target, counts.frames, counts.shots, counts.keys, notes)
+
+    def _expected(self) -> int:
+        """Return the number of frames in the wanted part, as far as that is known."""
+        facts, options = self.facts, self.options
+        if options.start is None and options.stop is None:
+            return facts.frames
+        stop = min(facts.seconds, options.stop or facts.seconds)
+        return max(0, round((stop - (options.start or 0)) * float(facts.rate)))
+
+    def _findings(self) -> Iterator[str]:
+        if self.facts.has_colours:
+            yield "the source's own colours were replaced; its luma is unchanged"
+        if self.decoder.damaged:
+            yield f"damaged places: {self.decoder.damaged}; what could be decoded was coloured"
+        if self.decoder.untimed:
+            yield f"frames without a timestamp: {self.decoder.untimed}; spaced evenly"
+
+    def _recipe(self) -> str:
+        """Return a hash of everything that shapes the segments."""
+        encoding, options = self.encoding, self.options
+        cues = [
+            (cue.at, cue.hint and cue.hint.to_table(), {k: str(v) for k, v in cue.shot.items()})
+            for cue in options.cues
+        ]
+        table = (self.marker, encoding.name, encoding.plane, encoding.crf)
+        decided = json.dumps([*table, self.window, options.steady, cues], sort_keys=True)
+        return hashlib.sha256(decided.encode()).hexdigest()
+
+    def _opened(self, folder: Path) -> _State:
+        """Make the folder of segments, or read what an earlier run left there."""
+        recipe, mark = self._recipe(), folder / "recipe"
+        try:
+            if not (self.options.resume and mark.is_file() and mark.read_text() == recipe):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
+                mark.write_text(recipe)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        state = _State([])
+        while (found := read_segment(_segment_path(folder, len(state.segments)))) is not None:
+            segment, values = found
+            memory = Memory(values["total"], values["weight"]) if "total" in values else None
+            state = _State([*state.segments, segment], int(values["next"]), memory)
+        return state
+
+    def _looks(self, start: int | None) -> Iterator[Look]:
+        """Yield the frames of the wanted part from a timestamp on."""
+        size = self.colouring.size
+        self.decoder = Decoder(self.facts, start or None, self.window[1])
+        for frame in self.decoder:
+            yield Look(frame, small_lightness(frame.luma, self.facts, size.height, size.width))
+
+    def _plan(self) -> None:
+        """Follow the cues through their shots, before anything is coloured."""
+        if self.options.cues:
+            plans = plan_shots(
+                keys(linked(self._looks(self.window[0]))),
+                self.options.cues,
+                lambda pts: float(pts * self.facts.time_base),
+                self.facts.upright_size,
+                self.options.guidance,
+                self.colouring.colorizer.look,
+            )
+            self.colouring.plans = list(plans)
+
+    def _colour(
+        self, folder: Path, state: _State, counts: _Counts, tell: Callable[[], None]
+    ) -> None:
+        """Colour the film from a state on; add its segments to the state's."""
+        if state.start == -1:
+            return
+        looks = self._looks(self.window[0] if state.start is None else state.start)
+        writer: SegmentWriter | None = None
+        try:
+            with ThreadPoolExecutor(RENDERERS) as pool:
+                for group in self.colouring.groups(looks, state.memory):
+                    counts.add(group)
+                    if writer is None:
+                        path = _segment_path(folder, len(state.segments))
+                        writer = SegmentWriter(path, self.encoding, self.facts)
+                    for frame, chroma in self.colouring.rendered(pool, group):
+                        writer.add(frame, chroma)
+                    tell()
+                    if len(writer.pts) >= SEGMENT_FRAMES and group.may_end:
+                        state.segments.append(writer.finish(group.state()))
+                        writer = None
+            if writer is not None:
+                state.segments.append(writer.finish({"next": np.array(-1)}))
+                writer = None
+        finally:
+            if writer is not None:
+                writer.discard()
+
+
+def _window(options: VideoOptions, facts: VideoFacts) -> tuple[int, int | None]:
+    """Return the timestamps of the wanted part."""
+    start, stop = options.start or 0.0, options.stop
+    if stop is not None and stop <= start:
+        raise InvalidValueError("--to must be later than --from.")
+    if facts.seconds and start >= facts.seconds:
+        raise InvalidValueError(f"--from must lie in the film, which lasts {facts.seconds:.1f} s.")
+    unit = facts.time_base
+    return round(start / unit), None if stop is None else round(stop / unit)
+
+
+def _segment_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}.mkv"

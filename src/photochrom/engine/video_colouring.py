@@ -1,0 +1,234 @@
+"""Colour the key frames of a film, keep them steady, and render every frame's chroma."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from photochrom.colorization.moments import moments, shown
+from photochrom.engine.conditioning import condition
+from photochrom.engine.guidance import Guidance
+from photochrom.engine.guided import fit_field
+from photochrom.engine.optical_flow import grid_size
+from photochrom.engine.page_colouring import PageColorizer
+from photochrom.engine.prediction import predict_colours
+from photochrom.engine.shots import Look, linked
+from photochrom.engine.steady_colours import (
+    KEY_EVERY,
+    Between,
+    Key,
+    Memory,
+    between,
+    blended,
+    keys,
+    remembered,
+    smoothed,
+)
+from photochrom.engine.video_guidance import ShotPlan
+from photochrom.photo.resize import resize
+from photochrom.photo.video import Frame, VideoFacts
+from photochrom.photo.video_codecs import Encoding
+from photochrom.photo.video_planes import chroma_planes, interlaced_chroma, stored_field
+from photochrom.photo.video_segments import widened
+
+HELD_BYTES = 160e6  # of frames that wait for the keys after them
+MOST_LATER = 6  # keys that are looked at ahead
+RENDERERS = 2  # threads
+
+
+class FilmColouring:
+    """How one film is coloured.
+
+    Parameters
+    ----------
+    facts : VideoFacts
+    encoding : Encoding
+    colorizer : PageColorizer
+    guidance : Guidance
+        A reference or palette for the whole film.
+    steady : bool
+        Carry colours along the flow; else each frame is coloured alone.
+    """
+
+    def __init__(
+        self,
+        facts: VideoFacts,
+        encoding: Encoding,
+        colorizer: PageColorizer,
+        guidance: Guidance,
+        steady: bool,
+    ) -> None:
+        self.facts, self.encoding, self.colorizer = facts, encoding, colorizer
+        self.guidance, self.steady = guidance, steady
+        self.stored = replace(facts, plane=encoding.plane)
+        width, height = facts.upright_size
+        self.size = colorizer.working_size(height, width)
+        self.grid = grid_size(self.size.height, self.size.width)
+        self.plans: list[ShotPlan] = []
+        self.later = self._later()
+
+    def _later(self) -> int:
+        """Return how many keys ahead are looked at, within the memory."""
+        luma = self.facts.width * self.facts.height * (1 if self.facts.plane.bits == 8 else 2)
+        frame = luma + 4 * self.size.height * self.size.width + 60 * self.grid[0] * self.grid[1]
+        return int(np.clip(HELD_BYTES / (KEY_EVERY * frame) - 1, 1, MOST_LATER))
+
+    def groups(self, looks: Iterable[Look], memory: Memory | None) -> Iterator["Group"]:
+        """Yield each key with its frames and steady planes, and those of the next key.
+
+        Parameters
+        ----------
+        looks : iterable of Look
+            The frames from a key on.
+        memory : Memory, optional
+            What is remembered at that key, where a run goes on.
+        """
+        every = KEY_EVERY if self.steady else 1
+        found = keys(linked(looks), every)
+        waiting: deque[Known] = deque()
+        held: Known | None = None  # the group whose next key's planes are not known yet
+        for key in found:
+            planes = self._planes(key)
+            before = waiting[-1] if waiting else held
+            now = memory or remembered(planes, key, before and before.memory)
+            memory = None  # only the first key's, when a run goes on
+            waiting.append(Known(key, planes, now))
+            while len(waiting) > self.later + 1 or (waiting and waiting[-1].key.is_last):
+                known = waiting.popleft()
+                steady = self._steady(known, waiting)
+                if held is not None:
+                    yield Group(held, known, steady)
+                held = known._replace(planes=steady)
+        while waiting:
+            known = waiting.popleft()
+            steady = self._steady(known, waiting)
+            if held is not None:
+                yield Group(held, known, steady)
+            held = known._replace(planes=steady)
+        if held is not None:
+            yield Group(held, None, None)
+
+    def _steady(self, known: "Known", waiting: Iterable["Known"]) -> np.ndarray:
+        if not self.steady:
+            return known.planes
+        later = []
+        for other in waiting:
+            if other.key.is_first:
+                break
+            later.append(other)
+        later = later[: self.later]
+        return smoothed(known.memory, [k.planes for k in later], [k.key for k in later])
+
+    def _planes(self, key: Key) -> np.ndarray:
+        """Return what is carried of a key frame, on the grid: (gh, gw, n)."""
+        pts = key.step.frame.pts
+        plan = self._plan_at(pts)
+        guidance = plan.guidance if plan else self.guidance
+        look = plan.look if plan else self.colorizer.look
+        hints = plan.hints.get(pts, ()) if plan else ()
+        method, size = self.colorizer.method, self.size
+        lightness = key.step.lightness
+        upright = self.facts.upright_size
+
+        def coloured(with_hints: bool) -> np.ndarray:
+            told = replace(guidance, hints=hints if with_hints else ())
+            asked = condition(method, lightness, upright, told, look.vividness)
+            found = predict_colours(method, asked.request, size, look.saturation, spots=asked.spots)
+            return found.ab
+
+        if not self._has_moments() or (hints and "hints" in method.info.requires):
+            return self._on_grid(coloured(bool(hints)))
+        asked = condition(method, lightness, upright, guidance, look.vividness)
+        setting = method.info.look(look.vividness)
+        answer = method.predict(replace(asked.request, distribution=True))
+        assert answer.distribution is not None  # a method with bins gives it
+        found = moments(answer.distribution, np.array(method.info.centres, np.float32), setting)
+        planes = self._on_grid(found)
+        if not self.plans:
+            return planes
+        change = np.zeros((*self.grid, 2), np.float32)
+        if hints:
+            change = self._on_grid(coloured(True) - coloured(False))
+        return np.concatenate((planes, change), axis=-1)
+
+    def _has_moments(self) -> bool:
+        info = self.colorizer.info
+        setting = info.look(self.colorizer.look.vividness)
+        return bool(info.centres) and not setting.rebalance and len(self.size.tiles) == 1
+
+    def _on_grid(self, planes: np.ndarray) -> np.ndarray:
+        return resize(np.ascontiguousarray(planes, np.float32), *self.grid)
+
+    def _plan_at(self, pts: int) -> ShotPlan | None:
+        return next((plan for plan in self.plans if plan.first <= pts <= plan.last), None)
+
+    def rendered(
+        self, pool: ThreadPoolExecutor, group: "Group"
+    ) -> Iterator[tuple[Frame, tuple[np.ndarray, np.ndarray]]]:
+        """Yield a group's frames with their chroma planes, rendered side by side."""
+        pending: deque[tuple[Frame, Future[tuple[np.ndarray, np.ndarray]]]] = deque()
+        after = None if group.after is None else group.after.key
+        same = after is not None and not after.is_first
+        for frame in between(group.known.key, after if same else None):
+            planes = group.planes if same else None
+            if len(pending) > 2 * RENDERERS:
+                done, future = pending.popleft()
+                yield done, future.result()
+            work = pool.submit(self._chroma, frame, group.known.planes, planes)
+            pending.append((frame.step.frame, work))
+        while pending:
+            done, future = pending.popleft()
+            yield done, future.result()
+
+    def _chroma(
+        self, frame: Between, planes: np.ndarray, after: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return one frame's chroma planes."""
+        found = blended(frame, planes, after)
+        plan = self._plan_at(frame.step.frame.pts)
+        look = plan.look if plan else self.colorizer.look
+        ab = found
+        if self._has_moments():
+            ab = shown(found[..., :3], self.colorizer.info.look(look.vividness)) * look.saturation
+            if found.shape[-1] > 3:
+                ab = ab + found[..., 3:]
+        lightness = frame.step.lightness
+        field = stored_field(
+            fit_field(lightness, resize(ab, *lightness.shape)), self.facts.rotation
+        )
+        luma = widened(frame.step.frame.luma, self.facts, self.encoding)
+        draw = interlaced_chroma if frame.step.frame.interlaced else chroma_planes
+        return draw(luma, field, self.stored)
+
+
+class Known(NamedTuple):
+    """A key with its planes, and what is remembered at it."""
+
+    key: Key
+    planes: np.ndarray
+    memory: Memory
+
+
+class Group(NamedTuple):
+    """A key with steady planes, and the next one with its own; None at the film's end."""
+
+    known: Known
+    after: Known | None
+    planes: np.ndarray | None
+
+    @property
+    def may_end(self) -> bool:
+        """Whether a segment may end after it: the next key shows what it is compared by."""
+        return self.after is not None and not self.after.key.step.sight.is_flat
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what a run needs to go on at the next key."""
+        assert self.after is not None
+        return {
+            "next": np.array(self.after.key.step.frame.pts),
+            "total": self.after.memory.total,
+            "weight": self.after.memory.weight,
+        }

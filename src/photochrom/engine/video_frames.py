@@ -1,0 +1,77 @@
+"""A picture of each shot of a film."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from photochrom.engine.shots import Look, Step, linked
+from photochrom.engine.tiling import working_size
+from photochrom.photo.atomic import unwritable
+from photochrom.photo.gray_png import write_gray
+from photochrom.photo.video import Decoder, VideoFacts, describe
+from photochrom.photo.video_planes import gray_levels, small_lightness, upright
+
+WORKING_PX, STRIDE = 192, 32  # enough to find cuts
+
+
+def shots_of(facts: VideoFacts) -> Iterator[tuple[Step, int]]:
+    """Yield the middle frame of each shot, and the timestamp at which its shot begins.
+
+    At most one frame is held beside the current one, so a long shot's picture is taken from the
+    frame at a power of two from its start.
+    """
+    width, height = facts.upright_size
+    size = working_size(height, width, WORKING_PX, STRIDE)
+    looks = (
+        Look(frame, small_lightness(frame.luma, facts, size.height, size.width))
+        for frame in Decoder(facts)
+    )
+    chosen: Step | None = None
+    began = count = 0
+    for step in linked(looks):
+        if step.is_first:
+            if chosen is not None:
+                yield chosen, began
+            chosen, began, count = step, step.frame.pts, 0
+        count += 1
+        if count & (count - 1) == 0 and not step.is_passing:
+            chosen = step
+    if chosen is not None:
+        yield chosen, began
+
+
+def write_frames(film: str | Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Write a gray PNG of each shot.
+
+    Parameters
+    ----------
+    film : str or Path
+    folder : Path
+        Made if it is missing.
+
+    Yields
+    ------
+    (time, path)
+        The picture's time, as `--hints` takes it.
+
+    Raises
+    ------
+    PhotoError
+        If the film cannot be read, or a picture not be written.
+    """
+    film = Path(film)
+    facts = describe(film)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    for number, (step, _) in enumerate(shots_of(facts), start=1):
+        at = spoken(float(step.frame.pts * facts.time_base))
+        path = folder / f"{film.stem}-{number:04d}-{at.replace(':', 'm', 1)}s.png"
+        write_gray(upright(gray_levels(step.frame.luma, facts), facts.rotation), path)
+        yield at, path
+
+
+def spoken(seconds: float) -> str:
+    """Return a time as `--hints` takes it: '1:23.45'."""
+    minutes = int(seconds // 60)
+    return f"{minutes}:{seconds - 60 * minutes:05.2f}"

@@ -1,0 +1,188 @@
+"""Choose how a coloured film is encoded: codec, pixel format, container."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from photochrom.errors import InvalidValueError, UnsupportedFormatError
+from photochrom.photo.video import FULL, LIMITED, Plane, VideoFacts, pyav
+
+DEFAULT_CODEC = "h264"
+
+
+class Codec(NamedTuple):
+    """An encoder and its settings.
+
+    Attributes
+    ----------
+    encoder : str
+        FFmpeg's name.
+    formats : tuple of str
+        Pixel formats that it stores, as FFmpeg names them.
+    quality : tuple of int
+        Best, default and worst rate factor; empty for a codec without one.
+    options : dict
+        Others.
+    suffixes : tuple of str
+        Of the containers that hold it.
+    """
+
+    encoder: str
+    formats: tuple[str, ...]
+    quality: tuple[int, ...]
+    options: dict[str, str]
+    suffixes: tuple[str, ...]
+
+
+_EIGHT = ("yuv420p", "yuv422p", "yuv444p")
+_TEN = tuple(f"{name}10le" for name in _EIGHT)
+_TWELVE = tuple(f"{name}12le" for name in _EIGHT)
+_SIXTEEN = tuple(f"{name}16le" for name in _EIGHT)
+_MP4 = (".mp4", ".m4v", ".mov", ".mkv")
+# The default rate factors keep the luma's SSIM at 0.99 or more; see docs/benchmarks.md.
+CODECS = {
+    "h264": Codec("libx264", (*_EIGHT, *_TEN), (0, 16, 51), {"preset": "medium"},
+                  (*_MP4, ".ts", ".m2ts", ".mts", ".flv", ".3gp")),
+    "h265": Codec("libx265", (*_EIGHT, *_TEN, *_TWELVE), (0, 17, 51),
+                  {"preset": "fast", "x265-params": "log-level=none"}, (*_MP4, ".ts")),
+    "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), (1, 20, 63), {"preset": "8"},
+                 (".mp4", ".mkv", ".webm")),
+    "vp9": Codec("libvpx-vp9", (*_EIGHT, *_TEN, *_TWELVE), (0, 18, 63),
+                 {"deadline": "good", "cpu-used": "4", "row-mt": "1", "b": "0"},
+                 (".webm", ".mkv", ".mp4")),
+    "ffv1": Codec("ffv1", (*_EIGHT, "yuv411p", "yuv440p", *_TEN, *_TWELVE, *_SIXTEEN), (),
+                  {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
+                  (".mkv", ".avi", ".mov")),
+    "prores": Codec("prores_ks", ("yuv422p10le", "yuv444p10le"), (), {"profile": "3"},
+                    (".mov", ".mkv")),
+}  # fmt: skip
+# What a container cannot take is stored in this one.
+OTHERWISE = ".mkv"
+
+
+class Encoding(NamedTuple):
+    """How a film is encoded.
+
+    Attributes
+    ----------
+    name : str
+        A key of `CODECS`.
+    plane : Plane
+        Format of the encoded frames.
+    crf : int or None
+        Rate factor: smaller is better and larger.
+    """
+
+    name: str
+    plane: Plane
+    crf: int | None
+
+    @property
+    def codec(self) -> Codec:
+        """The encoder and its settings."""
+        return CODECS[self.name]
+
+
+def choose_codec(name: str | None, target: Path | None) -> str:
+    """Return the codec for a name, or for a target's container.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such codec, or the container cannot hold it.
+    """
+    suffix = target.suffix.lower() if target is not None else ""
+    if name is None:
+        return "vp9" if suffix == ".webm" else DEFAULT_CODEC
+    if name not in CODECS:
+        raise InvalidValueError(f"--codec must be one of {', '.join(CODECS)}; got '{name}'.")
+    if suffix and suffix not in CODECS[name].suffixes:
+        raise InvalidValueError(
+            f"A file {suffix} cannot hold {name}. Use {', '.join(CODECS[name].suffixes)}."
+        )
+    return name
+
+
+def target_suffix(codec: str, source: Path) -> str:
+    """Return the suffix of a result: the source's, if that container holds the codec."""
+    suffix = source.suffix.lower()
+    return source.suffix if suffix in CODECS[codec].suffixes else OTHERWISE
+
+
+def choose_encoding(name: str, facts: VideoFacts, crf: int | None) -> tuple[Encoding, list[str]]:
+    """Choose the pixel format and the rate factor.
+
+    Returns
+    -------
+    encoding : Encoding
+    notes : list of str
+        What the codec cannot hold.
+
+    Raises
+    ------
+    InvalidValueError
+        If the rate factor is out of its range.
+    UnsupportedFormatError
+        If the codec stores fewer bits than the film has.
+    """
+    codec, wanted = CODECS[name], facts.plane
+    if crf is not None and not codec.quality:
+        raise InvalidValueError(f"{name} has no rate factor; leave --crf out.")
+    if crf is not None and not codec.quality[0] <= crf <= codec.quality[2]:
+        best, _, worst = codec.quality
+        raise InvalidValueError(f"--crf must be from {best} to {worst} for {name}; got {crf}.")
+    notes = []
+    if wanted.format in codec.formats:
+        plane = wanted
+    else:
+        plane = _nearest(codec, wanted, name)
+        notes.append(f"stored as {plane.format}: {name} does not hold {wanted.format}")
+    chosen = crf if crf is not None else codec.quality[1] if codec.quality else None
+    return Encoding(name, plane, chosen), notes
+
+
+def _nearest(codec: Codec, wanted: Plane, name: str) -> Plane:
+    """Return the smallest format of a codec that holds a film's luma unchanged, or more bits."""
+    for bits in (8, 10, 12, 16):
+        if bits < wanted.bits:
+            continue
+        for across, down, layout in ((2, 2, "420"), (2, 1, "422"), (1, 1, "444")):
+            format = f"yuv{layout}p" + ("" if bits == 8 else f"{bits}le")
+            if format in codec.formats and (across, down) <= (wanted.across, wanted.down):
+                return Plane(format, bits, across, down)
+    kept = [n for n, other in CODECS.items() if wanted.format in other.formats]
+    raise UnsupportedFormatError(
+        f"{name} does not store {wanted.bits} bits ({wanted.format}). Use {' or '.join(kept)}."
+    )
+
+
+def new_encoder(container: Any, encoding: Encoding, facts: VideoFacts) -> Any:
+    """Add an encoded stream to a container, with the film's size, colours and time base."""
+    av = pyav()
+    codec = encoding.codec
+    stream = container.add_stream(codec.encoder, rate=_rate(facts))
+    context = stream.codec_context
+    stream.width, stream.height = facts.width, facts.height
+    stream.pix_fmt = encoding.plane.format
+    context.time_base = facts.time_base
+    stream.time_base = facts.time_base
+    context.sample_aspect_ratio = facts.pixel_aspect
+    context.color_range = FULL if facts.full_range else LIMITED
+    context.colorspace = facts.matrix
+    context.color_primaries, context.color_trc = facts.primaries, facts.transfer
+    context.flags |= av.codec.context.Flags.global_header
+    context.thread_count = 0
+    options = dict(codec.options)
+    if encoding.crf is not None:
+        options["crf"] = str(encoding.crf)
+    if facts.interlaced:
+        context.flags |= av.codec.context.Flags.interlaced_dct
+        if codec.encoder == "libx264":
+            options["x264-params"] = "tff=1" if facts.field_order in (0, 1, 2, 4) else "bff=1"
+    stream.options = options
+    return stream
+
+
+def _rate(facts: VideoFacts) -> Fraction:
+    """Return a frame rate that encoders take."""
+    return facts.rate.limit_denominator(100_000) if facts.rate > 0 else Fraction(25)
