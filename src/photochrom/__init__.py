@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from photochrom.engine.result import Comparison as Comparison
     from photochrom.engine.result import Result as Result
     from photochrom.engine.suggestions import Suggestion as Suggestion
+    from photochrom.engine.video import ColouredVideo as ColouredVideo
+    from photochrom.engine.video import VideoOptions as VideoOptions
+    from photochrom.engine.video import colorize_video as colorize_video
+    from photochrom.engine.video_guidance import read_cues as read_cues
     from photochrom.options.hint import Hint as Hint
     from photochrom.options.look import Look as Look
     from photochrom.options.palette import Palette as Palette
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
 
 _LATER = {  # imported when they are first used
+    "ColouredVideo": "photochrom.engine.video",
     "Colorizer": "photochrom.engine.colorize",
     "Comparison": "photochrom.engine.result",
     "Hint": "photochrom.options.hint",
@@ -45,9 +50,13 @@ _LATER = {  # imported when they are first used
     "Reference": "photochrom.engine.reference",
     "Result": "photochrom.engine.result",
     "Suggestion": "photochrom.engine.suggestions",
+    "VideoOptions": "photochrom.engine.video",
+    "colorize_video": "photochrom.engine.video",
+    "read_cues": "photochrom.engine.video_guidance",
 }
 __all__ = [
     "Colorizer",
+    "ColouredVideo",
     "Comparison",
     "Hint",
     "Look",
@@ -57,9 +66,12 @@ __all__ = [
     "Reference",
     "Result",
     "Suggestion",
+    "VideoOptions",
     "colorize",
+    "colorize_video",
     "errors",
     "methods",
+    "read_cues",
 ]
 
 
