@@ -5,6 +5,7 @@ import pyvips
 
 from photochrom.errors import InvalidValueError
 from photochrom.photo.field import ColourField
+from photochrom.photo.headers import array_of
 from photochrom.photo.join import join
 from photochrom.photo.lightness import Tone
 from photochrom.photo.open_file import unreadable
@@ -54,7 +55,7 @@ def coloured_crop(
         overlays = tuple(t.scaled(wide / window[2], high / window[3]) for t in part.overlays)
         part = ColourField(part.slope, part.offset, part.low, part.high, overlays)
         joined = join(Tone(codes, tone.luminance), part.stored(orientation, wide, high))
-        return np.ascontiguousarray(to_upright(_pixels(joined), orientation))
+        return np.ascontiguousarray(to_upright(array_of(joined), orientation))
     except pyvips.Error as error:
         raise unreadable(photo.name, error, photo.format) from error
 
@@ -120,8 +121,3 @@ def _between(planes: np.ndarray, start: float, share: float, cells: int, axis: i
     part = (places - before).astype(np.float32).reshape(shape)
     low = np.take(planes, before, axis)
     return np.asarray(low + (np.take(planes, after, axis) - low) * part, np.float32)
-
-
-def _pixels(image: pyvips.Image) -> np.ndarray:
-    pixels: np.ndarray = image.numpy().reshape(image.height, image.width, image.bands)
-    return pixels

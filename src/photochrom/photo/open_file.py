@@ -176,7 +176,7 @@ def _take_error(error: pyvips.Error, message: str, detail: str | None = None) ->
     error.message, error.detail = message, detail
 
 
-pyvips.Error.__init__ = _take_error
+pyvips.Error.__init__ = _take_error  # type: ignore[assignment, method-assign]
 # Their decoders read the whole file at once, and trust its announced size.
 WHOLE = ("webp", "gif", "avif", "heic")
 METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")

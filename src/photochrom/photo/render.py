@@ -1,7 +1,5 @@
 """Render the pixels of a page for writing: depth, profile, transparency."""
 
-from typing import Any
-
 import pyvips
 
 from photochrom.photo.formats import FORMATS
@@ -66,7 +64,7 @@ def with_alpha(
     photo: Photo, page: int, image: pyvips.Image, target_format: str, notes: list[str]
 ) -> pyvips.Image:
     """Put the source's transparency back, in the depth of the image."""
-    alpha: Any = photo.alpha(page)
+    alpha = photo.alpha(page)
     if alpha is None:
         return image
     if not FORMATS[target_format].holds_alpha:
