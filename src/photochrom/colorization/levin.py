@@ -11,7 +11,7 @@ neighbours: one sparse linear system, factorised once for a and b, and no colour
 A pull of 1e-12 to the mean hint keeps the system solvable where edges all but part a region.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -66,24 +66,20 @@ class Levin:
 
 def _solve(lightness: np.ndarray, ab: np.ndarray, hinted: np.ndarray) -> np.ndarray:
     """Return the hinted colours where they are, and the solution elsewhere, (h, w, 2)."""
-    factorise = _factorise()
+    require("methods", "'levin'", "scipy")
+    from scipy.sparse.linalg import splu
+
     order = _dissect(np.arange(hinted.size).reshape(hinted.shape))
     order = order[~hinted.ravel()[order]]
     middle = ab[hinted].mean(0)
     apart = np.where(hinted[..., None], ab - middle, 0.0)
     matrix, right = _system(lightness, apart, hinted, order)
-    filled = ab.reshape(-1, 2).copy()
-    filled[order] = middle + factorise(matrix).solve(right)
-    return filled.reshape(ab.shape)
-
-
-def _factorise() -> Any:
-    require("methods", "'levin'", "scipy")
-    from scipy.sparse.linalg import splu
-
     # Each row is dominated by its diagonal: no pivoting is needed, and the order can be kept.
     options = {"SymmetricMode": True, "Equil": False}
-    return lambda matrix: splu(matrix, "NATURAL", diag_pivot_thresh=0.0, options=options)
+    factors = splu(matrix, "NATURAL", diag_pivot_thresh=0.0, options=options)
+    filled = ab.reshape(-1, 2).copy()
+    filled[order] = middle + factors.solve(right)
+    return filled.reshape(ab.shape)
 
 
 def _system(

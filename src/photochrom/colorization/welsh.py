@@ -16,7 +16,7 @@ swatch at most about 500, on a jittered grid too, are compared with those outsid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -223,11 +223,11 @@ def _windows(lightness: np.ndarray) -> np.ndarray:
     return windows.reshape(*lightness.shape, WINDOW_PX**2)
 
 
-def _nearest(known: np.ndarray, asked: np.ndarray) -> Any:
+def _nearest(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Return the index of the nearest known point, for each of (..., n) asked points."""
-    return _scipy("spatial").cKDTree(known).query(asked)[1]
+    return np.asarray(_scipy("spatial").cKDTree(known).query(asked)[1])
 
 
-def _scipy(part: str) -> Any:
+def _scipy(part: str) -> ModuleType:
     require("methods", "'welsh'", "scipy")
     return import_module(f"scipy.{part}")

@@ -7,7 +7,7 @@ gives the same pixels on the same machine and versions, and the same within a le
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from photochrom._version import __version__
 from photochrom.engine.colorize import Colorizer
@@ -144,15 +144,15 @@ class Sidecar:
         }
         return json.dumps(table, indent=2) + "\n"
 
-    def colorizer(self, **options: Any) -> Colorizer:
-        """Return the colorizer; `options` are device and threads.
+    def colorizer(self, device: str = "cpu", threads: int = 0) -> Colorizer:
+        """Return the colorizer.
 
         Raises
         ------
         UnknownMethodError, WeightsError
             If the method is not available.
         """
-        return Colorizer(self.method, **asdict(self.look), **options)
+        return Colorizer(self.method, **asdict(self.look), device=device, threads=threads)
 
     def note(self, colorizer: Colorizer) -> str | None:
         """Return a note if the method's weights have changed."""
@@ -164,7 +164,7 @@ class Sidecar:
             f"({self.weights_sha256[:16]}..., now {now[:16]}...): colours may differ."
         )
 
-    def fit(self, source: Any, **options: Any) -> Guidance:
+    def fit(self, source: str | Path | bytes | BinaryIO, **options: Any) -> Guidance:
         """Fit the guidance to a photograph, which is opened if there are hints.
 
         Parameters
