@@ -149,7 +149,7 @@ def test_adobe_rgb_is_told_by_exif_too(save, rgb):
 
 
 def lab_of(gamma):
-    """Give L*a*b* (D50) of RGB with sRGB's primaries and another gamma."""
+    """Return L*a*b* (D50) of RGB with sRGB's primaries and another gamma."""
 
     def to_lab(cube):
         linear = cube**gamma
@@ -188,7 +188,7 @@ def test_a_profile_with_a_sound_way_back_is_restored(rgb, adobe_rgb_profile):
 
 
 def tagged(pixels, order="<", **tags):
-    """Give a TIFF with tags that describe its colours."""
+    """Return a TIFF with tags that describe its colours."""
     bits = (8 * pixels.itemsize,) * (pixels.shape[2] if pixels.ndim == 3 else 1)
     height, width = pixels.shape[:2]
     page = made.baseline(

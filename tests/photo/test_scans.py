@@ -43,7 +43,7 @@ def exposure():
 
 
 def film(exposure, base, gamma=0.6):
-    """Give what a negative lets through: density rises with the logarithm of exposure."""
+    """Return what a negative lets through: density rises with the logarithm of exposure."""
     through = (exposure / exposure.min()) ** -gamma
     return np.array(base) * (through[..., None] if np.ndim(base) else through)
 
