@@ -30,7 +30,8 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
 
 MARKED_BY_FIXTURE = {
     "browser": {"browser", "open_page", "open_study"},
-    "slow": {"exported_network", "wheel"},  # an export by torch, and a build, of ten seconds each
+    # An export, a training, an analysis and a build, of four to thirty seconds each.
+    "slow": {"exported_network", "learnt", "studied", "wheel"},
 }
 # Minutes long: started first, so that no process is left with one of them at the end.
 LONGEST = ("test_recipes.py", "test_page.py", "test_page_person.py", "test_commands_in_docs.py")

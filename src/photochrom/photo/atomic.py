@@ -48,10 +48,6 @@ def is_lost(error: BaseException) -> bool:
 def atomic_target(target: Path) -> Iterator[Path]:
     """Yield a path to write to; the finished file replaces `target` atomically.
 
-    Parameters
-    ----------
-    target : Path
-
     Yields
     ------
     Path

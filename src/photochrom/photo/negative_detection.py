@@ -82,7 +82,7 @@ def looks_like_negative(lightness: np.ndarray) -> bool:
 
 
 def features(lightness: np.ndarray) -> np.ndarray:
-    """Measure what changes its sign when a picture is inverted: float64, (43,)."""
+    """Compute the features that change sign when a picture is inverted: float64, (43,)."""
     x = (lightness - lightness.mean()) / max(float(lightness.std()), 1e-3)
     rows = np.array_split(x, 4, axis=0)
     found = [float(cell.mean()) for row in rows for cell in np.array_split(row, 4, axis=1)]

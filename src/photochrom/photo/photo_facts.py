@@ -52,7 +52,7 @@ class PhotoFacts:
         return self._source.carriers.late_notes() if isinstance(self._source, FileSource) else ()
 
     def directory_at(self, page: int) -> int | None:
-        """Return where the directory of a TIFF's page stands; None for other formats."""
+        """Return the offset of the directory of a TIFF's page; None for other formats."""
         return self._source.directory_at(page) if isinstance(self._source, FileSource) else None
 
     @property
@@ -86,7 +86,7 @@ class PhotoFacts:
 
     @property
     def tiff_pages(self) -> tuple[TiffPage, ...]:
-        """What the tags of each page say; empty for other formats."""
+        """The tags of each page; empty for other formats."""
         return self._source.tiff_pages if isinstance(self._source, FileSource) else ()
 
     @property
@@ -161,7 +161,7 @@ class PhotoFacts:
 
     @cached_property
     def tint(self) -> Tint:
-        """Whether the first page is neutral, toned or in colour, as its thumbnail tells."""
+        """Whether the first page is neutral, toned or in colour, judged by a small copy."""
         if self._devices[0].bands == 1:
             return NEUTRAL
         return find_tint(self.probe)

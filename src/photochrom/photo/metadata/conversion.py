@@ -27,10 +27,10 @@ XMP_FIELD, PROFILE_FIELD = "xmp-data", "icc-profile-data"
 EXIF_FIELD = "exif-data"
 KEPT_FIELDS = {"width", "height", "bands", "format", "coding", "interpretation"}
 KEPT_FIELDS |= {"xoffset", "yoffset", "xres", "yres"}
-EXIF_HOLDS_RESOLUTION = ("jpeg", "webp", "avif")  # and nothing else there, or nothing as exact
+EXIF_HOLDS_RESOLUTION = ("jpeg", "webp", "avif")  # formats whose only exact resolution is EXIF's
 MOST_EXIF, MOST_XMP = 65_527, 65_504  # bytes in a JPEG's segment
-MOST_DOTS = 1e6  # a millimetre: libvips' own bound
-PIXEL_MM = {"xres": 1.0, "yres": 1.0}  # libvips' own default, which says nothing
+MOST_DOTS = 1e6  # per millimetre: libvips' own limit
+PIXEL_MM = {"xres": 1.0, "yres": 1.0}  # libvips' default, which means that nothing is known
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,24 @@ class Metadata:
     Attributes
     ----------
     exif : bytes or None
-        The TIFF block, without a head of its own.
+        The TIFF block, without the Exif header.
     xmp : bytes or None
         The packet.
     extended_xmp : tuple of bytes
-        A JPEG's further segments of XMP, as they are.
+        A JPEG's further XMP segments, unchanged.
     iptc : bytes or None
-        IIM datasets, or the Photoshop resources that hold them.
+        IIM datasets, or the Photoshop resources that contain them.
     profile : bytes or None
         ICC.
     resolution : dict
-        'xres' and 'yres', pixels per mm, and 'resolution-unit': 'in', 'cm' or 'none', where they
-        are plain numbers; without a unit nothing is known.
+        'xres' and 'yres', pixels per mm, and 'resolution-unit': 'in', 'cm' or 'none', for which
+        they are plain numbers; without the unit, the resolution is unknown.
     pieces : tuple of Piece
-        A PNG's texts and other chunks that are copied as they are.
+        A PNG's texts and other chunks that are copied unchanged.
     comments : tuple of bytes
         A JPEG's or GIF's.
     tags : dict of int to Entry
-        What only a TIFF holds, in the byte order `tags_order`.
+        Tags of a TIFF that no other format can hold, in the byte order `tags_order`.
     tags_order : str
     """
 
@@ -74,19 +74,19 @@ class Metadata:
 
     @property
     def text(self) -> dict[str, Piece]:
-        """A PNG's texts by their keywords; of several with one, the last."""
+        """A PNG's texts by keyword; of several with the same keyword, the last."""
         return {piece.keyword: piece for piece in self.pieces if piece.keyword}
 
 
 def read_metadata(source: FileSource | ArraySource, header: Header) -> Metadata:
-    """Collect a file's metadata, that of its first page."""
+    """Return the metadata of a file's first page."""
     if isinstance(source, ArraySource):
         return Metadata(resolution=dict(PIXEL_MM))
     return _metadata(source.carried(0), header)
 
 
 def page_metadata(source: FileSource, page: int, header: Header) -> Metadata:
-    """Collect a page's metadata, which is read anew: that of a thousand pages is not kept."""
+    """Return a page's metadata; it is read each time, since a file may have a thousand pages."""
     return _metadata(source.carried(page), header)
 
 
@@ -98,7 +98,7 @@ def _metadata(carried: Carried, header: Header) -> Metadata:
         blobs = (header.fields.get(f"{name}-data") for name in ("exif", "xmp", "iptc"))
         exif, xmp, iptc = (None if blob is None else bytes(blob) for blob in blobs)
         exif = None if exif is None else exif.removeprefix(EXIF_HEAD)
-        found = found or _told(header.fields) or read_basics(exif).resolution
+        found = found or _decoder_resolution(header.fields) or read_basics(exif).resolution
         carried = replace(carried, exif=exif, xmp=xmp, iptc=iptc)
     return Metadata(
         exif=carried.exif,
@@ -114,8 +114,8 @@ def _metadata(carried: Carried, header: Header) -> Metadata:
     )
 
 
-def _told(fields: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the resolution that a decoder tells; None where it tells its default."""
+def _decoder_resolution(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the resolution that a decoder reports; None if it is its default."""
     found = {name: fields.get(name, 1.0) for name in PIXEL_MM}
     if "resolution-unit" not in fields and found == PIXEL_MM:
         return None
@@ -129,15 +129,15 @@ class Prepared:
     Attributes
     ----------
     image : pyvips.Image
-        With its profile, and what libvips writes of a format.
+        With its profile and the metadata that libvips itself writes.
     exif, xmp, iptc : bytes or None
-        To be entered afterwards: EXIF as a TIFF block; IPTC as the target has it.
+        To be embedded afterwards: EXIF as a TIFF block, IPTC in the target's form.
     extended_xmp, comments : tuple of bytes
     pieces : tuple of Piece
     tags : dict of int to Entry
     tags_order : str
     resolution : dict or None
-        None if nothing is known.
+        None if it is unknown.
     notes : tuple of str
         What is lost or moved.
     """
@@ -169,7 +169,7 @@ def prepare(
     Parameters
     ----------
     image : pyvips.Image
-        As it will be written; metadata it has inherited is dropped.
+        The pixels to write; inherited metadata is removed.
     metadata : Metadata
         Of the source.
     target_format : str
@@ -177,7 +177,7 @@ def prepare(
     orientation : int
         1 to 8.
     profile : bytes or None
-        That of `image`.
+        Of `image`.
     marker : Marker or None
     """
     notes: list[str] = []
@@ -202,7 +202,7 @@ def prepare(
         extended_xmp=extended,
         resolution=known,
     )
-    prepared = _place_words(prepared, metadata, target_format, notes)
+    prepared = _place_texts(prepared, metadata, target_format, notes)
     prepared = _place_tags(prepared, metadata, target_format, notes)
     return replace(prepared, notes=tuple(notes))
 
@@ -210,7 +210,7 @@ def prepare(
 def _place_iptc(
     block: bytes | None, target_format: str, notes: list[str]
 ) -> tuple[bytes | None, dict[tuple[str, str], list[str]] | None]:
-    """Return what is written as IPTC, and what moves to XMP."""
+    """Return the IPTC block to write, and the properties that move to XMP."""
     if not block:
         return None, None
     if target_format == "jpeg":
@@ -235,13 +235,13 @@ def _place_xmp(
     properties: dict[tuple[str, str], list[str]] | None,
     notes: list[str],
 ) -> tuple[bytes | None, tuple[bytes, ...]]:
-    """Return the packet, and the further segments of a JPEG."""
+    """Return the XMP packet, and the further XMP segments of a JPEG."""
     extended = metadata.extended_xmp if target_format == "jpeg" else ()
     xmp, said = merge(metadata.xmp, marker, properties, keeps_extended=bool(extended))
     notes += said
     if target_format == "jpeg" and xmp is not None and len(xmp) > MOST_XMP:
         notes.append(f"XMP has {len(xmp)} bytes, more than a JPEG segment holds: left out.")
-        # Without the marker the result would be coloured again.
+        # Without the marker, the result would be coloured again.
         return merge(None, marker, properties)[0], ()
     return xmp, extended if xmp is not None else ()
 
@@ -253,9 +253,9 @@ def _place_exif(
     resolution: dict[str, Any] | None,
     notes: list[str],
 ) -> bytes | None:
-    """Return the block as the target has it: turned as its pixels are, without its thumbnail."""
-    turn = 1 if target_format == "avif" else orientation  # AVIF is turned in its own way
-    if target_format == "tiff":  # whose directory says both
+    """Return the EXIF block for the target: with its orientation and without the thumbnail."""
+    turn = 1 if target_format == "avif" else orientation  # AVIF has its own field for it
+    if target_format == "tiff":  # its directory has both
         turn, resolution = 1, None
         if block is not None and has_maker_note(block):
             notes.append(MOVED)
@@ -263,7 +263,7 @@ def _place_exif(
         resolution = None
     if block is None and turn == 1 and resolution is None:
         return None
-    if resolution is not None and _same(read_basics(block).resolution, resolution):
+    if resolution is not None and _agree(read_basics(block).resolution, resolution):
         resolution = None
     try:
         changed, had_thumbnail = edited(block or EMPTY, turn, resolution)
@@ -278,14 +278,14 @@ def _place_exif(
     return changed
 
 
-def _same(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
-    """Return whether two resolutions say the same, to a part in five hundred."""
+def _agree(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
+    """Return whether two resolutions agree within 0.2 %."""
     if one is None or (one["resolution-unit"] == "none") != (other["resolution-unit"] == "none"):
         return False
     return all(abs(one[side] - other[side]) <= other[side] / 500 for side in ("xres", "yres"))
 
 
-def _place_words(
+def _place_texts(
     prepared: Prepared, metadata: Metadata, target_format: str, notes: list[str]
 ) -> Prepared:
     """Place a PNG's texts, and the comments of JPEG and GIF."""
@@ -303,7 +303,7 @@ def _place_words(
 
 
 def _text(comment: bytes) -> str:
-    """Decode a comment: no encoding is agreed on."""
+    """Decode a comment, whose encoding is not specified."""
     try:
         return comment.decode()
     except UnicodeDecodeError:
@@ -313,7 +313,7 @@ def _text(comment: bytes) -> str:
 def _place_tags(
     prepared: Prepared, metadata: Metadata, target_format: str, notes: list[str]
 ) -> Prepared:
-    """Place what only a TIFF holds."""
+    """Place the tags that only a TIFF can hold."""
     if target_format != "tiff":
         notes += left_out([str(tag) for tag in metadata.tags], "TIFF tags")
         return prepared
