@@ -8,7 +8,7 @@ around r. The constants of w are those of the authors' published code.
 Departures: L*/100 and ab take the place of Y and IQ. As in the authors' code the sum leaves out the
 hinted pixels themselves, so that its minimum is 0, where each free pixel *is* the mean of its
 neighbours: one sparse linear system, factorised once for a and b, and no colour beyond the hints'.
-A pull of 1e-12 to the mean hint keeps the system solvable where edges all but part a region.
+A pull of 1e-12 to the mean hint keeps the system solvable if edges nearly isolate a region.
 """
 
 from typing import TYPE_CHECKING
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 OFFSETS = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))
-SPREAD = 0.6  # of the window's variance: what counts as alike
+SPREAD = 0.6  # of the window's variance: similar lightness
 LEAST_WEIGHT = 0.01  # of the likest neighbour, before the weights are brought to a sum of 1
 LEAST_SPREAD = 2e-6  # of lightness in [0, 1], squared
-PULL = 1e-12  # of each pixel to the mean hint: bounds the condition where edges all but part it
+PULL = 1e-12  # of each pixel to the mean hint: bounds the condition number at strong edges
 LEAF_PIXELS = 16  # smallest blocks of the dissection
 
 

@@ -269,7 +269,7 @@ def _cut(mask: np.ndarray, shape: tuple[int, ...], seen: Window) -> np.ndarray:
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[slice, slice, Window, Window]]:
-    """Return each tile's rows and columns, what it sees, and where it lies in that."""
+    """Yield each tile's rows and columns, its window with a margin, and its place in that."""
     for top in range(0, height, TILE_PX):
         for left in range(0, width, TILE_PX):
             rows = slice(top, min(height, top + TILE_PX))

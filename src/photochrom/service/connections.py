@@ -32,10 +32,6 @@ def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Con
     limits : Limits
     clients : Clients
         Knows the proxies, whose connections carry many clients.
-
-    Returns
-    -------
-    uvicorn.Config
     """
     return uvicorn.Config(
         app,

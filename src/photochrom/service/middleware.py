@@ -69,7 +69,8 @@ class AccessMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(SAFE_HEADERS)
-                headers.setdefault("Cache-Control", _caching(scope["path"]))
+                caching = "no-cache" if _is_of_page(scope["path"]) else "no-store"
+                headers.setdefault("Cache-Control", caching)
             await send(message)
 
         headers = Headers(scope=scope)
@@ -102,7 +103,8 @@ class AccessMiddleware:
             return Problem(403, "Pages of other sites may not use this service.")
         if scope["method"] not in SAFE_METHODS and site not in OWN_SITES:
             return Problem(403, "Pages of other sites may not change anything here.")
-        if self._keys and key is None and _needs_key(scope["path"]):
+        is_open = scope["path"] == "/healthz" or _is_of_page(scope["path"])
+        if self._keys and key is None and not is_open:
             return Problem(
                 401,
                 "This service needs an API key. Send it as 'Authorization: Bearer KEY'.",
@@ -143,12 +145,8 @@ def _shown(host: str) -> str:
     return "".join(c for c in host[:80] if c.isprintable())
 
 
-def _needs_key(path: str) -> bool:
-    return not (path in ("/", "/healthz") or path.startswith("/page/"))
-
-
-def _caching(path: str) -> str:
-    return "no-cache" if path == "/" or path.startswith("/page/") else "no-store"
+def _is_of_page(path: str) -> bool:
+    return path == "/" or path.startswith("/page/")
 
 
 class BodyLimits:
