@@ -1,4 +1,4 @@
-"""Files that no library here writes: made byte by byte, from the specifications."""
+"""Files that no library here writes, byte by byte from the specifications; and their L*."""
 
 import struct
 import zlib
@@ -6,6 +6,16 @@ import zlib
 import numpy as np
 
 TIFF_CODES = {1: "B", 3: "H", 4: "I", 5: "I"}  # a rational is two numbers
+
+
+def star(luminance):
+    """CIE 15: L* of Y."""
+    return np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, 24389 / 27 * luminance)
+
+
+def seen(photo):
+    """Return a photo's L*, at full size."""
+    return photo.lightness_codes() / 655.35
 
 
 def png(pixels, chunks=()):

@@ -7,6 +7,7 @@ import pytest
 import pyvips
 from skimage import color
 from tests.photo import made
+from tests.photo.made import seen, star
 
 from photochrom.photo.cicp import from_gamma
 from photochrom.photo.photo import Photo
@@ -18,15 +19,6 @@ P3 = np.array([[0.4866, 0.2657, 0.1982], [0.2290, 0.6917, 0.0793], [0.0, 0.0451,
 TO_SRGB = np.linalg.inv(
     np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 )
-
-
-def star(luminance):
-    """CIE 15: L* of Y."""
-    return np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, 24389 / 27 * luminance)
-
-
-def seen(photo):
-    return photo.lightness_codes() / 655.35
 
 
 def sixteen(values):

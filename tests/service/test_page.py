@@ -53,8 +53,7 @@ def camera_files() -> list[Any]:
 def test_a_photo_is_coloured_hinted_undone_and_downloaded_as_the_file_it_was(
     open_page, name, content, depth
 ):
-    page = open_page()
-    give(page, {"name": name, "mimeType": "", "buffer": content})
+    page = open_page({"name": name, "mimeType": "", "buffer": content})
     near, far = colour_at(page, 0.3, 0.3), colour_at(page, 0.85, 0.9)
 
     hint_at(page, 0.3, 0.3)
@@ -130,8 +129,7 @@ def test_the_keyboard_alone_opens_hints_moves_recolours_deletes_and_undoes(open_
 
 
 def test_brushes_draw_strokes_and_keep_places_gray(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
 
     def drag() -> None:
         page.mouse.move(*place(page, 0.4, 0.6))
@@ -156,8 +154,7 @@ def test_brushes_draw_strokes_and_keep_places_gray(open_page):
 
 
 def test_a_marker_is_dragged_in_one_step_of_history(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, 0.3, 0.3)
     page.keyboard.press("Escape")
     page.mouse.move(*place(page, 0.3, 0.3))
@@ -170,8 +167,7 @@ def test_a_marker_is_dragged_in_one_step_of_history(open_page):
 
 
 def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.wait_for_selector("button.candidate:nth-child(2)")
     tab = page.locator("#source-tabs").get_by_text
     reference = {**gray_photo("rose.jpg"), "buffer": photo_bytes(data.coffee())}
@@ -202,8 +198,7 @@ def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
 
 
 def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("c")
     page.wait_for_selector(".guesses", state="visible")
     drawn = """() => document.querySelector('.guesses').getContext('2d')
@@ -225,8 +220,7 @@ def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
 
 
 def test_the_newest_hint_cancels_older_work(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, 0.3, 0.3, "#c02020")
     aborted, held = [], []
     page.on("requestfailed", lambda request: aborted.append(request.url))
@@ -248,8 +242,7 @@ def test_the_newest_hint_cancels_older_work(open_page):
 
 
 def test_hints_survive_a_reload_and_a_service_that_has_forgotten_the_photo(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, 0.3, 0.3)
     blue = colour_at(page, 0.3, 0.3)
     page.reload()
@@ -320,8 +313,7 @@ def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(ope
 
 
 def test_wheel_and_drag_move_the_view_and_the_place_under_the_pointer_stays(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     before = page.locator("#pane-main .picture").bounding_box()
     x, y = place(page, 0.3, 0.6)
     page.mouse.move(x, y)
@@ -341,8 +333,7 @@ def test_wheel_and_drag_move_the_view_and_the_place_under_the_pointer_stays(open
 
 
 def test_the_split_shows_the_original_on_its_left(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     grip = page.locator("#split").bounding_box()
     page.mouse.move(grip["x"] + 16, grip["y"] + grip["height"] / 2)
     page.mouse.down()
@@ -367,8 +358,7 @@ def pinch(page: Page, middle: tuple[float, float]) -> None:
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
-    page = open_page(**PHONE)
-    give(page, gray_photo())
+    page = open_page(gray_photo(), **PHONE)
     picture = page.locator("#pane-main .picture").bounding_box()
     assert picture["width"] > 340
     pinch(page, place(page, 0.5, 0.5))
@@ -461,8 +451,7 @@ def focused(page: Page) -> str:
 
 
 def test_the_focus_stays_at_its_place_when_things_are_deleted(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     for across in (0.2, 0.5, 0.8):
         hint_at(page, across, 0.3)
         page.keyboard.press("Escape")
@@ -478,8 +467,7 @@ def test_the_focus_stays_at_its_place_when_things_are_deleted(open_page):
 
 
 def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
-    page = open_page(**PHONE)
-    give(page, gray_photo())
+    page = open_page(gray_photo(), **PHONE)
     problem = {"title": "Unprocessable", "status": 422, "detail": "The file is damaged."}
     kind = "application/problem+json"
     page.route(
@@ -492,8 +480,7 @@ def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
 
 
 def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keeps(open_page):
-    page = open_page()
-    give(page, gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
+    page = open_page(gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
     expect(page.locator("#strip-count")).to_have_text("2 coloured")
     limits = {"photos": 1, "upload_bytes": 1, "megapixels": 1.0, "hints": 1, "points": 1}
     page.route("**/v1/limits", lambda route: route.fulfill(json=limits))
@@ -517,8 +504,7 @@ def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keep
 
 
 def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.mouse.click(*place(page, 0.5, 0.3))
     expect(page.locator("#hex")).to_be_visible()
     page.click(".rail [data-tool=stroke]")
@@ -529,8 +515,7 @@ def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
 
 
 def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     repainted(page, lambda: page.press("#saturation", "PageUp"))
     assert page.input_value("#saturation") != "100"
     repainted(page, lambda: page.press("#saturation", "Delete"))
@@ -541,8 +526,7 @@ def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
 
 
 def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     problem = {"title": "Conflict", "status": 409, "detail": "Superseded."}
     kind, asked = "application/problem+json", []
 
@@ -558,8 +542,7 @@ def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
 
 
 def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.get_by_role("radio", name="A photo").click()
     with page.expect_file_chooser() as chosen:
         page.click(".reference-drop")
@@ -570,8 +553,7 @@ def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_pag
 
 
 def test_two_tabs_keep_each_others_photographs(open_page):
-    page = open_page()
-    give(page, gray_photo("one.jpg"))
+    page = open_page(gray_photo("one.jpg"))
     other = open_tab(page)
     give(other, gray_photo("two.jpg", "chelsea"))
     give(page, gray_photo("three.jpg", "coffee"))
@@ -580,8 +562,7 @@ def test_two_tabs_keep_each_others_photographs(open_page):
 
 
 def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(open_page):
-    page = open_page()
-    give(page, gray_photo("private.jpg"))
+    page = open_page(gray_photo("private.jpg"))
     hint_at(page, 0.3, 0.3)
     other = open_tab(page)
     expect(other.locator("#earlier-text")).to_have_text(
@@ -604,8 +585,7 @@ def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(o
 
 
 def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     other = open_tab(page)
     other.click("#earlier-open")
     other.wait_for_selector("#split", state="visible")
@@ -626,8 +606,7 @@ def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page)
 
 
 def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_forgotten(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     colour_source = {
         "name": "lender.png",
         "mimeType": "image/png",
@@ -650,8 +629,7 @@ def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_for
 
 
 def test_a_download_waits_for_a_photograph_that_is_uploaded_again(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
 
     def slowly(route):
         time.sleep(2)

@@ -133,8 +133,7 @@ def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
 
 
 def test_one_photograph_can_be_closed_and_everything_be_started_over(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     expect(page.locator("#start-over")).to_be_disabled()
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
@@ -179,8 +178,7 @@ def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_
 
 
 def test_settings_that_were_saved_are_opened_again_and_fit_a_copy_of_another_size(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
     repainted(page, lambda: page.locator("#vividness").fill("80"))
@@ -207,8 +205,7 @@ def test_settings_that_were_saved_are_opened_again_and_fit_a_copy_of_another_siz
 
 
 def test_zooming_in_brings_the_part_at_full_size(open_page):
-    page = open_page()
-    give(page, large_photo())
+    page = open_page(large_photo())
     expect(page.locator("#pane-main .after-close")).to_be_hidden()
     x, y = place(page, 0.5, 0.5)
     page.mouse.move(x, y)
@@ -249,8 +246,7 @@ def test_zooming_in_brings_the_part_at_full_size(open_page):
 
 def test_at_200_percent_the_picture_stays_usable_beside_the_palette(open_page):
     height = 340  # a window of 680 pixels
-    page = open_page(viewport={"width": 640, "height": height})
-    give(page, gray_photo())
+    page = open_page(gray_photo(), viewport={"width": 640, "height": height})
     page.mouse.click(*place(page, *SUIT))
     page.wait_for_selector("#suggestions button")
     picture = page.locator("#pane-main .picture").bounding_box()
@@ -302,8 +298,7 @@ def test_colourings_come_one_by_one_and_each_differs_where_it_says(open_page):
 
 
 def test_undo_is_remembered_and_takes_no_new_thinking(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
     at_rest(page)
@@ -314,8 +309,7 @@ def test_undo_is_remembered_and_takes_no_new_thinking(open_page):
 
 
 def test_saturation_is_seen_at_once_and_asked_for_when_it_is_let_go(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     at_rest(page)
     asked = previews(page)
     slider = page.locator("#saturation").bounding_box()
@@ -332,8 +326,7 @@ def test_saturation_is_seen_at_once_and_asked_for_when_it_is_let_go(open_page):
 
 
 def test_a_drag_is_painted_small_and_its_end_in_full(open_page):
-    page = open_page()
-    give(page, large_photo())
+    page = open_page(large_photo())
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
     asked = previews(page)
@@ -377,8 +370,7 @@ def test_old_pictures_hold_no_memory(open_page):
 
 
 def test_a_phone_has_one_heading_one_banner_and_no_method_names_before_advanced(open_page):
-    page = open_page(**PHONE)
-    give(page, gray_photo())
+    page = open_page(gray_photo(), **PHONE)
     page.touchscreen.tap(*place(page, *SUIT))
     page.wait_for_selector("#suggestions button")
     assert page.get_by_role("heading", level=1).all_inner_texts() == ["photochrom"]
@@ -412,8 +404,7 @@ def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page
 
 
 def test_a_colour_under_the_pointer_is_seen_on_the_picture_and_goes_with_it(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.mouse.click(*place(page, *SUIT))
     page.wait_for_selector("#suggestions button")
     usual = colour_at(page, *SUIT)
@@ -428,8 +419,7 @@ def test_a_colour_under_the_pointer_is_seen_on_the_picture_and_goes_with_it(open
 
 
 def test_a_key_that_is_held_compares_and_one_that_is_tapped_switches(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     line = page.locator("#split")
     page.keyboard.down("b")
     expect(line).to_have_attribute("aria-valuenow", "100")
@@ -448,8 +438,7 @@ def test_a_key_that_is_held_compares_and_one_that_is_tapped_switches(open_page):
 
 
 def test_full_screen_leaves_nothing_but_the_picture_and_the_palette(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("f")
     expect(page.locator("#panel")).to_be_hidden()
     expect(page.locator(".bar")).to_be_hidden()
@@ -517,8 +506,7 @@ def test_white_is_toned_down_where_that_is_chosen_and_shows_a_colour_then(open_p
 
 
 def test_a_lasso_draws_an_outline_whose_inside_gets_the_colour(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("3")
     corners = [(0.25, 0.55), (0.45, 0.55), (0.45, 0.72), (0.25, 0.72), (0.25, 0.56)]
     page.mouse.move(*place(page, *corners[0]))
@@ -541,8 +529,7 @@ def wait_for_outline(page: Page) -> None:
 
 
 def test_a_click_selects_a_thing_whose_colour_is_one_hint(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.keyboard.press("4")
@@ -572,8 +559,7 @@ def test_a_click_selects_a_thing_whose_colour_is_one_hint(open_page):
 
 
 def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     held: list[Route] = []
     page.route("**/outline", lambda route: held.append(route))
     page.keyboard.press("4")
@@ -597,8 +583,7 @@ def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_p
 
 
 def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("4")
     page.keyboard.press("p")
     for key in ("ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
@@ -608,8 +593,7 @@ def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
     repainted(page, lambda: page.keyboard.press("Enter"))
     assert [hint["shape"] for hint in kept_hints(page)] == ["region"]
 
-    phone = open_page(**PHONE)
-    give(phone, gray_photo())
+    phone = open_page(gray_photo(), **PHONE)
     phone.tap("#tool-select")
     phone.touchscreen.tap(*place(phone, *SUIT))
     wait_for_outline(phone)

@@ -50,7 +50,7 @@ class Photo(PhotoFacts):
         'jpeg', 'png', 'tiff', 'webp', 'avif', 'heic', 'gif' or 'array'.
     headers : tuple of Header
         One for each page.
-    metadata : Metadata
+    metadata : Carried
         EXIF, XMP, IPTC, profile and resolution of the file.
     notes : tuple of str
         What was repaired, ignored or assumed.

@@ -7,12 +7,8 @@ import numpy as np
 
 from photochrom.errors import InvalidValueError
 from photochrom.photo.array_source import ArraySource
-from photochrom.photo.metadata.conversion import (
-    Marker,
-    Metadata,
-    marker_of,
-    page_metadata,
-)
+from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.metadata.conversion import Marker, marker_of, page_metadata
 from photochrom.photo.negative import looks_like_colour_negative
 from photochrom.photo.open_file import Header, jpeg_quality
 from photochrom.photo.rasterize import Overlay
@@ -31,7 +27,7 @@ class PhotoFacts:
     name: str
     format: str
     headers: tuple[Header, ...]
-    metadata: Metadata
+    metadata: Carried
     notes: tuple[str, ...]
     _source: FileSource | ArraySource
     _devices: tuple[Device, ...]
@@ -41,7 +37,7 @@ class PhotoFacts:
         """A small copy of the first page in colour, (h, w, 3) uint8."""
         raise NotImplementedError
 
-    def metadata_of(self, page: int) -> Metadata:
+    def metadata_of(self, page: int) -> Carried:
         """Return a page's metadata; the first page has the file's."""
         if page and isinstance(self._source, FileSource):
             return page_metadata(self._source, page, self.headers[page])
@@ -148,11 +144,6 @@ class PhotoFacts:
     def profile(self) -> bytes | None:
         """The embedded ICC profile, if it is usable for the first page."""
         return self._devices[0].profile
-
-    @property
-    def buffers_frame(self) -> bool:
-        """Whether the decoder must hold a whole frame in memory."""
-        return self.format != "array" and not all(header.streams for header in self.headers)
 
     @cached_property
     def marker(self) -> Marker | None:

@@ -5,7 +5,6 @@ A page of another site can post a form to localhost, and a name that it owns can
 """
 
 import asyncio
-import ipaddress
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from photochrom.service.clients import CLIENT, Clients, matching_key
+from photochrom.service.clients import CLIENT, Clients, is_address, matching_key
 from photochrom.service.limits import Limits
 from photochrom.service.problem_details import SAFE_HEADERS, Problem, problem_response
 from photochrom.service.shared_slots import SharedSlot, SharedSlots
@@ -24,9 +23,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"same-origin", "none", None})  # None: no browser, or an old one
 LENGTH = re.compile("[0-9]{1,18}")
-DRAIN_SECONDS = (
-    5.0  # a rejected body is still read for this long, so that the client reads the response
-)
+# A rejected body is still read for this long, so that the client reads the response.
+DRAIN_SECONDS = 5.0
 
 
 class AccessMiddleware:
@@ -116,7 +114,7 @@ class AccessMiddleware:
         name = _name_of(f"//{host}")
         if name is None:
             return False
-        return name in self._hosts or (self._any_address and _is_address(name))
+        return name in self._hosts or (self._any_address and is_address(name))
 
 
 def _is_origin_of(origin: str, host: str) -> bool:
@@ -131,14 +129,6 @@ def _name_of(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _shown(host: str) -> str:

@@ -57,7 +57,8 @@ class Carried:
         Their byte order, '<' or '>'.
     resolution : dict or None
         'xres' and 'yres' in pixels per mm and 'resolution-unit': 'in', 'cm' or 'none', for which
-        they are plain numbers; None if libvips reads it.
+        they are plain numbers; without the unit, the resolution is unknown. None if libvips reads
+        it.
     orientation : int or None
         1 to 8; None if libvips reads it.
     frames : int or None

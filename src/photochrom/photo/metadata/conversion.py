@@ -11,6 +11,7 @@ from typing import Any
 import pyvips
 
 from photochrom.photo.array_source import ArraySource
+from photochrom.photo.decoder_excerpt import Excerpt
 from photochrom.photo.metadata.carried import Carried, Piece, left_out
 from photochrom.photo.metadata.exif import EMPTY, edited, has_maker_note, read_basics
 from photochrom.photo.metadata.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_iim
@@ -20,7 +21,7 @@ from photochrom.photo.open_file import Header
 from photochrom.photo.source import FileSource
 from photochrom.photo.tiff import BYTE, EXIF_HEAD, MOVED, PHOTOSHOP, Entry, TiffError
 
-__all__ = ["Marker", "Metadata", "Prepared", "marker_of", "prepare", "read_metadata"]
+__all__ = ["Marker", "Prepared", "marker_of", "prepare", "read_metadata"]
 
 BLOB = pyvips.GValue.blob_type
 XMP_FIELD, PROFILE_FIELD = "xmp-data", "icc-profile-data"
@@ -33,64 +34,19 @@ MOST_DOTS = 1e6  # per millimetre: libvips' own limit
 PIXEL_MM = {"xres": 1.0, "yres": 1.0}  # libvips' default, which means that nothing is known
 
 
-@dataclass(frozen=True)
-class Metadata:
-    """The metadata of a file.
-
-    Attributes
-    ----------
-    exif : bytes or None
-        The TIFF block, without the Exif header.
-    xmp : bytes or None
-        The packet.
-    extended_xmp : tuple of bytes
-        A JPEG's further XMP segments, unchanged.
-    iptc : bytes or None
-        IIM datasets, or the Photoshop resources that contain them.
-    profile : bytes or None
-        ICC.
-    resolution : dict
-        'xres' and 'yres', pixels per mm, and 'resolution-unit': 'in', 'cm' or 'none', for which
-        they are plain numbers; without the unit, the resolution is unknown.
-    pieces : tuple of Piece
-        A PNG's texts and other chunks that are copied unchanged.
-    comments : tuple of bytes
-        A JPEG's or GIF's.
-    tags : dict of int to Entry
-        Tags of a TIFF that no other format can hold, in the byte order `tags_order`.
-    tags_order : str
-    """
-
-    exif: bytes | None = field(default=None, repr=False)
-    xmp: bytes | None = field(default=None, repr=False)
-    extended_xmp: tuple[bytes, ...] = field(default=(), repr=False)
-    iptc: bytes | None = field(default=None, repr=False)
-    profile: bytes | None = field(default=None, repr=False)
-    resolution: dict[str, Any] = field(default_factory=dict)
-    pieces: tuple[Piece, ...] = ()
-    comments: tuple[bytes, ...] = field(default=(), repr=False)
-    tags: dict[int, Entry] = field(default_factory=dict, repr=False)
-    tags_order: str = "<"
-
-    @property
-    def text(self) -> dict[str, Piece]:
-        """A PNG's texts by keyword; of several with the same keyword, the last."""
-        return {piece.keyword: piece for piece in self.pieces if piece.keyword}
-
-
-def read_metadata(source: FileSource | ArraySource, header: Header) -> Metadata:
+def read_metadata(source: FileSource | ArraySource, header: Header) -> Carried:
     """Return the metadata of a file's first page."""
     if isinstance(source, ArraySource):
-        return Metadata(resolution=dict(PIXEL_MM))
+        return Carried(Excerpt(()), resolution=dict(PIXEL_MM))
     return _metadata(source.carried(0), header)
 
 
-def page_metadata(source: FileSource, page: int, header: Header) -> Metadata:
+def page_metadata(source: FileSource, page: int, header: Header) -> Carried:
     """Return a page's metadata; it is read each time, since a file may have a thousand pages."""
     return _metadata(source.carried(page), header)
 
 
-def _metadata(carried: Carried, header: Header) -> Metadata:
+def _metadata(carried: Carried, header: Header) -> Carried:
     found = header.fields.get("resolution")
     if found and max(found["xres"], found["yres"]) > MOST_DOTS:
         found = None
@@ -100,18 +56,8 @@ def _metadata(carried: Carried, header: Header) -> Metadata:
         exif = None if exif is None else exif.removeprefix(EXIF_HEAD)
         found = found or _decoder_resolution(header.fields) or read_basics(exif).resolution
         carried = replace(carried, exif=exif, xmp=xmp, iptc=iptc)
-    return Metadata(
-        exif=carried.exif,
-        xmp=carried.xmp,
-        extended_xmp=carried.extended_xmp,
-        iptc=carried.iptc,
-        profile=header.fields.get(PROFILE_FIELD),
-        resolution=dict(found or PIXEL_MM),
-        pieces=carried.pieces,
-        comments=carried.comments,
-        tags=carried.tags,
-        tags_order=carried.tags_order,
-    )
+    profile = header.fields.get(PROFILE_FIELD)
+    return replace(carried, profile=profile, resolution=dict(found or PIXEL_MM))
 
 
 def _decoder_resolution(fields: dict[str, Any]) -> dict[str, Any] | None:
@@ -157,7 +103,7 @@ class Prepared:
 
 def prepare(
     image: pyvips.Image,
-    metadata: Metadata,
+    metadata: Carried,
     target_format: str,
     *,
     orientation: int,
@@ -170,7 +116,7 @@ def prepare(
     ----------
     image : pyvips.Image
         The pixels to write; inherited metadata is removed.
-    metadata : Metadata
+    metadata : Carried
         Of the source.
     target_format : str
         'jpeg', 'png', 'tiff', 'webp' or 'avif'.
@@ -181,7 +127,9 @@ def prepare(
     marker : Marker or None
     """
     notes: list[str] = []
-    known = metadata.resolution if "resolution-unit" in metadata.resolution else None
+    known = metadata.resolution
+    if known is not None and "resolution-unit" not in known:
+        known = None
     iptc, properties = _place_iptc(metadata.iptc, target_format, notes)
     xmp, extended = _place_xmp(metadata, target_format, marker, properties, notes)
     exif = _place_exif(metadata.exif, target_format, orientation, known, notes)
@@ -229,7 +177,7 @@ def _place_iptc(
 
 
 def _place_xmp(
-    metadata: Metadata,
+    metadata: Carried,
     target_format: str,
     marker: Marker | None,
     properties: dict[tuple[str, str], list[str]] | None,
@@ -286,13 +234,14 @@ def _agree(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
 
 
 def _place_texts(
-    prepared: Prepared, metadata: Metadata, target_format: str, notes: list[str]
+    prepared: Prepared, metadata: Carried, target_format: str, notes: list[str]
 ) -> Prepared:
     """Place a PNG's texts, and the comments of JPEG and GIF."""
     if target_format == "png":
         said = [text_piece("Comment", _text(comment)) for comment in metadata.comments]
         return replace(prepared, pieces=(*metadata.pieces, *said))
-    notes += left_out([*metadata.text], "Text, which only PNG can hold,")
+    texts = [piece.keyword for piece in metadata.pieces if piece.keyword]
+    notes += left_out(texts, "Text, which only PNG can hold,")
     others = [piece.kind.decode("latin-1") for piece in metadata.pieces if not piece.keyword]
     notes += left_out(others, "PNG chunks")
     if target_format == "jpeg":
@@ -311,7 +260,7 @@ def _text(comment: bytes) -> str:
 
 
 def _place_tags(
-    prepared: Prepared, metadata: Metadata, target_format: str, notes: list[str]
+    prepared: Prepared, metadata: Carried, target_format: str, notes: list[str]
 ) -> Prepared:
     """Place the tags that only a TIFF can hold."""
     if target_format != "tiff":

@@ -98,7 +98,6 @@ class _Meta:
         self.others: list[bytes] = []
         self.sides: tuple[int, int] | None = None  # of the largest picture
         self.data_at = 0  # of 'idat' in the file
-        self.data_size = 0
         self.steps = MOST_BOXES
         self._find()
 
@@ -132,7 +131,7 @@ class _Meta:
             elif kind == b"iloc":
                 places = _places(data[first:end])
             elif kind == b"idat":
-                self.data_at, self.data_size = base + first, end - first
+                self.data_at = base + first
             elif kind in CONTAINERS:
                 self._read_properties(data, first, end)
         for number, item in self.items.items():
