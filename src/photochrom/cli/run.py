@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say, shown
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from photochrom.engine.batch import Outcome, Task
     from photochrom.engine.colorize import Colorizer
     from photochrom.engine.guidance import Guidance
-    from photochrom.engine.picture_types import FileOptions
+    from photochrom.engine.picture_types import FileOptions, LookOptions
     from photochrom.engine.sidecar import Sidecar
 
 
@@ -150,7 +150,7 @@ def _check_folder(output: Path, sources: list[Path]) -> None:
 
 
 def _make(
-    recipe: "Sidecar | None", method: str, look: dict[str, Any], device: str, threads: int
+    recipe: "Sidecar | None", method: str, look: "LookOptions", device: str, threads: int
 ) -> "Colorizer":
     """Return the colorizer of the recipe, or of the options."""
     from photochrom.engine.colorize import Colorizer
@@ -201,12 +201,7 @@ def _is_own(colorizer: "Colorizer", path: Path) -> bool:
 def _fit(
     colorizer: "Colorizer", recipe: "Sidecar", source: Path, opening: "FileOptions"
 ) -> "Guidance":
-    return recipe.fit(source, **_without_time(opening))
-
-
-def _without_time(opening: "FileOptions") -> dict[str, Any]:
-    """Return the options of `Photo.open`."""
-    return {name: value for name, value in opening.items() if name != "keep_time"}
+    return recipe.fit(source, **opening)
 
 
 def _pipe(
@@ -223,7 +218,7 @@ def _pipe(
         raise InvalidValueError("Cannot write a picture to a terminal. Name a file with -o.")
     picture = source if isinstance(source, Path) or not recipe else source.read()
     if recipe:  # the size is needed first
-        guidance = recipe.fit(picture, **_without_time(opening))
+        guidance = recipe.fit(picture, **opening)
     coloured = colorizer.colorize_file(
         picture,
         None if to_stdout else options.output,

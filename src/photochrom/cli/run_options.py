@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from photochrom.engine.picture_types import FileOptions
+    from photochrom.engine.picture_types import FileOptions, LookOptions
 
 METHOD = "photochrom"
 
@@ -91,7 +91,7 @@ class RunOptions:
         return {"jpg": "jpeg", "tif": "tiff"}.get(self.format or "", self.format)
 
     @property
-    def look(self) -> dict[str, float | int | bool | None]:
+    def look(self) -> "LookOptions":
         """The look, as keyword arguments of `Colorizer`."""
         return {
             "vividness": self.vividness,

@@ -88,13 +88,18 @@ class ColorizeOptions(GuidanceOptions, total=False):
     reading: "Reading"
 
 
-class AllOptions(ColorizeOptions, total=False):
-    """Options of `photochrom.colorize`: the above, and how results look; see `Colorizer`."""
+class LookOptions(TypedDict, total=False):
+    """How results look; see `photochrom.options.look.Look`."""
 
     vividness: float | None
     saturation: float
     short_side_px: int | None
     restore: bool
     white_lightness: float | None
+
+
+class AllOptions(ColorizeOptions, LookOptions, total=False):
+    """Options of `photochrom.colorize`: those above, and where results are computed."""
+
     device: str
     threads: int

@@ -8,13 +8,13 @@ libvips is given a file whose only directory has just what the pixels need.
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
 from photochrom.photo.metadata.carried import (
     MOST_METADATA,
     MOST_PROFILE,
     Carried,
+    Resolution,
     file_size,
     left_out,
     whole,
@@ -167,19 +167,19 @@ def _number(reader: TiffReader, slots: Mapping[int, Slot], tag: int, default: in
     return int.from_bytes(entry.data[:unit], order) if len(entry.data) >= unit else default  # type: ignore[arg-type]
 
 
-def _resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> dict[str, Any] | None:
+def _resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> Resolution | None:
     """Return the resolution; None if there is none."""
     unit = UNITS.get(_number(reader, slots, RESOLUTION_UNIT, 2), "in")
-    found: dict[str, Any] = {"resolution-unit": unit}
-    for name, tag in (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION)):
+    found: list[float] = []
+    for tag in (X_RESOLUTION, Y_RESOLUTION):
         try:
             pair = struct.unpack(f"{reader.order}II", reader.value(slots[tag], 8).data)
         except (KeyError, TiffError, struct.error):
             return None
         if not all(pair):
             return None
-        found[name] = pair[0] / pair[1] / PER_MM[unit]
-    return found
+        found.append(pair[0] / pair[1] / PER_MM[unit])
+    return {"xres": found[0], "yres": found[1], "resolution-unit": unit}
 
 
 def _decoder_bytes(reader: TiffReader, slots: Mapping[int, Slot]) -> int:

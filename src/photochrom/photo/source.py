@@ -342,7 +342,7 @@ def _page_notes(found: Sequence[TiffPage], kept: Sequence[TiffPage]) -> Iterator
         )
 
 
-def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
+def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, "_Spool | None"]:
     """Return the path, the name for messages, and an object to keep alive."""
     content: Pipe | BinaryIO
     if isinstance(source, str | Path):

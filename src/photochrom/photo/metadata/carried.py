@@ -2,13 +2,25 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal, NotRequired, TypeAlias, TypedDict
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
+
+if TYPE_CHECKING:
+    from photochrom.photo.tiff import Entry
 
 MOST_METADATA = 1_000_000  # bytes of one carrier: EXIF, XMP, IPTC, all text, all comments
 MOST_PROFILE = 8_000_000  # bytes: the largest CMYK profiles in use have 3 million
 MOST_TEXTS = 1_000  # texts, comments and unknown pieces of one file
+
+
+# Pixels per mm, or plain numbers if the unit, of 'in', 'cm' and 'none', is 'none'. Without a unit,
+# the resolution is unknown.
+Resolution = TypedDict(
+    "Resolution", {"xres": float, "yres": float, "resolution-unit": NotRequired[str]}
+)
+Side: TypeAlias = Literal["xres", "yres"]
+SIDES: tuple[Side, Side] = ("xres", "yres")
 
 
 @dataclass(frozen=True)
@@ -55,10 +67,8 @@ class Carried:
         Of a TIFF: tag -> entry, of tags that no other format can hold.
     tags_order : str
         Their byte order, '<' or '>'.
-    resolution : dict or None
-        'xres' and 'yres' in pixels per mm and 'resolution-unit': 'in', 'cm' or 'none', for which
-        they are plain numbers; without the unit, the resolution is unknown. None if libvips reads
-        it.
+    resolution : Resolution or None
+        None if libvips reads it.
     orientation : int or None
         1 to 8; None if libvips reads it.
     frames : int or None
@@ -85,9 +95,9 @@ class Carried:
     profile: bytes | None = field(default=None, repr=False)
     pieces: tuple[Piece, ...] = ()
     comments: tuple[bytes, ...] = field(default=(), repr=False)
-    tags: dict[int, Any] = field(default_factory=dict, repr=False)
+    tags: "dict[int, Entry]" = field(default_factory=dict, repr=False)
     tags_order: str = "<"
-    resolution: dict[str, Any] | None = None
+    resolution: Resolution | None = None
     orientation: int | None = None
     frames: int | None = None
     size: tuple[int, int] | None = None

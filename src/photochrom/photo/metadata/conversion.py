@@ -12,7 +12,7 @@ import pyvips
 
 from photochrom.photo.array_source import ArraySource
 from photochrom.photo.decoder_excerpt import Excerpt
-from photochrom.photo.metadata.carried import Carried, Piece, left_out
+from photochrom.photo.metadata.carried import SIDES, Carried, Piece, Resolution, left_out
 from photochrom.photo.metadata.exif import EMPTY, edited, has_maker_note, read_basics
 from photochrom.photo.metadata.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.metadata.png import text_piece
@@ -31,13 +31,16 @@ KEPT_FIELDS |= {"xoffset", "yoffset", "xres", "yres"}
 EXIF_HOLDS_RESOLUTION = ("jpeg", "webp", "avif")  # formats whose only exact resolution is EXIF's
 MOST_EXIF, MOST_XMP = 65_527, 65_504  # bytes in a JPEG's segment
 MOST_DOTS = 1e6  # per millimetre: libvips' own limit
-PIXEL_MM = {"xres": 1.0, "yres": 1.0}  # libvips' default, which means that nothing is known
+PIXEL_MM: Resolution = {
+    "xres": 1.0,
+    "yres": 1.0,
+}  # libvips' default for an unknown one
 
 
 def read_metadata(source: FileSource | ArraySource, header: Header) -> Carried:
     """Return the metadata of a file's first page."""
     if isinstance(source, ArraySource):
-        return Carried(Excerpt(()), resolution=dict(PIXEL_MM))
+        return Carried(Excerpt(()), resolution=PIXEL_MM)
     return _metadata(source.carried(0), header)
 
 
@@ -47,7 +50,7 @@ def page_metadata(source: FileSource, page: int, header: Header) -> Carried:
 
 
 def _metadata(carried: Carried, header: Header) -> Carried:
-    found = header.fields.get("resolution")
+    found: Resolution | None = header.fields.get("resolution")
     if found and max(found["xres"], found["yres"]) > MOST_DOTS:
         found = None
     if not carried.known:
@@ -57,15 +60,15 @@ def _metadata(carried: Carried, header: Header) -> Carried:
         found = found or _decoder_resolution(header.fields) or read_basics(exif).resolution
         carried = replace(carried, exif=exif, xmp=xmp, iptc=iptc)
     profile = header.fields.get(PROFILE_FIELD)
-    return replace(carried, profile=profile, resolution=dict(found or PIXEL_MM))
+    return replace(carried, profile=profile, resolution=found or PIXEL_MM)
 
 
-def _decoder_resolution(fields: dict[str, Any]) -> dict[str, Any] | None:
+def _decoder_resolution(fields: dict[str, Any]) -> Resolution | None:
     """Return the resolution that a decoder reports; None if it is its default."""
-    found = {name: fields.get(name, 1.0) for name in PIXEL_MM}
-    if "resolution-unit" not in fields and found == PIXEL_MM:
+    x, y = (fields.get(side, 1.0) for side in SIDES)
+    if "resolution-unit" not in fields and x == y == 1:
         return None
-    return found | {"resolution-unit": fields.get("resolution-unit", "in")}
+    return {"xres": x, "yres": y, "resolution-unit": fields.get("resolution-unit", "in")}
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Prepared:
     pieces: tuple[Piece, ...] = ()
     tags: dict[int, Entry] = field(default_factory=dict)
     tags_order: str = "<"
-    resolution: dict[str, Any] | None = None
+    resolution: Resolution | None = None
 
 
 def prepare(
@@ -198,7 +201,7 @@ def _place_exif(
     block: bytes | None,
     target_format: str,
     orientation: int,
-    resolution: dict[str, Any] | None,
+    resolution: Resolution | None,
     notes: list[str],
 ) -> bytes | None:
     """Return the EXIF block for the target: with its orientation and without the thumbnail."""
@@ -226,11 +229,11 @@ def _place_exif(
     return changed
 
 
-def _agree(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
+def _agree(one: Resolution | None, other: Resolution) -> bool:
     """Return whether two resolutions agree within 0.2 %."""
     if one is None or (one["resolution-unit"] == "none") != (other["resolution-unit"] == "none"):
         return False
-    return all(abs(one[side] - other[side]) <= other[side] / 500 for side in ("xres", "yres"))
+    return all(abs(one[side] - other[side]) <= other[side] / 500 for side in SIDES)
 
 
 def _place_texts(
@@ -273,7 +276,7 @@ def _place_tags(
     return replace(prepared, tags=tags, tags_order=metadata.tags_order)
 
 
-def _with_resolution(image: pyvips.Image, resolution: dict[str, Any] | None) -> pyvips.Image:
+def _with_resolution(image: pyvips.Image, resolution: Resolution | None) -> pyvips.Image:
     if resolution is None:
         return image.copy(xres=1.0, yres=1.0)
     image = image.copy(xres=resolution["xres"], yres=resolution["yres"])

@@ -2,10 +2,10 @@
 
 import struct
 from pathlib import Path
-from typing import Any
 
 import pyvips
 
+from photochrom.photo.metadata.carried import SIDES, Resolution
 from photochrom.photo.metadata.conversion import BLOB, EXIF_FIELD, Prepared
 from photochrom.photo.metadata.exif import rational
 from photochrom.photo.metadata.heif import item_place
@@ -87,13 +87,13 @@ def embed(path: Path, target_format: str, prepared: Prepared) -> None:
         _embed_avif(path, exif)
 
 
-def _shape(resolution: dict[str, Any] | None) -> tuple[int, int] | None:
+def _shape(resolution: Resolution | None) -> tuple[int, int] | None:
     """Return the sides of a pixel if the resolution has no unit, else None."""
     if resolution is None:
         return 1, 1
     if resolution["resolution-unit"] != "none":
         return None
-    x, y = (max(1, round(resolution[side])) for side in ("xres", "yres"))
+    x, y = (max(1, round(resolution[side])) for side in SIDES)
     return x, y
 
 
@@ -123,7 +123,7 @@ def embed_tiff(path: Path, prepared: Prepared) -> None:
     write_metadata(path, prepared.exif, prepared.iptc, prepared.tags | shape, order)
 
 
-def _plain_resolution(resolution: dict[str, Any] | None, order: str) -> dict[int, Entry]:
+def _plain_resolution(resolution: Resolution | None, order: str) -> dict[int, Entry]:
     """Return the tags of a resolution without a unit; empty if it has one."""
     if resolution is not None and resolution["resolution-unit"] != "none":
         return {}

@@ -9,8 +9,8 @@ import io
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
+from photochrom.photo.metadata.carried import Resolution, Side
 from photochrom.photo.tiff import (
     EXIF_IFD,
     LONG,
@@ -23,7 +23,7 @@ from photochrom.photo.tiff import (
 )
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
-RESOLUTIONS = (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION))
+RESOLUTIONS: tuple[tuple[Side, int], ...] = (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION))
 THUMBNAIL_AT, THUMBNAIL_SIZE = 513, 514
 UNITS = {1: "none", 2: "in", 3: "cm"}
 PER_MM = {"in": 25.4, "cm": 10.0, "none": 1.0}
@@ -39,12 +39,11 @@ class Basics:
     ----------
     orientation : int or None
         1 to 8.
-    resolution : dict or None
-        As in `photochrom.photo.metadata.carried.Carried`.
+    resolution : Resolution or None
     """
 
     orientation: int | None = None
-    resolution: dict[str, Any] | None = None
+    resolution: Resolution | None = None
 
 
 def read_basics(block: bytes | None) -> Basics:
@@ -72,10 +71,10 @@ def _number(reader: TiffReader, slot: Slot | None) -> int | None:
     return int(struct.unpack(code, data[:size])[0]) if len(data) >= size else None
 
 
-def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> dict[str, Any] | None:
+def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> Resolution | None:
     unit = UNITS.get(_number(reader, slots.get(RESOLUTION_UNIT)) or 2, "in")
-    found: dict[str, Any] = {"resolution-unit": unit}
-    for name, tag in RESOLUTIONS:
+    found: list[float] = []
+    for _, tag in RESOLUTIONS:
         slot = slots.get(tag)
         if slot is None or slot.kind != RATIONAL:
             return None
@@ -86,8 +85,8 @@ def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> dict[str, Any] | 
         top, bottom = struct.unpack(f"{reader.order}II", data) if len(data) == 8 else (0, 0)
         if not top or not bottom:
             return None
-        found[name] = top / bottom / PER_MM[unit]
-    return found
+        found.append(top / bottom / PER_MM[unit])
+    return {"xres": found[0], "yres": found[1], "resolution-unit": unit}
 
 
 def has_maker_note(block: bytes) -> bool:
@@ -101,7 +100,7 @@ def has_maker_note(block: bytes) -> bool:
         return False
 
 
-def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) -> tuple[bytes, bool]:
+def edited(block: bytes, orientation: int, resolution: Resolution | None) -> tuple[bytes, bool]:
     """Return a block with this orientation and resolution, and without its thumbnail.
 
     Parameters
@@ -110,7 +109,7 @@ def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) ->
         TIFF header, directories and values.
     orientation : int
         1 to 8.
-    resolution : dict or None
+    resolution : Resolution or None
         As `read_basics` returns it; None keeps the block's own.
 
     Returns
@@ -155,7 +154,7 @@ def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) ->
 
 
 def _entries(
-    slots: dict[int, Slot], order: str, orientation: int, resolution: dict[str, Any] | None
+    slots: dict[int, Slot], order: str, orientation: int, resolution: Resolution | None
 ) -> dict[int, bytes]:
     """Return the entries that are missing or differ; those of rationals are empty."""
     wanted: dict[int, bytes] = {}

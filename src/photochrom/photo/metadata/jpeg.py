@@ -9,14 +9,16 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
 from photochrom.photo.metadata.carried import (
     MOST_METADATA,
     MOST_PROFILE,
     MOST_TEXTS,
+    SIDES,
     Carried,
+    Resolution,
     file_size,
     left_out,
     within,
@@ -102,7 +104,7 @@ class _Reader:
         self.resources = b""
         self.profile: dict[int, bytes] = {}
         self.pictures = 0
-        self.resolution: dict[str, Any] | None = None
+        self.resolution: Resolution | None = None
         self.coding = 0xC0
 
     def carried(self) -> Carried:
@@ -266,7 +268,7 @@ def embed_jpeg(
     extended_xmp: tuple[bytes, ...] = (),
     resources: bytes | None = None,
     comments: tuple[bytes, ...] = (),
-    resolution: dict[str, Any] | None = None,
+    resolution: Resolution | None = None,
 ) -> None:
     """Embed metadata in a gray or YCbCr JPEG that libvips wrote without any.
 
@@ -283,8 +285,8 @@ def embed_jpeg(
         Photoshop's, with their header; split into segments if necessary.
     comments : tuple of bytes
         Each at most 65,533.
-    resolution : dict or None
-        As in `Carried`; written to the JFIF segment.
+    resolution : Resolution or None
+        Written to the JFIF segment.
     """
     parts = [_segment(APP0, _jfif(resolution))]
     if exif is not None:
@@ -301,12 +303,12 @@ def embed_jpeg(
         insert(file, len(START), b"".join(parts))
 
 
-def _jfif(resolution: dict[str, Any] | None) -> bytes:
+def _jfif(resolution: Resolution | None) -> bytes:
     unit = "none" if resolution is None else resolution["resolution-unit"]
     code = next(code for code, name in UNITS.items() if name == unit)
     dots = [1, 1]
     if resolution is not None:
-        dots = [round(resolution[side] * PER_MM[unit]) for side in ("xres", "yres")]
+        dots = [round(resolution[side] * PER_MM[unit]) for side in SIDES]
         dots = [max(1, min(0xFFFF, number)) for number in dots]
     return b"JFIF\0\1\2" + code + struct.pack(">HH", *dots) + b"\0\0"
 

@@ -7,7 +7,7 @@ ImageMagick's "Raw profile type" texts, which are EXIF, IPTC, XMP or ICC as hexa
 
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
 from photochrom.photo.metadata.carried import (
@@ -16,6 +16,7 @@ from photochrom.photo.metadata.carried import (
     MOST_TEXTS,
     Carried,
     Piece,
+    Resolution,
     file_size,
     left_out,
     too_large,
@@ -63,7 +64,7 @@ class _Reader:
         self.packed = 0
         self.head = b""
         self.frames = 1
-        self.shape: dict[str, Any] | None = None  # of a pixel, or its size
+        self.shape: Resolution | None = None  # of a pixel, or its size
 
     def carried(self) -> Carried:
         at = len(SIGNATURE)
