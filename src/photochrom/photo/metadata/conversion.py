@@ -5,8 +5,8 @@ knows, moves the data that a maker note points to, and truncates or drops IPTC i
 JPEG (8.18, measured). What a format cannot hold is moved to XMP or left out, with a note.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import pyvips
 
@@ -71,37 +71,22 @@ def _decoder_resolution(fields: dict[str, Any]) -> Resolution | None:
     return {"xres": x, "yres": y, "resolution-unit": fields.get("resolution-unit", "in")}
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A picture with the metadata of its target format.
 
     Attributes
     ----------
     image : pyvips.Image
         With its profile and the metadata that libvips itself writes.
-    exif, xmp, iptc : bytes or None
-        To be embedded afterwards: EXIF as a TIFF block, IPTC in the target's form.
-    extended_xmp, comments : tuple of bytes
-    pieces : tuple of Piece
-    tags : dict of int to Entry
-    tags_order : str
-    resolution : dict or None
-        None if it is unknown.
+    metadata : Carried
+        To be embedded afterwards; IPTC in the target's form.
     notes : tuple of str
         What is lost or moved.
     """
 
     image: pyvips.Image
-    exif: bytes | None
-    iptc: bytes | None
+    metadata: Carried
     notes: tuple[str, ...]
-    xmp: bytes | None = None
-    extended_xmp: tuple[bytes, ...] = ()
-    comments: tuple[bytes, ...] = ()
-    pieces: tuple[Piece, ...] = ()
-    tags: dict[int, Entry] = field(default_factory=dict)
-    tags_order: str = "<"
-    resolution: Resolution | None = None
 
 
 def prepare(
@@ -144,18 +129,21 @@ def prepare(
     if target_format in ("tiff", "avif") and xmp is not None:
         clean.set_type(BLOB, XMP_FIELD, xmp)
     clean.set_type(pyvips.GValue.gint_type, "orientation", orientation)
-    prepared = Prepared(
-        _with_resolution(clean, known),
-        exif,
-        iptc,
-        (),
+    pieces = _place_texts(metadata, target_format, notes)
+    tags, order = _place_tags(metadata, target_format, notes)
+    placed = Carried(
+        Excerpt(()),
+        exif=exif,
+        iptc=iptc,
         xmp=xmp,
         extended_xmp=extended,
         resolution=known,
+        comments=metadata.comments if target_format == "jpeg" else (),
+        pieces=pieces,
+        tags=tags,
+        tags_order=order,
     )
-    prepared = _place_texts(prepared, metadata, target_format, notes)
-    prepared = _place_tags(prepared, metadata, target_format, notes)
-    return replace(prepared, notes=tuple(notes))
+    return Prepared(_with_resolution(clean, known), placed, tuple(notes))
 
 
 def _place_iptc(
@@ -236,22 +224,18 @@ def _agree(one: Resolution | None, other: Resolution) -> bool:
     return all(abs(one[side] - other[side]) <= other[side] / 500 for side in SIDES)
 
 
-def _place_texts(
-    prepared: Prepared, metadata: Carried, target_format: str, notes: list[str]
-) -> Prepared:
-    """Place a PNG's texts, and the comments of JPEG and GIF."""
+def _place_texts(metadata: Carried, target_format: str, notes: list[str]) -> tuple[Piece, ...]:
+    """Return the chunks of a PNG, with the comments of JPEG and GIF."""
     if target_format == "png":
         said = [text_piece("Comment", _text(comment)) for comment in metadata.comments]
-        return replace(prepared, pieces=(*metadata.pieces, *said))
+        return (*metadata.pieces, *said)
     texts = [piece.keyword for piece in metadata.pieces if piece.keyword]
     notes += left_out(texts, "Text, which only PNG can hold,")
     others = [piece.kind.decode("latin-1") for piece in metadata.pieces if not piece.keyword]
     notes += left_out(others, "PNG chunks")
-    if target_format == "jpeg":
-        return replace(prepared, comments=metadata.comments)
-    if metadata.comments:
+    if target_format != "jpeg" and metadata.comments:
         notes.append("Only JPEG and PNG can hold a comment: left out.")
-    return prepared
+    return ()
 
 
 def _text(comment: bytes) -> str:
@@ -263,17 +247,17 @@ def _text(comment: bytes) -> str:
 
 
 def _place_tags(
-    prepared: Prepared, metadata: Carried, target_format: str, notes: list[str]
-) -> Prepared:
-    """Place the tags that only a TIFF can hold."""
+    metadata: Carried, target_format: str, notes: list[str]
+) -> tuple[dict[int, Entry], str]:
+    """Return the tags that only a TIFF can hold, and their byte order."""
     if target_format != "tiff":
         notes += left_out([str(tag) for tag in metadata.tags], "TIFF tags")
-        return prepared
+        return {}, "<"
     tags = dict(metadata.tags)
     if metadata.iptc and has_more_than_iim(metadata.iptc):
         resources = to_app13(metadata.iptc).removeprefix(b"Photoshop 3.0\0")
         tags[PHOTOSHOP] = Entry(BYTE, resources)
-    return replace(prepared, tags=tags, tags_order=metadata.tags_order)
+    return tags, metadata.tags_order
 
 
 def _with_resolution(image: pyvips.Image, resolution: Resolution | None) -> pyvips.Image:

@@ -36,12 +36,13 @@ def for_saver(prepared: Prepared, target_format: str) -> tuple[pyvips.Image, dic
         return prepared.image, {}
     if target_format != "avif":
         return prepared.image, {"keep": KEEP_PROFILE}
-    if prepared.exif is None:
+    exif = prepared.metadata.exif
+    if exif is None:
         return prepared.image, {"keep": KEEP_PROFILE | KEEP_XMP}
     # libvips rewrites EXIF. It is given a placeholder of at least the same size, which is then
     # overwritten, so that no offset in the file changes.
     image = prepared.image.copy()
-    image.set_type(BLOB, EXIF_FIELD, EXIF_HEAD + _placeholder(len(prepared.exif)))
+    image.set_type(BLOB, EXIF_FIELD, EXIF_HEAD + _placeholder(len(exif)))
     return image, {"keep": KEEP_PROFILE | KEEP_XMP | KEEP_EXIF}
 
 
@@ -65,22 +66,23 @@ def embed(path: Path, target_format: str, prepared: Prepared) -> None:
         'jpeg', 'png', 'webp' or 'avif'; see `embed_tiff` for a TIFF.
     prepared : Prepared
     """
-    image, exif, xmp = prepared.image, prepared.exif, prepared.xmp
+    image, metadata = prepared.image, prepared.metadata
+    exif, xmp = metadata.exif, metadata.xmp
     if target_format == "jpeg":
         embed_jpeg(
             path,
             exif,
             xmp,
-            prepared.extended_xmp,
-            prepared.iptc,
-            prepared.comments,
-            prepared.resolution,
+            metadata.extended_xmp,
+            metadata.iptc,
+            metadata.comments,
+            metadata.resolution,
         )
     elif target_format == "png":
-        shape = _shape(prepared.resolution)
+        shape = _shape(metadata.resolution)
         if shape is not None:
             replace_resolution(path, *shape)
-        embed_png(path, exif, xmp, prepared.pieces)
+        embed_png(path, exif, xmp, metadata.pieces)
     elif target_format == "webp":
         embed_webp(path, exif, xmp, image.width, image.height, bool(image.hasalpha()))
     elif target_format == "avif" and exif is not None:
@@ -116,11 +118,11 @@ def embed_tiff(path: Path, prepared: Prepared) -> None:
     TiffError
         If that cannot be done.
     """
-    order = prepared.tags_order
-    shape = _plain_resolution(prepared.resolution, order)
-    if not (prepared.exif or prepared.iptc or prepared.tags or shape):
-        return
-    write_metadata(path, prepared.exif, prepared.iptc, prepared.tags | shape, order)
+    metadata = prepared.metadata
+    order = metadata.tags_order
+    tags = metadata.tags | _plain_resolution(metadata.resolution, order)
+    if metadata.exif or metadata.iptc or tags:
+        write_metadata(path, metadata.exif, metadata.iptc, tags, order)
 
 
 def _plain_resolution(resolution: Resolution | None, order: str) -> dict[int, Entry]:
