@@ -1,4 +1,4 @@
-"""Pictures and networks that several rooms' tests need."""
+"""Pictures and networks that the tests of several packages need."""
 
 import os
 import signal
@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 # Networks of a few channels are ten times faster on one thread, above all on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+
+hypothesis.settings.register_profile("fast", max_examples=25)  # of `scripts/test --fast`
 
 # A job in a shell's background ignores Ctrl-C, and so would every process that a test starts and
 # ends that way.
@@ -25,28 +28,35 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-# Minutes long: given out first, so that no process is left with one of them at the end.
+MARKED_BY_FIXTURE = {
+    "browser": {"browser", "open_page", "open_study"},
+    # An export, a training, an analysis and a build, of four to thirty seconds each.
+    "slow": {"exported_network", "learnt", "studied", "wheel"},
+}
+# Minutes long: started first, so that no process is left with one of them at the end.
 LONGEST = ("test_recipes.py", "test_page.py", "test_page_person.py", "test_commands_in_docs.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what opens a browser, and put the longest files first."""
+    """Mark tests by their fixtures, and put the longest files first."""
     for item in items:
-        if {"browser", "open_page", "open_study"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("browser")
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for marker, names in MARKED_BY_FIXTURE.items():
+            if names & fixtures:
+                item.add_marker(marker)
     order = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def base_of_temporary_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make it before any service does, in whose own folder it would lie, and go, else."""
+    """Create it before a service sets its temporary folder, which is removed with its contents."""
     return tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture(autouse=True)
 def no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Kill what a test began and left running, as one that fails in its middle does."""
+    """Kill processes that a test left running, for example because it failed."""
     begun: list[subprocess.Popen[Any]] = []
 
     class Noted(subprocess.Popen[Any]):
@@ -77,7 +87,7 @@ def drawn_picture(seed: int, height: int = 72, width: int = 96) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with two sources of six and four coloured PNGs."""
+    """Return a folder with two sources of six and four coloured PNGs."""
     folder = tmp_path_factory.mktemp("pictures")
     for seed in range(10):
         source = folder / ("discs" if seed < 6 else "dots")
@@ -88,7 +98,7 @@ def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def twin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with six coloured PNGs, each twice: as it is, and a little darker."""
+    """Return a folder with six coloured PNGs, each twice: unchanged, and a little darker."""
     folder = tmp_path_factory.mktemp("twins")
     for seed in range(6):
         picture = drawn_picture(seed)
@@ -98,7 +108,7 @@ def twin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class ExportedNetwork(NamedTuple):
-    """A small network in torch, its file, and the description that the export gave back."""
+    """A small network in torch, its file, and the description that the export returned."""
 
     network: Any
     path: Path
@@ -107,7 +117,7 @@ class ExportedNetwork(NamedTuple):
 
 @pytest.fixture(scope="session")
 def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwork:
-    """Export a network with ImageNet's encoder and a small random decoder that heeds hints."""
+    """Export a network with ImageNet's encoder and a small random decoder that accepts hints."""
     import torch
 
     from photochrom.color.bins import zhang_bins

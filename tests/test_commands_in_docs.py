@@ -20,7 +20,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 
 
 def commands(document: Path) -> list[str]:
-    """Give the commands of a document's blocks of code, as they stand there."""
+    """Return the commands of a document's blocks of code, as they stand there."""
     found, fenced = [], False
     for line in document.read_text().splitlines():
         fenced ^= line.startswith("```")
@@ -69,7 +69,7 @@ SIZES = {"unet": "channels = [8, 8, 8]", "dcgan": "channels = [8, 8, 8]"}
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Give a folder with what the commands name: CIFAR-10, a photograph, small recipes."""
+    """Return a folder with what the commands name: CIFAR-10, a photograph, small recipes."""
     cifar, recipes = tmp_path / "CIFAR-10", tmp_path / "recipes"
     cifar.mkdir()
     recipes.mkdir()

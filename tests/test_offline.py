@@ -80,7 +80,7 @@ finally:
 
 
 def unshare() -> list[str]:
-    """Give the words that run something in a network of its own; skip where that cannot be."""
+    """Return the words that run something in a network of its own; skip where that cannot be."""
     if not shutil.which("unshare"):
         pytest.skip("unshare is not here: util-linux has it")
     words = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]

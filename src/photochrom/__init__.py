@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from photochrom.colorization.method import MethodInfo
     from photochrom.engine.colorize import Colorizer as Colorizer
-    from photochrom.engine.picture_types import AllOptions, Colours, InMemory, Lender, Pictures
+    from photochrom.engine.picture_types import (
+        AllOptions,
+        Colours,
+        HintTable,
+        InMemory,
+        Lender,
+        Pictures,
+    )
     from photochrom.engine.reference import Reference as Reference
     from photochrom.engine.result import Comparison as Comparison
     from photochrom.engine.result import Result as Result
@@ -127,7 +134,7 @@ def colorize(
     picture: "Pictures",
     method: "str | Path" = "photochrom",
     *,
-    hints: "Iterable[Hint | dict[str, Any]]" = (),
+    hints: "Iterable[Hint | HintTable]" = (),
     reference: "Lender | None" = None,
     palette: "Colours | None" = None,
     candidate: int = 0,
@@ -198,7 +205,7 @@ def methods() -> "dict[str, MethodInfo]":
     return {name: load_method(name).info for name in CATALOGUE}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import the heavier names when they are first used."""
     if name not in _LATER:
         raise AttributeError(f"module 'photochrom' has no attribute '{name}'")

@@ -380,6 +380,7 @@ def test_a_watch_makes_every_candidate(folder):
     assert sorted(p.name for p in folder.glob("*color*")) == wanted
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_dot_in_its_name_takes_one_result(folder):
     (folder / "out.d").mkdir()
     done = photochrom(folder / "a.jpg", "-o", folder / "out.d", "--method", "gray")
@@ -387,12 +388,14 @@ def test_a_folder_with_a_dot_in_its_name_takes_one_result(folder):
     assert [p.name for p in (folder / "out.d").iterdir()] == ["a-color.jpg"]
 
 
+@pytest.mark.slow
 def test_a_name_without_suffix_is_a_folder_that_is_made_for_one_photograph_too(folder):
     done = photochrom(folder / "a.jpg", "-o", f"{folder / 'new'}/", "--method", "gray")
     assert done.returncode == 0, done.stderr.decode()
     assert [p.name for p in (folder / "new").iterdir()] == ["a-color.jpg"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
 @pytest.mark.parametrize("words", [["methods", "--json"], ["methods"], ["--help"]])
 def test_whatever_is_printed_a_full_disk_behind_it_is_one_line(words):

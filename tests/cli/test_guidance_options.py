@@ -151,6 +151,7 @@ def test_a_recipe_goes_past_a_photograph_of_another_shape(command, photo, tmp_pa
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["old-color.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--candidates", 2], ["--sidecar"], ["--json"], ["--resume"]])
 def test_what_a_pipe_cannot_do_is_said(command, photo, words):
     assert "take a single picture" in command(photo, "-o", "-", *words, check=1)

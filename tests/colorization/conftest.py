@@ -15,7 +15,7 @@ def small_pictures():
 
 @pytest.fixture(scope="session")
 def ab_error(small_pictures):
-    """Give a function: the mean absolute ab error of a method on a small picture."""
+    """Return a function: the mean absolute ab error of a method on a small picture."""
 
     def measure(method, name, **guidance):
         from photochrom.colorization.method import Request
@@ -30,7 +30,7 @@ def ab_error(small_pictures):
 
 @pytest.fixture(scope="session")
 def revealed(small_pictures):
-    """Give a function: twenty true patches of a small picture, as hints."""
+    """Return a function: twenty true patches of a small picture, as hints."""
 
     def hints(name):
         from photochrom.colorization.method import Hints

@@ -25,7 +25,7 @@ def method(request):
 
 
 def request_of(method, high=4, wide=6, **guidance):
-    """Give a drawn picture of so many strides a side, with what the method cannot do without."""
+    """Return a drawn picture of so many strides a side, with what the method cannot do without."""
     height, width = high * method.info.stride, wide * method.info.stride
     lab = rgb_to_lab(drawn_picture(2, height, width) / 255.0).astype(np.float32)
     needed = {

@@ -23,7 +23,7 @@ def random_case(seed, height=7, width=9, share=0.15):
 
 
 def weights_around(tone, y, x):
-    """Give the weights of the neighbours of one pixel, straight from the definition."""
+    """Return the weights of the neighbours of one pixel, straight from the definition."""
     window = tone[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
     near = {
         (y + v, x + u): (tone[y + v, x + u] - tone[y, x]) ** 2

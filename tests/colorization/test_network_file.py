@@ -27,7 +27,7 @@ def value(name, shape=(1, 1, "h", "w")):
 
 
 def model_of(*nodes, initializers=(), functions=(), sparse=()):
-    """Give a model from lightness to ab of these nodes."""
+    """Return a model from lightness to ab of these nodes."""
     graph = helper.make_graph(
         list(nodes), "graph", [value("lightness")], [value("ab")], list(initializers)
     )
@@ -41,7 +41,7 @@ def identity():
 
 
 def external(name="weight"):
-    """Give a tensor whose values lie in a file of this machine."""
+    """Return a tensor whose values lie in a file of this machine."""
     tensor = numpy_helper.from_array(np.zeros(8, np.float32), name)
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
@@ -51,7 +51,7 @@ def external(name="weight"):
 
 
 def within(*nodes, initializers=()):
-    """Give a node that has these in a graph of its own."""
+    """Return a node that has these in a graph of its own."""
     inner = helper.make_graph(list(nodes), "inner", [], [value("out")], list(initializers))
     condition = helper.make_node("Constant", [], ["yes"], value_int=1)
     other = helper.make_graph([], "other", [], [value("out")])

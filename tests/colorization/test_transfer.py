@@ -13,7 +13,7 @@ def colours(lightness, reference):
 
 
 def toned(lightness):
-    """Give a picture whose colour is a function of its lightness."""
+    """Return a picture whose colour is a function of its lightness."""
     return np.stack((lightness, 0.4 * lightness - 10, 20 * np.sin(lightness / 20)), axis=-1)
 
 

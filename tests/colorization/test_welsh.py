@@ -16,7 +16,7 @@ def colours(lightness, reference, swatches=(), seed=0):
 
 
 def textures(height=40, width=60):
-    """Give three kinds of texture with one mean lightness, and the number of each pixel's kind."""
+    """Return three textures with one mean lightness, and the number of each pixel's texture."""
     y, x = np.mgrid[:height, :width]
     kind = x * 3 // width
     plane = np.choose(

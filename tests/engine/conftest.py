@@ -1,4 +1,4 @@
-"""Bins, and a hinted portrait, for the tests of the engine."""
+"""A colorizer, bins and a hinted portrait for the tests of the engine."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,11 @@ from photochrom.color.bins import zhang_bins
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.colorize import Colorizer
 from photochrom.options.hint import Hint
+
+
+@pytest.fixture(scope="session")
+def colorizer():
+    return Colorizer("photochrom", threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -18,11 +18,6 @@ from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.find import find_photos
 
 
-@pytest.fixture(scope="module")
-def colorizer():
-    return Colorizer("photochrom", threads=1)
-
-
 @pytest.fixture
 def album(tmp_path):
     folder = tmp_path / "album"

@@ -30,11 +30,6 @@ LEVEL = 255 / 100  # 8-bit levels in a unit of L*
 
 
 @pytest.fixture(scope="module")
-def colorizer():
-    return Colorizer("photochrom", threads=1)
-
-
-@pytest.fixture(scope="module")
 def gray():
     return np.array(Image.fromarray(drawn_picture(5, 150, 200)).convert("L"))
 

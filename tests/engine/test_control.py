@@ -27,11 +27,6 @@ RED = (160, 48, 32)
 
 
 @pytest.fixture(scope="module")
-def colorizer():
-    return Colorizer("photochrom", threads=1)
-
-
-@pytest.fixture(scope="module")
 def gray():
     return np.array(Image.fromarray(data.astronaut()).convert("L"))
 

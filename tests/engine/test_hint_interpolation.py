@@ -15,7 +15,7 @@ def interpolate_hints(ab, hints, lightness, **look):
 
 
 def hint(height, width, *spots, colour=WISH):
-    """Give hints of 4 x 4 pixels at (row, column) spots."""
+    """Return hints of 4 x 4 pixels at (row, column) spots."""
     ab, mask = np.zeros((height, width, 2), np.float32), np.zeros((height, width), np.float32)
     for row, column in spots:
         ab[row : row + 4, column : column + 4] = colour

@@ -17,7 +17,7 @@ STRANGE = [
 
 
 def paths_of(table, path=()):
-    """Give the place of each value in a table, its own included."""
+    """Return the place of each value in a table, its own included."""
     yield path
     if isinstance(table, dict | list):
         keys = table if isinstance(table, dict) else range(len(table))
@@ -26,7 +26,7 @@ def paths_of(table, path=()):
 
 
 def replaced(table, path, value):
-    """Give a copy of a table with another value at a place."""
+    """Return a copy of a table with another value at a place."""
     if not path:
         return value
     table = json.loads(json.dumps(table))

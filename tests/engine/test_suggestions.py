@@ -39,7 +39,7 @@ COAT, DOOR = (slice(10, 60), slice(6, 40)), (slice(20, 70), slice(60, 84))
 
 @pytest.fixture
 def scene(centres):
-    """Give logits, lightness and features of a street.
+    """Return logits, lightness and features of a street.
 
     A coat may be red or blue, a door brown or green; all else is surely gray.
     """

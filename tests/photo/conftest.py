@@ -148,7 +148,7 @@ def jpeg_with_everything(tmp_path, gray, exif, xmp, app13, gray_gamma_profile):
 
 @pytest.fixture(scope="session")
 def neutral():
-    """Give a page's own gray as sRGB: what colouring with no colour makes."""
+    """Return a page's own gray as sRGB: what colouring with no colour makes."""
 
     def neutral_page(photo, page=0, sixteen_bit=False):
         tone = photo.tone(page)
@@ -163,7 +163,7 @@ def neutral():
 
 @pytest.fixture(scope="session")
 def lightness():
-    """Give a photo's full-size L*, float64, in stored orientation."""
+    """Return a photo's full-size L*, float64, in stored orientation."""
 
     def full_lightness(photo, page=0):
         from photochrom.color.lab import luminance_to_lightness

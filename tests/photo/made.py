@@ -1,4 +1,4 @@
-"""Files that no library here writes: made byte by byte, from the specifications."""
+"""Files that no library here writes, byte by byte from the specifications; and their L*."""
 
 import struct
 import zlib
@@ -8,8 +8,18 @@ import numpy as np
 TIFF_CODES = {1: "B", 3: "H", 4: "I", 5: "I"}  # a rational is two numbers
 
 
+def star(luminance):
+    """CIE 15: L* of Y."""
+    return np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, 24389 / 27 * luminance)
+
+
+def seen(photo):
+    """Return a photo's L*, at full size."""
+    return photo.lightness_codes() / 655.35
+
+
 def png(pixels, chunks=()):
-    """Give a PNG of 8 or 16 bits, gray or RGB, with chunks before the pixels."""
+    """Return a PNG of 8 or 16 bits, gray or RGB, with chunks before the pixels."""
     height, width = pixels.shape[:2]
     wide = pixels.dtype == np.uint16
     rows = pixels.astype(">u2" if wide else "u1").reshape(height, -1)
@@ -35,7 +45,7 @@ def png(pixels, chunks=()):
 
 
 def tiff(*pages, order="<"):
-    """Give a TIFF of pages, each (tags, [strip or tile bytes]).
+    """Return a TIFF of pages, each (tags, [strip or tile bytes]).
 
     `tags` are {tag: (type, values)}; those of offsets and byte counts are added.
     """
@@ -65,7 +75,7 @@ def tiff(*pages, order="<"):
 
 
 def baseline(width, height, *, bits=(8,), photometric=1, compression=1, **more):
-    """Give the tags of a page of one strip; `more` by 't' and the tag's number."""
+    """Return the tags of a page of one strip; `more` by 't' and the tag's number."""
     tags = {
         256: (4, [width]),
         257: (4, [height]),
@@ -79,7 +89,7 @@ def baseline(width, height, *, bits=(8,), photometric=1, compression=1, **more):
 
 
 def icc(space, tags, pcs=b"Lab "):
-    """Give an input profile with these tags."""
+    """Return an input profile with these tags."""
     table, body = struct.pack(">I", len(tags)), b""
     start = 132 + 12 * len(tags)
     for name, data in tags.items():
@@ -92,7 +102,7 @@ def icc(space, tags, pcs=b"Lab "):
 
 
 def table_profile(to_lab, *, back=None, grid=17):
-    """Give an RGB profile of tables alone: to_lab of (n, 3) in [0, 1], and what `back` says."""
+    """Return an RGB profile of tables alone: to_lab of (n, 3) in [0, 1], and what `back` says."""
     steps = np.linspace(0, 1, grid)
     cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
     lab = to_lab(cube)

@@ -17,7 +17,7 @@ from photochrom.photo.metadata.exif import edited
 from photochrom.photo.metadata.gif import read_gif
 from photochrom.photo.metadata.heif import read_boxes
 from photochrom.photo.metadata.iptc import iim_to_xmp, to_app13
-from photochrom.photo.metadata.jpeg import read_jpeg, say_trailer
+from photochrom.photo.metadata.jpeg import read_jpeg, trailer_notes
 from photochrom.photo.metadata.png import read_png
 from photochrom.photo.metadata.webp import read_webp
 from photochrom.photo.metadata.xmp import Marker, merge
@@ -272,7 +272,7 @@ PARSERS = {
     "chunks of PNG": (in_file(read_png), lambda n: png(8, 8, *[(b"tEXt", b"k\0v")] * n), 1500),
     "segments of JPEG": (in_file(read_jpeg), lambda n: jpeg(b"\xff\xfe\0\3x" * n), 1000),
     "scans of JPEG": (
-        in_file(say_trailer),
+        in_file(trailer_notes),
         lambda n: jpeg()[:-2] + b"\xff\0\xff\xda\0\4ab" * n,
         4000,
     ),

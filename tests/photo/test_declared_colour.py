@@ -7,6 +7,7 @@ import pytest
 import pyvips
 from skimage import color
 from tests.photo import made
+from tests.photo.made import seen, star
 
 from photochrom.photo.cicp import from_gamma
 from photochrom.photo.photo import Photo
@@ -18,15 +19,6 @@ P3 = np.array([[0.4866, 0.2657, 0.1982], [0.2290, 0.6917, 0.0793], [0.0, 0.0451,
 TO_SRGB = np.linalg.inv(
     np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 )
-
-
-def star(luminance):
-    """CIE 15: L* of Y."""
-    return np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, 24389 / 27 * luminance)
-
-
-def seen(photo):
-    return photo.lightness_codes() / 655.35
 
 
 def sixteen(values):
@@ -149,7 +141,7 @@ def test_adobe_rgb_is_told_by_exif_too(save, rgb):
 
 
 def lab_of(gamma):
-    """Give L*a*b* (D50) of RGB with sRGB's primaries and another gamma."""
+    """Return L*a*b* (D50) of RGB with sRGB's primaries and another gamma."""
 
     def to_lab(cube):
         linear = cube**gamma
@@ -188,7 +180,7 @@ def test_a_profile_with_a_sound_way_back_is_restored(rgb, adobe_rgb_profile):
 
 
 def tagged(pixels, order="<", **tags):
-    """Give a TIFF with tags that describe its colours."""
+    """Return a TIFF with tags that describe its colours."""
     bits = (8 * pixels.itemsize,) * (pixels.shape[2] if pixels.ndim == 3 else 1)
     height, width = pixels.shape[:2]
     page = made.baseline(

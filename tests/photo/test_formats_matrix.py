@@ -10,7 +10,7 @@ import pyvips
 from PIL import Image
 
 from photochrom.photo.metadata.conversion import prepare
-from photochrom.photo.metadata.embedding import enter, enter_tiff
+from photochrom.photo.metadata.embedding import embed, embed_tiff
 from photochrom.photo.metadata.iptc import to_iim
 from photochrom.photo.photo import Photo
 from photochrom.photo.tiff_writing import append_page
@@ -21,7 +21,7 @@ TARGETS = ("jpeg", "png", "tiff", "webp", "avif")
 
 
 def read_table():
-    """Give {(source, target): losses} as the document says."""
+    """Return {(source, target): losses} as the document says."""
     lines = DOCUMENT.read_text().split("## Matrix")[1].split("\n## ")[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     head, _, *body = rows
@@ -72,18 +72,18 @@ def _save_with(jpeg, image, path, pages):
     kind = "png" if path.suffix == ".png" else "tiff"
     prepared = prepare(image, jpeg.metadata, kind, orientation=6, profile=jpeg.profile, marker=None)
     prepared.image.write_to_file(str(path))
-    enter(path, kind, prepared)
+    embed(path, kind, prepared)
     for _ in range(1, pages):
         single = path.with_name("single.tif")
         prepared.image.write_to_file(str(single))
         append_page(path, single)
         single.unlink()
     if kind == "tiff":
-        enter_tiff(path, prepared)
+        embed_tiff(path, prepared)
 
 
 def holdings(photo):
-    """Give all that a file holds, each as something that can be compared."""
+    """Return all that a file holds, each as something that can be compared."""
     metadata = photo.metadata
     camera = {}
     if metadata.exif:

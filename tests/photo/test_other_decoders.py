@@ -24,7 +24,7 @@ def star(rgb, top=255):
 
 
 def heic(rgb, mode="RGB", **options):
-    """Give a HEIC without loss, but for what 4:4:4 in YCbCr rounds."""
+    """Return a HEIC without loss, but for what 4:4:4 in YCbCr rounds."""
     buffer = io.BytesIO()
     file = pillow_heif.from_bytes(mode, rgb.shape[1::-1], rgb.tobytes())
     file.save(buffer, quality=-1, chroma=444, **options)
@@ -204,7 +204,7 @@ def test_a_bmp_that_is_none_is_no_picture():
 
 
 def raw_file(pixels, order="<", **more):
-    """Give a small camera raw: numbers of a sensor, and the camera's own JPEG behind them."""
+    """Return a small camera raw: numbers of a sensor, and the camera's own JPEG behind them."""
     preview = encoded(pixels, "JPEG", quality=95, subsampling=0)
     tiny = encoded(pixels[::8, ::8], "JPEG")
     tags = made.baseline(64, 32, bits=(16,), photometric=32803, **more)

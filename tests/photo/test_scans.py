@@ -8,6 +8,7 @@ import pyvips
 from PIL import Image
 from skimage import data
 from skimage.color import rgb2gray, rgb2lab
+from tests.photo.made import seen, star
 
 from photochrom.errors import InvalidValueError, UnreadablePhotoError, UnsupportedFormatError
 from photochrom.photo.descreen import descreened, dot_distance
@@ -20,18 +21,10 @@ from photochrom.photo.write import write_photo
 NEGATIVE = Reading(negative=True)
 
 
-def star(luminance):
-    return np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, 24389 / 27 * luminance)
-
-
 def encode(light):
     return np.where(
         light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055
     )
-
-
-def seen(photo):
-    return photo.lightness_codes() / 655.35
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +36,7 @@ def exposure():
 
 
 def film(exposure, base, gamma=0.6):
-    """Give what a negative lets through: density rises with the logarithm of exposure."""
+    """Return what a negative lets through: density rises with the logarithm of exposure."""
     through = (exposure / exposure.min()) ** -gamma
     return np.array(base) * (through[..., None] if np.ndim(base) else through)
 

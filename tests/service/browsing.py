@@ -1,4 +1,4 @@
-"""What a person does in the page, in a real Chromium, and what is seen there."""
+"""Actions in the page, in a real Chromium, and what they show."""
 
 import io
 import json
@@ -58,10 +58,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, service: str) -> Iterator[Callable[..., Page]]:
-    """Open the page; afterwards nothing came from elsewhere and no script has failed."""
+    """Open the page, with photographs if given; check foreign requests and script errors."""
     contexts, foreign, failures = [], [], []
 
-    def opened(**options: Any) -> Page:
+    def opened(*photos: FilePayload, **options: Any) -> Page:
         context = browser.new_context(**{**DESKTOP, "reduced_motion": "reduce", **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
@@ -75,12 +75,13 @@ def open_page(browser: Browser, service: str) -> Iterator[Callable[..., Page]]:
                 else None
             ),
         )
-        page.on(
-            "filechooser", lambda chooser: None
-        )  # or a key opens a real one, before anyone waits
+        # Without this, a key would open a real one before anyone waits.
+        page.on("filechooser", lambda chooser: None)
         page.on("request", lambda request: foreign.append(request.url))
         page.goto(service)
         ready(page)
+        if photos:
+            give(page, *photos)
         return page
 
     yield opened

@@ -38,14 +38,14 @@ def decoded(content: bytes) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[TestClient]:
-    """Give a client of a service with one worker."""
+    """Yield a client of a service with one worker."""
     with TestClient(create_app(Limits(jobs=1)), base_url="http://127.0.0.1") as client:
         yield client
 
 
 @pytest.fixture
 def opened(client: TestClient) -> Any:
-    """Give the description of a photograph that has been sent."""
+    """Return the description of an uploaded photograph."""
     answer = client.post("/v1/photos", files={"file": ("woman.jpg", encoded(GRAY))})
     assert answer.status_code == 201, answer.text
     return answer.json()
@@ -53,7 +53,7 @@ def opened(client: TestClient) -> Any:
 
 @contextmanager
 def served(limits: Limits, **options: Any) -> Iterator[tuple[str, Any]]:
-    """Run a real server in a thread; give its address and its Service."""
+    """Run a real server in a thread; yield its address and its Service."""
     app = create_app(limits, **options)
     listener = listen("127.0.0.1", 0)
     config = server_config(app, limits, options.get("clients") or Clients())

@@ -41,6 +41,7 @@ def open_photo(url):
     return httpx2.post(f"{url}v1/photos", files=files, timeout=60).json()["id"]
 
 
+@pytest.mark.slow
 @schema.parametrize()
 @TRIED
 def test_every_answer_is_one_that_the_description_knows(case, url):

@@ -31,6 +31,7 @@ from tests.service.browsing import (
 from photochrom.color.gamut import largest_chroma
 from photochrom.color.lab import rgb_to_lab
 
+pytestmark = pytest.mark.slow
 TURNED = 6  # EXIF: the camera was held upright
 
 
@@ -48,13 +49,11 @@ def camera_files() -> list[Any]:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "content", "depth"), camera_files())
 def test_a_photo_is_coloured_hinted_undone_and_downloaded_as_the_file_it_was(
     open_page, name, content, depth
 ):
-    page = open_page()
-    give(page, {"name": name, "mimeType": "", "buffer": content})
+    page = open_page({"name": name, "mimeType": "", "buffer": content})
     near, far = colour_at(page, 0.3, 0.3), colour_at(page, 0.85, 0.9)
 
     hint_at(page, 0.3, 0.3)
@@ -84,7 +83,6 @@ def test_a_photo_is_coloured_hinted_undone_and_downloaded_as_the_file_it_was(
     assert [hint["colour"] for hint in settings["wishes"]["hints"]] == ["#2c5fa8"]
 
 
-@pytest.mark.slow
 def test_the_keyboard_alone_opens_hints_moves_recolours_deletes_and_undoes(open_page):
     page = open_page()
     with page.expect_file_chooser() as chooser:
@@ -130,10 +128,8 @@ def test_the_keyboard_alone_opens_hints_moves_recolours_deletes_and_undoes(open_
     expect(page.locator("#show-before")).to_have_attribute("aria-pressed", "true")
 
 
-@pytest.mark.slow
 def test_brushes_draw_strokes_and_keep_places_gray(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
 
     def drag() -> None:
         page.mouse.move(*place(page, 0.4, 0.6))
@@ -157,10 +153,8 @@ def test_brushes_draw_strokes_and_keep_places_gray(open_page):
     assert len(kept_hints(page)) == 1
 
 
-@pytest.mark.slow
 def test_a_marker_is_dragged_in_one_step_of_history(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, 0.3, 0.3)
     page.keyboard.press("Escape")
     page.mouse.move(*place(page, 0.3, 0.3))
@@ -172,10 +166,8 @@ def test_a_marker_is_dragged_in_one_step_of_history(open_page):
     assert kept_hints(page)[0]["points"][0] == pytest.approx([0.3 * 512, 0.3 * 512], abs=3)
 
 
-@pytest.mark.slow
 def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.wait_for_selector("button.candidate:nth-child(2)")
     tab = page.locator("#source-tabs").get_by_text
     reference = {**gray_photo("rose.jpg"), "buffer": photo_bytes(data.coffee())}
@@ -205,10 +197,8 @@ def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
     assert page.get_attribute(".candidate:nth-child(1)", "aria-checked") == "true"
 
 
-@pytest.mark.slow
 def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("c")
     page.wait_for_selector(".guesses", state="visible")
     drawn = """() => document.querySelector('.guesses').getContext('2d')
@@ -229,10 +219,8 @@ def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
     assert (one["y"], one["width"]) == (other["y"], other["width"])
 
 
-@pytest.mark.slow
 def test_the_newest_hint_cancels_older_work(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, 0.3, 0.3, "#c02020")
     aborted, held = [], []
     page.on("requestfailed", lambda request: aborted.append(request.url))
@@ -253,10 +241,8 @@ def test_the_newest_hint_cancels_older_work(open_page):
     assert colour_at(page, 0.3, 0.3)[2] < -15  # blue, the newest
 
 
-@pytest.mark.slow
 def test_hints_survive_a_reload_and_a_service_that_has_forgotten_the_photo(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, 0.3, 0.3)
     blue = colour_at(page, 0.3, 0.3)
     page.reload()
@@ -284,7 +270,6 @@ def test_hints_survive_a_reload_and_a_service_that_has_forgotten_the_photo(open_
     expect(page.locator("#error-picture")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
     page = open_page()
     bad = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"not a picture"}
@@ -302,7 +287,6 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
         assert Image.open(archive.open("two-color.jpg")).size == (451, 300)
 
 
-@pytest.mark.slow
 def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(open_page):
     page = open_page()
     gray, colour = data.coffee()[::2, ::2, 1], data.coffee()[::2, ::2]
@@ -328,10 +312,8 @@ def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(ope
     expect(page.locator("#file-name")).to_have_text("paste.jpg")
 
 
-@pytest.mark.slow
 def test_wheel_and_drag_move_the_view_and_the_place_under_the_pointer_stays(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     before = page.locator("#pane-main .picture").bounding_box()
     x, y = place(page, 0.3, 0.6)
     page.mouse.move(x, y)
@@ -350,10 +332,8 @@ def test_wheel_and_drag_move_the_view_and_the_place_under_the_pointer_stays(open
     assert page.locator("#pane-main .picture").bounding_box() == before
 
 
-@pytest.mark.slow
 def test_the_split_shows_the_original_on_its_left(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     grip = page.locator("#split").bounding_box()
     page.mouse.move(grip["x"] + 16, grip["y"] + grip["height"] / 2)
     page.mouse.down()
@@ -377,10 +357,8 @@ def pinch(page: Page, middle: tuple[float, float]) -> None:
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-@pytest.mark.slow
 def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
-    page = open_page(**PHONE)
-    give(page, gray_photo())
+    page = open_page(gray_photo(), **PHONE)
     picture = page.locator("#pane-main .picture").bounding_box()
     assert picture["width"] > 340
     pinch(page, place(page, 0.5, 0.5))
@@ -405,7 +383,6 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
     assert small == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_nothing_serious(open_page, scheme, device):
@@ -434,7 +411,6 @@ def test_axe_finds_nothing_serious(open_page, scheme, device):
     check("already in colour")
 
 
-@pytest.mark.slow
 def test_undo_treats_a_gesture_as_one_step_and_redo_ends_with_a_new_change(open_page):
     page = open_page()
     told = page.evaluate(
@@ -455,7 +431,6 @@ def test_undo_treats_a_gesture_as_one_step_and_redo_ends_with_a_new_change(open_
     assert told == [0.5, 0.6, 0.7, 0.6, 1, 1, 0.6, 0.9, 0.9]
 
 
-@pytest.mark.slow
 def test_the_page_knows_the_gamut_and_lab_as_the_engine_does(open_page):
     page = open_page()
     places = [(lightness, hue) for lightness in (15, 50, 85) for hue in (0, 40, 110, 200, 306)]
@@ -475,10 +450,8 @@ def focused(page: Page) -> str:
     return page.evaluate("document.activeElement.id || document.activeElement.className")
 
 
-@pytest.mark.slow
 def test_the_focus_stays_at_its_place_when_things_are_deleted(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     for across in (0.2, 0.5, 0.8):
         hint_at(page, across, 0.3)
         page.keyboard.press("Escape")
@@ -493,10 +466,8 @@ def test_the_focus_stays_at_its_place_when_things_are_deleted(open_page):
     assert focused(page) == "pane-main"
 
 
-@pytest.mark.slow
 def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
-    page = open_page(**PHONE)
-    give(page, gray_photo())
+    page = open_page(gray_photo(), **PHONE)
     problem = {"title": "Unprocessable", "status": 422, "detail": "The file is damaged."}
     kind = "application/problem+json"
     page.route(
@@ -508,10 +479,8 @@ def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
     expect(page.locator("#error-save")).to_have_text("The file is damaged.")
 
 
-@pytest.mark.slow
 def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keeps(open_page):
-    page = open_page()
-    give(page, gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
+    page = open_page(gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
     expect(page.locator("#strip-count")).to_have_text("2 coloured")
     limits = {"photos": 1, "upload_bytes": 1, "megapixels": 1.0, "hints": 1, "points": 1}
     page.route("**/v1/limits", lambda route: route.fulfill(json=limits))
@@ -534,10 +503,8 @@ def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keep
     expect(page.locator("#error-strip")).to_contain_text("not-coloured.txt in the zip names them")
 
 
-@pytest.mark.slow
 def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.mouse.click(*place(page, 0.5, 0.3))
     expect(page.locator("#hex")).to_be_visible()
     page.click(".rail [data-tool=stroke]")
@@ -547,10 +514,8 @@ def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
     assert [hint["colour"] for hint in kept_hints(page)] == ["#2c5fa8"]
 
 
-@pytest.mark.slow
 def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     repainted(page, lambda: page.press("#saturation", "PageUp"))
     assert page.input_value("#saturation") != "100"
     repainted(page, lambda: page.press("#saturation", "Delete"))
@@ -560,10 +525,8 @@ def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
     expect(page.locator("#vividness-value")).to_have_text("automatic")
 
 
-@pytest.mark.slow
 def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     problem = {"title": "Conflict", "status": 409, "detail": "Superseded."}
     kind, asked = "application/problem+json", []
 
@@ -578,10 +541,8 @@ def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
     assert len(asked) > 1
 
 
-@pytest.mark.slow
 def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.get_by_role("radio", name="A photo").click()
     with page.expect_file_chooser() as chosen:
         page.click(".reference-drop")
@@ -591,10 +552,8 @@ def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_pag
     repainted(page, lambda: page.press("#saturation", "PageUp"))
 
 
-@pytest.mark.slow
 def test_two_tabs_keep_each_others_photographs(open_page):
-    page = open_page()
-    give(page, gray_photo("one.jpg"))
+    page = open_page(gray_photo("one.jpg"))
     other = open_tab(page)
     give(other, gray_photo("two.jpg", "chelsea"))
     give(page, gray_photo("three.jpg", "coffee"))
@@ -602,10 +561,8 @@ def test_two_tabs_keep_each_others_photographs(open_page):
     assert sorted(names) == ["one.jpg", "three.jpg", "two.jpg"]
 
 
-@pytest.mark.slow
 def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(open_page):
-    page = open_page()
-    give(page, gray_photo("private.jpg"))
+    page = open_page(gray_photo("private.jpg"))
     hint_at(page, 0.3, 0.3)
     other = open_tab(page)
     expect(other.locator("#earlier-text")).to_have_text(
@@ -627,10 +584,8 @@ def test_a_new_tab_asks_before_it_shows_what_was_open_and_forgets_it_when_told(o
     expect(third.locator("#earlier")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     other = open_tab(page)
     other.click("#earlier-open")
     other.wait_for_selector("#split", state="visible")
@@ -650,10 +605,8 @@ def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page)
     expect(other.locator("#gone")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_forgotten(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     colour_source = {
         "name": "lender.png",
         "mimeType": "image/png",
@@ -675,10 +628,8 @@ def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_for
     expect(page.locator("#error-save")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_a_download_waits_for_a_photograph_that_is_uploaded_again(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
 
     def slowly(route):
         time.sleep(2)

@@ -30,6 +30,7 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.hint_propagation import REACHES
 from photochrom.options.ranges import REACH
 
+pytestmark = pytest.mark.slow
 SUIT, COLLAR = (0.35, 0.65), (0.44, 0.46)  # of the astronaut: orange, black
 
 
@@ -80,7 +81,6 @@ def at_rest(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
-@pytest.mark.slow
 def test_the_original_is_the_true_file_and_colours_are_not_replaced_unasked(open_page):
     page = open_page()
     page.set_input_files("#file-input", [colour_photo()])
@@ -110,7 +110,6 @@ def drop(page: Page, path: Path, target: str = "#stage") -> None:
         session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": files})
 
 
-@pytest.mark.slow
 def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
     folder = tmp_path / "shoebox"
     (folder / "more").mkdir(parents=True)
@@ -133,10 +132,8 @@ def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
     expect(chosen.locator("#strip-count")).to_have_text("2 coloured")
 
 
-@pytest.mark.slow
 def test_one_photograph_can_be_closed_and_everything_be_started_over(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     expect(page.locator("#start-over")).to_be_disabled()
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
@@ -155,7 +152,6 @@ def test_one_photograph_can_be_closed_and_everything_be_started_over(open_page):
     expect(page.locator("#earlier")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_seen(open_page):
     page = open_page()
     deep = (np.asarray(Image.fromarray(data.astronaut()).convert("L")).astype(np.uint16)) * 257
@@ -181,10 +177,8 @@ def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_
     expect(page.locator("#save-quality-row")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_settings_that_were_saved_are_opened_again_and_fit_a_copy_of_another_size(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
     repainted(page, lambda: page.locator("#vividness").fill("80"))
@@ -210,10 +204,8 @@ def test_settings_that_were_saved_are_opened_again_and_fit_a_copy_of_another_siz
     expect(other.locator("#error-save")).to_contain_text("not a settings file")
 
 
-@pytest.mark.slow
 def test_zooming_in_brings_the_part_at_full_size(open_page):
-    page = open_page()
-    give(page, large_photo())
+    page = open_page(large_photo())
     expect(page.locator("#pane-main .after-close")).to_be_hidden()
     x, y = place(page, 0.5, 0.5)
     page.mouse.move(x, y)
@@ -252,11 +244,9 @@ def test_zooming_in_brings_the_part_at_full_size(open_page):
     page.wait_for_selector("#pane-other .after-close", state="visible")
 
 
-@pytest.mark.slow
 def test_at_200_percent_the_picture_stays_usable_beside_the_palette(open_page):
     height = 340  # a window of 680 pixels
-    page = open_page(viewport={"width": 640, "height": height})
-    give(page, gray_photo())
+    page = open_page(gray_photo(), viewport={"width": 640, "height": height})
     page.mouse.click(*place(page, *SUIT))
     page.wait_for_selector("#suggestions button")
     picture = page.locator("#pane-main .picture").bounding_box()
@@ -267,7 +257,6 @@ def test_at_200_percent_the_picture_stays_usable_beside_the_palette(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") == 640
 
 
-@pytest.mark.slow
 def test_colourings_come_one_by_one_and_each_differs_where_it_says(open_page):
     page = open_page()
     held: list[Route] = []
@@ -308,10 +297,8 @@ def test_colourings_come_one_by_one_and_each_differs_where_it_says(open_page):
     assert max(differences) < 0.4  # one thing, not a tint
 
 
-@pytest.mark.slow
 def test_undo_is_remembered_and_takes_no_new_thinking(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
     at_rest(page)
@@ -321,10 +308,8 @@ def test_undo_is_remembered_and_takes_no_new_thinking(open_page):
         assert int(answer.value.headers["photochrom-milliseconds"]) < 100
 
 
-@pytest.mark.slow
 def test_saturation_is_seen_at_once_and_asked_for_when_it_is_let_go(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     at_rest(page)
     asked = previews(page)
     slider = page.locator("#saturation").bounding_box()
@@ -340,10 +325,8 @@ def test_saturation_is_seen_at_once_and_asked_for_when_it_is_let_go(open_page):
     assert [url for url in asked if url.endswith("/preview")] != []
 
 
-@pytest.mark.slow
 def test_a_drag_is_painted_small_and_its_end_in_full(open_page):
-    page = open_page()
-    give(page, large_photo())
+    page = open_page(large_photo())
     hint_at(page, *SUIT)
     page.keyboard.press("Escape")
     asked = previews(page)
@@ -356,7 +339,6 @@ def test_a_drag_is_painted_small_and_its_end_in_full(open_page):
     assert any(url.endswith("/preview") for url in asked)
 
 
-@pytest.mark.slow
 def test_old_pictures_hold_no_memory(open_page):
     page = open_page()
     page.add_init_script(
@@ -387,10 +369,8 @@ def test_old_pictures_hold_no_memory(open_page):
     assert after[1:] == [0, before[2]]
 
 
-@pytest.mark.slow
 def test_a_phone_has_one_heading_one_banner_and_no_method_names_before_advanced(open_page):
-    page = open_page(**PHONE)
-    give(page, gray_photo())
+    page = open_page(gray_photo(), **PHONE)
     page.touchscreen.tap(*place(page, *SUIT))
     page.wait_for_selector("#suggestions button")
     assert page.get_by_role("heading", level=1).all_inner_texts() == ["photochrom"]
@@ -405,7 +385,6 @@ def test_a_phone_has_one_heading_one_banner_and_no_method_names_before_advanced(
     assert page.locator("#compare option").first.inner_text() == "none"
 
 
-@pytest.mark.slow
 def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page):
     page = open_page()
     accepted = page.get_attribute("#file-input", "accept").split(",")
@@ -424,10 +403,8 @@ def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page
     expect(page.locator("#file-name")).to_have_text("portrait.jpg")
 
 
-@pytest.mark.slow
 def test_a_colour_under_the_pointer_is_seen_on_the_picture_and_goes_with_it(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.mouse.click(*place(page, *SUIT))
     page.wait_for_selector("#suggestions button")
     usual = colour_at(page, *SUIT)
@@ -441,10 +418,8 @@ def test_a_colour_under_the_pointer_is_seen_on_the_picture_and_goes_with_it(open
     expect(page.locator("#undo")).to_be_disabled()
 
 
-@pytest.mark.slow
 def test_a_key_that_is_held_compares_and_one_that_is_tapped_switches(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     line = page.locator("#split")
     page.keyboard.down("b")
     expect(line).to_have_attribute("aria-valuenow", "100")
@@ -462,10 +437,8 @@ def test_a_key_that_is_held_compares_and_one_that_is_tapped_switches(open_page):
     expect(line).to_have_attribute("aria-valuenow", "100")
 
 
-@pytest.mark.slow
 def test_full_screen_leaves_nothing_but_the_picture_and_the_palette(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("f")
     expect(page.locator("#panel")).to_be_hidden()
     expect(page.locator(".bar")).to_be_hidden()
@@ -476,7 +449,6 @@ def test_full_screen_leaves_nothing_but_the_picture_and_the_palette(open_page):
     expect(page.locator("#panel")).to_be_visible()
 
 
-@pytest.mark.slow
 def test_a_place_that_is_pure_black_or_white_is_told_at_once_and_offers_nothing(open_page):
     page = open_page()
     gray = np.asarray(Image.fromarray(data.astronaut()).convert("L")).copy()
@@ -498,7 +470,6 @@ def test_a_place_that_is_pure_black_or_white_is_told_at_once_and_offers_nothing(
     expect(page.locator("#plane")).to_be_visible()
 
 
-@pytest.mark.slow
 def test_white_is_toned_down_where_that_is_chosen_and_shows_a_colour_then(open_page):
     page = open_page()
     gray = np.asarray(Image.fromarray(data.astronaut()).convert("L")).copy()
@@ -534,10 +505,8 @@ def test_white_is_toned_down_where_that_is_chosen_and_shows_a_colour_then(open_p
     expect(page.locator("#white-lightness")).to_be_checked()
 
 
-@pytest.mark.slow
 def test_a_lasso_draws_an_outline_whose_inside_gets_the_colour(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("3")
     corners = [(0.25, 0.55), (0.45, 0.55), (0.45, 0.72), (0.25, 0.72), (0.25, 0.56)]
     page.mouse.move(*place(page, *corners[0]))
@@ -559,10 +528,8 @@ def wait_for_outline(page: Page) -> None:
     expect(page.locator("#picker-title")).to_have_text("Colour of this object")
 
 
-@pytest.mark.slow
 def test_a_click_selects_a_thing_whose_colour_is_one_hint(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.keyboard.press("4")
@@ -591,10 +558,8 @@ def test_a_click_selects_a_thing_whose_colour_is_one_hint(open_page):
     assert kept_hints(page) == []
 
 
-@pytest.mark.slow
 def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     held: list[Route] = []
     page.route("**/outline", lambda route: held.append(route))
     page.keyboard.press("4")
@@ -617,10 +582,8 @@ def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_p
     assert kept_hints(page) == []
 
 
-@pytest.mark.slow
 def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
-    page = open_page()
-    give(page, gray_photo())
+    page = open_page(gray_photo())
     page.keyboard.press("4")
     page.keyboard.press("p")
     for key in ("ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
@@ -630,8 +593,7 @@ def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
     repainted(page, lambda: page.keyboard.press("Enter"))
     assert [hint["shape"] for hint in kept_hints(page)] == ["region"]
 
-    phone = open_page(**PHONE)
-    give(phone, gray_photo())
+    phone = open_page(gray_photo(), **PHONE)
     phone.tap("#tool-select")
     phone.touchscreen.tap(*place(phone, *SUIT))
     wait_for_outline(phone)
@@ -640,7 +602,6 @@ def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
     assert [hint["shape"] for hint in kept_hints(phone)] == ["region"]
 
 
-@pytest.mark.slow
 def test_the_marker_of_an_outline_lies_inside_it_even_where_its_mean_does_not(open_page):
     bow = [[0, 0], [100, 0], [100, 10], [10, 10], [10, 90], [100, 90], [100, 100], [0, 100]]
     held = open_page().evaluate(
@@ -666,7 +627,6 @@ def sent_hints(page: Page) -> list[dict[str, Any]]:
     return sent
 
 
-@pytest.mark.slow
 def test_a_hint_reaches_as_far_as_is_chosen_and_keeps_a_place(open_page):
     page = open_page()
     sent = sent_hints(page)
@@ -703,7 +663,6 @@ def middle_of(page: Page, selector: str) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-@pytest.mark.slow
 def test_a_hints_reach_is_dragged_and_the_picture_follows(open_page):
     page = open_page()
     sent, asked = sent_hints(page), previews(page)
@@ -745,7 +704,6 @@ def test_a_hints_reach_is_dragged_and_the_picture_follows(open_page):
     expect(page.locator("#hint-list .name")).to_contain_text("reach 6 %")  # a drag is one step
 
 
-@pytest.mark.slow
 def test_the_reach_of_a_stroke_is_a_rim_around_it_and_keys_change_it(open_page):
     page = open_page()
     sent = sent_hints(page)
@@ -782,7 +740,6 @@ def test_the_reach_of_a_stroke_is_a_rim_around_it_and_keys_change_it(open_page):
     expect(page.locator(".reach-handle")).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_the_page_and_the_library_take_the_same_reaches(open_page):
     page = open_page()
     least, most = page.evaluate("import('/page/state.js').then((state) => state.REACH_RANGE)")
@@ -794,7 +751,6 @@ def test_the_page_and_the_library_take_the_same_reaches(open_page):
     assert numbers == pytest.approx([1 / REACHES[name].place for name in ("near", "thing")])
 
 
-@pytest.mark.slow
 def test_a_service_that_knows_neither_reach_nor_keep_is_offered_neither(open_page):
     page = open_page()
     known = {name: {} for name in ("shape", "points", "colour", "radius")}
@@ -809,7 +765,6 @@ def test_a_service_that_knows_neither_reach_nor_keep_is_offered_neither(open_pag
         expect(page.locator(part)).to_be_hidden()
 
 
-@pytest.mark.slow
 def test_a_file_that_is_cut_short_and_one_that_was_released_say_so_plainly(open_page):
     page = open_page()
     whole = gray_photo()["buffer"]

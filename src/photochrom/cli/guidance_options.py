@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from photochrom.engine.batch import Task
     from photochrom.engine.guidance import Guidance
+    from photochrom.engine.picture_types import HintTable
     from photochrom.engine.sidecar import Sidecar
 
 
@@ -109,7 +110,7 @@ class GuidanceOptions:
         return [_fitted(task, fit) for task in tasks]
 
 
-def read_hint(text: str) -> dict[str, Any]:
+def read_hint(text: str) -> dict[str, object]:
     """Parse X,Y,COLOUR or X,Y,COLOUR,RADIUS to the table of a hint.
 
     Raises
@@ -119,7 +120,7 @@ def read_hint(text: str) -> dict[str, Any]:
     """
     try:
         x, y, colour, *radius = text.split(",")
-        table: dict[str, Any] = {
+        table: dict[str, object] = {
             "shape": "point",
             "points": [[_number(x), _number(y)]],
             "colour": None if colour.strip() in ("gray", "keep") else colour.strip(),
@@ -141,7 +142,7 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _read_hints(path: Path | None) -> list[Any]:
+def _read_hints(path: Path | None) -> "list[HintTable]":
     if path is None:
         return []
     try:

@@ -18,7 +18,7 @@ def check_digits(text: str) -> None:
         raise ValueError(f"A number needs the digits 0 to 9; got '{text}'.")
 
 
-def _parts(type_: Any) -> set[Any]:
+def _parts(type_: object) -> set[object]:
     """Return a type and all its parts, such as float for an optional pair of floats."""
     return {type_}.union(*map(_parts, get_args(type_)))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from photochrom.options.ranges import GAMMA
 
 if TYPE_CHECKING:
+    from photochrom.engine.picture_types import FileOptions
     from photochrom.photo.reading import Reading
 
 
@@ -54,10 +55,12 @@ class ReadOptions:
         profile = None if self.source_profile is None else read_profile(self.source_profile)
         return Reading(profile, self.gamma, self.negative, self.salvage, self.descreen)
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> "FileOptions":
         """Return the options that differ from the default, for `Colorizer.colorize_file`."""
         from photochrom.photo.reading import PLAIN
 
         reading = self.reading()
-        given: dict[str, Any] = {} if reading == PLAIN else {"reading": reading}
-        return given | ({"keep_time": True} if self.keep_time else {})
+        given: FileOptions = {} if reading == PLAIN else {"reading": reading}
+        if self.keep_time:
+            given["keep_time"] = True
+        return given

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say, shown
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from photochrom.engine.batch import Outcome, Task
     from photochrom.engine.colorize import Colorizer
     from photochrom.engine.guidance import Guidance
+    from photochrom.engine.picture_types import FileOptions, LookOptions
     from photochrom.engine.sidecar import Sidecar
 
 
@@ -95,19 +96,19 @@ def _run_photos(
             "--recipe cannot be combined with --method, --vividness, --saturation, "
             "--working-px, --restore or --white-lightness. Leave them out."
         )
-    where = {"device": options.device, "threads": 1 if jobs > 1 else 0}
-    make = partial(_make, recipe, options.method, options.look, **where)
+    threads = 1 if jobs > 1 else 0
+    make = partial(_make, recipe, options.method, options.look, options.device, threads)
     with endings():
         if many:
             executor = _begin_many(make, jobs, options.device, options.timeout)
         else:
-            executor = _begin_one(make, recipe, options.method, options.device)
+            executor = _begin_one(make, recipe, options.method, options.device, threads)
         try:
             if note := executor.call(_note, recipe):
                 say(f"photochrom: {note}")
             if recipe and options.float_range is None:
                 options = replace(options, float_range=recipe.float_range)
-            opening: dict[str, Any] = options.limits | (reading.options() if reading else {})
+            opening: FileOptions = {**options.limits, **(reading.options() if reading else {})}
             if piped:
                 source = standard_input() if sources[0] == PIPE else sources[0]
                 decided = _guidance(guidance)
@@ -169,11 +170,15 @@ def _check_folder(output: Path, sources: list[Path]) -> None:
         )
 
 
-def _make(recipe: "Sidecar | None", method: str, look: dict[str, Any], **where: Any) -> "Colorizer":
+def _make(
+    recipe: "Sidecar | None", method: str, look: "LookOptions", device: str, threads: int
+) -> "Colorizer":
     """Return the colorizer of the recipe, or of the options."""
     from photochrom.engine.colorize import Colorizer
 
-    return recipe.colorizer(**where) if recipe else Colorizer(method, **look, **where)
+    if recipe:
+        return recipe.colorizer(device, threads)
+    return Colorizer(method, **look, device=device, threads=threads)
 
 
 def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Executor:
@@ -190,13 +195,13 @@ def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: flo
 
 
 def _begin_one(
-    make: "partial[Colorizer]", recipe: "Sidecar | None", method: str, device: str
+    make: "partial[Colorizer]", recipe: "Sidecar | None", method: str, device: str, threads: int
 ) -> Executor:
     """Create the colorizer in this process: one photograph does not wait for a worker to start."""
     from photochrom.colorization.catalogue import begin_loading
 
     if recipe is None:
-        begin_loading(method, device, make.keywords["threads"])
+        begin_loading(method, device, threads)
     # Imported while the network loads.
     from photochrom.photo.temporary_folders import remove_left_behind
 
@@ -215,28 +220,28 @@ def _is_own(colorizer: "Colorizer", path: Path) -> bool:
 
 
 def _fit(
-    colorizer: "Colorizer", recipe: "Sidecar", source: Path, opening: dict[str, Any]
+    colorizer: "Colorizer", recipe: "Sidecar", source: Path, opening: "FileOptions"
 ) -> "Guidance":
-    return recipe.fit(source, **{k: v for k, v in opening.items() if k != "keep_time"})
+    return recipe.fit(source, **opening)
 
 
 def _pipe(
     colorizer: "Colorizer",
-    source: Any,
+    source: Path | BinaryIO,
     options: RunOptions,
     recipe: "Sidecar | None",
     guidance: "Guidance",
-    opening: dict[str, Any],
+    opening: "FileOptions",
 ) -> int:
     """Colour from standard input, or to standard output."""
     to_stdout = options.output is None or options.output == PIPE
     if to_stdout and sys.stdout is not None and sys.stdout.isatty():
         raise InvalidValueError("Cannot write a picture to a terminal. Name a file with -o.")
-    if recipe:
-        source = source.read() if hasattr(source, "read") else source  # its size is needed first
-        guidance = _fit(colorizer, recipe, source, opening)
+    picture = source if isinstance(source, Path) or not recipe else source.read()
+    if recipe:  # the size is needed first
+        guidance = recipe.fit(picture, **opening)
     coloured = colorizer.colorize_file(
-        source,
+        picture,
         None if to_stdout else options.output,
         format=options.target_format,
         quality=options.quality,
@@ -264,7 +269,7 @@ class _Job:
     options: RunOptions
     given: "GuidanceOptions | None"
     recipe: "Sidecar | None"
-    opening: dict[str, Any]
+    opening: "FileOptions"
     executor: Executor
     count: int | None = None
 

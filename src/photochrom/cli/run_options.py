@@ -6,7 +6,10 @@ The command-line parser is not imported here, so that a single photograph does n
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from photochrom.engine.picture_types import FileOptions, LookOptions
 
 METHOD = "photochrom"
 
@@ -88,7 +91,7 @@ class RunOptions:
         return {"jpg": "jpeg", "tif": "tiff"}.get(self.format or "", self.format)
 
     @property
-    def look(self) -> dict[str, float | int | bool | None]:
+    def look(self) -> "LookOptions":
         """The look, as keyword arguments of `Colorizer`."""
         return {
             "vividness": self.vividness,
@@ -99,7 +102,7 @@ class RunOptions:
         }
 
     @property
-    def limits(self) -> dict[str, float | int | tuple[float, float] | None]:
+    def limits(self) -> "FileOptions":
         """The limits on reading, as keyword arguments of `Colorizer.colorize_file`."""
         return {
             "max_megapixels": self.max_megapixels,

@@ -6,7 +6,7 @@ import array_api_compat
 import numpy as np
 
 
-def array_namespace(*arrays: Any) -> Any:
+def array_namespace(*arrays: object) -> Any:
     """Return the namespace of some arrays; NumPy itself if all are NumPy's.
 
     array-api-compat's view of NumPy imports the whole of it, with its tests and its Fortran tools:

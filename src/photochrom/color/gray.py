@@ -6,7 +6,7 @@ linear light. `orthochromatic`: dyed with erythrosine, as plates were from the 1
 blind beyond about 590 nm (Langford, "Basic Photography", 7th edition, 2000, chapter 9).
 `panchromatic`: "type A" of the first panchromatic films, high in blue and low in red (Baker,
 "Photographic Emulsion Technique", 1941). Both books show curves, not numbers: the weights here are
-read by eye for the sRGB primaries, rounded, and stand for a kind of film rather than for one.
+read by eye for the sRGB primaries, rounded, and represent a type of film, not a product.
 
 Every function takes sRGB, float (..., 3), each channel in [0, 1], and gives an sRGB-encoded gray,
 float (...) in [0, 1], of the same dtype and library; gray colours keep their value. It raises

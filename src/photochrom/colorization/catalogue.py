@@ -67,10 +67,6 @@ def load_method(name: str | Path, device: str = "cpu", threads: int = 0) -> Meth
     threads : int
         For networks: threads per run; 0 leaves it to ONNX Runtime.
 
-    Returns
-    -------
-    Method
-
     Raises
     ------
     UnknownMethodError

@@ -8,10 +8,10 @@ around r. The constants of w are those of the authors' published code.
 Departures: L*/100 and ab take the place of Y and IQ. As in the authors' code the sum leaves out the
 hinted pixels themselves, so that its minimum is 0, where each free pixel *is* the mean of its
 neighbours: one sparse linear system, factorised once for a and b, and no colour beyond the hints'.
-A pull of 1e-12 to the mean hint keeps the system solvable where edges all but part a region.
+A pull of 1e-12 to the mean hint keeps the system solvable if edges nearly isolate a region.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 OFFSETS = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0))
-SPREAD = 0.6  # of the window's variance: what counts as alike
+SPREAD = 0.6  # of the window's variance: similar lightness
 LEAST_WEIGHT = 0.01  # of the likest neighbour, before the weights are brought to a sum of 1
 LEAST_SPREAD = 2e-6  # of lightness in [0, 1], squared
-PULL = 1e-12  # of each pixel to the mean hint: bounds the condition where edges all but part it
+PULL = 1e-12  # of each pixel to the mean hint: bounds the condition number at strong edges
 LEAF_PIXELS = 16  # smallest blocks of the dissection
 
 
@@ -66,24 +66,20 @@ class Levin:
 
 def _solve(lightness: np.ndarray, ab: np.ndarray, hinted: np.ndarray) -> np.ndarray:
     """Return the hinted colours where they are, and the solution elsewhere, (h, w, 2)."""
-    factorise = _factorise()
+    require("methods", "'levin'", "scipy")
+    from scipy.sparse.linalg import splu
+
     order = _dissect(np.arange(hinted.size).reshape(hinted.shape))
     order = order[~hinted.ravel()[order]]
     middle = ab[hinted].mean(0)
     apart = np.where(hinted[..., None], ab - middle, 0.0)
     matrix, right = _system(lightness, apart, hinted, order)
-    filled = ab.reshape(-1, 2).copy()
-    filled[order] = middle + factorise(matrix).solve(right)
-    return filled.reshape(ab.shape)
-
-
-def _factorise() -> Any:
-    require("methods", "'levin'", "scipy")
-    from scipy.sparse.linalg import splu
-
     # Each row is dominated by its diagonal: no pivoting is needed, and the order can be kept.
     options = {"SymmetricMode": True, "Equil": False}
-    return lambda matrix: splu(matrix, "NATURAL", diag_pivot_thresh=0.0, options=options)
+    factors = splu(matrix, "NATURAL", diag_pivot_thresh=0.0, options=options)
+    filled = ab.reshape(-1, 2).copy()
+    filled[order] = middle + factors.solve(right)
+    return filled.reshape(ab.shape)
 
 
 def _system(

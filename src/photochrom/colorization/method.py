@@ -17,8 +17,6 @@ CAPABILITIES = {
     "chroma": "a chroma: the target mean chroma",
     "vividness": "a vividness: from 0 (calm) to 1 (bold)",
 }
-
-
 RETIRED = ("mirrored",)  # obsolete fields in the descriptions of older files
 
 
@@ -109,12 +107,12 @@ class MethodInfo:
             columns = columns[:3]
         return Setting(*(float(np.interp(wanted, at, column)) for column in columns))
 
-    def to_table(self) -> dict[str, Any]:
+    def to_table(self) -> dict[str, object]:
         """Return the fields as plain values for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_table(cls, table: dict[str, Any]) -> "MethodInfo":
+    def from_table(cls, table: dict[str, object]) -> "MethodInfo":
         """Return a description from `to_table`'s values.
 
         Raises
@@ -133,7 +131,7 @@ class MethodInfo:
         return cls(**{key: _as_tuples(value) for key, value in table.items()})
 
 
-def _as_tuples(value: Any) -> Any:
+def _as_tuples(value: object) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
@@ -201,19 +199,13 @@ class Request:
                 f"Hints need the size of the lightness, {self.lightness.shape}; "
                 f"theirs is {self.hints.mask.shape}."
             )
-        if self.reference is not None:
-            _check_reference(self.reference)
+        shape = (1, 1, 3) if self.reference is None else self.reference.shape
+        if len(shape) != 3 or shape[-1] != 3 or 0 in shape:
+            raise ShapeError(f"A reference needs L*a*b* of shape (h, w, 3); its shape is {shape}.")
         if self.vividness is not None and not 0 <= self.vividness <= 1:
             raise InvalidValueError(
                 f"vividness needs 0 (calm) to 1 (bold); it is {self.vividness}."
             )
-
-
-def _check_reference(reference: np.ndarray) -> None:
-    if reference.ndim != 3 or reference.shape[-1] != 3 or 0 in reference.shape:
-        raise ShapeError(
-            f"A reference needs L*a*b* of shape (h, w, 3); its shape is {reference.shape}."
-        )
 
 
 @dataclass(frozen=True)

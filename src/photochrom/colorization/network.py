@@ -14,7 +14,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from photochrom.colorization.network_file import (
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
 from photochrom.photo.resize import resize
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
 # Cached predictions without hints: moving a hint needs the same one repeatedly.
 KEPT_ANSWERS = 4
 ITSELF = (1.0, False)  # the picture itself, as a view
@@ -40,9 +44,8 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
 }
 _NETWORKS: "weakref.WeakSet[NetworkMethod]" = weakref.WeakSet()
-_LEFT: list[
-    Any
-] = []  # the parent's sessions: closing them would wait for threads that do not exist here
+# The parent's sessions: closing them would wait for threads that do not exist here.
+_LEFT: "list[InferenceSession | None]" = []
 
 
 class NetworkMethod:
@@ -80,7 +83,7 @@ class NetworkMethod:
         if sha256 is None:
             check_graph(content, path)
         self._path, self._digest, self._device, self._threads = path, digest, device, threads
-        self._opened: Any = _open_session(content, path, device, threads)
+        self._opened: InferenceSession | None = _open_session(content, path, device, threads)
         table = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if table is None:
             raise WeightsError(
@@ -97,7 +100,7 @@ class NetworkMethod:
         _NETWORKS.add(self)
 
     @property
-    def _session(self) -> Any:
+    def _session(self) -> "InferenceSession":
         """The open network; after a fork, which copies no threads, it is opened again."""
         if self._opened is None:
             content = _read(self._path)
@@ -105,11 +108,6 @@ class NetworkMethod:
                 raise WeightsError(f"{self._path}: the file has changed since it was opened.")
             self._opened = _open_session(content, self._path, self._device, self._threads)
         return self._opened
-
-    def _after_fork(self) -> None:
-        """Discard the parent's sessions and lock, which may have been held during the fork."""
-        _LEFT.append(self._opened)
-        self._opened, self._keeping = None, Lock()
 
     def predict(self, request: Request) -> Prediction:
         """Run the network on one picture.
@@ -132,14 +130,12 @@ class NetworkMethod:
         else:
             values = self._recall(feed)
         ab = np.moveaxis(values["ab"], 1, -1)  # (1, 2, h, w) of the graph -> (1, h, w, 2)
+        gives_logits = request.distribution and "logits" in self._outputs
         return Prediction(
             ab=self.info.look(request.vividness).shown(ab),
             confidence=values["confidence"][0, 0] if "confidence" in values else None,
-            distribution=values["logits"][0] if self._gives(request) else None,
+            distribution=values["logits"][0] if gives_logits else None,
         )
-
-    def _gives(self, request: Request) -> bool:
-        return request.distribution and "logits" in self._outputs
 
     def _recall(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the network, or return a cached prediction."""
@@ -240,8 +236,10 @@ def _turned(values: dict[str, np.ndarray], mirrored: bool) -> dict[str, np.ndarr
 
 
 def _forget_threads() -> None:
+    """Discard the parent's sessions and locks, which may have been held during the fork."""
     for network in list(_NETWORKS):
-        network._after_fork()
+        _LEFT.append(network._opened)
+        network._opened, network._keeping = None, Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -265,17 +263,18 @@ def _parse(table: str, path: Path) -> dict[str, Any]:
     return parsed
 
 
-def runtime() -> Any:
+def runtime() -> ModuleType:
     """Import ONNX Runtime, which is slow, without telemetry, and return it."""
     # The variable is read once, during the import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()  # the calling program may have imported it first
-    return onnxruntime
+    module: ModuleType = onnxruntime
+    return module
 
 
-def _open_session(content: bytes, path: Path, device: str, threads: int) -> Any:
+def _open_session(content: bytes, path: Path, device: str, threads: int) -> "InferenceSession":
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

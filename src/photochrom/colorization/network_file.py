@@ -8,13 +8,18 @@ number of nodes and weights.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from threading import Timer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from photochrom.colorization.method import CAPABILITIES, MethodInfo
 from photochrom.errors import MethodOutputError, WeightsError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, RunOptions
 
 REPEATING = (b"Loop", b"Scan", b"SequenceMap")
 DEEPEST = 16  # graphs within graphs
@@ -190,49 +195,50 @@ def check_description(info: MethodInfo, where: object) -> None:
             )
 
 
-def _is_number(value: Any, least: float = -math.inf, most: float = math.inf) -> bool:
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and math.isfinite(value) and least <= value <= most
+def _is_number(value: object, least: float = -math.inf, most: float = math.inf) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and least <= value <= most
 
 
-def _is_count(value: Any, most: int) -> bool:
+def _is_count(value: object, most: int) -> bool:
     return isinstance(value, int) and _is_number(value, 1, most)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST and value.isprintable()
 
 
-def _are_pixels(value: Any) -> bool:
+def _are_pixels(value: tuple[object, Any]) -> bool:
     smallest, largest = value
-    return _is_count(smallest, 1_000_000) and _is_count(largest, 1_000_000) and smallest <= largest
+    return _is_count(largest, 1_000_000) and _is_count(smallest, largest)
 
 
-def _are_capabilities(value: Any) -> bool:
+def _are_capabilities(value: object) -> bool:
     return isinstance(value, tuple) and set(value) <= CAPABILITIES.keys()
 
 
-def _are_centres(value: Any) -> bool:
+def _are_centres(value: Sequence[tuple[object, object]]) -> bool:
     return len(value) <= MOST_BINS and all(
         _is_number(a, -200, 200) and _is_number(b, -200, 200) for a, b in value
     )
 
 
-def _is_path(value: Any) -> bool:
+def _is_path(value: Sequence[tuple[Any, ...]]) -> bool:
     same = len({len(point) for point in value}) == 1
     rising = all(one[0] <= other[0] for one, other in pairwise(value))
     numbers = all(_is_number(number, -1000, 1000) for point in value for number in point)
     return 1 <= len(value) <= 100 and same and 4 <= len(value[0]) <= 7 and numbers and rising
 
 
-def _are_views(value: Any) -> bool:
+def _are_views(value: Sequence[tuple[object, object]]) -> bool:
     return len(value) <= MOST_VIEWS and all(
         _is_number(scale, *SCALES) and isinstance(mirrored, bool) for scale, mirrored in value
     )
 
 
 # field, its check, and the requirement in words
-RULES: tuple[tuple[str, Any, str], ...] = (
+RULES: tuple[tuple[str, Callable[[Any], object], str], ...] = (
     ("name", lambda value: _is_text(value) and value, f"a text of 1 to {LONGEST} characters"),
     ("paper", _is_text, f"a text of at most {LONGEST} characters"),
     ("licence", _is_text, f"a text of at most {LONGEST} characters"),
@@ -249,14 +255,18 @@ RULES: tuple[tuple[str, Any, str], ...] = (
 
 
 def run_within(
-    session: Any, options: Any, wanted: list[str], feed: dict[str, Any], seconds: float
-) -> list[Any]:
+    session: "InferenceSession",
+    options: "RunOptions",
+    wanted: list[str],
+    feed: dict[str, np.ndarray],
+    seconds: float,
+) -> list[np.ndarray]:
     """Run a network, and stop it if it takes too long.
 
     Parameters
     ----------
-    session : onnxruntime.InferenceSession
-    options : onnxruntime.RunOptions
+    session : InferenceSession
+    options : RunOptions
         Options of this run only.
     wanted, feed :
         See `InferenceSession.run`.
@@ -278,7 +288,7 @@ def run_within(
     watch.daemon = True
     watch.start()
     try:
-        answer: list[Any] = session.run(wanted, feed, options)
+        answer: list[np.ndarray] = session.run(wanted, feed, options)
         return answer
     except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
         if ended:

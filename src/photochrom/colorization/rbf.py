@@ -42,7 +42,7 @@ class Centres(NamedTuple):
 
 
 class Rbf:
-    """Give each pixel the mean of the hinted colours, weighted by nearness.
+    """Colour each pixel with the mean of the hinted colours, weighted by nearness.
 
     Hinted pixels are grouped in cells of 6 pixels, or of 12, 24, ... if there are more than
     500, since the result is smoothed over a larger area anyway.

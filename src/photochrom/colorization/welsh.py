@@ -7,8 +7,8 @@ and standard deviation; each pixel takes the a and b of the sample that is neare
 pixel of a swatch takes them from 50 samples of its partner, and then every other pixel from the one
 inside a swatch whose 5 x 5 neighbourhood differs least, by its squares.
 
-Departures: L*a*b* takes the place of l-alpha-beta. Of a folder of references the one that is most
-like the picture is taken, and the halves are not to be changed. The two halves are two coordinates,
+Departures: L*a*b* takes the place of l-alpha-beta. Of a folder of references, the most similar
+one is used, and the halves cannot be changed. The two halves are two coordinates,
 not one sum, in which a light smooth place would equal a dark rough one. Of the pixels inside each
 swatch at most about 500, on a jittered grid too, are compared with those outside.
 """
@@ -16,7 +16,7 @@ swatch at most about 500, on a jittered grid too, are compared with those outsid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
@@ -223,11 +223,11 @@ def _windows(lightness: np.ndarray) -> np.ndarray:
     return windows.reshape(*lightness.shape, WINDOW_PX**2)
 
 
-def _nearest(known: np.ndarray, asked: np.ndarray) -> Any:
+def _nearest(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Return the index of the nearest known point, for each of (..., n) asked points."""
-    return _scipy("spatial").cKDTree(known).query(asked)[1]
+    return np.asarray(_scipy("spatial").cKDTree(known).query(asked)[1])
 
 
-def _scipy(part: str) -> Any:
+def _scipy(part: str) -> ModuleType:
     require("methods", "'welsh'", "scipy")
     return import_module(f"scipy.{part}")

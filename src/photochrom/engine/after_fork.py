@@ -39,5 +39,5 @@ def _itself(made: S) -> S:
     return made
 
 
-def _run(made: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _run(made: object, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
     return getattr(made, name)(*args, **kwargs)

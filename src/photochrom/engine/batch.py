@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.output_names import beside, is_own, is_same, is_taken, marker_on, numbered
 from photochrom.engine.page_colouring import PLAIN
+from photochrom.engine.picture_types import FileOptions
 from photochrom.engine.sidecar import Sidecar, check_place, is_sidecar
 from photochrom.engine.workers import Executor, InProcess
 from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError, WorkerDiedError
@@ -20,6 +20,13 @@ from photochrom.photo.formats import FORMATS
 from photochrom.photo.metadata.xmp import Marker
 
 SETTLED_SECONDS = 1.0  # a watched file unchanged for this long is complete
+
+
+class WriteOptions(FileOptions, total=False):
+    """Options for all files of a batch."""
+
+    format: str | None
+    quality: int | None
 
 
 @dataclass(frozen=True)
@@ -192,13 +199,13 @@ def colorize_many(
     format: str | None = None,
     quality: int | None = None,
     sidecar: bool = False,
-    options: dict[str, Any] | None = None,
+    options: FileOptions | None = None,
 ) -> Iterator[Outcome]:
     """Colour many files, several at a time.
 
     Parameters
     ----------
-    executor : Colorizer or Crew
+    executor : Colorizer or Executor
         A shared colorizer; or worker processes with one each, so that a file that kills a worker
         does not affect others.
     tasks : iterable of Task
@@ -220,7 +227,7 @@ def colorize_many(
         One per task, in order of completion. A file that fails does not stop the rest; a full
         disk or a missing folder for results does.
     """
-    given = {"format": format, "quality": quality, **(options or {})}
+    given: WriteOptions = {"format": format, "quality": quality, **(options or {})}
     executor = InProcess(executor) if isinstance(executor, Colorizer) else executor
     most = 1 if prompt else 2 * jobs
     folders = _Folders()
@@ -318,7 +325,7 @@ def _colorize_one(
     task: Task,
     resume: bool,
     sidecar: bool,
-    options: dict[str, Any],
+    options: WriteOptions,
 ) -> Outcome:
     begun = time.monotonic()
 
@@ -339,7 +346,7 @@ def _colorize_one(
 
 
 def _write_one(
-    colorizer: Colorizer, task: Task, sidecar: bool, options: dict[str, Any]
+    colorizer: Colorizer, task: Task, sidecar: bool, options: WriteOptions
 ) -> tuple[str, ...]:
     """Write a result, and its sidecar if requested; return the notes."""
     place = task.target.with_suffix(".json")

@@ -23,6 +23,7 @@ from photochrom.engine.picture_types import (
     ColorizeOptions,
     Colours,
     GuidanceOptions,
+    HintTable,
     InMemory,
     Lender,
     Picture,
@@ -35,10 +36,7 @@ from photochrom.engine.same_kind import same_kind
 from photochrom.engine.selection import outline, thing_at
 from photochrom.engine.spots import checked_spot, window_mean
 from photochrom.engine.suggestions import Suggestion, shares_of, suggest
-from photochrom.errors import (
-    DtypeError,
-    InvalidValueError,
-)
+from photochrom.errors import DtypeError, InvalidValueError
 from photochrom.options.hint import Hint
 from photochrom.photo.budget import Budget
 from photochrom.photo.formats import choose_format
@@ -218,7 +216,7 @@ class Colorizer(PageColorizer):
         self,
         picture: Pictures,
         *,
-        hints: "Iterable[Hint | dict[str, Any]]" = (),
+        hints: "Iterable[Hint | HintTable]" = (),
         reference: "Lender | None" = None,
         palette: "Colours | None" = None,
         candidate: int = 0,
@@ -260,15 +258,7 @@ class Colorizer(PageColorizer):
         ShapeError, DtypeError, InvalidValueError
             If an array is not a picture.
         """
-        guidance = self._guidance(
-            {
-                "hints": tuple(hints),
-                "reference": reference,
-                "palette": palette,
-                "candidate": candidate,
-                "seed": seed,
-            }
-        )
+        guidance = self._guidance(tuple(hints), reference, palette, candidate, seed)
         several = many(picture)
         if several is None:
             return self._run(cast(Picture, picture), guidance, reading).image
@@ -289,7 +279,7 @@ class Colorizer(PageColorizer):
         self,
         picture: Picture,
         *,
-        hints: "Iterable[Hint | dict[str, Any]]" = (),
+        hints: "Iterable[Hint | HintTable]" = (),
         reference: "Lender | None" = None,
         palette: "Colours | None" = None,
         candidate: int = 0,
@@ -307,15 +297,7 @@ class Colorizer(PageColorizer):
         """
         if many(picture) is not None:
             raise DtypeError("run takes a single picture. Use colorize for several.")
-        guidance = self._guidance(
-            {
-                "hints": tuple(hints),
-                "reference": reference,
-                "palette": palette,
-                "candidate": candidate,
-                "seed": seed,
-            }
-        )
+        guidance = self._guidance(tuple(hints), reference, palette, candidate, seed)
         return self._run(picture, guidance, reading)
 
     def show(self, picture: Picture, **options: Unpack[ColorizeOptions]) -> Comparison:
@@ -329,19 +311,26 @@ class Colorizer(PageColorizer):
             At most 1,024 pixels on its long side.
         """
         photo = open_picture(picture, options.pop("reading", AS_IT_SAYS))
-        guidance = self._guidance(cast(GuidanceOptions, options))
+        guidance = self._guidance(**cast(GuidanceOptions, options))
         done = self._colorize_photo(photo, guidance, SHOWN_PX, None, "png", None, self.marker())
         after = decoded_png(done.content or b"")
         before = photo.small_rgb(after.shape[1], after.shape[0])
         return Comparison(before, after, done.notes)
 
     @elsewhere_if_stranded
-    def _guidance(self, decided: GuidanceOptions) -> Guidance:
+    def _guidance(
+        self,
+        hints: "Iterable[Hint | HintTable]" = (),
+        reference: "Lender | None" = None,
+        palette: "Colours | None" = None,
+        candidate: int = 0,
+        seed: int = 0,
+    ) -> Guidance:
         """Return the guidance, with the reference opened; see `Guidance.of`."""
-        return Guidance.of(**decided)
+        return Guidance.of(hints, reference, palette, candidate, seed)
 
     @elsewhere_if_stranded
-    def _run(self, picture: Any, guidance: Guidance, reading: Reading) -> Result[Any]:
+    def _run(self, picture: Picture, guidance: Guidance, reading: Reading) -> Result[Any]:
         return same_kind(self, picture, guidance, reading)
 
     @elsewhere_if_stranded

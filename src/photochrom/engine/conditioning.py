@@ -25,7 +25,7 @@ class Conditioning(NamedTuple):
     ----------
     request : Request
         At the working size.
-    overlays : tuple of Touch
+    overlays : tuple of Overlay
         Hinted places of the upright full-size picture.
     spots : tuple of Spot
         Hints whose colour stays on their object, and the change made by another candidate;
@@ -55,10 +55,6 @@ def condition(
         Of the full-size picture.
     guidance : Guidance
     vividness : float, optional
-
-    Returns
-    -------
-    Asked
 
     Raises
     ------

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from photochrom.colorization.method import Hints
-from photochrom.engine.picture_types import Colours, Lender
+from photochrom.engine.picture_types import Colours, HintTable, Lender
 from photochrom.engine.reference import Reference, References
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import MOST_HINTS, Hint
@@ -62,7 +62,7 @@ class Guidance:
     @classmethod
     def of(
         cls,
-        hints: Iterable[Hint | dict[str, Any]] = (),
+        hints: "Iterable[Hint | HintTable]" = (),
         reference: "Lender | None" = None,
         palette: "Colours | None" = None,
         candidate: int = 0,
@@ -78,7 +78,7 @@ class Guidance:
         """Return the guidance scaled to a copy of the photo that is `factor` times as large."""
         return replace(self, hints=tuple(hint.scaled(factor) for hint in self.hints))
 
-    def to_table(self) -> dict[str, Any]:
+    def to_table(self) -> dict[str, object]:
         """Return plain values, for a sidecar and a marker."""
         return {
             "hints": [hint.to_table() for hint in self.hints],
@@ -130,7 +130,7 @@ def hint_planes(
 
     Parameters
     ----------
-    overlays : sequence of Touch
+    overlays : sequence of Overlay
         On the full-size picture.
     size, working : (height, width)
         Of the full-size picture; of the planes.

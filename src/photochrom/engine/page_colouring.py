@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from photochrom.photo.join import Tally, join
 from photochrom.photo.metadata.xmp import Marker
 from photochrom.photo.photo import Photo
 from photochrom.photo.resize import resize
+from photochrom.photo.write import ColourPage
 
 PLAIN = Guidance()
 
@@ -61,7 +62,7 @@ class PageColorizer:
             opencv()  # a missing extra is reported before any work
         self.method = load_method(method, device, threads)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> "tuple[partial[Self], tuple[()]]":
         """Pickle the arguments: the receiving process opens the network itself."""
         device, threads = self._place
         look = asdict(self.look)
@@ -72,7 +73,7 @@ class PageColorizer:
         """The description of the method."""
         return self.method.info
 
-    def marker(self, guidance: Guidance = PLAIN, **written: Any) -> Marker:
+    def marker(self, guidance: Guidance = PLAIN, **written: object) -> Marker:
         """Return the marker of files coloured by this colorizer.
 
         `written` has other options, such as `quality`; None values are omitted.
@@ -208,7 +209,7 @@ class PageColorizer:
         sixteen_bit: bool,
         guidance: Guidance = PLAIN,
         findings: Findings | None = None,
-    ) -> Iterator[Any]:
+    ) -> Iterator[ColourPage]:
         """Yield each page joined with its colours; None leaves a gray page as it is.
 
         Lazy, since a join holds memory and an open file, and a TIFF may have a thousand pages.

@@ -5,42 +5,47 @@ Neither Pillow nor torch is imported here: a caller with such a picture has impo
 
 import io
 from collections.abc import Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard, cast
 
 import numpy as np
 
+from photochrom.engine.picture_types import PictureOrPhoto, Tensor
 from photochrom.errors import DtypeError, ShapeError
 from photochrom.photo.photo import Photo
 from photochrom.photo.reading import PLAIN, Reading
 
-# What stands a picture of an EXIF orientation upright, as a number of Pillow's `Transpose`.
+if TYPE_CHECKING:
+    from PIL import Image
+
+# What turns a picture of an EXIF orientation upright, as a number of Pillow's `Transpose`.
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 CHANNELS = (1, 2, 3, 4)
 
 
-def is_pil(picture: Any) -> bool:
+def is_pil(picture: object) -> "TypeGuard[Image.Image]":
     """Return whether an object is a Pillow image."""
     return hasattr(picture, "getexif") and hasattr(picture, "save")
 
 
-def is_tensor(picture: Any) -> bool:
+def is_tensor(picture: object) -> TypeGuard[Tensor]:
     """Return whether an object is a torch tensor, or one of a similar library."""
     return all(hasattr(picture, name) for name in ("detach", "cpu", "new_tensor"))
 
 
-def is_array(picture: Any) -> bool:
+def is_array(picture: object) -> TypeGuard[np.ndarray]:
     """Return whether an object is a NumPy array, or can be converted to one."""
     return isinstance(picture, np.ndarray) or (
         hasattr(picture, "__array__") and hasattr(picture, "dtype") and not is_pil(picture)
     )
 
 
-def is_file(picture: Any) -> bool:
+def is_file(picture: object) -> TypeGuard[BinaryIO]:
     """Return whether an object is an open file."""
     return hasattr(picture, "read") and not is_pil(picture)
 
 
-def many(picture: Any) -> Iterable[Any] | None:
+def many(picture: object) -> Iterable[Any] | None:
     """Return the pictures of a list, tuple or iterator; None for one picture.
 
     Raises
@@ -59,7 +64,7 @@ def many(picture: Any) -> Iterable[Any] | None:
     return picture if isinstance(picture, Iterator) and not is_single else None
 
 
-def open_picture(picture: Any, reading: Reading = PLAIN) -> Photo:
+def open_picture(picture: PictureOrPhoto, reading: Reading = PLAIN) -> Photo:
     """Open a picture of any kind that `Colorizer.colorize` accepts, or a Photo.
 
     `reading` is for files, bytes and PIL images.
@@ -77,10 +82,10 @@ def open_picture(picture: Any, reading: Reading = PLAIN) -> Photo:
         return Photo.from_array(tensor_to_array(picture))
     if is_array(picture):
         return Photo.from_array(np.asarray(picture))
-    return Photo.open(picture, reading=reading)
+    return Photo.open(cast("str | Path | bytes | BinaryIO", picture), reading=reading)
 
 
-def pil_to_tiff(image: Any) -> bytes:
+def pil_to_tiff(image: "Image.Image") -> bytes:
     """Return a Pillow image as an uncompressed TIFF, upright, which keeps profile and depth.
 
     Raises
@@ -94,24 +99,26 @@ def pil_to_tiff(image: Any) -> bytes:
     return content.getvalue()
 
 
-def orientation_of(image: Any) -> int:
+def orientation_of(image: "Image.Image") -> int:
     """Return a Pillow image's EXIF orientation, 1 to 8."""
     from PIL import ExifTags
 
     return int(image.getexif().get(ExifTags.Base.Orientation, 1) or 1)
 
 
-def turned(image: Any, orientation: int) -> Any:
+def turned(image: "Image.Image", orientation: int) -> "Image.Image":
     """Turn a Pillow image upright."""
-    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+    from PIL import Image
+
+    return image.transpose(Image.Transpose(TURNS[orientation])) if orientation in TURNS else image
 
 
-def turned_back(image: Any, orientation: int) -> Any:
+def turned_back(image: "Image.Image", orientation: int) -> "Image.Image":
     """Turn an upright Pillow image back; the inverse of `turned`."""
     return turned(image, {6: 8, 8: 6}.get(orientation, orientation))
 
 
-def plain_pil(image: Any) -> Any:
+def plain_pil(image: "Image.Image") -> "Image.Image":
     """Return a PIL image in a mode that a TIFF holds.
 
     Raises
@@ -127,7 +134,7 @@ def plain_pil(image: Any) -> Any:
     if image.mode in ("RGBa", "La"):
         return image.convert(image.mode.upper())
     if image.mode == "I":
-        low, high = image.getextrema()
+        low, high = cast(tuple[float, float], image.getextrema())
         if low >= 0 and high <= 65535:  # as Pillow opens 16-bit PNG and PGM
             plain = Image.fromarray(np.asarray(image).astype(np.uint16))
             plain.info = image.info
@@ -140,7 +147,7 @@ def plain_pil(image: Any) -> Any:
     return image
 
 
-def is_channels_first(tensor: Any) -> bool:
+def is_channels_first(tensor: Tensor) -> bool:
     """Return whether a tensor of three axes is (C, H, W), as in torch, rather than (H, W, C).
 
     If both are possible, it is (C, H, W).
@@ -148,7 +155,7 @@ def is_channels_first(tensor: Any) -> bool:
     return tensor.ndim == 3 and tensor.shape[0] in CHANNELS
 
 
-def tensor_to_array(tensor: Any) -> np.ndarray:
+def tensor_to_array(tensor: Tensor) -> np.ndarray:
     """Return a picture's tensor, (H, W), (C, H, W) or (H, W, C), as an array with channels last.
 
     Raises
@@ -168,7 +175,7 @@ def tensor_to_array(tensor: Any) -> np.ndarray:
     return np.moveaxis(array, 0, -1) if is_channels_first(tensor) else array
 
 
-def array_to_tensor(array: np.ndarray, like: Any) -> Any:
+def array_to_tensor(array: np.ndarray, like: Tensor) -> Tensor:
     """Return a coloured array (H, W, C) as the same kind of tensor as the input."""
     ordered = np.moveaxis(array, -1, 0) if like.ndim == 2 or is_channels_first(like) else array
     return like.new_tensor(np.ascontiguousarray(ordered))

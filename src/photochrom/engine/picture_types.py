@@ -1,8 +1,8 @@
 """Types of pictures and options, for editors and type checkers; nothing is imported at run time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeAlias, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +22,31 @@ class Tensor(Protocol):
     def ndim(self) -> int:
         """The number of axes."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+
+    @property
+    def dtype(self) -> object:
+        """The type of its numbers."""
+
     def detach(self) -> Self:
         """Return it without gradient history."""
 
     def cpu(self) -> Self:
         """Return it in main memory."""
+
+    def numpy(self) -> "np.ndarray":
+        """Return it as an array."""
+
+    def float(self) -> Self:
+        """Return it with 32-bit floats."""
+
+    def new_tensor(self, data: "np.ndarray") -> Self:
+        """Return an array as a tensor of this dtype, on this device."""
+
+    def __iter__(self) -> Iterator[Self]:
+        """Yield the parts along the first axis."""
 
 
 # Kinds that are returned as the same kind. A path returns the result's path, a file a new file.
@@ -37,17 +57,29 @@ Picture: TypeAlias = (
 PictureOrPhoto: TypeAlias = "Picture | Photo"
 Pictures: TypeAlias = "Picture | Sequence[Picture] | Iterator[Picture]"
 Lender: TypeAlias = "Picture | Reference | References"
+HintTable: TypeAlias = "Mapping[str, object]"  # as `Hint.to_table` returns it
 Colours: TypeAlias = "str | Sequence[str | Sequence[int]] | Palette"
 
 
 class GuidanceOptions(TypedDict, total=False):
     """Guidance for one photograph; see `Colorizer.colorize`."""
 
-    hints: "Iterable[Hint | dict[str, Any]]"
+    hints: "Iterable[Hint | HintTable]"
     reference: "Lender | None"
     palette: "Colours | None"
     candidate: int
     seed: int
+
+
+class FileOptions(TypedDict, total=False):
+    """How a file is read, and what is copied to the result; see `Colorizer.colorize_file`."""
+
+    max_megapixels: float
+    max_pages: int | None
+    max_megabytes: float
+    float_range: tuple[float, float] | None
+    reading: "Reading"
+    keep_time: bool
 
 
 class ColorizeOptions(GuidanceOptions, total=False):
@@ -56,13 +88,18 @@ class ColorizeOptions(GuidanceOptions, total=False):
     reading: "Reading"
 
 
-class AllOptions(ColorizeOptions, total=False):
-    """Options of `photochrom.colorize`: the above, and how results look; see `Colorizer`."""
+class LookOptions(TypedDict, total=False):
+    """How results look; see `photochrom.options.look.Look`."""
 
     vividness: float | None
     saturation: float
     short_side_px: int | None
     restore: bool
     white_lightness: float | None
+
+
+class AllOptions(ColorizeOptions, LookOptions, total=False):
+    """Options of `photochrom.colorize`: those above, and where results are computed."""
+
     device: str
     threads: int

@@ -66,14 +66,10 @@ def predict_colours(
         With its tiles.
     saturation : float
         Factor on ab, except at hints.
-    overlays : sequence of Touch
+    overlays : sequence of Overlay
         Hinted places of the full-size picture.
     spots : sequence of Spot
         Hints whose colour stays on their object; the request's hints spread without limit.
-
-    Returns
-    -------
-    Colouring
 
     Raises
     ------

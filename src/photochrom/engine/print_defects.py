@@ -1,55 +1,30 @@
 """Find dust and scratches on an old print, as distinct from stars and textures."""
 
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
 # Defects, in L* of the levelled picture and pixels of the probe.
-DUST_STEP = 16.0  # a speck differs by so much from what surrounds it
-
-
-DUST_QUIET = 0.35  # share of that step, that the ring around it may vary by
-
-
+DUST_STEP = 16.0  # minimum difference of a speck from its surroundings
+DUST_QUIET = 0.35  # maximum variation of the ring around it, as a share of that step
 DUST_RANGE = (2, 80)  # pixels of a speck
-
-
-DUST_COUNT, DUST_CELLS = 10, 5  # in so many of 4 x 4 parts of the print
+DUST_COUNT, DUST_CELLS = 10, 5  # specks, and parts of the print (of 4 x 4) with specks, at least
 DUST_MOST = 2000  # more are grain or a texture
-
-
-DUST_SPREAD = (0.75, 1.4)  # distance to the nearest, of what chance gives: no dots of a pattern
-
-
-BRIGHT = 70.0  # specks and scratches are at least so light: what lost its silver, or hides it
-
-
+DUST_SPREAD = (0.75, 1.4)  # distance to the nearest, relative to random points
+BRIGHT = 70.0  # minimum lightness of specks and scratches
 STAR_GROUND = 25.0  # bright specks on a darker ground may be stars or lights in eyes
-
-
-SCRATCH_SHARE, SCRATCH_LENGTH = 0.2, 80.0  # of the short side, and pixels: it is longer than both
+# Minimum length: the larger of a share of the short side and a number of pixels.
+SCRATCH_SHARE, SCRATCH_LENGTH = 0.2, 80.0
 SCRATCH_STEP = 10.0
-
-
 SCRATCH_WIDTH = 2.4  # pixels at most
-
-
 SCRATCH_BEND = 1.2  # pixels, standard deviation from a straight line
-
-
 SCRATCH_SIDE = 4.0  # pixels from it, where both sides are compared
+SCRATCH_EDGE = 6.0  # maximum difference of the two sides, L*
+SCRATCH_EVEN = 0.7  # maximum variation of its lightness, relative to its ground
+SCRATCH_GROUND = 5.0  # minimum standard deviation of the ground that it crosses, L*
 
 
-SCRATCH_EDGE = 6.0  # what they may differ by, L*
-
-
-SCRATCH_EVEN = 0.7  # its own lightness varies less than that of its ground, by this factor
-
-
-SCRATCH_GROUND = 5.0  # standard deviation of what it crosses, L*
-
-
-def find_dust(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
+def find_dust(cv2: ModuleType, probe: np.ndarray) -> tuple[int, np.ndarray]:
     """Find small white outliers that lie isolated on smooth ground, all over the print.
 
     Dark ones stay, since windows, lamps and birds look the same.
@@ -67,7 +42,7 @@ def find_dust(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
 
 
 def _scattered(
-    cv2: Any, candidates: np.ndarray, probe: np.ndarray, radius: int, space_px: int
+    cv2: ModuleType, candidates: np.ndarray, probe: np.ndarray, radius: int, space_px: int
 ) -> tuple[int, np.ndarray]:
     """Keep small compact specks on smooth ground if there are many, in many parts of the print."""
     _, labels, boxes, centres = cv2.connectedComponentsWithStats(candidates, connectivity=8)
@@ -116,7 +91,7 @@ def _is_alone(
     return bool(max(square, 0.0) ** 0.5 / count**0.5 < DUST_QUIET / 2 * abs(speck.mean() - mean))
 
 
-def find_scratches(cv2: Any, probe: np.ndarray) -> tuple[int, np.ndarray]:
+def find_scratches(cv2: ModuleType, probe: np.ndarray) -> tuple[int, np.ndarray]:
     """Find thin, long, straight, white lines that cross differing ground."""
     radius = max(2, round(max(probe.shape) / 400))
     ground = cv2.morphologyEx(probe, cv2.MORPH_OPEN, disc(cv2, radius))
@@ -158,6 +133,7 @@ def _is_scratch(probe: np.ndarray, ground: np.ndarray, places: np.ndarray) -> bo
     )
 
 
-def disc(cv2: Any, radius: int) -> Any:
+def disc(cv2: ModuleType, radius: int) -> np.ndarray:
     """Return a disc as a structuring element."""
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    size = 2 * radius + 1, 2 * radius + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size))

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from photochrom.color.bins import histogram
 from photochrom.color.lab import rgb_to_lab
 from photochrom.colorization.method import Method, Request
 from photochrom.engine.picture_kinds import open_picture
+from photochrom.engine.picture_types import PictureOrPhoto
 from photochrom.errors import InvalidValueError, PhotoError
 from photochrom.photo.resize import resize
 
@@ -44,7 +45,7 @@ class Reference:
     sha256: str = ""
 
     @classmethod
-    def of(cls, picture: Any) -> Self:
+    def of(cls, picture: PictureOrPhoto) -> Self:
         """Read a reference.
 
         Parameters

@@ -9,8 +9,10 @@ inpainting technique based on the fast marching method", 2004), denoising is non
 (Buades, Coll and Morel, 2011).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from photochrom.extras import require
 from photochrom.photo.photo import Photo
 from photochrom.photo.tint_detection import find_stain
 
+Window: TypeAlias = tuple[slice, slice]  # rows, columns
 TOP = 65535  # the code of L* 100
 UNIT = TOP / 100  # codes in a unit of L*
 PROBE_PX = 1600  # long side at which defects are searched
@@ -34,7 +37,6 @@ FADED_BLACK = (9.0, 13.0)  # faded from the first on; fully faded at the second
 PURE_WHITE = 98.0  # faded paper is darker
 DEEP_BLACK, PAPER_WHITE = 3.0, 96.0  # targets of a print's tones
 MOST_GAIN = 2.0
-
 
 # Grain, in L*.
 STRONG_GRAIN = 3.0
@@ -57,7 +59,7 @@ class Restored:
     notes: tuple[str, ...]
 
 
-def opencv() -> Any:
+def opencv() -> ModuleType:
     """Return the OpenCV module.
 
     Raises
@@ -68,7 +70,8 @@ def opencv() -> Any:
     require("restore", "Restoring", "cv2")
     import cv2
 
-    return cv2
+    module: ModuleType = cv2
+    return module
 
 
 def restored_photo(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
@@ -97,10 +100,10 @@ def restored_photo(photo: Photo) -> tuple[Photo, tuple[str, ...]]:
     for page in range(photo.pages):
         codes = photo.lightness_codes(page)
         in_colour = photo.device(page).bands > 1
-        mended = restore(codes, photo.probe_rgb(page) if in_colour else None)
-        pages.append(mended.codes if mended.notes else None)
+        repaired = restore(codes, photo.probe_rgb(page) if in_colour else None)
+        pages.append(repaired.codes if repaired.notes else None)
         where = f" page {page + 1}" if photo.pages > 1 else ""
-        notes.append(f"restored{where}: {', '.join(mended.notes) or 'nothing to repair'}")
+        notes.append(f"restored{where}: {', '.join(repaired.notes) or 'nothing to repair'}")
     return photo.with_lightness(pages), tuple(notes)
 
 
@@ -136,12 +139,12 @@ def restore(codes: np.ndarray, small_rgb: np.ndarray | None = None) -> Restored:
     if small_rgb is not None:
         codes = _lift_stain(cv2, codes, small_rgb, notes)
     codes = _level(codes, notes)
-    codes = _mend(cv2, codes, notes)
+    codes = _repair(cv2, codes, notes)
     codes = _calm_grain(cv2, codes, notes)
     return Restored(codes, tuple(notes))
 
 
-def _probe(cv2: Any, codes: np.ndarray) -> np.ndarray:
+def _probe(cv2: ModuleType, codes: np.ndarray) -> np.ndarray:
     """Return L* at a size at which a print's defects are a few pixels; float32."""
     scale = min(1.0, PROBE_PX / max(codes.shape))
     height, width = (max(1, round(side * scale)) for side in codes.shape)
@@ -149,7 +152,9 @@ def _probe(cv2: Any, codes: np.ndarray) -> np.ndarray:
     return np.asarray(small, np.float32) / np.float32(UNIT)
 
 
-def _lift_stain(cv2: Any, codes: np.ndarray, small_rgb: np.ndarray, notes: list[str]) -> np.ndarray:
+def _lift_stain(
+    cv2: ModuleType, codes: np.ndarray, small_rgb: np.ndarray, notes: list[str]
+) -> np.ndarray:
     """Undo the absorption of yellowed paper, as a slowly varying factor on f(Y)."""
     stain = find_stain(small_rgb)
     if stain is None:
@@ -225,7 +230,7 @@ def _level_of(lightness: float) -> int:
     return round(255 * float(linear_to_srgb(lightness_to_luminance(np.float64(lightness)))))
 
 
-def _mend(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
+def _repair(cv2: ModuleType, codes: np.ndarray, notes: list[str]) -> np.ndarray:
     """Inpaint specks and scratches from their surroundings."""
     probe = _probe(cv2, codes)
     specks, dust = find_dust(cv2, probe)
@@ -238,25 +243,23 @@ def _mend(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
     if not said:
         return codes
     notes.append(f"{' and '.join(said)} repaired")
-    return _paint(cv2, codes, cv2.dilate(dust | lines, disc(cv2, 1)))
+    return _inpaint(cv2, codes, cv2.dilate(dust | lines, disc(cv2, 1)))
 
 
-def _paint(cv2: Any, codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _inpaint(cv2: ModuleType, codes: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Inpaint a mask of the probe's size, tile by tile."""
     out = codes.copy()
     height, width = codes.shape
     reach = max(3, round(3 * height / mask.shape[0]))
     for rows, columns, seen, inner in _tiles(height, width):
-        part = _cut(cv2, mask, codes.shape, seen)
+        part = _cut(mask, codes.shape, seen)
         if part.any():
             painted = cv2.inpaint(codes[seen], part, reach, cv2.INPAINT_TELEA)
             out[rows, columns] = painted[inner]
     return out
 
 
-def _cut(
-    cv2: Any, mask: np.ndarray, shape: tuple[int, ...], seen: tuple[slice, slice]
-) -> np.ndarray:
+def _cut(mask: np.ndarray, shape: tuple[int, ...], seen: Window) -> np.ndarray:
     """Enlarge the part of a mask that a tile sees."""
     rows, columns = (
         np.arange(part.start, part.stop) * small // large
@@ -265,21 +268,23 @@ def _cut(
     return np.ascontiguousarray(mask[np.ix_(rows, columns)])
 
 
-def _tiles(height: int, width: int) -> Any:
-    """Return each tile's rows and columns, what it sees, and where it lies in that."""
+def _tiles(height: int, width: int) -> Iterator[tuple[slice, slice, Window, Window]]:
+    """Yield each tile's rows and columns, its window with a margin, and its place in that."""
     for top in range(0, height, TILE_PX):
         for left in range(0, width, TILE_PX):
             rows = slice(top, min(height, top + TILE_PX))
             columns = slice(left, min(width, left + TILE_PX))
-            seen = tuple(
-                slice(max(0, s.start - MARGIN_PX), min(length, s.stop + MARGIN_PX))
-                for s, length in ((rows, height), (columns, width))
-            )
-            inner = tuple(
-                slice(s.start - m.start, s.stop - m.start)
-                for s, m in zip((rows, columns), seen, strict=True)
-            )
+            seen = _with_margin(rows, height), _with_margin(columns, width)
+            inner = _within(rows, seen[0]), _within(columns, seen[1])
             yield rows, columns, seen, inner
+
+
+def _with_margin(part: slice, length: int) -> slice:
+    return slice(max(0, part.start - MARGIN_PX), min(length, part.stop + MARGIN_PX))
+
+
+def _within(part: slice, seen: slice) -> slice:
+    return slice(part.start - seen.start, part.stop - seen.start)
 
 
 def grain_of(lightness: np.ndarray) -> float:
@@ -309,7 +314,7 @@ def grain_of(lightness: np.ndarray) -> float:
     return float(np.percentile(noise, 10) * (np.pi / 2) ** 0.5 / 6) if noise.size else 0.0
 
 
-def _calm_grain(cv2: Any, codes: np.ndarray, notes: list[str]) -> np.ndarray:
+def _calm_grain(cv2: ModuleType, codes: np.ndarray, notes: list[str]) -> np.ndarray:
     """Reduce strong grain."""
     middle = codes[: 4 * TILE_PX, : 4 * TILE_PX].astype(np.float32) / np.float32(UNIT)
     grain = grain_of(middle)

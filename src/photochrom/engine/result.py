@@ -11,7 +11,6 @@ from photochrom.engine.guidance import Guidance, outside
 from photochrom.photo.join import Tally
 from photochrom.photo.negative_detection import looks_like_negative
 from photochrom.photo.photo import Photo
-from photochrom.photo.tint_detection import Tint
 
 MOST_EXTREME = 0.9  # share of pixels too dark or too light to show colour
 GAP_PX = 8  # between before and after
@@ -116,8 +115,10 @@ class Findings:
         notes = outside(guidance.hints, photo.upright_size)
         if method == "gray":
             return notes
-        if photo.is_colour:
-            notes.append(_tint_note(photo.tint))
+        if photo.tint.kind == "toned":
+            notes.append(f"a toned original ({photo.tint.name}): its tone is ignored")
+        elif photo.is_colour:
+            notes.append("was in colour: recoloured from its lightness")
         if photo.looks_like_negative or self._looks_like_negative(photo):
             notes.append(
                 "looks like a negative: if it is one, use --negative (Reading(negative=True))"
@@ -137,12 +138,6 @@ class Findings:
     def _looks_like_negative(self, photo: Photo) -> bool:
         is_done = photo.reading.negative or photo.tint.kind == "colour"
         return not is_done and self.lightness is not None and looks_like_negative(self.lightness)
-
-
-def _tint_note(tint: Tint) -> str:
-    if tint.kind == "toned":
-        return f"a toned original ({tint.name}): its tone is ignored"
-    return "was in colour: recoloured from its lightness"
 
 
 def decoded_png(content: bytes) -> np.ndarray:

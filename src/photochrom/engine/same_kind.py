@@ -1,7 +1,6 @@
 """Colour a picture and return the same kind: a path, bytes, a file, an image or an array."""
 
 import io
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from photochrom.engine.picture_kinds import (
     tensor_to_array,
     turned_back,
 )
+from photochrom.engine.picture_types import Picture, Tensor
 from photochrom.engine.result import Findings, Result
 from photochrom.errors import DtypeError, InvalidValueError, ShapeError
 from photochrom.photo.photo import Photo
@@ -27,11 +27,13 @@ from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.write import photo_to_array
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from photochrom.engine.colorize import Colorizer
 
 
 def same_kind(
-    colorizer: "Colorizer", picture: Any, guidance: Guidance, reading: Reading
+    colorizer: "Colorizer", picture: Picture, guidance: Guidance, reading: Reading
 ) -> Result[Any]:
     """Colour one picture.
 
@@ -58,12 +60,12 @@ def same_kind(
         target = free_name(beside(Path(picture)))
         done = colorizer.colorize_file(picture, target, guidance=guidance, reading=reading)
         return Result(done.target, done.notes, done.confidence)
-    if isinstance(picture, (bytes, bytearray, memoryview)) or is_file(picture):
-        given = picture if is_file(picture) else bytes(picture)
-        done = colorizer.colorize_file(given, guidance=guidance, reading=reading)
-        content = done.content or b""
-        image = io.BytesIO(content) if is_file(picture) else content
-        return Result(image, done.notes, done.confidence)
+    if is_file(picture):
+        done = colorizer.colorize_file(picture, guidance=guidance, reading=reading)
+        return Result(io.BytesIO(done.content or b""), done.notes, done.confidence)
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        done = colorizer.colorize_file(bytes(picture), guidance=guidance, reading=reading)
+        return Result(done.content or b"", done.notes, done.confidence)
     if (is_tensor(picture) or is_array(picture)) and reading != PLAIN:
         raise InvalidValueError(
             "A reading applies only to files. Pass the picture as bytes or a path, or make the "
@@ -91,7 +93,7 @@ def _array(colorizer: "Colorizer", array: np.ndarray, guidance: Guidance) -> Res
     return Result(image, (*photo.notes, *notes, *chosen, *found), findings.confidence)
 
 
-def _tensor(colorizer: "Colorizer", tensor: Any, guidance: Guidance) -> Result[Any]:
+def _tensor(colorizer: "Colorizer", tensor: Tensor, guidance: Guidance) -> Result[Tensor]:
     if tensor.ndim == 4:
         results = [_array(colorizer, tensor_to_array(one), guidance) for one in tensor]
         if not results:
@@ -100,10 +102,12 @@ def _tensor(colorizer: "Colorizer", tensor: Any, guidance: Guidance) -> Result[A
         notes = dict.fromkeys(note for result in results for note in result.notes)
         return Result(tensor.new_tensor(stacked), tuple(notes))
     done = _array(colorizer, tensor_to_array(tensor), guidance)
-    return replace(done, image=array_to_tensor(done.image, tensor))
+    return Result(array_to_tensor(done.image, tensor), done.notes, done.confidence)
 
 
-def _pil(colorizer: "Colorizer", image: Any, guidance: Guidance, reading: Reading) -> Result[Any]:
+def _pil(
+    colorizer: "Colorizer", image: "Image.Image", guidance: Guidance, reading: Reading
+) -> "Result[Image.Image]":
     """Colour by way of an upright uncompressed TIFF in memory, which keeps profile and depth."""
     from PIL import Image
 

@@ -7,11 +7,12 @@ gives the same pixels on the same machine and versions, and the same within a le
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self, Unpack
 
 from photochrom._version import __version__
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
+from photochrom.engine.picture_types import FileOptions
 from photochrom.engine.reference import Reference
 from photochrom.errors import InvalidValueError, UnwritablePhotoError
 from photochrom.options.hint import HINT_SCHEMA, MOST_HINTS, Hint
@@ -144,15 +145,15 @@ class Sidecar:
         }
         return json.dumps(table, indent=2) + "\n"
 
-    def colorizer(self, **options: Any) -> Colorizer:
-        """Return the colorizer; `options` are device and threads.
+    def colorizer(self, device: str = "cpu", threads: int = 0) -> Colorizer:
+        """Return the colorizer.
 
         Raises
         ------
         UnknownMethodError, WeightsError
             If the method is not available.
         """
-        return Colorizer(self.method, **asdict(self.look), **options)
+        return Colorizer(self.method, **asdict(self.look), device=device, threads=threads)
 
     def note(self, colorizer: Colorizer) -> str | None:
         """Return a note if the method's weights have changed."""
@@ -164,13 +165,15 @@ class Sidecar:
             f"({self.weights_sha256[:16]}..., now {now[:16]}...): colours may differ."
         )
 
-    def fit(self, source: Any, **options: Any) -> Guidance:
+    def fit(
+        self, source: str | Path | bytes | BinaryIO, **options: Unpack[FileOptions]
+    ) -> Guidance:
         """Fit the guidance to a photograph, which is opened if there are hints.
 
         Parameters
         ----------
         source, options :
-            See `Photo.open`.
+            See `Colorizer.colorize_file`.
 
         Raises
         ------
@@ -181,7 +184,8 @@ class Sidecar:
         """
         if not self.guidance.hints:
             return self.guidance
-        return self.guidance_for(Photo.open(source, **options).upright_size)
+        opening: Any = {name: value for name, value in options.items() if name != "keep_time"}
+        return self.guidance_for(Photo.open(source, **opening).upright_size)
 
     def guidance_for(self, size: tuple[int, int]) -> Guidance:
         """Fit the guidance to a copy of the photograph of another size.

@@ -78,10 +78,6 @@ def suggest(
         L* of the spot.
     count : int
         Maximum number of suggestions.
-
-    Returns
-    -------
-    list of Suggestion
     """
     steps = np.array([(0, 0), (0, GRID), (GRID, 0), (GRID, GRID)])
     places = np.unique((centres[:, None] + steps).reshape(-1, 2), axis=0)

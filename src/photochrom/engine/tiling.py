@@ -44,10 +44,6 @@ def working_size(height: int, width: int, short_side_px: int, stride: int) -> Wo
         The short side wanted.
     stride : int
         The method's stride.
-
-    Returns
-    -------
-    WorkingSize
     """
     ratio = max(height, width) / min(height, width)
     if ratio <= LONGEST:

@@ -56,7 +56,7 @@ class InProcess:
         First argument of every job.
     """
 
-    def __init__(self, made: Any) -> None:
+    def __init__(self, made: object) -> None:
         self._made = made
 
     def call(self, job: Job[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -83,7 +83,7 @@ class Worker:
 
     def __init__(
         self,
-        make: Callable[[], Any],
+        make: Callable[[], object],
         *,
         seconds: float | None = None,
         most_bytes: int | None = None,
@@ -142,7 +142,7 @@ class Worker:
         given: T = answer
         return given
 
-    def _ask_in_time(self, call: Any) -> tuple[bool, Any]:
+    def _ask_in_time(self, call: object) -> tuple[bool, Any]:
         """Ask as `_ask` does; kill the process if there is no answer in time."""
         if self._seconds is None:
             return self._ask(call)
@@ -160,7 +160,7 @@ class Worker:
             self.close()
         return answer
 
-    def _ask(self, call: Any) -> tuple[bool, Any]:
+    def _ask(self, call: object) -> tuple[bool, Any]:
         """Send a call, if any, and wait for the answer: (True, value) or (False, error)."""
         assert self._process is not None
         packed = None if call is None else pickle.dumps(call)
@@ -239,7 +239,7 @@ class WorkerProcesses:
 
     def __init__(
         self,
-        make: Callable[[], Any],
+        make: Callable[[], object],
         count: int,
         *,
         seconds: float | None = None,
@@ -374,7 +374,7 @@ def work() -> None:
         _reply(answers, _try(_called, inbox.get(), made))
 
 
-def _made(inbox: "queue.SimpleQueue[bytes]") -> Any:
+def _made(inbox: "queue.SimpleQueue[bytes]") -> object:
     most_bytes: int | None = pickle.loads(inbox.get())
     if most_bytes is not None:
         from photochrom.engine.memory import limit_memory
@@ -383,7 +383,7 @@ def _made(inbox: "queue.SimpleQueue[bytes]") -> Any:
     return pickle.loads(inbox.get())()
 
 
-def _called(packed: bytes, made: Any) -> Any:
+def _called(packed: bytes, made: object) -> object:
     job, args, kwargs = pickle.loads(packed)
     return job(made, *args, **kwargs)
 
@@ -415,14 +415,14 @@ def leave() -> NoReturn:
     os._exit(1)
 
 
-def _try(job: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[bool, Any]:
+def _try(job: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> tuple[bool, object]:
     try:
         return True, job(*args, **kwargs)
     except Exception as error:  # any error is sent to the caller, and the worker goes on
         return False, error
 
 
-def _reply(answers: IO[bytes], answer: tuple[bool, Any]) -> None:
+def _reply(answers: IO[bytes], answer: tuple[bool, object]) -> None:
     is_good, value = answer
     try:
         packed = pickle.dumps(answer)

@@ -8,7 +8,7 @@ working size; methods receive hints as planes at their working size
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, SupportsFloat, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import InvalidValueError
 from photochrom.options.ranges import RADIUS, REACH
 
+Number: TypeAlias = SupportsFloat | str  # a string is rejected with a message of its own
 REACHES = ("near", "thing", "whole")
 FEWEST_POINTS = {"point": 1, "stroke": 1, "region": 3}
 MOST_HINTS = 1000
@@ -175,7 +176,7 @@ class Hint:
         points = tuple((x * factor, y * factor) for x, y in self.points)
         return replace(self, points=points, radius=self.radius * factor)
 
-    def to_table(self) -> dict[str, Any]:
+    def to_table(self) -> dict[str, object]:
         """Return plain values, as `HINT_SCHEMA` describes them."""
         return {
             "shape": self.shape,
@@ -187,7 +188,7 @@ class Hint:
         }
 
     @classmethod
-    def from_table(cls, table: Any) -> Self:
+    def from_table(cls, table: object) -> Self:
         """Build a hint from `to_table`'s values.
 
         Raises
@@ -213,15 +214,14 @@ class Hint:
         return cls(str(table["shape"]), points, colour, radius, reach, keep)
 
 
-def _pairs(points: Iterable[Any]) -> tuple[tuple[float, float], ...]:
+def _pairs(points: Iterable[tuple[Number, Number]]) -> tuple[tuple[float, float], ...]:
     return tuple((_number(x), _number(y)) for x, y in points)
 
 
-def _reach(reach: Any) -> str | float:
+def _reach(reach: object) -> str | float:
     if isinstance(reach, str) and reach in REACHES:
         return reach
-    is_number = isinstance(reach, int | float) and not isinstance(reach, bool)
-    if is_number and reach in REACH:
+    if isinstance(reach, int | float) and not isinstance(reach, bool) and reach in REACH:
         return float(reach)
     raise InvalidValueError(
         f"A hint's reach must be {', '.join(REACHES)}, or a number from {REACH} (shares of the "
@@ -229,8 +229,8 @@ def _reach(reach: Any) -> str | float:
     )
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, str):  # of which Python accepts digits in any script
+def _number(value: Number) -> float:
+    if isinstance(value, str):  # Python would accept the digits of any script
         raise TypeError(f"a number is needed, not the text {value[:40]!r}")
     return float(value)
 

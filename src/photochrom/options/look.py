@@ -1,7 +1,6 @@
 """The look of results: settings that can apply to many photographs."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from photochrom.options.ranges import SATURATION, VIVIDNESS, WHITE_LIGHTNESS, WORKING_PX
 
@@ -37,7 +36,7 @@ class Look:
         WORKING_PX.check("The short side of the working size", self.short_side_px)
         WHITE_LIGHTNESS.check("white_lightness", self.white_lightness)
 
-    def to_table(self) -> dict[str, Any]:
+    def to_table(self) -> dict[str, object]:
         """Return plain values, for a sidecar and a marker; white only where it is lowered."""
         table = asdict(self)
         if self.white_lightness is None:

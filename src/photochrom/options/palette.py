@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Palette:
             )
 
     @classmethod
-    def of(cls, colours: "str | Sequence[Any]") -> Self:
+    def of(cls, colours: "str | Sequence[str | Sequence[int]]") -> Self:
         """Read a palette.
 
         Parameters

@@ -65,24 +65,22 @@ class Range:
     @property
     def fields(self) -> dict[str, Any]:
         """The bounds as keyword arguments of pydantic's `Field`."""
-        low, high = ("gt", "lt") if self.is_open else ("ge", "le")
-        return {low: self.low} | ({} if self.high is None else {high: self.high})
+        return self._named(*(("gt", "lt") if self.is_open else ("ge", "le")))
 
     @property
-    def words(self) -> dict[str, Any]:
+    def words(self) -> dict[str, float]:
         """The bounds as keyword arguments of cyclopts' `Number`."""
-        low, high = ("gt", "lt") if self.is_open else ("gte", "lte")
-        return {low: self.low} | ({} if self.high is None else {high: self.high})
+        return self._named(*(("gt", "lt") if self.is_open else ("gte", "lte")))
 
     @property
-    def schema(self) -> dict[str, Any]:
+    def schema(self) -> dict[str, object]:
         """The range as JSON Schema."""
-        low, high = (
-            ("exclusiveMinimum", "exclusiveMaximum") if self.is_open else ("minimum", "maximum")
-        )
         kind = "integer" if self.is_whole else "number"
-        bounds = {low: self.low} | ({} if self.high is None else {high: self.high})
-        return {"type": kind, **bounds}
+        prefix = "exclusiveM" if self.is_open else "m"
+        return {"type": kind, **self._named(f"{prefix}inimum", f"{prefix}aximum")}
+
+    def _named(self, low: str, high: str) -> dict[str, float]:
+        return {low: self.low} | ({} if self.high is None else {high: self.high})
 
 
 VIVIDNESS = Range(0, 1)  # calm to bold

@@ -14,13 +14,11 @@ from photochrom.photo.part_locks import HOST, hold, is_alive, is_used
 __all__ = ["HOST", "atomic_target", "discard_open", "is_alive", "is_lost", "remove_orphans"]
 
 _COUNTER = itertools.count()
-_OPEN: set[Path] = (
-    set()
-)  # files being written by this process; an earlier process may have had the same id
+# Files being written by this process; an earlier process may have had the same id.
+_OPEN: set[Path] = set()
 _PART = re.compile(r"\..+\.photochrom-(?P<host>[A-Za-z0-9]+)-(?P<pid>\d+)-\d+\.part")
-PART_NAME_BYTES = (
-    100  # of the result's name: the temporary name must fit wherever the result's name does
-)
+# Of the result's name: the temporary name must fit wherever the result's name does.
+PART_NAME_BYTES = 100
 # Errors of the target folder, which every later result would have too.
 LOST = {
     getattr(errno, name)
@@ -47,10 +45,6 @@ def is_lost(error: BaseException) -> bool:
 @contextmanager
 def atomic_target(target: Path) -> Iterator[Path]:
     """Yield a path to write to; the finished file replaces `target` atomically.
-
-    Parameters
-    ----------
-    target : Path
 
     Yields
     ------

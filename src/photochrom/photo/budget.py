@@ -24,7 +24,7 @@ COLOUR_BYTES = {"webp": 4, "gif": 4}  # bytes per pixel, regardless of the pictu
 LARGE_PIXELS, LARGE_BYTES = 48_000_000, 150_000_000
 MOST_RATIO = 200  # decoded bytes to bytes of the file
 FREE_PAGES, PAGE_BYTES = 300, 3000  # more pages than this need this many bytes each
-FREE_WORDS = 16_000_000  # bytes of metadata of all pages, beyond the file's own
+FREE_METADATA = 16_000_000  # bytes of metadata of all pages, beyond the file's own
 MOST_SIDE = 10_000_000  # libvips' own limit
 FREE_SCANS = 10  # of a progressive JPEG, as encoders make them
 MOST_SCANNED = 500_000_000  # pixels times scans beyond that: some seconds
@@ -63,7 +63,7 @@ class Spent:
 
     def __init__(self, budget: Budget, source: FileSource) -> None:
         self._budget, self._source = budget, source
-        self._pixels, self._bytes, self._words = 0, 0.0, 0
+        self._pixels, self._bytes, self._metadata_bytes = 0, 0.0, 0
         self._file_bytes = source.path.stat().st_size
 
     def check_before(self, carried: Carried) -> None:
@@ -122,11 +122,11 @@ class Spent:
                 f"{FREE_SCANS + MOST_SCANNED // pixels} scans; it has {carried.scans}. "
                 "Save it with another program."
             )
-        self._words += carried.words
-        if self._words > self._file_bytes + FREE_WORDS:
+        self._metadata_bytes += carried.metadata_bytes
+        if self._metadata_bytes > self._file_bytes + FREE_METADATA:
             raise PhotoTooLargeError(
                 f"{name}: its pages share metadata that would have more than "
-                f"{(self._file_bytes + FREE_WORDS) / 1e6:.0f} MB if each had its own. "
+                f"{(self._file_bytes + FREE_METADATA) / 1e6:.0f} MB if each had its own. "
                 "Remove it, or split the file."
             )
         self._pixels += pixels

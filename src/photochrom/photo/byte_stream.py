@@ -1,8 +1,8 @@
 """Pass bytes to libvips: files, and rows generated in Python.
 
-libvips pulls pixels and its binding lets no Python function be asked for them, but it reads files
-from any source, also from one that makes its bytes when they are asked for. An uncompressed
-BigTIFF, whose strips lie in order, costs nothing to read: a header, then the rows themselves.
+libvips pulls pixels, and its binding cannot call a Python function for them, but it reads files
+from any source, also from one that generates its bytes on demand. An uncompressed BigTIFF with
+strips in order costs nothing to read: a header, then the rows.
 """
 
 import os
@@ -16,18 +16,16 @@ import pyvips
 from photochrom.errors import MissingExtraError
 
 SHORT, LONG, LONG8 = 3, 4, 16  # TIFF field types
-
-
-OLDEST_LIBVIPS = (8, 18, 3)  # below it, files are known that crash it or are read past their end
+OLDEST_LIBVIPS = (8, 18, 3)  # older ones crash on some files, or read past their end
 
 
 def check_libvips(found: tuple[int, int, int] | None = None) -> None:
-    """Raise if libvips is too old: it has known faults and lacks options that are used here.
+    """Raise if libvips is too old, with known faults and without some options that are used here.
 
     Parameters
     ----------
     found : (major, minor, micro), optional
-        That which is loaded by default.
+        By default, the version that is loaded.
 
     Raises
     ------
@@ -51,7 +49,7 @@ def forget_errors() -> None:
 
 
 def is_native(path: Path) -> bool:
-    """Return whether libvips' binding can say a file's name: it has to be Unicode."""
+    """Return whether a file's name is Unicode, as libvips' binding needs."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -60,14 +58,14 @@ def is_native(path: Path) -> bool:
 
 
 def native(path: Path) -> str | bytes:
-    """Return a file's name as libvips' binding takes it, also where it is not Unicode."""
+    """Return a file's name in the form that libvips' binding accepts, even if not Unicode."""
     return str(path) if is_native(path) else os.fsencode(path)
 
 
 def picture_of(
     strips: Iterator[np.ndarray], width: int, height: int, bits: int, rows: int
 ) -> pyvips.Image:
-    """Make a sequential picture of rows that are made as they are read.
+    """Return a sequential picture of rows that are generated while they are read.
 
     Parameters
     ----------
@@ -90,18 +88,18 @@ def picture_of(
     source.on_read(file.read)
     source.on_seek(file.seek)
     picture = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
-    picture._references.append(file)  # what the binding itself keeps alive beside a picture
+    picture._references.append(file)  # objects that the binding keeps alive with the picture
     return picture
 
 
 def failure_of(picture: pyvips.Image | None) -> Exception | None:
-    """Return what stopped the rows of a picture of `picture_of`; None if nothing did."""
+    """Return the error that stopped the rows of a picture of `picture_of`, if any."""
     kept = [] if picture is None else picture._references
     return next((file.failure for file in kept if isinstance(file, _VirtualFile)), None)
 
 
 def _header(width: int, height: int, bits: int, rows: int) -> bytes:
-    """Return a BigTIFF's head: all of the file but the pixels."""
+    """Return a BigTIFF's header: the file without the pixels."""
     row_bytes = width * 3 * bits // 8
     count = -(-height // rows)
     sizes = [rows * row_bytes] * (count - 1) + [(height - rows * (count - 1)) * row_bytes]
@@ -135,7 +133,7 @@ def _header(width: int, height: int, bits: int, rows: int) -> bytes:
 
 
 class _VirtualFile:
-    """A file whose head is at hand and whose rest is made as it is read, once, in order."""
+    """A file with a given header, whose rest is generated while it is read, once, in order."""
 
     def __init__(self, head: bytes, strips: Iterator[np.ndarray]) -> None:
         self.head, self.strips = head, strips
@@ -144,7 +142,7 @@ class _VirtualFile:
         self.failure: Exception | None = None
 
     def read(self, size: int) -> bytes | memoryview:
-        """Return the next bytes, perhaps fewer than asked for; none at the end."""
+        """Return the next bytes, perhaps fewer than requested; none at the end."""
         part: bytes | memoryview
         if self.position < len(self.head):
             part = self.head[self.position : self.position + size]
@@ -161,15 +159,15 @@ class _VirtualFile:
         return part
 
     def _next(self) -> np.ndarray | None:
-        """Make the next strip; a failure ends the file, since nothing may be raised into C."""
+        """Generate the next strip; a failure ends the file, since C cannot handle exceptions."""
         try:
             return next(self.strips, None)
-        except Exception as error:  # whatever the rows' maker raises: it is kept and told later
+        except Exception as error:  # kept, and reported later
             self.failure = error
             return None
 
     def seek(self, offset: int, whence: int) -> int:
-        """Move as a file does; the end is not known, and is not asked for."""
+        """Seek like a file; the end is not known, and is not needed."""
         if whence == 2:
             return -1
         self.position = offset + (self.position if whence == 1 else 0)

@@ -35,7 +35,7 @@ VIDEO_CURVES = (1, 6, 14, 15)  # for stills, every viewer shows these as sRGB's
 PQ, HLG = 16, 18
 REFERENCE_WHITE = 203.0  # cd/m2
 SAMPLES = 4096  # of a curve that no formula of ICC describes
-SAME_LIGHT, SAME_XY = 2e-4, 2e-3  # what rounding makes of sRGB's own curve and chromaticities
+SAME_LIGHT, SAME_XY = 2e-4, 2e-3  # tolerances for rounded values of sRGB
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
@@ -51,15 +51,15 @@ class Declared:
     Attributes
     ----------
     source : str
-        Where it stands, such as 'gAMA'.
+        Its name in the file, such as 'gAMA'.
     profile : bytes or None
         The same as an ICC profile; None for sRGB.
     beats_icc : bool
-        Whether it goes before an embedded profile.
+        Whether it takes precedence over an embedded profile.
     is_hdr : bool
-        Whether it goes beyond white, so that the profile clips.
+        Whether it extends beyond white, so that the profile clips.
     unused : str
-        Why what is said cannot be used; then nothing is declared.
+        Why the description cannot be used, if so.
     """
 
     source: str
@@ -72,7 +72,7 @@ class Declared:
 def from_gamma(
     gamma: float | None, primaries: Primaries | None, *, gray: bool, source: str
 ) -> Declared:
-    """Take an exponent (codes to light) and chromaticities; None stands for sRGB's."""
+    """Describe an exponent (codes to light) and chromaticities; None means sRGB's."""
     curve = _srgb_curve() if gamma is None else _para(0, gamma)
     return Declared(source, make_profile(curve, None if gray else primaries or REC709))
 
@@ -80,7 +80,7 @@ def from_gamma(
 def from_tables(
     tables: np.ndarray | None, primaries: Primaries | None, *, gray: bool, source: str
 ) -> Declared | None:
-    """Take curves as tables, and chromaticities; None stands for sRGB's.
+    """Describe curves, given as tables, and chromaticities; None means sRGB's.
 
     Parameters
     ----------
@@ -94,7 +94,8 @@ def from_tables(
     Declared or None
         None if the chromaticities span no colours.
     """
-    primaries = None if gray or (primaries and _is_rec709(primaries)) else primaries
+    if gray or (primaries and np.abs(np.subtract(primaries, REC709)).max() < SAME_XY):
+        primaries = None
     if tables is not None:
         light = srgb_to_linear(np.linspace(0, 1, tables.shape[1]))
         tables = None if np.abs(tables - light).max() < SAME_LIGHT else tables
@@ -105,12 +106,8 @@ def from_tables(
     return None if profile is None else Declared(source, profile)
 
 
-def _is_rec709(primaries: Primaries) -> bool:
-    return bool(np.abs(np.subtract(primaries, REC709)).max() < SAME_XY)
-
-
 def _sampled(light: np.ndarray) -> bytes:
-    """Return a table's ICC tag, of fewer samples if it has many: Little CMS takes 32,767."""
+    """Return a table's ICC tag, resampled if it is long: Little CMS accepts 32,767 samples."""
     codes = np.linspace(0, 1, len(light))
     if len(light) <= SAMPLES:
         return _curv(light)
@@ -120,7 +117,7 @@ def _sampled(light: np.ndarray) -> bytes:
 def from_cicp(
     primaries: int, transfer: int, *, gray: bool, source: str, beats_icc: bool = False
 ) -> Declared | None:
-    """Take numbers of H.273; None where they say nothing, or nothing that is known."""
+    """Describe code points of H.273; None if they are unspecified or unknown."""
     curve = _curve_of(transfer)
     if curve is None and transfer not in (UNSPECIFIED, SRGB_CURVE, *VIDEO_CURVES):
         return None
@@ -197,7 +194,7 @@ def make_profile(
     primaries : four pairs of float, or None
         Chromaticities x, y of red, green, blue and white.
     others : tuple of bytes
-        The curves of green and blue where they are not red's.
+        The curves of green and blue, if they differ from red's.
 
     Returns
     -------
@@ -220,7 +217,7 @@ def make_profile(
 
 
 def _matrix(primaries: Primaries) -> np.ndarray | None:
-    """Return XYZ (D50) of the primaries, a column each; None if they lie on a line."""
+    """Return XYZ (D50) of the primaries, a column each; None if they are collinear."""
     xy = np.array(primaries, float)
     if not np.isfinite(xy).all() or (xy[:, 1] <= 0).any() or (xy > 1.5).any():
         return None
@@ -228,7 +225,7 @@ def _matrix(primaries: Primaries) -> np.ndarray | None:
     if abs(np.linalg.det(xyz[:, :3])) < 1e-4:
         return None
     matrix = xyz[:, :3] * np.linalg.solve(xyz[:, :3], xyz[:, 3])
-    if tuple(primaries[3]) == D65:  # the inverse of what is adapted with elsewhere
+    if tuple(primaries[3]) == D65:  # the inverse of the adaptation used elsewhere
         return np.asarray(np.linalg.inv(D50_TO_D65) @ matrix)
     cones = (BRADFORD @ D50) / (BRADFORD @ xyz[:, 3])
     return np.asarray(np.linalg.inv(BRADFORD) @ np.diag(cones) @ BRADFORD @ matrix)

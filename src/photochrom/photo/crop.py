@@ -5,6 +5,7 @@ import pyvips
 
 from photochrom.errors import InvalidValueError
 from photochrom.photo.field import ColourField
+from photochrom.photo.headers import array_of
 from photochrom.photo.join import join
 from photochrom.photo.lightness import Tone
 from photochrom.photo.open_file import unreadable
@@ -54,7 +55,7 @@ def coloured_crop(
         overlays = tuple(t.scaled(wide / window[2], high / window[3]) for t in part.overlays)
         part = ColourField(part.slope, part.offset, part.low, part.high, overlays)
         joined = join(Tone(codes, tone.luminance), part.stored(orientation, wide, high))
-        return np.ascontiguousarray(to_upright(_pixels(joined), orientation))
+        return np.ascontiguousarray(to_upright(array_of(joined), orientation))
     except pyvips.Error as error:
         raise unreadable(photo.name, error, photo.format) from error
 
@@ -89,7 +90,7 @@ def _cut(image: pyvips.Image, photo: Photo, window: Window, long_side_px: int) -
 
 
 def _stored(window: Window, photo: Photo) -> Window:
-    """Turn a window of the upright page to how the page lies in its file."""
+    """Turn a window of the upright page to the stored orientation."""
     left, top, width, height = window
     corners = np.array([(left, top), (left + width, top + height)], float)
     ends = Overlay(corners, 0.0, np.zeros(2)).stored(photo.orientation, *photo.upright_size).points
@@ -98,7 +99,7 @@ def _stored(window: Window, photo: Photo) -> Window:
 
 
 def _part_of(field: ColourField, window: Window, size: tuple[int, int]) -> ColourField:
-    """Return the field of a part, and its touches from the part's own corner."""
+    """Return the field of a part, with overlays relative to its corner."""
     left, top, width, height = window
     rows, columns = field.slope.shape[:2]
     planes = _between(field.planes, top / size[1], height / size[1], rows, axis=0)
@@ -109,7 +110,7 @@ def _part_of(field: ColourField, window: Window, size: tuple[int, int]) -> Colou
 
 
 def _between(planes: np.ndarray, start: float, share: float, cells: int, axis: int) -> np.ndarray:
-    """Interpolate a stretch of an axis, given in shares of it, between the centres of cells."""
+    """Interpolate a range of an axis, given as shares, between the centres of cells."""
     count = max(2, round(FINER * share * cells))
     places = (start + (np.arange(count) + 0.5) * share / count) * cells - 0.5
     places = np.clip(places, 0, cells - 1)
@@ -120,8 +121,3 @@ def _between(planes: np.ndarray, start: float, share: float, cells: int, axis: i
     part = (places - before).astype(np.float32).reshape(shape)
     low = np.take(planes, before, axis)
     return np.asarray(low + (np.take(planes, after, axis) - low) * part, np.float32)
-
-
-def _pixels(image: pyvips.Image) -> np.ndarray:
-    pixels: np.ndarray = image.numpy().reshape(image.height, image.width, image.bands)
-    return pixels

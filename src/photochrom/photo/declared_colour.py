@@ -35,19 +35,18 @@ LEAST_GAMMA, MOST_GAMMA = 0.05, 20.0  # beyond, the chunk is damaged
 SRGB_GAMA = struct.pack(">I", 45455)
 SRGB_CHRM = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 
-
 BITS, PHOTOMETRIC, TRANSFER, WHITE_POINT, CHROMATICITIES, RANGE = 258, 262, 301, 318, 319, 342
 TIFF_COLOUR = (BITS, PHOTOMETRIC, TRANSFER, WHITE_POINT, CHROMATICITIES, RANGE)
 MOST_TIFF_COLOUR = 400_000  # bytes: three tables of 65,536 numbers, and some
-WITH_TABLES = (1, 2, 6)  # gray whose zero is black, RGB, YCbCr: tables go by the decoded codes
-LEAST_LIGHT = 0.5  # between a table's first and last number; less is damaged
+WITH_TABLES = (1, 2, 6)  # gray whose zero is black, RGB, YCbCr: tables apply to the decoded codes
+LEAST_LIGHT = 0.5  # between a table's first and last number; less means damaged
 UNFIT = "The TIFF's TransferFunction does not fit its samples: it is not used."
 
 
 def declared_colour(
     path: Path, kind: str, fields: dict[str, Any], *, gray: bool, directory: int | None = None
 ) -> Declared | None:
-    """Read what is said of the colours beside an ICC profile.
+    """Read a file's colour description other than an ICC profile.
 
     Parameters
     ----------
@@ -59,12 +58,12 @@ def declared_colour(
     gray : bool
         Whether the page is one band of tone.
     directory : int, optional
-        Where the directory of a TIFF's page stands; the first by default.
+        Offset of the directory of a TIFF's page; the first by default.
 
     Returns
     -------
     Declared or None
-        None if nothing is said.
+        None if there is none.
     """
     if kind == "png":
         return _of_png(_png_chunks(path), gray=gray)
@@ -83,7 +82,7 @@ def declared_colour(
 
 
 def _png_chunks(path: Path) -> dict[bytes, bytes]:
-    """Read the chunks that stand before the pixels and describe colours."""
+    """Read the chunks before the pixels that describe colours."""
     found: dict[bytes, bytes] = {}
     with path.open("rb") as file:
         at = PNG_HEAD
@@ -115,7 +114,7 @@ def _of_png(chunks: dict[bytes, bytes], *, gray: bool) -> Declared | None:
         pairs = tuple(zip(x, y, strict=True))
         primaries = (*pairs[1:], pairs[0])  # the chunk begins with white
     if chunks.get(b"gAMA") == SRGB_GAMA and corners == SRGB_CHRM:
-        return Declared("sRGB", None)  # what the specification has writers of sRGB add
+        return Declared("sRGB", None)  # what writers of sRGB add by the specification
     exponent = 1 / gamma if LEAST_GAMMA <= gamma <= MOST_GAMMA else None
     if exponent is None and primaries is None:
         return None
@@ -164,12 +163,12 @@ def _tables(tags: Directory, order: str, *, gray: bool) -> np.ndarray | None:
 
 
 def _chromaticities(tags: Directory, order: str) -> Primaries | None:
-    """Read red, green, blue and white; D65 where no white is named."""
+    """Read red, green, blue and white; D65 if there is no white."""
     corners = _rationals(tags.get(CHROMATICITIES), order)
     white = _rationals(tags.get(WHITE_POINT), order)
     if len(corners) != 6:
         return None
-    # Rounded, so that a white that is D65 but for rounding is D65 for the matrix, too.
+    # A white that is D65 up to rounding is D65 for the matrix, too.
     white = D65 if len(white) != 2 or np.abs(np.subtract(white, D65)).max() < 5e-4 else white
     return (*zip(corners[::2], corners[1::2], strict=True), (white[0], white[1]))
 

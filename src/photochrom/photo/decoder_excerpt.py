@@ -60,13 +60,7 @@ class Excerpt:
         return sum(part.size if isinstance(part, Range) else len(part) for part in self.parts)
 
     def read(self, path: Path) -> bytes:
-        """Return all of it.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        """
+        """Return all of it."""
         with path.open("rb") as file:
             return b"".join(self._pieces(file))
 
@@ -86,11 +80,6 @@ class Excerpt:
         path : Path
         at_once : bool, optional
             Whether it is read into memory as a whole. Default: if it is small.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be opened.
         """
         if self.size <= IN_MEMORY if at_once is None else at_once:
             return pyvips.Source.new_from_memory(self.read(path))

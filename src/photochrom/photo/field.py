@@ -35,7 +35,7 @@ class ColourField:
 
     @classmethod
     def of(cls, planes: np.ndarray) -> "ColourField":
-        """Take `planes` apart again."""
+        """Return a field from its `planes`."""
         slope, offset, low, high = np.split(planes, 4, axis=-1)
         return cls(slope, offset, low, high)
 
@@ -48,10 +48,6 @@ class ColourField:
             The EXIF orientation, 1 to 8.
         width, height : int
             Of the upright picture, pixels.
-
-        Returns
-        -------
-        ColourField
         """
         turned = ColourField.of(np.ascontiguousarray(to_stored(self.planes, orientation)))
         overlays = (overlay.stored(orientation, width, height) for overlay in self.overlays)

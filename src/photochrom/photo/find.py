@@ -1,4 +1,4 @@
-"""Find the photographs in a folder, and report what is passed over."""
+"""Find the photographs in a folder, and report unsupported files."""
 
 import mimetypes
 import os
@@ -52,7 +52,7 @@ class Found:
 
     @property
     def passed_over(self) -> str | None:
-        """A note on what was passed over; None if nothing was."""
+        """A note on unsupported pictures; None if there are none."""
         said = []
         if self.others:
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.others.items()))
@@ -113,7 +113,7 @@ def search(folder: Path, recursive: bool = False) -> Found:
 
 
 def _is_odd(path: Path) -> bool:
-    """Return the paths that are not files; for inaccessible ones, colouring gives the error."""
+    """Return whether a path is not a file; an inaccessible one is reported when it is coloured."""
     try:
         return path.exists() and not path.is_file()
     except OSError:

@@ -13,8 +13,7 @@ from photochrom.photo.source import FileSource
 
 def array_of(image: pyvips.Image) -> np.ndarray:
     """Return (H, W, bands) whatever the size: pyvips drops axes of length 1."""
-    pixels: np.ndarray = image.numpy().reshape(image.height, image.width, image.bands)
-    return pixels
+    return image.numpy().reshape(image.height, image.width, image.bands)
 
 
 def resize_image(image: pyvips.Image, width: int, height: int) -> pyvips.Image:

@@ -63,7 +63,7 @@ class CurveProfile:
         return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
 
     def encoding(self, top: int) -> np.ndarray:
-        """Give the code, 0 to `top`, of 65536 evenly spaced amounts of linear light; (65536, 3)."""
+        """Return the codes, 0 to `top`, of 65536 evenly spaced linear values; (65536, 3)."""
         columns = [np.interp(SAMPLES, curve, SAMPLES) for curve in self.curves.T]
         return np.round(np.stack(columns, axis=-1) * top)
 
@@ -129,7 +129,7 @@ def _parametric(
     f: float = 0.0,
 ) -> np.ndarray:
     """Evaluate a parametric curve: (a x + b)^g + e from x = d on, c x + f below."""
-    if kind in (1, 2):  # there the curve breaks where a x + b is 0, and c is what is added
+    if kind in (1, 2):  # the curve breaks where a x + b is 0, and c is an offset
         d, e, c, f = -b / a, c, 0.0, c
     power = np.clip(a * SAMPLES + b, 0.0, None) ** g + e
     return np.clip(np.where(d <= SAMPLES, power, c * SAMPLES + f), 0.0, 1.0)

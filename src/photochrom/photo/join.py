@@ -31,9 +31,9 @@ DARKEST, LIGHTEST = 8.0, 97.0  # L*: beyond, no colour can be seen
 LINEAR_MAX = 65535
 F_MAX = LINEAR_MAX ** (1 / 3)  # the f of white
 F_DARK = np.float32(DELTA * F_MAX)  # below it, CIE 15 puts a straight line for the cube
-TINY = np.float32(0.05)  # of LINEAR_MAX: more than what rounding adds to white
+TINY = np.float32(0.05)  # of LINEAR_MAX: more than the rounding error of white
 OF_X, OF_Z = np.array(CHROMA, np.float32).T[:, :, None, None]  # a channel's part of X - Y, Z - Y
-AB_TO_F = np.array([1 / 500, -1 / 200])  # what a and b add to f(Y) in CIE 15
+AB_TO_F = np.array([1 / 500, -1 / 200])  # contributions of a and b to f(Y) in CIE 15
 
 
 class Tally:
@@ -69,14 +69,14 @@ def join(
     field : ColourField
         Its colours, at any smaller size.
     sixteen_bit : bool
-        Give 16 bits a channel instead of 8.
+        Return 16 bits per channel instead of 8.
     tally : Tally, optional
         Counts pixels that cannot show colour.
 
     Returns
     -------
     pyvips.Image
-        Three bands of sRGB, a stream of the tone's size; every pixel keeps its luminance but for
+        Three bands of sRGB, a stream of the tone's size; every pixel keeps its luminance, up to
         rounding.
     """
     width, height = tone.codes.width, tone.codes.height
@@ -208,7 +208,7 @@ class _BlockBuffers:
 
 
 class _Places(NamedTuple):
-    """Between which cells of a field something lies, and how far."""
+    """Positions between the cells of a field, for linear interpolation."""
 
     before: np.ndarray
     after: np.ndarray
@@ -216,7 +216,7 @@ class _Places(NamedTuple):
 
 
 def _places(starts: np.ndarray, length: int, scale: float, cells: int) -> _Places:
-    """Find the centres of stretches of pixels among the centres of cells."""
+    """Locate the centres of runs of pixels among the centres of cells."""
     centres = np.clip((starts + 0.5 * length) * scale - 0.5, 0, cells - 1)
     before = centres.astype(int)
     return _Places(before, np.minimum(before + 1, cells - 1), (centres - before).astype(np.float32))
@@ -233,7 +233,7 @@ def _between(planes: np.ndarray, places: _Places, axis: int) -> np.ndarray:
 
 
 def _add_colour(f: np.ndarray, field: np.ndarray, out: np.ndarray) -> None:
-    """Give f of X and of Z, (2, h, W): slope * f + offset within the bounds, added to f."""
+    """Compute f of X and of Z, (2, h, W): slope * f + offset within the bounds, added to f."""
     steps, _, width = field.shape
     # (steps, 8, W) -> four of (2, steps, 1, W)
     slope, offset, low, high = field.reshape(steps, 4, 2, 1, width).transpose(1, 2, 0, 3, 4)
@@ -246,7 +246,7 @@ def _add_colour(f: np.ndarray, field: np.ndarray, out: np.ndarray) -> None:
 
 
 def _expand(f: np.ndarray, square: np.ndarray, bright: np.ndarray) -> None:
-    """Turn f into linear light, in place; the other two are memory to work in."""
+    """Turn f into linear light, in place; the other two are work buffers."""
     if f.min() > F_DARK:
         np.multiply(f, f, out=square)
         f *= square
@@ -261,7 +261,7 @@ def _expand(f: np.ndarray, square: np.ndarray, bright: np.ndarray) -> None:
 
 
 def _excess(y: np.ndarray, chroma: np.ndarray, memory: np.ndarray) -> np.ndarray:
-    """Return what chroma is divided by to keep all channels in [0, LINEAR_MAX]; at least 1."""
+    """Return the divisor of chroma that keeps all channels in [0, LINEAR_MAX]; at least 1."""
     above, below, limit = memory
     np.max(chroma, axis=0, out=above)
     np.min(chroma, axis=0, out=below)
@@ -272,7 +272,7 @@ def _excess(y: np.ndarray, chroma: np.ndarray, memory: np.ndarray) -> np.ndarray
 
 
 def _as_f(field: ColourField) -> np.ndarray:
-    """Turn a field of ab over L into one of what is added to f(Y), over f(Y): (h, 8, w)."""
+    """Convert a field of ab over L to a field of the terms added to f(Y): (h, 8, w)."""
     low, high = field.low * AB_TO_F, field.high * AB_TO_F
     planes = (
         field.slope * 116 * AB_TO_F,

@@ -2,7 +2,7 @@
 
 A `Tone` is a stream of codes and a table that gives each code's relative luminance Y (D65, linear
 light). Gray pictures keep their own codes, so that nothing is rounded; their table is the sRGB
-curve, or what an embedded gray profile (gamma 2.2, dot gain) makes of the ramp of all codes.
+curve, or the result of an embedded gray profile (gamma 2.2, dot gain) for all codes.
 Colours become CIE lightness, quantised to 16 bits.
 
 Y of a colour with a profile of curves and a matrix is computed exactly; see `photochrom.photo.icc`.
@@ -55,7 +55,7 @@ def srgb_table(levels: int) -> np.ndarray:
 
 @cache
 def lightness_table() -> np.ndarray:
-    """Return Y of the codes that stand for L* 0 to 100 in 65535 steps; float64, (65536,)."""
+    """Return Y of the codes of L* 0 to 100 in 65535 steps; float64, (65536,)."""
     table: np.ndarray = lightness_to_luminance(np.arange(65536) * (100 / 65535))
     table.flags.writeable = False
     return table
@@ -69,7 +69,7 @@ def tone_of_gray(codes: pyvips.Image, profile: bytes | None) -> Tone:
     codes : pyvips.Image
         One band, uchar or ushort.
     profile : bytes or None
-        A usable gray ICC profile; None stands for the sRGB curve.
+        A usable gray ICC profile; None means the sRGB curve.
     """
     levels = TOP[codes.format] + 1
     table = srgb_table(levels) if profile is None else _profile_table(profile, levels)
@@ -116,12 +116,12 @@ def tone_of_colour(colour: pyvips.Image, profile: bytes | str | None) -> Tone:
     colour : pyvips.Image
         sRGB of three bands, or whatever the profile describes; uchar or ushort.
     profile : bytes, str or None
-        An ICC profile, or the name of one of libvips' own ('cmyk'); None stands for sRGB.
+        An ICC profile, or the name of one of libvips' own ('cmyk'); None means sRGB.
     """
     weighted = _weighted_light(profile, TOP[colour.format] + 1)
     if weighted is None:
         luminance = import_xyz(colour, profile)[1] / XYZ_MAX
-    else:  # the weights are in the table, so that one look-up and one sum give Y
+    else:  # the weights are in the table: Y is one look-up and one sum
         luminance = colour.maplut(weighted).bandmean() * 3.0
     steps = luminance.linear(65535.0, 0.5).cast("ushort")
     return Tone(steps.maplut(_lightness_of_luminance()), lightness_table())

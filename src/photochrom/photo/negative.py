@@ -3,7 +3,7 @@
 Film responds to light with density, D = -log10 of its transmittance, nearly in proportion to the
 logarithm of the exposure (Hurter and Driffield, 1890); the slope, gamma, is about 0.6 for
 pictorial black-and-white and for colour negatives. So a code becomes light, light becomes density,
-the density of the bare base (its orange mask, channel by channel) is taken off, and exposure is
+the density of the bare base (its orange mask, per channel) is subtracted, and exposure is
 10 ** (density / gamma), white where the film is densest. Subtracting from white would not do:
 shadows would keep the base's colour, and tones would be bent.
 """
@@ -27,13 +27,13 @@ LEAST_LIGHT = 1e-4  # density 4: film has no more
 LEAST_RANGE = 0.1  # densities: less is a blank frame
 MOST_RANGE = 2.3  # densities: more has no film, but a picture that a program reversed
 BASE, DENSEST = 99.5, 99.7  # percentiles of light, and of density
-MOST_CLIPPED = 0.002  # share of clipped pixels from which they are bare light beside the film
+MOST_CLIPPED = 0.002  # share of clipped pixels above which they are the light table
 MARGIN = 0.06  # of each side, left out of the measure of white: holders are denser than any film
 
 # Of a colour negative's base, which lets red through and holds back blue.
 ORANGE_HUES = (25.0, 85.0)  # degrees
 ORANGE_CHROMA = 18.0  # ab units
-LEAST_STEP = 0.12  # densities that green and then blue lie above red, each
+LEAST_STEP = 0.12  # densities of green above red, and of blue above green
 MOST_MASKED_RANGE = 1.5  # densities of red
 LEAST_ORANGE = 0.6  # share of the picture, in hues about the base's
 
@@ -66,10 +66,6 @@ def find_inversion(sample: np.ndarray, light: np.ndarray) -> Inversion:
         A small copy, as stored; 1 or 3 channels.
     light : float64 array, (levels, channels)
         Linear light in [0, 1] of each code.
-
-    Returns
-    -------
-    Inversion
     """
     density = -np.log10(np.maximum(light, LEAST_LIGHT))
     channels = sample.shape[2]
@@ -110,7 +106,7 @@ def _base_light(seen: np.ndarray) -> np.ndarray:
 
 
 def _exponent(relative: np.ndarray) -> float:
-    """Return 1 / gamma: the film's, or what brings a picture's median out of black and white."""
+    """Return 1 / gamma: the film's, or the value that keeps the median off black and white."""
     weights = np.array(LUMINANCE) if relative.shape[-1] == 3 else np.ones(1)
 
     def median(exponent: float) -> float:
@@ -130,7 +126,7 @@ def _exponent(relative: np.ndarray) -> float:
 
 
 def looks_like_colour_negative(rgb: np.ndarray) -> bool:
-    """Tell a colour negative by its mask: all of it is orange, the brightest parts most evenly.
+    """Detect a colour negative by its mask: all of it is orange, the brightest parts most evenly.
 
     Parameters
     ----------

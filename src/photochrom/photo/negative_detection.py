@@ -15,52 +15,17 @@ from photochrom.photo.resize import resize
 LONG_SIDE_PX = 128
 NO_BLACK = 20.0  # L* of the darkest hundredth: film that was not levelled has no darker
 SURE = 2.0  # logits
-WEIGHTS = np.array(
-    [
-        0.1655,
-        -1.063,
-        -0.3702,
-        0.03752,
-        -0.2422,
-        -0.2436,
-        -0.7591,
-        0.3852,
-        0.1884,
-        -0.06554,
-        -0.2651,
-        -0.2331,
-        -0.1307,
-        0.3066,
-        0.01821,
-        0.1212,
-        2.973,
-        7.772,
-        -1.388,
-        -3.133,
-        -1.317,
-        0.5022,
-        4.084,
-        0.181,
-        1.942,
-        1.717,
-        -3.102,
-        -2.701,
-        -0.3563,
-        3.099,
-        -1.127,
-        2.702,
-        1.863,
-        -0.115,
-        0.7874,
-        -1.803,
-        -2.138,
-        0.1462,
-        -0.04053,
-        -4.989,
-        -1.19,
-        8.434,
+WEIGHTS = np.array(  # of 16 parts, 6 moments and percentiles, 5 numbers a scale, the gradient
+    (
+        *(0.1655, -1.063, -0.3702, 0.03752, -0.2422, -0.2436, -0.7591, 0.3852),
+        *(0.1884, -0.06554, -0.2651, -0.2331, -0.1307, 0.3066, 0.01821, 0.1212),
+        *(2.973, 7.772, -1.388, -3.133, -1.317, 0.5022),
+        *(4.084, 0.181, 1.942, 1.717, -3.102),
+        *(-2.701, -0.3563, 3.099, -1.127, 2.702),
+        *(1.863, -0.115, 0.7874, -1.803, -2.138),
+        *(0.1462, -0.04053, -4.989, -1.19, 8.434),
         -0.608,
-    ]
+    )
 )
 SCALES = (1, 2, 4, 8)  # pixels
 
@@ -82,7 +47,7 @@ def looks_like_negative(lightness: np.ndarray) -> bool:
 
 
 def features(lightness: np.ndarray) -> np.ndarray:
-    """Measure what changes its sign when a picture is inverted: float64, (43,)."""
+    """Compute the features that change sign when a picture is inverted: float64, (43,)."""
     x = (lightness - lightness.mean()) / max(float(lightness.std()), 1e-3)
     rows = np.array_split(x, 4, axis=0)
     found = [float(cell.mean()) for row in rows for cell in np.array_split(row, 4, axis=1)]

@@ -119,7 +119,7 @@ def load(
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     try:
         image = loader(source, **options)
-        image._references.append(source)  # what the binding itself keeps alive beside a picture
+        image._references.append(source)  # objects that the binding keeps alive with the picture
         return _with_profile(image, carriers.of(page).profile) if pixels else image
     except pyvips.Error as error:
         raise unreadable(name, error, kind, path) from error
@@ -176,7 +176,7 @@ def _take_error(error: pyvips.Error, message: str, detail: str | None = None) ->
     error.message, error.detail = message, detail
 
 
-pyvips.Error.__init__ = _take_error
+pyvips.Error.__init__ = _take_error  # type: ignore[assignment, method-assign]
 # Their decoders read the whole file at once, and trust its announced size.
 WHOLE = ("webp", "gif", "avif", "heic")
 METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
@@ -231,7 +231,7 @@ def _with_carried(
     if kind in ("avif", "heic"):
         profile = fields.get("icc-profile-data")
     said = carried.resolution or basics.resolution
-    if kind == "jpeg":  # where JFIF has whole numbers, and often none that is true
+    if kind == "jpeg":  # JFIF has whole numbers, which are often wrong
         said = basics.resolution or carried.resolution
     found: dict[str, Any] = {
         "exif-data": None if kind == "tiff" or not carried.exif else EXIF_HEAD + carried.exif,

@@ -1,6 +1,6 @@
 """EXIF orientation: from stored rows and columns to an upright picture and back.
 
-Source: EXIF 2.32, tag 0x0112. Orientation 6, for example, says that the stored picture's first
+Source: EXIF 2.32, tag 0x0112. Orientation 6, for example, means that the stored picture's first
 row is the visual right-hand side: it must be turned a quarter clockwise to stand upright.
 """
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyvips
@@ -22,6 +22,9 @@ from photochrom.errors import (
 )
 from photochrom.photo.metadata.isobmff import boxes_in, outer_boxes
 from photochrom.photo.unsupported import is_cut_short
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FOREIGN = ("heic", "jp2", "bmp")
 BLOB = pyvips.GValue.blob_type
@@ -74,9 +77,8 @@ def open_foreign(path: Path, kind: str, name: str) -> Foreign:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's warning about large pictures: they are checked here
+            # Pillow's warning about large pictures: they are checked here.
+            warnings.simplefilter("ignore")
             return {"heic": _open_heic, "jp2": _open_jp2, "bmp": _open_bmp}[kind](path)
     except ImportError as error:
         raise MissingExtraError(
@@ -124,7 +126,7 @@ def _described(image: pyvips.Image, foreign: Foreign) -> pyvips.Image:
         elif isinstance(value, int):
             image.set_type(pyvips.GValue.gint_type, key, value)
         elif isinstance(value, float):
-            image = image.copy(**{key: value})
+            image = image.copy(xres=value) if key == "xres" else image.copy(yres=value)
         else:
             image.set_type(pyvips.GValue.gstr_type, key, value)
     if foreign.frames > 1:
@@ -279,7 +281,7 @@ def _open_bmp(path: Path) -> Foreign:
     return Foreign(size, len(mode), decode, bits, 1, fields)
 
 
-def _is_gray_palette(image: Any) -> bool:
+def _is_gray_palette(image: "Image.Image") -> bool:
     colours = np.array(image.getpalette() or [0], np.uint8)
     return len(colours) % 3 == 0 and not np.ptp(colours.reshape(-1, 3), axis=1).any()
 

@@ -8,13 +8,13 @@ libvips is given a file whose only directory has just what the pixels need.
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
 from photochrom.photo.metadata.carried import (
     MOST_METADATA,
     MOST_PROFILE,
     Carried,
+    Resolution,
     file_size,
     left_out,
     whole,
@@ -32,6 +32,7 @@ from photochrom.photo.tiff import (
     READ_ELSEWHERE,
     UNIT,
     XMP,
+    Entry,
     Slot,
     TiffError,
     TiffReader,
@@ -45,13 +46,7 @@ X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 
 
 def find_pages(path: Path) -> tuple[int, ...]:
-    """Return where the directories of a TIFF stand; those before damage if it is damaged.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+    """Return the offsets of a TIFF's directories; if it is damaged, those before the damage."""
     found: list[int] = []
     with path.open("rb") as file:
         try:
@@ -71,14 +66,9 @@ def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
     ----------
     path : Path
     pages : tuple of int
-        As `find_pages` gives them.
+        As `find_pages` returns them.
     page : int
         From 0.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
     """
     with path.open("rb") as file:
         size = file_size(file)
@@ -105,13 +95,7 @@ def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
 
 
 def show_page(path: Path, pages: tuple[int, ...], page: int) -> Excerpt:
-    """Return the file with only one page, and only its pixels.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+    """Return the file with only one page, and only its pixels."""
     with path.open("rb") as file:
         size = file_size(file)
         try:
@@ -147,14 +131,12 @@ def _iptc(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> by
     """Return IPTC, within Photoshop's resources if there are any."""
     iptc = read_value(reader, slots, IPTC, MOST_METADATA, notes)
     resources = read_value(reader, slots, PHOTOSHOP, MOST_METADATA, notes)
-    if not resources:
-        return iptc
-    return with_iim(resources, iptc)
+    return with_iim(resources, iptc) if resources else iptc
 
 
-def _copied(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> dict[int, Any]:
+def _copied(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> dict[int, Entry]:
     """Return the tags that a TIFF can keep unchanged, and a note on the others."""
-    found: dict[int, Any] = {}
+    found: dict[int, Entry] = {}
     remaining = MOST_METADATA
     unknown = []
     for tag, slot in slots.items():
@@ -185,26 +167,26 @@ def _number(reader: TiffReader, slots: Mapping[int, Slot], tag: int, default: in
     return int.from_bytes(entry.data[:unit], order) if len(entry.data) >= unit else default  # type: ignore[arg-type]
 
 
-def _resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> dict[str, Any] | None:
+def _resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> Resolution | None:
     """Return the resolution; None if there is none."""
     unit = UNITS.get(_number(reader, slots, RESOLUTION_UNIT, 2), "in")
-    found: dict[str, Any] = {"resolution-unit": unit}
-    for name, tag in (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION)):
+    found: list[float] = []
+    for tag in (X_RESOLUTION, Y_RESOLUTION):
         try:
             pair = struct.unpack(f"{reader.order}II", reader.value(slots[tag], 8).data)
         except (KeyError, TiffError, struct.error):
             return None
         if not all(pair):
             return None
-        found[name] = pair[0] / pair[1] / PER_MM[unit]
-    return found
+        found.append(pair[0] / pair[1] / PER_MM[unit])
+    return {"xres": found[0], "yres": found[1], "resolution-unit": unit}
 
 
 def _decoder_bytes(reader: TiffReader, slots: Mapping[int, Slot]) -> int:
     """Return libtiff's buffer size for a page: a row of tiles, or a strip."""
     width, height = (_number(reader, slots, tag, 0) for tag in (WIDTH, HEIGHT))
     samples = _number(reader, slots, SAMPLES, 1)
-    bits = max(8, _number(reader, slots, BITS, 1)) * samples  # libvips gives a byte a sample
+    bits = max(8, _number(reader, slots, BITS, 1)) * samples  # libvips: a byte or more each
     wide, high = (_number(reader, slots, tag, 0) for tag in (TILE_WIDTH, TILE_HEIGHT))
     if wide and high:
         across = -(-width // wide)

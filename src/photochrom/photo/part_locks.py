@@ -21,19 +21,19 @@ HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node())[:24] or "host"
 
 
 def hold(path: Path) -> int | None:
-    """Lock a file or folder; give the descriptor that holds it until it is closed.
+    """Lock a file or folder; return the descriptor that holds the lock until it is closed.
 
     Returns
     -------
     int or None
-        None where there are no locks.
+        None if the file system has no locks.
     """
     if fcntl is None:
         return None
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)  # who looks holds it for a moment alone
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # `is_held` takes it exclusively for a moment
         except OSError:
             os.close(descriptor)
             raise
@@ -61,7 +61,7 @@ def is_held(path: Path) -> bool | None:
 
 
 def is_used(path: Path, pid: int) -> bool:
-    """Return whether the process of a number, of this machine or a container, still uses a path."""
+    """Return whether a process, of this machine or a container, still uses a path."""
     held = is_held(path)
     if held is None or not held:
         return is_alive(pid) and (held is None or _is_fresh(path))
@@ -69,7 +69,7 @@ def is_used(path: Path, pid: int) -> bool:
 
 
 def _is_fresh(path: Path) -> bool:
-    """Return whether it may have been made just now, and be locked in a moment."""
+    """Return whether it may have been created just now, and not be locked yet."""
     try:
         return abs(time.time() - path.lstat().st_mtime) < FRESH_SECONDS
     except OSError:  # gone
@@ -77,7 +77,7 @@ def _is_fresh(path: Path) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this machine runs; True where that cannot be told."""
+    """Return whether a process of this machine runs; True if unknown."""
     if pid == os.getpid():
         return True
     if os.name == "nt":  # there signal 0 ends the process; but an open file cannot be removed

@@ -28,9 +28,7 @@ from photochrom.photo.lightness import (
     tone_of_gray,
     tone_of_lightness,
 )
-from photochrom.photo.metadata.conversion import (
-    read_metadata,
-)
+from photochrom.photo.metadata.conversion import read_metadata
 from photochrom.photo.open_file import unreadable
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.photo_facts import PhotoFacts
@@ -52,7 +50,7 @@ class Photo(PhotoFacts):
         'jpeg', 'png', 'tiff', 'webp', 'avif', 'heic', 'gif' or 'array'.
     headers : tuple of Header
         One for each page.
-    metadata : Metadata
+    metadata : Carried
         EXIF, XMP, IPTC, profile and resolution of the file.
     notes : tuple of str
         What was repaired, ignored or assumed.
@@ -261,7 +259,7 @@ class Photo(PhotoFacts):
         UnreadablePhotoError
             If the pixels are truncated or corrupt.
         """
-        return self._small(width, height, page, self._rgb_of)
+        return self._small(width, height, page, self.to_rgb)
 
     def probe_rgb(self, page: int = 0) -> np.ndarray:
         """Return a very small copy for tone and stain analysis, as stored: uint8 (h, w, 3)."""
@@ -325,9 +323,6 @@ class Photo(PhotoFacts):
 
     def to_rgb(self, image: pyvips.Image, page: int = 0) -> np.ndarray:
         """Convert pixels of a page, decoded and without alpha, to sRGB: uint8 (h, w, 3)."""
-        return self._rgb_of(image, page)
-
-    def _rgb_of(self, image: pyvips.Image, page: int) -> np.ndarray:
         device = self._devices[page]
         if device.bands == 1:
             tone = tone_of_gray(image, device.profile)

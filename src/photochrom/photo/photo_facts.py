@@ -7,12 +7,8 @@ import numpy as np
 
 from photochrom.errors import InvalidValueError
 from photochrom.photo.array_source import ArraySource
-from photochrom.photo.metadata.conversion import (
-    Marker,
-    Metadata,
-    marker_of,
-    page_metadata,
-)
+from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.metadata.conversion import Marker, marker_of, page_metadata
 from photochrom.photo.negative import looks_like_colour_negative
 from photochrom.photo.open_file import Header, jpeg_quality
 from photochrom.photo.rasterize import Overlay
@@ -31,7 +27,7 @@ class PhotoFacts:
     name: str
     format: str
     headers: tuple[Header, ...]
-    metadata: Metadata
+    metadata: Carried
     notes: tuple[str, ...]
     _source: FileSource | ArraySource
     _devices: tuple[Device, ...]
@@ -41,7 +37,7 @@ class PhotoFacts:
         """A small copy of the first page in colour, (h, w, 3) uint8."""
         raise NotImplementedError
 
-    def metadata_of(self, page: int) -> Metadata:
+    def metadata_of(self, page: int) -> Carried:
         """Return a page's metadata; the first page has the file's."""
         if page and isinstance(self._source, FileSource):
             return page_metadata(self._source, page, self.headers[page])
@@ -52,7 +48,7 @@ class PhotoFacts:
         return self._source.carriers.late_notes() if isinstance(self._source, FileSource) else ()
 
     def directory_at(self, page: int) -> int | None:
-        """Return where the directory of a TIFF's page stands; None for other formats."""
+        """Return the offset of the directory of a TIFF's page; None for other formats."""
         return self._source.directory_at(page) if isinstance(self._source, FileSource) else None
 
     @property
@@ -86,7 +82,7 @@ class PhotoFacts:
 
     @property
     def tiff_pages(self) -> tuple[TiffPage, ...]:
-        """What the tags of each page say; empty for other formats."""
+        """The tags of each page; empty for other formats."""
         return self._source.tiff_pages if isinstance(self._source, FileSource) else ()
 
     @property
@@ -149,11 +145,6 @@ class PhotoFacts:
         """The embedded ICC profile, if it is usable for the first page."""
         return self._devices[0].profile
 
-    @property
-    def buffers_frame(self) -> bool:
-        """Whether the decoder must hold a whole frame in memory."""
-        return self.format != "array" and not all(header.streams for header in self.headers)
-
     @cached_property
     def marker(self) -> Marker | None:
         """The marker that photochrom wrote into this file, or None."""
@@ -161,7 +152,7 @@ class PhotoFacts:
 
     @cached_property
     def tint(self) -> Tint:
-        """Whether the first page is neutral, toned or in colour, as its thumbnail tells."""
+        """Whether the first page is neutral, toned or in colour, judged by a small copy."""
         if self._devices[0].bands == 1:
             return NEUTRAL
         return find_tint(self.probe)

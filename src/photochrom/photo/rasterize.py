@@ -1,6 +1,6 @@
 """Exact colours inside small places of a full-size picture.
 
-A colour field is far smaller than the picture, so it would blur a hinted spot. A touch is the
+A colour field is far smaller than the picture, so it would blur a hinted spot. An overlay is the
 colour of a point, polyline or polygon in full-size pixels; it is drawn over the joined
 picture in linear light, where a mixture of two colours of one luminance keeps that luminance.
 """
@@ -46,16 +46,16 @@ class Overlay:
     closed: bool = False
 
     def scaled(self, across: float, down: float) -> Self:
-        """Return the touch on a copy of the picture of another size."""
+        """Return the overlay on a copy of the picture of another size."""
         radius = self.radius * (across * down) ** 0.5
         return replace(self, points=self.points * (across, down), radius=radius)
 
     def moved(self, across: float, down: float) -> Self:
-        """Return the touch on a copy of the picture whose corner lies elsewhere."""
+        """Return the overlay on a copy of the picture whose corner lies elsewhere."""
         return replace(self, points=self.points + np.array([across, down]))
 
     def stored(self, orientation: int, width: int, height: int) -> Self:
-        """Turn an upright touch to the file's stored orientation.
+        """Turn an upright overlay to the file's stored orientation.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Overlay:
         width, height : int
             Of the upright picture.
         """
-        # The picture's corners, turned as its pixels are, tell where each point goes.
+        # The picture's corners, turned like its pixels, give the mapping of points.
         corners = np.array([[(0, 0), (width, 0)], [(0, height), (width, height)]], float)
         wide, high = upright_size(width, height, orientation)
         (origin, right), (down, _) = to_stored(corners, orientation)
@@ -73,7 +73,7 @@ class Overlay:
 
     @property
     def feather(self) -> float:
-        """How far beyond its place the touch fades out, pixels."""
+        """How far beyond its place the overlay fades out, pixels."""
         return REGION_FEATHER_PX if self.closed else max(1.0, FEATHER * self.radius)
 
     def coverage(self, left: int, top: int, width: int, height: int) -> np.ndarray:
@@ -103,7 +103,7 @@ class Overlay:
         return np.asarray(np.clip((reach - near) / self.feather, 0, 1))
 
     def window(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Return left, top, right and bottom of what it may change in a picture of this size."""
+        """Return left, top, right and bottom of the part that it may change in a picture."""
         reach = self.radius + self.feather
         low = np.floor(self.points.min(axis=0) - reach).astype(int)
         high = np.ceil(self.points.max(axis=0) + reach).astype(int)
@@ -119,11 +119,11 @@ class Overlay:
 
 
 def paint(overlays: Sequence[Overlay], rgb: np.ndarray, luminance: np.ndarray, top: int) -> None:
-    """Lay touches over some rows of a joined picture, in place.
+    """Draw overlays on some rows of a joined picture, in place.
 
     Parameters
     ----------
-    overlays : sequence of Touch
+    overlays : sequence of Overlay
         Later ones are on top.
     rgb : uint8 or uint16 array, (h, W, 3)
         Gamma-encoded sRGB of the rows.

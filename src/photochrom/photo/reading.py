@@ -1,4 +1,4 @@
-"""How a file is read where it does not say so itself."""
+"""How a file is read if it does not define that itself."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256

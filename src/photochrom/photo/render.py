@@ -1,7 +1,5 @@
 """Render the pixels of a page for writing: depth, profile, transparency."""
 
-from typing import Any
-
 import pyvips
 
 from photochrom.photo.formats import FORMATS
@@ -35,7 +33,7 @@ def coloured_page(
 
 
 def unchanged_page(photo: Photo, page: int, bits: int, notes: list[str]) -> pyvips.Image:
-    """Return a gray page just as it is stored, but for a depth that the target does not hold."""
+    """Return a gray page as it is stored, converted only to a depth that the target can hold."""
     header = photo.headers[page]
     image = photo.stored(page).extract_band(0)
     stored_bits = {"uchar": 8, "ushort": 16, "float": 32}.get(header.band_format)
@@ -65,8 +63,8 @@ def _to_bits(photo: Photo, page: int, image: pyvips.Image, bits: int) -> pyvips.
 def with_alpha(
     photo: Photo, page: int, image: pyvips.Image, target_format: str, notes: list[str]
 ) -> pyvips.Image:
-    """Put the source's transparency back, in the depth of the image."""
-    alpha: Any = photo.alpha(page)
+    """Add the source's transparency, in the depth of the image."""
+    alpha = photo.alpha(page)
     if alpha is None:
         return image
     if not FORMATS[target_format].holds_alpha:
@@ -82,8 +80,8 @@ def with_alpha(
     return image.bandjoin(alpha.cast(image.format)).copy(interpretation=image.interpretation)
 
 
-def say_depth(photo: Photo, page: int, target_format: str, bits: int, notes: list[str]) -> None:
-    """Return a note if a sample has fewer bits than in the source."""
+def note_depth(photo: Photo, page: int, target_format: str, bits: int, notes: list[str]) -> None:
+    """Add a note if a sample has fewer bits than in the source."""
     header = photo.headers[page]
     stored = header.bit_depth if header.bit_depth in (10, 12) else photo.device(page).bit_depth
     if stored > bits:

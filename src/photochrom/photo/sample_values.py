@@ -83,7 +83,7 @@ def describe_device(
     profile: bytes | None,
     float_range: tuple[float, float] | None,
 ) -> Device:
-    """Find out what the numbers of a page mean.
+    """Return the meaning of the numbers of a page.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def _choose_profile(
     bands: int,
     embedded: bytes | None,
 ) -> tuple[bytes | None, bool, list[str]]:
-    """Return the profile to read a page through, whether to write it again, and what to say."""
+    """Return the profile to read a page with, whether to write it again, and notes."""
     declared = None
     if isinstance(source, FileSource) and bands in (1, 3) and header.interpretation in PLAIN:
         declared = source.declared(page, header.fields, gray=bands == 1)

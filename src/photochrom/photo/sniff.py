@@ -31,19 +31,8 @@ HANDLED = (
     "preview of camera raw."
 )
 RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf"}
-RAW_SUFFIXES |= {
-    ".rw2",
-    ".sr2",
-    ".srw",
-    ".rwl",
-    ".x3f",
-    ".3fr",
-    ".iiq",
-    ".dcr",
-    ".kdc",
-    ".mrw",
-    ".erf",
-}
+RAW_SUFFIXES |= {".rw2", ".sr2", ".srw", ".rwl", ".x3f", ".3fr", ".iiq", ".dcr", ".kdc", ".mrw"}
+RAW_SUFFIXES |= {".erf"}
 BMP_HEADS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes of what follows its file header
 MAGIC = (
     (b"\xff\xd8\xff", "jpeg"),

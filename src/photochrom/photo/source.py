@@ -68,7 +68,7 @@ class FileSource:
     source : str, Path, bytes or binary file
         Anything but a path is first written to a temporary file, which is deleted with this object.
     reading : Reading
-        How to read what the file does not say itself.
+        How to read what the file does not define.
     float_range : (low, high), optional
         Values of black and white in floating-point files.
     max_megapixels : float
@@ -136,7 +136,7 @@ class FileSource:
         found = self.carriers.of(self.index_of(page))
         if self._preview is not None:
             return with_raw_metadata(found, self.path)
-        # Other libraries tell more of their kinds, as fields of the decoded picture.
+        # Other libraries report more for their formats, as fields of the decoded picture.
         return replace(found, known=False) if self.kind in FOREIGN else found
 
     def head(self, page: int) -> pyvips.Image:
@@ -144,7 +144,7 @@ class FileSource:
         return self._load(page, pixels=False) if self._foreign is None else head(self._foreign)
 
     def settle(self) -> None:
-        """Note what only pixels tell, of a picture that is decoded whole, once it is allowed."""
+        """Add the notes that need the pixels of a picture that is decoded as a whole."""
         if self._foreign is not None and self.reading.negative:
             self._load(0)
 
@@ -162,7 +162,7 @@ class FileSource:
         return self._load(page, **options)
 
     def directory_at(self, page: int) -> int | None:
-        """Return where the directory of a TIFF's page stands; None for other formats."""
+        """Return the offset of the directory of a TIFF's page; None for other formats."""
         pages, index = self.carriers.pages, self.index_of(page)
         return pages[index] if index < len(pages) else None
 
@@ -269,7 +269,7 @@ class FileSource:
         )
 
     def _as_meant(self, image: pyvips.Image, page: TiffPage) -> pyvips.Image:
-        """Return a TIFF page as its tags say, where libvips does not follow them."""
+        """Return a TIFF page as its tags define it, where libvips ignores them."""
         kept = page.kept_bands or ((0, 1, 2) if page.is_opaque_colour else None)
         if kept is not None and len(kept) < image.bands:
             bands = [image[band] for band in kept]
@@ -287,7 +287,7 @@ class FileSource:
         return image
 
     def _look_at_pages(self) -> None:
-        """Choose the pages that are pictures; reject what would be read wrongly."""
+        """Choose the pages that are pictures; reject those that would be read wrongly."""
         found = read_pages(self.path)
         self.tiff_pages = pictures(found)
         for number, page in enumerate(self.tiff_pages, 1):
@@ -320,7 +320,7 @@ class FileSource:
         )
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:
-        """Tie temporary files to the image; pyvips hands references on to what is made of it."""
+        """Keep temporary files as long as the image and its results, to which references pass."""
         image._references.extend(s for s in (self._spool, self._preview) if s is not None)
         return image
 
@@ -342,7 +342,7 @@ def _page_notes(found: Sequence[TiffPage], kept: Sequence[TiffPage]) -> Iterator
         )
 
 
-def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, Any]:
+def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, "_Spool | None"]:
     """Return the path, the name for messages, and an object to keep alive."""
     content: Pipe | BinaryIO
     if isinstance(source, str | Path):

@@ -28,12 +28,12 @@ _OWN: dict[int, Path] = {}  # each process's folder of `scratch`
 
 
 def scratch() -> Path:
-    """Return this process's private folder, made when it is first asked for.
+    """Return this process's private folder, created on first use.
 
     Raises
     ------
     OSError
-        If it cannot be made.
+        If it cannot be created.
     """
     own = _OWN.get(os.getpid())
     if own is None or not own.is_dir():
@@ -42,12 +42,12 @@ def scratch() -> Path:
 
 
 def private_folder(prefix: str, parent: Path | None = None) -> Path:
-    """Make a folder that its user alone may read, and hold it; see `remove`.
+    """Create a folder that only its user may read, and lock it; see `remove`.
 
     Parameters
     ----------
     prefix : str
-        Of its name; what `remove_left_behind` finds it by.
+        Of its name, by which `remove_left_behind` finds it.
     parent : Path, optional
         The system's temporary folder by default.
     """
@@ -58,7 +58,7 @@ def private_folder(prefix: str, parent: Path | None = None) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, whatever is left in it, and let it go."""
+    """Remove a folder with its contents, and release its lock."""
     shutil.rmtree(folder, ignore_errors=True)
     made = _MADE.pop(folder.absolute(), None)
     if made is not None and made.lock is not None:

@@ -1,8 +1,8 @@
-"""The directories of a TIFF file: what libvips does not read from them or write into them.
+"""Read and write TIFF directories, as far as libvips does not.
 
 Source: TIFF 6.0 (Adobe, 1992), section 2; BigTIFF; EXIF 2.32, section 4.6 (the EXIF
-and GPS directories are TIFF directories, also inside other formats, where they bear offsets from
-the start of the block).
+and GPS directories are TIFF directories, also inside other formats, where offsets count from the
+start of the block).
 """
 
 import struct
@@ -17,15 +17,15 @@ from photochrom.photo.metadata.carried import left_out
 
 EXIF_IFD, GPS_IFD, XMP, IPTC = 34665, 34853, 700, 33723
 PHOTOSHOP, PROFILE, MAKER_NOTE = 34377, 34675, 37500
-DESCRIPTIVE = (  # tags that EXIF's first directory and a TIFF's share
+DESCRIPTIVE = (  # tags that the first directories of EXIF and TIFF share
     *(269, 270, 271, 272, 285, 305, 306, 315, 316, 18246, 18249),
     *(33432, 40091, 40092, 40093, 40094, 40095),
 )
-# What only a TIFF holds and what stays true of a coloured page: numbers of pages, places on a
-# map, GDAL's own words, the sheet of an archive.
+# Tags that only a TIFF can hold and that stay valid for a coloured page: page numbers,
+# georeferences, GDAL's metadata, an archive's sheet.
 COPIED = (297, 32781, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 PIXEL_OFFSETS = (273, 324)  # StripOffsets, TileOffsets
-# What libvips is shown of a directory: how the pixels lie and how their numbers are meant.
+# Tags that libvips is given: the layout of the pixels and the meaning of their values.
 PIXEL_TAGS = frozenset(
     (
         *(254, 255, 256, 257, 258, 259, 262, 263, 266, 273, 274, 277, 278, 279, 280, 281),
@@ -47,7 +47,7 @@ MAX_OFFSET = (1 << 32) - 1
 
 
 class TiffError(ValueError):
-    """The directories are damaged, or grow beyond what a classic TIFF holds."""
+    """The directories are damaged, or exceed the limits of a classic TIFF."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ Directory = dict[int, Entry]
 
 @dataclass(frozen=True)
 class Slot:
-    """One line of a directory's table: a type and the whole line; the value is not read yet."""
+    """One entry of a directory: its type and its bytes; the value is not read yet."""
 
     kind: int
     entry: bytes
@@ -111,7 +111,7 @@ class TiffReader:
         return value
 
     def table(self, offset: int) -> tuple[dict[int, "Slot"], int]:
-        """Read the table at an offset without its values, and where the next one's pointer is."""
+        """Read a directory's entries without their values, and the offset of the next pointer."""
         count_code, count_size, entry_size = ("Q", 8, 20) if self.is_big else ("H", 2, 12)
         count = self._unpack(count_code, self._read_at(offset, count_size))
         if count > MAX_ENTRIES:
@@ -127,7 +127,7 @@ class TiffReader:
     def directory(
         self, offset: int, tags: Container[int] | None = None, most: int = MAX_VALUE_BYTES
     ) -> tuple[Directory, int]:
-        """Read the directory at an offset, and where the pointer to the next one stands.
+        """Read the directory at an offset, and the offset of the pointer to the next one.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class TiffReader:
         return entries, pointer_at
 
     def size_of(self, slot: "Slot") -> int:
-        """Return how many bytes a value has, as its entry says."""
+        """Return the size of a value in bytes, from its entry."""
         half = (len(slot.entry) - 4) // 2
         count = self._unpack("Q" if self.is_big else "I", slot.entry[4 : 4 + half])
         return count * UNIT[slot.kind] * UNITS_PER_VALUE.get(slot.kind, 1)
@@ -179,7 +179,7 @@ class TiffReader:
     def _read_at(self, offset: int, size: int) -> bytes:
         try:
             self.file.seek(offset)
-        except (OSError, OverflowError, ValueError) as error:  # beyond what any file may have
+        except (OSError, OverflowError, ValueError) as error:  # beyond the possible size of a file
             raise TiffError("a pointer leads beyond the end of the file") from error
         return self.file.read(size)
 
@@ -197,12 +197,12 @@ class TiffReader:
         return self.directory(self.pointer(directory[tag]), None, most)[0]
 
     def pages(self) -> Iterator[tuple[Directory, int]]:
-        """Read each directory of the chain, and where the pointer to the next one stands."""
+        """Yield each directory of the chain, and the offset of the pointer to the next one."""
         for offset, _, _ in self.chain():
             yield self.directory(offset)
 
     def chain(self) -> Iterator[tuple[int, dict[int, "Slot"], int]]:
-        """Walk the chain of directories: where each stands, its table, where its pointer stands."""
+        """Yield each directory of the chain: its offset, its entries, the offset of its pointer."""
         offset, seen = self.first, set[int]()
         while offset and offset not in seen:
             seen.add(offset)
@@ -215,7 +215,7 @@ class TiffReader:
 def pack_directory(
     directory: Mapping[int, Entry], order: str, at: int, following: int = 0, *, is_big: bool = False
 ) -> bytes:
-    """Return the bytes of a directory that will stand at offset `at`, values after it."""
+    """Return the bytes of a directory to be written at offset `at`, followed by its values."""
     count_code, code, inline = ("Q", "Q", 8) if is_big else ("H", "I", 4)
     head = struct.pack(order + count_code, len(directory))
     table_end = at + len(head) + (4 + 2 * inline) * len(directory) + inline
@@ -235,7 +235,7 @@ def pack_directory(
 def exif_block(
     reader: TiffReader, slots: Mapping[int, Slot], notes: list[str], most: int
 ) -> bytes | None:
-    """Return a TIFF's EXIF as the block that other formats carry; None if it has none.
+    """Return a TIFF's EXIF as a block for other formats; None if it has none.
 
     Parameters
     ----------
@@ -243,19 +243,19 @@ def exif_block(
     slots : mapping
         The table of the page.
     notes : list of str
-        Gets what is damaged; the rest is kept.
+        Extended by what is damaged and left out.
     most : int
         Bytes of each directory's values together.
     """
     kept: Directory = {}
     for tag in DESCRIPTIVE:
         if tag in slots:
-            with _saying(tag, notes):
+            with _noting_damage(tag, notes):
                 kept[tag] = reader.value(slots[tag], most)
     subs: dict[int, Directory] = {}
     for tag in (EXIF_IFD, GPS_IFD):
         if tag in slots:
-            with _saying(tag, notes):
+            with _noting_damage(tag, notes):
                 at = reader.pointer(reader.value(slots[tag], 8))
                 subs[tag] = _readable(
                     reader, reader.table(at)[0], most, f"{NAMES[tag]} tags", notes
@@ -270,7 +270,7 @@ def exif_block(
 
 
 def read_exif(path: Path) -> bytes | None:
-    """Return the EXIF of a TIFF's first page, with its head; None if it has none.
+    """Return the EXIF of a TIFF's first page, with the Exif header; None if it has none.
 
     Raises
     ------
@@ -291,7 +291,7 @@ NAMES |= {PHOTOSHOP: "Photoshop's resources", PROFILE: "the profile", 270: "the 
 def _readable(
     reader: TiffReader, slots: Mapping[int, Slot], most: int, what: str, notes: list[str]
 ) -> Directory:
-    """Read all values that can be read and are not too large together; say which are left out."""
+    """Read the values that are readable and within the limit together; note the others."""
     found: Directory = {}
     left: list[str] = []
     for tag, slot in slots.items():
@@ -305,8 +305,8 @@ def _readable(
 
 
 @contextmanager
-def _saying(tag: int, notes: list[str]) -> Iterator[None]:
-    """Say it if what is read of a TIFF is damaged, and go on."""
+def _noting_damage(tag: int, notes: list[str]) -> Iterator[None]:
+    """Turn an error of damaged data into a note."""
     try:
         yield
     except TiffError as error:
@@ -319,7 +319,7 @@ def read_value(
 ) -> bytes | None:
     """Return the bytes of a tag's value; None, and a note, if it is damaged or too large."""
     if tag in slots:
-        with _saying(tag, notes):
+        with _noting_damage(tag, notes):
             return reader.value(slots[tag], most).data
     return None
 
@@ -331,7 +331,7 @@ def _with_subs(
     order: str,
     first_at: int,
 ) -> bytes:
-    """Put directories behind a TIFF header and enter where the first one begins."""
+    """Append directories to a TIFF header, and set the offset of the first one."""
     body = bytearray(head)
     for tag, sub in subs.items():
         if sub:
@@ -353,7 +353,7 @@ def read_tag(path: Path, tag: int, page: int = 0, offset: int | None = None) -> 
     page : int
         From 0.
     offset : int, optional
-        Where the page's directory stands; spares the walk to it.
+        Offset of the page's directory, if known.
     """
     with path.open("rb") as file:
         reader = TiffReader(file)

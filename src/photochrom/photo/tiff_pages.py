@@ -41,7 +41,7 @@ MOST_ENTRIES = 4096
 MOST_PAGES = 1 << 16
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 OLD_REDUCED = 2  # a value of SubfileType
-WHITE_IS_ZERO, RGB, CMYK, YCBCR = 0, 2, 5, 6
+WHITE_IS_ZERO, CMYK, YCBCR = 0, 5, 6
 OLD_JPEG = 6
 MOSAIC = 32803
 COMPRESSIONS = {
@@ -86,10 +86,11 @@ class TiffPage:
     Attributes
     ----------
     index : int
-        Its place in the chain of directories, from 0: what libvips calls the page.
+        Its index in the chain of directories, from 0, which libvips calls the page.
     bits, extra, sample_format : tuple of int
-        One value a sample; `extra` one for each beyond colour: 0 unspecified, 1 and 2 alpha.
-    others : fields of the same names as the tags'
+        One value per sample; `extra` one for each beyond colour: 0 unspecified, 1 and 2 alpha.
+    others :
+        The tags of the same names.
     """
 
     index: int
@@ -114,17 +115,17 @@ class TiffPage:
 
     @property
     def is_sensor(self) -> bool:
-        """Whether the file is a camera's: a mosaic, or what bears DNG's version."""
+        """Whether it is camera raw: a mosaic, or a DNG."""
         return self.dng > 0 or self.photometric == MOSAIC
 
     @property
     def is_mask(self) -> bool:
-        """Whether it says where another page is transparent."""
+        """Whether it is the transparency mask of another page."""
         return bool(self.subfile & MASK)
 
     @property
     def kept_bands(self) -> tuple[int, ...] | None:
-        """Which bands bear tone, colour or alpha, where others bear neither; else None."""
+        """The bands with tone, colour or alpha, if there are others too; else None."""
         colours = BANDS.get(self.photometric)
         if colours is None or not self.extra or len(self.extra) != self.samples - colours:
             return None
@@ -134,7 +135,7 @@ class TiffPage:
 
     @property
     def is_opaque_colour(self) -> bool:
-        """Whether it has three samples, to which libtiff adds an alpha when it converts YCbCr."""
+        """Whether it is YCbCr without alpha, to which libtiff adds one in conversion."""
         return self.photometric == YCBCR and self.samples == 3
 
     @property
@@ -149,14 +150,14 @@ def read_pages(path: Path) -> tuple[TiffPage, ...]:
     Returns
     -------
     tuple of TiffPage
-        As many as can be read; none for a damaged file, of which libvips will tell.
+        Those before any damage, which libvips reports.
     """
     pages: list[TiffPage] = []
     try:
         with path.open("rb") as file:
             pages.extend(_pages(file))
     except (OSError, struct.error, ValueError, OverflowError):
-        pass  # what was read before the damage stands
+        pass  # the pages before the damage are kept
     return tuple(pages)
 
 
@@ -172,7 +173,7 @@ def _pages(file: BinaryIO) -> Iterator[TiffPage]:
 
 
 class _Entries:
-    """One directory: where the numbers of each tag lie; they are read when asked for."""
+    """One directory: the positions of each tag's numbers, which are read on demand."""
 
     def __init__(self, file: BinaryIO, order: str, table: bytes, entry_size: int) -> None:
         self.file, self.order = file, order
@@ -220,7 +221,7 @@ def _directories(file: BinaryIO) -> Iterator[_Entries]:
 
 
 def last_byte(file: BinaryIO) -> int:
-    """Return where the furthest of the first page's strips or tiles ends."""
+    """Return the end of the last of the first page's strips or tiles."""
     last = 0
     for entries in islice(_directories(file), 1):
         for pair in zip(OFFSETS, COUNTS, strict=True):

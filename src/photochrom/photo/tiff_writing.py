@@ -34,10 +34,10 @@ def write_metadata(
     tags: Mapping[int, Entry] | None = None,
     tags_order: str = "<",
 ) -> None:
-    """Enter EXIF, IPTC and further tags into the first page of a TIFF.
+    """Write EXIF, IPTC and further tags into the first page of a TIFF.
 
-    The first directory is written again behind everything else; a few hundred bytes of the old
-    one stay unused.
+    The first directory is rewritten at the end of the file; a few hundred bytes of the old one stay
+    unused.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def write_metadata(
     Raises
     ------
     TiffError
-        If the EXIF block is damaged, or the file would pass what its kind holds.
+        If the EXIF block is damaged, or the file would exceed the limit of its kind.
     """
     with path.open("r+b") as file:
         reader = TiffReader(file)
@@ -78,12 +78,12 @@ def write_metadata(
 
 
 def _exif_directories(exif: bytes | None, order: str) -> tuple[Directory, dict[int, Directory]]:
-    """Take an EXIF block apart: descriptive tags, and the EXIF and GPS directories."""
+    """Parse an EXIF block: descriptive tags, and the EXIF and GPS directories."""
     if exif is None:
         return {}, {}
     block = exif.removeprefix(EXIF_HEAD)
     reader = TiffReader(io.BytesIO(block))
-    most = 4 * len(block)  # values may be shared, but not without end
+    most = 4 * len(block)  # values may be shared, but only to a limit
     first = reader.directory(reader.first, {*DESCRIPTIVE, EXIF_IFD, GPS_IFD}, most)[0]
     subs = {tag: reader.sub_directory(first, tag, most) for tag in (EXIF_IFD, GPS_IFD)}
     kept = {tag: first[tag] for tag in DESCRIPTIVE if tag in first}
@@ -112,17 +112,17 @@ def append_page(path: Path, page: Path, last_pointer: int | None = None) -> int:
     ----------
     path, page : Path
     last_pointer : int, optional
-        What the call before gave, which spares a walk through all pages.
+        The result of the previous call, which avoids a walk through all pages.
 
     Returns
     -------
     int
-        Where the pointer of the page now last stands.
+        Offset of the pointer of the new last page.
 
     Raises
     ------
     TiffError
-        If the result would pass 4 GB.
+        If the result would exceed 4 GB.
     """
     with path.open("r+b") as file, page.open("rb") as added:
         whole, single = TiffReader(file), TiffReader(added)

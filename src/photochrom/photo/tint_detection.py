@@ -14,7 +14,7 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import DtypeError, ShapeError
 
 NEUTRAL_CHROMA = 2.0  # ab units: below this a tone is invisible
-RESIDUE_SHARE = 0.072  # of what the fit may leave, for each unit of chroma
+RESIDUE_SHARE = 0.072  # of the residuals of the fit, per unit of chroma
 RESIDUE_CHROMA = 12.0  # ab units that are added to the chroma first: dirt and JPEG's own colours
 MOST_CHROMA = 24.0  # ab units: a deeper tone leaves no more than this one
 CELLS = 20  # of the long side, over which colours are averaged: finer ones are the file's noise
@@ -49,7 +49,7 @@ class Tint:
 
     @property
     def name(self) -> str:
-        """What the tone looks like: 'sepia', 'yellowed', 'cyanotype', 'warm' and so on."""
+        """The name of the tone: 'sepia', 'yellowed', 'cyanotype', 'warm' and so on."""
         a, b = self.ab
         if np.hypot(a, b) < WEAK_CHROMA:
             return "warm" if b > 0 else "cool"
@@ -67,10 +67,6 @@ def find_tint(rgb: np.ndarray) -> Tint:
     ----------
     rgb : uint8 array, (h, w, 3)
         A small copy, sRGB, about 100 pixels on its long side.
-
-    Returns
-    -------
-    Tint
 
     Raises
     ------
@@ -101,7 +97,7 @@ def _energy(ab: np.ndarray) -> float:
 
 
 def _cells(lab: np.ndarray) -> np.ndarray:
-    """Average over squares; what is left over at the lower and right edge joins the last ones."""
+    """Average over squares; the rest at the lower and right edges joins the last ones."""
     height, width = lab.shape[:2]
     side = max(1, round(max(height, width) / CELLS))
     for axis, length in ((0, height), (1, width)):
@@ -119,7 +115,7 @@ def _fit(cells: np.ndarray) -> np.ndarray:
 
 
 def _terms(cells: np.ndarray) -> np.ndarray:
-    """Give what colour may depend on: (h w, knots of the curve + 5 of the place + 5 of a stain)."""
+    """Return the regressors of colour: (h w, knots of the curve + 5 of place + 5 of a stain)."""
     height, width = cells.shape[:2]
     lightness = cells[..., 0].reshape(-1)
     low, high = np.percentile(lightness, (1, 99))
@@ -140,7 +136,7 @@ def _solve(terms: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 def find_stain(rgb: np.ndarray) -> np.ndarray | None:
-    """Find where a toned print's paper is yellower than elsewhere, and what that costs in light.
+    """Find where a toned print's paper is yellower than elsewhere, and how much light it absorbs.
 
     Parameters
     ----------
@@ -150,7 +146,7 @@ def find_stain(rgb: np.ndarray) -> np.ndarray | None:
     Returns
     -------
     float array, (n, m), or None
-        Over the print, slowly varying: the factor, less 1, that gives f(Y) of CIE 15 back; from 0
+        Over the print, slowly varying: the factor, less 1, that restores f(Y) of CIE 15; from 0
         where the paper is least yellow. None if the picture is not toned or the paper is even.
     """
     if find_tint(rgb).kind != "toned":

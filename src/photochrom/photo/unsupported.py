@@ -73,16 +73,9 @@ def _tail(file: BinaryIO, size: int) -> bytes:
     return file.read()
 
 
-def _jpeg_ends(file: BinaryIO, size: int) -> bool:
-    return b"\xff\xd9" in _tail(file, size)
-
-
-def _png_ends(file: BinaryIO, size: int) -> bool:
-    return b"IEND" in _tail(file, size)
-
-
-def _gif_ends(file: BinaryIO, size: int) -> bool:
-    return b"\0;" in _tail(file, size)
+def _ends_with(mark: bytes) -> Callable[[BinaryIO, int], bool]:
+    """Return a check for a mark near the end of a file."""
+    return lambda file, size: mark in _tail(file, size)
 
 
 def _riff_ends(file: BinaryIO, size: int) -> bool:
@@ -130,9 +123,9 @@ def _tiff_ends(file: BinaryIO, size: int) -> bool:
 
 
 ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {
-    "jpeg": _jpeg_ends,
-    "png": _png_ends,
-    "gif": _gif_ends,
+    "jpeg": _ends_with(b"\xff\xd9"),
+    "png": _ends_with(b"IEND"),
+    "gif": _ends_with(b"\0;"),
     "webp": _riff_ends,
     "avif": _boxes_end,
     "heic": _boxes_end,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyvips
@@ -14,21 +15,15 @@ from photochrom.errors import InvalidValueError, PhotoError, ShapeError, Unwrita
 from photochrom.options.ranges import QUALITY
 from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.byte_stream import failure_of, native
-from photochrom.photo.formats import (
-    FORMATS,
-    INSTEAD,
-    choose_format,
-    output_bits,
-    save_options,
-)
+from photochrom.photo.formats import FORMATS, INSTEAD, choose_format, output_bits, save_options
 from photochrom.photo.metadata.conversion import Marker, Prepared, prepare
-from photochrom.photo.metadata.embedding import enter, enter_tiff, with_room
+from photochrom.photo.metadata.embedding import embed, embed_tiff, for_saver
 from photochrom.photo.open_file import first_line, unreadable
 from photochrom.photo.photo import Photo
 from photochrom.photo.render import (
     coloured_page,
+    note_depth,
     restored_profile,
-    say_depth,
     unchanged_page,
     with_alpha,
 )
@@ -36,6 +31,9 @@ from photochrom.photo.sniff import NAMES
 from photochrom.photo.temporary_folders import scratch
 from photochrom.photo.tiff import TiffError
 from photochrom.photo.tiff_writing import append_page
+
+# sRGB of three bands; None leaves a gray page as it is.
+ColourPage: TypeAlias = pyvips.Image | None
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def needs_sixteen_bit(photo: Photo, target_format: str | None = None) -> bool:
 
 def write_photo(
     photo: Photo,
-    colour_pages: Iterable[pyvips.Image | None],
+    colour_pages: Iterable[ColourPage],
     target: str | Path | None,
     *,
     marker: Marker | None,
@@ -106,10 +104,6 @@ def write_photo(
         'jpeg', 'png', 'tiff', 'webp' or 'avif'. Default: by the name, else the source's format.
     quality : int, optional
         1 to 100. Default for JPEG: the source's, but at least 90.
-
-    Returns
-    -------
-    Written
 
     Raises
     ------
@@ -152,9 +146,7 @@ def _check_sides(photo: Photo, target_format: str) -> None:
             )
 
 
-def _checked(
-    photo: Photo, colour_pages: Iterator[pyvips.Image | None]
-) -> Iterator[pyvips.Image | None]:
+def _checked(photo: Photo, colour_pages: Iterator[ColourPage]) -> Iterator[ColourPage]:
     """Yield the pages, checking their number and sizes."""
     for page, header in enumerate(photo.headers):
         try:
@@ -180,7 +172,7 @@ def _checked(
 
 def _write_pages(
     photo: Photo,
-    colour_pages: Iterator[pyvips.Image | None],
+    colour_pages: Iterator[ColourPage],
     part: Path,
     name: str,
     target_format: str,
@@ -207,10 +199,10 @@ def _write_pages(
             with tempfile.TemporaryDirectory(dir=scratch()) as folder:
                 single = Path(folder) / "page.tif"
                 prepared = _write_page(photo, page, next(colour_pages), single, name, *given)
-                enter_tiff(single, prepared)
+                embed_tiff(single, prepared)
                 last_pointer = append_page(part, single, last_pointer)
         if target_format == "tiff":
-            enter_tiff(part, first)
+            embed_tiff(part, first)
     except TiffError as error:
         if photo.pages > 1 and count > 1 and "joined" in str(error):
             raise UnwritablePhotoError(
@@ -223,7 +215,7 @@ def _write_pages(
 def _write_page(
     photo: Photo,
     page: int,
-    colour: pyvips.Image | None,
+    colour: ColourPage,
     part: Path,
     target: str,
     target_format: str,
@@ -255,7 +247,7 @@ def _save(
     """Run the whole stream: this is where the source is decoded and the target encoded."""
     bits = output_bits(photo, page, target_format)
     options = save_options(photo, page, target_format, bits, quality)
-    image, kept = with_room(prepared, target_format)
+    image, kept = for_saver(prepared, target_format)
     options |= kept
     if image.bands == 1 and photo.device(page).bit_depth == 1 and target_format in ("png", "tiff"):
         options["bitdepth"] = 1
@@ -263,7 +255,7 @@ def _save(
             options["predictor"] = "none"  # no sample has a left neighbour to differ from
     try:
         getattr(image, FORMATS[target_format].saver)(native(part), **options)
-        enter(part, target_format, prepared)
+        embed(part, target_format, prepared)
     except pyvips.Error as error:
         raise _failure(photo, target, part, error) from error
     except OSError as error:
@@ -281,7 +273,7 @@ def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> Phot
 def _prepare_page(
     photo: Photo,
     page: int,
-    colour: pyvips.Image | None,
+    colour: ColourPage,
     target_format: str,
     marker: Marker | None,
     notes: list[str],
@@ -293,7 +285,7 @@ def _prepare_page(
     else:
         image, profile = coloured_page(photo, page, colour, bits, notes)
     image = with_alpha(photo, page, image, target_format, notes)
-    say_depth(photo, page, target_format, bits, notes)
+    note_depth(photo, page, target_format, bits, notes)
     prepared = prepare(
         image,
         photo.metadata_of(page),
@@ -306,7 +298,7 @@ def _prepare_page(
     return prepared
 
 
-def photo_to_array(colour_page: pyvips.Image | None, like: Photo) -> np.ndarray:
+def photo_to_array(colour_page: ColourPage, like: Photo) -> np.ndarray:
     """Return a coloured picture as the same kind of array as the input.
 
     Parameters

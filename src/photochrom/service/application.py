@@ -66,10 +66,6 @@ def create_app(
         Whether to answer to any IP address too.
     clients : Clients, optional
         Identifies the client of a request; by address if not given.
-
-    Returns
-    -------
-    FastAPI
     """
     service = Service(limits)
     app = _Described(

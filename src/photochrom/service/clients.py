@@ -13,9 +13,8 @@ from photochrom.errors import InvalidValueError
 FORWARDED = "X-Forwarded-For"
 OWN_NETWORK_BITS = 64  # IPv6 prefix of one customer, who can change addresses within it
 
-CLIENT: ContextVar[str] = ContextVar(
-    "photochrom_client", default=""
-)  # client of the current request
+# The client of the current request.
+CLIENT: ContextVar[str] = ContextVar("photochrom_client", default="")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -65,7 +64,7 @@ class Clients:
         said = ",".join(Headers(scope=scope).getlist(self._header))
         for part in reversed(said.split(",")):
             named = _bare(part)
-            if not _is_address(named):
+            if not is_address(named):
                 break
             if not self.is_proxy(named):
                 return client_of_address(named)
@@ -104,7 +103,8 @@ def _bare(part: str) -> str:
     return text.partition(":")[0] if text.count(":") == 1 else text
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

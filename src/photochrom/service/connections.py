@@ -32,10 +32,6 @@ def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Con
     limits : Limits
     clients : Clients
         Knows the proxies, whose connections carry many clients.
-
-    Returns
-    -------
-    uvicorn.Config
     """
     return uvicorn.Config(
         app,
@@ -104,17 +100,18 @@ class _Connection(H11Protocol):
         if self._place is None:
             transport.abort()
             return
-        self._mind_head()
+        self._time_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timers()
+        self._stop_head_timer()
+        self._stop_reading_timer()
         if self._place is not None:
             self._place.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._mind_head()
+        self._time_head()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -129,11 +126,9 @@ class _Connection(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._reading_timer is not None:
-            self._reading_timer.cancel()
-            self._reading_timer = None
+        self._stop_reading_timer()
 
-    def _mind_head(self) -> None:
+    def _time_head(self) -> None:
         """Run a timer from the first byte of a head to its last."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_head_timer()
@@ -145,8 +140,7 @@ class _Connection(H11Protocol):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _stop_timers(self) -> None:
-        self._stop_head_timer()
+    def _stop_reading_timer(self) -> None:
         if self._reading_timer is not None:
             self._reading_timer.cancel()
             self._reading_timer = None

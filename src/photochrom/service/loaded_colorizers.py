@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import fields
 from functools import cache
@@ -68,7 +69,7 @@ def _key_of(request: Request) -> bytes:
     return digest.digest()
 
 
-def _values(record: Any) -> Any:
+def _values(record: Any) -> Iterator[Any]:
     """Return the fields of a dataclass, including nested ones."""
     for one in fields(record):
         value = getattr(record, one.name)

@@ -5,7 +5,6 @@ A page of another site can post a form to localhost, and a name that it owns can
 """
 
 import asyncio
-import ipaddress
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from photochrom.service.clients import CLIENT, Clients, matching_key
+from photochrom.service.clients import CLIENT, Clients, is_address, matching_key
 from photochrom.service.limits import Limits
 from photochrom.service.problem_details import SAFE_HEADERS, Problem, problem_response
 from photochrom.service.shared_slots import SharedSlot, SharedSlots
@@ -24,9 +23,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"same-origin", "none", None})  # None: no browser, or an old one
 LENGTH = re.compile("[0-9]{1,18}")
-DRAIN_SECONDS = (
-    5.0  # a rejected body is still read for this long, so that the client reads the response
-)
+# A rejected body is still read for this long, so that the client reads the response.
+DRAIN_SECONDS = 5.0
 
 
 class AccessMiddleware:
@@ -69,7 +67,8 @@ class AccessMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(SAFE_HEADERS)
-                headers.setdefault("Cache-Control", _caching(scope["path"]))
+                caching = "no-cache" if _is_of_page(scope["path"]) else "no-store"
+                headers.setdefault("Cache-Control", caching)
             await send(message)
 
         headers = Headers(scope=scope)
@@ -102,7 +101,8 @@ class AccessMiddleware:
             return Problem(403, "Pages of other sites may not use this service.")
         if scope["method"] not in SAFE_METHODS and site not in OWN_SITES:
             return Problem(403, "Pages of other sites may not change anything here.")
-        if self._keys and key is None and _needs_key(scope["path"]):
+        is_open = scope["path"] == "/healthz" or _is_of_page(scope["path"])
+        if self._keys and key is None and not is_open:
             return Problem(
                 401,
                 "This service needs an API key. Send it as 'Authorization: Bearer KEY'.",
@@ -114,7 +114,7 @@ class AccessMiddleware:
         name = _name_of(f"//{host}")
         if name is None:
             return False
-        return name in self._hosts or (self._any_address and _is_address(name))
+        return name in self._hosts or (self._any_address and is_address(name))
 
 
 def _is_origin_of(origin: str, host: str) -> bool:
@@ -131,24 +131,12 @@ def _name_of(url: str) -> str | None:
         return None
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def _shown(host: str) -> str:
     return "".join(c for c in host[:80] if c.isprintable())
 
 
-def _needs_key(path: str) -> bool:
-    return not (path in ("/", "/healthz") or path.startswith("/page/"))
-
-
-def _caching(path: str) -> str:
-    return "no-cache" if path == "/" or path.startswith("/page/") else "no-store"
+def _is_of_page(path: str) -> bool:
+    return path == "/" or path.startswith("/page/")
 
 
 class BodyLimits:

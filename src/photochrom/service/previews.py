@@ -4,7 +4,7 @@ A proof is a small gray copy, (h, w) uint8, from a worker; hints and spots are s
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from photochrom.options.look import Look
 from photochrom.photo.field import ColourField
 from photochrom.photo.metadata.conversion import Marker
 from photochrom.photo.photo import Photo
-from photochrom.photo.write import write_photo
+from photochrom.photo.write import ColourPage, write_photo
 from photochrom.service.jobs import levels_of, reduced_size
 from photochrom.service.loaded_colorizers import colorizer_of
 
@@ -33,7 +33,8 @@ class PreviewRequest(NamedTuple):
 
     Attributes
     ----------
-    proof : uint8 array, (h, w)
+    preview : uint8 array, (h, w)
+        The proof.
     scale : float
         Proof pixels per pixel of the photograph.
     method : str
@@ -149,7 +150,7 @@ def suggestions(
 
     Parameters
     ----------
-    ask : Ask
+    ask : PreviewRequest
     x, y, radius : float
         The spot, in pixels of the photograph.
 
@@ -173,7 +174,7 @@ def outline(ask: PreviewRequest, x: float, y: float) -> list[tuple[float, float]
 
     Parameters
     ----------
-    ask : Ask
+    ask : PreviewRequest
     x, y : float
         The place, in pixels of the photograph.
 
@@ -202,7 +203,11 @@ def _coloured(ask: PreviewRequest) -> np.ndarray:
 
 
 def _encoded(
-    photo: Photo, page: Any, format: str, quality: int | None = None, marker: Marker | None = None
+    photo: Photo,
+    page: ColourPage,
+    format: str,
+    quality: int | None = None,
+    marker: Marker | None = None,
 ) -> bytes:
     written = write_photo(photo, [page], None, format=format, quality=quality, marker=marker)
     return written.data or b""

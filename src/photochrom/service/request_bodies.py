@@ -15,10 +15,8 @@ from photochrom.service.problem_details import Problem
 MOST_FILES, MOST_FIELDS = 4, 8
 FIELD_BYTES = 4_000_000  # of a form part that is not a file and is kept in memory
 MOST_VALUES = 200_000  # in one JSON body
-CHARSETS = frozenset(
-    {"utf-8", "iso8859-1", "ascii"}
-)  # as codecs names them; of Python's other codecs,
-# some take quadratic time, some return bytes
+# As codecs names them; of Python's other codecs, some take quadratic time, some return bytes.
+CHARSETS = frozenset({"utf-8", "iso8859-1", "ascii"})
 
 
 class _Request(Request):

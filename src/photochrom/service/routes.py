@@ -56,7 +56,7 @@ from photochrom.service.sessions import Session
 from photochrom.service.zip_response import ZipResponse, zip_of
 
 CANDIDATES = 3
-SMALL_PX = 400  # up to this a preview is a thumbnail; each candidate's is superseded separately
+SMALL_PX = 400  # up to this, a preview is a thumbnail
 MOST_NOTES = 4000  # characters of a header
 MEDIA_TYPES = {name: f"image/{name}" for name in FORMATS}
 
@@ -250,9 +250,9 @@ async def preview(
     """
     started = time.perf_counter()
     with service.sessions.hold(id) as session:
-        is_newest = session.take_turn(
-            f"{guidance.method} {long_side_px} {_other(guidance, long_side_px)}"
-        )
+        # A thumbnail's candidates do not supersede each other.
+        candidate = guidance.candidate if long_side_px <= SMALL_PX else 0
+        is_newest = session.take_turn(f"{guidance.method} {long_side_px} {candidate}")
         colour_source = (
             session.reference.sha256 if guidance.reference and session.reference else None
         )
@@ -394,11 +394,6 @@ async def zip_photos(service: Reached, body: ZipBody) -> Response:
     response = ZipResponse(zip_of(service, body), media_type="application/zip", headers=headers)
     response.place = place
     return response
-
-
-def _other(guidance: GuidanceBody, long_side_px: int) -> int:
-    """Return the candidate of a thumbnail; 0 for a preview, which any newer one supersedes."""
-    return guidance.candidate if long_side_px <= SMALL_PX else 0
 
 
 def _answer(session: Session) -> PhotoAnswer:

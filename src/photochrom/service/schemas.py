@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -63,7 +63,7 @@ Coordinate = Annotated[float, Field(gt=-FARTHEST, lt=FARTHEST)]
 Place = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 
 
-def pairs(points: Any) -> Any:
+def pairs(points: object) -> object:
     """Reject the first invalid point: a report on each of a million points would be slow."""
     if isinstance(points, list):
         for point in points:
@@ -72,16 +72,17 @@ def pairs(points: Any) -> Any:
     return points
 
 
-def _is_near(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and -FARTHEST < value < FARTHEST
+def _is_near(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -FARTHEST < value < FARTHEST
 
 
 Radius = Annotated[float, Field(**RADIUS.fields)]
 ReachNumber = Annotated[float, Field(**REACH.fields)]
 
 
-def whole(value: Any) -> Any:
+def whole(value: object) -> object:
     """Accept 24.0 as 24, since JSON has no integers; in form text, accept only ASCII digits."""
     if isinstance(value, str) and not WHOLE_TEXT.fullmatch(value):
         raise ValueError("must be a whole number, in the digits 0 to 9")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -173,7 +173,7 @@ class Service:
             If the guidance is not valid.
         """
         guidance = body.to_guidance(session.reference, self.limits)
-        preview = await self._mended(session) if body.restore else session.preview
+        preview = await self._restored_preview(session) if body.restore else session.preview
         if long_side_px is not None:
             preview = reduced(preview, long_side_px)
         scale = max(preview.shape) / max(session.facts.width, session.facts.height)
@@ -182,9 +182,9 @@ class Service:
         look = replace(body.look, restore=False, white_lightness=None)  # both are already applied
         return PreviewRequest(preview, scale, body.method, look, guidance)
 
-    async def _mended(self, session: Session) -> np.ndarray:
+    async def _restored_preview(self, session: Session) -> np.ndarray:
         """Return the restored proof; it is computed once."""
-        async with session.mending:
+        async with session.restoring:
             if session.restored is None:
                 with named(session.name, session.source):
                     session.restored = await self.worker.run(
@@ -196,7 +196,7 @@ class Service:
         self,
         work: Callable[..., T],
         ask: PreviewRequest,
-        *args: Any,
+        *args: object,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> T:
         """Process a proof in its turn: in a thread, or in a worker if it is slow.
@@ -205,7 +205,7 @@ class Service:
         ----------
         work : callable
             Called with the request and the arguments.
-        ask : Ask
+        ask : PreviewRequest
         is_wanted : callable
             Called when the turn has come.
 

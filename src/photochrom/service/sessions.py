@@ -40,15 +40,16 @@ class Session:
     name : str
         The client's name for it.
     facts : Facts
-    proof : uint8 array, (h, w)
-    mended : uint8 array, (h, w), optional
+    preview : uint8 array, (h, w)
+        Its proof.
+    restored : uint8 array, (h, w), optional
         The restored proof, once it has been requested.
     reference : Reference, optional
-    mending : Lock
+    restoring : Lock
         Held while the restored proof is computed.
     turns : dict
         Number of the newest request, by kind.
-    drawn : Drawn
+    drawn : PreviewCache
         Its latest pictures.
     client : str
         Client that uploaded it.
@@ -62,7 +63,7 @@ class Session:
     preview: np.ndarray
     restored: np.ndarray | None = None
     reference: Reference | None = None
-    mending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    restoring: asyncio.Lock = field(default_factory=asyncio.Lock)
     turns: dict[str, int] = field(default_factory=dict)
     drawn: PreviewCache = field(default_factory=PreviewCache)
     used_at: float = 0.0

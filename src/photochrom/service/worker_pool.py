@@ -28,6 +28,15 @@ LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 START_SECONDS = 60.0
+# Errors that end a process, and what the client is told.
+FATAL: dict[type[Exception], str] = {
+    TimeoutError: "The photograph took longer than {seconds:g} seconds and was abandoned. Send a "
+    "smaller one.",
+    BrokenProcessPool: "The process that worked on this photograph died. The file may be damaged: "
+    "save it again with another program, or send a smaller one.",
+    MemoryError: "The photograph needs more memory than is allowed here. Send a smaller one, or "
+    "save it again with another program.",
+}
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no SIGKILL
 
 
@@ -123,27 +132,10 @@ class Worker:
             try:
                 future = await process.submit(job, *args, **kwargs)
                 return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
-            except TimeoutError:
-                self._replace(process)
-                raise Problem(
-                    422,
-                    f"The photograph took longer than {self._seconds:g} seconds and was abandoned. "
-                    "Send a smaller one.",
-                ) from None
-            except BrokenProcessPool:
-                self._replace(process)
-                raise Problem(
-                    422,
-                    "The process that worked on this photograph died. The file may be damaged: "
-                    "save it again with another program, or send a smaller one.",
-                ) from None
-            except MemoryError:
-                self._replace(process)  # its memory would be missing for the next job
-                raise Problem(
-                    422,
-                    "The photograph needs more memory than is allowed here. Send a smaller one, "
-                    "or save it again with another program.",
-                ) from None
+            except tuple(FATAL) as error:
+                self._replace(process)  # memory that an error has left in use would be missing
+                said = next(text for kind, text in FATAL.items() if isinstance(error, kind))
+                raise Problem(422, said.format(seconds=self._seconds)) from None
             except asyncio.CancelledError:
                 self._replace(process)
                 raise

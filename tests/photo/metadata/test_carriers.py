@@ -35,7 +35,7 @@ XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def read_table():
-    """Give {(format, carrier): what becomes of it} as the document says."""
+    """Return {(format, carrier): what becomes of it} as the document says."""
     lines = DOCUMENT.read_text().split("## Carriers")[1].split("\n## ")[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     return {(row[0], row[1]): row[2] for row in rows[2:]}

@@ -2,23 +2,35 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal, NotRequired, TypeAlias, TypedDict
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
+
+if TYPE_CHECKING:
+    from photochrom.photo.tiff import Entry
 
 MOST_METADATA = 1_000_000  # bytes of one carrier: EXIF, XMP, IPTC, all text, all comments
 MOST_PROFILE = 8_000_000  # bytes: the largest CMYK profiles in use have 3 million
 MOST_TEXTS = 1_000  # texts, comments and unknown pieces of one file
 
 
+# Pixels per mm, or plain numbers if the unit, of 'in', 'cm' and 'none', is 'none'. Without a unit,
+# the resolution is unknown.
+Resolution = TypedDict(
+    "Resolution", {"xres": float, "yres": float, "resolution-unit": NotRequired[str]}
+)
+Side: TypeAlias = Literal["xres", "yres"]
+SIDES: tuple[Side, Side] = ("xres", "yres")
+
+
 @dataclass(frozen=True)
 class Piece:
-    """A chunk of a PNG that is copied as it is.
+    """A chunk of a PNG that is copied unchanged.
 
     Attributes
     ----------
     kind : bytes
-        Such as b"tEXt".
+        For example b"tEXt".
     data : bytes
     keyword : str
         Of a text; '' for other chunks.
@@ -38,40 +50,39 @@ class Carried:
     shown : Excerpt
         The excerpt that a decoder is given.
     exif : bytes or None
-        The TIFF block, without a head of its own.
+        The TIFF block, without the Exif header.
     xmp : bytes or None
         The packet.
     extended_xmp : tuple of bytes
-        Segments of a JPEG, as they are.
+        Segments of a JPEG, unchanged.
     iptc : bytes or None
-        IIM datasets, or the Photoshop resources that hold them.
+        IIM datasets, or the Photoshop resources that contain them.
     profile : bytes or None
-        ICC. None also where libvips is asked for it.
+        ICC; None also if libvips reads it.
     pieces : tuple of Piece
         Of a PNG.
     comments : tuple of bytes
         Of a JPEG or GIF.
     tags : dict
-        Of a TIFF: tag -> entry, of what only a TIFF holds.
+        Of a TIFF: tag -> entry, of tags that no other format can hold.
     tags_order : str
         Their byte order, '<' or '>'.
-    resolution : dict or None
-        'xres' and 'yres' in pixels per mm and 'resolution-unit': 'in', 'cm' or 'none', where they
-        are the plain numbers. None where libvips is asked for it.
+    resolution : Resolution or None
+        None if libvips reads it.
     orientation : int or None
-        1 to 8; None where libvips is asked for it.
+        1 to 8; None if libvips reads it.
     frames : int or None
-        Pictures in the file; None where libvips is asked for it.
+        Number of pictures in the file; None if libvips reads it.
     size : (width, height) or None
-        Where it is known before a decoder is asked.
+        If known before decoding.
     decoder_bytes : int or None
-        What the decoder must hold at once where the file's own tables say so, as of TIFF tiles.
+        Bytes that the decoder holds at once, if the file's tables give them, as for TIFF tiles.
     most_pixels : int or None
-        No file of such content and size holds more.
+        Upper limit for a file of this content and size.
     scans : int
-        Of a JPEG: how often its decoder goes over the picture.
+        Of a JPEG: the number of passes of its decoder.
     known : bool
-        Whether the file was read; else libvips is asked for everything.
+        Whether the file was read; otherwise libvips reads everything.
     notes : tuple of str
         What is damaged, too large, or left out.
     """
@@ -84,9 +95,9 @@ class Carried:
     profile: bytes | None = field(default=None, repr=False)
     pieces: tuple[Piece, ...] = ()
     comments: tuple[bytes, ...] = field(default=(), repr=False)
-    tags: dict[int, Any] = field(default_factory=dict, repr=False)
+    tags: "dict[int, Entry]" = field(default_factory=dict, repr=False)
     tags_order: str = "<"
-    resolution: dict[str, Any] | None = None
+    resolution: Resolution | None = None
     orientation: int | None = None
     frames: int | None = None
     size: tuple[int, int] | None = None
@@ -97,25 +108,25 @@ class Carried:
     notes: tuple[str, ...] = ()
 
     @property
-    def words(self) -> int:
-        """How many bytes of metadata and profile there are."""
+    def metadata_bytes(self) -> int:
+        """Size of the metadata and the profile."""
         tags = sum(len(entry.data) for entry in self.tags.values())
         blobs = (self.exif, self.xmp, self.iptc, self.profile)
         return tags + sum(len(blob) for blob in blobs if blob is not None)
 
 
 def file_size(file: BinaryIO) -> int:
-    """Return how many bytes a file has; it stands at its end."""
+    """Return the size of a file, and seek to its end."""
     return file.seek(0, os.SEEK_END)
 
 
 def whole(size: int) -> Excerpt:
-    """Return an excerpt that shows everything."""
+    """Return an excerpt of the whole file."""
     return Excerpt.of([Range(0, size)])
 
 
 def within(data: bytes | None, what: str, notes: list[str]) -> bytes | None:
-    """Leave out what has more bytes than metadata may have, and say so."""
+    """Return metadata within the size limit; otherwise None, and add a note."""
     if data is not None and len(data) > MOST_METADATA:
         notes.append(too_large(what))
         return None
@@ -123,12 +134,12 @@ def within(data: bytes | None, what: str, notes: list[str]) -> bytes | None:
 
 
 def too_large(what: str) -> str:
-    """Say that something is left out for its size."""
+    """Return the note that something is left out because of its size."""
     return f"{what} has more than {MOST_METADATA // 1_000_000} MB: left out."
 
 
 def left_out(names: list[str], what: str) -> list[str]:
-    """Say what is not carried over: at most ten by name."""
+    """Return a note on what is not copied, with at most ten names."""
     names = list(dict.fromkeys(names))
     if not names:
         return []

@@ -1,4 +1,4 @@
-"""Which module reads what a file of each kind carries."""
+"""The readers of each format's metadata."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from photochrom.photo.decoder_excerpt import Excerpt
 from photochrom.photo.metadata.carried import MOST_PROFILE, Carried, whole
 from photochrom.photo.metadata.gif import read_gif
 from photochrom.photo.metadata.heif import read_boxes
-from photochrom.photo.metadata.jpeg import read_jpeg, say_trailer
+from photochrom.photo.metadata.jpeg import read_jpeg, trailer_notes
 from photochrom.photo.metadata.png import read_png
 from photochrom.photo.metadata.webp import read_webp
 from photochrom.photo.page_files import find_pages, read_page, show_page
@@ -23,13 +23,13 @@ READERS: dict[str, Callable[[Path], Carried]] = {
 
 
 class Carriers:
-    """What each page of a file carries, read when it is asked for.
+    """The metadata of each page of a file, read on demand.
 
     Parameters
     ----------
     path : Path
     kind : str
-        As `photochrom.photo.sniff.sniff` tells it.
+        As `photochrom.photo.sniff.sniff` returns it.
     """
 
     def __init__(self, path: Path, kind: str) -> None:
@@ -40,53 +40,29 @@ class Carriers:
 
     @property
     def pages(self) -> tuple[int, ...]:
-        """Where the directories of a TIFF stand; empty for other kinds.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        """
+        """The offsets of a TIFF's directories; empty for other formats."""
         if self._pages is None:
             self._pages = find_pages(self._path) if self._kind == "tiff" else ()
         return self._pages
 
     def of(self, page: int) -> Carried:
-        """Return what a page carries; that of the page asked for last is kept.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        """
+        """Return the metadata of a page; that of the last one is cached."""
         if self._last is None or self._last[0] != page:
             self._last = (page, self._read(page))
         return self._last[1]
 
     def shown(self, page: int) -> Excerpt:
-        """Return what a decoder is shown of a page.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        """
+        """Return the excerpt of a page for a decoder."""
         if self._kind == "tiff":
             return show_page(self._path, self.pages, page)
         return self.of(page).shown
 
     def late_notes(self) -> tuple[str, ...]:
-        """Say what only a reading of the whole file tells: what stands behind a JPEG's end.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        """
-        return say_trailer(self._path) if self._kind == "jpeg" else ()
+        """Return notes that need the whole file to be read: on data after the end of a JPEG."""
+        return trailer_notes(self._path) if self._kind == "jpeg" else ()
 
     def one_profile(self, profile: bytes | None) -> bytes | None:
-        """Return a profile that pages share as one object; None if all together are too large."""
+        """Return a shared copy of a profile; None if all profiles together are too large."""
         if profile is None:
             return None
         if profile not in self._profiles:

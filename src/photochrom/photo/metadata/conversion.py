@@ -5,13 +5,14 @@ knows, moves the data that a maker note points to, and truncates or drops IPTC i
 JPEG (8.18, measured). What a format cannot hold is moved to XMP or left out, with a note.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import pyvips
 
 from photochrom.photo.array_source import ArraySource
-from photochrom.photo.metadata.carried import Carried, Piece, left_out
+from photochrom.photo.decoder_excerpt import Excerpt
+from photochrom.photo.metadata.carried import SIDES, Carried, Piece, Resolution, left_out
 from photochrom.photo.metadata.exif import EMPTY, edited, has_maker_note, read_basics
 from photochrom.photo.metadata.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.metadata.png import text_piece
@@ -20,144 +21,77 @@ from photochrom.photo.open_file import Header
 from photochrom.photo.source import FileSource
 from photochrom.photo.tiff import BYTE, EXIF_HEAD, MOVED, PHOTOSHOP, Entry, TiffError
 
-__all__ = ["Marker", "Metadata", "Prepared", "marker_of", "prepare", "read_metadata"]
+__all__ = ["Marker", "Prepared", "marker_of", "prepare", "read_metadata"]
 
 BLOB = pyvips.GValue.blob_type
 XMP_FIELD, PROFILE_FIELD = "xmp-data", "icc-profile-data"
 EXIF_FIELD = "exif-data"
 KEPT_FIELDS = {"width", "height", "bands", "format", "coding", "interpretation"}
 KEPT_FIELDS |= {"xoffset", "yoffset", "xres", "yres"}
-EXIF_HOLDS_RESOLUTION = ("jpeg", "webp", "avif")  # and nothing else there, or nothing as exact
+EXIF_HOLDS_RESOLUTION = ("jpeg", "webp", "avif")  # formats whose only exact resolution is EXIF's
 MOST_EXIF, MOST_XMP = 65_527, 65_504  # bytes in a JPEG's segment
-MOST_DOTS = 1e6  # a millimetre: libvips' own bound
-PIXEL_MM = {"xres": 1.0, "yres": 1.0}  # libvips' own default, which says nothing
+MOST_DOTS = 1e6  # per millimetre: libvips' own limit
+PIXEL_MM: Resolution = {
+    "xres": 1.0,
+    "yres": 1.0,
+}  # libvips' default for an unknown one
 
 
-@dataclass(frozen=True)
-class Metadata:
-    """The metadata of a file.
-
-    Attributes
-    ----------
-    exif : bytes or None
-        The TIFF block, without a head of its own.
-    xmp : bytes or None
-        The packet.
-    extended_xmp : tuple of bytes
-        A JPEG's further segments of XMP, as they are.
-    iptc : bytes or None
-        IIM datasets, or the Photoshop resources that hold them.
-    profile : bytes or None
-        ICC.
-    resolution : dict
-        'xres' and 'yres', pixels per mm, and 'resolution-unit': 'in', 'cm' or 'none', where they
-        are plain numbers; without a unit nothing is known.
-    pieces : tuple of Piece
-        A PNG's texts and other chunks that are copied as they are.
-    comments : tuple of bytes
-        A JPEG's or GIF's.
-    tags : dict of int to Entry
-        What only a TIFF holds, in the byte order `tags_order`.
-    tags_order : str
-    """
-
-    exif: bytes | None = field(default=None, repr=False)
-    xmp: bytes | None = field(default=None, repr=False)
-    extended_xmp: tuple[bytes, ...] = field(default=(), repr=False)
-    iptc: bytes | None = field(default=None, repr=False)
-    profile: bytes | None = field(default=None, repr=False)
-    resolution: dict[str, Any] = field(default_factory=dict)
-    pieces: tuple[Piece, ...] = ()
-    comments: tuple[bytes, ...] = field(default=(), repr=False)
-    tags: dict[int, Entry] = field(default_factory=dict, repr=False)
-    tags_order: str = "<"
-
-    @property
-    def text(self) -> dict[str, Piece]:
-        """A PNG's texts by their keywords; of several with one, the last."""
-        return {piece.keyword: piece for piece in self.pieces if piece.keyword}
-
-
-def read_metadata(source: FileSource | ArraySource, header: Header) -> Metadata:
-    """Collect a file's metadata, that of its first page."""
+def read_metadata(source: FileSource | ArraySource, header: Header) -> Carried:
+    """Return the metadata of a file's first page."""
     if isinstance(source, ArraySource):
-        return Metadata(resolution=dict(PIXEL_MM))
+        return Carried(Excerpt(()), resolution=PIXEL_MM)
     return _metadata(source.carried(0), header)
 
 
-def page_metadata(source: FileSource, page: int, header: Header) -> Metadata:
-    """Collect a page's metadata, which is read anew: that of a thousand pages is not kept."""
+def page_metadata(source: FileSource, page: int, header: Header) -> Carried:
+    """Return a page's metadata; it is read each time, since a file may have a thousand pages."""
     return _metadata(source.carried(page), header)
 
 
-def _metadata(carried: Carried, header: Header) -> Metadata:
-    found = header.fields.get("resolution")
+def _metadata(carried: Carried, header: Header) -> Carried:
+    found: Resolution | None = header.fields.get("resolution")
     if found and max(found["xres"], found["yres"]) > MOST_DOTS:
         found = None
     if not carried.known:
         blobs = (header.fields.get(f"{name}-data") for name in ("exif", "xmp", "iptc"))
         exif, xmp, iptc = (None if blob is None else bytes(blob) for blob in blobs)
         exif = None if exif is None else exif.removeprefix(EXIF_HEAD)
-        found = found or _told(header.fields) or read_basics(exif).resolution
+        found = found or _decoder_resolution(header.fields) or read_basics(exif).resolution
         carried = replace(carried, exif=exif, xmp=xmp, iptc=iptc)
-    return Metadata(
-        exif=carried.exif,
-        xmp=carried.xmp,
-        extended_xmp=carried.extended_xmp,
-        iptc=carried.iptc,
-        profile=header.fields.get(PROFILE_FIELD),
-        resolution=dict(found or PIXEL_MM),
-        pieces=carried.pieces,
-        comments=carried.comments,
-        tags=carried.tags,
-        tags_order=carried.tags_order,
-    )
+    profile = header.fields.get(PROFILE_FIELD)
+    return replace(carried, profile=profile, resolution=found or PIXEL_MM)
 
 
-def _told(fields: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the resolution that a decoder tells; None where it tells its default."""
-    found = {name: fields.get(name, 1.0) for name in PIXEL_MM}
-    if "resolution-unit" not in fields and found == PIXEL_MM:
+def _decoder_resolution(fields: dict[str, Any]) -> Resolution | None:
+    """Return the resolution that a decoder reports; None if it is its default."""
+    x, y = (fields.get(side, 1.0) for side in SIDES)
+    if "resolution-unit" not in fields and x == y == 1:
         return None
-    return found | {"resolution-unit": fields.get("resolution-unit", "in")}
+    return {"xres": x, "yres": y, "resolution-unit": fields.get("resolution-unit", "in")}
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A picture with the metadata of its target format.
 
     Attributes
     ----------
     image : pyvips.Image
-        With its profile, and what libvips writes of a format.
-    exif, xmp, iptc : bytes or None
-        To be entered afterwards: EXIF as a TIFF block; IPTC as the target has it.
-    extended_xmp, comments : tuple of bytes
-    pieces : tuple of Piece
-    tags : dict of int to Entry
-    tags_order : str
-    resolution : dict or None
-        None if nothing is known.
+        With its profile and the metadata that libvips itself writes.
+    metadata : Carried
+        To be embedded afterwards; IPTC in the target's form.
     notes : tuple of str
         What is lost or moved.
     """
 
     image: pyvips.Image
-    exif: bytes | None
-    iptc: bytes | None
+    metadata: Carried
     notes: tuple[str, ...]
-    xmp: bytes | None = None
-    extended_xmp: tuple[bytes, ...] = ()
-    comments: tuple[bytes, ...] = ()
-    pieces: tuple[Piece, ...] = ()
-    tags: dict[int, Entry] = field(default_factory=dict)
-    tags_order: str = "<"
-    resolution: dict[str, Any] | None = None
 
 
 def prepare(
     image: pyvips.Image,
-    metadata: Metadata,
+    metadata: Carried,
     target_format: str,
     *,
     orientation: int,
@@ -169,19 +103,21 @@ def prepare(
     Parameters
     ----------
     image : pyvips.Image
-        As it will be written; metadata it has inherited is dropped.
-    metadata : Metadata
+        The pixels to write; inherited metadata is removed.
+    metadata : Carried
         Of the source.
     target_format : str
         'jpeg', 'png', 'tiff', 'webp' or 'avif'.
     orientation : int
         1 to 8.
     profile : bytes or None
-        That of `image`.
+        Of `image`.
     marker : Marker or None
     """
     notes: list[str] = []
-    known = metadata.resolution if "resolution-unit" in metadata.resolution else None
+    known = metadata.resolution
+    if known is not None and "resolution-unit" not in known:
+        known = None
     iptc, properties = _place_iptc(metadata.iptc, target_format, notes)
     xmp, extended = _place_xmp(metadata, target_format, marker, properties, notes)
     exif = _place_exif(metadata.exif, target_format, orientation, known, notes)
@@ -193,24 +129,27 @@ def prepare(
     if target_format in ("tiff", "avif") and xmp is not None:
         clean.set_type(BLOB, XMP_FIELD, xmp)
     clean.set_type(pyvips.GValue.gint_type, "orientation", orientation)
-    prepared = Prepared(
-        _with_resolution(clean, known),
-        exif,
-        iptc,
-        (),
+    pieces = _place_texts(metadata, target_format, notes)
+    tags, order = _place_tags(metadata, target_format, notes)
+    placed = Carried(
+        Excerpt(()),
+        exif=exif,
+        iptc=iptc,
         xmp=xmp,
         extended_xmp=extended,
         resolution=known,
+        comments=metadata.comments if target_format == "jpeg" else (),
+        pieces=pieces,
+        tags=tags,
+        tags_order=order,
     )
-    prepared = _place_words(prepared, metadata, target_format, notes)
-    prepared = _place_tags(prepared, metadata, target_format, notes)
-    return replace(prepared, notes=tuple(notes))
+    return Prepared(_with_resolution(clean, known), placed, tuple(notes))
 
 
 def _place_iptc(
     block: bytes | None, target_format: str, notes: list[str]
 ) -> tuple[bytes | None, dict[tuple[str, str], list[str]] | None]:
-    """Return what is written as IPTC, and what moves to XMP."""
+    """Return the IPTC block to write, and the properties that move to XMP."""
     if not block:
         return None, None
     if target_format == "jpeg":
@@ -229,19 +168,19 @@ def _place_iptc(
 
 
 def _place_xmp(
-    metadata: Metadata,
+    metadata: Carried,
     target_format: str,
     marker: Marker | None,
     properties: dict[tuple[str, str], list[str]] | None,
     notes: list[str],
 ) -> tuple[bytes | None, tuple[bytes, ...]]:
-    """Return the packet, and the further segments of a JPEG."""
+    """Return the XMP packet, and the further XMP segments of a JPEG."""
     extended = metadata.extended_xmp if target_format == "jpeg" else ()
     xmp, said = merge(metadata.xmp, marker, properties, keeps_extended=bool(extended))
     notes += said
     if target_format == "jpeg" and xmp is not None and len(xmp) > MOST_XMP:
         notes.append(f"XMP has {len(xmp)} bytes, more than a JPEG segment holds: left out.")
-        # Without the marker the result would be coloured again.
+        # Without the marker, the result would be coloured again.
         return merge(None, marker, properties)[0], ()
     return xmp, extended if xmp is not None else ()
 
@@ -250,12 +189,12 @@ def _place_exif(
     block: bytes | None,
     target_format: str,
     orientation: int,
-    resolution: dict[str, Any] | None,
+    resolution: Resolution | None,
     notes: list[str],
 ) -> bytes | None:
-    """Return the block as the target has it: turned as its pixels are, without its thumbnail."""
-    turn = 1 if target_format == "avif" else orientation  # AVIF is turned in its own way
-    if target_format == "tiff":  # whose directory says both
+    """Return the EXIF block for the target: with its orientation and without the thumbnail."""
+    turn = 1 if target_format == "avif" else orientation  # AVIF has its own field for it
+    if target_format == "tiff":  # its directory has both
         turn, resolution = 1, None
         if block is not None and has_maker_note(block):
             notes.append(MOVED)
@@ -263,7 +202,7 @@ def _place_exif(
         resolution = None
     if block is None and turn == 1 and resolution is None:
         return None
-    if resolution is not None and _same(read_basics(block).resolution, resolution):
+    if resolution is not None and _agree(read_basics(block).resolution, resolution):
         resolution = None
     try:
         changed, had_thumbnail = edited(block or EMPTY, turn, resolution)
@@ -278,32 +217,29 @@ def _place_exif(
     return changed
 
 
-def _same(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
-    """Return whether two resolutions say the same, to a part in five hundred."""
+def _agree(one: Resolution | None, other: Resolution) -> bool:
+    """Return whether two resolutions agree within 0.2 %."""
     if one is None or (one["resolution-unit"] == "none") != (other["resolution-unit"] == "none"):
         return False
-    return all(abs(one[side] - other[side]) <= other[side] / 500 for side in ("xres", "yres"))
+    return all(abs(one[side] - other[side]) <= other[side] / 500 for side in SIDES)
 
 
-def _place_words(
-    prepared: Prepared, metadata: Metadata, target_format: str, notes: list[str]
-) -> Prepared:
-    """Place a PNG's texts, and the comments of JPEG and GIF."""
+def _place_texts(metadata: Carried, target_format: str, notes: list[str]) -> tuple[Piece, ...]:
+    """Return the chunks of a PNG, with the comments of JPEG and GIF."""
     if target_format == "png":
         said = [text_piece("Comment", _text(comment)) for comment in metadata.comments]
-        return replace(prepared, pieces=(*metadata.pieces, *said))
-    notes += left_out([*metadata.text], "Text, which only PNG can hold,")
+        return (*metadata.pieces, *said)
+    texts = [piece.keyword for piece in metadata.pieces if piece.keyword]
+    notes += left_out(texts, "Text, which only PNG can hold,")
     others = [piece.kind.decode("latin-1") for piece in metadata.pieces if not piece.keyword]
     notes += left_out(others, "PNG chunks")
-    if target_format == "jpeg":
-        return replace(prepared, comments=metadata.comments)
-    if metadata.comments:
+    if target_format != "jpeg" and metadata.comments:
         notes.append("Only JPEG and PNG can hold a comment: left out.")
-    return prepared
+    return ()
 
 
 def _text(comment: bytes) -> str:
-    """Decode a comment: no encoding is agreed on."""
+    """Decode a comment, whose encoding is not specified."""
     try:
         return comment.decode()
     except UnicodeDecodeError:
@@ -311,20 +247,20 @@ def _text(comment: bytes) -> str:
 
 
 def _place_tags(
-    prepared: Prepared, metadata: Metadata, target_format: str, notes: list[str]
-) -> Prepared:
-    """Place what only a TIFF holds."""
+    metadata: Carried, target_format: str, notes: list[str]
+) -> tuple[dict[int, Entry], str]:
+    """Return the tags that only a TIFF can hold, and their byte order."""
     if target_format != "tiff":
         notes += left_out([str(tag) for tag in metadata.tags], "TIFF tags")
-        return prepared
+        return {}, "<"
     tags = dict(metadata.tags)
     if metadata.iptc and has_more_than_iim(metadata.iptc):
         resources = to_app13(metadata.iptc).removeprefix(b"Photoshop 3.0\0")
         tags[PHOTOSHOP] = Entry(BYTE, resources)
-    return replace(prepared, tags=tags, tags_order=metadata.tags_order)
+    return tags, metadata.tags_order
 
 
-def _with_resolution(image: pyvips.Image, resolution: dict[str, Any] | None) -> pyvips.Image:
+def _with_resolution(image: pyvips.Image, resolution: Resolution | None) -> pyvips.Image:
     if resolution is None:
         return image.copy(xres=1.0, yres=1.0)
     image = image.copy(xres=resolution["xres"], yres=resolution["yres"])

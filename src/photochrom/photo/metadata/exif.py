@@ -1,16 +1,16 @@
-"""EXIF blocks: read a little, changed in a few places, and otherwise kept byte for byte.
+"""Read and edit EXIF blocks in place.
 
-Source: EXIF 2.32, section 4.6. A camera maker's note points into the block by offsets from its
-start, in ways of its own, so that nothing in the block may move: numbers are changed where they
-stand, and a directory that must grow is written again at the end, where only its pointer changes.
+Source: EXIF 2.32, section 4.6. A camera's maker note refers to the block by offsets from its
+start, in undocumented ways, so nothing in the block may move: numbers are changed in place, and a
+directory that must grow is rewritten at the end, so that only the pointer to it changes.
 """
 
 import io
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
+from photochrom.photo.metadata.carried import Resolution, Side
 from photochrom.photo.tiff import (
     EXIF_IFD,
     LONG,
@@ -23,6 +23,7 @@ from photochrom.photo.tiff import (
 )
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
+RESOLUTIONS: tuple[tuple[Side, int], ...] = (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION))
 THUMBNAIL_AT, THUMBNAIL_SIZE = 513, 514
 UNITS = {1: "none", 2: "in", 3: "cm"}
 PER_MM = {"in": 25.4, "cm": 10.0, "none": 1.0}
@@ -32,22 +33,21 @@ EMPTY = HEAD + bytes(2) + bytes(4)
 
 @dataclass(frozen=True)
 class Basics:
-    """What EXIF says about how a picture is shown.
+    """The EXIF fields that affect how a picture is shown.
 
     Attributes
     ----------
     orientation : int or None
         1 to 8.
-    resolution : dict or None
-        As `photochrom.photo.metadata.carried.Carried` has it.
+    resolution : Resolution or None
     """
 
     orientation: int | None = None
-    resolution: dict[str, Any] | None = None
+    resolution: Resolution | None = None
 
 
 def read_basics(block: bytes | None) -> Basics:
-    """Read orientation and resolution; what is damaged is as if it were not there."""
+    """Read orientation and resolution; damaged values are ignored."""
     if block is None:
         return Basics()
     try:
@@ -71,10 +71,10 @@ def _number(reader: TiffReader, slot: Slot | None) -> int | None:
     return int(struct.unpack(code, data[:size])[0]) if len(data) >= size else None
 
 
-def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> dict[str, Any] | None:
+def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> Resolution | None:
     unit = UNITS.get(_number(reader, slots.get(RESOLUTION_UNIT)) or 2, "in")
-    found: dict[str, Any] = {"resolution-unit": unit}
-    for name, tag in (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION)):
+    found: list[float] = []
+    for _, tag in RESOLUTIONS:
         slot = slots.get(tag)
         if slot is None or slot.kind != RATIONAL:
             return None
@@ -85,12 +85,12 @@ def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> dict[str, Any] | 
         top, bottom = struct.unpack(f"{reader.order}II", data) if len(data) == 8 else (0, 0)
         if not top or not bottom:
             return None
-        found[name] = top / bottom / PER_MM[unit]
-    return found
+        found.append(top / bottom / PER_MM[unit])
+    return {"xres": found[0], "yres": found[1], "resolution-unit": unit}
 
 
 def has_maker_note(block: bytes) -> bool:
-    """Return whether the maker of the camera has left a note."""
+    """Return whether the block has a maker note."""
     try:
         reader = TiffReader(io.BytesIO(block))
         slots, _ = reader.table(reader.first)
@@ -100,8 +100,8 @@ def has_maker_note(block: bytes) -> bool:
         return False
 
 
-def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) -> tuple[bytes, bool]:
-    """Return a block that says these, without its thumbnail.
+def edited(block: bytes, orientation: int, resolution: Resolution | None) -> tuple[bytes, bool]:
+    """Return a block with this orientation and resolution, and without its thumbnail.
 
     Parameters
     ----------
@@ -109,14 +109,14 @@ def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) ->
         TIFF header, directories and values.
     orientation : int
         1 to 8.
-    resolution : dict or None
-        As `read_basics` gives it; None leaves the block's own alone.
+    resolution : Resolution or None
+        As `read_basics` returns it; None keeps the block's own.
 
     Returns
     -------
     block : bytes
     had_thumbnail : bool
-        It showed the picture as it was.
+        Whether a thumbnail, which shows the original picture, was removed.
 
     Raises
     ------
@@ -142,10 +142,11 @@ def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) ->
         at = len(data)
         data += bytes(2 + 12 * len(lines) + 4)
         data[4:8] = struct.pack(f"{reader.order}I", at)
-    for tag, (kind, value) in _long_values(wanted, reader.order, resolution).items():
-        place = struct.pack(f"{reader.order}I", len(data))
-        lines[tag] = struct.pack(f"{reader.order}HHI", tag, kind, 1) + place
-        data += value
+    for name, tag in RESOLUTIONS:
+        if resolution is not None and tag in wanted:
+            number = resolution[name] * PER_MM[resolution.get("resolution-unit", "in")]
+            lines[tag] = struct.pack(f"{reader.order}HHII", tag, RATIONAL, 1, len(data))
+            data += rational(number, reader.order)
     table = struct.pack(f"{reader.order}H", len(lines))
     table += b"".join(lines[tag] for tag in sorted(lines)) + bytes(4)
     data[at : at + len(table)] = table
@@ -153,35 +154,24 @@ def edited(block: bytes, orientation: int, resolution: dict[str, Any] | None) ->
 
 
 def _entries(
-    slots: dict[int, Slot], order: str, orientation: int, resolution: dict[str, Any] | None
+    slots: dict[int, Slot], order: str, orientation: int, resolution: Resolution | None
 ) -> dict[int, bytes]:
-    """Return the lines of the table that are missing or say something else; rationals empty."""
+    """Return the entries that are missing or differ; those of rationals are empty."""
     wanted: dict[int, bytes] = {}
     line = struct.pack(f"{order}HHIHH", ORIENTATION, SHORT, 1, orientation, 0)
-    if (orientation != 1 or ORIENTATION in slots) and not _says(slots, ORIENTATION, line):
+    if (orientation != 1 or ORIENTATION in slots) and not _has(slots, ORIENTATION, line):
         wanted[ORIENTATION] = line
     if resolution is None:
         return wanted
     unit = next(n for n, name in UNITS.items() if name == resolution.get("resolution-unit", "in"))
     line = struct.pack(f"{order}HHIHH", RESOLUTION_UNIT, SHORT, 1, unit, 0)
-    if not _says(slots, RESOLUTION_UNIT, line):
+    if not _has(slots, RESOLUTION_UNIT, line):
         wanted[RESOLUTION_UNIT] = line
     return wanted | {X_RESOLUTION: b"", Y_RESOLUTION: b""}
 
 
-def _says(slots: dict[int, Slot], tag: int, line: bytes) -> bool:
+def _has(slots: dict[int, Slot], tag: int, line: bytes) -> bool:
     return tag in slots and slots[tag].entry[:10] == line[:10]
-
-
-def _long_values(
-    wanted: dict[int, bytes], order: str, resolution: dict[str, Any] | None
-) -> dict[int, tuple[int, bytes]]:
-    values: dict[int, tuple[int, bytes]] = {}
-    for name, tag in (("xres", X_RESOLUTION), ("yres", Y_RESOLUTION)):
-        if resolution is not None and tag in wanted:
-            number = resolution[name] * PER_MM[resolution.get("resolution-unit", "in")]
-            values[tag] = (RATIONAL, rational(number, order))
-    return values
 
 
 def rational(number: float, order: str) -> bytes:
@@ -193,7 +183,7 @@ def rational(number: float, order: str) -> bytes:
 
 
 def _cut_thumbnail(data: bytearray, reader: TiffReader, pointer_at: int) -> bool:
-    """Forget the second directory and blank the picture that it points to."""
+    """Unlink the second directory and overwrite the picture that it points to."""
     second = int.from_bytes(
         data[pointer_at : pointer_at + 4], "little" if reader.order == "<" else "big"
     )
@@ -207,7 +197,7 @@ def _cut_thumbnail(data: bytearray, reader: TiffReader, pointer_at: int) -> bool
     at, size = (_number(reader, slots.get(tag)) for tag in (THUMBNAIL_AT, THUMBNAIL_SIZE))
     if at is None or size is None or at < 8 or at + size > len(data):
         return True
-    if data[at : at + 2] != b"\xff\xd8":  # nothing but a picture may be blanked
+    if data[at : at + 2] != b"\xff\xd8":  # only a JPEG may be overwritten
         return True
     if at + size >= len(data) - 1:
         del data[at:]

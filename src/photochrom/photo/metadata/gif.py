@@ -1,7 +1,7 @@
-"""The blocks of a GIF: its first picture, how many follow, and what is said beside them.
+"""Read the blocks of a GIF: its first picture, the number of frames, and the metadata.
 
 Source: GIF89a specification; XMP specification, part 3, 1.1.2 (an application extension whose data
-are not in sub-blocks, with a "magic trailer" that leads any reader to the end).
+are not in sub-blocks, with a "magic trailer" that leads every reader to the end).
 """
 
 from pathlib import Path
@@ -20,18 +20,12 @@ from photochrom.photo.metadata.carried import (
 
 XMP_NAME, ICC_NAME = b"XMP DataXMP", b"ICCRGBG1012"
 TRAILER = b";"
-MAGIC = 258  # bytes of the trailer behind an XMP packet: 1, 255, 254 ... 0, 0
+MAGIC = 258  # bytes of the trailer after an XMP packet: 1, 255, 254 ... 0, 0
 MOST_STEPS = 2_000_000  # sub-blocks: beyond, the frames are no longer counted
 
 
 def read_gif(path: Path) -> Carried:
-    """Collect what a GIF carries; a decoder is shown the first picture alone.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+    """Read the metadata of a GIF; a decoder is given only the first picture."""
     with path.open("rb") as file:
         return _Reader(file).carried()
 
@@ -60,7 +54,7 @@ class _Reader:
         while at < self.size and self.steps > 0:
             self.file.seek(at)
             kind = self.file.read(1)
-            end = self._behind(kind, at)
+            end = self._block_end(kind, at)
             if kind == b"," or (kind == b"!" and self._is_control(at)):
                 if not self.frames:
                     shown.append(Range(at, min(end, self.size) - at))
@@ -80,20 +74,20 @@ class _Reader:
         self.file.seek(at + 1)
         return self.file.read(1) == b"\xf9"
 
-    def _behind(self, kind: bytes, at: int) -> int:
-        """Return where the next block begins; the end of the file behind what is no block."""
+    def _block_end(self, kind: bytes, at: int) -> int:
+        """Return the offset of the next block; the end of the file if this is not a block."""
         if kind == b",":
             head = self.file.read(9)
             if len(head) < 9:
                 return self.size
             table = 3 << (head[8] & 7) + 1 if head[8] & 0x80 else 0
-            return self._behind_blocks(at + 10 + table + 1)[0]
+            return self._read_blocks(at + 10 + table + 1)[0]
         if kind != b"!":
             return self.size
         label = self.file.read(1)
         if label == b"\xff":
             return self._application(at)
-        end, data = self._behind_blocks(at + 2, MOST_METADATA if label == b"\xfe" else 0)
+        end, data = self._read_blocks(at + 2, MOST_METADATA if label == b"\xfe" else 0)
         if label == b"\xfe":
             self._take_comment(data)
         return end
@@ -111,7 +105,7 @@ class _Reader:
         name = self.file.read(11)
         start = at + 3 + (size[0] if size else 0)
         most = {XMP_NAME: MOST_METADATA, ICC_NAME: MOST_PROFILE}.get(name, 0)
-        end, data = self._behind_blocks(start, most)
+        end, data = self._read_blocks(start, most)
         if name == XMP_NAME:
             self.file.seek(start)
             packet = self.file.read(max(0, min(end - start - MAGIC, MOST_METADATA + 1)))
@@ -121,12 +115,12 @@ class _Reader:
                 self.xmp = self.xmp or packet or None
         elif name == ICC_NAME and data:
             self.profile = self.profile or data
-        elif name[:8] not in (b"NETSCAPE", b"ANIMEXTS"):  # how often an animation is shown
+        elif name[:8] not in (b"NETSCAPE", b"ANIMEXTS"):  # the number of repetitions
             self.left.append(name.decode("latin-1", "replace").strip())
         return end
 
-    def _behind_blocks(self, at: int, most: int = 0) -> tuple[int, bytes | None]:
-        """Walk sub-blocks: where the next block begins, and their content if it is not too much."""
+    def _read_blocks(self, at: int, most: int = 0) -> tuple[int, bytes | None]:
+        """Walk sub-blocks: return the offset after them, and their content up to `most` bytes."""
         parts: list[bytes] | None = []
         total = 0
         while self.steps > 0:

@@ -1,4 +1,4 @@
-"""The boxes of AVIF and HEIC: their items, and what is said beside the picture.
+"""Read the metadata items of AVIF and HEIC.
 
 Sources: ISO/IEC 14496-12 (boxes, 8.11: meta, iloc, iinf, iref, iprp); ISO/IEC 23008-12 (HEIF;
 annex A: Exif and XMP items, with the offset of the TIFF header before EXIF); ISO/IEC 23000-22.
@@ -20,12 +20,12 @@ from photochrom.photo.metadata.carried import (
 )
 
 CONTAINERS = {b"iprp", b"ipco"}
-MOST_META = 4_000_000  # bytes of the box that lists the items
+MOST_META = 4_000_000  # bytes of the box with the list of items
 MOST_BOXES = 100_000
 EXIF_HEAD = b"Exif\0\0"
 XMP_TYPE = b"application/rdf+xml"
-NOTHING = b"free"  # what a decoder takes a metadata item for: something that it does not know
-AUXILIARY = {  # the end of a property's URN -> what it is for people
+NOTHING = b"free"  # replaces the type of metadata items, so that a decoder ignores them
+AUXILIARY = {  # the end of a property's URN -> its name in notes
     b"hdrgainmap": "a gain map (HDR)",
     b"auxid:2": "a depth map",
     b"auxiliary:depth": "a depth map",
@@ -36,7 +36,7 @@ PLAIN_ITEMS |= {b"vvc1", b"unci"}
 
 @dataclass
 class Item:
-    """One item: its type, where its type stands, its content type and its places."""
+    """One item: its type and the offset of that, its content type, and its extents."""
 
     kind: bytes = b""
     kind_at: int = -1
@@ -45,13 +45,7 @@ class Item:
 
 
 def read_boxes(path: Path) -> Carried:
-    """Collect what an AVIF or HEIC carries.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+    """Read the metadata of an AVIF or HEIC."""
     with path.open("rb") as file:
         size = file_size(file)
         meta = _Meta(file)
@@ -70,7 +64,7 @@ def read_boxes(path: Path) -> Carried:
 
 
 def item_place(path: Path, kind: bytes) -> tuple[int, int] | None:
-    """Return where the one item of a kind stands, and how many bytes it has; None if nowhere."""
+    """Return the offset and size of the only item of a kind; None if there is none."""
     with path.open("rb") as file:
         for item in _Meta(file).items.values():
             if item.kind == kind and len(item.places) == 1:
@@ -79,7 +73,7 @@ def item_place(path: Path, kind: bytes) -> tuple[int, int] | None:
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Walk boxes: kind, and where the content begins and ends; damaged ones end the walk."""
+    """Walk boxes: kind, start and end of the content; a damaged one ends the walk."""
     at = start
     while at + 8 <= end:
         size, kind, head = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8], 8
@@ -94,7 +88,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 class _Meta:
-    """The box 'meta' of a file, read once."""
+    """The 'meta' box of a file, read once."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -104,7 +98,6 @@ class _Meta:
         self.others: list[bytes] = []
         self.sides: tuple[int, int] | None = None  # of the largest picture
         self.data_at = 0  # of 'idat' in the file
-        self.data_size = 0
         self.steps = MOST_BOXES
         self._find()
 
@@ -138,7 +131,7 @@ class _Meta:
             elif kind == b"iloc":
                 places = _places(data[first:end])
             elif kind == b"idat":
-                self.data_at, self.data_size = base + first, end - first
+                self.data_at = base + first
             elif kind in CONTAINERS:
                 self._read_properties(data, first, end)
         for number, item in self.items.items():
@@ -178,7 +171,7 @@ class _Meta:
         parts = []
         for at, size in item.places:
             self.file.seek(at)
-            # An item whose size is 0 goes to the end of the file.
+            # An item of size 0 extends to the end of the file.
             parts.append(self.file.read(size or MOST_METADATA))
         return b"".join(parts)
 
@@ -199,7 +192,7 @@ class _Meta:
         return None
 
     def auxiliary(self) -> list[str]:
-        """Say what stands in the file beside its picture."""
+        """Return notes on further contents of the file."""
         names = []
         for urn in self.urns:
             if urn.endswith((b"auxid:1", b"auxiliary:alpha")):
@@ -221,7 +214,7 @@ class _Meta:
 
 
 def _places(data: bytes) -> dict[int, list[tuple[int, int, int]]]:
-    """Read 'iloc': item -> (how it is stored, offset, size) of each of its parts."""
+    """Read 'iloc': item -> (construction method, offset, size) of each extent."""
     version = data[0] if data else 0
     sizes = int.from_bytes(data[4:6])
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15

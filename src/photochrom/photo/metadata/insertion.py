@@ -6,14 +6,14 @@ BLOCK = 1 << 22
 
 
 def insert(file: BinaryIO, at: int, data: bytes) -> None:
-    """Put bytes into a file; what follows moves back, a block at a time, in place.
+    """Insert bytes into a file; the rest is moved in place, a block at a time.
 
     Parameters
     ----------
     file : binary file
         Open for reading and writing.
     at : int
-        Where the first byte of `data` will stand.
+        Offset of the first byte of `data`.
     data : bytes
     """
     end = file.seek(0, 2)

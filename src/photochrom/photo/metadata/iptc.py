@@ -1,4 +1,4 @@
-"""IPTC-IIM: the caption block of press photographs, and the same fields as XMP.
+"""IPTC-IIM, the caption block of press photographs, and its conversion to XMP.
 
 Sources: IPTC-IIM 4.2 (datasets: 0x1C, record, number, size); "IPTC Photo Metadata Standard
 2023.1", which names the XMP property of each; Photoshop file format, "Image resource section"
@@ -11,9 +11,9 @@ APP13 = b"Photoshop 3.0\0"
 IIM_RESOURCE = 0x0404
 STALE_RESOURCES = (0x0409, 0x040C, 0x0425)  # thumbnails, and the digest of the IIM block
 UTF8 = b"\x1b%G"
-CHARACTER_SET = (1, 90)
+CHARACTER_SET, DATE_CREATED = (1, 90), (2, 55)
 
-# (record, dataset) -> XMP property, and how it is held: 'text', 'alt', 'bag' or 'seq'.
+# (record, dataset) -> XMP property, and its container: 'text', 'alt', 'bag' or 'seq'.
 IIM_TO_XMP = {
     (2, 5): ("dc:title", "alt"),
     (2, 25): ("dc:subject", "bag"),
@@ -47,14 +47,14 @@ def resources(block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def to_iim(block: bytes) -> bytes:
-    """Return the IIM datasets of an APP13 segment, or of a block that is IIM already."""
+    """Return the IIM datasets of an APP13 segment, or of an IIM block."""
     if block[:1] == b"\x1c":
         return block.rstrip(b"\0")
     return next((content for n, _, content in resources(block) if n == IIM_RESOURCE), b"")
 
 
 def to_app13(block: bytes) -> bytes:
-    """Return an APP13 segment: every resource of `block` but what colouring makes stale."""
+    """Return an APP13 segment with the resources of `block` that stay valid after colouring."""
     if block[:1] == b"\x1c":
         kept = [(IIM_RESOURCE, b"\0\0", block)]
     else:
@@ -63,7 +63,7 @@ def to_app13(block: bytes) -> bytes:
 
 
 def with_iim(block: bytes, iim: bytes | None) -> bytes:
-    """Return Photoshop's resources with these IIM datasets in the place of their own, if any."""
+    """Return Photoshop's resources with these IIM datasets, if any, instead of their own."""
     kept = list(resources(block))
     if iim:
         kept = [entry for entry in kept if entry[0] != IIM_RESOURCE]
@@ -72,7 +72,7 @@ def with_iim(block: bytes, iim: bytes | None) -> bytes:
 
 
 def has_more_than_iim(block: bytes) -> bool:
-    """Return whether resources hold anything but IIM datasets and what colouring makes stale."""
+    """Return whether there are resources besides IIM that stay valid after colouring."""
     if block[:1] == b"\x1c":
         return False
     return any(number not in (IIM_RESOURCE, *STALE_RESOURCES) for number, _, _ in resources(block))
@@ -92,7 +92,7 @@ def datasets(iim: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
     at = 0
     while iim[at : at + 1] == b"\x1c" and at + 5 <= len(iim):
         size = int.from_bytes(iim[at + 3 : at + 5], "big")
-        if size & 0x8000:  # extended: the size's own size comes first; never used for text
+        if size & 0x8000:  # extended: the size of the size comes first; never used for text
             return
         yield (iim[at + 1], iim[at + 2]), iim[at + 5 : at + 5 + size]
         at += 5 + size
@@ -101,16 +101,12 @@ def datasets(iim: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
 def iim_to_xmp(iim: bytes) -> tuple[dict[tuple[str, str], list[str]], int]:
     """Return the fields of an IIM block as XMP properties.
 
-    Parameters
-    ----------
-    iim : bytes
-
     Returns
     -------
     properties : dict
-        (property, how it is held) -> values.
+        (property, container) -> values.
     left : int
-        How many datasets have no place in XMP here.
+        Number of datasets without an XMP equivalent here.
     """
     found = list(datasets(iim))
     encoding = "utf-8" if (CHARACTER_SET, UTF8) in found else "latin-1"
@@ -119,14 +115,9 @@ def iim_to_xmp(iim: bytes) -> tuple[dict[tuple[str, str], list[str]], int]:
     for key, content in found:
         if key in IIM_TO_XMP:
             text = content.decode(encoding, "replace")
-            properties.setdefault(IIM_TO_XMP[key], []).append(
-                _as_date(text) if key == (2, 55) else text
-            )
+            if key == DATE_CREATED and len(text) == 8 and text.isdigit():
+                text = f"{text[:4]}-{text[4:6]}-{text[6:]}"  # XMP's form of 19060418
+            properties.setdefault(IIM_TO_XMP[key], []).append(text)
         elif key[1] != 0 and key != CHARACTER_SET:
             left += 1
     return properties, left
-
-
-def _as_date(text: str) -> str:
-    """Turn IIM's 19060418 into XMP's 1906-04-18."""
-    return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if len(text) == 8 and text.isdigit() else text

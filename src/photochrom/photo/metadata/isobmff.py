@@ -13,7 +13,7 @@ MOST_BOXES = 4096
 
 
 class Box(NamedTuple):
-    """A box's kind and where its content lies."""
+    """A box's kind, and the range of its content."""
 
     kind: bytes
     start: int
@@ -56,7 +56,7 @@ def boxes_in(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def read_box(path: Path, kind: bytes) -> bytes | None:
-    """Return the content of the first outermost box of a kind; None if none or a huge one."""
+    """Return the content of the first outermost box of a kind; None if missing or too large."""
     with path.open("rb") as file:
         for box in outer_boxes(file):
             if box.kind == kind and box.end - box.start <= MOST_BOX_BYTES:
@@ -66,16 +66,16 @@ def read_box(path: Path, kind: bytes) -> bytes | None:
 
 
 def primary_properties(path: Path) -> list[tuple[bytes, bytes]]:
-    """List the properties of the main picture of a HEIF file: kind and content.
+    """Return the properties of the primary item of a HEIF file: kind and content.
 
     Returns
     -------
     list of (kind, content)
-        Empty for a file that is damaged or has none.
+        Empty if the file is damaged or has none.
     """
     try:
         meta = dict(boxes_in((read_box(path, b"meta") or b"")[4:]))
-        primary = _primary(meta[b"pitm"])
+        (primary,) = struct.unpack_from(">I" if meta[b"pitm"][0] else ">H", meta[b"pitm"], 4)
         inside = dict(boxes_in(meta[b"iprp"]))
         all_of_them = list(boxes_in(inside[b"ipco"]))
         wanted = _associations(inside[b"ipma"]).get(primary, [])
@@ -84,12 +84,8 @@ def primary_properties(path: Path) -> list[tuple[bytes, bytes]]:
         return []
 
 
-def _primary(data: bytes) -> int:
-    return int(struct.unpack_from(">I" if data[0] else ">H", data, 4)[0])
-
-
 def _associations(data: bytes) -> dict[int, list[int]]:
-    """Read `ipma`: which properties each item has, counted from 1."""
+    """Read `ipma`: the properties of each item, counted from 1."""
     version, wide = data[0], data[3] & 1
     (count,) = struct.unpack_from(">I", data, 4)
     at, found = 8, dict[int, list[int]]()

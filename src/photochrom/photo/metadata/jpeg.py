@@ -1,22 +1,24 @@
-"""The segments of a JPEG: what stands in them, and how they are entered.
+"""Read and write the metadata segments of a JPEG.
 
 Sources: ITU-T T.81, annex B; EXIF 2.32, 4.7 (APP1); XMP specification, part 3, 1.1.3 (APP1, and
 extended XMP); ICC.1:2022, B.4 (APP2); CIPA DC-007 (APP2, multi-picture format); Photoshop file
-formats (APP13, whose resources may go on in a second segment); Adobe TN 5116 (APP14).
+formats (APP13, whose resources may continue in a second segment); Adobe TN 5116 (APP14).
 """
 
 import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
 from photochrom.photo.metadata.carried import (
     MOST_METADATA,
     MOST_PROFILE,
     MOST_TEXTS,
+    SIDES,
     Carried,
+    Resolution,
     file_size,
     left_out,
     within,
@@ -38,23 +40,17 @@ MPF_HEAD = b"MPF\0"
 PHOTOSHOP_HEAD = b"Photoshop 3.0\0"
 UNITS = {b"\0": "none", b"\1": "in", b"\2": "cm"}
 MOST_SEGMENT = 65533
-MOST_SEGMENTS = 10_000  # before the pixels; a file of nothing else must not hold anybody up
+MOST_SEGMENTS = 10_000  # before the pixels; a file of nothing else must not take long
 BLOCK = 1 << 20
-# The marker that ends a scan: 0xFF and what is neither a stuffed zero, a restart nor a fill byte.
+# The marker that ends a scan: 0xFF and neither a stuffed zero, a restart nor a fill byte.
 AFTER_SCAN = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
-PIXELS_PER_BYTE = 512  # Huffman codes have a bit at least, and a block of 64 pixels one of them
+PIXELS_PER_BYTE = 512  # a Huffman code has at least one bit, and a block of 64 pixels one code
 NAMES = {0xE0: "JFXX", 0xE2: "FPXR", 0xE3: "JPS or Meta", 0xE4: "APP4", 0xE5: "APP5 (Ricoh)"}
 NAMES |= {0xEB: "JUMBF (C2PA, JPEG XT or 360)", 0xEC: "Ducky or picture info"}
 
 
 def read_jpeg(path: Path) -> Carried:
-    """Collect what a JPEG carries.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+    """Read the metadata of a JPEG."""
     with path.open("rb") as file:
         return _Reader(file).carried()
 
@@ -65,15 +61,14 @@ def segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
     Yields
     ------
     marker, start, size
-        Where the segment stands with its marker, and how many bytes its content has; the file
-        stands at the content.
+        The offset of the marker, and the bytes of the content, where the file is positioned.
     """
     at = len(START)
     for _ in range(MOST_SEGMENTS):
         file.seek(at)
         head = file.read(4)
         if head[:2] == b"\xff\xff":  # fill bytes
-            at = _behind_fill(file, at)
+            at = _after_fill(file, at)
             continue
         size = int.from_bytes(head[2:]) - 2
         if len(head) < 4 or head[0] != 0xFF or head[1] == SCAN or size < 0:
@@ -82,8 +77,8 @@ def segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
         at += 4 + size
 
 
-def _behind_fill(file: BinaryIO, at: int) -> int:
-    """Return where the last of a run of 0xFF stands."""
+def _after_fill(file: BinaryIO, at: int) -> int:
+    """Return the offset of the last of a run of 0xFF."""
     file.seek(at)
     while block := file.read(BLOCK):
         rest = block.lstrip(b"\xff")
@@ -109,7 +104,7 @@ class _Reader:
         self.resources = b""
         self.profile: dict[int, bytes] = {}
         self.pictures = 0
-        self.resolution: dict[str, Any] | None = None
+        self.resolution: Resolution | None = None
         self.coding = 0xC0
 
     def carried(self) -> Carried:
@@ -126,13 +121,14 @@ class _Reader:
                 "preview or a second view) are left out."
             )
         self.notes += left_out(self.left, "JPEG segments")
+        profile = b"".join(part for _, part in sorted(self.profile.items()))
         return Carried(
             Excerpt.of(shown),
             exif=self.exif,
             xmp=within(self.xmp, "XMP", self.notes),
             extended_xmp=tuple(self.extended),
             iptc=self.resources or None,
-            profile=self._whole_profile(),
+            profile=profile[:MOST_PROFILE] or None,
             comments=tuple(self.comments),
             resolution=self.resolution,
             frames=1,
@@ -142,13 +138,13 @@ class _Reader:
         )
 
     def _is_shown(self, marker: int, size: int) -> bool:
-        """Take what a segment carries; tell whether the decoder needs it."""
+        """Read a segment; return whether the decoder needs it."""
         if marker not in APPLICATION and marker != COMMENT:
             if marker in FRAMES:
                 self.coding = marker
             return True
         data = self.file.read(size)
-        if len(data) < size:  # the file breaks off
+        if len(data) < size:  # truncated
             return True
         if marker == APP0 and data.startswith(b"JFIF\0"):
             self._take_shape(data)
@@ -161,7 +157,7 @@ class _Reader:
     def _take_shape(self, data: bytes) -> None:
         x, y = int.from_bytes(data[8:10]), int.from_bytes(data[10:12])
         unit = UNITS.get(data[7:8])
-        # 1 x 1 without a unit says that nothing is known.
+        # 1 x 1 without a unit means unknown.
         if unit is not None and x and y and (unit, x, y) != ("none", 1, 1):
             per_mm = PER_MM[unit]
             self.resolution = {"xres": x / per_mm, "yres": y / per_mm, "resolution-unit": unit}
@@ -193,7 +189,7 @@ class _Reader:
             self.left.append(_name_of(marker, data))
 
     def _has_room(self, what: str, size: int, count: int) -> bool:
-        """Count what is kept of one carrier; say once that the rest is left out."""
+        """Return whether more of a kind may be kept; add a note once if not."""
         if size > self.remaining[what] or count >= MOST_TEXTS:
             self.remaining[what] = -1
             self.notes.append(
@@ -204,25 +200,15 @@ class _Reader:
         self.remaining[what] -= size
         return True
 
-    def _whole_profile(self) -> bytes | None:
-        parts = [self.profile[number] for number in sorted(self.profile)]
-        return b"".join(parts)[:MOST_PROFILE] if parts else None
 
-
-def say_trailer(path: Path) -> tuple[str, ...]:
-    """Say what stands behind the end of the picture; the whole file is read for it.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+def trailer_notes(path: Path) -> tuple[str, ...]:
+    """Return a note on data after the end of the picture; this reads the whole file."""
     with path.open("rb") as file:
         at = len(START)
         for marker, start, size in segments(file):
             at = start + 4 + size
             if marker == APP2 and file.read(4) == MPF_HEAD:
-                return ()  # said already
+                return ()  # noted already
         rest = file_size(file) - _scans(file, at)[1]
     if rest <= 2:
         return ()
@@ -232,10 +218,10 @@ def say_trailer(path: Path) -> tuple[str, ...]:
 
 
 def _scans(file: BinaryIO, at: int) -> tuple[int, int]:
-    """Count the scans and find where the picture ends, each byte read once."""
+    """Count the scans and find the end of the picture, reading each byte once."""
     scans, tail, position = 0, b"", at
     file.seek(at)
-    skip = 0  # bytes of a segment that are not looked into
+    skip = 0  # bytes of a segment that are not searched
     while block := file.read(BLOCK):
         data, start = tail + block, position - len(tail)
         position += len(block)
@@ -256,7 +242,7 @@ def _scans(file: BinaryIO, at: int) -> tuple[int, int]:
 
 
 def _pictures(data: bytes) -> int:
-    """Return how many pictures an MPF index names."""
+    """Return the number of pictures in an MPF index."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 10:
         return 0
@@ -275,16 +261,16 @@ def _name_of(marker: int, data: bytes) -> str:
     return NAMES.get(marker, f"APP{marker - APP0}")
 
 
-def enter_jpeg(
+def embed_jpeg(
     path: Path,
     exif: bytes | None,
     xmp: bytes | None,
     extended_xmp: tuple[bytes, ...] = (),
     resources: bytes | None = None,
     comments: tuple[bytes, ...] = (),
-    resolution: dict[str, Any] | None = None,
+    resolution: Resolution | None = None,
 ) -> None:
-    """Enter metadata into a JPEG of gray or YCbCr that libvips has written without any.
+    """Embed metadata in a gray or YCbCr JPEG that libvips wrote without any.
 
     Parameters
     ----------
@@ -296,11 +282,11 @@ def enter_jpeg(
     extended_xmp : tuple of bytes
         Whole segments.
     resources : bytes or None
-        Photoshop's, with their head; more than a segment holds goes on in further ones.
+        Photoshop's, with their header; split into segments if necessary.
     comments : tuple of bytes
         Each at most 65,533.
-    resolution : dict or None
-        As `Carried` has it; stands in the JFIF segment.
+    resolution : Resolution or None
+        Written to the JFIF segment.
     """
     parts = [_segment(APP0, _jfif(resolution))]
     if exif is not None:
@@ -317,12 +303,12 @@ def enter_jpeg(
         insert(file, len(START), b"".join(parts))
 
 
-def _jfif(resolution: dict[str, Any] | None) -> bytes:
+def _jfif(resolution: Resolution | None) -> bytes:
     unit = "none" if resolution is None else resolution["resolution-unit"]
     code = next(code for code, name in UNITS.items() if name == unit)
     dots = [1, 1]
     if resolution is not None:
-        dots = [round(resolution[side] * PER_MM[unit]) for side in ("xres", "yres")]
+        dots = [round(resolution[side] * PER_MM[unit]) for side in SIDES]
         dots = [max(1, min(0xFFFF, number)) for number in dots]
     return b"JFIF\0\1\2" + code + struct.pack(">HH", *dots) + b"\0\0"
 

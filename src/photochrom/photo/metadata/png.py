@@ -1,4 +1,4 @@
-"""The chunks of a PNG: what stands in them, before and behind the pixels, and how they are entered.
+"""Read and write the metadata chunks of a PNG, before and after the pixels.
 
 Sources: PNG specification, third edition (11.3.3 text, 11.3.4.5 eXIf, 14.2 copying of chunks); XMP
 specification, part 3, 1.1.5 (an iTXt chunk with the keyword XML:com.adobe.xmp, uncompressed); and
@@ -7,7 +7,7 @@ ImageMagick's "Raw profile type" texts, which are EXIF, IPTC, XMP or ICC as hexa
 
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
 from photochrom.photo.metadata.carried import (
@@ -16,6 +16,7 @@ from photochrom.photo.metadata.carried import (
     MOST_TEXTS,
     Carried,
     Piece,
+    Resolution,
     file_size,
     left_out,
     too_large,
@@ -24,30 +25,24 @@ from photochrom.photo.metadata.carried import (
 from photochrom.photo.metadata.insertion import insert
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# What libvips is shown: pixels, and what says how their numbers are meant.
+# Chunks that libvips is given: pixels, and the meaning of their values.
 SHOWN = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"pHYs"}
 SHOWN |= {b"sBIT", b"mDCV", b"cLLI"}
 SMALL = 1 << 16  # bytes of any shown chunk but IDAT
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
-COPIED = {b"oFFs", b"pCAL", b"sCAL", b"sTER"}  # about places and sizes, which stay
+COPIED = {b"oFFs", b"pCAL", b"sCAL", b"sTER"}  # positions and sizes, which stay valid
 XMP_KEYWORD = "XML:com.adobe.xmp"
 RAW_PROFILE = "raw profile type "
-DIGITS = 3  # two hexadecimal digits stand for a byte, and lines have ends
+DIGITS = 3  # characters per byte: two hexadecimal digits, and line ends
 EXIF_HEAD = b"Exif\0\0"
 XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
-DEFLATE_AT_MOST = 1032  # zlib's technical notes: no stream unpacks to more times its size
+DEFLATE_AT_MOST = 1032  # zlib's technical notes: the highest compression ratio
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def read_png(path: Path) -> Carried:
-    """Collect what a PNG carries, wherever it stands.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+    """Read the metadata of a PNG, anywhere in the file."""
     with path.open("rb") as file:
         return _Reader(file).carried()
 
@@ -61,15 +56,15 @@ class _Reader:
         self.shown: list[Range | bytes] = [Range(0, len(SIGNATURE))]
         self.notes: list[str] = []
         self.pieces: list[Piece] = []
-        self.remaining = MOST_METADATA  # of all text, as it stands in the file
-        self.unpacking = 16 * MOST_METADATA  # of all text that is unpacked to see how large it is
+        self.remaining = MOST_METADATA  # bytes of all text, as stored
+        self.unpacking = 16 * MOST_METADATA  # bytes of all text, decompressed
         self.unknown: list[str] = []
         self.found: dict[str, bytes] = {}  # by 'exif', 'xmp', 'iptc', 'profile'
         self.raw: dict[str, bytes] = {}  # the same, from ImageMagick's texts
         self.packed = 0
         self.head = b""
         self.frames = 1
-        self.shape: dict[str, Any] | None = None  # of a pixel, or its size
+        self.shape: Resolution | None = None  # of a pixel, or its size
 
     def carried(self) -> Carried:
         at = len(SIGNATURE)
@@ -78,14 +73,16 @@ class _Reader:
             head = self.file.read(8)
             size, kind = int.from_bytes(head[:4]), head[4:8]
             if len(head) < 8 or at + 12 + size > self.size:
-                self.shown.append(Range(at, self.size - at))  # libvips says what is missing
+                self.shown.append(Range(at, self.size - at))  # libvips reports the error
                 self.packed += self.size - at
                 break
             self._take(kind, at, size)
             at += 12 + size
             if kind == b"IEND":
                 break
-        if at < self.size and not self._is_cut(at):
+        last = self.shown[-1]
+        is_cut = isinstance(last, Range) and last.start + last.size == self.size
+        if at < self.size and not is_cut:
             self.notes.append(f"{self.size - at} bytes after the end of the picture: left out.")
         self.notes += left_out(self.unknown, "PNG chunks")
         found = self.raw | self.found
@@ -98,22 +95,15 @@ class _Reader:
             pieces=tuple(self.pieces),
             resolution=self.shape,
             frames=self.frames,
-            size=self._sides(),
+            size=(int.from_bytes(self.head[:4]), int.from_bytes(self.head[4:8]))
+            if len(self.head) >= 8
+            else None,
             most_pixels=self._most_pixels(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
 
-    def _is_cut(self, at: int) -> bool:
-        last = self.shown[-1]
-        return isinstance(last, Range) and last.start + last.size == self.size and at < self.size
-
-    def _sides(self) -> tuple[int, int] | None:
-        if len(self.head) < 8:
-            return None
-        return int.from_bytes(self.head[:4]), int.from_bytes(self.head[4:8])
-
     def _most_pixels(self) -> int | None:
-        """Return how many pixels the compressed bytes can hold at most."""
+        """Return the maximum number of pixels in the compressed bytes."""
         if len(self.head) < 10:
             return None
         bits = self.head[8] * CHANNELS.get(self.head[9], 1)
@@ -161,7 +151,7 @@ class _Reader:
             self.found.setdefault(what, data.removeprefix(EXIF_HEAD) if what == "exif" else data)
 
     def _has_room(self, size: int) -> bool:
-        """Count what is copied as it is; the rest is said to be left out."""
+        """Return whether more may be copied; add a note if not."""
         if size > self.remaining or len(self.pieces) >= MOST_TEXTS:
             self.notes.append(
                 f"The file has more than {MOST_TEXTS} texts or more than "
@@ -202,7 +192,7 @@ class _Reader:
             self._take_raw(name.lower().removeprefix(RAW_PROFILE).strip(), text)
 
     def _text_of(self, kind: bytes, data: bytes, name_size: int, is_known: bool) -> bytes | None:
-        """Return the bytes of a text, unpacked; None if they are damaged or too many."""
+        """Return the bytes of a text, decompressed; None if damaged or too large."""
         rest = data[name_size + 1 :]
         if kind == b"tEXt":
             return rest
@@ -218,7 +208,7 @@ class _Reader:
         return text
 
     def _take_raw(self, kind: str, text: bytes) -> None:
-        """Take EXIF, XMP, IPTC or ICC from the digits of ImageMagick's texts."""
+        """Decode EXIF, XMP, IPTC or ICC from the digits of ImageMagick's texts."""
         parts = text.split(None, 2)  # its name, its size and the digits
         try:
             data = bytes.fromhex(parts[2].decode("ascii")) if len(parts) == 3 else b""
@@ -238,7 +228,7 @@ class _Reader:
 
 
 def _unpack(packed: bytes, most: int) -> bytes | None:
-    """Inflate at most so many bytes; None if there are more, or it is damaged."""
+    """Decompress; return None if there are more than `most` bytes, or they are damaged."""
     unpacker = zlib.decompressobj()
     try:
         data = unpacker.decompress(packed, most + 1)
@@ -252,7 +242,7 @@ def _printable(name: str) -> str:
 
 
 def text_piece(keyword: str, text: str) -> Piece:
-    """Return a text as the simplest chunk that holds it: tEXt for Latin-1, else iTXt."""
+    """Return a text as the simplest chunk that can hold it: tEXt for Latin-1, else iTXt."""
     try:
         data = keyword.encode("latin-1") + b"\0" + text.encode("latin-1")
         if "\0" not in text:
@@ -263,10 +253,10 @@ def text_piece(keyword: str, text: str) -> Piece:
     return Piece(b"iTXt", head + text.replace("\0", "").encode(), keyword)
 
 
-def enter_png(
+def embed_png(
     path: Path, exif: bytes | None, xmp: bytes | None, pieces: tuple[Piece, ...] = ()
 ) -> None:
-    """Enter metadata into a PNG, before its pixels.
+    """Embed metadata in a PNG, before its pixels.
 
     Parameters
     ----------
@@ -289,7 +279,7 @@ def enter_png(
 
 
 def replace_resolution(path: Path, x: int, y: int) -> None:
-    """Let a PNG's pHYs chunk tell the shape of a pixel alone: x to y, without a unit."""
+    """Set a PNG's pHYs chunk to a pixel aspect ratio, x to y, without a unit."""
     with path.open("r+b") as file:
         at = len(SIGNATURE)
         while len(head := _read_at(file, at, 8)) == 8 and head[4:] != b"IDAT":

@@ -1,4 +1,4 @@
-"""The chunks of a WebP: what stands in them, and how they are entered.
+"""Read and write the metadata chunks of a WebP.
 
 Source: RFC 9649 (RIFF; VP8X with its flags; ICCP, EXIF and XMP chunks).
 """
@@ -27,19 +27,13 @@ MOST_LEFT = 100
 
 
 def read_webp(path: Path) -> Carried:
-    """Collect what a WebP carries.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
+    """Read the metadata of a WebP."""
     with path.open("rb") as file:
         return _carried(file)
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Walk the chunks: name, where it stands, bytes of its content; the file stands there."""
+    """Walk the chunks: name, offset, size of the content, where the file is positioned."""
     size, at = file_size(file), HEAD
     while at + 8 <= size:
         file.seek(at)
@@ -88,17 +82,17 @@ def _carried(file: BinaryIO) -> Carried:
 
 
 def _riff(file: BinaryIO, dropped: int) -> bytes:
-    """Return the head, with the size of what is shown; a file that is cut off stays so."""
+    """Return the header with the size of the excerpt; a truncated file stays truncated."""
     file.seek(0)
     head = file.read(HEAD)
     size = max(4, int.from_bytes(head[4:8], "little") - dropped)
     return head[:4] + size.to_bytes(4, "little") + head[8:]
 
 
-def enter_webp(
+def embed_webp(
     path: Path, exif: bytes | None, xmp: bytes | None, width: int, height: int, alpha: bool
 ) -> None:
-    """Enter metadata into a WebP, behind its pixels.
+    """Embed metadata in a WebP, after its pixels.
 
     Parameters
     ----------

@@ -3,9 +3,9 @@
 Sources: ISO 16684-1 (XMP), "IPTC Photo Metadata Standard 2023.1" (DigitalSourceType).
 
 New properties go into an rdf:Description of their own, inserted as text before the closing
-rdf:RDF: nothing of the packet is parsed and written again, so that unknown namespaces, comments
-and the wrapper stay byte for byte. Where things stand is told by expat, in one pass; a packet that
-declares a document type or entities (a known attack), or nests deeper than any XMP, is broken.
+rdf:RDF. The packet is not serialised again, so unknown namespaces, comments and the wrapper stay
+byte for byte. expat reports the positions, in one pass. A packet that declares a document type or
+entities (a known attack), or is nested too deeply for XMP, counts as damaged.
 """
 
 import html  # and not xml.sax, which imports an HTTP client
@@ -17,6 +17,7 @@ from xml.parsers import expat
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 MARKER = "https://github.com/photochrom/photochrom/ns/1.0/"
 IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+SOURCE_TYPE = (IPTC_EXTENSION, "DigitalSourceType")
 DIGITAL_SOURCE_TYPE = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 )
@@ -26,7 +27,7 @@ NAMESPACES = {
 }
 XMP_NOTE = "http://ns.adobe.com/xmp/note/"
 CAMERA = "http://ns.google.com/photos/1.0/camera/"
-# What announces pictures, films and measures that lie behind the picture and are left out.
+# Namespaces that announce further content of the file, which is not copied.
 ANNOUNCING = {
     "http://ns.adobe.com/hdr-gain-map/1.0/": "a gain map (HDR)",
     "http://ns.apple.com/HDRGainMap/1.0/": "a gain map (HDR)",
@@ -36,7 +37,7 @@ ANNOUNCING = {
     "http://ns.google.com/photos/1.0/audio/": "sound",
     "http://ns.google.com/photos/dd/1.0/device/": "a depth map",
 }
-FILM = "a film (motion photo)"
+MOTION_PHOTO = "a film (motion photo)"
 CONTAINERS = {"alt": "Alt", "bag": "Bag", "seq": "Seq"}
 EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -47,7 +48,7 @@ MOST_DEPTH = 200
 MOST_ELEMENTS = 100_000
 MOST_BYTES = 4_000_000  # of a packet; files may hold less, see `photochrom.photo.metadata.carried`
 ENCODINGS = {"iso-8859-1", "latin-1", "latin1", "us-ascii", "ascii", "windows-1252"}
-SPLIT = "\x1f"  # between namespace, name and prefix as expat gives them; no XML has this character
+SPLIT = "\x1f"  # between namespace, name and prefix in expat's names; XML cannot contain it
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Marker:
 
 @dataclass(slots=True)
 class _Element:
-    """One element: its expanded name, its attributes, and where its text begins and ends."""
+    """An element: its expanded name, its attributes, and the offsets of its start and end tags."""
 
     name: tuple[str, str]
     attributes: dict[tuple[str, str], tuple[str, str]]  # expanded name -> name as written, value
@@ -90,11 +91,11 @@ class _Element:
 
 
 class _BrokenError(ValueError):
-    """A packet that is no XMP, or declares what XMP never does."""
+    """A packet that is not XMP, or declares what XMP does not allow."""
 
 
 class _Packet:
-    """A packet taken apart in one pass.
+    """A packet, parsed in one pass.
 
     Parameters
     ----------
@@ -152,24 +153,24 @@ class _Packet:
             element.text += text
 
     def stop(self, element: _Element) -> int:
-        """Return where the text behind an element begins."""
-        if self.is_closed_at_once(element):
+        """Return the offset after an element."""
+        if self.is_self_closing(element):
             return element.end
         return self.data.index(b">", element.end) + 1
 
-    def is_closed_at_once(self, element: _Element) -> bool:
-        """Return whether an element is <such/>: then expat sees its end behind its start."""
+    def is_self_closing(self, element: _Element) -> bool:
+        """Return whether an element is self-closing: expat then reports the end of its only tag."""
         end = _tag_end(self.data, element.start)
         return element.end == end and self.data[end - 2 : end] == b"/>"
 
     @property
     def rdf(self) -> _Element | None:
-        """The element rdf:RDF."""
+        """The rdf:RDF element."""
         return next((e for e in self.elements if e.name == (RDF, "RDF")), None)
 
 
 def _split(name: str) -> tuple[str, str, str]:
-    """Return namespace, local name and the name as it is written."""
+    """Return the namespace, the local name and the qualified name of one of expat's names."""
     parts = name.split(SPLIT)
     if len(parts) == 1:
         return "", name, name
@@ -180,17 +181,17 @@ TAG_PART = re.compile(rb"[^\"'>]*+(?:\"[^\"]*+\"|'[^']*+'|(>))")
 
 
 def _tag_end(data: bytes, start: int) -> int:
-    """Return where a tag ends, whose values may hold '>'; linear in its length."""
+    """Return the offset after a tag, in linear time; its values may contain '>'."""
     at = start
     while (part := TAG_PART.match(data, at)) is not None:
         at = part.end()
         if part[1]:
             return at
-    raise _BrokenError("a tag without an end")
+    raise _BrokenError("an unterminated tag")
 
 
-def _take_apart(packet: bytes | None) -> _Packet | None:
-    """Return a packet with its RDF; None if it is broken or has none."""
+def _parse(packet: bytes | None) -> _Packet | None:
+    """Parse a packet; return None if it is damaged or has no RDF."""
     if packet is None:
         return None
     try:
@@ -201,11 +202,11 @@ def _take_apart(packet: bytes | None) -> _Packet | None:
 
 
 def marker_of(packet: bytes | None) -> Marker | None:
-    """Read photochrom's marker from an XMP packet, or give None."""
+    """Return photochrom's marker in an XMP packet, or None."""
     packet = None if packet is None else _as_utf8(packet)
     if packet is None or MARKER.encode() not in packet:
         return None
-    parsed = _take_apart(packet)
+    parsed = _parse(packet)
     found: dict[str, str] = {}
     names = {(MARKER, each.name): each.name for each in fields(Marker)}
     for element in parsed.elements if parsed is not None else ():
@@ -224,79 +225,70 @@ def merge(
     *,
     keeps_extended: bool = False,
 ) -> tuple[bytes | None, tuple[str, ...]]:
-    """Put the marker and further properties into an XMP packet.
+    """Insert the marker and further properties into an XMP packet.
 
     Parameters
     ----------
     packet : bytes or None
-        What the source has.
+        The source's packet.
     marker : Marker or None
         Replaces an earlier marker; IPTC's DigitalSourceType comes with it.
     properties : mapping, optional
-        (property, how it is held) -> values, as `iptc.iim_to_xmp` gives. What the packet
-        has already is left alone.
+        (property, container) -> values, as `iptc.iim_to_xmp` returns them. Existing properties of
+        the packet are not changed.
     keeps_extended : bool
-        Whether the extended packet that this one may name is written too.
+        Whether the extended packet that this one may refer to is written too.
 
     Returns
     -------
     packet : bytes or None
-        None if there is nothing to write. It announces no gain map, film or further picture.
+        None if there is nothing to write. It announces no gain map, video or further picture.
     notes : tuple of str
-        That a broken packet was replaced, or what it announced.
+        Whether a damaged packet was replaced, and which announcements were removed.
     """
     notes: tuple[str, ...] = ()
     parsed = None
     if packet is not None:
-        parsed = _opened(_as_utf8(packet))
+        parsed = _parse_open(_as_utf8(packet))
         if parsed is None:
             notes = ("The XMP packet was damaged and has been replaced.",)
         else:
             parsed, notes = _without_announcements(parsed, keeps_extended)
     blocks = [] if marker is None else [_marker_block(marker)]
     if marker is not None and parsed is not None:
-        parsed = _without_earlier_marker(parsed)
+        parsed = _without(parsed, lambda name: name[0] == MARKER or name == SOURCE_TYPE)
     blocks += [_property_block(parsed, properties)] if properties else []
     addition = "".join(blocks).encode()
     if not addition:
         return None if parsed is None else parsed.data, notes
     whole = parsed or _Packet(EMPTY)
-    assert whole.rdf is not None  # `_opened` gives no other
+    assert whole.rdf is not None  # `_parse_open` returns no other
     at = whole.rdf.end
     return whole.data[:at] + addition + whole.data[at:], notes
 
 
-def _opened(packet: bytes) -> _Packet | None:
-    """Take a packet apart; an rdf:RDF that is closed at once is opened."""
-    parsed = _take_apart(packet)
-    if parsed is None or parsed.rdf is None or not parsed.is_closed_at_once(parsed.rdf):
+def _parse_open(packet: bytes) -> _Packet | None:
+    """Parse a packet, and replace a self-closing rdf:RDF by a pair of tags."""
+    parsed = _parse(packet)
+    if parsed is None or parsed.rdf is None or not parsed.is_self_closing(parsed.rdf):
         return parsed
     end = parsed.rdf.end
     name = re.match(rb"<([^\s/>]+)", parsed.data[parsed.rdf.start : end])
     assert name is not None  # expat has read it
     head = parsed.data[: end - 2]
-    return _take_apart(head + b"></" + name[1] + b">" + parsed.data[end:])
-
-
-def _without_earlier_marker(parsed: _Packet) -> _Packet:
-    """Drop an earlier marker and DigitalSourceType, if the packet stays well-formed."""
-    source_type = (IPTC_EXTENSION, "DigitalSourceType")
-    return _without(
-        parsed,
-        lambda name: name[0] == MARKER or name == source_type,
-    )
+    return _parse(head + b"></" + name[1] + b">" + parsed.data[end:])
 
 
 def _without_announcements(
     parsed: _Packet, keeps_extended: bool
 ) -> tuple[_Packet, tuple[str, ...]]:
-    """Drop what names pictures, films and packets that are not written, and say which."""
+    """Remove references to pictures, videos and packets that are not written; return notes."""
     said: dict[str, None] = {}
 
     def announces(name: tuple[str, str]) -> bool:
         what = ANNOUNCING.get(name[0])
         if name[0] == CAMERA and name[1].startswith(("MotionPhoto", "MicroVideo")):
-            what = FILM
+            what = MOTION_PHOTO
         if name == (XMP_NOTE, "HasExtendedXMP") and not keeps_extended:
             what = "further XMP (extended)"
         if what is not None:
@@ -310,13 +302,15 @@ def _without_announcements(
 
 
 def _without(parsed: _Packet, is_dropped: Callable[[tuple[str, str]], bool]) -> _Packet:
-    """Cut elements and attributes out; a description that has nothing else goes as a whole."""
+    """Remove elements and attributes, and rdf:Descriptions that are empty without them."""
     cuts: list[tuple[int, int]] = []
     for element in parsed.elements:
         if cuts and element.start < cuts[-1][1]:
-            continue  # it lies within what is cut
+            continue  # inside a removed element
         dropped = [key for key in element.attributes if is_dropped(key)]
-        if is_dropped(element.name) or (dropped and _is_bare(element, dropped)):
+        others = set(element.attributes) - set(dropped) - {(RDF, "about")}
+        is_empty = element.name == (RDF, "Description") and not element.children and not others
+        if is_dropped(element.name) or (dropped and is_empty):
             cuts.append((element.start, parsed.stop(element)))
         elif dropped:
             names = {element.attributes[key][0] for key in dropped}
@@ -327,21 +321,15 @@ def _without(parsed: _Packet, is_dropped: Callable[[tuple[str, str]], bool]) -> 
     for start, end in cuts:
         parts.append(parsed.data[at:start])
         at = max(at, end)
-    shorter = _take_apart(b"".join(parts) + parsed.data[at:])
+    shorter = _parse(b"".join(parts) + parsed.data[at:])
     return parsed if shorter is None else shorter
-
-
-def _is_bare(element: _Element, dropped: list[tuple[str, str]]) -> bool:
-    """Return whether an rdf:Description says nothing but what is dropped."""
-    others = set(element.attributes) - set(dropped) - {(RDF, "about")}
-    return element.name == (RDF, "Description") and not element.children and not others
 
 
 ATTRIBUTE = re.compile(rb"\s++([^\s=]++)\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+')")
 
 
 def _attributes(data: bytes, start: int, names: set[str]) -> list[tuple[int, int]]:
-    """Find attributes of a tag by the names they are written with."""
+    """Return the ranges of a tag's attributes with these qualified names."""
     at = start
     while data[at : at + 1] not in (b" ", b"\t", b"\r", b"\n", b">", b"/"):
         at += 1
@@ -354,10 +342,7 @@ def _attributes(data: bytes, start: int, names: set[str]) -> list[tuple[int, int
 
 
 def _as_utf8(packet: bytes) -> bytes:
-    """Return a packet as UTF-8, which insertion needs; XMP may be UTF-16 or UTF-32 too.
-
-    A declaration goes: it would name the encoding that was, or one that is not known.
-    """
+    """Return a packet as UTF-8, without an XML declaration; XMP may also be UTF-16 or UTF-32."""
     for mark, encoding in (
         (b"\xff\xfe\0\0", "utf-32"),
         (b"\0\0\xfe\xff", "utf-32"),
@@ -395,7 +380,7 @@ def _marker_block(marker: Marker) -> str:
 
 
 def _property_block(parsed: _Packet | None, properties: Mapping[tuple[str, str], list[str]]) -> str:
-    """Return one rdf:Description with what the packet does not have yet."""
+    """Return an rdf:Description with the properties that the packet does not have."""
     present: set[tuple[str, str]] = set()
     for element in parsed.elements if parsed is not None else ():
         present |= {element.name, *element.attributes}
