@@ -42,11 +42,22 @@ function tameDialogs() {
   }
 }
 
+/** Offer only what the engine can do. */
+function offer({ restores, formats, staysHere, clearStorage }) {
+  byId("stays").hidden = !staysHere;
+  byId("restore").closest("label").hidden = !restores;
+  for (const option of byId("save-format").querySelectorAll("option")) {
+    if (option.value && !formats.includes(option.value)) option.remove();
+  }
+  byId("clear-storage").hidden = !clearStorage;
+  byId("clear-storage").addEventListener("click", () => clearStorage?.());
+}
+
 async function start() {
   api.onKeyNeeded(askForKey);
   tameDialogs();
   fillKeyList();
-  byId("stays").hidden = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  offer(api.capabilities);
   const [methods, moods] = await Promise.all([api.methods(), api.moods()]);
   const desk = new Desk(methods);
   const stage = new Stage();

@@ -56,6 +56,7 @@ export class Panel {
       return option;
     });
     byId("method").replaceChildren(...options);
+    byId("advanced").hidden = options.length < 2;
     byId("compare").replaceChildren(element("option", { value: "" }, "none"), ...options.map((o) => o.cloneNode(true)));
   }
 

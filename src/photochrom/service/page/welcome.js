@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import * as memory from "./memory.js";
 import { notify } from "./notices.js";
 
-const SAMPLE = "/page/sample.jpg";
+const SAMPLE = new URL("sample.jpg", import.meta.url);
 
 export class Welcome {
   constructor(desk) {
