@@ -43,7 +43,7 @@ function tameDialogs() {
 }
 
 /** Offer only what the engine can do. */
-function offer({ restores, formats, staysHere, clearStorage }) {
+function offer({ restores, formats, staysHere, clearStorage, whenLoading }) {
   byId("stays").hidden = !staysHere;
   byId("restore").closest("label").hidden = !restores;
   for (const option of byId("save-format").querySelectorAll("option")) {
@@ -51,6 +51,7 @@ function offer({ restores, formats, staysHere, clearStorage }) {
   }
   byId("clear-storage").hidden = !clearStorage;
   byId("clear-storage").addEventListener("click", () => clearStorage?.());
+  whenLoading?.(notify);
 }
 
 async function start() {

@@ -2,12 +2,23 @@
 
 import { Problem } from "./problem.js";
 
-/** What this engine can do beyond colouring and hints. */
+/**
+ * What an engine can do beyond colouring and hints.
+ * @typedef {Object} Capabilities
+ * @property {boolean} restores
+ * @property {string[]} formats      That it writes.
+ * @property {boolean} staysHere     Whether photographs stay on this computer.
+ * @property {(() => Promise<void>)|null} clearStorage  Deletes all that is stored in the browser.
+ * @property {((hear: (text: string) => void) => Promise<void>)|null} whenLoading  Says what it waits for.
+ *
+ * @type {Capabilities}
+ */
 export const capabilities = Object.freeze({
   restores: true,
-  formats: ["jpeg", "png", "tiff", "webp", "avif"], // that it writes
+  formats: ["jpeg", "png", "tiff", "webp", "avif"],
   staysHere: ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname),
-  clearStorage: null, // a function that deletes all that is stored in the browser
+  clearStorage: null,
+  whenLoading: null,
 });
 
 const MOST_TRIES = 4;

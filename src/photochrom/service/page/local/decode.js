@@ -1,0 +1,243 @@
+/** From a file to the lightness of its pixels. The browser decodes; the arithmetic is photochrom's. */
+
+import { startsWith, text, viewOf } from "./bytes.js";
+import { LINEAR, LUMINANCE, grayOf, lightnessToLuminance, luminanceToLightness } from "./light.js";
+import { Problem } from "../problem.js";
+import { resample } from "./resample.js";
+import { PROBE_PX, tintOf } from "./tint.js";
+
+export const PROOF_PX = 1280;
+const STRIP_ROWS = 256;
+const HEAD_BYTES = 1 << 18; // in which the size of a JPEG or PNG stands
+const MEGAPIXELS = { most: 120, weak: 40 }; // the second for a device with little memory
+const WEAK_GIB = 2;
+const REFERENCE_PX = 192; // short side at which a reference is kept
+const FORMATS = [
+  ["jpeg", (head) => startsWith(head, [0xff, 0xd8, 0xff])],
+  ["png", (head) => startsWith(head, [137, 80, 78, 71])],
+  ["gif", (head) => startsWith(head, "GIF8")],
+  ["bmp", (head) => startsWith(head, "BM")],
+  ["webp", (head) => startsWith(head, "RIFF") && text(head.subarray(8, 12)) === "WEBP"],
+  ["tiff", (head) => startsWith(head, "II*\0") || startsWith(head, "MM\0*")],
+  ["avif", (head) => text(head.subarray(4, 8)) === "ftyp" && /avi[fs]/.test(text(head.subarray(8, 32)))],
+  ["heic", (head) => text(head.subarray(4, 8)) === "ftyp" && /hei[cxfm]|hev|mif1/.test(text(head.subarray(8, 32)))],
+];
+
+/**
+ * @typedef {Uint8Array|Uint16Array} Codes
+ * @typedef {{format: string, width: number, height: number, codes: Codes, luminance: Float64Array, tint: string,
+ *   original: Blob|null, notes: string[]}} Decoded
+ */
+
+/** Y of each code: of 256 grays of sRGB, or of L* in 65535 steps. */
+const tableOf = (codes) => (codes instanceof Uint8Array ? LINEAR : ofLightness());
+let lightnessTable = null;
+function ofLightness() {
+  lightnessTable ??= Float64Array.from({ length: 65536 }, (_, code) => lightnessToLuminance(code / 655.35));
+  return lightnessTable;
+}
+let codeTable = null;
+/** The code of L* of each luminance in 65535 steps. */
+function ofLuminance() {
+  codeTable ??= Uint16Array.from({ length: 65536 }, (_, y) => Math.round(luminanceToLightness(y / 65535) * 655.35));
+  return codeTable;
+}
+
+/** The largest number of megapixels that this device is asked to hold. */
+export function mostMegapixels() {
+  const { deviceMemory } = /** @type {any} */ (navigator);
+  return deviceMemory && deviceMemory <= WEAK_GIB ? MEGAPIXELS.weak : MEGAPIXELS.most;
+}
+
+/** The format of a file, by its first bytes; null if it is not a picture. */
+export const formatOf = (head) => FORMATS.find(([, fits]) => fits(head))?.[0] ?? null;
+
+/** The size that a file's head tells, as stored; null if it does not. */
+function sizeIn(head, format) {
+  const view = viewOf(head);
+  if (format === "png") return [view.getUint32(16), view.getUint32(20)];
+  if (format === "gif") return [view.getUint16(6, true), view.getUint16(8, true)];
+  if (format !== "jpeg") return null;
+  for (let at = 2; at + 9 < head.length && head[at] === 0xff;) {
+    const marker = head[at + 1];
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return [view.getUint16(at + 7), view.getUint16(at + 5)];
+    at += marker === 0xff ? 1 : 2 + view.getUint16(at + 2);
+  }
+  return null;
+}
+
+function checkSize(name, [width, height]) {
+  const most = mostMegapixels();
+  const megapixels = (width * height) / 1e6;
+  if (megapixels <= most) return;
+  throw new Problem(413, "Too large",
+    `${name}: this photograph has ${Math.round(megapixels)} megapixels; this device can colour up to ${most}. ` +
+    "Make it smaller, or colour it with photochrom on a computer.");
+}
+
+async function bitmapOf(file, name, format) {
+  try {
+    // An element is drawn upright by its EXIF orientation; so is a bitmap, which Firefox must be told.
+    return await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
+  } catch {
+    throw new Problem(422, "Not readable", ["tiff", "heic", "avif"].includes(format)
+      ? `${name}: this browser cannot read ${format.toUpperCase()} files. Convert the file to JPEG or PNG, or colour it with photochrom on a computer.`
+      : `${name}: this file is damaged or incomplete. Copy it again.`);
+  }
+}
+
+/** Check a file by its first bytes. */
+async function headOf(file, name) {
+  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer());
+  const format = formatOf(head);
+  if (!format) throw new Problem(415, "Not a picture", `${name}: this file is not a picture. Choose a photograph.`);
+  const size = sizeIn(head, format);
+  if (size) checkSize(name, size);
+  return { head, format };
+}
+
+/**
+ * Decode a photograph.
+ * @param {Blob} file
+ * @param {string} name
+ * @returns {Promise<Decoded>}
+ */
+export async function decode(file, name) {
+  const { head, format } = await headOf(file, name);
+  const bitmap = await bitmapOf(file, name, format);
+  try {
+    const { width, height } = bitmap;
+    checkSize(name, [width, height]);
+    const codes = codesOf(bitmap);
+    const tint = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX)));
+    const isGray = codes instanceof Uint8Array;
+    const original = isGray ? null : await jpegOf(canvasOf(bitmap, ...fitted(width, height, PROOF_PX)));
+    return { format, width, height, codes, luminance: tableOf(codes), tint, original, notes: notesOn(head, format) };
+  } finally {
+    bitmap.close();
+  }
+}
+
+function notesOn(head, format) {
+  if (format !== "png") return [];
+  const [depth, kind] = [head[24], head[25]];
+  return [
+    ...(depth === 16 ? ["This file has 16 bits per channel; the browser reads 8 of them."] : []),
+    ...(kind === 4 || kind === 6 ? ["Transparent places are shown on white, and saved so."] : []),
+  ];
+}
+
+/** The size of a picture reduced to a longest side. */
+export function fitted(width, height, longSide) {
+  const scale = Math.min(1, longSide / Math.max(width, height));
+  return [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+}
+
+function contextOf(width, height) {
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "#ffffff";
+  context.fillRect(0, 0, width, height);
+  return context;
+}
+
+function canvasOf(bitmap, width, height) {
+  const context = contextOf(width, height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+  return context.canvas;
+}
+
+/** A picture drawn at a small size, as RGBA. */
+function drawn(bitmap, width, height) {
+  return canvasOf(bitmap, width, height).getContext("2d").getImageData(0, 0, width, height);
+}
+
+const jpegOf = (canvas) => canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
+
+/** Codes of all pixels: grays as they are; colours as lightness, in 16 bits. */
+function codesOf(bitmap) {
+  return fill(bitmap, new Uint8Array(bitmap.width * bitmap.height), grays) ??
+    fill(bitmap, new Uint16Array(bitmap.width * bitmap.height), lightnesses);
+}
+
+/** Fill codes strip by strip; null where a strip does not suit them. */
+function fill(bitmap, codes, of) {
+  const { width, height } = bitmap;
+  const rows = Math.min(height, STRIP_ROWS);
+  const context = contextOf(width, rows);
+  for (let top = 0; top < height; top += rows) {
+    const count = Math.min(rows, height - top);
+    context.fillRect(0, 0, width, rows);
+    context.drawImage(bitmap, 0, top, width, count, 0, 0, width, count);
+    if (!of(context.getImageData(0, 0, width, count).data, codes, top * width)) return null;
+  }
+  return codes;
+}
+
+function grays(data, codes, from) {
+  for (let i = 0, at = from; i < data.length; i += 4, at += 1) {
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false;
+    codes[at] = data[i];
+  }
+  return true;
+}
+
+const WEIGHTED = LUMINANCE.map((share) => LINEAR.map((v) => v * share * 65535));
+
+function lightnesses(data, codes, from) {
+  const [reds, greens, blues] = WEIGHTED;
+  const table = ofLuminance();
+  for (let i = 0, at = from; i < data.length; i += 4, at += 1) {
+    codes[at] = table[Math.min(65535, (reds[data[i]] + greens[data[i + 1]] + blues[data[i + 2]] + 0.5) | 0)];
+  }
+  return true;
+}
+
+/**
+ * The small gray copy from which previews are made.
+ * @param {Decoded} decoded
+ */
+export function proofOf({ width, height, codes, luminance }) {
+  const [wide, high] = fitted(width, height, PROOF_PX);
+  const small = resample({ width, height, data: codes }, wide, high);
+  if (small.data instanceof Uint8Array) return small;
+  return { width: wide, height: high, data: Uint8Array.from(small.data, (code) => grayOf(luminanceToLightness(luminance[code]))) };
+}
+
+/** A part of a file as it is, as a JPEG. */
+export async function originalCrop(file, name, format, { left, top, width, height, long_side_px: side }) {
+  const bitmap = await bitmapOf(file, name, format);
+  const [wide, high] = fitted(width, height, side);
+  const context = contextOf(wide, high);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, left, top, width, height, 0, 0, wide, high);
+  bitmap.close();
+  return jpegOf(context.canvas);
+}
+
+/**
+ * A colour reference, reduced to a small copy.
+ * @returns {Promise<{width: number, height: number, data: Uint8ClampedArray}>}  RGBA.
+ */
+export async function referenceOf(file, name) {
+  const { format } = await headOf(file, name);
+  const bitmap = await bitmapOf(file, name, format);
+  const { width, height } = bitmap;
+  const isColour = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX))) === "colour";
+  const scale = Math.min(1, REFERENCE_PX / Math.min(width, height));
+  const [wide, high] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+  // The browser's own reduction is coarse: it leaves four times as many pixels.
+  const larger = drawn(bitmap, ...[width, height].map((side, i) => Math.min(side, 4 * [wide, high][i])));
+  bitmap.close();
+  if (!isColour) throw new Problem(422, "Not in colour", `${name}: a reference must be in colour; this picture is not.`);
+  return reducedColours(larger, wide, high);
+}
+
+function reducedColours({ width, height, data }, wide, high) {
+  const out = new Uint8ClampedArray(4 * wide * high).fill(255);
+  for (let band = 0; band < 3; band += 1) {
+    const own = Uint8Array.from({ length: width * height }, (_, i) => data[4 * i + band]);
+    resample({ width, height, data: own }, wide, high).data.forEach((value, i) => { out[4 * i + band] = value; });
+  }
+  return { width: wide, height: high, data: out };
+}

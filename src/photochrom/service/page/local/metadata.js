@@ -1,0 +1,237 @@
+/**
+ * EXIF, XMP, ICC profile, resolution and comments of a file, to carry into the coloured one.
+ *
+ * Sources: ITU-T T.81, JFIF 1.02, CIPA DC-008 (EXIF), ISO 16684-1 (XMP), ISO/IEC 15948 (PNG), and
+ * WebP's container.
+ */
+
+import { big, joined, latin, startsWith, text, viewOf } from "./bytes.js";
+import { jfif, qualityOf, segment } from "./jpeg-encoder.js";
+import { SIGNATURE, chunk } from "./png-encoder.js";
+import { XMP_EXTENDED, withMarker } from "./xmp.js";
+
+const EXIF = "Exif\0\0";
+const XMP = "http://ns.adobe.com/xap/1.0/\0";
+const ICC = "ICC_PROFILE\0";
+const XMP_WORD = "XML:com.adobe.xmp";
+const [ORIENTATION, SUB_IFD, PIXEL_WIDTH, PIXEL_HEIGHT] = [0x0112, 0x8769, 0xa002, 0xa003];
+const PER_INCH = 1 / 0.0254; // of dots per metre
+const MOST_SEGMENT = 65533 - 2;
+
+/**
+ * @typedef {Object} Carried
+ * @property {Uint8Array|null} exif   The TIFF structure.
+ * @property {Uint8Array|null} xmp
+ * @property {Uint8Array|null} icc
+ * @property {{across: number, down: number}|null} density  Dots per metre.
+ * @property {Uint8Array[]} segments  Further segments of a JPEG: IPTC, extended XMP, comments.
+ * @property {Uint8Array[]} chunks    Further chunks of a PNG: texts and time.
+ * @property {number|null} quality    Of a JPEG, in libjpeg's scale.
+ */
+
+/** @returns {Carried} */
+const nothing = () => ({ exif: null, xmp: null, icc: null, density: null, segments: [], chunks: [], quality: null });
+
+/**
+ * Read what a file carries.
+ * @param {Uint8Array} bytes
+ * @param {string} format
+ */
+export async function carriedOf(bytes, format) {
+  try {
+    if (format === "jpeg") return ofJpeg(bytes);
+    if (format === "png") return await ofPng(bytes);
+    if (format === "webp") return ofWebp(bytes);
+  } catch {
+    // A damaged structure: what was found in it cannot be trusted.
+  }
+  return nothing();
+}
+
+function ofJpeg(bytes) {
+  const found = nothing();
+  const profile = [];
+  const view = viewOf(bytes);
+  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff;) {
+    const marker = bytes[at + 1];
+    if (marker === 0xff) { at += 1; continue; }
+    if (marker === 0xda || marker === 0xd9) break;
+    const length = view.getUint16(at + 2);
+    const content = bytes.subarray(at + 4, at + 2 + length);
+    if (marker === 0xdb && content[0] === 0) found.quality ??= qualityOf(content.subarray(1, 65));
+    else if (marker === 0xe0 && startsWith(content, "JFIF\0")) found.density ??= densityOfJfif(content);
+    else if (marker === 0xe1 && startsWith(content, EXIF)) found.exif ??= content.slice(EXIF.length);
+    else if (marker === 0xe1 && startsWith(content, XMP)) found.xmp ??= content.slice(XMP.length);
+    else if (marker === 0xe2 && startsWith(content, ICC)) profile.push([content[ICC.length], content.slice(ICC.length + 2)]);
+    else if (marker === 0xed || marker === 0xfe || (marker === 0xe1 && startsWith(content, XMP_EXTENDED))) {
+      found.segments.push(bytes.slice(at, at + 2 + length));
+    }
+    at += 2 + length;
+  }
+  if (profile.length) found.icc = joined(...profile.sort(([one], [other]) => one - other).map(([, part]) => part));
+  return found;
+}
+
+function densityOfJfif(content) {
+  const view = viewOf(content);
+  const unit = { 1: PER_INCH, 2: 100 }[content[7]];
+  return unit ? { across: view.getUint16(8) * unit, down: view.getUint16(10) * unit } : null;
+}
+
+async function ofPng(bytes) {
+  const found = nothing();
+  const view = viewOf(bytes);
+  for (let at = SIGNATURE.length; at + 12 <= bytes.length;) {
+    const length = view.getUint32(at);
+    const type = text(bytes.subarray(at + 4, at + 8));
+    const content = bytes.subarray(at + 8, at + 8 + length);
+    if (type === "eXIf") found.exif = content.slice();
+    else if (type === "pHYs" && content[8] === 1) {
+      found.density = { across: view.getUint32(at + 8), down: view.getUint32(at + 12) };
+    } else if (type === "iCCP") found.icc = await inflated(content.subarray(content.indexOf(0) + 2));
+    else if (type === "iTXt" && startsWith(content, XMP_WORD)) found.xmp = await textOf(content);
+    else if (["tEXt", "zTXt", "iTXt", "tIME"].includes(type)) found.chunks.push(bytes.slice(at, at + 12 + length));
+    at += 12 + length;
+  }
+  return found;
+}
+
+/** The text of an iTXt chunk: keyword, compression, language and translation come first. */
+async function textOf(content) {
+  const after = content.indexOf(0) + 1;
+  const language = content.indexOf(0, after + 2) + 1;
+  const value = content.subarray(content.indexOf(0, language) + 1);
+  return content[after] ? inflated(value) : value.slice();
+}
+
+async function inflated(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function deflated(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function ofWebp(bytes) {
+  const found = nothing();
+  const view = viewOf(bytes);
+  for (let at = 12; at + 8 <= bytes.length;) {
+    const length = view.getUint32(at + 4, true);
+    const content = bytes.slice(at + 8, at + 8 + length);
+    const type = text(bytes.subarray(at, at + 4));
+    if (type === "EXIF") found.exif = startsWith(content, EXIF) ? content.slice(EXIF.length) : content;
+    if (type === "XMP ") found.xmp = content;
+    if (type === "ICCP") found.icc = content;
+    at += 8 + length + (length % 2);
+  }
+  return found;
+}
+
+/** Call with the view and place of each entry of an IFD; return the place of the next IFD's offset. */
+function entriesOf(view, ifd, isLittle, hear) {
+  const count = view.getUint16(ifd, isLittle);
+  for (let i = 0; i < count; i += 1) hear(ifd + 2 + 12 * i, view.getUint16(ifd + 2 + 12 * i, isLittle));
+  return ifd + 2 + 12 * count;
+}
+
+/** Set an entry that holds one number of 16 or 32 bits. */
+function setEntry(view, at, isLittle, value) {
+  if (view.getUint16(at + 2, isLittle) === 3) view.setUint16(at + 8, value, isLittle);
+  else view.setUint32(at + 8, value, isLittle);
+}
+
+/**
+ * EXIF for an upright picture: the orientation is reset, the size is the picture's, the thumbnail in
+ * gray is left out. Null if it is damaged.
+ */
+export function uprightExif(exif, width, height) {
+  const out = exif.slice();
+  const view = viewOf(out);
+  try {
+    const isLittle = out[0] === 0x49;
+    let sub = 0;
+    const next = entriesOf(view, view.getUint32(4, isLittle), isLittle, (at, tag) => {
+      if (tag === ORIENTATION) setEntry(view, at, isLittle, 1);
+      if (tag === SUB_IFD) sub = view.getUint32(at + 8, isLittle);
+    });
+    view.setUint32(next, 0, isLittle);
+    if (sub) {
+      entriesOf(view, sub, isLittle, (at, tag) => {
+        if (tag === PIXEL_WIDTH) setEntry(view, at, isLittle, width);
+        if (tag === PIXEL_HEIGHT) setEntry(view, at, isLittle, height);
+      });
+    }
+    return out;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a profile describes sRGB, by its own description. */
+export function isSrgb(icc) {
+  if (text(icc.subarray(16, 20)) !== "RGB ") return false;
+  let described = "";
+  for (let at = 128; at < icc.length; at += 8192) described += text(icc.subarray(at, at + 8192));
+  return /sRGB/.test(described.replaceAll("\0", ""));
+}
+
+/**
+ * What can be written into a coloured file, with notes on what cannot.
+ * @param {Carried} carried
+ * @param {Object<string, string>} marker
+ */
+function kept(carried, width, height, marker) {
+  const notes = [];
+  const exif = carried.exif && uprightExif(carried.exif, width, height);
+  if (carried.exif && !exif) notes.push("The EXIF data are damaged and were left out.");
+  const icc = carried.icc && isSrgb(carried.icc) ? carried.icc : null;
+  if (carried.icc && !icc) notes.push("The colour profile was converted to sRGB.");
+  const xmp = withMarker(carried.xmp, marker);
+  notes.push(...xmp.notes);
+  return { exif, icc, xmp: xmp.packet, notes };
+}
+
+/**
+ * The segments of a coloured JPEG.
+ * @param {Carried} carried
+ */
+export function jpegSegments(carried, width, height, marker) {
+  const { exif, icc, xmp, notes } = kept(carried, width, height, marker);
+  const { density } = carried;
+  const inches = density && [density.across, density.down].map((dots) => Math.min(65535, Math.max(1, Math.round(dots / PER_INCH))));
+  const segments = [inches ? jfif(1, inches[0], inches[1]) : jfif(0, 1, 1)];
+  const add = (marker_, prefix, content, what) => {
+    if (prefix.length + content.length <= MOST_SEGMENT) segments.push(segment(marker_, latin(prefix), content));
+    else notes.push(`The ${what} are too large for a JPEG and were left out.`);
+  };
+  if (exif) add(0xe1, EXIF, exif, "EXIF data");
+  add(0xe1, XMP, xmp, "XMP data");
+  const size = MOST_SEGMENT - ICC.length - 2;
+  const count = Math.ceil((icc?.length ?? 0) / size);
+  for (let i = 0; i < count; i += 1) {
+    segments.push(segment(0xe2, latin(ICC), [i + 1, count], icc.subarray(i * size, (i + 1) * size)));
+  }
+  segments.push(...carried.segments);
+  if (carried.chunks.length) notes.push("Texts that only a PNG can hold were left out.");
+  return { segments, notes };
+}
+
+/**
+ * The chunks of a coloured PNG.
+ * @param {Carried} carried
+ */
+export async function pngChunks(carried, width, height, marker) {
+  const { exif, icc, xmp, notes } = kept(carried, width, height, marker);
+  const chunks = [];
+  if (icc) chunks.push(chunk("iCCP", joined(latin("sRGB\0\0"), await deflated(icc))));
+  else chunks.push(chunk("sRGB", Uint8Array.of(0)));
+  const { density } = carried;
+  if (density) chunks.push(chunk("pHYs", joined(big(Math.round(density.across), 4), big(Math.round(density.down), 4), [1])));
+  chunks.push(chunk("iTXt", joined(latin(`${XMP_WORD}\0\0\0\0\0`), xmp)));
+  if (exif) chunks.push(chunk("eXIf", exif));
+  chunks.push(...carried.chunks);
+  if (carried.segments.length) notes.push("IPTC data and comments that only a JPEG can hold were left out.");
+  return { chunks, notes };
+}

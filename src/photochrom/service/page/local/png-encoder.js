@@ -1,0 +1,51 @@
+/** Write a PNG of 8 bits, strip by strip; the browser compresses (ISO/IEC 15948). */
+
+import { big, crc32, joined, latin } from "./bytes.js";
+
+export const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
+const UP = 2; // filter: the difference from the row above
+
+export function chunk(type, content) {
+  const head = latin(type);
+  return joined(big(content.length, 4), head, content, big(crc32(head, content), 4));
+}
+
+export class PngEncoder {
+  /** @param {Uint8Array[]} chunks  To place before the pixels. */
+  constructor(width, height, chunks) {
+    this.width = width;
+    this.parts = [SIGNATURE, chunk("IHDR", joined(big(width, 4), big(height, 4), [8, 2, 0, 0, 0])), ...chunks];
+    const stream = new CompressionStream("deflate");
+    this.writer = stream.writable.getWriter();
+    this.reading = this.collect(stream.readable.getReader());
+    this.above = new Uint8Array(3 * width);
+  }
+
+  async collect(reader) {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      this.parts.push(chunk("IDAT", value));
+    }
+  }
+
+  /** Write some rows of RGB. */
+  async write(rgb, rows) {
+    const line = 3 * this.width;
+    const filtered = new Uint8Array(rows * (line + 1));
+    for (let row = 0, to = 0; row < rows; row += 1) {
+      filtered[to] = UP;
+      to += 1;
+      for (let i = 0; i < line; i += 1, to += 1) filtered[to] = rgb[row * line + i] - this.above[i];
+      this.above.set(rgb.subarray(row * line, (row + 1) * line));
+    }
+    await this.writer.write(filtered);
+  }
+
+  /** @returns {Promise<Blob>} */
+  async finish() {
+    await this.writer.close();
+    await this.reading;
+    return new Blob([...this.parts, chunk("IEND", new Uint8Array())], { type: "image/png" });
+  }
+}

@@ -1,0 +1,46 @@
+/** The files of open photographs in this browser's own storage, so that a reload finds them again. */
+
+const NAME = "photochrom";
+const FILES = "files";
+
+function opened() {
+  return new Promise((resolve, reject) => {
+    const asked = indexedDB.open(NAME, 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore(FILES);
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+}
+
+async function inStore(mode, act) {
+  const base = await opened();
+  try {
+    return await new Promise((resolve, reject) => {
+      const transaction = base.transaction(FILES, mode);
+      const asked = act(transaction.objectStore(FILES));
+      transaction.oncomplete = () => resolve(asked.result);
+      transaction.onabort = transaction.onerror = () => reject(transaction.error ?? asked.error);
+    });
+  } finally {
+    base.close();
+  }
+}
+
+/** @returns {Promise<boolean>}  Whether the file could be stored: storage may be full or forbidden. */
+export const put = (id, file) => inStore("readwrite", (files) => files.put(file, id)).then(() => true, () => false);
+/** @returns {Promise<any>}  The stored file and its name, or null. */
+export const get = (id) => inStore("readonly", (files) => files.get(id)).then((found) => found ?? null, () => null);
+export const remove = (id) => inStore("readwrite", (files) => files.delete(id)).catch(() => {});
+
+/** Delete everything that this page has stored: photographs, settings, and the page itself. */
+export async function clear() {
+  for (const store of [localStorage, sessionStorage]) {
+    for (const key of Object.keys(store)) if (key.startsWith("photochrom")) store.removeItem(key);
+  }
+  await new Promise((resolve) => {
+    const asked = indexedDB.deleteDatabase(NAME);
+    asked.onsuccess = asked.onerror = asked.onblocked = resolve;
+  });
+  if (globalThis.caches) for (const name of await caches.keys()) if (name.startsWith(NAME)) await caches.delete(name);
+  for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) await registration.unregister();
+}

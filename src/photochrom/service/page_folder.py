@@ -1,0 +1,165 @@
+"""The page as a folder of files, in which the browser itself colours: no service behind it.
+
+The page's own files and the weights come from the package, ONNX Runtime Web from
+`photochrom.service.browser_runtime`. What differs from the service's page: `engine.js` names the
+local engine, `index.html` has the content security policy, and a service worker keeps the files.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from photochrom._version import __version__
+from photochrom.colorization.catalogue import WEIGHTS, load_method
+from photochrom.errors import InvalidValueError, UnwritableFileError
+from photochrom.options.palette import MOODS
+from photochrom.service.browser_runtime import runtime_files
+
+PAGE = Path(__file__).parent / "page"
+FACTS = "page/local/facts.json"
+WEIGHTS_PATH = "weights/photochrom.onnx"
+WORKER = "service-worker.js"
+ELSEWHERE = {"engine.js", "remote.js", "local/service-worker.js", "index.html"}
+UNLISTED = {"_headers", "runtime/LICENSE", "runtime/ThirdPartyNotices.txt"}
+LARGE_BYTES = 1_000_000  # kept by the browser when they are first fetched, not before
+ENGINE = '/** The engine of this page: this browser. */\n\nexport * from "./local/local.js";\n'
+POLICY = (
+    "default-src 'none'; img-src 'self' blob: data:; style-src 'self'; "
+    "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; "
+    "manifest-src 'self'; base-uri 'none'; form-action 'none'"
+)
+# For hosts that read this file, such as Netlify and Cloudflare Pages: threads, and no frames.
+HEADERS = f"""/*
+  Content-Security-Policy: {POLICY}; frame-ancestors 'none'
+  Cross-Origin-Opener-Policy: same-origin
+  Cross-Origin-Embedder-Policy: require-corp
+  Cross-Origin-Resource-Policy: same-origin
+  Referrer-Policy: no-referrer
+  X-Content-Type-Options: nosniff
+"""
+MANIFEST = {
+    "name": "photochrom",
+    "short_name": "photochrom",
+    "description": "Colours black-and-white photographs in this browser.",
+    "start_url": "./",
+    "scope": "./",
+    "display": "standalone",
+    "background_color": "#1b1b1b",
+    "theme_color": "#1b1b1b",
+    "icons": [{"src": "page/icon.svg", "sizes": "any", "type": "image/svg+xml"}],
+}
+
+
+def write_page(out: Path, runtime: Path | None = None) -> int:
+    """Write the page into a folder, which any static host can serve.
+
+    Parameters
+    ----------
+    out : Path
+        A new or empty folder, or one that an earlier call wrote, which is replaced.
+    runtime : Path, optional
+        ONNX Runtime Web; see `photochrom.service.browser_runtime.runtime_files`.
+
+    Returns
+    -------
+    int
+        Bytes that a browser fetches at the first visit.
+
+    Raises
+    ------
+    InvalidValueError
+        If the folder has other files, or `runtime` is not the pinned version.
+    MissingExtraError
+        If ONNX Runtime Web cannot be fetched.
+    UnwritableFileError
+        If the folder cannot be written.
+    """
+    _check(out)
+    files = {f"runtime/{name}": content for name, content in runtime_files(runtime).items()}
+    files |= dict(_own_files())
+    fetched = sum(len(content) for path, content in files.items() if path not in UNLISTED)
+    files[FACTS] = _facts(fetched, files[WEIGHTS_PATH])
+    files[WORKER] = _worker(files)
+    try:
+        _replace(out, files)
+    except OSError as error:
+        raise UnwritableFileError(f"{out}: cannot be written ({error.strerror}).") from error
+    return fetched
+
+
+def _check(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InvalidValueError(f"{out}: the page needs a folder; this is a file.")
+    if out.is_dir() and any(out.iterdir()) and not (out / FACTS).is_file():
+        raise InvalidValueError(
+            f"{out}: the page needs a new or empty folder, or one that 'photochrom page' wrote; "
+            "this one has other files."
+        )
+
+
+def _own_files() -> Iterator[tuple[str, bytes]]:
+    for path in sorted(PAGE.rglob("*")):
+        name = path.relative_to(PAGE).as_posix()
+        if path.is_file() and name not in ELSEWHERE:
+            yield f"page/{name}", path.read_bytes()
+    yield "page/engine.js", ENGINE.encode()
+    yield "index.html", _index().encode()
+    yield "manifest.webmanifest", json.dumps(MANIFEST, indent=2).encode()
+    yield "_headers", HEADERS.encode()
+    yield WEIGHTS_PATH, (WEIGHTS / "photochrom.onnx").read_bytes()
+
+
+def _index() -> str:
+    page = (PAGE / "index.html").read_text(encoding="utf-8")
+    head = '  <meta charset="utf-8">\n'
+    assert head in page
+    more = (
+        f'  <meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '  <meta name="referrer" content="no-referrer">\n'
+        '  <link rel="manifest" href="manifest.webmanifest">\n'
+    )
+    return page.replace(head, head + more, 1)
+
+
+def _facts(fetched: int, weights: bytes) -> bytes:
+    table = {
+        "version": __version__,
+        "bytes": fetched,
+        "weights": {
+            "path": WEIGHTS_PATH,
+            "bytes": len(weights),
+            "sha256": hashlib.sha256(weights).hexdigest(),
+        },
+        "method": load_method("photochrom").info.to_table(),
+        "moods": MOODS,
+    }
+    return json.dumps(table).encode()
+
+
+def _worker(files: dict[str, bytes]) -> bytes:
+    """Return the service worker with the list of files and their hashes."""
+    listed = {path: content for path, content in files.items() if path not in UNLISTED}
+    hashes = {path: hashlib.sha256(content).hexdigest() for path, content in listed.items()}
+    large = [path for path, content in listed.items() if len(content) > LARGE_BYTES]
+    text = (PAGE / "local" / WORKER).read_text(encoding="utf-8")
+    for empty, table in (("/* FILES */ {}", hashes), ("/* LARGE */ []", large)):
+        assert empty in text
+        text = text.replace(empty, json.dumps(table, indent=2), 1)
+    return text.encode()
+
+
+def _replace(out: Path, files: dict[str, bytes]) -> None:
+    """Write all files beside the folder, then put them in its place."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as working:
+        made, old = Path(working) / "made", Path(working) / "old"
+        for path, content in files.items():
+            place = made / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        if out.exists():
+            shutil.move(out, old)
+        made.rename(out)
