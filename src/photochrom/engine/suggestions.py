@@ -20,7 +20,9 @@ from photochrom.photo.resize import resize
 WIDTH_AB = 5.0  # ab units: width of the Gaussian around a suggestion
 LIKE_AB = 11.0  # ab units: colours closer than this are one suggestion
 LEAST_SHARE = 1e-3  # of a suggested colour
-LEAST_CHROMA = 20.0  # ab units: gray is not suggested, since it can always be chosen
+# ab units: gray is not suggested, since it can always be chosen. Less rounding, so that places of
+# exactly 20 are suggested everywhere, also where other arithmetic rounds otherwise.
+LEAST_CHROMA = 20.0 - 1e-6
 GRID = 5.0  # ab units between possible suggestions
 APART_AB = 22.0  # minimum ab units between an object's colours in two candidates
 # Maximum change of an object's colour: the first where the other colour is unlikely, the second

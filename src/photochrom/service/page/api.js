@@ -5,6 +5,16 @@
  * writes has `local/local.js` (this browser). `engine.js` says which; both export the same names.
  */
 
+/**
+ * What an engine can do beyond colouring and hints.
+ * @typedef {Object} Capabilities
+ * @property {boolean} restores
+ * @property {string[]} formats      That it writes.
+ * @property {boolean} staysHere     Whether photographs stay on this computer.
+ * @property {(() => Promise<void>)|null} clearStorage  Deletes all that is stored in the browser.
+ * @property {((hear: (text: string) => void) => Promise<void>)|null} whenLoading  Says what it waits for.
+ */
+
 export { Problem } from "./problem.js";
 export {
   capabilities, confidence, crop, forget, gray, hintFields, limits, methods, moods, onKeyNeeded, original, outline, photo,

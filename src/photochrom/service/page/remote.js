@@ -2,17 +2,7 @@
 
 import { Problem } from "./problem.js";
 
-/**
- * What an engine can do beyond colouring and hints.
- * @typedef {Object} Capabilities
- * @property {boolean} restores
- * @property {string[]} formats      That it writes.
- * @property {boolean} staysHere     Whether photographs stay on this computer.
- * @property {(() => Promise<void>)|null} clearStorage  Deletes all that is stored in the browser.
- * @property {((hear: (text: string) => void) => Promise<void>)|null} whenLoading  Says what it waits for.
- *
- * @type {Capabilities}
- */
+/** @type {import("./api.js").Capabilities} */
 export const capabilities = Object.freeze({
   restores: true,
   formats: ["jpeg", "png", "tiff", "webp", "avif"],

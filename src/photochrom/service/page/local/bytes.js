@@ -4,7 +4,10 @@ export const text = (bytes) => String.fromCharCode(...bytes);
 export const latin = (string) => Uint8Array.from(string, (letter) => letter.charCodeAt(0));
 export const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** @param {...(Uint8Array|ArrayLike<number>)} parts */
+/**
+ * @param {...ArrayLike<number>} parts
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
 export function joined(...parts) {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

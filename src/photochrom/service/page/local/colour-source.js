@@ -21,6 +21,7 @@ export function ofPalette(colours, centres) {
   for (const [a, b] of colours.map(abOf)) {
     SHADES.forEach((shade, i) => {
       const share = SHADE_WEIGHTS[i] / colours.length;
+      /** @type {[number, number]} */
       const own = [a * shade, b * shade];
       chroma += share * Math.hypot(...own);
       for (const [bin, weight] of encoded(own, centres)) histogram[bin] += weight * share;

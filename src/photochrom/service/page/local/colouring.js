@@ -2,10 +2,11 @@
 
 import { fitField } from "./guided.js";
 import { interpolateHints } from "./interpolation.js";
+import { Kept } from "./kept.js";
 import { plane, resize } from "./planes.js";
 import { featuresOf, propagate } from "./propagation.js";
 import { hintPlanes, overlaysOf } from "./rasterize.js";
-import { propose } from "./suggestions.js";
+import { proposals } from "./suggestions.js";
 import { LONGEST, workingSize } from "./tiling.js";
 
 const KEPT = 4; // features that are remembered
@@ -30,7 +31,8 @@ export class Colouring {
   /** @param {import("./network.js").Network} network */
   constructor(network) {
     this.network = network;
-    this.features = new Map();
+    this.features = new Kept(KEPT);
+    this.proposals = new Kept(KEPT);
   }
 
   /**
@@ -59,22 +61,24 @@ export class Colouring {
   async spotsOf(ask) {
     const near = ask.hints.filter((hint) => hint.keep || hint.reach !== "whole").map((hint) => spotOf(hint, ask));
     if (!ask.candidate) return near;
-    const logits = await this.distribution(ask, null);
-    const { centres } = this.network.info;
-    const other = propose(logits, centres, ask.lightness, await this.featuresFor(ask), ask.candidate);
+    const found = await this.proposalsFor(ask);
+    const other = found.length ? found[(ask.candidate - 1) % found.length] : null;
     const decided = ask.hints.map((hint) => spotOf(hint, ask).mask);
     if (!other || decided.some((mask) => mask.some((value, i) => value && other.thing[i]))) return near;
     return [{ mask: other.seed, ab: other.ab, reach: "thing" }, ...near];
   }
 
   /** Features that separate objects; computed once. */
-  async featuresFor(ask) {
-    if (!this.features.has(ask.key)) {
+  featuresFor(ask) {
+    return this.features.get(ask.key, async () => featuresOf(await this.distribution(ask, null)));
+  }
+
+  /** The changes that other candidates make; computed once. */
+  proposalsFor(ask) {
+    return this.proposals.get(ask.key, async () => {
       const logits = await this.distribution(ask, null);
-      this.features.set(ask.key, featuresOf(logits));
-      if (this.features.size > KEPT) this.features.delete(this.features.keys().next().value);
-    }
-    return this.features.get(ask.key);
+      return proposals(logits, this.network.info.centres, ask.lightness, await this.featuresFor(ask));
+    });
   }
 
   /** Colours with saturation, and the confidence, at the working size. */

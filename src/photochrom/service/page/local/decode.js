@@ -12,6 +12,7 @@ const HEAD_BYTES = 1 << 18; // in which the size of a JPEG or PNG stands
 const MEGAPIXELS = { most: 120, weak: 40 }; // the second for a device with little memory
 const WEAK_GIB = 2;
 const REFERENCE_PX = 192; // short side at which a reference is kept
+/** @type {[string, (head: Uint8Array) => boolean][]} */
 const FORMATS = [
   ["jpeg", (head) => startsWith(head, [0xff, 0xd8, 0xff])],
   ["png", (head) => startsWith(head, [137, 80, 78, 71])],
@@ -66,7 +67,7 @@ function sizeIn(head, format) {
   return null;
 }
 
-function checkSize(name, [width, height]) {
+function checkSize(name, /** @type {number[]} */ [width, height]) {
   const most = mostMegapixels();
   const megapixels = (width * height) / 1e6;
   if (megapixels <= most) return;

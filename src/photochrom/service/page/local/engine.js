@@ -5,6 +5,7 @@ import { Colouring } from "./colouring.js";
 import { ofPalette, ofReference } from "./colour-source.js";
 import { PROOF_PX, decode, fitted, mostMegapixels, originalCrop, proofOf, referenceOf } from "./decode.js";
 import { Join } from "./join.js";
+import { Kept } from "./kept.js";
 import { LIGHTNESS, LINEAR, grayOf, hexOf, lightnessToLuminance, luminanceToLightness } from "./light.js";
 import { Network } from "./network.js";
 import { plane } from "./planes.js";
@@ -26,22 +27,6 @@ const MOST_THREADS = 4;
 function tonedDown(lightness, white) {
   const width = KNEE * (100 - white);
   return lightness - (100 - white) * (Math.max(lightness - (100 - width), 0) / width) ** 2;
-}
-
-/** Remember the last few answers. */
-class Kept {
-  constructor(most) {
-    this.most = most;
-    this.answers = new Map();
-  }
-
-  async get(key, make) {
-    const found = this.answers.has(key) ? this.answers.get(key) : await make();
-    this.answers.delete(key);
-    this.answers.set(key, found);
-    if (this.answers.size > this.most) this.answers.delete(this.answers.keys().next().value);
-    return found;
-  }
 }
 
 /** Fetch a file of this page, and check its hash where the browser can. */
@@ -126,7 +111,7 @@ export class Engine {
 
   close({ id }) {
     this.photos.delete(id);
-    this.pixels.answers.delete(id);
+    this.pixels.forget(id);
   }
 
   decoded({ id, file, name }) {

@@ -47,7 +47,9 @@ function gather(mask, columns) {
 /** Interpolation of values known at hinted pixels. */
 class Kriging {
   constructor(mask, lightness, ab) {
-    Object.assign(this, { mask, lightness, ab });
+    this.mask = mask;
+    this.lightness = lightness;
+    this.ab = ab;
     const { means, shares } = gather(mask, [ab[0].data, ab[1].data, lightness.data]);
     this.longer = Math.max(mask.width, mask.height);
     this.centres = means.map(([row, column, a, b, tone]) => [row / this.longer, column / this.longer, tone, a, b]);

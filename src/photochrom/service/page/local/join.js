@@ -35,7 +35,10 @@ export class Join {
    * @param {number} height
    */
   constructor(luminance, field, overlays, width, height) {
-    Object.assign(this, { luminance, overlays, width, height });
+    this.luminance = luminance;
+    this.overlays = overlays;
+    this.width = width;
+    this.height = height;
     this.f = Float32Array.from(luminance, (y) => ((luminanceToLightness(y) + 16) / 116) * F_MAX);
     this.cells = field.width;
     this.lines = field.height;

@@ -13,7 +13,7 @@ const facts = fetch(new URL("facts.json", import.meta.url)).then((answer) => ans
 const worker = client(facts);
 const open = new Map(); // id -> {file, name, info, reference}
 
-/** @type {import("../remote.js").Capabilities} */
+/** @type {import("../api.js").Capabilities} */
 export const capabilities = Object.freeze({
   restores: false,
   formats: ["jpeg", "png"],

@@ -19,13 +19,14 @@ const PER_INCH = 1 / 0.0254; // of dots per metre
 const MOST_SEGMENT = 65533 - 2;
 
 /**
+ * @typedef {Uint8Array<ArrayBuffer>} Bytes
  * @typedef {Object} Carried
- * @property {Uint8Array|null} exif   The TIFF structure.
- * @property {Uint8Array|null} xmp
- * @property {Uint8Array|null} icc
+ * @property {Bytes|null} exif   The TIFF structure.
+ * @property {Bytes|null} xmp
+ * @property {Bytes|null} icc
  * @property {{across: number, down: number}|null} density  Dots per metre.
- * @property {Uint8Array[]} segments  Further segments of a JPEG: IPTC, extended XMP, comments.
- * @property {Uint8Array[]} chunks    Further chunks of a PNG: texts and time.
+ * @property {Bytes[]} segments  Further segments of a JPEG: IPTC, extended XMP, comments.
+ * @property {Bytes[]} chunks    Further chunks of a PNG: texts and time.
  * @property {number|null} quality    Of a JPEG, in libjpeg's scale.
  */
 
@@ -34,7 +35,7 @@ const nothing = () => ({ exif: null, xmp: null, icc: null, density: null, segmen
 
 /**
  * Read what a file carries.
- * @param {Uint8Array} bytes
+ * @param {Bytes} bytes
  * @param {string} format
  */
 export async function carriedOf(bytes, format) {

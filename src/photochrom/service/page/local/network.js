@@ -2,11 +2,12 @@
 
 import { plane, resize, roundEven } from "./planes.js";
 
-const KEPT = 4; // predictions without hints that are remembered
+const KEPT = 8; // predictions without hints that are remembered
 const SETTING = ["temperature", "rebalance", "saturation", "evenness", "ceiling"];
 
 /**
  * @typedef {import("./planes.js").Plane} Plane
+ * @typedef {{temperature: number, rebalance: number, saturation: number, evenness: number, ceiling: number}} Look
  * @typedef {{ab: Plane[], mask: Plane}} Hints
  * @typedef {{lightness: Plane, hints?: Hints|null, histogram?: Float32Array|null, chroma?: number|null, vividness?: number|null}} Request
  * @typedef {{ab: Plane[], confidence: Plane, logits: Logits}} Prediction
@@ -20,7 +21,9 @@ export class Network {
    * @param {any} info     The description of the method.
    */
   constructor(ort, session, info) {
-    Object.assign(this, { ort, session, info });
+    this.ort = ort;
+    this.session = session;
+    this.info = info;
     this.inputs = new Set(session.inputNames);
     this.kept = new Map(); // key -> what was found without hints
   }
@@ -32,10 +35,10 @@ export class Network {
     const after = Math.min(Math.max(path.findIndex(([at]) => at >= wanted), 1), path.length - 1);
     const [low, high] = [path[after - 1], path[after]];
     const share = Math.min(1, Math.max(0, (wanted - low[0]) / (high[0] - low[0])));
-    return Object.fromEntries(SETTING.map((name, i) => {
+    return /** @type {Look} */ (Object.fromEntries(SETTING.map((name, i) => {
       const [one, other] = [low[i + 1] ?? 0, high[i + 1] ?? 0];
       return [name, one + (other - one) * share];
-    }));
+    })));
   }
 
   /**
@@ -97,6 +100,7 @@ export class Network {
     return Object.fromEntries(wanted.map((name) => [name, { data: found[name].data, dims: found[name].dims }]));
   }
 
+  /** @param {Request} request */
   feed({ lightness, hints, histogram, chroma }, look) {
     const { width, height } = lightness;
     const bins = this.info.centres.length;
@@ -163,7 +167,10 @@ function joined(planes) {
   return out;
 }
 
-/** Colours with the look's saturation, softly bounded by its ceiling: `Setting.shown`. */
+/**
+ * Colours with the look's saturation, softly bounded by its ceiling: `Setting.shown`.
+ * @param {Plane[]} ab
+ */
 function shown([a, b], { saturation, ceiling }) {
   for (let i = 0; i < a.data.length; i += 1) {
     const [x, y] = [a.data[i] * saturation, b.data[i] * saturation];

@@ -69,10 +69,13 @@ function along(source, size, isAcross, kind) {
 /**
  * Apply weights along one axis.
  * @param {{width: number, height: number, data: ArrayLike<number>}} source
- * @param {Taps} taps
+ * @param {number} size
+ * @param {boolean} isAcross
+ * @param {Taps} given
  * @returns {Plane}
  */
-export function apply(source, size, isAcross, { starts, weights }) {
+export function apply(source, size, isAcross, given) {
+  const { starts, weights } = given;
   const { width, height, data } = source;
   const out = isAcross ? plane(size, height) : plane(width, size);
   if (isAcross) {

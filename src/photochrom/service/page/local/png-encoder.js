@@ -5,15 +5,17 @@ import { big, crc32, joined, latin } from "./bytes.js";
 export const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 const UP = 2; // filter: the difference from the row above
 
+/** @returns {Uint8Array<ArrayBuffer>} */
 export function chunk(type, content) {
   const head = latin(type);
   return joined(big(content.length, 4), head, content, big(crc32(head, content), 4));
 }
 
 export class PngEncoder {
-  /** @param {Uint8Array[]} chunks  To place before the pixels. */
+  /** @param {Uint8Array<ArrayBuffer>[]} chunks  To place before the pixels. */
   constructor(width, height, chunks) {
     this.width = width;
+    /** @type {BlobPart[]} */
     this.parts = [SIGNATURE, chunk("IHDR", joined(big(width, 4), big(height, 4), [8, 2, 0, 0, 0])), ...chunks];
     const stream = new CompressionStream("deflate");
     this.writer = stream.writable.getWriter();

@@ -19,27 +19,25 @@ function cubic(x) {
 }
 
 /**
- * The weights of a resize along an axis, with edges extended.
- * @param {number} length  Of the picture, in pixels that may end within the last one.
+ * The weights of a kernel around each new pixel's place, with edges extended.
  * @param {number} size
  * @param {number} pixels  That there are.
+ * @param {(at: number) => number} placeOf
+ * @param {(x: number) => number} kernel
+ * @param {number} reach
  * @returns {import("./planes.js").Taps}
  */
-function tapsOf(length, size, pixels) {
-  const shrink = length / size;
-  const kernel = shrink > 1 ? lanczos : cubic;
-  const scale = Math.max(1, shrink);
-  const reach = (shrink > 1 ? LOBES : 2) * scale;
+function tapsOf(size, pixels, placeOf, kernel, reach) {
   const starts = new Int32Array(size);
   const weights = [];
   for (let at = 0; at < size; at += 1) {
-    const centre = (at + 0.5) * shrink - 0.5;
-    const [low, high] = [Math.ceil(centre - reach), Math.floor(centre + reach)];
-    const first = Math.max(0, low);
-    const own = new Float64Array(Math.min(pixels - 1, high) - first + 1);
+    const place = placeOf(at);
+    const [low, high] = [Math.ceil(place - reach), Math.floor(place + reach)];
+    const first = Math.min(pixels - 1, Math.max(0, low));
+    const own = new Float64Array(Math.max(first, Math.min(pixels - 1, high)) - first + 1);
     let sum = 0;
     for (let i = low; i <= high; i += 1) {
-      const weight = kernel((i - centre) / scale);
+      const weight = kernel(i - place);
       own[Math.min(pixels - 1, Math.max(0, i)) - first] += weight;
       sum += weight;
     }
@@ -49,6 +47,15 @@ function tapsOf(length, size, pixels) {
   }
   return { starts, weights };
 }
+
+/** Fewer pixels: Lanczos, as wide as a new pixel. */
+function fewer(length, size, pixels) {
+  const step = length / size;
+  return tapsOf(size, pixels, (at) => (at + 0.5) * step - 0.5, (x) => lanczos(x / step), LOBES * step);
+}
+
+/** More pixels: cubic. libvips places the first new pixel half an old one before the first old one. */
+const more = (length, size) => tapsOf(size, length, (at) => (at * length) / size - 0.5, cubic, 2);
 
 /** Means of whole runs of pixels; a last, shorter run is extended. */
 function boxTaps(length, factor) {
@@ -75,13 +82,16 @@ export function resample(source, width, height) {
   /** @type {{width: number, height: number, data: ArrayLike<number>}} */
   let out = source;
   for (const isAcross of [false, true]) {
-    const wanted = isAcross ? width : height;
-    const length = isAcross ? source.width : source.height;
+    const [length, wanted] = isAcross ? [source.width, width] : [source.height, height];
+    if (wanted >= length) continue;
     const factor = Math.max(1, Math.floor(length / wanted / GAP));
     if (factor > 1) out = apply(out, Math.ceil(length / factor), isAcross, boxTaps(length, factor));
-    const now = isAcross ? out.width : out.height;
     // The last run of the box may be shorter: the scale is that of the whole runs.
-    if (now !== wanted) out = apply(out, wanted, isAcross, tapsOf(length / factor, wanted, now));
+    out = apply(out, wanted, isAcross, fewer(length / factor, wanted, isAcross ? out.width : out.height));
+  }
+  if (width > source.width || height > source.height) { // both axes, as libvips does
+    out = apply(out, height, false, more(out.height, height));
+    out = apply(out, width, true, more(out.width, width));
   }
   const top = source.data instanceof Uint8Array ? 255 : 65535;
   const data = /** @type {Codes} */ (new /** @type {any} */ (source.data).constructor(width * height));

@@ -66,7 +66,7 @@ export function outlineOf(mask, width, height) {
 }
 
 /** Follow the border with the mask to the right. */
-function turned(inside, [row, column], heading) {
+function turned(inside, /** @type {number[]} */ [row, column], heading) {
   const [left, right] = [
     [[row - 1, column], [row, column]],
     [[row, column], [row, column - 1]],
@@ -77,7 +77,10 @@ function turned(inside, [row, column], heading) {
   return left ? (heading + 3) % 4 : heading;
 }
 
-/** Leave out corners that lie near the line between their neighbours (Douglas and Peucker). */
+/**
+ * Leave out corners that lie near the line between their neighbours (Douglas and Peucker).
+ * @param {number[][]} points
+ */
 function simplified(points, tolerance) {
   const closed = [...points, points[0]];
   let far = 0;

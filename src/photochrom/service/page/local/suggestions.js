@@ -7,7 +7,7 @@ import { belonging, enlarged, median, sharesOf } from "./propagation.js";
 const WIDTH_AB = 5;
 const LIKE_AB = 11;
 const LEAST_SHARE = 1e-3;
-const LEAST_CHROMA = 20;
+const LEAST_CHROMA = 20 - 1e-6;
 const GRID = 5;
 const APART_AB = 22;
 const MOST_APART_AB = [22, 34];
@@ -20,7 +20,7 @@ const GRID_PX = 64;
 const [MOST_TRIES, MOST_THINGS] = [16, 5];
 const SEED_PX = 1;
 
-const ofRgb = (lightness, [a, b]) => labToRgb(lightness, a, b);
+const ofRgb = (lightness, /** @type {number[]} */ [a, b]) => labToRgb(lightness, a, b);
 const boundedAb = (lightness, ab) => rgbToLab(...ofRgb(lightness, ab)).slice(1);
 const squaredBetween = ([a, b], [c, d]) => (a - c) ** 2 + (b - d) ** 2;
 
@@ -72,18 +72,18 @@ function placesOf(centres) {
 }
 
 /**
- * The change made by another candidate, or null.
+ * The changes that other candidates make, in order: each object's most likely other colour comes
+ * before any object's second one.
  * @param {import("./network.js").Logits} logits
  * @param {number[][]} centres
  * @param {import("./planes.js").Plane} lightness
  * @param {import("./planes.js").Plane[]} features
- * @param {number} candidate  From 1.
+ * @returns {{thing: Uint8Array, seed: Uint8Array, ab: number[]}[]}
  */
-export function propose(logits, centres, lightness, features, candidate) {
+export function proposals(logits, centres, lightness, features) {
   const things = thingsIn(logits, centres, lightness, features);
   const most = Math.max(0, ...things.map((others) => others.length));
-  const found = Array.from({ length: most }, (_, row) => things.flatMap((others) => others[row] ?? [])).flat();
-  return found.length ? found[(candidate - 1) % found.length] : null;
+  return Array.from({ length: most }, (_, row) => things.flatMap((others) => others[row] ?? [])).flat();
 }
 
 /** The other colours of each uncertain object, the most important object first. */
