@@ -22,7 +22,7 @@ const SEED_PX = 1;
 
 const ofRgb = (lightness, /** @type {number[]} */ [a, b]) => labToRgb(lightness, a, b);
 const boundedAb = (lightness, ab) => rgbToLab(...ofRgb(lightness, ab)).slice(1);
-const squaredBetween = ([a, b], [c, d]) => (a - c) ** 2 + (b - d) ** 2;
+const squaredBetween = (/** @type {number[]} */ [a, b], /** @type {number[]} */ [c, d]) => (a - c) ** 2 + (b - d) ** 2;
 
 function argmax(values) {
   let best = 0;
