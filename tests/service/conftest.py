@@ -14,6 +14,7 @@ from PIL import Image
 from skimage import data
 from starlette.testclient import TestClient
 from tests.service.browsing import browser, open_page, service  # noqa: F401
+from tests.service.local_pages import host, page_folder, visit  # noqa: F401
 
 from photochrom.service.application import create_app
 from photochrom.service.clients import Clients

@@ -21,7 +21,10 @@ COMMANDS = {
     "colorize": ("cli.colorize", "Colour photographs; `colorize` may be omitted."),
     "frames": ("cli.film", "Write a picture of each shot of a film."),
     "serve": ("cli.serve", "Serve the page and the HTTP service on this machine."),
-    "page": ("cli.page", "Write the page as a folder that colours in the browser, without a service."),
+    "page": (
+        "cli.page",
+        "Write the page as a folder that colours in the browser, without a service.",
+    ),
     "suggest": ("cli.inspect", "List the likely colours at a point."),
     "confidence": ("cli.inspect", "Write a map of the method's confidence."),
     "methods": ("cli.list_methods", "List the methods that can colour a photograph."),

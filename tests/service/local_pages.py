@@ -1,0 +1,127 @@
+"""The folder of `photochrom page`, served as any static host would, and opened in Chromium."""
+
+import functools
+import http.server
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+from tests.service.browsing import DESKTOP, PATIENCE, ready
+
+from photochrom.service.page_folder import write_page
+
+RUNTIME = Path(__file__).parents[2] / "node_modules" / "onnxruntime-web"
+RUNTIME_VARIABLE = "PHOTOCHROM_BROWSER_RUNTIME"
+PLAIN = {
+    "method": "photochrom",
+    "vividness": None,
+    "saturation": 1,
+    "white_lightness": None,
+    "hints": [],
+    "palette": None,
+    "mood": None,
+    "reference": False,
+    "candidate": 0,
+    "seed": 0,
+}
+# Ask the page's own engine; a file comes back as a list of its bytes.
+ASK = """async ([call, given]) => {
+    const api = await import(new URL('page/api.js', document.baseURI));
+    const [id] = JSON.parse(sessionStorage['photochrom/tab']).slice(-1).map((photo) => photo.id);
+    const answer = await api[call](id, ...given);
+    const blob = answer.blob ?? answer;
+    if (!(blob instanceof Blob)) return answer;
+    const bytes = [...new Uint8Array(await blob.arrayBuffer())];
+    return { name: answer.name, notes: answer.notes, bytes };
+}"""
+
+
+def runtime_folder() -> Path:
+    """Return ONNX Runtime Web, or skip the test."""
+    folder = Path(os.environ.get(RUNTIME_VARIABLE, RUNTIME))
+    if not folder.is_dir():
+        pytest.skip(f"needs onnxruntime-web in {folder}; run: npm ci (or set {RUNTIME_VARIABLE})")
+    return folder
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder, as `photochrom page` writes it."""
+    out = tmp_path_factory.mktemp("page") / "out"
+    write_page(out, runtime_folder())
+    return out
+
+
+@pytest.fixture
+def host() -> Iterator[Callable[[Path], tuple[str, Callable[[], None]]]]:
+    """Serve a folder on this machine; return its address and how to stop it."""
+    running: list[http.server.ThreadingHTTPServer] = []
+
+    def start(folder: Path) -> tuple[str, Callable[[], None]]:
+        handler = functools.partial(_Quiet, directory=folder.parent)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.append(server)
+
+        def stop() -> None:
+            if server in running:
+                running.remove(server)
+                server.shutdown()
+                server.server_close()
+
+        # Under a path, as on a shared host.
+        return f"http://127.0.0.1:{server.server_address[1]}/{folder.name}/", stop
+
+    yield start
+    for server in list(running):
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open an address; check foreign requests and script errors at the end."""
+    contexts, foreign, failures, home = [], [], [], []
+
+    def opened(address: str, **options: Any) -> Page:
+        home.append(address)
+        context = browser.new_context(**{**DESKTOP, "reduced_motion": "reduce", **options})
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        context.on("request", lambda request: foreign.append(request.url))
+        page = context.new_page()
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on(
+            "console", lambda said: failures.append(said.text) if said.type == "error" else None
+        )
+        page.goto(address)
+        ready(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [url for url in foreign if not url.startswith((*home, "blob:", "data:"))] == []
+    assert [text for text in failures if "Failed to load resource" not in text] == []
+
+
+def ask(page: Page, call: str, *given: Any) -> Any:
+    """Call a function of the page's engine for the newest photograph."""
+    return page.evaluate(ASK, [call, list(given)])
+
+
+def pixels(answer: Any) -> np.ndarray:
+    """Decode a picture that the engine returned."""
+    return np.asarray(Image.open(io.BytesIO(bytes(answer["bytes"]))).convert("RGB"))

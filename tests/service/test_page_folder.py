@@ -1,0 +1,144 @@
+"""The folder of `photochrom page`: what is in it, and what it refuses."""
+
+import hashlib
+import http.server
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from photochrom.errors import InvalidValueError, MissingExtraError
+from photochrom.service import browser_runtime
+from photochrom.service.browser_runtime import REGISTRY_VARIABLE, Lock, lock, runtime_files
+from photochrom.service.page_folder import FACTS, PAGE, WORKER, write_page
+from photochrom.service.problem_details import SAFE_HEADERS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small stand-in for the package, which the lock names."""
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    files = {}
+    for path in lock().files:
+        content = f"stand-in for {path}".encode()
+        (folder / Path(path).name).write_bytes(content)
+        files[path] = hashlib.sha256(content).hexdigest()
+    stand_in = Lock("onnxruntime-web", "1.30.0", lock().integrity, files)
+    monkeypatch.setattr(browser_runtime, "lock", lambda: stand_in)
+    return folder
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A registry that has another file under the package's name."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path.endswith("/onnxruntime-web-1.30.0.tgz") and "empty" not in self.path
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            self.wfile.write(b"another file")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_folder_names_its_own_files_by_their_hash_and_no_others(tmp_path, runtime):
+    out = tmp_path / "out"
+    fetched = write_page(out, runtime)
+    text = (out / WORKER).read_text()
+    files = json.loads(re.search(r"const FILES = (\{.*?\});", text, re.DOTALL)[1])
+    for path, digest in files.items():
+        assert hashlib.sha256((out / path).read_bytes()).hexdigest() == digest, path
+    present = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    licences = {"runtime/LICENSE", "runtime/ThirdPartyNotices.txt"}
+    assert present - files.keys() == {"_headers", WORKER, *licences}
+    facts = json.loads((out / FACTS).read_text())
+    assert facts["bytes"] == fetched < 35e6
+    assert "remote.js" not in "".join(present)
+
+
+def test_the_policy_is_the_service_s_but_for_webassembly_workers_and_the_manifest(
+    tmp_path, runtime
+):
+    write_page(tmp_path / "out", runtime)
+    page = (tmp_path / "out" / "index.html").read_text()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    ours = dict(each.split(" ", 1) for each in policy.split("; "))
+    theirs = dict(
+        each.split(" ", 1) for each in SAFE_HEADERS["Content-Security-Policy"].split("; ")
+    )
+    del theirs["frame-ancestors"]  # a page cannot say it of itself
+    assert ours.pop("worker-src") == ours.pop("manifest-src") == "'self'"
+    assert ours.pop("script-src") == theirs.pop("script-src") + " 'wasm-unsafe-eval'"
+    assert ours == theirs
+    assert not re.search(r'(?:src|href)="(?:/|https?:)', page)
+
+
+def test_a_folder_of_its_own_is_replaced_and_any_other_is_refused(tmp_path, runtime):
+    out = tmp_path / "out"
+    write_page(out, runtime)
+    (out / "page" / "old.js").write_text("stale")
+    write_page(out, runtime)
+    assert not (out / "page" / "old.js").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
+
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "grandmother.jpg").write_bytes(b"dear")
+    with pytest.raises(InvalidValueError, match="this one has other files"):
+        write_page(other, runtime)
+    with pytest.raises(InvalidValueError, match="this is a file"):
+        write_page(other / "grandmother.jpg", runtime)
+    assert (other / "grandmother.jpg").read_bytes() == b"dear"
+
+
+def test_a_runtime_of_another_version_is_refused_before_anything_is_written(tmp_path, runtime):
+    (runtime / "ort.wasm.min.mjs").write_text("another version")
+    with pytest.raises(InvalidValueError, match=r"is not the file of onnxruntime-web 1.30.0"):
+        write_page(tmp_path / "out", runtime)
+    (runtime / "ort.wasm.min.mjs").unlink()
+    with pytest.raises(InvalidValueError, match=r"needs the file ort.wasm.min.mjs"):
+        write_page(tmp_path / "out", runtime)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_package_that_cannot_be_had_or_is_another_is_said_with_what_to_do(registry, monkeypatch):
+    monkeypatch.setenv(REGISTRY_VARIABLE, f"{registry}/empty")
+    with pytest.raises(MissingExtraError, match=r"could not be fetched.*npm pack"):
+        runtime_files()
+    monkeypatch.setenv(REGISTRY_VARIABLE, registry)
+    with pytest.raises(MissingExtraError, match=r"has another file.*--runtime FOLDER"):
+        runtime_files()
+    monkeypatch.setenv(REGISTRY_VARIABLE, "file:///etc")
+    with pytest.raises(MissingExtraError, match="not an http address"):
+        runtime_files()
+
+
+def test_the_tests_use_the_runtime_that_the_command_fetches():
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    tested = packages["node_modules/onnxruntime-web"]
+    assert (tested["version"], tested["integrity"]) == (lock().version, lock().integrity)
+
+
+def test_both_engines_export_what_the_page_uses():
+    names = re.search(r"export \{([^}]*)\} from \"./engine.js\"", (PAGE / "api.js").read_text())
+    wanted = {name.strip() for name in names[1].split(",") if name.strip()}
+    for engine in ("remote.js", "local/local.js"):
+        text = (PAGE / engine).read_text()
+        found = set(re.findall(r"^export (?:async )?(?:const|function) (\w+)", text, re.MULTILINE))
+        assert found == wanted, engine
