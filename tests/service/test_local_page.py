@@ -1,7 +1,6 @@
 """The page without a service: a real Chromium colours, from files of a static host."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from tests.service.local_pages import PLAIN, ask, pixels
 from photochrom.color.difference import ciede2000
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.colorize import Colorizer
-from photochrom.engine.sidecar import Sidecar
+from photochrom.engine.sidecar import read_sidecar
 from photochrom.options.hint import Hint
 from photochrom.photo.metadata.xmp import marker_of
 from photochrom.service.page_folder import WEIGHTS_PATH
@@ -108,7 +107,9 @@ def test_a_large_photo_is_coloured_at_full_size_in_its_own_lightness(visit, host
     assert np.abs(lightness - own).mean() < 0.3
 
 
-def test_a_photo_is_hinted_and_downloaded_with_what_its_file_carries(visit, host, page_folder):
+def test_a_photo_is_hinted_and_downloaded_with_what_its_file_carries(
+    visit, host, page_folder, tmp_path
+):
     gray = drawn(200, 300)
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "A. Nonymous"
@@ -148,8 +149,9 @@ def test_a_photo_is_hinted_and_downloaded_with_what_its_file_carries(visit, host
     page.click(".kind summary")
     with page.expect_download() as download:
         page.click("#save-settings")
-    table = json.loads(Path(download.value.path()).read_text())
-    sidecar = Sidecar.from_json(json.dumps(table))
+    settings = tmp_path / download.value.suggested_filename
+    download.value.save_as(settings)
+    sidecar = read_sidecar(settings)
     assert len(sidecar.guidance.hints) == 1 and sidecar.size == (200, 300)
 
     results = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})

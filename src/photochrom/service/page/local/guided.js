@@ -36,6 +36,6 @@ export function fitField(lightness, ab) {
     slope.push(boxMean(steep, RADIUS));
     offset.push(boxMean(mapPlane(own, (i) => mean.data[i] - steep.data[i] * (meanL.data[i] + MIDDLE)), RADIUS));
   }
-  const bounds = (pick) => ab.map((own) => extreme(own, BOUND_RADIUS, pick));
-  return { width, height, slope, offset, low: bounds(Math.min), high: bounds(Math.max) };
+  const bounds = (/** @type {1|-1} */ sign) => ab.map((own) => extreme(own, BOUND_RADIUS, sign));
+  return { width, height, slope, offset, low: bounds(-1), high: bounds(1) };
 }

@@ -10,6 +10,7 @@ const STEPS_PER_CELL = 4;
 const LINEAR_MAX = 65535;
 const F_MAX = Math.cbrt(LINEAR_MAX);
 const F_DARK = DELTA * F_MAX; // below it, CIE 15 has a straight line instead of the cube
+const [DARK_CUBE, DARK_SLOPE] = [F_DARK ** 3, 3 * F_DARK ** 2];
 const TINY = 0.05; // of LINEAR_MAX
 const AB_TO_F = [1 / 500, -1 / 200];
 
@@ -17,11 +18,14 @@ const ENCODED = Uint8Array.from({ length: LINEAR_MAX + 1 }, (_, v) => Math.round
 
 /** Positions between the cells of a field. */
 function placesOf(starts, length, scale, cells) {
-  return starts.map((start) => {
+  const places = { before: new Int32Array(starts.length), after: new Int32Array(starts.length), share: new Float64Array(starts.length) };
+  starts.forEach((start, i) => {
     const centre = Math.min(Math.max((start + 0.5 * length) * scale - 0.5, 0), cells - 1);
-    const before = Math.floor(centre);
-    return { before, after: Math.min(before + 1, cells - 1), share: centre - before };
+    places.before[i] = Math.floor(centre);
+    places.after[i] = Math.min(places.before[i] + 1, cells - 1);
+    places.share[i] = centre - places.before[i];
   });
+  return places;
 }
 
 const stepsOf = (length, step) => Array.from({ length: Math.ceil(length / step) }, (_, i) => i * step);
@@ -48,17 +52,19 @@ export class Join {
     this.columns = placesOf(stepsOf(width, this.repeat), this.repeat, field.width / width, field.width);
     this.rows = placesOf(stepsOf(height, this.repeatRows), this.repeatRows, field.height / height, field.height);
     this.wide = this.planes.map((values) => this.stretched(values));
-    this.line = this.planes.map(() => new Float32Array(this.columns.length));
+    this.line = this.planes.map(() => new Float32Array(this.columns.share.length));
   }
 
   /** Interpolate a plane of the field to the steps across. */
   stretched(values) {
-    const wide = new Float32Array(this.lines * this.columns.length);
+    const { before, after, share } = this.columns;
+    const count = share.length;
+    const wide = new Float32Array(this.lines * count);
     for (let y = 0, at = 0; y < this.lines; y += 1) {
-      for (const { before, after, share } of this.columns) {
-        const [low, high] = [values[y * this.cells + before], values[y * this.cells + after]];
-        wide[at] = low + (high - low) * share;
-        at += 1;
+      const row = y * this.cells;
+      for (let x = 0; x < count; x += 1, at += 1) {
+        const low = values[row + before[x]];
+        wide[at] = low + (values[row + after[x]] - low) * share[x];
       }
     }
     return wide;
@@ -82,15 +88,9 @@ export class Join {
   }
 
   fieldAt(step) {
-    const { before, after, share } = this.rows[step];
-    const count = this.columns.length;
-    this.wide.forEach((wide, number) => {
-      const line = this.line[number];
-      for (let x = 0; x < count; x += 1) {
-        const low = wide[before * count + x];
-        line[x] = low + (wide[after * count + x] - low) * share;
-      }
-    });
+    const count = this.columns.share.length;
+    const [before, after, share] = [this.rows.before[step] * count, this.rows.after[step] * count, this.rows.share[step]];
+    for (let number = 0; number < this.wide.length; number += 1) blend(this.wide[number], this.line[number], before, after, share);
   }
 
   row(codes, from, out, to, bands) {
@@ -100,14 +100,23 @@ export class Join {
     for (let x = 0, step = 0, left = repeat; x < width; x += 1, to += bands) {
       const f = table[codes[from + x]];
       const y = expand(f);
-      const dx = expand(f + Math.min(Math.max(f * slopeA[step] + offsetA[step], lowA[step]), highA[step])) - y;
-      const dz = expand(f + Math.min(Math.max(f * slopeB[step] + offsetB[step], lowB[step]), highB[step])) - y;
+      let a = f * slopeA[step] + offsetA[step];
+      if (a < lowA[step]) a = lowA[step];
+      else if (a > highA[step]) a = highA[step];
+      let b = f * slopeB[step] + offsetB[step];
+      if (b < lowB[step]) b = lowB[step];
+      else if (b > highB[step]) b = highB[step];
+      const dx = expand(f + a) - y;
+      const dz = expand(f + b) - y;
       const red = rx * dx + rz * dz;
       const green = gx * dx + gz * dz;
       const blue = bx * dx + bz * dz;
-      const above = Math.max(red, green, blue) / (LINEAR_MAX + TINY - y);
-      const below = Math.min(red, green, blue) / (-TINY - y);
-      const less = 1 / Math.max(above, below, 1);
+      const most = red > green ? (red > blue ? red : blue) : (green > blue ? green : blue);
+      const least = red < green ? (red < blue ? red : blue) : (green < blue ? green : blue);
+      const above = most / (LINEAR_MAX + TINY - y);
+      const below = least / (-TINY - y);
+      const beyond = above > below ? above : below;
+      const less = beyond > 1 ? 1 / beyond : 1;
       const base = y + 0.5;
       out[to] = ENCODED[(red * less + base) | 0];
       out[to + 1] = ENCODED[(green * less + base) | 0];
@@ -118,10 +127,18 @@ export class Join {
   }
 }
 
+/** Interpolate between two lines of a plane. */
+function blend(wide, line, before, after, share) {
+  for (let x = 0; x < line.length; x += 1) {
+    const low = wide[before + x];
+    line[x] = low + (wide[after + x] - low) * share;
+  }
+}
+
 /** Scaled f to linear light; CIE's straight line is a tangent of the cube. */
 function expand(f) {
   if (f > F_DARK) return f * f * f;
-  return F_DARK ** 3 + 3 * F_DARK ** 2 * (f - F_DARK);
+  return DARK_CUBE + DARK_SLOPE * (f - F_DARK);
 }
 
 /** A field of ab over L as a field of the terms added to f(Y): eight planes. */

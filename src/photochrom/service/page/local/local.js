@@ -24,9 +24,10 @@ export const capabilities = Object.freeze({
 
 /** Call with a text when loading takes long, and when it has ended. */
 async function whenLoading(hear) {
+  const isFirst = !navigator.serviceWorker?.controller;
   const loaded = worker.ask("ready", {});
   const size = Math.round((await facts).bytes / 1e6);
-  const timer = setTimeout(() => hear(`Loading what colours photographs: ${size} MB, only once.`), SLOW_MS);
+  const timer = setTimeout(() => isFirst && hear(`Loading what colours photographs: ${size} MB, only once.`), SLOW_MS);
   await loaded.catch(() => {}); // told when a photograph is opened
   clearTimeout(timer);
 }

@@ -2,7 +2,7 @@
 
 import { plane, resize, roundEven } from "./planes.js";
 
-const KEPT = 8; // predictions without hints that are remembered
+const KEPT = 6; // predictions without hints that are remembered
 const SETTING = ["temperature", "rebalance", "saturation", "evenness", "ceiling"];
 
 /**
@@ -62,13 +62,15 @@ export class Network {
 
   /** The distribution does not depend on the vividness: another one needs only the last view again. */
   async recall(feed, key, look, pause) {
-    const known = this.kept.get(key) ?? { before: null, looks: new Map() };
+    const known = this.kept.get(key) ?? { before: null, logits: null, looks: new Map() };
     this.kept.delete(key);
     this.kept.set(key, known);
     if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
     if (!known.looks.has(look)) {
       const views = [...this.info.views, [1, false]];
-      known.looks.set(look, await this.lookAround(feed, views, known, pause));
+      const found = await this.lookAround(feed, views, known, pause);
+      known.logits ??= found.logits; // the same for every vividness, and large
+      known.looks.set(look, { ...found, logits: known.logits });
       if (known.looks.size > KEPT) known.looks.delete(known.looks.keys().next().value);
     }
     return known.looks.get(look);

@@ -107,42 +107,68 @@ export function apply(source, size, isAcross, given) {
 export function boxMean(source, radius) {
   const { width, height } = source;
   const across = plane(width, height);
-  for (let y = 0; y < height; y += 1) meanAlong(source.data, across.data, y * width, 1, width, radius);
+  for (let y = 0; y < height; y += 1) meanOfRow(source.data, across.data, y * width, width, radius);
+  return meanDown(across, radius);
+}
+
+function meanOfRow(from, to, start, length, radius) {
+  let sum = 0;
+  for (let i = 0; i < Math.min(radius, length); i += 1) sum += from[start + i];
+  for (let i = 0; i < length; i += 1) {
+    if (i + radius < length) sum += from[start + i + radius];
+    if (i > radius) sum -= from[start + i - radius - 1];
+    to[start + i] = sum / (Math.min(length, i + radius + 1) - Math.max(0, i - radius));
+  }
+}
+
+/** Down the columns, a row at a time: memory is read in order. */
+function meanDown({ width, height, data }, radius) {
   const out = plane(width, height);
-  for (let x = 0; x < width; x += 1) meanAlong(across.data, out.data, x, width, height, radius);
+  const sums = new Float64Array(width);
+  const add = (row, sign) => {
+    for (let x = 0, at = row * width; x < width; x += 1, at += 1) sums[x] += sign * data[at];
+  };
+  for (let y = 0; y < Math.min(radius, height); y += 1) add(y, 1);
+  for (let y = 0; y < height; y += 1) {
+    if (y + radius < height) add(y + radius, 1);
+    if (y > radius) add(y - radius - 1, -1);
+    const share = 1 / (Math.min(height, y + radius + 1) - Math.max(0, y - radius));
+    for (let x = 0, at = y * width; x < width; x += 1, at += 1) out.data[at] = sums[x] * share;
+  }
   return out;
 }
 
-function meanAlong(from, to, start, step, length, radius) {
-  let sum = 0;
-  for (let i = 0; i < Math.min(radius, length); i += 1) sum += from[start + i * step];
-  for (let i = 0; i < length; i += 1) {
-    if (i + radius < length) sum += from[start + (i + radius) * step];
-    if (i - radius - 1 >= 0) sum -= from[start + (i - radius - 1) * step];
-    const count = Math.min(length, i + radius + 1) - Math.max(0, i - radius);
-    to[start + i * step] = sum / count;
-  }
-}
-
-/** The largest or smallest value in a square window. */
-export function extreme(source, radius, pick) {
+/**
+ * The largest value in a square window, clipped at the borders; the smallest for a sign of -1.
+ * @param {Plane} source
+ * @param {number} radius
+ * @param {1|-1} sign
+ */
+export function extreme(source, radius, sign) {
   const { width, height } = source;
   const across = plane(width, height);
+  for (let y = 0; y < height; y += 1) {
+    const [start, end] = [y * width, (y + 1) * width];
+    for (let at = start; at < end; at += 1) {
+      let found = -Infinity;
+      const last = Math.min(end - 1, at + radius);
+      for (let i = Math.max(start, at - radius); i <= last; i += 1) {
+        const value = sign * source.data[i];
+        if (value > found) found = value;
+      }
+      across.data[at] = found;
+    }
+  }
   const out = plane(width, height);
+  out.data.fill(-Infinity);
   for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      let found = source.data[y * width + x];
-      for (let i = Math.max(0, x - radius); i <= Math.min(width - 1, x + radius); i += 1) found = pick(found, source.data[y * width + i]);
-      across.data[y * width + x] = found;
+    for (let row = Math.max(0, y - radius); row <= Math.min(height - 1, y + radius); row += 1) {
+      for (let x = 0, at = y * width, from = row * width; x < width; x += 1, at += 1, from += 1) {
+        if (across.data[from] > out.data[at]) out.data[at] = across.data[from];
+      }
     }
   }
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      let found = across.data[y * width + x];
-      for (let i = Math.max(0, y - radius); i <= Math.min(height - 1, y + radius); i += 1) found = pick(found, across.data[i * width + x]);
-      out.data[y * width + x] = found;
-    }
-  }
+  if (sign < 0) for (let i = 0; i < out.data.length; i += 1) out.data[i] = -out.data[i];
   return out;
 }
 
