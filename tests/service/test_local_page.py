@@ -191,5 +191,17 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
         "#file-input", {"name": "huge.png", "mimeType": "image/png", "buffer": huge.getvalue()}
     )
     expect(page.locator("#gone-text")).to_contain_text("1200 megapixels; this device")
+    # Storage is full: the photograph opens nevertheless.
+    page.evaluate("IDBFactory.prototype.open = () => { throw new DOMException('', 'QuotaError'); }")
     page.set_input_files("#file-input", as_file(drawn(60, 80)))
     expect(page.locator("#error-picture")).to_contain_text("damaged")
+    expect(page.locator("#notes")).to_contain_text("storage is full or forbidden")
+
+    without = page.evaluate(
+        """async () => {
+            delete globalThis.WebAssembly;
+            const { openNetwork } = await import(new URL('page/local/engine.js', document.baseURI));
+            return openNetwork({}, document.baseURI).catch((problem) => problem.message);
+        }"""
+    )
+    assert "WebAssembly switched off" in without

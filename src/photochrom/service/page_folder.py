@@ -114,14 +114,14 @@ def _own_files() -> Iterator[tuple[str, bytes]]:
 
 def _index() -> str:
     page = (PAGE / "index.html").read_text(encoding="utf-8")
-    head = '  <meta charset="utf-8">\n'
-    assert head in page
+    head, soon = '  <meta charset="utf-8">\n', "It takes about a second."
+    assert head in page and soon in page
     more = (
         f'  <meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '  <meta name="referrer" content="no-referrer">\n'
         '  <link rel="manifest" href="manifest.webmanifest">\n'
     )
-    return page.replace(head, head + more, 1)
+    return page.replace(head, head + more, 1).replace(soon, "It takes a few seconds.", 1)
 
 
 def _facts(fetched: int, weights: bytes) -> bytes:
