@@ -192,7 +192,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
     )
     expect(page.locator("#gone-text")).to_contain_text("1200 megapixels; this device")
     # Storage is full: the photograph opens nevertheless.
-    page.evaluate("IDBFactory.prototype.open = () => { throw new DOMException('', 'QuotaError'); }")
+    page.evaluate("() => { IDBFactory.prototype.open = () => { throw new Error('full'); }; }")
     page.set_input_files("#file-input", as_file(drawn(60, 80)))
     expect(page.locator("#error-picture")).to_contain_text("damaged")
     expect(page.locator("#notes")).to_contain_text("storage is full or forbidden")

@@ -60,8 +60,8 @@ export function client(facts) {
     return new Promise((resolve, reject) => {
       waiting.set(id, { resolve, reject });
       signal?.addEventListener("abort", () => {
+        if (!waiting.delete(id)) return; // it was answered
         worker.postMessage({ cancel: id });
-        waiting.delete(id);
         reject(signal.reason);
       }, { once: true });
       worker.postMessage({ id, call, given });

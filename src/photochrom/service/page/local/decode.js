@@ -9,8 +9,7 @@ import { PROBE_PX, tintOf } from "./tint.js";
 export const PROOF_PX = 1280;
 const STRIP_ROWS = 256;
 const HEAD_BYTES = 1 << 18; // in which the size of a JPEG or PNG stands
-const MEGAPIXELS = { most: 120, weak: 40 }; // the second for a device with little memory
-const WEAK_GIB = 2;
+const MEGAPIXELS = { each: 20, most: 120, unknown: 60 }; // for each GiB of memory, where a browser says how much
 const REFERENCE_PX = 192; // short side at which a reference is kept
 /** @type {[string, (head: Uint8Array) => boolean][]} */
 const FORMATS = [
@@ -47,7 +46,7 @@ function ofLuminance() {
 /** The largest number of megapixels that this device is asked to hold. */
 export function mostMegapixels() {
   const { deviceMemory } = /** @type {any} */ (navigator);
-  return deviceMemory && deviceMemory <= WEAK_GIB ? MEGAPIXELS.weak : MEGAPIXELS.most;
+  return deviceMemory ? Math.min(MEGAPIXELS.most, MEGAPIXELS.each * deviceMemory) : MEGAPIXELS.unknown;
 }
 
 /** The format of a file, by its first bytes; null if it is not a picture. */
