@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from photochrom.cli.page import page
 from photochrom.errors import InvalidValueError, MissingExtraError
 from photochrom.service import browser_runtime
 from photochrom.service.browser_runtime import REGISTRY_VARIABLE, Lock, lock, runtime_files
@@ -76,8 +77,8 @@ def test_the_policy_is_the_service_s_but_for_webassembly_workers_and_the_manifes
     tmp_path, runtime
 ):
     write_page(tmp_path / "out", runtime)
-    page = (tmp_path / "out" / "index.html").read_text()
-    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    index = (tmp_path / "out" / "index.html").read_text()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', index)[1]
     ours = dict(each.split(" ", 1) for each in policy.split("; "))
     theirs = dict(
         each.split(" ", 1) for each in SAFE_HEADERS["Content-Security-Policy"].split("; ")
@@ -86,7 +87,7 @@ def test_the_policy_is_the_service_s_but_for_webassembly_workers_and_the_manifes
     assert ours.pop("worker-src") == ours.pop("manifest-src") == "'self'"
     assert ours.pop("script-src") == theirs.pop("script-src") + " 'wasm-unsafe-eval'"
     assert ours == theirs
-    assert not re.search(r'(?:src|href)="(?:/|https?:)', page)
+    assert not re.search(r'(?:src|href)="(?:/|https?:)', index)
 
 
 def test_a_folder_of_its_own_is_replaced_and_any_other_is_refused(tmp_path, runtime):
@@ -105,6 +106,13 @@ def test_a_folder_of_its_own_is_replaced_and_any_other_is_refused(tmp_path, runt
     with pytest.raises(InvalidValueError, match="this is a file"):
         write_page(other / "grandmother.jpg", runtime)
     assert (other / "grandmother.jpg").read_bytes() == b"dear"
+
+
+def test_the_command_says_what_a_first_visit_loads_and_how_to_try_it(tmp_path, runtime, capsys):
+    page(tmp_path / "out", runtime=runtime)
+    said = capsys.readouterr().out
+    assert "a first visit loads 17 MB" in said  # the weights, and the page; not the stand-in
+    assert f"--directory {tmp_path / 'out'}" in said
 
 
 def test_a_runtime_of_another_version_is_refused_before_anything_is_written(tmp_path, runtime):
