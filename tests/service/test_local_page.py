@@ -181,16 +181,17 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
     (damaged / WEIGHTS_PATH).write_bytes(weights)
     page = visit(host(damaged)[0])
 
-    page.set_input_files(
-        "#file-input", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
-    )
-    expect(page.locator("#gone-text")).to_contain_text("not a picture")
     huge = io.BytesIO()
     Image.new("1", (40_000, 30_000)).save(huge, "PNG")
-    page.set_input_files(
-        "#file-input", {"name": "huge.png", "mimeType": "image/png", "buffer": huge.getvalue()}
-    )
-    expect(page.locator("#gone-text")).to_contain_text("1200 megapixels; this device")
+    told = {
+        "notes.txt": (b"no picture", "not a picture"),
+        "scan.tif": (photo_bytes(drawn(60, 80), "TIFF"), "cannot read TIFF"),
+        "cut.jpg": (photo_bytes(drawn(240, 320))[:3000], "damaged or incomplete"),
+        "huge.png": (huge.getvalue(), "1200 megapixels; this device"),
+    }
+    for name, (content, said) in told.items():
+        page.set_input_files("#file-input", {"name": name, "mimeType": "", "buffer": content})
+        expect(page.locator("#gone-text")).to_contain_text(said)
     # Storage is full: the photograph opens nevertheless.
     page.evaluate("() => { IDBFactory.prototype.open = () => { throw new Error('full'); }; }")
     page.set_input_files("#file-input", as_file(drawn(60, 80)))
