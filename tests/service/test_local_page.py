@@ -201,7 +201,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
     without = page.evaluate(
         """async () => {
             delete globalThis.WebAssembly;
-            const { openNetwork } = await import(new URL('page/local/engine.js', document.baseURI));
+            const { openNetwork } = await import(new URL('page/local/opening.js', document.baseURI));
             return openNetwork({}, document.baseURI).catch((problem) => problem.message);
         }"""
     )

@@ -3,11 +3,12 @@
 import { sha256 } from "./bytes.js";
 import { Colouring } from "./colouring.js";
 import { ofPalette, ofReference } from "./colour-source.js";
+import { cutOut, partOf } from "./crop.js";
 import { PROOF_PX, decode, fitted, mostMegapixels, originalCrop, proofOf, referenceOf } from "./decode.js";
 import { Join } from "./join.js";
 import { Kept } from "./kept.js";
 import { LIGHTNESS, LINEAR, grayOf, hexOf, lightnessToLuminance, luminanceToLightness } from "./light.js";
-import { Network } from "./network.js";
+import { openNetwork } from "./opening.js";
 import { plane } from "./planes.js";
 import { Problem } from "../problem.js";
 import { moved, overlaysOf, scaled } from "./rasterize.js";
@@ -19,50 +20,12 @@ import { workingSize } from "./tiling.js";
 
 const KEPT_PIXELS = 2; // photographs whose full-size lightness stays in memory
 const KEPT_ANSWERS = 8;
-const FINER = 4; // cells of a part's field for one of the whole's
 const KNEE = 4; // of the white that is toned down: see `photochrom.engine.highlights`
-const MOST_THREADS = 4;
 
 /** Lower the lightest tones: `photochrom.engine.highlights`. */
 function tonedDown(lightness, white) {
   const width = KNEE * (100 - white);
   return lightness - (100 - white) * (Math.max(lightness - (100 - width), 0) / width) ** 2;
-}
-
-/** Fetch a file of this page, and check its hash where the browser can. */
-export async function fetched(url, { sha256: wanted, bytes }) {
-  let content;
-  try {
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error(String(answer.status));
-    content = new Uint8Array(await answer.arrayBuffer());
-  } catch {
-    throw new Problem(0, "Not loaded", "The network that colours could not be loaded. Is this browser online? Then reload the page.");
-  }
-  const isWhole = content.length === bytes && (!crypto.subtle || (await sha256(content)) === wanted);
-  if (!isWhole) {
-    throw new Problem(0, "Damaged",
-      "The network that colours is damaged: it was not loaded completely, or the site has a wrong file. Reload the page; if that does not help, delete everything stored here.");
-  }
-  return content;
-}
-
-/** Open the network. */
-export async function openNetwork(facts, root) {
-  if (typeof WebAssembly === "undefined") {
-    throw new Problem(0, "No WebAssembly", "This browser has WebAssembly switched off, which colouring needs. Switch it on, or use another browser.");
-  }
-  const content = await fetched(new URL(facts.weights.path, root), facts.weights);
-  const ort = await import(new URL("runtime/ort.wasm.min.mjs", root).href);
-  ort.env.wasm.wasmPaths = new URL("runtime/", root).href;
-  ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
-  ort.env.logLevel = "error";
-  try {
-    const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
-    return new Network(ort, session, facts.method);
-  } catch (error) {
-    throw new Problem(0, "Not started", `The network that colours could not be started: ${error.message}. Close other tabs, then reload the page.`);
-  }
 }
 
 export class Engine {
@@ -312,44 +275,6 @@ function softmax(logits) {
   const raised = logits.map((value) => Math.exp(value - top));
   const total = raised.reduce((sum, value) => sum + value, 0);
   return raised.map((value) => value / total);
-}
-
-function cutOut({ width, codes }, { left, top, width: wide, height: high }) {
-  const data = codes instanceof Uint8Array ? new Uint8Array(wide * high) : new Uint16Array(wide * high);
-  for (let row = 0; row < high; row += 1) {
-    const from = (top + row) * width + left;
-    data.set(codes.subarray(from, from + wide), row * wide);
-  }
-  return { width: wide, height: high, data };
-}
-
-/** The field of a part: `photochrom.photo.crop`. */
-function partOf(field, { left, top, width, height }, photo) {
-  const columns = betweenCells(left / photo.width, width / photo.width, field.width);
-  const rows = betweenCells(top / photo.height, height / photo.height, field.height);
-  const cut = ({ width: cells, data }) => {
-    const out = plane(columns.length, rows.length);
-    rows.forEach((row, y) => columns.forEach((column, x) => {
-      const line = (at) => {
-        const low = data[at * cells + column.before];
-        return low + (data[at * cells + column.after] - low) * column.share;
-      };
-      const [before, after] = [line(row.before), line(row.after)];
-      out.data[y * columns.length + x] = before + (after - before) * row.share;
-    }));
-    return out;
-  };
-  const parts = Object.fromEntries(["slope", "offset", "low", "high"].map((name) => [name, field[name].map(cut)]));
-  return { width: columns.length, height: rows.length, slope: parts.slope, offset: parts.offset, low: parts.low, high: parts.high };
-}
-
-function betweenCells(start, share, cells) {
-  const count = Math.max(2, Math.round(FINER * share * cells));
-  return Array.from({ length: count }, (_, i) => {
-    const place = Math.min(Math.max((start + ((i + 0.5) * share) / count) * cells - 0.5, 0), cells - 1);
-    const before = Math.floor(place);
-    return { before, after: Math.min(before + 1, cells - 1), share: place - before };
-  });
 }
 
 function pictureOf({ width, height, data }, of, type = "image/jpeg") {
