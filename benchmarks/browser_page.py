@@ -35,7 +35,7 @@ from photochrom.service.page_folder import write_page
 
 PROOF_PX = 1280
 SIDES = 4000, 3000
-PLAIN = {
+PLAIN: dict[str, Any] = {
     **{"method": "photochrom", "vividness": None, "saturation": 1, "white_lightness": None},
     **{"hints": [], "palette": None, "mood": None, "reference": False, "candidate": 0, "seed": 0},
 }

@@ -201,8 +201,9 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
     without = page.evaluate(
         """async () => {
             delete globalThis.WebAssembly;
-            const { openNetwork } = await import(new URL('page/local/opening.js', document.baseURI));
-            return openNetwork({}, document.baseURI).catch((problem) => problem.message);
+            const base = document.baseURI;
+            const { openNetwork } = await import(new URL('page/local/opening.js', base));
+            return openNetwork({}, base).catch((problem) => problem.message);
         }"""
     )
     assert "WebAssembly switched off" in without
