@@ -11,6 +11,9 @@ from typing import Literal
 METHOD = "photochrom"
 
 
+MOST_JOBS = 1024  # more than the cores of any machine
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """What to do with photographs, and how results look.
