@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photo import made
 
 from photochrom.color.lab import linear_to_srgb, rgb_to_lab
 from photochrom.errors import PhotoTooLargeError, UnsupportedFormatError
@@ -12,7 +13,6 @@ from photochrom.photo import develop_raw
 from photochrom.photo.photo import Photo
 from photochrom.photo.reading import Reading
 from photochrom.photo.write import write_photo
-from tests.photo import made
 
 RAMP = np.repeat(np.linspace(0, 1, 640)[None, :, None], 400, 0).repeat(3, 2)
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><!-- edited --></x:xmpmeta>"
