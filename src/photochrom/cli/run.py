@@ -90,6 +90,8 @@ def _run_photos(
     if many and options.output is not None:
         _check_folder(options.output, sources)
     jobs = 1 if options.watch or not many else options.jobs or cores()
+    if not any(map(_is_folder, sources)):
+        jobs = min(jobs, len(sources) * (guidance.candidates if guidance else 1))
     recipe = guidance.read_recipe() if guidance else None
     if recipe is not None and (options.method, options.look) != (METHOD, RunOptions().look):
         raise InvalidValueError(

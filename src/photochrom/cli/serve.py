@@ -102,8 +102,10 @@ def serve(
 
 
 def _read_keys(file: Path) -> list[str]:
+    from photochrom.photo.given_files import read_given_text
+
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_given_text(file).splitlines()
     except (OSError, ValueError) as error:
         raise InvalidValueError(f"{file}: cannot read the API keys ({error}).") from error
     keys = [line.strip() for line in lines if line.strip()]

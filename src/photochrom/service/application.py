@@ -28,6 +28,13 @@ DESCRIPTION = (
 )
 
 
+# FastAPI exports traces, with requests in them, to an address that the environment names. An older
+# one keeps this as an extra and exports nothing.
+NO_TELEMETRY: Any = dict.fromkeys(
+    ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
+)
+
+
 class _Described(FastAPI):
     """An application whose OpenAPI description includes problem details and the API key."""
 
@@ -75,6 +82,7 @@ def create_app(
         lifespan=service.run,
         docs_url=None,  # both pages load scripts from other hosts
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
         middleware=[
             Middleware(Meter, metrics=service.metrics),
             Middleware(

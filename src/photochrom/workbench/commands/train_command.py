@@ -218,10 +218,11 @@ def export(
     require("train", "Exporting", "torch", "onnx", "onnxscript")
     import tomllib
 
+    from photochrom.photo.given_files import read_given_text
     from photochrom.workbench.training.export import export as export_checkpoint
 
     try:
-        table = tomllib.loads(info.read_text()) if info else None
+        table = tomllib.loads(read_given_text(info)) if info else None
     except (OSError, ValueError, RecursionError) as error:  # a TOMLDecodeError is a ValueError
         raise RecipeError(f"{info}: is not a readable TOML file ({error}).") from error
     described = export_checkpoint(checkpoint, target, table, average)

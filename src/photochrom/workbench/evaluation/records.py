@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.errors import DataError, UnwritableFileError
+from photochrom.photo.given_files import read_given, read_given_text
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
 from photochrom.workbench.evaluation.report import from_json
 from photochrom.workbench.evaluation.results import Evaluation
@@ -20,6 +21,7 @@ from photochrom.workbench.evaluation.results import Evaluation
 # What reading any JSON as an evaluation may raise.
 STRANGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 SETS = ("photographs", "cifar-10")  # the evaluation sets, each with a table of its own
+MOST_RECORD_BYTES = 1 << 28
 DIGITS = 6  # of a stored number
 
 
@@ -100,7 +102,7 @@ def read_run(run: Path) -> Entry:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_given(path, MOST_RECORD_BYTES))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
@@ -148,7 +150,7 @@ def read_evaluations(run: Path) -> list[Evaluation]:
     found = []
     for file in files:
         try:
-            evaluation = from_json(file.read_text("utf-8"))
+            evaluation = from_json(read_given_text(file, MOST_RECORD_BYTES))
             if evaluation.pictures:  # a KeyError where no photograph has its true colours
                 found.append(evaluation)
         except (

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from photochrom._version import __version__
+from photochrom.service.application import NO_TELEMETRY
 from photochrom.service.application import PAGE as SERVICE_PAGE
 from photochrom.service.clients import Clients
 from photochrom.service.limits import Limits
@@ -236,6 +237,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        telemetry=NO_TELEMETRY,
         middleware=[
             Middleware(
                 AccessMiddleware,

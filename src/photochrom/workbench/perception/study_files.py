@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from photochrom.errors import DataError
+from photochrom.photo.given_files import read_given
 
 DESCRIPTION = "study.json"
 FORMAT = 1
@@ -101,7 +102,7 @@ def read_study(folder: Path) -> Study:
     """
     description = folder / DESCRIPTION
     try:
-        content = description.read_bytes()
+        content = read_given(description)
         table = json.loads(content)
     except OSError as error:
         raise DataError(

@@ -19,6 +19,7 @@ from photochrom.colorization.method import METADATA_KEY, MethodInfo
 from photochrom.colorization.network_file import check_description, check_graph
 from photochrom.errors import UnwritableFileError, WeightsError
 from photochrom.photo.atomic import atomic_target
+from photochrom.photo.given_files import MOST_NETWORK_BYTES, read_given
 from photochrom.workbench.networks.annealed_mean import Classifier
 from photochrom.workbench.training.checkpoint import average_with, network_of, read_checkpoint
 from photochrom.workbench.training.network_inputs import input_names, neutral_inputs
@@ -225,7 +226,7 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     from onnx import numpy_helper
 
     try:
-        content = path.read_bytes()
+        content = read_given(path, MOST_NETWORK_BYTES)
         check_graph(content, path)  # so that no other file is read
         model = onnx.load_from_string(content)
     except WeightsError:

@@ -68,8 +68,10 @@ def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> R
 
 
 def _read_table(path: Path) -> dict[str, Any]:
+    from photochrom.photo.given_files import read_given_text
+
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_given_text(path))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

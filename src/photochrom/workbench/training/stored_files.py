@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.errors import RecipeError
+from photochrom.photo.given_files import read_given, read_given_text
 
 ENVIRONMENT = "environment.json"
 # What is read of it again; older runs have less.
@@ -26,7 +27,7 @@ def read_table(path: Path) -> dict[str, Any]:
         If it is missing or damaged.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_given(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: is not a run's readable table ({error}).") from error
     if not isinstance(table, dict):
@@ -61,7 +62,7 @@ def read_keys(path: Path) -> list[str]:
         If the file cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_given_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: the list of validation keys cannot be read.") from error
 
