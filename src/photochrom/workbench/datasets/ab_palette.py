@@ -46,10 +46,7 @@ class PaletteError(NamedTuple):
 def import_cluster() -> Any:
     """Return `sklearn.cluster`.
 
-    Raises
-    ------
-    MissingExtraError
-        If scikit-learn is not installed.
+    Raise MissingExtraError if scikit-learn is not installed.
     """
     require("train", "k-means", "sklearn")
     from sklearn import cluster
@@ -71,7 +68,6 @@ def sample_pixels(
         sRGB; read once.
     count : int
         At most so many pixels; all of them where there are fewer.
-    seed : int
 
     Returns
     -------

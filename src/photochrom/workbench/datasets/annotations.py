@@ -52,7 +52,6 @@ def annotated_label(path: Path, annotations: dict[str, str]) -> str | None:
 
     Parameters
     ----------
-    path : Path
     annotations : dict of str to str
         As `read_annotations` gives them.
 

@@ -211,7 +211,6 @@ def random_crop(
         Side of the result.
     smallest : float
         Smallest share of the area that is kept, in (0, 1].
-    random : Generator
     aspect_jitter : float
         Largest change of the aspect, as a natural logarithm.
 

@@ -133,10 +133,8 @@ class _Restricted(pickle.Unpickler):
 def read_pickle(file: Path) -> Any:
     """Open a pickle of arrays without letting it run code.
 
-    Raises
-    ------
-    DataError
-        If it is damaged, or holds anything but arrays, lists, dictionaries, text and numbers.
+    Raise DataError if it is damaged, or holds anything but arrays, lists, dictionaries, text and
+    numbers.
     """
     try:
         return _Restricted(io.BytesIO(file.read_bytes()), encoding="bytes").load()

@@ -130,11 +130,6 @@ def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
         As `photochrom.workbench.datasets.sources.open_source` takes it.
     count : int
         At most so many.
-    seed : int
-
-    Returns
-    -------
-    Sample
 
     Raises
     ------
@@ -320,10 +315,6 @@ def study(
         Of all that is drawn.
     report : callable
         Takes lines about the progress.
-
-    Returns
-    -------
-    Study
 
     Raises
     ------

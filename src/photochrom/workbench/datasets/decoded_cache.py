@@ -87,10 +87,6 @@ def open_cache(
     report : callable
         Takes lines about the progress.
 
-    Returns
-    -------
-    PixelCache
-
     Raises
     ------
     DataError

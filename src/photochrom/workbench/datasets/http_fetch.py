@@ -103,7 +103,6 @@ class NotFetchedError(Exception):
     ----------
     outcome : str
         In a few words that are counted, such as 'too large'.
-    detail : str
     lasting : bool
         Whether trying again is of no use.
     wait_s : float or None
@@ -194,7 +193,6 @@ class PoliteClient:
 
     Parameters
     ----------
-    policy : Manners
     sleep : callable
         Takes seconds.
 
@@ -249,10 +247,6 @@ class PoliteClient:
         trusted : bool
             Whether who runs this named the address, and not some server's answer: then its host may
             be an internal IP address, if it is written as one.
-
-        Returns
-        -------
-        Got
 
         Raises
         ------

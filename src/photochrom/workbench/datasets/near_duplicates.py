@@ -42,10 +42,7 @@ def dhash(rgb: np.ndarray) -> int:
 def bands(distance: int) -> list[tuple[int, int]]:
     """Return shift and mask of `distance` + 1 separate bands of a hash.
 
-    Raises
-    ------
-    InvalidValueError
-        If `distance` is not in 0..32.
+    Raise InvalidValueError if `distance` is not in 0..32.
     """
     if not 0 <= distance <= LARGEST_DISTANCE:
         raise InvalidValueError(

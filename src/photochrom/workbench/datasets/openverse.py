@@ -66,10 +66,7 @@ class Search(NamedTuple):
     def page(self, client: PoliteClient, cursor: Cursor) -> Page:
         """Ask for a page; the first one's cursor is {}.
 
-        Raises
-        ------
-        DataError
-            If the API does not answer, or not as documented.
+        Raise DataError if the API does not answer, or not as documented.
         """
         ask, read = _SOURCES[self.source].ask, _SOURCES[self.source].read
         url = f"{self.address}{ask(self, cursor)}"

@@ -128,10 +128,6 @@ def prepare(
     progress : callable
         Takes the counts now and then.
 
-    Returns
-    -------
-    Counts
-
     Raises
     ------
     DataError

@@ -59,10 +59,6 @@ def expand_addresses(data: str | Path | Sequence[str | Path]) -> list[str]:
         `train-{00000..00099}.parquet`, or with `*` where the place can be listed; a file `.txt` of
         addresses, one a line, relative to itself.
 
-    Returns
-    -------
-    list of str
-
     Raises
     ------
     DataError
@@ -166,10 +162,7 @@ def retried(address: str, read: Callable[[], Any]) -> Any:
 def group_rows(address: str) -> list[int]:
     """Return the number of rows of each row group.
 
-    Raises
-    ------
-    DataError
-        If the file has no column of pictures.
+    Raise DataError if the file has no column of pictures.
     """
     with open_parquet(address) as parquet:
         image_column(parquet.schema_arrow, address)
@@ -192,7 +185,6 @@ def group_units(
 
     Parameters
     ----------
-    addresses : sequence of str
     report : callable
         Is told the name of each damaged file.
     source : str
@@ -244,7 +236,6 @@ def read_group(
 
     Parameters
     ----------
-    address : str
     group : int
         Its number.
     rows : int
@@ -255,10 +246,6 @@ def read_group(
         Is told where reading failed.
     source : str
         For rows that name none.
-
-    Yields
-    ------
-    Encoded or str
     """
     given = 0
     for attempt in range(ATTEMPTS):

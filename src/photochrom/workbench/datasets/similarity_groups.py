@@ -42,7 +42,6 @@ class Preselection:
         Of red, green and blue.
     kept_scores : int
         Scores kept of each channel.
-    kmeans : sklearn.cluster.KMeans
     order : int array, (groups,)
         The k-means' own numbers, the largest group first.
     """
@@ -90,13 +89,8 @@ def fit_preselection(
         Pictures as `thumbnail` gives them.
     groups : int
         From 1 to N.
-    seed : int
     all_scores : bool
         Keep all scores (at most 100 a channel), not the first of each channel alone.
-
-    Returns
-    -------
-    Preselection
 
     Raises
     ------

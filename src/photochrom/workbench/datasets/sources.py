@@ -81,10 +81,6 @@ def open_source(
     report : callable
         Is told about files that are damaged or missing.
 
-    Returns
-    -------
-    Source
-
     Raises
     ------
     DataError

@@ -78,10 +78,7 @@ class Split:
 def read_described(data: str | Path, by_hue: bool = False) -> Described:
     """Read keys, hashes and hues from prepared Parquet files, not the pictures.
 
-    Raises
-    ------
-    DataError
-        If a column is missing, or a file is not readable Parquet.
+    Raise DataError if a column is missing, or a file is not readable Parquet.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -110,7 +107,6 @@ def describe(cache: PixelCache, indices: np.ndarray, by_hue: bool = False) -> De
 
     Parameters
     ----------
-    cache : PixelCache
     indices : int array, (N,)
         Which.
     by_hue : bool
@@ -150,10 +146,7 @@ def _check_columns(file: str, names: list[str], by_hue: bool) -> None:
 def read_ratios(text: str) -> list[Fraction]:
     """Read `80/10/10` or `9/1`: shares of train, validation and, if wanted, test.
 
-    Raises
-    ------
-    InvalidValueError
-        If it is not two or three numbers above 0.
+    Raise InvalidValueError if it is not two or three numbers above 0.
     """
     try:
         numbers = [Fraction(part) for part in text.split("/")]
@@ -170,10 +163,7 @@ def read_ratios(text: str) -> list[Fraction]:
 def read_hold_out(share: float) -> list[Fraction]:
     """Return the ratios of train and validation where a share is held out.
 
-    Raises
-    ------
-    InvalidValueError
-        If the share is outside (0, 1).
+    Raise InvalidValueError if the share is outside (0, 1).
     """
     if not 0 < share < 1:
         raise InvalidValueError(
@@ -194,7 +184,6 @@ def split_by_ratios(
 
     Parameters
     ----------
-    described : Described
     ratios : sequence of two or three Fraction
         Shares of train, validation and test; their sum is 1.
     seed : int
@@ -203,10 +192,6 @@ def split_by_ratios(
         Sort by mean hue and take every n-th, after leaving out near-gray pictures.
     near_bits : int
         Bits in which the dHash of near-duplicates differs at most.
-
-    Returns
-    -------
-    Split
 
     Raises
     ------
@@ -226,7 +211,6 @@ def split_in_folds(
 
     Parameters
     ----------
-    described : Described
     folds : int
         2 or more.
     seed, by_hue, near_bits :

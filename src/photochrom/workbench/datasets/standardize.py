@@ -107,7 +107,6 @@ class Row(NamedTuple):
     ----------
     image : bytes
         Encoded picture.
-    source, label, key : str
     width, height : int
         Pixels.
     mean_hue : float
@@ -148,7 +147,6 @@ def standardise(picture: Encoded, standard: Standard) -> Row | str:
     ----------
     picture : Encoded
         Empty bytes count as unreadable.
-    standard : Standard
 
     Returns
     -------
@@ -234,10 +232,6 @@ def encode(rgb: np.ndarray, format: str = "auto", quality: int | None = None) ->
     rgb : uint8 array, (H, W, 3)
     format, quality :
         As in `Standard`.
-
-    Returns
-    -------
-    bytes
     """
     from PIL import Image
 

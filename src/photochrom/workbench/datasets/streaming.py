@@ -217,7 +217,6 @@ def decode_pictures(
 
     Parameters
     ----------
-    pictures : iterable of Encoded
     short_side_px : int, optional
         Larger pictures are reduced to this short side.
     report : callable
@@ -252,10 +251,8 @@ def shuffled(items: Iterable[Item], buffer: int, seed: Sequence[int]) -> Iterato
 
     Parameters
     ----------
-    items : iterable
     buffer : int
         Items held at a time, 1 or more.
-    seed : sequence of int
 
     Yields
     ------

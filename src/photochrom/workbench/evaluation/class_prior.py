@@ -92,10 +92,6 @@ def measure_class_prior(samples: Iterable[Sample]) -> ClassPrior:
     samples : iterable of Sample
         Read one by one.
 
-    Returns
-    -------
-    Survey
-
     Raises
     ------
     DataError

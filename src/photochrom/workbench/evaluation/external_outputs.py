@@ -99,10 +99,6 @@ def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Pat
         Of the photographs. A picture is found by the whole key as a path below the folder, else by
         the file's stem, or the stem and `-color`.
 
-    Returns
-    -------
-    dict of str to Path
-
     Raises
     ------
     DataError

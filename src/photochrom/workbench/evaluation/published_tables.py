@@ -135,11 +135,6 @@ def build(text: str, entries: Sequence[Entry]) -> str:
     ----------
     text : str
         Markdown with a pair of comments for each table; '' gives a new document.
-    entries : sequence of Entry
-
-    Returns
-    -------
-    str
 
     Raises
     ------
@@ -177,7 +172,6 @@ def check(text: str, entries: Sequence[Entry]) -> None:
     ----------
     text : str
         Markdown.
-    entries : sequence of Entry
 
     Raises
     ------

@@ -134,10 +134,7 @@ def _lines_of(path: Path) -> list[dict[str, str]]:
 def read_evaluations(run: Path) -> list[Evaluation]:
     """Read the evaluations of a run: `results.json`, and `results-ANYTHING.json` of other sets.
 
-    Raises
-    ------
-    DataError
-        If there is none, or one is damaged.
+    Raise DataError if there is none, or one is damaged.
     """
     files = sorted(run.glob("results*.json"))
     if not files:
@@ -176,11 +173,6 @@ def with_scores(entry: Entry, evaluation: Evaluation) -> list[Entry]:
     entry : Entry
         The run. Where its evaluation has several rows beside the references, such as one network
         read in several ways, each becomes an entry `NAME (ROW)`.
-    evaluation : Evaluation
-
-    Returns
-    -------
-    list of Entry
     """
     rows = {row.name: row.estimates for row in evaluation.rows}
     own = [name for name in rows if name not in REFERENCES]
@@ -202,10 +194,7 @@ def _stored(number: float) -> float | None:
 def merge(old: Entry, new: Entry) -> Entry:
     """Join a record with a newer one: what the new one does not say stays.
 
-    Raises
-    ------
-    DataError
-        If both are a reference, measured on different pictures.
+    Raise DataError if both are a reference, measured on different pictures.
     """
     if new.name in REFERENCES:
         for key in old.evaluations.keys() & new.evaluations.keys():
@@ -230,10 +219,7 @@ def _check_same_pictures(name: str, old: Scores, new: Scores) -> None:
 def read_entries(folder: Path) -> list[Entry]:
     """Read the committed records of a folder.
 
-    Raises
-    ------
-    DataError
-        If there is none, or one is damaged.
+    Raise DataError if there is none, or one is damaged.
     """
     files = sorted(folder.glob("*.json"))
     if not files:
@@ -270,7 +256,6 @@ def save_entry(entry: Entry, folder: Path) -> Path:
 
     Parameters
     ----------
-    entry : Entry
     folder : Path
         Made where it is not there.
 

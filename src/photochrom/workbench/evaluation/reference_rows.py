@@ -79,10 +79,6 @@ def with_own_histogram(colorizer: Any, vividness: float | None = None) -> Predic
         Of a method that accepts both.
     vividness : float, optional
         The method's own default without it.
-
-    Returns
-    -------
-    Predict
     """
     centres = np.array(colorizer.info.centres, np.float32)
 

@@ -43,10 +43,6 @@ def network(name: str) -> Network:
     name : str
         As a recipe names it.
 
-    Returns
-    -------
-    Network
-
     Raises
     ------
     UnknownMethodError

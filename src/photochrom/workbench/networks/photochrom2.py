@@ -148,14 +148,7 @@ class ConvexUp(nn.Module):
 
 
 class Photochrom2(Guided):
-    """Lightness, and what the owner decides, to colours.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder.
-    """
+    """Lightness, and what the owner decides, to colours."""
 
     stride = STRIDE
     working_px = (192, 384)

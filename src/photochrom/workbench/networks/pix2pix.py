@@ -56,12 +56,6 @@ class Config:
 class Pix2pix(MirroredLevels):
     """Lightness to ab through a U that reaches one pixel.
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Without effect: the source starts from random weights.
-
     Attributes
     ----------
     stride : int

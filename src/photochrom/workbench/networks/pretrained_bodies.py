@@ -21,14 +21,8 @@ def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
     ----------
     name : str
         As timm names it.
-    pretrained : bool
-        Load the ImageNet weights that timm knows.
     **options
         For timm's constructor.
-
-    Returns
-    -------
-    Module
 
     Raises
     ------

@@ -69,14 +69,7 @@ class Trunk(nn.Module):
 
 
 class Resnet18(nn.Module):
-    """Lightness to ab, by regression.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the stages of ResNet-18.
-    """
+    """Lightness to ab, by regression."""
 
     resnet_prefix = "trunk.body."
     stride = 16  # of three stages; two would do with 8
@@ -110,14 +103,7 @@ class Resnet18(nn.Module):
 
 
 class Resnet18Classifier(Classifier):
-    """Lightness to a distribution over ab bins at stride 4, by the same trunk.
-
-    Parameters
-    ----------
-    config : ClassifierConfig
-    pretrained : bool
-        Load ImageNet weights into the stages of ResNet-18.
-    """
+    """Lightness to a distribution over ab bins at stride 4, by the same trunk."""
 
     resnet_prefix = "trunk.body."
     stride = 16

@@ -100,14 +100,7 @@ def enlarged(features: Tensor, times: int) -> Tensor:
 
 
 class Resnet50Regression(nn.Module):
-    """Lightness to ab.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the body.
-    """
+    """Lightness to ab."""
 
     resnet_prefix = "dilated.body."
     stride = STRIDE
@@ -139,14 +132,7 @@ class Resnet50Regression(nn.Module):
 
 
 class Resnet50Palette(Classifier):
-    """Lightness to a distribution over a palette.
-
-    Parameters
-    ----------
-    config : PaletteConfig
-    pretrained : bool
-        Load ImageNet weights into the body.
-    """
+    """Lightness to a distribution over a palette."""
 
     resnet_prefix = "dilated.body."
     stride = STRIDE

@@ -20,12 +20,6 @@ DROPPED_LEVELS = 2  # of the decoder, the deepest first
 class UNet(MirroredLevels):
     """Lightness to ab through a U of 4 x 4 convolutions.
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Without effect: the source starts from random weights.
-
     Attributes
     ----------
     stride : int

@@ -54,10 +54,6 @@ def bradley_terry(wins: Floats) -> Ranking:
     wins : float array, (n, n)
         How often the row's object was preferred to the column's; the diagonal is passed over.
 
-    Returns
-    -------
-    Ranking
-
     Raises
     ------
     InvalidValueError

@@ -24,13 +24,11 @@ class Ranked(NamedTuple):
 
     Attributes
     ----------
-    method : str
     strength : Estimate
         Of Bradley and Terry: log-odds against the mean of all methods, with its 95 % interval; NaN
         where the methods were not compared with each other.
     preferred : Estimate
         Share of its comparisons in which it was preferred, with Wilson's interval.
-    votes, participants : int
     """
 
     method: str
@@ -45,10 +43,8 @@ class PairedComparison(NamedTuple):
 
     Attributes
     ----------
-    first, second : str
     preferred : Estimate
         Share of votes for the first, with Wilson's interval.
-    votes : int
     """
 
     first: str
@@ -110,10 +106,6 @@ def summarise_choices(
         How many each participant is asked, practice and checks included.
     most_failed : int
         Who fails more checks is excluded.
-
-    Returns
-    -------
-    Preferences
 
     Raises
     ------

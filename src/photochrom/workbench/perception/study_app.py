@@ -197,10 +197,8 @@ def create_app(
 
     Parameters
     ----------
-    study : Study
     votes_url : str
         As for `Votes`.
-    showing : Showing
     hosts : iterable of str
         Names by which it may be asked for.
     any_address : bool

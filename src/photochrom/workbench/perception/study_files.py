@@ -90,10 +90,6 @@ def read_study(folder: Path) -> Study:
     folder : Path
         As `photochrom study prepare` made it.
 
-    Returns
-    -------
-    Study
-
     Raises
     ------
     DataError

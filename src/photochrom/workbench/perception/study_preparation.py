@@ -105,10 +105,6 @@ def prepare(
     progress : callable, optional
         Called with the number of photographs done.
 
-    Returns
-    -------
-    Study
-
     Raises
     ------
     InvalidValueError

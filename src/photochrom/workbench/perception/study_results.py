@@ -24,10 +24,8 @@ class Row(NamedTuple):
 
     Attributes
     ----------
-    method : str
     key : str
         The photograph; '' over all.
-    votes, participants : int
     fooled : Estimate
         Share of votes in which the coloured one was taken for real; 0.5 is perfect.
     """
@@ -143,10 +141,7 @@ def summarise(
 def excluded_for(failed: Counter[str], most_failed: int) -> frozenset[str]:
     """Return the participants who failed more checks than they may.
 
-    Raises
-    ------
-    InvalidValueError
-        If `most_failed` is negative.
+    Raise InvalidValueError if `most_failed` is negative.
     """
     if most_failed < 0:
         raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
@@ -181,7 +176,6 @@ def to_csv(votes: Sequence[Vote] | Sequence[Choice], excluded: frozenset[str]) -
 
     Parameters
     ----------
-    votes : sequence of Vote or of Choice
     excluded : frozenset of str
         Participants whose votes are in no row.
 

@@ -39,7 +39,6 @@ def serve(
         Of the study.
     votes_url : str, optional
         As for `Votes`; votes.db in the folder without it.
-    showing : Showing
     host : str
         Address to bind; anything but this machine's own needs an invitation, or to be open.
     port : int

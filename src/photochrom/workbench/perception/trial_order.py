@@ -50,7 +50,6 @@ def trials_of(study: Study, participant: str) -> list[Trial]:
 
     Parameters
     ----------
-    study : Study
     participant : str
         Their random id.
 

@@ -73,7 +73,6 @@ class Vote(NamedTuple):
 
     Attributes
     ----------
-    participant : str
     trial : int
         From 1 on, in the order that the participant saw.
     part : str
@@ -109,7 +108,6 @@ class Choice(NamedTuple):
 
     Attributes
     ----------
-    participant : str
     trial : int
         From 1 on, in the order that the participant saw.
     part : str

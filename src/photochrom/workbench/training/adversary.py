@@ -26,11 +26,9 @@ class Adversary:
     ----------
     recipe : Recipe
         With a `critic`.
-    fabric : Fabric
 
     Attributes
     ----------
-    network : the critic
     running_loss : float
         Running mean of its loss; log 2 is that of a critic that knows nothing.
     """

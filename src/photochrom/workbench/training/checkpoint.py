@@ -25,10 +25,7 @@ SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as
 def save_atomically(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint whole or not at all.
 
-    Raises
-    ------
-    CheckpointError
-        If it cannot be written; the one before stays.
+    Raise CheckpointError if it cannot be written; the one before stays.
     """
     try:
         with atomic_target(path) as part:
@@ -41,10 +38,7 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint without running code from it.
 
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or not a checkpoint of photochrom.
+    Raise CheckpointError if the file is missing, damaged, or not a checkpoint of photochrom.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -76,10 +70,7 @@ def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
 def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> None:
     """Load weights, every name and shape of them.
 
-    Raises
-    ------
-    CheckpointError
-        If a tensor is missing, unknown, or of another shape.
+    Raise CheckpointError if a tensor is missing, unknown, or of another shape.
     """
     ours = module.state_dict()
     counters = {k: v for k, v in ours.items() if k.endswith("num_batches_tracked")}
@@ -173,7 +164,6 @@ def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None
 
     Parameters
     ----------
-    recipe : Recipe
     init : Path or None
         If it is a file of MobileNet for a network that is built on one, it becomes the encoder's.
 

@@ -24,7 +24,6 @@ class Scores:
     ----------
     name : str
         Of the score; less is better.
-    folds : tuple of float
     mean, spread : float
         Mean and standard deviation over the folds.
     """

@@ -216,10 +216,7 @@ def _half_name(name: str) -> str:
 def weights_of(path: Path) -> dict[str, Tensor]:
     """Read an exported network's weights back by their names in torch, for `--init`.
 
-    Raises
-    ------
-    WeightsError
-        If the file is not an exported network.
+    Raise WeightsError if the file is not an exported network.
     """
     import onnx
     from onnx import numpy_helper

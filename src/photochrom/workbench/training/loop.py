@@ -106,7 +106,6 @@ def train(
 
     Parameters
     ----------
-    recipe : Recipe
     data : Path or str
         A Parquet file, or a folder of Parquet files or of pictures; streamed, also addresses.
     folder : Path

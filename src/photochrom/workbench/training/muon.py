@@ -28,10 +28,8 @@ class Muon(Optimizer):
     params : iterable of dict
         Groups; of those with `matrices` true, tensors of two or four dimensions whose kernel is a
         single place and whose sides are at least 16 take Muon's steps.
-    lr, weight_decay : float
     momentum : float
         Of Muon.
-    betas : tuple of two float
     eps : float
         Of AdamW.
     """

@@ -17,7 +17,6 @@ def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
 
     Parameters
     ----------
-    network : Module
     lightness : tensor, (N, 1, H, W)
         L* in [0, 100].
 

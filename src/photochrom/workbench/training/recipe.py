@@ -66,7 +66,6 @@ class Optimizer:
         Pictures over which the rates rise.
     decay_share : float
         The last share of the pictures, over which they fall; 0 keeps them.
-    weight_decay : float
     clip : float
         Largest norm of the gradient; 0 does not clip.
     ema_half_life : int
@@ -135,15 +134,12 @@ class Critic:
 
     Attributes
     ----------
-    network : str
     config : dict
         Its own configuration.
     weight : float
         Of its judgement in the painter's loss.
     rate : float
         Its learning rate.
-    betas : tuple of two float
-    weight_decay : float
     real : float
         What it shall say of real pictures; below 1 is one-sided label smoothing.
     stay_below : float
@@ -178,7 +174,6 @@ class Recipe:
         Colours of a k-means palette that take the place of Zhang's bins; 0 keeps the bins.
     pretrained : bool
         Whether the encoder starts from ImageNet weights.
-    seed : int
     precision : str
         As Lightning Fabric names it; bfloat16 only where the device has it, else float32.
     validate_every, checkpoint_minutes :

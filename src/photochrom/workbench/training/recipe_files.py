@@ -26,10 +26,7 @@ def own_recipes() -> dict[str, Path]:
 def find_recipe(name: Path) -> Path:
     """Find a recipe by its file, or one of photochrom's own by its bare name.
 
-    Raises
-    ------
-    RecipeError
-        If there is none.
+    Raise RecipeError if there is none.
     """
     if name.suffix == ".toml" or len(name.parts) > 1:
         return name
@@ -52,10 +49,6 @@ def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> R
         Which of its profiles; 'here' where it has profiles and none is named.
     changes : sequence of str
         Laid over the profile, such as 'loss.huber=0.1'; see `with_changes`.
-
-    Returns
-    -------
-    Recipe
 
     Raises
     ------

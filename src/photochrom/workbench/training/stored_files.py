@@ -20,10 +20,7 @@ ENTRIES: dict[str, tuple[type, ...]] = {
 def read_table(path: Path) -> dict[str, Any]:
     """Read a table of a run's folder.
 
-    Raises
-    ------
-    RecipeError
-        If it is missing or damaged.
+    Raise RecipeError if it is missing or damaged.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -37,10 +34,7 @@ def read_table(path: Path) -> dict[str, Any]:
 def read_environment(folder: Path) -> dict[str, Any]:
     """Read what a run was begun with.
 
-    Raises
-    ------
-    RecipeError
-        If it is missing or damaged.
+    Raise RecipeError if it is missing or damaged.
     """
     path = folder / ENVIRONMENT
     table = read_table(path)
@@ -55,10 +49,7 @@ def read_environment(folder: Path) -> dict[str, Any]:
 def read_keys(path: Path) -> list[str]:
     """Read a list of picture keys, one a line.
 
-    Raises
-    ------
-    RecipeError
-        If the file cannot be read.
+    Raise RecipeError if the file cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8").splitlines()
@@ -69,10 +60,7 @@ def read_keys(path: Path) -> list[str]:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read a log, a row for each line; none if there is no file.
 
-    Raises
-    ------
-    RecipeError
-        If it cannot be read, or a row has no number of its step.
+    Raise RecipeError if it cannot be read, or a row has no number of its step.
     """
     if not path.exists():
         return []

@@ -35,10 +35,6 @@ def sample_pixels(data: str | Path, report: Callable[[str], None]) -> PixelCache
     report : callable
         Takes lines about what is damaged.
 
-    Returns
-    -------
-    PixelCache
-
     Raises
     ------
     DataError

@@ -24,8 +24,6 @@ def draw_gallery(run: Any, validation: Validation, seen: int) -> None:
 
     Parameters
     ----------
-    run : photochrom.workbench.training.run.Run
-    validation : Validation
     seen : int
         Pictures trained on so far.
     """

@@ -55,10 +55,6 @@ class Validation:
     def judge(self, run: Any) -> dict[str, float]:
         """Score a run's moving average.
 
-        Parameters
-        ----------
-        run : photochrom.workbench.training.run.Run
-
         Returns
         -------
         dict of str to float
