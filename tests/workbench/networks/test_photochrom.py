@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from photochrom.color.bins import zhang_bins
 from photochrom.errors import UnknownMethodError
+from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
 from photochrom.workbench.networks.photochrom import (
     Config,
@@ -20,7 +21,6 @@ from photochrom.workbench.networks.photochrom import (
     stride_4_hints,
     wanted,
 )
-from photochrom.workbench.training.recipe import network_config
 from photochrom.workbench.training.recipe_files import read_recipe
 
 BINS = 20
@@ -82,7 +82,7 @@ def colours(made, given, *look):
 def test_the_network_of_its_recipes_has_at_most_eight_million_parameters(name):
     recipe = read_recipe(RECIPES / name)
     kind = network(recipe.network)
-    made = kind.build(network_config(kind.config, recipe.config, name), pretrained=False)
+    made = kind.build(checked(kind.config, recipe.config, name), pretrained=False)
     assert sum(p.numel() for p in made.parameters()) <= 8e6
 
 

@@ -5,9 +5,10 @@ continues exactly, and any worker can make any batch.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Interval
 
 from photochrom.color.lab import linear_to_lab
 from photochrom.errors import DataError
@@ -15,6 +16,8 @@ from photochrom.workbench.datasets.decoded_cache import PixelCache
 from photochrom.workbench.datasets.degradation import old_lightness
 from photochrom.workbench.datasets.picture_files import LINEAR
 from photochrom.workbench.datasets.simulated_hints import simulate_hints
+
+Share = Annotated[float, Interval(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -54,19 +57,19 @@ class DataRecipe:
     """
 
     validation_keys: str = ""
-    hold_out: float = 0.0
+    hold_out: Share = 0.0
     by_hue: bool = False
     leave_out: tuple[str, ...] = ()
-    source_power: float = 1.0
+    source_power: Annotated[float, Ge(0)] = 1.0
     source_weights: dict[str, float] | None = None
     short_side_px: int = 192
-    smallest_crop: float = 0.6
-    aspect_jitter: float = 0.25
-    old_share: float = 0.0
-    hue_turn_share: float = 0.0
-    histogram_share: float = 0.0
-    chroma_share: float = 0.0
-    hint_share: float = 0.0
+    smallest_crop: Annotated[float, Interval(ge=0.01, le=1)] = 0.6
+    aspect_jitter: Annotated[float, Ge(0)] = 0.25
+    old_share: Share = 0.0
+    hue_turn_share: Share = 0.0
+    histogram_share: Share = 0.0
+    chroma_share: Share = 0.0
+    hint_share: Share = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from photochrom.errors import ShapeError
 from photochrom.workbench.networks.dcgan import lightness_to_gray
+from photochrom.workbench.networks.mirrored_levels import SLOPE
 from photochrom.workbench.networks.nogan import SelfAttention, SpectralConv2d, spectral
 from photochrom.workbench.networks.pix2pix import initialise
-
-SLOPE = 0.2  # of the leaky ReLUs
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,19 @@ class DcganCriticConfig:
     size_px: int = 32
 
 
-class DcganCritic(nn.Module):
+class Critic(nn.Module):
+    """Base of the critics: layers one after the other."""
+
+    layers: nn.Sequential
+
+    def judge_ab(self, lightness: Tensor, painted: Tensor) -> Tensor:
+        """Judge scaled ab (N, 2, h, w) beside lightness, scaled to [-1, 1]."""
+        shown = _at_size_of(painted, lightness) / 50 - 1
+        logits: Tensor = self.layers(torch.cat((shown, painted), dim=1))
+        return logits
+
+
+class DcganCritic(Critic):
     """Judges a whole small picture: its gray and RGB."""
 
     def __init__(self, config: DcganCriticConfig, pretrained: bool = False) -> None:
@@ -105,7 +116,7 @@ class PatchCriticConfig:
     channels: tuple[int, ...] = (64, 128, 256, 512)
 
 
-class PatchCritic(nn.Module):
+class PatchCritic(Critic):
     """Judges overlapping patches, 70 x 70 px with the source's four levels."""
 
     def __init__(self, config: PatchCriticConfig, pretrained: bool = False) -> None:
@@ -138,8 +149,7 @@ class PatchCritic(nn.Module):
         tensor, (N, 1, h, w)
             Logits; 30 x 30 of them for 256 x 256 px.
         """
-        logits: Tensor = self.layers(_lightness_and_ab(lightness, painted))
-        return logits
+        return self.judge_ab(lightness, painted)
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,7 @@ class NoganCriticConfig:
     channels: tuple[int, ...] = (32, 64, 128, 256)
 
 
-class NoganCritic(nn.Module):
+class NoganCritic(Critic):
     """Judges patches with spectral norm, dropout and self-attention after the second halving."""
 
     def __init__(self, config: NoganCriticConfig, pretrained: bool = False) -> None:
@@ -202,19 +212,13 @@ class NoganCritic(nn.Module):
                 f"This critic needs {smallest} px a side; the painted pictures have {width} x "
                 f"{height}. Train on larger ones, or give its config fewer channels."
             )
-        logits: Tensor = self.layers(_lightness_and_ab(lightness, painted))
-        return logits
+        return self.judge_ab(lightness, painted)
 
 
 def _at_size_of(painted: Tensor, lightness: Tensor) -> Tensor:
     if lightness.shape[2:] == painted.shape[2:]:
         return lightness
     return F.interpolate(lightness, painted.shape[2:], mode="area")
-
-
-def _lightness_and_ab(lightness: Tensor, painted: Tensor) -> Tensor:
-    """Join lightness, scaled to [-1, 1], and scaled ab: (N, 3, h, w)."""
-    return torch.cat((_at_size_of(painted, lightness) / 50 - 1, painted), dim=1)
 
 
 def _normalised(layer: nn.Conv2d) -> list[nn.Module]:

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
-from photochrom.workbench.networks.blocks import ab_to_unit, normed, quiet, twice, unit_to_ab
-from photochrom.workbench.networks.outputs import ColourOutput
+from photochrom.workbench.networks.blocks import normed, quiet, twice
+from photochrom.workbench.networks.outputs import ColourOutput, EightBitPainter
 
 GLOBAL_STRIDE = 32  # of the global branch before its fully connected layers
 
@@ -49,7 +49,7 @@ class Config:
         return max(1, round(of_the_paper * self.width))
 
 
-class Fusion(nn.Module):
+class Fusion(EightBitPainter):
     """Lightness to ab, by what lies at each place and by what the whole picture is."""
 
     stride = 8
@@ -101,14 +101,6 @@ class Fusion(nn.Module):
             twice(),
         )
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return none: nothing here comes from pretrained weights."""
-        return []
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Ab units (N, 2, H, W) -> what `paint` should give, in [0, 1]."""
-        return ab_to_unit(ab)
-
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> (N, 2, H, W) in [0, 1]."""
         return self.paint_and_classify(lightness)[0]
@@ -136,7 +128,9 @@ class Fusion(nn.Module):
         overall = self._overall(whole)
         return self._colour(low, overall), self.classify(overall)
 
-    def forward(self, lightness: Tensor, style: Tensor) -> ColourOutput:
+    def forward(  # type: ignore[override]
+        self, lightness: Tensor, style: Tensor
+    ) -> ColourOutput:
         """Paint in the style of a picture.
 
         Parameters
@@ -147,13 +141,9 @@ class Fusion(nn.Module):
             L* of the picture that the global branch sees, of any size: `lightness` itself, unless
             another picture shall lend its style.
 
-        Returns
-        -------
-        Painted
-            At H x W.
         """
         painted = self._colour(self._low(lightness), self._overall(self._whole(style)))
-        return ColourOutput(unit_to_ab(painted))
+        return ColourOutput(self.unscaled(painted))
 
     @property
     def _square(self) -> tuple[int, int]:

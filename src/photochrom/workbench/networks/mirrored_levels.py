@@ -5,11 +5,26 @@ Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Seg
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from photochrom.workbench.networks.outputs import Painter
+
 SLOPE = 0.2  # of the leaky ReLUs
+
+
+class Levels(Protocol):
+    """What every configuration of a U has."""
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each level."""
+
+    @property
+    def dropout(self) -> float:
+        """Share of values that the deepest levels of the decoder drop in training."""
 
 
 @dataclass(frozen=True)
@@ -28,36 +43,35 @@ class Config:
     dropout: float = 0.5
 
 
-class MirroredLevels(nn.Module):
+class MirroredLevels(Painter):
     """A U of levels; who inherits makes `down`, then calls `climb`, then makes its head."""
 
     down: nn.ModuleList
     up: nn.ModuleList
 
+    def __init__(self, config: Levels, halvings: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stride = 2**halvings
+
     def climb(
-        self,
-        channels: tuple[int, ...],
-        level_up: Callable[[int, int, float], nn.Module],
-        dropout: tuple[int, float],
-        joined: int = 2,
+        self, level_up: Callable[[int, int, float], nn.Module], dropped: int = 2, joined: int = 2
     ) -> int:
         """Make the levels up; return the channels at the top.
 
         Parameters
         ----------
-        channels : tuple of int
-            Of each level down.
         level_up : callable
             Inputs, outputs, share of values that are dropped -> a level that doubles the size.
-        dropout : (int, float)
-            How many levels drop values, the deepest first, and which share.
+        dropped : int
+            How many levels drop values, the deepest first.
         joined : int
             By how much joining with the mirror multiplies the channels.
         """
         self.up = nn.ModuleList()
-        inputs = channels[-1]
-        for level, outputs in enumerate(reversed(channels[:-1])):
-            self.up.append(level_up(inputs, outputs, dropout[1] if level < dropout[0] else 0.0))
+        *mirrored, inputs = self.config.channels
+        for level, outputs in enumerate(reversed(mirrored)):
+            self.up.append(level_up(inputs, outputs, self.config.dropout if level < dropped else 0))
             inputs = joined * outputs
         return inputs
 
@@ -74,7 +88,3 @@ class MirroredLevels(nn.Module):
     def join(self, features: Tensor, mirror: Tensor) -> Tensor:
         """Join a level up with its mirror."""
         return torch.cat((features, mirror), dim=1)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that come from pretrained weights: none."""
-        return []

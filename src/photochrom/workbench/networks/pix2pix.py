@@ -16,10 +16,7 @@ from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.networks.mirrored_levels import SLOPE, MirroredLevels
-from photochrom.workbench.networks.outputs import ColourOutput
 
-AB_SCALE = 110.0  # ab units that a painted 1 stands for
-DROPPED_LEVELS = 3  # of the decoder, the deepest first
 SKIPS = ("add", "concatenate")
 
 
@@ -54,23 +51,16 @@ class Config:
 
 
 class Pix2pix(MirroredLevels):
-    """Lightness to ab through a U that reaches one pixel.
+    """Lightness to ab through a U that reaches one pixel."""
 
-    Attributes
-    ----------
-    stride : int
-        256 with the source's eight levels.
-    """
-
-    stride: int = 256
-    working_px: tuple[int, int] = (256, 256)
-    paper: str = "pix2pix, Isola et al. 2017"
+    ab_scale = 110.0
+    working_px = (256, 256)
+    paper = "pix2pix, Isola et al. 2017"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
-        super().__init__()
-        self.config = config
         levels = len(config.channels)
-        self.stride = 2**levels
+        super().__init__(config, halvings=levels)
+        self.skips = config.skips
         self.down = nn.ModuleList([_halve(1, config.channels[0])])
         for level in range(1, levels):
             inputs, outputs = config.channels[level - 1 : level + 1]
@@ -80,7 +70,7 @@ class Pix2pix(MirroredLevels):
             layers = (nn.LeakyReLU(SLOPE), _halve(inputs, outputs, bias), norm)
             self.down.append(nn.Sequential(*layers))
         joined = 2 if config.skips == "concatenate" else 1
-        top = self.climb(config.channels, _Up, (DROPPED_LEVELS, config.dropout), joined)
+        top = self.climb(_Up, dropped=3, joined=joined)
         self.head = nn.ConvTranspose2d(top, 2, 4, stride=2, padding=1)
         self.apply(initialise)
 
@@ -90,17 +80,9 @@ class Pix2pix(MirroredLevels):
 
     def join(self, features: Tensor, mirror: Tensor) -> Tensor:
         """Join a level up with its mirror, as the configuration says."""
-        if self.config.skips == "add":
+        if self.skips == "add":
             return features + mirror
         return super().join(features, mirror)
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Bring ab units into this network's [-1, 1]; shape (N, 2, H, W) stays."""
-        return ab / AB_SCALE
-
-    def forward(self, lightness: Tensor) -> ColourOutput:
-        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in ab units."""
-        return ColourOutput(self.paint(lightness) * AB_SCALE)
 
 
 class _Up(nn.Sequential):

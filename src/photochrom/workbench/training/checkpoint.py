@@ -10,6 +10,7 @@ from torch import nn
 
 from photochrom.errors import CheckpointError, PhotoError
 from photochrom.photo.atomic import atomic_target
+from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
 from photochrom.workbench.networks.pretrained_bodies import (
     MOBILENET,
@@ -17,7 +18,7 @@ from photochrom.workbench.networks.pretrained_bodies import (
     STEM,
     resnet_body,
 )
-from photochrom.workbench.training.recipe import Recipe, network_config, recipe_from_table
+from photochrom.workbench.training.recipe import Recipe, recipe_from_table
 
 SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as float16
 
@@ -60,9 +61,7 @@ def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
     """Rebuild a checkpoint's network with its averaged weights, for export or `--init`."""
     recipe = recipe_of(state, path)
     kind = network(recipe.network)
-    module = kind.build(
-        network_config(kind.config, recipe.config, f"{path}, config"), pretrained=False
-    )
+    module = kind.build(checked(kind.config, recipe.config, f"{path}, config"), pretrained=False)
     load_strictly(module, state["average"], path)
     return module, recipe
 
