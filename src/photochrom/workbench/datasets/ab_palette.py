@@ -62,6 +62,8 @@ def sample_pixels(
     Every pixel is given a random number, and those with the smallest numbers stay; so of a later
     picture only the few that can still stay are looked at.
 
+    Raise DataError if there is no picture.
+
     Parameters
     ----------
     pictures : iterable of uint8 array, (H, W, 3)
@@ -73,11 +75,6 @@ def sample_pixels(
     -------
     uint8 array, (N, 3)
         N <= `count`, in random order.
-
-    Raises
-    ------
-    DataError
-        If there is no picture.
     """
     random = np.random.default_rng(seed)
     parts: list[tuple[Bytes, Floats]] = []

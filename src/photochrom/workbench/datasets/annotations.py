@@ -15,6 +15,8 @@ _NUMBER = re.compile(r"(\d+)$")
 def read_annotations(folder: Path, labels: tuple[str, ...]) -> dict[str, str]:
     """Read which pictures carry labels.
 
+    Raise DataError if a list is missing or empty.
+
     Parameters
     ----------
     folder : Path
@@ -26,11 +28,6 @@ def read_annotations(folder: Path, labels: tuple[str, ...]) -> dict[str, str]:
     -------
     dict of str to str
         Number or file name, to label.
-
-    Raises
-    ------
-    DataError
-        If a list is missing or empty.
     """
     found: dict[str, str] = {}
     for label in labels:

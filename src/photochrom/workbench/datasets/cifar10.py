@@ -60,6 +60,8 @@ def is_cifar_folder(pictures: list[Path]) -> bool:
 def cifar_units(files: list[Path], report: Report = lambda line: None) -> list[Unit]:
     """Return the batches of CIFAR-10 as parts of a data set.
 
+    Raise DataError if a binary batch is not a whole number of records.
+
     Parameters
     ----------
     files : list of Path
@@ -72,11 +74,6 @@ def cifar_units(files: list[Path], report: Report = lambda line: None) -> list[U
     list of Unit
         Sources are `cifar10-train` and `cifar10-test`, labels the class names; the pictures are
         PNG, exactly the published pixels.
-
-    Raises
-    ------
-    DataError
-        If a binary batch is not a whole number of records.
     """
     missing = [name for name in BATCHES if name not in {file.stem for file in files}]
     if missing and len(files) > 1:

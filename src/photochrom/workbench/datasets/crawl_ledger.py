@@ -48,15 +48,12 @@ class Picture(NamedTuple):
 class Ledger:
     """The state of a crawl in a folder; one process at a time.
 
+    Raise DataError if another process crawls there, or the file is damaged.
+
     Parameters
     ----------
     folder : Path
         Made where it is missing.
-
-    Raises
-    ------
-    DataError
-        If another process crawls there, or the file is damaged.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -246,6 +246,8 @@ def keys_of_group(
 ) -> list[str]:
     """Return the keys of all pictures of a data set that belong to one group.
 
+    Raise InvalidValueError if there is no such group.
+
     Parameters
     ----------
     data : Path
@@ -261,11 +263,6 @@ def keys_of_group(
     -------
     list of str
         In the order of the data set; pictures that cannot be decoded are in no group.
-
-    Raises
-    ------
-    InvalidValueError
-        If there is no such group.
     """
     check_group(group, len(preselection.order))
     keys: list[str] = []

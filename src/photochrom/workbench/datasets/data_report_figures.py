@@ -22,6 +22,8 @@ SWATCH_LIGHTNESS = 65.0
 def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
     """Return a drawn figure as a PNG with a transparent ground.
 
+    Raise MissingExtraError if matplotlib is not installed.
+
     Parameters
     ----------
     draw : callable
@@ -30,11 +32,6 @@ def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
         Colour of text and axes.
     inches : tuple of float
         Width and height, at 150 pixels an inch.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     require("train", "A page with plots", "matplotlib")
     import matplotlib

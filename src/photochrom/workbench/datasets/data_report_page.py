@@ -84,6 +84,8 @@ $body
 def to_html(study: Study) -> str:
     """Draw a study.
 
+    Raise MissingExtraError if matplotlib is not installed.
+
     Parameters
     ----------
     study : Study
@@ -93,11 +95,6 @@ def to_html(study: Study) -> str:
     -------
     str
         A whole page; figures and pictures are embedded.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
     """
     sample = study.sample
     broken = f" {sample.unreadable} more could not be decoded." if sample.unreadable else ""

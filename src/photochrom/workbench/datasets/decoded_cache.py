@@ -76,6 +76,9 @@ def open_cache(
 ) -> PixelCache:
     """Open the cache of a data set; make it first where there is none.
 
+    Raise DataError if the data set is empty or more than one in a hundred of its pictures is
+    unreadable.
+
     Parameters
     ----------
     data : str or Path
@@ -86,11 +89,6 @@ def open_cache(
         Larger pictures are reduced to this short side.
     report : callable
         Takes lines about the progress.
-
-    Raises
-    ------
-    DataError
-        If the data set is empty or more than one in a hundred of its pictures is unreadable.
     """
     source = open_source(str(data), report=report)
     root = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"

@@ -191,15 +191,13 @@ class _Deadline:
 class PoliteClient:
     """Fetches one address at a time.
 
+    Raise MissingExtraError if httpx2 or protego, which come with the extra `train`, is not
+    installed.
+
     Parameters
     ----------
     sleep : callable
         Takes seconds.
-
-    Raises
-    ------
-    MissingExtraError
-        If httpx2 or protego, which come with the extra `train`, is not installed.
     """
 
     def __init__(self, policy: FetchPolicy, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -247,10 +245,6 @@ class PoliteClient:
         trusted : bool
             Whether who runs this named the address, and not some server's answer: then its host may
             be an internal IP address, if it is written as one.
-
-        Raises
-        ------
-        NotFetchedError
         """
         passed: list[str] = []
         if trusted:

@@ -93,6 +93,8 @@ def make_search(
 ) -> Search:
     """Make a search.
 
+    Raise InvalidValueError if the source or a licence is unknown, or the query is empty.
+
     Parameters
     ----------
     source : str
@@ -103,11 +105,6 @@ def make_search(
         Some of LICENCES.
     address : str, optional
         Of the API; the public one by default.
-
-    Raises
-    ------
-    InvalidValueError
-        If the source or a licence is unknown, or the query is empty.
     """
     if source not in _SOURCES:
         raise InvalidValueError(f"a source is one of {', '.join(_SOURCES)}; it is {source!r}.")

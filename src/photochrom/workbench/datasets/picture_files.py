@@ -47,6 +47,8 @@ class Encoded(NamedTuple):
 def data_files(data: Path) -> list[Path]:
     """Find the Parquet files of a data set, or its pictures where it has none.
 
+    Raise DataError if there is nothing to read.
+
     Parameters
     ----------
     data : Path
@@ -57,11 +59,6 @@ def data_files(data: Path) -> list[Path]:
     -------
     list of Path
         Sorted by name.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read.
     """
     if data.is_file():
         return [data]

@@ -111,6 +111,9 @@ def prepare(
 ) -> Counts:
     """Make a training set, or continue one that was interrupted.
 
+    Raise DataError if there is nothing to read, nothing is left, too much of a published data set
+    is damaged, the folder holds other work, or it cannot be written to.
+
     Parameters
     ----------
     data : str
@@ -127,12 +130,6 @@ def prepare(
         Takes lines: what is damaged, what is continued.
     progress : callable
         Takes the counts now and then.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read, nothing is left, too much of a published data set is damaged,
-        the folder holds other work, or it cannot be written to.
     """
     standard, choice = standard or Standard(), choice or Choice()
     _refuse_inside(data, out)

@@ -52,17 +52,14 @@ class Unit:
 def expand_addresses(data: str | Path | Sequence[str | Path]) -> list[str]:
     """List the files of a data set.
 
+    Raise DataError if there is nothing to read.
+
     Parameters
     ----------
     data : str, Path or sequence of them
         A path or an address of a Parquet file; a folder; an address with a range such as
         `train-{00000..00099}.parquet`, or with `*` where the place can be listed; a file `.txt` of
         addresses, one a line, relative to itself.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read.
     """
     if not isinstance(data, str | Path):
         return [address for one in data for address in expand_addresses(one)]
@@ -183,6 +180,8 @@ def group_units(
 ) -> tuple[list[Unit], int]:
     """Open Parquet files and give their row groups.
 
+    Raise DataError if more than one file in a hundred is damaged.
+
     Parameters
     ----------
     report : callable
@@ -196,11 +195,6 @@ def group_units(
         In order, without those of damaged files.
     corrupt : int
         How many files are damaged.
-
-    Raises
-    ------
-    DataError
-        If more than one file in a hundred is damaged.
     """
     units: list[Unit] = []
     corrupt = 0

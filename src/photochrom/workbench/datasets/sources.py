@@ -67,6 +67,9 @@ def open_source(
 ) -> Source:
     """Find out what a data set is, and open it.
 
+    Raise DataError if there is nothing to read, no picture can have the label, or annotations are
+    given without labels or for other data than a folder of pictures.
+
     Parameters
     ----------
     data : str
@@ -80,12 +83,6 @@ def open_source(
         Only these pictures.
     report : callable
         Is told about files that are damaged or missing.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read, no picture can have the label, or annotations are given without
-        labels or for other data than a folder of pictures.
     """
     if annotations is not None and not labels:
         raise DataError("Annotation lists need a label that picks one of them, such as bird.")
@@ -100,6 +97,8 @@ def open_source(
 def read_pictures(data: str | Path, report: Report = lambda line: None) -> Iterator[Encoded]:
     """Read the pictures of a data set in order, in constant memory.
 
+    Raise DataError if there is nothing to read, or too much is damaged.
+
     Parameters
     ----------
     data : str or Path
@@ -112,11 +111,6 @@ def read_pictures(data: str | Path, report: Report = lambda line: None) -> Itera
     iterator of Encoded
         The picture's bytes, empty where they cannot be read, and what is known of it: its key is
         its place in the folder, or its row.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read, or too much is damaged.
     """
     return rows_of(open_source(str(data), report=report))
 

@@ -182,6 +182,8 @@ def split_by_ratios(
 ) -> Split:
     """Part into train, validation and perhaps test.
 
+    Raise DataError if a part would be empty.
+
     Parameters
     ----------
     ratios : sequence of two or three Fraction
@@ -192,11 +194,6 @@ def split_by_ratios(
         Sort by mean hue and take every n-th, after leaving out near-gray pictures.
     near_bits : int
         Bits in which the dHash of near-duplicates differs at most.
-
-    Raises
-    ------
-    DataError
-        If a part would be empty.
     """
     others = dict(zip(PARTS[1:], ratios[1:], strict=False))
     split = _split(described, others, "train", seed, by_hue, near_bits)
@@ -327,15 +324,12 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
 def write_split(split: Split, out: Path) -> list[Path]:
     """Write a list of keys for each part, one a line; lists of another split there are removed.
 
+    Raise DataError if the folder cannot be written to.
+
     Returns
     -------
     list of Path
         NAME.txt for each part, and `left-out.txt` where pictures were left out.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be written to.
     """
     from photochrom.errors import UnwritablePhotoError
     from photochrom.photo.atomic import atomic_target

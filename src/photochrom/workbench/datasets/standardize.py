@@ -36,6 +36,8 @@ KEPT_FORMATS = frozenset({"PNG", "JPEG", "WEBP", "AVIF"})
 class Standard:
     """How pictures are to be.
 
+    Raise InvalidValueError if a value is outside its range, or two do not fit.
+
     Attributes
     ----------
     size_px : int
@@ -53,11 +55,6 @@ class Standard:
         1..100, of a lossy format; 75, 90 and 92 by default.
     pca : float, optional
         Share of variance, in (0, 1), to which each picture is reduced.
-
-    Raises
-    ------
-    InvalidValueError
-        If a value is outside its range, or two do not fit.
     """
 
     size_px: int = 256

@@ -215,6 +215,8 @@ def decode_pictures(
 ) -> Iterator[tuple[Encoded, np.ndarray]]:
     """Decode streamed pictures; skip those that cannot be decoded, unless they are too many.
 
+    Raise DataError if more than one in a hundred cannot be decoded.
+
     Parameters
     ----------
     short_side_px : int, optional
@@ -226,11 +228,6 @@ def decode_pictures(
     ------
     picture : Encoded
     rgb : uint8 array, (H, W, 3)
-
-    Raises
-    ------
-    DataError
-        If more than one in a hundred cannot be decoded.
     """
     seen, corrupt = 0, 0
     for picture in pictures:

@@ -71,6 +71,8 @@ def _quantile(values: Floats, counts: Floats, share: float) -> Floats:
 def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
     """Draw how often each picture is in each resample.
 
+    Raise InvalidValueError if a number is below 1.
+
     Parameters
     ----------
     pictures : int
@@ -84,11 +86,6 @@ def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -
     -------
     float array, (1 + resamples, pictures)
         Counts. The first row is all ones: the pictures themselves. Every other sums to `pictures`.
-
-    Raises
-    ------
-    InvalidValueError
-        If a number is below 1.
     """
     if pictures < 1 or resamples < 1:
         raise InvalidValueError(
@@ -123,6 +120,8 @@ def interval(values: Floats) -> Estimate:
 def estimate(quantity: Quantity, weights: Floats) -> Estimate:
     """Estimate a quantity with its interval.
 
+    Raise ShapeError if quantity and weights have different numbers of pictures.
+
     Parameters
     ----------
     quantity : Quantity
@@ -134,17 +133,14 @@ def estimate(quantity: Quantity, weights: Floats) -> Estimate:
     -------
     Estimate
         Value and interval.
-
-    Raises
-    ------
-    ShapeError
-        If quantity and weights have different numbers of pictures.
     """
     return interval(_over(quantity, weights))
 
 
 def estimate_difference(one: Quantity, two: Quantity, weights: Floats) -> Estimate:
     """Estimate how much larger one quantity is than another on the same pictures.
+
+    Raise ShapeError if quantities and weights have different numbers of pictures.
 
     Parameters
     ----------
@@ -157,11 +153,6 @@ def estimate_difference(one: Quantity, two: Quantity, weights: Floats) -> Estima
     -------
     Estimate
         `one` less `two`; an interval without 0 is a difference worth believing.
-
-    Raises
-    ------
-    ShapeError
-        If quantities and weights have different numbers of pictures.
     """
     return interval(_over(one, weights) - _over(two, weights))
 

@@ -87,15 +87,12 @@ class ClassPrior:
 def measure_class_prior(samples: Iterable[Sample]) -> ClassPrior:
     """Look through all photographs once.
 
+    Raise DataError if there is no photograph.
+
     Parameters
     ----------
     samples : iterable of Sample
         Read one by one.
-
-    Raises
-    ------
-    DataError
-        If there is no photograph.
     """
     keys: list[str] = []
     short_sides_px: list[int] = []

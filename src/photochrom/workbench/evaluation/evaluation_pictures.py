@@ -39,6 +39,8 @@ class Sample:
 def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
     """Decode a photograph at its stored size.
 
+    Raise DataError if it cannot be decoded, or a side is shorter than the window of SSIM.
+
     Parameters
     ----------
     image : bytes
@@ -50,11 +52,6 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
     -------
     uint8 array, (h, w, 3)
         Upright sRGB.
-
-    Raises
-    ------
-    DataError
-        If it cannot be decoded, or a side is shorter than the window of SSIM.
     """
     rgb = decode(image)
     if rgb is None:
@@ -72,6 +69,8 @@ def make_sample(
 ) -> Sample:
     """Make a photograph gray, and keep its truth.
 
+    Raise InvalidValueError if there is no such gray.
+
     Parameters
     ----------
     rgb : uint8 array, (h, w, 3)
@@ -87,11 +86,6 @@ def make_sample(
     -------
     Sample
         Truth and input.
-
-    Raises
-    ------
-    InvalidValueError
-        If there is no such gray.
     """
     if gray not in GRAYS:
         raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; it is {gray!r}.")

@@ -89,6 +89,9 @@ class Outputs:
 def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:
     """Find another program's picture of each photograph.
 
+    Raise DataError if there is no such folder, no picture of some photograph, several of one, or
+    one that fits several.
+
     Parameters
     ----------
     name : str
@@ -98,12 +101,6 @@ def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Pat
     keys : sequence of str
         Of the photographs. A picture is found by the whole key as a path below the folder, else by
         the file's stem, or the stem and `-color`.
-
-    Raises
-    ------
-    DataError
-        If there is no such folder, no picture of some photograph, several of one, or one that fits
-        several.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of outputs of '{name}'.")

@@ -10,6 +10,9 @@ Errors of ab, the areas under the curve and `ciede2000_unbounded` are those of t
 method returned. All others are those of the picture that a person gets: inside the gamut, rounded
 to 8 bits. The gamut helps: it takes back impossible chroma, so that CIEDE2000 falls (by 6 % for
 `oracle-mean`).
+
+Each takes a picture and its truth of one size, (h, w, channels), and raises ShapeError if they
+differ: `lab` in CIE L*a*b*, `ab` the a and b of the method before the gamut, `rgb` sRGB in uint8.
 """
 
 from typing import Any
@@ -40,20 +43,10 @@ def check_pair(picture: NDArray[Any], truth: NDArray[Any], channels: int) -> Non
 def mean_ciede2000(lab: Floats, truth_lab: Floats) -> float:
     """Return the mean CIEDE2000 difference over the pixels.
 
-    Parameters
-    ----------
-    lab, truth_lab : float array, (h, w, 3)
-        CIE L*a*b* of the picture and of the truth.
-
     Returns
     -------
     float
         0 or more; about 1 is just noticeable.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
     """
     check_pair(lab, truth_lab, 3)
     return float(np.mean(ciede2000(lab, truth_lab), dtype=np.float64))
@@ -62,20 +55,10 @@ def mean_ciede2000(lab: Floats, truth_lab: Floats) -> float:
 def mean_absolute_error(ab: Floats, truth_ab: Floats) -> float:
     """Return the mean absolute error over pixels, a and b together.
 
-    Parameters
-    ----------
-    ab, truth_ab : float array, (h, w, 2)
-        a and b of the method, before the gamut, and of the truth.
-
     Returns
     -------
     float
         In ab units.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 2).
     """
     check_pair(ab, truth_ab, 2)
     return float(np.mean(np.abs(ab - truth_ab), dtype=np.float64))
@@ -86,20 +69,10 @@ def mean_squared_error(ab: Floats, truth_ab: Floats) -> float:
 
     The RMSE of many pictures is the root of the mean of these, not the mean of their roots.
 
-    Parameters
-    ----------
-    ab, truth_ab : float array, (h, w, 2)
-        a and b of the method, before the gamut, and of the truth.
-
     Returns
     -------
     float
         In squared ab units.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 2).
     """
     check_pair(ab, truth_ab, 2)
     return float(np.mean((ab - truth_ab) ** 2, dtype=np.float64))
@@ -114,8 +87,6 @@ def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None
 
     Parameters
     ----------
-    ab, truth_ab : float array, (h, w, 2)
-        a and b of the method, before the gamut, and of the truth.
     weights : float array, (h, w), optional
         Of the pixels; with those of `class_prior.ClassPrior.weights` it is the class-rebalanced
         area, to be divided by their mean over all photographs.
@@ -124,11 +95,6 @@ def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None
     -------
     float
         From 0 to 1, which is equal; without weights. The mean of the weighted pixels with them.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 2).
     """
     check_pair(ab, truth_ab, 2)
     a, b = (ab[..., i] - truth_ab[..., i] for i in range(2))
@@ -139,20 +105,10 @@ def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None
 def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
     """Return the mean absolute error over pixels and the three channels, as a share of 255.
 
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
-
     Returns
     -------
     float
         From 0 to 1; Nazeri et al. 2018 print it in percent.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
     """
     check_pair(rgb, truth_rgb, 3)
     return float(_levels_off(rgb, truth_rgb).mean(dtype=np.float64) / 255)
@@ -163,8 +119,6 @@ def share_within(rgb: Bytes, truth_rgb: Bytes, tolerance: float) -> float:
 
     Parameters
     ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
     tolerance : float
         As a share of 255: 0.02 allows 5 levels, 0.05 allows 12.
 
@@ -172,11 +126,6 @@ def share_within(rgb: Bytes, truth_rgb: Bytes, tolerance: float) -> float:
     -------
     float
         From 0 to 1, which is all pixels.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
     """
     check_pair(rgb, truth_rgb, 3)
     right = _levels_off(rgb, truth_rgb) <= 255 * tolerance
@@ -193,20 +142,10 @@ def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, floa
     The largest gap between the two cumulative histograms: where a colour is does not count, only
     how much of it there is.
 
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
-
     Returns
     -------
     (float, float, float)
         Of red, green and blue, each from 0, the same levels, to 1, none in common.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
     """
     check_pair(rgb, truth_rgb, 3)
     pixels = rgb.shape[0] * rgb.shape[1]
@@ -223,21 +162,11 @@ def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, floa
 def psnr(rgb: Bytes, truth_rgb: Bytes) -> float:
     """Return the peak signal-to-noise ratio of an 8-bit RGB picture.
 
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
-
     Returns
     -------
     float
         Decibels over all three channels, peak 255. Equal pictures give the PSNR of a single level
         of a single channel, not infinity, so that a mean over pictures stays a number.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
     """
     check_pair(rgb, truth_rgb, 3)
     squares = np.square(rgb.astype(np.int32) - truth_rgb).sum(dtype=np.int64)
@@ -250,22 +179,10 @@ def ssim(rgb: Bytes, truth_rgb: Bytes) -> float:
     A Gaussian window of 11 x 11 pixels with a deviation of 1.5, population covariance, mean over
     the three channels.
 
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth, at least 11 pixels on each side.
-
     Returns
     -------
     float
         At most 1, which is equal.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ, are not (h, w, 3), or are smaller than the window.
-    MissingExtraError
-        If scipy, which comes with the extra `evaluate`, is not installed.
     """
     check_pair(rgb, truth_rgb, 3)
     if min(rgb.shape[:2]) < SSIM_WINDOW_PX:

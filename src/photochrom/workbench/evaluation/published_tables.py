@@ -131,15 +131,12 @@ def _block(entries: Sequence[Entry], name: str) -> list[str]:
 def build(text: str, entries: Sequence[Entry]) -> str:
     """Put the tables into a document; the prose around them stays.
 
+    Raise DataError if the comments of a table are missing.
+
     Parameters
     ----------
     text : str
         Markdown with a pair of comments for each table; '' gives a new document.
-
-    Raises
-    ------
-    DataError
-        If the comments of a table are missing.
     """
     names = _sets(entries)
     if not text.strip():
@@ -168,15 +165,12 @@ def _around(text: str, name: str) -> tuple[str, str]:
 def check(text: str, entries: Sequence[Entry]) -> None:
     """Compare the tables of a document with the records.
 
+    Raise DataError if a table differs: names the row and the cell.
+
     Parameters
     ----------
     text : str
         Markdown.
-
-    Raises
-    ------
-    DataError
-        If a table differs: names the row and the cell.
     """
     known = _sets(entries)
     for name in COLUMNS:

@@ -57,6 +57,8 @@ class Entry:
 def read_run(run: Path) -> Entry:
     """Read what a run's folder says of itself; see `with_scores` for its numbers.
 
+    Raise DataError if the recipe or the log is missing or damaged.
+
     Parameters
     ----------
     run : Path
@@ -66,11 +68,6 @@ def read_run(run: Path) -> Entry:
     -------
     Entry
         Without parameters and evaluations.
-
-    Raises
-    ------
-    DataError
-        If the recipe or the log is missing or damaged.
     """
     recipe = _read_json(run / "recipe.json")
     if not isinstance(recipe.get("name"), str):

@@ -31,17 +31,14 @@ Floats = NDArray[np.floating[Any]]
 class ReferenceMethod:
     """A method that requires a reference, and the folder that it borrows from.
 
+    Raise DataError if the folder holds no photograph.
+
     Parameters
     ----------
     colorizer : photochrom.engine.colorize.Colorizer
         Of the method.
     folder : Path
         Colour photographs, at any depth; none of those that are judged.
-
-    Raises
-    ------
-    DataError
-        If the folder holds no photograph.
     """
 
     def __init__(self, colorizer: Any, folder: Path) -> None:

@@ -204,6 +204,8 @@ class Evaluation:
     ) -> Floats:
         """Return one number a photograph.
 
+        Raise InvalidValueError if it was not measured.
+
         Parameters
         ----------
         name, column : str
@@ -217,11 +219,6 @@ class Evaluation:
         -------
         float array, (pictures,)
             In the order of the data.
-
-        Raises
-        ------
-        InvalidValueError
-            If it was not measured.
         """
         records = self._groups.get((part, name, setting))
         if records is None or column not in next(iter(records.values())):
@@ -283,6 +280,8 @@ class Evaluation:
     def difference(self, one: str, two: str, metric: str = "ratio") -> Estimate:
         """Return how much larger a metric is for one row than for another, pictures paired.
 
+        Raise InvalidValueError if a row or the metric is unknown.
+
         Parameters
         ----------
         one, two : str
@@ -294,11 +293,6 @@ class Evaluation:
         -------
         Estimate
             `one` less `two`; an interval without 0 is a difference worth believing.
-
-        Raises
-        ------
-        InvalidValueError
-            If a row or the metric is unknown.
         """
         first, second = (self.quantity(name, self._metric(metric)) for name in (one, two))
         return estimate_difference(first, second, self._weights)
@@ -326,6 +320,8 @@ class Evaluation:
     def curve(self, knob: str, name: str, metric: str = "ratio") -> list[Point]:
         """Return error against colourfulness over 'vividness' or 'saturation'.
 
+        Raise InvalidValueError if there is no such curve.
+
         Parameters
         ----------
         knob : str
@@ -339,11 +335,6 @@ class Evaluation:
         -------
         list of Point
             By setting, ascending.
-
-        Raises
-        ------
-        InvalidValueError
-            If there is no such curve.
         """
         settings, shares, ratios = self._curve(knob, name, metric)
         return [
@@ -360,6 +351,8 @@ class Evaluation:
     def ratio_at(self, share: float, knob: str, name: str, metric: str = "ratio") -> Estimate:
         """Return a curve's error at a share of the truth's colourfulness.
 
+        Raise InvalidValueError if there is no such curve.
+
         Parameters
         ----------
         share : float
@@ -371,16 +364,13 @@ class Evaluation:
         -------
         Estimate
             Of gray's mean CIEDE2000; NaN where the curve does not reach the share.
-
-        Raises
-        ------
-        InvalidValueError
-            If there is no such curve.
         """
         return interval(_read_at(share, *self._curve(knob, name, metric)[1:]))
 
     def difference_at(self, share: float, one: tuple[str, str], two: tuple[str, str]) -> Estimate:
         """Return how much more error one curve has than another at equal colourfulness, paired.
+
+        Raise InvalidValueError if there is no such curve.
 
         Parameters
         ----------
@@ -393,11 +383,6 @@ class Evaluation:
         -------
         Estimate
             `one` less `two`; below 0 the first is better.
-
-        Raises
-        ------
-        InvalidValueError
-            If there is no such curve.
         """
         read = [_read_at(share, *self._curve(*curve)[1:]) for curve in (one, two)]
         return interval(read[0] - read[1])

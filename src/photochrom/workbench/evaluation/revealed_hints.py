@@ -34,6 +34,8 @@ class Patches(NamedTuple):
 def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
     """Reveal patches at uniform places.
 
+    Raise InvalidValueError if the picture is smaller than a patch, or the count is negative.
+
     Parameters
     ----------
     truth_ab : float array, (h, w, 2)
@@ -49,11 +51,6 @@ def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
     -------
     Patches
         The first `count` of the picture's list.
-
-    Raises
-    ------
-    InvalidValueError
-        If the picture is smaller than a patch, or the count is negative.
     """
     height, width = truth_ab.shape[:2]
     if min(height, width) < PATCH_PX or count < 0:

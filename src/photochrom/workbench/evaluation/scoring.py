@@ -70,6 +70,8 @@ def score(
 ) -> Record:
     """Measure one colouring of one photograph.
 
+    Raise MethodOutputError if the colours have another size than the photograph, or are not finite.
+
     Parameters
     ----------
     sample : Sample
@@ -89,11 +91,6 @@ def score(
     -------
     Record
         `part`, `name`, `setting`, `key`, `source`, and a number for each metric.
-
-    Raises
-    ------
-    MethodOutputError
-        If the colours have another size than the photograph, or are not finite.
     """
     part, name, setting, ab, own = candidate
     if ab.shape != (*sample.lightness.shape, 2) or not np.isfinite(ab).all():

@@ -38,15 +38,12 @@ NETWORKS = {
 def network(name: str) -> Network:
     """Find a network by its name; imports torch.
 
+    Raise UnknownMethodError if there is none of that name.
+
     Parameters
     ----------
     name : str
         As a recipe names it.
-
-    Raises
-    ------
-    UnknownMethodError
-        If there is none of that name.
     """
     if name not in NETWORKS:
         close = get_close_matches(name, NETWORKS, 1)

@@ -74,6 +74,8 @@ class DcganCritic(Critic):
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
         """Judge pictures.
 
+        Raise ShapeError if a side is not the config's `size_px`.
+
         Parameters
         ----------
         lightness : tensor, (N, 1, S, S)
@@ -85,11 +87,6 @@ class DcganCritic(Critic):
         -------
         tensor, (N, 1)
             Logits.
-
-        Raises
-        ------
-        ShapeError
-            If a side is not the config's `size_px`.
         """
         side = self.config.size_px
         if painted.shape[2:] != (side, side):
@@ -188,6 +185,8 @@ class NoganCritic(Critic):
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
         """Judge patches.
 
+        Raise ShapeError if a side of `painted` is less than 4 s.
+
         Parameters
         ----------
         lightness : tensor, (N, 1, H, W)
@@ -199,11 +198,6 @@ class NoganCritic(Critic):
         -------
         tensor, (N, 1, h / s - 3, w / s - 3)
             Logits; s is 2 to the power of the number of channels.
-
-        Raises
-        ------
-        ShapeError
-            If a side of `painted` is less than 4 s.
         """
         smallest = 4 * 2 ** len(self.config.channels)
         if min(painted.shape[2:]) < smallest:

@@ -37,15 +37,13 @@ SCALES = (0.011, 0.0051, 0.0324)
 class FeatureLoss(nn.Module):
     """How differently two colourings of a picture look to a network that knows things.
 
+    Raise MissingExtraError if timm or the package with the weights is not installed; it names the
+    line to run.
+
     Parameters
     ----------
     weights : tuple of three float
         Of the activations at strides 4, 8 and 16; the pixels weigh 1.
-
-    Raises
-    ------
-    MissingExtraError
-        If timm or the package with the weights is not installed; it names the line to run.
     """
 
     deviation: Tensor

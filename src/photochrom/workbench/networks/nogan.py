@@ -34,6 +34,8 @@ ATTENTIVE = 1  # the up block that attends, the one at stride 8
 class Config:
     """The generator's shape.
 
+    Raise InvalidValueError if there are fewer or more widths.
+
     Attributes
     ----------
     encoder : str
@@ -42,11 +44,6 @@ class Config:
         Channels of the decoder at strides 16, 8, 4 and, beyond the encoder's features, 2 and 1; the
         last stride is the output's. The source's, which paints at full size, are near
         (768, 768, 672, 300, 300).
-
-    Raises
-    ------
-    InvalidValueError
-        If there are fewer or more widths.
     """
 
     encoder: str = "tf_efficientnet_lite0"

@@ -24,6 +24,8 @@ SKIPS = ("add", "concatenate")
 class Config:
     """The generator's shape.
 
+    Raise InvalidValueError if `skips` is neither, or there is only one level.
+
     Attributes
     ----------
     channels : tuple of int
@@ -32,11 +34,6 @@ class Config:
         How mirrored features join the decoder: 'add' as the source, 'concatenate' as the paper.
     dropout : float
         Share of values that the deepest three levels of the decoder drop in training.
-
-    Raises
-    ------
-    InvalidValueError
-        If `skips` is neither, or there is only one level.
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512, 512)

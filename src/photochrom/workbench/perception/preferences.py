@@ -94,6 +94,8 @@ def summarise_choices(
 ) -> Preferences:
     """Count choices and rank the methods.
 
+    Raise InvalidValueError if `most_failed` is negative.
+
     Parameters
     ----------
     choices : sequence of Choice
@@ -106,11 +108,6 @@ def summarise_choices(
         How many each participant is asked, practice and checks included.
     most_failed : int
         Who fails more checks is excluded.
-
-    Raises
-    ------
-    InvalidValueError
-        If `most_failed` is negative.
     """
     begun = set(participants)
     checks = [choice for choice in choices if choice.part == "check"]

@@ -195,6 +195,8 @@ def create_app(
 ) -> FastAPI:
     """Make the application.
 
+    Raise InvalidValueError, MissingExtraError, DataError if the votes cannot be opened.
+
     Parameters
     ----------
     votes_url : str
@@ -212,11 +214,6 @@ def create_app(
     -------
     FastAPI
         Lets go of the database at its end.
-
-    Raises
-    ------
-    InvalidValueError, MissingExtraError, DataError
-        If the votes cannot be opened.
     """
     votes = Votes(votes_url, study.id, Vote if study.task == REAL else Choice)
 

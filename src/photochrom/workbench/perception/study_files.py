@@ -85,15 +85,12 @@ class Study:
 def read_study(folder: Path) -> Study:
     """Read a study.
 
+    Raise DataError if it is no study, or a picture is missing.
+
     Parameters
     ----------
     folder : Path
         As `photochrom study prepare` made it.
-
-    Raises
-    ------
-    DataError
-        If it is no study, or a picture is missing.
     """
     description = folder / DESCRIPTION
     try:

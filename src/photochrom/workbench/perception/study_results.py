@@ -67,6 +67,8 @@ class Results(NamedTuple):
 def wilson(successes: int, trials: int) -> Estimate:
     """Return a share and its 95 % score interval.
 
+    Raise InvalidValueError if there is no trial, or not 0 <= successes <= trials.
+
     Parameters
     ----------
     successes, trials : int
@@ -76,11 +78,6 @@ def wilson(successes: int, trials: int) -> Estimate:
     -------
     Estimate
         All in [0, 1].
-
-    Raises
-    ------
-    InvalidValueError
-        If there is no trial, or not 0 <= successes <= trials.
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise InvalidValueError(
@@ -99,6 +96,8 @@ def summarise(
 ) -> Results:
     """Count votes.
 
+    Raise InvalidValueError if `most_failed` is negative.
+
     Parameters
     ----------
     votes : sequence of Vote
@@ -114,11 +113,6 @@ def summarise(
     -------
     Results
         Methods from the most convincing to the least, photographs likewise.
-
-    Raises
-    ------
-    InvalidValueError
-        If `most_failed` is negative.
     """
     begun = set(participants)
     checks = [vote for vote in votes if vote.part == "check"]

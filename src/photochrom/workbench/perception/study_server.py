@@ -33,6 +33,9 @@ def serve(
 ) -> None:
     """Serve until somebody stops it.
 
+    Raise DataError, InvalidValueError, MissingExtraError if the study or the votes cannot be used,
+    or the address cannot be bound.
+
     Parameters
     ----------
     folder : Path
@@ -53,11 +56,6 @@ def serve(
         As for the service.
     browser : bool
         Open the page.
-
-    Raises
-    ------
-    DataError, InvalidValueError, MissingExtraError
-        If the study or the votes cannot be used, or the address cannot be bound.
     """
     if not invitation and not is_open and not is_loopback(host):
         raise InvalidValueError(

@@ -36,6 +36,8 @@ REMEMBERED = 1000  # participants whose order is kept in memory
 class Showing:
     """How pairs are shown, and to how many people.
 
+    Raise InvalidValueError if one is outside its range.
+
     Attributes
     ----------
     seconds, gap_seconds : float
@@ -44,11 +46,6 @@ class Showing:
         Who comes later is turned away.
     begun_at_once, begun_per_hour : float
         Participants who begin from one address.
-
-    Raises
-    ------
-    InvalidValueError
-        If one is outside its range.
     """
 
     seconds: float = 1.0

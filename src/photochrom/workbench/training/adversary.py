@@ -52,15 +52,12 @@ class Adversary:
     def check_sizes(self, painter: Any) -> None:
         """Judge one picture of each size that it will be shown, before anything is learnt.
 
+        Raise RecipeError if a phase is too small for it.
+
         Parameters
         ----------
         painter : Module
             The network whose colours it will judge.
-
-        Raises
-        ------
-        RecipeError
-            If a phase is too small for it.
         """
         learning = painter.training, self.network.training
         painter.eval()  # statistics, and spectral norms, stay as they are

@@ -99,15 +99,12 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
     What the network names in `grows` may be missing: it starts by adding nothing, so that a
     smaller network's weights give the larger one the same colours.
 
+    Raise CheckpointError if the file does not fit.
+
     Returns
     -------
     bool
         Whether they are a whole network's, its colours included.
-
-    Raises
-    ------
-    CheckpointError
-        If the file does not fit.
     """
     if path.suffix == ".safetensors":
         weights = _read_safetensors(path)
@@ -137,17 +134,14 @@ def average_with(module: nn.Module, path: Path) -> None:
     Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
     accuracy without increasing inference time", ICML 2022. It helps where one began with the other.
 
+    Raise CheckpointError if the file does not fit, or its bins are other colours.
+
     Parameters
     ----------
     module : Module
         Changed in place.
     path : Path
         As for `initial_weights`.
-
-    Raises
-    ------
-    CheckpointError
-        If the file does not fit, or its bins are other colours.
     """
     other = copy.deepcopy(module)
     initial_weights(other, path)

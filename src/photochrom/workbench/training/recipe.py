@@ -218,6 +218,9 @@ def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
 def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str) -> Any:
     """Build a network or a critic as a recipe describes it.
 
+    Raise RecipeError if a key is unknown or of the wrong type, or torch can build nothing of such
+    numbers.
+
     Parameters
     ----------
     name : str
@@ -228,11 +231,6 @@ def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str
         Whether its encoder starts from ImageNet weights.
     where : str
         What errors call the recipe and the table.
-
-    Raises
-    ------
-    RecipeError
-        If a key is unknown or of the wrong type, or torch can build nothing of such numbers.
     """
     kind = network(name)
     config = checked(kind.config, table, where)

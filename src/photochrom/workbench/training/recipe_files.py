@@ -41,6 +41,9 @@ def find_recipe(name: Path) -> Path:
 def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
+    Raise RecipeError if the file cannot be read, has no such profile, or a key is unknown, missing
+    or of the wrong type.
+
     Parameters
     ----------
     path : Path
@@ -49,12 +52,6 @@ def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> R
         Which of its profiles; 'here' where it has profiles and none is named.
     changes : sequence of str
         Laid over the profile, such as 'loss.huber=0.1'; see `with_changes`.
-
-    Raises
-    ------
-    RecipeError
-        If the file cannot be read, has no such profile, or a key is unknown, missing or of the
-        wrong type.
     """
     table = _with_profile(_read_table(path), profile, str(path))
     return recipe_from_table(with_changes(table, changes), str(path))
@@ -89,6 +86,8 @@ def list_recipes() -> list[Listed]:
 def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
     """Lay single values over a recipe's table.
 
+    Raise RecipeError if a change is not of that form, or leads through what is no table.
+
     Parameters
     ----------
     table : dict
@@ -96,11 +95,6 @@ def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any
     changes : sequence of str
         KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its number from 0
         ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
-
-    Raises
-    ------
-    RecipeError
-        If a change is not of that form, or leads through what is no table.
     """
     for change in changes:
         key, equals, text = change.partition("=")

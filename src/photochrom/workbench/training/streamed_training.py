@@ -28,17 +28,14 @@ SHUFFLE_BUFFER = 1000
 def sample_pixels(data: str | Path, report: Callable[[str], None]) -> PixelCache:
     """Decode the first pictures of a stream into memory.
 
+    Raise DataError if there is no picture, or too many are damaged.
+
     Parameters
     ----------
     data : str or Path
         As `stream_pictures` takes it.
     report : callable
         Takes lines about what is damaged.
-
-    Raises
-    ------
-    DataError
-        If there is no picture, or too many are damaged.
     """
     stream = stream_pictures(data, shuffle_buffer=1, report=report)
     decoded = list(islice(decode_pictures(stream, SHORT_SIDE_PX, report), SAMPLE))
