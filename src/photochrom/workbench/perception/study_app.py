@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse
+from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from photochrom._version import __version__
@@ -24,11 +24,13 @@ from photochrom.service.middleware import LOOPBACK_NAMES, AccessMiddleware, Body
 from photochrom.service.problem_details import Problem, install_problems, problem_response
 from photochrom.service.request_bodies import BoundedRoute
 from photochrom.service.schemas import whole
+from photochrom.workbench.html_pages import render
 from photochrom.workbench.perception.study_files import PREFER, REAL, Study
 from photochrom.workbench.perception.study_state import AboutAnswer, Showing, StudyState
 from photochrom.workbench.perception.votes import Choice, Vote, Votes
 
 PAGE = Path(__file__).parent / "page"
+TEMPLATES = Path(__file__).parent / "templates"
 BODY_BYTES = 2000
 LIMITS = Limits(upload_bytes=BODY_BYTES, json_bytes=BODY_BYTES)
 MOST_MS = 86_400_000.0
@@ -250,8 +252,8 @@ def create_app(
         "/page/service", StaticFiles(directory=SERVICE_PAGE), name="service"
     )  # its tones and type
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    page = PAGE / ("index.html" if study.task == REAL else "prefer.html")
-    app.add_api_route("/", lambda: FileResponse(page), response_model=None)
+    page = render(TEMPLATES / f"{study.task}.html")
+    app.add_api_route("/", lambda: HTMLResponse(page), response_model=None)
     return app
 
 
