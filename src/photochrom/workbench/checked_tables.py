@@ -46,7 +46,8 @@ def checked(
 @cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     # A tuple of one: unlike a dataclass it takes a configuration, and hands it down.
-    return TypeAdapter(GenericAlias(tuple, kind), config=ConfigDict(extra="forbid", strict=True))
+    one: Any = GenericAlias(tuple, kind)
+    return TypeAdapter(one, config=ConfigDict(extra="forbid", strict=True))
 
 
 def _sentence(first: ErrorDetails, place: str, adapter: TypeAdapter[Any]) -> str:

@@ -267,7 +267,8 @@ def _read_hub(
         stored, label = row[column], row.get(label_column)
         image = stored
         if isinstance(stored, dict):
-            image = stored.get("bytes") or _file_bytes(stored.get("path"))
+            path = Path(stored.get("path") or "")
+            image = stored.get("bytes") or (path.read_bytes() if path.is_file() else b"")
         if not image:
             yield UNREADABLE
             continue
@@ -285,7 +286,3 @@ def _unbroken(stream: Any, name: str) -> Iterator[dict[str, Any]]:
         raise DataError(
             f"{HUB}{name}: broke off ({error}). Run the same command again to continue."
         ) from error
-
-
-def _file_bytes(path: str | None) -> bytes:
-    return Path(path).read_bytes() if path and Path(path).is_file() else b""

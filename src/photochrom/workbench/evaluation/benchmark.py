@@ -228,7 +228,10 @@ class Benchmark:
         for name, engine in zip(names, engines, strict=True):
             borrower = None
             if self.lenders is not None and tuple(engine.info.requires) == ("reference",):
-                borrower = _reference_method(engine, self.lenders)
+                # Here, as in `open_method`: libvips and ONNX Runtime are loaded when needed.
+                from photochrom.workbench.evaluation.reference_rows import ReferenceMethod
+
+                borrower = ReferenceMethod(engine, self.lenders)
                 borrowed.append(borrower.note(name))
             elif note := _note(name, engine.info):
                 notes.append(note)
@@ -243,25 +246,14 @@ class Benchmark:
         if not requires:
             yield method(name, _predict(engine, self.vividness), self.saturations)
         if self.own_histogram and "histogram" in accepts:
-            yield method(f"{name}, own histogram", _led(engine, self.vividness))
+            from photochrom.workbench.evaluation.reference_rows import with_own_histogram
+
+            yield method(f"{name}, own histogram", with_own_histogram(engine, self.vividness))
         if not requires and "vividness" in accepts:
             yield vividness_curve(name, {v: _predict(engine, v) for v in self.vividnesses})
         if self.hint_counts and "hints" in accepts and set(requires) <= {"hints"}:
             predict = _predict_hinted(engine, self.vividness)
             yield hint_curve(name, predict, self.hint_counts, self.seed)
-
-
-def _reference_method(engine: Any, lenders: Path) -> Any:
-    # Here, as in `open_method`: libvips and ONNX Runtime are loaded when they are needed.
-    from photochrom.workbench.evaluation.reference_rows import ReferenceMethod
-
-    return ReferenceMethod(engine, lenders)
-
-
-def _led(engine: Any, vividness: float | None) -> Predict:
-    from photochrom.workbench.evaluation.reference_rows import with_own_histogram
-
-    return with_own_histogram(engine, vividness)
 
 
 def _note(name: str, info: Any) -> str | None:

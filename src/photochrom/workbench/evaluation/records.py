@@ -10,27 +10,31 @@ import math
 import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Len
 
 from photochrom.errors import DataError, UnwritableFileError
+from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
 from photochrom.workbench.evaluation.report import from_json
 from photochrom.workbench.evaluation.results import Evaluation
 
+EvaluationSet = Literal["photographs", "cifar-10"]  # each has a table of its own
+Interval = Annotated[list[float | None], Len(3, 3)]  # value, low, high; None for NaN
 # What reading any JSON as an evaluation may raise.
 STRANGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-SETS = ("photographs", "cifar-10")  # the evaluation sets, each with a table of its own
 DIGITS = 6  # of a stored number
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A row's numbers on one evaluation set: metric key -> value, low, high (None for NaN)."""
+    """A row's numbers on one evaluation set, by the key of the metric."""
 
     data: str
     gray: str
     pictures: int
-    metrics: dict[str, list[float | None]]
+    metrics: dict[str, Interval]
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Entry:
     parameters : numbers that were learned, or None
     minutes, pictures : of training; pictures count as often as they were seen
     data, note : what it was trained on; what a reader must know
-    evaluations : one of SETS -> scores
+    evaluations : its scores on each set
     """
 
     name: str
@@ -51,7 +55,7 @@ class Entry:
     pictures: int | None = None
     data: str = ""
     note: str = ""
-    evaluations: dict[str, Scores] = field(default_factory=dict)
+    evaluations: dict[EvaluationSet, Scores] = field(default_factory=dict)
 
 
 def read_run(run: Path) -> Entry:
@@ -145,19 +149,12 @@ def read_evaluations(run: Path) -> list[Evaluation]:
             evaluation = from_json(file.read_text("utf-8"))
             if evaluation.pictures:  # a KeyError where no photograph has its true colours
                 found.append(evaluation)
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except STRANGE as error:
             raise DataError(f"{file}: is not an evaluation of photochrom ({error!r}).") from error
     return found
 
 
-def set_of(evaluation: Evaluation) -> str:
+def set_of(evaluation: Evaluation) -> EvaluationSet:
     """Return the table that an evaluation belongs to, by the name of its data."""
     return "cifar-10" if "cifar" in evaluation.data.lower() else "photographs"
 
@@ -223,29 +220,7 @@ def read_entries(folder: Path) -> list[Entry]:
         raise DataError(
             f"{folder}: holds no record. Run: photochrom report collect RUN --to {folder}"
         )
-    return [_read_entry(file) for file in files]
-
-
-def _read_entry(path: Path) -> Entry:
-    content = _read_json(path)
-    try:
-        scores = {k: Scores(**v) for k, v in content.pop("evaluations").items()}
-        entry = Entry(**content, evaluations=scores)
-        for one in scores.values():
-            _check_numbers(one)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{path}: is not a record of a run ({error}).") from error
-    if unknown := scores.keys() - set(SETS):
-        raise DataError(f"{path}: evaluations are {', '.join(SETS)}; it has {min(unknown)}.")
-    return entry
-
-
-def _check_numbers(scores: Scores) -> None:
-    """Raise ValueError or TypeError where a metric is not a value, a low and a high, or None."""
-    for key, numbers in scores.metrics.items():
-        value, low, high = numbers
-        if not all(n is None or isinstance(n, int | float) for n in (value, low, high)):
-            raise TypeError(f"'{key}' needs three numbers")
+    return [checked(Entry, _read_json(file), str(file), DataError) for file in files]
 
 
 def save_entry(entry: Entry, folder: Path) -> Path:
@@ -270,7 +245,7 @@ def save_entry(entry: Entry, folder: Path) -> Path:
     """
     path = folder / f"{re.sub(r'[^a-z0-9.]+', '-', entry.name.lower()).strip('-')}.json"
     if path.is_file():
-        entry = merge(_read_entry(path), entry)
+        entry = merge(checked(Entry, _read_json(path), str(path), DataError), entry)
     text = json.dumps(asdict(entry), indent=1, ensure_ascii=False, allow_nan=False)
     # One line a metric: a change of one is a change of one line.
     text = re.sub(r"\[\n([^\[\]]*?)\n\s*\]", lambda m: f"[{' '.join(m[1].split())}]", text)

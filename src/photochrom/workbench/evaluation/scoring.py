@@ -111,7 +111,7 @@ def score(
     record["ciede2000"] = metrics.mean_ciede2000(lab, sample.lab)
     unbounded = lab if own is not None else _with_lightness(sample, ab)
     record["ciede2000_unbounded"] = metrics.mean_ciede2000(unbounded, sample.lab)
-    record |= _colourfulness(rgb) | _spread_of_colour(lab)
+    record |= _colour_metrics(rgb, lab)
     record |= _against_the_truth(lab, sample.lab)
     if part == "rows":
         record |= _row_metrics(sample, ab, rgb, survey)
@@ -146,16 +146,14 @@ def _row_metrics(
     return record
 
 
-def _colourfulness(rgb: NDArray[np.uint8]) -> Record:
+def _colour_metrics(rgb: NDArray[np.uint8], lab: NDArray[np.floating[Any]]) -> Record:
+    found = chroma_metrics.concentration(lab)
     return {
         "colourfulness": chroma_metrics.colourfulness(rgb),
         "colourfulness_ddcolor": chroma_metrics.colourfulness_ddcolor(rgb),
+        "concentration": found or 0.0,
+        "concentration_counts": float(found is not None),
     }
-
-
-def _spread_of_colour(lab: NDArray[np.floating[Any]]) -> Record:
-    found = chroma_metrics.concentration(lab)
-    return {"concentration": found or 0.0, "concentration_counts": float(found is not None)}
 
 
 def _against_the_truth(
@@ -180,7 +178,7 @@ def score_sample(
     scored = reduced(sample, scored_px)
     record: Record = {"part": "rows", "name": TRUTH, "setting": None}
     record |= {"key": sample.key, "source": sample.source}
-    record |= _colourfulness(scored.rgb) | _spread_of_colour(scored.lab)
+    record |= _colour_metrics(scored.rgb, scored.lab)
     for observer in observers:
         record |= observer(scored, TRUTH, scored.rgb)
     return [record] + [

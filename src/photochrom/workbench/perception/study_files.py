@@ -4,11 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from photochrom.errors import DataError
+from photochrom.workbench.checked_tables import checked
 
 DESCRIPTION = "study.json"
 FORMAT = 1
@@ -70,6 +71,15 @@ class Study:
     id: str = ""
     folder: Path = Path()
 
+    def __post_init__(self) -> None:
+        shown = 1 if self.task == REAL else 2
+        if not self.scenes or any({*s.coloured} != {*self.methods} for s in self.scenes):
+            raise ValueError("every method needs a picture of every scene.")
+        if len(self.methods) < shown:
+            raise ValueError(f"such a study needs {shown} methods or more.")
+        if any(len(s.coloured) != shown for s in self.practice + self.checks):
+            raise ValueError(f"practice and checks need {shown} coloured pictures each.")
+
     @property
     def trials(self) -> int:
         """How many pairs each participant is shown."""
@@ -103,36 +113,13 @@ def read_study(folder: Path) -> Study:
         ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{description}: is not JSON ({error}). Prepare the study anew.") from error
-    try:
-        study = _study_of(table, hashlib.sha256(content).hexdigest()[:16], folder)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise DataError(
-            f"{description}: not a study that this version reads ({error!r}). Prepare it anew."
-        ) from error
+    version = table.pop("photochrom-study", None) if isinstance(table, dict) else None
+    if version != FORMAT:
+        raise DataError(f"{description}: format {version}; {FORMAT} is known. Prepare it anew.")
+    study = checked(Study, table, str(description), DataError)
+    study = replace(study, id=hashlib.sha256(content).hexdigest()[:16], folder=folder)
     _check_files(study)
     return study
-
-
-def _study_of(table: dict[str, Any], id: str, folder: Path) -> Study:
-    if table["photochrom-study"] != FORMAT:
-        raise ValueError(f"format {table['photochrom-study']}, where {FORMAT} is known")
-    methods = tuple(str(name) for name in table["methods"])
-    practice, scenes, checks = (
-        tuple(Scene(str(s["key"]), s["truth"], dict(s["coloured"])) for s in table[part])
-        for part in ("practice", "scenes", "checks")
-    )
-    task = table.get("task", REAL)
-    if task not in (REAL, PREFER):
-        raise ValueError(f"task {task!r}, where {REAL!r} and {PREFER!r} are known")
-    if not scenes or not methods or any(set(s.coloured) != set(methods) for s in scenes):
-        raise ValueError("every method needs a picture of every scene")
-    if task == PREFER and len(methods) < 2:
-        raise ValueError("a preference needs two methods")
-    shown = 1 if task == REAL else 2
-    if any(len(s.coloured) != shown for s in practice + checks):
-        raise ValueError(f"practice and checks need {shown} coloured pictures each")
-    seed, size_px = int(table["seed"]), int(table["size_px"])
-    return Study(seed, size_px, methods, practice, scenes, checks, task, id, folder)
 
 
 def _check_files(study: Study) -> None:
@@ -140,7 +127,7 @@ def _check_files(study: Study) -> None:
         truth = (scene.truth,) if study.task == REAL else ()
         for name in (*truth, *scene.coloured.values()):
             # A study may come from elsewhere: its names lead nowhere but into its folder.
-            if not isinstance(name, str) or not NEUTRAL.fullmatch(name):
+            if not NEUTRAL.fullmatch(name):
                 raise DataError(
                     f"{study.folder / DESCRIPTION}: {name!r} is no name of a picture of a study."
                 )

@@ -1,7 +1,7 @@
 """A recipe says everything that decides a training run; `recipe_files` reads it."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval, MinLen
@@ -210,6 +210,11 @@ class Recipe:
 def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
     """Build a recipe from a table such as TOML or `dataclasses.asdict` gives; see `read_recipe`."""
     recipe = checked(Recipe, table, where)
+    # The configurations as they came: what is checked has passed through JSON, which has no tuples.
+    recipe = replace(recipe, config=table.get("config", {}))
+    if recipe.critic is not None:
+        critic = replace(recipe.critic, config=table["critic"].get("config", {}))
+        recipe = replace(recipe, critic=critic)
     if recipe.critic is None and any(phase.learns != "network" for phase in recipe.phases):
         raise RecipeError(f"{where}: a phase in which a critic learns needs the table [critic].")
     return recipe

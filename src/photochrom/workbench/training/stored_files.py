@@ -2,19 +2,25 @@
 
 import csv
 import json
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from photochrom.errors import RecipeError
+from photochrom.workbench.checked_tables import checked
+from photochrom.workbench.training.precision import AUTOMATIC
 
 ENVIRONMENT = "environment.json"
-# What is read of it again; older runs have less.
-ENTRIES: dict[str, tuple[type, ...]] = {
-    "data": (str,),
-    "init": (str, type(None)),
-    "stream": (bool,),
-    "precision_asked": (str,),
-}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is read again of the table of what a run was begun with; older runs have less."""
+
+    data: str = ""
+    init: str | None = None
+    stream: bool = False
+    precision_asked: str = AUTOMATIC
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -31,19 +37,15 @@ def read_table(path: Path) -> dict[str, Any]:
     return table
 
 
-def read_environment(folder: Path) -> dict[str, Any]:
+def read_environment(folder: Path) -> Environment:
     """Read what a run was begun with.
 
     Raise RecipeError if it is missing or damaged.
     """
     path = folder / ENVIRONMENT
     table = read_table(path)
-    for name, kinds in ENTRIES.items():
-        if name in table and not isinstance(table[name], kinds):
-            wanted = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-            found = type(table[name]).__name__
-            raise RecipeError(f"{path}: '{name}' needs to be {wanted}; it is {found}.")
-    return table
+    known = {f.name: table[f.name] for f in fields(Environment) if f.name in table}
+    return checked(Environment, known, str(path))
 
 
 def read_keys(path: Path) -> list[str]:
