@@ -24,36 +24,24 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 class DataRecipe:
     """Which pictures a network sees, and how.
 
-    Attributes
-    ----------
-    validation_keys : str
-        A file beside the recipe with one key a line: pictures never trained on.
-    hold_out : float
-        Share of the pictures that is never trained on, drawn by the seed, where no keys are given.
-    by_hue : bool
-        Sort the pictures by their mean hue, hold out every n-th instead of drawing, and leave gray
-        pictures out altogether.
-    leave_out : tuple of str
-        Sources that are not used.
-    source_power : float
-        A source is drawn in proportion to its size to this power: 1 as it is, 0.5 balanced.
-    source_weights : dict of str to float
-        Sources drawn more or less often than that.
-    short_side_px : int
-        Larger pictures are reduced to this short side when they are decoded.
-    smallest_crop : float
-        Smallest share of the picture's area that a crop keeps.
-    aspect_jitter : float
-        Largest change of a crop's aspect, as a natural logarithm.
-    old_share : float
-        Share of the inputs that are made to look like old photographs.
-    hue_turn_share : float
-        Share of pictures with hints whose hues are turned, hints and truth together, so that the
-        network obeys colours that it finds unlikely.
-    histogram_share, chroma_share : float
-        How often the picture's own ab histogram, and its mean chroma, are given as wishes.
-    hint_share : float
-        How often hints are simulated.
+    validation_keys : a file beside the recipe with one key a line: pictures never trained on
+    hold_out : share of the pictures that is never trained on, drawn by the seed, where no keys are
+        given
+    by_hue : sort the pictures by their mean hue, hold out every n-th instead of drawing, and leave
+        gray pictures out altogether
+    leave_out : sources that are not used
+    source_power : a source is drawn in proportion to its size to this power: 1 as it is, 0.5
+        balanced
+    source_weights : sources drawn more or less often than that
+    short_side_px : larger pictures are reduced to this short side when they are decoded
+    smallest_crop : smallest share of the picture's area that a crop keeps
+    aspect_jitter : largest change of a crop's aspect, as a natural logarithm
+    old_share : share of the inputs that are made to look like old photographs
+    hue_turn_share : share of pictures with hints whose hues are turned, hints and truth together,
+        so that the network obeys colours that it finds unlikely
+    histogram_share, chroma_share : how often the picture's own ab histogram, and its mean chroma,
+        are given as wishes
+    hint_share : how often hints are simulated
     """
 
     validation_keys: str = ""
@@ -76,18 +64,13 @@ class DataRecipe:
 class Batch:
     """What a training step sees.
 
-    Attributes
-    ----------
-    lightness : float32 array, (N, S, S)
-        L* in [0, 100], perhaps as an old photograph shows it.
-    ab : float32 array, (N, S, S, 2)
-        True colours.
+    lightness : float32 array, (N, S, S); L* in [0, 100], perhaps as an old photograph shows it
+    ab : float32 array, (N, S, S, 2); true colours
     hint_ab : float32 array, (N, S, S, 2)
     hint_mask : float32 array, (N, S, S)
-    global_mask : float32 array, (N, 2)
-        1 where the histogram, the chroma, are to be given.
-    label : int64 array, (N,)
-        Number of the picture's class among `Batches.classes`; -1 where it has none.
+    global_mask : float32 array, (N, 2); 1 where the histogram, the chroma, are to be given
+    label : int64 array, (N,); number of the picture's class among `Batches.classes`; -1 where it
+        has none
     """
 
     lightness: np.ndarray

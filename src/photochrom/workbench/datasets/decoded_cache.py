@@ -40,13 +40,9 @@ class Decoded(NamedTuple):
 class PixelCache:
     """Decoded pictures of any size in one memory-mapped file.
 
-    Attributes
-    ----------
     pixels : uint8 memory map, (bytes,)
-    offsets : int64 array, (N,)
-        Where each picture starts.
-    sizes : int32 array, (N, 2)
-        Height and width.
+    offsets : int64 array, (N,); where each picture starts
+    sizes : int32 array, (N, 2); height and width
     sources, labels, keys : str array, (N,)
     """
 

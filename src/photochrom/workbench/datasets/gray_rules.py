@@ -15,14 +15,9 @@ from photochrom.color.difference import chroma
 class GrayRule(NamedTuple):
     """When a picture counts as gray.
 
-    Attributes
-    ----------
-    source : str
-        Who used the rule.
-    text : str
-        The rule in words.
-    is_gray : callable
-        Takes sRGB, uint8 (H, W, 3), and CIE L*a*b*, float32 (H, W, 3).
+    source : who used the rule
+    text : the rule in words
+    is_gray : callable; takes sRGB, uint8 (H, W, 3), and CIE L*a*b*, float32 (H, W, 3)
     """
 
     source: str

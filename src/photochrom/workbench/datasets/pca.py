@@ -20,14 +20,9 @@ LIGHTNESS_SCALE = 255 / 100  # 8-bit Lab: lightness counts 2.55 times as much as
 class Reduced(NamedTuple):
     """A picture restored from fewer numbers.
 
-    Attributes
-    ----------
-    pixels : array, (H, W, C)
-        As restored.
-    components : int
-        How many were kept; 0 where all rows are the same.
-    stored : float
-        Numbers to store, as a share of the picture's own.
+    pixels : array, (H, W, C); as restored
+    components : how many were kept; 0 where all rows are the same
+    stored : numbers to store, as a share of the picture's own
     """
 
     pixels: np.ndarray

@@ -35,24 +35,16 @@ STATE, COUNTS = "prepare.json", "counts.json"
 class Choice:
     """Which pictures are taken, and how they are laid out.
 
-    Attributes
-    ----------
-    labels : tuple of str
-        Only pictures with one of these; all if empty.
-    annotations : str
-        Folder of lists that say which pictures carry a label; '' for none.
-    keys : set of str, optional
-        Only these pictures, such as a group of `photochrom data study`.
-    near_bits : int
-        Pictures whose dHash differs in so many bits or fewer from one kept before are left out.
-    shard_rows : int
-        Pictures in a file.
-    shuffle_seed : int, optional
-        Mixes the order of the parts (pictures of a folder, row groups, batches) and inside each.
-    limit : int, optional
-        Stop after so many pictures were looked at.
-    keep_duplicates : bool
-        Leave none out for being like another: a test set stays as it was published.
+    labels : only pictures with one of these; all if empty
+    annotations : folder of lists that say which pictures carry a label; '' for none
+    keys : only these pictures, such as a group of `photochrom data study`
+    near_bits : pictures whose dHash differs in so many bits or fewer from one kept before are left
+        out
+    shard_rows : pictures in a file
+    shuffle_seed : mixes the order of the parts (pictures of a folder, row groups, batches) and
+        inside each
+    limit : stop after so many pictures were looked at
+    keep_duplicates : leave none out for being like another: a test set stays as it was published
     """
 
     labels: tuple[str, ...] = ()
@@ -75,14 +67,10 @@ class Choice:
 class Counts:
     """What became of the pictures.
 
-    Attributes
-    ----------
-    seen, kept, shards, bytes : int
-        Pictures looked at, pictures written, files, bytes of the encoded pictures.
-    damaged_files : int
-        Parquet files that were skipped; how many pictures they held is not known.
-    refused : dict of str to int
-        Pictures left out, by reason.
+    seen, kept, shards, bytes : pictures looked at, pictures written, files, bytes of the encoded
+        pictures
+    damaged_files : Parquet files that were skipped; how many pictures they held is not known
+    refused : pictures left out, by reason
     """
 
     seen: int = 0

@@ -34,14 +34,10 @@ Report = Callable[[str], None]
 class Unit:
     """A part of a data set that is read in one go.
 
-    Attributes
-    ----------
-    name : str
-        As messages name it.
-    rows : int or None
-        Its pictures, where known before it is read.
-    read : callable
-        Gives its pictures in order, and in place of one that cannot be used the reason why.
+    name : as messages name it
+    rows : its pictures, where known before it is read
+    read : callable; gives its pictures in order, and in place of one that cannot be used the reason
+        why
     """
 
     name: str

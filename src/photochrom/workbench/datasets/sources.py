@@ -39,17 +39,11 @@ HUB = "hub:"
 class Source:
     """Pictures to prepare.
 
-    Attributes
-    ----------
-    units : list of Unit
-        In the order of the data set.
-    fingerprint : str
-        Changes when the data set does.
-    published : bool
-        Whether someone made it as a data set, so that more than a few unreadable pictures mean
-        damage; in a folder they are only counted.
-    damaged_files : int
-        Parquet files that were skipped.
+    units : in the order of the data set
+    fingerprint : changes when the data set does
+    published : whether someone made it as a data set, so that more than a few unreadable pictures
+        mean damage; in a folder they are only counted
+    damaged_files : Parquet files that were skipped
     """
 
     units: list[Unit]

@@ -37,14 +37,10 @@ _LIST = re.compile(rf"{'|'.join(PARTS)}|{LEFT_OUT}|fold-\d+")
 class Described:
     """What a split needs to know of the pictures.
 
-    Attributes
-    ----------
     keys : str array, (N,)
     dhash : uint64 array, (N,)
-    mean_hue : float array, (N,), or None
-        Degrees.
-    gray : bool array, (N,), or None
-        Pictures whose hue means nothing.
+    mean_hue : float array, (N,), or None; degrees
+    gray : bool array, (N,), or None; pictures whose hue means nothing
     """
 
     keys: np.ndarray
@@ -57,16 +53,10 @@ class Described:
 class Split:
     """A data set in parts.
 
-    Attributes
-    ----------
-    parts : dict of str to list of str
-        Keys by part, in the order of the data set.
-    left_out : list of str
-        Near-gray pictures, where the parts were dealt by hue.
-    groups : int
-        Pictures that differ; near-duplicates count as one.
-    largest_group : int
-        Pictures in the largest group of near-duplicates.
+    parts : keys by part, in the order of the data set
+    left_out : near-gray pictures, where the parts were dealt by hue
+    groups : pictures that differ; near-duplicates count as one
+    largest_group : pictures in the largest group of near-duplicates
     """
 
     parts: dict[str, list[str]]

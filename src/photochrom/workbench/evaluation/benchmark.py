@@ -72,61 +72,42 @@ def open_method(name: str | Path, short_side_px: int | None = None) -> Engine:
 class Benchmark:
     """A measurement of methods on photographs whose colours are known.
 
-    Attributes
-    ----------
-    data : Path
-        A Parquet file with a column `image` (`key` and `source` where known), or a folder of
+    data : a Parquet file with a column `image` (`key` and `source` where known), or a folder of
         Parquet files or of pictures. Each is coloured at its stored size.
-    methods : sequence of str or Path
-        Names of the catalogue, or exported networks. The rows `gray`, `mean-colour` and
+    methods : names of the catalogue, or exported networks. The rows `gray`, `mean-colour` and
         `oracle-mean` are always there.
-    gray : str
-        How the photographs become gray: 'lightness', 'bt601', 'bt709', 'orthochromatic' or
-        'panchromatic'. Any but 'lightness' changes only what the methods are shown: the colours
-        are joined with the true lightness, so that the error is that of the colours alone.
-    short_side_px : int, optional
-        Working size of the methods; each method's own default without it.
-    vividness : float, optional
-        Of the methods' rows, in [0, 1]; the method's own default without it.
-    vividnesses : sequence of float
-        Points of the curve of error against colourfulness, for the methods that accept vividness.
-    saturations : sequence of float
-        Points of the curves of `mean-colour` and of each method, its ab times the saturation.
-    hint_counts : sequence of int
-        Points of the hint curve (`revealed_hints.COUNTS`), for the methods that accept hints. The
-        baseline `rbf` is always there: a plain spread of the patches at the stored size. The
-        method of that name goes through the engine like all others, as `rbf (method)`.
-    outputs : mapping of str to Path, optional
-        Name of a row -> folder of another program's coloured pictures, found by key or file stem.
-    true_lightness : bool
-        Whether those get the photographs' true lightness, as the methods' own rows do.
-    lenders : Path, optional
-        A folder of colour photographs for the methods that require a reference; none of those that
-        are judged. Without it such methods are not measured.
-    own_histogram : bool
-        Whether methods that accept a histogram have a second row, `NAME, own histogram`: each
-        photograph's true histogram and mean chroma are wished, as by a perfect reference.
-    mean_ab : (float, float)
-        The training set's mean a and b, for `mean-colour`.
-    limit : int, optional
-        At most so many photographs.
-    keys : collection of str, optional
-        Only the photographs with these keys.
-    scored_px : int
-        Photographs with a longer short side are scored reduced to it, after they were coloured.
-    seed : int
-        Of the revealed places and of the intervals.
-    resamples : int
-        Of the intervals.
-    workers : int
-        Threads, 1 or 2.
-    progress : callable, optional
-        Called with the number of photographs done.
-    observe : callable, optional
-        Survey of the photographs -> observers of every finished picture of the table, such as a
-        `photochrom.workbench.evaluation.sample_gallery.Gallery`.
-    open_as : callable
-        Opens a method by name and working size; the engine's own by default.
+    gray : how the photographs become gray: 'lightness', 'bt601', 'bt709', 'orthochromatic' or
+        'panchromatic'. Any but 'lightness' changes only what the methods are shown: the colours are
+        joined with the true lightness, so that the error is that of the colours alone.
+    short_side_px : working size of the methods; each method's own default without it
+    vividness : of the methods' rows, in [0, 1]; the method's own default without it
+    vividnesses : points of the curve of error against colourfulness, for the methods that accept
+        vividness
+    saturations : points of the curves of `mean-colour` and of each method, its ab times the
+        saturation
+    hint_counts : points of the hint curve (`revealed_hints.COUNTS`), for the methods that accept
+        hints. The baseline `rbf` is always there: a plain spread of the patches at the stored size.
+        The method of that name goes through the engine like all others, as `rbf (method)`.
+    outputs : name of a row -> folder of another program's coloured pictures, found by key or file
+        stem
+    true_lightness : whether those get the photographs' true lightness, as the methods' own rows do
+    lenders : a folder of colour photographs for the methods that require a reference; none of those
+        that are judged. Without it such methods are not measured.
+    own_histogram : whether methods that accept a histogram have a second row, `NAME, own
+        histogram`: each photograph's true histogram and mean chroma are wished, as by a perfect
+        reference
+    mean_ab : (float, float); the training set's mean a and b, for `mean-colour`
+    limit : at most so many photographs
+    keys : only the photographs with these keys
+    scored_px : photographs with a longer short side are scored reduced to it, after they were
+        coloured
+    seed : of the revealed places and of the intervals
+    resamples : of the intervals
+    workers : threads, 1 or 2
+    progress : callable, optional; called with the number of photographs done
+    observe : callable, optional; survey of the photographs -> observers of every finished picture
+        of the table, such as a `photochrom.workbench.evaluation.sample_gallery.Gallery`
+    open_as : callable; opens a method by name and working size; the engine's own by default
     """
 
     data: Path

@@ -4,13 +4,12 @@ The tables stand between two comments; the prose around them is a person's.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from photochrom.errors import DataError
 from photochrom.workbench.evaluation.bootstrap import Estimate
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
-from photochrom.workbench.evaluation.records import Entry
+from photochrom.workbench.evaluation.records import Entry, EvaluationSet
 from photochrom.workbench.evaluation.report import cell
 from photochrom.workbench.evaluation.results import BY_KEY
 
@@ -25,7 +24,7 @@ _BESIDE = (
     "colourfulness_p50",
     "colourfulness_p90",
 )
-COLUMNS = {
+COLUMNS: dict[EvaluationSet, tuple[str, ...]] = {
     "photographs": (
         "ratio",
         "ciede2000",
@@ -54,7 +53,7 @@ END = "<!-- end of table -->"
 REMEDY = "Run: photochrom report build"
 
 
-def table_of(entries: Iterable[Entry], name: str) -> list[list[str]]:
+def table_of(entries: Iterable[Entry], name: EvaluationSet) -> list[list[str]]:
     """Return the table of an evaluation set, its header first.
 
     Parameters
@@ -79,7 +78,7 @@ def table_of(entries: Iterable[Entry], name: str) -> list[list[str]]:
     return [header, *rows]
 
 
-def _place(name: str) -> Any:
+def _place(name: EvaluationSet) -> Callable[[Entry], tuple[int, float, str]]:
     def place(entry: Entry) -> tuple[int, float, str]:
         if entry.name in REFERENCES:
             return REFERENCES.index(entry.name), 0.0, ""
@@ -110,7 +109,7 @@ def begin(name: str) -> str:
     return f"<!-- table: {name} -->"
 
 
-def _block(entries: Sequence[Entry], name: str) -> list[str]:
+def _block(entries: Sequence[Entry], name: EvaluationSet) -> list[str]:
     header, *rows = table_of(entries, name)
     measured = {e.name: e.evaluations[name] for e in entries if name in e.evaluations}
     (first, scores), *others = measured.items()
@@ -147,7 +146,7 @@ def build(text: str, entries: Sequence[Entry]) -> str:
     return text
 
 
-def _sets(entries: Sequence[Entry]) -> list[str]:
+def _sets(entries: Sequence[Entry]) -> list[EvaluationSet]:
     return [name for name in COLUMNS if any(name in e.evaluations for e in entries)]
 
 

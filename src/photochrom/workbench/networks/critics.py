@@ -23,14 +23,9 @@ from photochrom.workbench.networks.pix2pix import initialise
 class DcganCriticConfig:
     """The critic's shape.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each convolution; all but the last halve the size.
-    dense : int
-        Numbers between the two dense layers.
-    size_px : int
-        Side of the pictures, which the dense layer fixes.
+    channels : of each convolution; all but the last halve the size
+    dense : numbers between the two dense layers
+    size_px : side of the pictures, which the dense layer fixes
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512)
@@ -104,10 +99,7 @@ class DcganCritic(Critic):
 class PatchCriticConfig:
     """The critic's shape.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each convolution before the logits; all but the last halve the size.
+    channels : of each convolution before the logits; all but the last halve the size
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512)
@@ -153,10 +145,7 @@ class PatchCritic(Critic):
 class NoganCriticConfig:
     """The critic's shape.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each convolution that halves the size. The source's are (256, 512, 1024, 2048), 64
+    channels : of each convolution that halves the size. The source's are (256, 512, 1024, 2048), 64
         times the computation of the default, which is for two cores.
     """
 

@@ -23,15 +23,10 @@ GLOBAL_STRIDE = 32  # of the global branch before its fully connected layers
 class Config:
     """The network's shape.
 
-    Attributes
-    ----------
-    width : float
-        Factor on all channels of the paper.
-    classes : int
-        Names that the class loss tells apart; 205 in Places205.
-    global_px : int
-        Side at which the global branch sees its picture, a multiple of 32; the first fully
-        connected layer grows with its square.
+    width : factor on all channels of the paper
+    classes : names that the class loss tells apart; 205 in Places205
+    global_px : side at which the global branch sees its picture, a multiple of 32; the first fully
+        connected layer grows with its square
     """
 
     width: float = 1.0

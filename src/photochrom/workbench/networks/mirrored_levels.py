@@ -31,12 +31,8 @@ class Levels(Protocol):
 class Config:
     """The shape of a U whose first level keeps the picture's size.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each level; the first keeps the picture's size, each further one halves it.
-    dropout : float
-        Share of values that the deepest two levels of the decoder drop in training.
+    channels : of each level; the first keeps the picture's size, each further one halves it
+    dropout : share of values that the deepest two levels of the decoder drop in training
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 512)

@@ -36,14 +36,10 @@ class Config:
 
     Raise InvalidValueError if there are fewer or more widths.
 
-    Attributes
-    ----------
-    encoder : str
-        A timm model that `Encoder` takes.
-    widths : tuple of three to five int
-        Channels of the decoder at strides 16, 8, 4 and, beyond the encoder's features, 2 and 1; the
-        last stride is the output's. The source's, which paints at full size, are near
-        (768, 768, 672, 300, 300).
+    encoder : a timm model that `Encoder` takes
+    widths : channels of the decoder at strides 16, 8, 4 and, beyond the encoder's features, 2 and
+        1; the last stride is the output's. The source's, which paints at full size, are near (768,
+        768, 672, 300, 300).
     """
 
     encoder: str = "tf_efficientnet_lite0"

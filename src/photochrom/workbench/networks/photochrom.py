@@ -27,20 +27,12 @@ AB_SCALE = 50.0  # ab units that a hint's 1 stands for
 class Config:
     """The network's shape.
 
-    Attributes
-    ----------
-    encoder : str
-        A timm model that `Encoder` takes.
-    bins : int
-        Number of ab bins.
-    context : int
-        Channels of the context at stride 32 and of the global vector.
-    context_layers : int
-        Convolutions at stride 32.
-    decoder : tuple of three int
-        Channels at strides 16, 8 and 4.
-    mixers : int
-        Blocks of attention at stride 16, where the whole picture sees itself.
+    encoder : a timm model that `Encoder` takes
+    bins : number of ab bins
+    context : channels of the context at stride 32 and of the global vector
+    context_layers : convolutions at stride 32
+    decoder : channels at strides 16, 8 and 4
+    mixers : blocks of attention at stride 16, where the whole picture sees itself
     """
 
     encoder: str = "tf_efficientnet_lite0"

@@ -24,16 +24,10 @@ NEIGHBOURS = tuple((row, column) for row in range(3) for column in range(3))
 class Config:
     """The network's shape.
 
-    Attributes
-    ----------
-    encoder : str
-        A timm model that `Encoder` takes.
-    bins : int
-        Number of ab bins.
-    channels : tuple of three int
-        Channels of the decoder at strides 32, 16 and 8.
-    mixers : tuple of three int
-        Blocks at strides 32 and 16, with attention, and at stride 8, without.
+    encoder : a timm model that `Encoder` takes
+    bins : number of ab bins
+    channels : channels of the decoder at strides 32, 16 and 8
+    mixers : blocks at strides 32 and 16, with attention, and at stride 8, without
     """
 
     encoder: str = "tf_efficientnet_lite2"

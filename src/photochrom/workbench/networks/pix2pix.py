@@ -26,14 +26,10 @@ class Config:
 
     Raise InvalidValueError if `skips` is neither, or there is only one level.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each level of the encoder; each halves the size, so that eight of them bring 256 px to 1.
-    skips : str
-        How mirrored features join the decoder: 'add' as the source, 'concatenate' as the paper.
-    dropout : float
-        Share of values that the deepest three levels of the decoder drop in training.
+    channels : of each level of the encoder; each halves the size, so that eight of them bring 256
+        px to 1
+    skips : how mirrored features join the decoder: 'add' as the source, 'concatenate' as the paper
+    dropout : share of values that the deepest three levels of the decoder drop in training
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512, 512)

@@ -22,10 +22,7 @@ from photochrom.workbench.networks.pretrained_bodies import timm_body
 class Config:
     """The regression's shape.
 
-    Attributes
-    ----------
-    stages : int
-        Stages of ResNet-18: 2, or 3 for the deeper one, which goes up once more.
+    stages : stages of ResNet-18: 2, or 3 for the deeper one, which goes up once more
     """
 
     stages: int = 2

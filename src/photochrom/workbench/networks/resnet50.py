@@ -27,12 +27,8 @@ STRIDE = 8  # of the dilated body
 class Config:
     """The regression's shape.
 
-    Attributes
-    ----------
-    width : float
-        Factor on the channels after the stem; pretrained weights fit only 1.
-    layers : tuple of four int
-        Blocks of each stage; pretrained weights fit only ResNet-50's.
+    width : factor on the channels after the stem; pretrained weights fit only 1
+    layers : blocks of each stage; pretrained weights fit only ResNet-50's
     """
 
     width: float = 1.0
@@ -43,12 +39,8 @@ class Config:
 class PaletteConfig(Config):
     """The classification's shape, beside what the regression has.
 
-    Attributes
-    ----------
-    bins : int
-        Colours of the palette.
-    out_stride : int
-        Of the distribution: 1, 2, 4 or 8.
+    bins : colours of the palette
+    out_stride : of the distribution: 1, 2, 4 or 8
     """
 
     bins: int = 50

@@ -24,15 +24,11 @@ Floats = NDArray[np.float64]
 class Ranking(NamedTuple):
     """Strengths on the scale of log-odds, of mean zero.
 
-    Attributes
-    ----------
-    strengths : float64 array, (n,)
-        i is preferred to j with a probability of 1 / (1 + exp(s_j - s_i)).
-    covariance : float64 array, (n, n)
-        Of the strengths, from the observed information.
-    is_bounded : bool
-        Whether half a vote was added both ways to each pair, for without it some strength has no
-        bound: an object, or a set of them, won or lost every comparison with the rest.
+    strengths : float64 array, (n,); i is preferred to j with a probability of 1 / (1 + exp(s_j -
+        s_i))
+    covariance : float64 array, (n, n); of the strengths, from the observed information
+    is_bounded : whether half a vote was added both ways to each pair, for without it some strength
+        has no bound: an object, or a set of them, won or lost every comparison with the rest
     """
 
     strengths: Floats

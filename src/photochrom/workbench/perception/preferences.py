@@ -22,13 +22,9 @@ from photochrom.workbench.perception.votes import Choice
 class Ranked(NamedTuple):
     """One method, over all photographs.
 
-    Attributes
-    ----------
-    strength : Estimate
-        Of Bradley and Terry: log-odds against the mean of all methods, with its 95 % interval; NaN
-        where the methods were not compared with each other.
-    preferred : Estimate
-        Share of its comparisons in which it was preferred, with Wilson's interval.
+    strength : of Bradley and Terry: log-odds against the mean of all methods, with its 95 %
+        interval; NaN where the methods were not compared with each other
+    preferred : share of its comparisons in which it was preferred, with Wilson's interval
     """
 
     method: str
@@ -41,10 +37,7 @@ class Ranked(NamedTuple):
 class PairedComparison(NamedTuple):
     """Two methods, over all photographs.
 
-    Attributes
-    ----------
-    preferred : Estimate
-        Share of votes for the first, with Wilson's interval.
+    preferred : share of votes for the first, with Wilson's interval
     """
 
     first: str
@@ -56,22 +49,14 @@ class PairedComparison(NamedTuple):
 class Preferences(NamedTuple):
     """All that a study of preferences says.
 
-    Attributes
-    ----------
-    methods : tuple of Ranked
-        From the most preferred to the least.
-    duels : tuple of Duel
-        In the same order; pairs that were never shown are left out.
-    is_bounded : bool
-        As for `Ranking`.
-    begun, unfinished : int
-        Participants; those who have not answered all.
-    excluded : frozenset of str
-        Those who failed too many checks; their votes are in no row.
-    checks, failed_checks : int
-        Checks that were answered, and wrongly, by anyone.
-    first_chosen : Estimate or None
-        Share of the votes for what was shown first, which position alone would put at a half.
+    methods : from the most preferred to the least
+    comparisons : in the same order; pairs that were never shown are left out
+    is_bounded : as for `Ranking`
+    begun, unfinished : participants; those who have not answered all
+    excluded : those who failed too many checks; their votes are in no row
+    checks, failed_checks : checks that were answered, and wrongly, by anyone
+    first_chosen : share of the votes for what was shown first, which position alone would put at a
+        half
     """
 
     methods: tuple[Ranked, ...]

@@ -25,15 +25,10 @@ PREFER: Task = "prefer"  # which would you rather keep?
 class Scene:
     """One photograph of a study.
 
-    Attributes
-    ----------
-    key : str
-        What the data set calls it.
-    truth : str
-        The file with its true colours; '' in a study of preferences, where they may be one of the
-        colourings, under the name of TRUTH.
-    coloured : mapping of str to str
-        Method -> file.
+    key : what the data set calls it
+    truth : the file with its true colours; '' in a study of preferences, where they may be one of
+        the colourings, under the name of TRUTH
+    coloured : method -> file
     """
 
     key: str
@@ -45,20 +40,13 @@ class Scene:
 class Study:
     """What participants see.
 
-    Attributes
-    ----------
-    seed, size_px : int
-        Of all that is drawn; of the square pictures.
-    methods : tuple of str
-        What is judged.
-    practice, scenes, checks : tuple of Scene
-        Shown first with feedback; judged, each once by each participant; mixed in, grossly wrong.
-    task : str
-        'real' (which is the photograph?) or 'prefer' (which would you rather keep?).
-    id : str
-        A hash of the description, so that one database may hold many studies.
-    folder : Path
-        Where the pictures lie.
+    seed, size_px : of all that is drawn; of the square pictures
+    methods : what is judged
+    practice, scenes, checks : shown first with feedback; judged, each once by each participant;
+        mixed in, grossly wrong
+    task : 'real' (which is the photograph?) or 'prefer' (which would you rather keep?)
+    id : a hash of the description, so that one database may hold many studies
+    folder : where the pictures lie
     """
 
     seed: int

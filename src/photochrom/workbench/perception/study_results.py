@@ -22,12 +22,8 @@ TOO_MUCH = 0.1  # of the wished time: what was seen longer or shorter is counted
 class Row(NamedTuple):
     """How often a method was taken for real, over all photographs or on one.
 
-    Attributes
-    ----------
-    key : str
-        The photograph; '' over all.
-    fooled : Estimate
-        Share of votes in which the coloured one was taken for real; 0.5 is perfect.
+    key : the photograph; '' over all
+    fooled : share of votes in which the coloured one was taken for real; 0.5 is perfect
     """
 
     method: str
@@ -40,18 +36,11 @@ class Row(NamedTuple):
 class Results(NamedTuple):
     """All that a study says.
 
-    Attributes
-    ----------
-    methods, pictures : tuple of Row
-        Over all photographs; on each.
-    begun, unfinished : int
-        Participants; those who have not answered all.
-    excluded : frozenset of str
-        Those who failed too many checks; their votes are in no row.
-    checks, failed_checks : int
-        Checks that were answered, and wrongly, by anyone.
-    mistimed : int
-        Votes in the rows whose pictures were seen more than a tenth too long or too short.
+    methods, pictures : over all photographs; on each
+    begun, unfinished : participants; those who have not answered all
+    excluded : those who failed too many checks; their votes are in no row
+    checks, failed_checks : checks that were answered, and wrongly, by anyone
+    mistimed : votes in the rows whose pictures were seen more than a tenth too long or too short
     """
 
     methods: tuple[Row, ...]

@@ -38,14 +38,9 @@ class Showing:
 
     Raise InvalidValueError if one is outside its range.
 
-    Attributes
-    ----------
-    seconds, gap_seconds : float
-        Of each picture; of the empty gray before, between and after.
-    most_participants : int
-        Who comes later is turned away.
-    begun_at_once, begun_per_hour : float
-        Participants who begin from one address.
+    seconds, gap_seconds : of each picture; of the empty gray before, between and after
+    most_participants : who comes later is turned away
+    begun_at_once, begun_per_hour : participants who begin from one address
     """
 
     seconds: float = 1.0

@@ -17,16 +17,10 @@ T = TypeVar("T")
 class Trial(NamedTuple):
     """One pair.
 
-    Attributes
-    ----------
-    part : str
-        'practice', 'pair' or 'check'.
-    key : str
-        The photograph.
-    shown : (str, str)
-        What coloured each, in the order of their showing; 'truth' for true colours.
-    files : (str, str)
-        Likewise.
+    part : 'practice', 'pair' or 'check'
+    key : the photograph
+    shown : (str, str); what coloured each, in the order of their showing; 'truth' for true colours
+    files : (str, str); likewise
     """
 
     part: Part

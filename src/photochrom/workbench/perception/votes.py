@@ -71,22 +71,13 @@ BUSY_MS = 10_000
 class Vote(NamedTuple):
     """One answer.
 
-    Attributes
-    ----------
-    trial : int
-        From 1 on, in the order that the participant saw.
-    part : str
-        'practice', 'pair' or 'check'.
-    key, method : str
-        The photograph, and what coloured it.
-    real, chosen : 1 or 2
-        Which was the photograph, and which was taken for it.
-    fooled : bool
-        Whether the coloured one was taken for real.
-    wished_ms, first_ms, second_ms : float
-        How long each was to be seen, and how long each was.
-    answer_ms : float
-        From the question to the answer.
+    trial : from 1 on, in the order that the participant saw
+    part : 'practice', 'pair' or 'check'
+    key, method : the photograph, and what coloured it
+    real, chosen : 1 or 2; which was the photograph, and which was taken for it
+    fooled : whether the coloured one was taken for real
+    wished_ms, first_ms, second_ms : how long each was to be seen, and how long each was
+    answer_ms : from the question to the answer
     """
 
     participant: str
@@ -106,20 +97,12 @@ class Vote(NamedTuple):
 class Choice(NamedTuple):
     """One preference.
 
-    Attributes
-    ----------
-    trial : int
-        From 1 on, in the order that the participant saw.
-    part : str
-        'practice', 'pair' or 'check'.
-    key : str
-        The photograph.
-    first, second : str
-        What coloured the left or upper picture, and the other one.
-    chosen : 1 or 2
-        Which was preferred.
-    answer_ms : float
-        From their showing to the answer.
+    trial : from 1 on, in the order that the participant saw
+    part : 'practice', 'pair' or 'check'
+    key : the photograph
+    first, second : what coloured the left or upper picture, and the other one
+    chosen : 1 or 2; which was preferred
+    answer_ms : from their showing to the answer
     """
 
     participant: str

@@ -16,12 +16,8 @@ WORDS = {PLAIN: "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}
 class Precision(NamedTuple):
     """What a run computes in, and why.
 
-    Attributes
-    ----------
-    name : str
-        As Lightning Fabric names it.
-    why : str
-        The rest of a sentence that begins with its name.
+    name : as Lightning Fabric names it
+    why : the rest of a sentence that begins with its name
     """
 
     name: str

@@ -20,23 +20,14 @@ Factor = Annotated[float, Ge(0)]
 class Phase:
     """A stretch of training at one size.
 
-    Attributes
-    ----------
-    pictures : int
-        How many are seen.
-    size_px : int
-        Side of the crops, a multiple of the network's stride.
-    batch : int
-        Pictures a step, over all devices.
-    learns : str
-        'network'; 'critic' alone, as a classifier of real and painted; or 'both', against each
+    pictures : how many are seen
+    size_px : side of the crops, a multiple of the network's stride
+    batch : pictures a step, over all devices
+    learns : 'network'; 'critic' alone, as a classifier of real and painted; or 'both', against each
         other. The latter two need a critic.
-    rate : float
-        Share of the optimizer's rates, and of the critic's.
-    critic_rate : float
-        Share of the critic's rate, if it is another; 0 takes `rate`.
-    frozen_encoder : bool
-        Whether the pretrained encoder stays as it is.
+    rate : share of the optimizer's rates, and of the critic's
+    critic_rate : share of the critic's rate, if it is another; 0 takes `rate`
+    frozen_encoder : whether the pretrained encoder stays as it is
     """
 
     pictures: Positive
@@ -52,22 +43,14 @@ class Phase:
 class Optimizer:
     """An optimizer with warm-up, plateau and a cosine decay to zero.
 
-    Attributes
-    ----------
-    kind : str
-        'adamw', 'adam', 'adadelta', 'rmsprop', or 'muon', with AdamW for what is no matrix.
-    rate, encoder_rate : float
-        Learning rates of the new layers and of the encoder.
-    betas : tuple of two float
-        Of adamw, adam and muon.
-    warmup : int
-        Pictures over which the rates rise.
-    decay_share : float
-        The last share of the pictures, over which they fall; 0 keeps them.
-    clip : float
-        Largest norm of the gradient; 0 does not clip.
-    ema_half_life : int
-        Pictures after which a weight's share in the moving average is half; 0 keeps none.
+    kind : 'adamw', 'adam', 'adadelta', 'rmsprop', or 'muon', with AdamW for what is no matrix
+    rate, encoder_rate : learning rates of the new layers and of the encoder
+    betas : of adamw, adam and muon
+    warmup : pictures over which the rates rise
+    decay_share : the last share of the pictures, over which they fall; 0 keeps them
+    clip : largest norm of the gradient; 0 does not clip
+    ema_half_life : pictures after which a weight's share in the moving average is half; 0 keeps
+        none
     """
 
     kind: Literal["adamw", "adam", "adadelta", "rmsprop", "muon"] = "adamw"
@@ -85,32 +68,22 @@ class Optimizer:
 class Loss:
     """Which loss, and its weights and widths.
 
-    Attributes
-    ----------
-    kind : str
-        'distribution': cross-entropy of a network that takes hints and wishes; 'classification':
+    kind : 'distribution': cross-entropy of a network that takes hints and wishes; 'classification':
         the same of one that takes lightness alone; 'regression': distance of painted and true
-        colours; 'fusion': that and the picture's class; 'features': distance of ImageNet features.
-    weight : float
-        Of the distance, beside a critic's judgement.
-    sigma, neighbours :
-        Width of the soft encoding in ab units, and bins that a colour is spread over; 1 is hard.
-    rebalance : float
-        Of the classification: 1 - the share of the uniform distribution that is mixed into the
-        prior whose inverse weighs colours (Zhang et al. 2016: 0.5); 0 does not weigh.
-    least_ab : float
-        Of the classification: a picture without |a| or |b| above this weighs nothing; 0 weighs all.
-    huber : float
-        Weight of the Huber loss (delta 10 ab units) on the expected ab.
-    row_step : int
-        The loss is taken on every so-manieth row of the output, from a row drawn anew each step:
-        neighbours teach the same.
-    distance : str
-        Of the regression: 'mse' or 'l1', in the network's own scale.
-    balance : bool
-        Of the regression: nearly colourless places and the others weigh the same.
-    class_weight : float
-        Of the fusion: alpha.
+        colours; 'fusion': that and the picture's class; 'features': distance of ImageNet features
+    weight : of the distance, beside a critic's judgement
+    sigma, neighbours : width of the soft encoding in ab units, and bins that a colour is spread
+        over; 1 is hard
+    rebalance : of the classification: 1 - the share of the uniform distribution that is mixed into
+        the prior whose inverse weighs colours (Zhang et al. 2016: 0.5); 0 does not weigh.
+    least_ab : of the classification: a picture without |a| or |b| above this weighs nothing; 0
+        weighs all
+    huber : weight of the Huber loss (delta 10 ab units) on the expected ab
+    row_step : the loss is taken on every n-th row of the output, the first one drawn anew each step:
+        neighbours teach the same
+    distance : of the regression: 'mse' or 'l1', in the network's own scale
+    balance : of the regression: nearly colourless places and the others weigh the same
+    class_weight : of the fusion: alpha
     """
 
     kind: Literal["distribution", "classification", "regression", "fusion", "features"] = (
@@ -132,18 +105,11 @@ class Loss:
 class Critic:
     """The network that tells real from painted, and how it learns.
 
-    Attributes
-    ----------
-    config : dict
-        Its own configuration.
-    weight : float
-        Of its judgement in the painter's loss.
-    rate : float
-        Its learning rate.
-    real : float
-        What it shall say of real pictures; below 1 is one-sided label smoothing.
-    stay_below : float
-        While its loss is above this, it learns alone; infinity lets both take every step.
+    config : its own configuration
+    weight : of its judgement in the painter's loss
+    rate : its learning rate
+    real : its target for real pictures; below 1 is one-sided label smoothing
+    stay_below : while its loss is above this, it learns alone; infinity lets both take every step
     """
 
     network: str
@@ -160,28 +126,16 @@ class Critic:
 class Recipe:
     """Everything that decides a training run.
 
-    Attributes
-    ----------
-    name, network : str
-        The run's name; the network's.
-    phases : tuple of Phase
-        One after the other.
-    config : dict
-        The network's own configuration.
-    data, optimizer, loss, critic :
-        See there.
-    palette : int
-        Colours of a k-means palette that take the place of Zhang's bins; 0 keeps the bins.
-    pretrained : bool
-        Whether the encoder starts from ImageNet weights.
-    precision : str
-        As Lightning Fabric names it; bfloat16 only where the device has it, else float32.
-    validate_every, checkpoint_minutes :
-        Pictures between validations; minutes between checkpoints.
-    patience : int
-        Validations without a better score after which the run ends; 0 never ends it.
-    profile : str
-        Which profile of its file this is.
+    name, network : the run's name; the network's
+    phases : one after the other
+    config : the network's own configuration
+    data, optimizer, loss, critic : see there
+    palette : colours of a k-means palette that take the place of Zhang's bins; 0 keeps the bins
+    pretrained : whether the encoder starts from ImageNet weights
+    precision : as Lightning Fabric names it; bfloat16 only where the device has it, else float32
+    validate_every, checkpoint_minutes : pictures between validations; minutes between checkpoints
+    patience : validations without a better score after which the run ends; 0 never ends it
+    profile : which profile of its file this is
     """
 
     name: str

@@ -23,12 +23,9 @@ HINTS = 10  # patches a picture in the judgement with hints
 class Validation:
     """Validation pictures, decoded at one size.
 
-    Attributes
-    ----------
     lightness : float32 array, (N, S, S)
     ab : float32 array, (N, S, S, 2)
-    score : str
-        Which of the scores decides which checkpoint is the best: the smallest.
+    score : which of the scores decides which checkpoint is the best: the smallest
     """
 
     lightness: np.ndarray
