@@ -105,10 +105,6 @@ class Batches:
         ----------
         step : int
             The step's number, from 0.
-        size_px : int
-            Side of the square crops.
-        pictures : int
-            How many.
 
         Returns
         -------
@@ -193,8 +189,6 @@ def random_crop(
     Parameters
     ----------
     rgb : uint8 array, (H, W, 3)
-    size_px : int
-        Side of the result.
     smallest : float
         Smallest share of the area that is kept, in (0, 1].
     aspect_jitter : float
@@ -237,8 +231,6 @@ def validation_picture(rgb: np.ndarray, size_px: int) -> tuple[np.ndarray, np.nd
     Parameters
     ----------
     rgb : uint8 array, (H, W, 3)
-    size_px : int
-        Side of the square.
 
     Returns
     -------

@@ -58,8 +58,6 @@ def crawl(
         From `photochrom.workbench.datasets.openverse.read_urls`; before those of the search.
     limit : int
         Pictures in the folder in all, at most, those of earlier runs included.
-    shard_pictures : int
-        Pictures in a shard, at most.
     report : callable
         Takes lines about the progress.
 

@@ -101,8 +101,6 @@ class Ledger:
             said counts until it is fetched or refused; what the user's own list says stays.
         search : str
             Name of the search that found them, if one did.
-        following : Cursor or None
-            Its next page.
         """
         rows = [(*astuple(one), outcome or None, bool(outcome)) for one, outcome in candidates]
         names = ", ".join((*COLUMNS, "outcome", "settled"))

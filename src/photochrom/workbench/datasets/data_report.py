@@ -252,8 +252,6 @@ def keys_of_group(
     ----------
     data : Path
         As for `draw_sample`; read once, in constant memory.
-    preselection : Preselection
-        Such as a Grouping's.
     group : int
         From 1, the largest.
     report : callable
@@ -308,8 +306,6 @@ def study(
         Colours in the palettes that are tried.
     pixels : int
         Pixels drawn for the palettes, at most.
-    seed : int
-        Of all that is drawn.
     report : callable
         Takes lines about the progress.
 

@@ -28,8 +28,6 @@ def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
     ----------
     draw : callable
         Takes a figure and the ink.
-    ink : str
-        Colour of text and axes.
     inches : tuple of float
         Width and height, at 150 pixels an inch.
     """

@@ -99,8 +99,6 @@ def make_search(
     ----------
     source : str
         'openverse' or 'commons'.
-    query : str
-        Words.
     licences : tuple of str
         Some of LICENCES.
     address : str, optional

@@ -37,8 +37,6 @@ def stored_share(components: int, rows: int, columns: int, channels: int = 3) ->
     ----------
     components : int
         k: for each, its variance, N scores and C D loadings.
-    rows, columns, channels : int
-        N, D and C.
     """
     values = rows * columns * channels
     return components * (1 + rows + channels * columns) / values

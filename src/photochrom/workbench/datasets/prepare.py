@@ -108,10 +108,6 @@ def prepare(
         As `photochrom.workbench.datasets.sources.open_source` takes it.
     out : Path
         A folder for the shards, `prepare.json` (what is done) and `counts.json` (at the end).
-    standard : Standard, optional
-        How pictures are to be.
-    choice : Choice, optional
-        Which are taken.
     jobs : int, optional
         Processes; all cores by default. 1 works in this process.
     report : callable

@@ -226,16 +226,12 @@ def read_group(
 
     Parameters
     ----------
-    group : int
-        Its number.
     rows : int
         Its length: rows that cannot be read are given as 'unreadable'.
     first : int
         Number of its first row in the file, for keys.
     report : callable
         Is told where reading failed.
-    source : str
-        For rows that name none.
     """
     given = 0
     for attempt in range(ATTEMPTS):

@@ -124,15 +124,8 @@ def estimate(quantity: Quantity, weights: Floats) -> Estimate:
 
     Parameters
     ----------
-    quantity : Quantity
-        One value a picture.
     weights : float array, (1 + resamples, n)
         From `resample_weights`.
-
-    Returns
-    -------
-    Estimate
-        Value and interval.
     """
     return interval(_over(quantity, weights))
 

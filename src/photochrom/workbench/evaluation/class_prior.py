@@ -88,11 +88,6 @@ def measure_class_prior(samples: Iterable[Sample]) -> ClassPrior:
     """Look through all photographs once.
 
     Raise DataError if there is no photograph.
-
-    Parameters
-    ----------
-    samples : iterable of Sample
-        Read one by one.
     """
     keys: list[str] = []
     short_sides_px: list[int] = []

@@ -83,8 +83,6 @@ def method(name: str, predict: Predict, saturations: Sequence[float] = ()) -> So
 
     Parameters
     ----------
-    name : str
-        As the tables call it.
     predict : callable
         Sample -> ab (h, w, 2).
     saturations : sequence of float
@@ -110,15 +108,8 @@ def vividness_curve(name: str, predict_at: Mapping[float, Predict]) -> Source:
 
     Parameters
     ----------
-    name : str
-        As the tables call it.
     predict_at : mapping of float to callable
         Vividness -> (sample -> ab).
-
-    Returns
-    -------
-    Source
-        One point a vividness.
     """
 
     def source(sample: Sample) -> Iterator[Candidate]:
@@ -133,19 +124,10 @@ def hint_curve(name: str, predict: PredictHinted, counts: Sequence[int], seed: i
 
     Parameters
     ----------
-    name : str
-        As the tables call it.
     predict : callable
         Sample, hint ab (h, w, 2), hint mask (h, w) -> ab (h, w, 2).
-    counts : sequence of int
-        How many patches.
     seed : int
         Of their places; the same for all methods.
-
-    Returns
-    -------
-    Source
-        One point a count.
     """
 
     def source(sample: Sample) -> Iterator[Candidate]:

@@ -21,19 +21,10 @@ def draw_figure(gallery: Gallery, target: Path, most: int = PICTURES, tile_px: i
 
     Parameters
     ----------
-    gallery : Gallery
-        After the run that it observed.
-    target : Path
-        A .png file.
     most : int
         Rows, at least 1.
     tile_px : int
         Longer side of each picture; small pictures are enlarged without smoothing.
-
-    Returns
-    -------
-    int
-        How many pictures are on it.
 
     Raises
     ------

@@ -41,13 +41,6 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
 
     Raise DataError if it cannot be decoded, or a side is shorter than the window of SSIM.
 
-    Parameters
-    ----------
-    image : bytes
-        The encoded file.
-    key : str
-        Its name, for the error.
-
     Returns
     -------
     uint8 array, (h, w, 3)
@@ -81,11 +74,6 @@ def make_sample(
         is that of the colour alone.
     key, source : str
         What the data set calls it, and where it is from.
-
-    Returns
-    -------
-    Sample
-        Truth and input.
     """
     if gray not in GRAYS:
         raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; it is {gray!r}.")
@@ -100,13 +88,6 @@ def make_sample(
 
 def reduced(sample: Sample, short_side_px: int) -> Sample:
     """Return a photograph at a smaller size.
-
-    Parameters
-    ----------
-    sample : Sample
-        The photograph.
-    short_side_px : int
-        The short side wanted.
 
     Returns
     -------

@@ -24,8 +24,6 @@ class Outputs:
 
     Parameters
     ----------
-    name : str
-        As the tables call the program.
     folder : Path
         Its pictures, in any common format, at any depth. By their profiles, else as sRGB.
     keys : sequence of str
@@ -94,10 +92,6 @@ def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Pat
 
     Parameters
     ----------
-    name : str
-        As messages call the program.
-    folder : Path
-        Its pictures, at any depth.
     keys : sequence of str
         Of the photographs. A picture is found by the whole key as a path below the folder, else by
         the file's stem, or the stem and `-color`.

@@ -30,8 +30,6 @@ def to_html(evaluation: Evaluation, gallery: Gallery | None = None, by_source: b
 
     Parameters
     ----------
-    evaluation : Evaluation
-        What was measured.
     gallery : Gallery, optional
         What was looked at in the same run.
     by_source : bool

@@ -165,11 +165,6 @@ def check(text: str, entries: Sequence[Entry]) -> None:
     """Compare the tables of a document with the records.
 
     Raise DataError if a table differs: names the row and the cell.
-
-    Parameters
-    ----------
-    text : str
-        Markdown.
     """
     known = _sets(entries)
     for name in COLUMNS:

@@ -35,8 +35,6 @@ class ReferenceMethod:
 
     Parameters
     ----------
-    colorizer : photochrom.engine.colorize.Colorizer
-        Of the method.
     folder : Path
         Colour photographs, at any depth; none of those that are judged.
     """
@@ -72,8 +70,6 @@ def with_own_histogram(colorizer: Any, vividness: float | None = None) -> Predic
 
     Parameters
     ----------
-    colorizer : photochrom.engine.colorize.Colorizer
-        Of a method that accepts both.
     vividness : float, optional
         The method's own default without it.
     """

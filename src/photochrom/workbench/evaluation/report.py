@@ -129,8 +129,6 @@ def tables(
 
     Parameters
     ----------
-    evaluation : Evaluation
-        What was measured.
     by_source : bool
         Whether to add the scores of each source of photographs.
     all_metrics : bool

@@ -212,8 +212,6 @@ class Evaluation:
             Whose, and which of the records' columns.
         part : str
             Table or curve.
-        setting : float, optional
-            Where on the curve.
 
         Returns
         -------
@@ -284,8 +282,6 @@ class Evaluation:
 
         Parameters
         ----------
-        one, two : str
-            Names of rows.
         metric : str
             A key of METRICS.
 
@@ -374,8 +370,6 @@ class Evaluation:
 
         Parameters
         ----------
-        share : float
-            Of the truth's colourfulness.
         one, two : (str, str)
             Knob and name of each curve.
 

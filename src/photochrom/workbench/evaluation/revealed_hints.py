@@ -70,8 +70,6 @@ def paint(patches: Patches, shape: tuple[int, int]) -> tuple[Floats, Floats]:
 
     Parameters
     ----------
-    patches : Patches
-        Where and which.
     shape : (int, int)
         Height and width in pixels.
 
@@ -95,8 +93,6 @@ def spread(patches: Patches, lightness: Floats) -> Floats:
 
     Parameters
     ----------
-    patches : Patches
-        Where and which.
     lightness : float array, (h, w)
         L* in [0, 100] of the gray picture.
 

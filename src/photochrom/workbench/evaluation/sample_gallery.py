@@ -31,12 +31,8 @@ class Gallery:
 
     Parameters
     ----------
-    survey : Survey
-        Of the photographs.
     most : int
         How many photographs are kept to be looked at; drawn at random, in the order of the data.
-    seed : int
-        Of the draw.
 
     Attributes
     ----------

@@ -42,8 +42,6 @@ def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    sample : Sample
-        The photograph.
     ab : float array, (h, w, 2)
         Its colours.
 
@@ -74,8 +72,6 @@ def score(
 
     Parameters
     ----------
-    sample : Sample
-        The photograph.
     candidate : Candidate
         Its colouring. Rows get every metric, points of the hint curve PSNR alone, those of the
         other curves what a curve is drawn from.
@@ -203,8 +199,6 @@ def score_samples(
     ----------
     samples : iterable of Sample
         Read one by one; at most a few are in memory.
-    sources : sequence of Source
-        What is judged.
     workers : int
         Threads, 1 or 2. More would only contend: networks and NumPy use cores of their own.
     progress : callable, optional

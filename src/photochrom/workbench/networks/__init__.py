@@ -39,11 +39,6 @@ def network(name: str) -> Network:
     """Find a network by its name; imports torch.
 
     Raise UnknownMethodError if there is none of that name.
-
-    Parameters
-    ----------
-    name : str
-        As a recipe names it.
     """
     if name not in NETWORKS:
         close = get_close_matches(name, NETWORKS, 1)

@@ -17,13 +17,6 @@ MOBILENET_STEM = "conv_stem.weight"
 def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
     """Build a timm model that sees one channel; a colour stem is summed over its channels.
 
-    Parameters
-    ----------
-    name : str
-        As timm names it.
-    **options
-        For timm's constructor.
-
     Raises
     ------
     MissingExtraError

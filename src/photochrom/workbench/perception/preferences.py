@@ -83,10 +83,6 @@ def summarise_choices(
 
     Parameters
     ----------
-    choices : sequence of Choice
-        Of one study.
-    participants : iterable of str
-        All who have begun.
     methods : sequence of str
         All that were to be compared; those without a vote are in no row.
     trials : int

@@ -89,10 +89,6 @@ def summarise(
 
     Parameters
     ----------
-    votes : sequence of Vote
-        Of one study.
-    participants : iterable of str
-        All who have begun.
     trials : int
         How many each is asked, practice and checks included.
     most_failed : int

@@ -38,8 +38,6 @@ def serve(
 
     Parameters
     ----------
-    folder : Path
-        Of the study.
     votes_url : str, optional
         As for `Votes`; votes.db in the folder without it.
     host : str
@@ -54,8 +52,6 @@ def serve(
         Further names by which it may be asked for, behind a proxy.
     proxies, client_header
         As for the service.
-    browser : bool
-        Open the page.
     """
     if not invitation and not is_open and not is_loopback(host):
         raise InvalidValueError(

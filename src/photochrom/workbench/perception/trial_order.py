@@ -42,11 +42,6 @@ class Trial(NamedTuple):
 def trials_of(study: Study, participant: str) -> list[Trial]:
     """Draw the trials of a participant.
 
-    Parameters
-    ----------
-    participant : str
-        Their random id.
-
     Returns
     -------
     list of Trial

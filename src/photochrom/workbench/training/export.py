@@ -42,18 +42,11 @@ def export(
     ----------
     checkpoint : Path
         `best.pt` or `last.pt` of a run.
-    target : Path
-        The .onnx file.
     info : dict, optional
         Fields of MethodInfo that replace the defaults (name, vividness path, licence ...).
     average : Path, optional
         Another training of the same network, such as the one that this one began with: the mean
         of the two is exported.
-
-    Returns
-    -------
-    MethodInfo
-        What was written into the file.
 
     Raises
     ------

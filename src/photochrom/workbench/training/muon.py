@@ -28,10 +28,6 @@ class Muon(Optimizer):
     params : iterable of dict
         Groups; of those with `matrices` true, tensors of two or four dimensions whose kernel is a
         single place and whose sides are at least 16 take Muon's steps.
-    momentum : float
-        Of Muon.
-    eps : float
-        Of AdamW.
     """
 
     def __init__(

@@ -120,8 +120,6 @@ def colour_distance(network: Any, painted: Tensor, tensors: Tensors, loss: Loss)
 
     Parameters
     ----------
-    network : a painter
-        For its scale.
     painted : tensor, (N, C, h, w)
     tensors : Tensors
         The truth, at h, w or larger: then it is averaged.

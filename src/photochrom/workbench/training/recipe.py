@@ -79,7 +79,7 @@ class Loss:
     least_ab : of the classification: a picture without |a| or |b| above this weighs nothing; 0
         weighs all
     huber : weight of the Huber loss (delta 10 ab units) on the expected ab
-    row_step : the loss is taken on every n-th row of the output, the first one drawn anew each step:
+    row_step : the loss is taken on every n-th row of the output, the first drawn anew each step:
         neighbours teach the same
     distance : of the regression: 'mse' or 'l1', in the network's own scale
     balance : of the regression: nearly colourless places and the others weigh the same
@@ -184,8 +184,6 @@ def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str
     ----------
     name : str
         As `photochrom.workbench.networks` lists it.
-    table : dict
-        Its own configuration.
     pretrained : bool
         Whether its encoder starts from ImageNet weights.
     where : str

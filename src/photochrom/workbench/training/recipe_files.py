@@ -46,8 +46,6 @@ def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> R
 
     Parameters
     ----------
-    path : Path
-        A TOML file.
     profile : str
         Which of its profiles; 'here' where it has profiles and none is named.
     changes : sequence of str

@@ -34,8 +34,6 @@ class RunLog:
 
     Parameters
     ----------
-    folder : Path
-        The run's folder.
     quiet : bool
         Whether nothing is written: of many processes, the first alone writes.
     """

@@ -81,12 +81,8 @@ def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path)
     ----------
     state : dict
         The run's last checkpoint.
-    begun : Recipe
-        The checkpoint's recipe.
     given : Recipe
         The recipe to go on with, which may differ from `begun` in its schedule alone.
-    folder : Path
-        The run's folder.
     """
     found = {name: begun.config[name] for name in FOUND_AT_ITS_BEGINNING if name in begun.config}
     given = replace(given, config={**given.config, **found})

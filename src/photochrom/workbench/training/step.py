@@ -40,12 +40,8 @@ def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tenso
 
     Parameters
     ----------
-    batches : Batches
-        Where the pictures come from.
     count : int
         How many of the 313 bins of Zhang et al. are kept.
-    sample : int
-        Pictures that are looked at.
 
     Returns
     -------
@@ -91,10 +87,6 @@ def distribution_loss(
         With its `centres`.
     tensors : Tensors
         The batch.
-    loss : Loss
-        Weights and widths.
-    random : Generator
-        Draws the rows.
 
     Returns
     -------
@@ -163,8 +155,6 @@ def colour_terms(
         The truth's soft encoding.
     network :
         With its `centres` and `prior`.
-    loss : Loss
-        Weights and widths.
 
     Returns
     -------

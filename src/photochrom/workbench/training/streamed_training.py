@@ -63,16 +63,10 @@ class StreamedBatches(IterableDataset[Batch]):
     ----------
     data : str or Path
         As `stream_pictures` takes it.
-    batches : Batches
-        Of the sample; makes the rows.
     held : frozenset of str
         Keys that are never trained on.
     phase_of : callable
         Step number -> Phase.
-    first : int
-        The first step.
-    rank, ranks : int
-        This process of all that train.
     """
 
     def __init__(

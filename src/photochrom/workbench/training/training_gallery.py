@@ -21,11 +21,6 @@ def draw_gallery(run: Any, validation: Validation, seen: int) -> None:
 
     Writes `gallery/SEEN.png`, one picture above the other, and `gallery.png` with a column for
     each of several moments, between the gray pictures and the true ones.
-
-    Parameters
-    ----------
-    seen : int
-        Pictures trained on so far.
     """
     from PIL import Image
 
