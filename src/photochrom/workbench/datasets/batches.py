@@ -40,7 +40,7 @@ class DataRecipe:
     hue_turn_share : share of pictures with hints whose hues are turned, hints and truth together,
         so that the network obeys colours that it finds unlikely
     histogram_share, chroma_share : how often the picture's own ab histogram, and its mean chroma,
-        are given as wishes
+        are given
     hint_share : how often hints are simulated
     """
 

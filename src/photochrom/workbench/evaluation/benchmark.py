@@ -91,10 +91,10 @@ class Benchmark:
     outputs : name of a row -> folder of another program's coloured pictures, found by key or file
         stem
     true_lightness : whether those get the photographs' true lightness, as the methods' own rows do
-    lenders : a folder of colour photographs for the methods that require a reference; none of those
+    reference_folder : colour photographs for the methods that require a reference; none of those
         that are judged. Without it such methods are not measured.
     own_histogram : whether methods that accept a histogram have a second row, `NAME, own
-        histogram`: each photograph's true histogram and mean chroma are wished, as by a perfect
+        histogram`: each photograph's true histogram and mean chroma are given, as by a perfect
         reference
     mean_ab : (float, float); the training set's mean a and b, for `mean-colour`
     limit : at most so many photographs
@@ -121,7 +121,7 @@ class Benchmark:
     hint_counts: Sequence[int] = ()
     outputs: Mapping[str, Path] | None = None
     true_lightness: bool = False
-    lenders: Path | None = None
+    reference_folder: Path | None = None
     own_histogram: bool = False
     mean_ab: tuple[float, float] = MEAN_AB
     limit: int | None = None
@@ -164,9 +164,9 @@ class Benchmark:
             )
         sources = [references(self.mean_ab, self.saturations)]
         opened, notes = self._open()
-        for name, engine, borrower in opened:
+        for name, engine, reference_method in opened:
             if name != "gray":  # it is among the references
-                sources += self._rows(name, engine, borrower)
+                sources += self._rows(name, engine, reference_method)
         if self.hint_counts:
             sources.append(spread_curve(self.hint_counts, self.seed))
         survey = measure_class_prior(self._samples())
@@ -205,25 +205,25 @@ class Benchmark:
         names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
         _check_own_names(self.outputs or {}, names)
         opened: list[tuple[str, Engine, Any]] = []
-        borrowed, notes = [], []
+        on_references, notes = [], []
         for name, engine in zip(names, engines, strict=True):
-            borrower = None
-            if self.lenders is not None and tuple(engine.info.requires) == ("reference",):
+            reference_method = None
+            if self.reference_folder is not None and tuple(engine.info.requires) == ("reference",):
                 # Here, as in `open_method`: libvips and ONNX Runtime are loaded when needed.
                 from photochrom.workbench.evaluation.reference_rows import ReferenceMethod
 
-                borrower = ReferenceMethod(engine, self.lenders)
-                borrowed.append(borrower.note(name))
+                reference_method = ReferenceMethod(engine, self.reference_folder)
+                on_references.append(reference_method.note(name))
             elif note := _note(name, engine.info):
                 notes.append(note)
-            opened.append((name, engine, borrower))
-        return opened, borrowed + notes
+            opened.append((name, engine, reference_method))
+        return opened, on_references + notes
 
-    def _rows(self, name: str, engine: Engine, borrower: Any) -> Iterator[Source]:
+    def _rows(self, name: str, engine: Engine, reference_method: Any) -> Iterator[Source]:
         """Yield what is measured of a method: its rows and its curves."""
         requires, accepts = engine.info.requires, engine.info.accepts
-        if borrower is not None:
-            yield method(name, borrower, self.saturations)
+        if reference_method is not None:
+            yield method(name, reference_method, self.saturations)
         if not requires:
             yield method(name, _predict(engine, self.vividness), self.saturations)
         if self.own_histogram and "histogram" in accepts:

@@ -154,7 +154,7 @@ def _torchmetrics(module: str, metric: str, needed: tuple[str, ...]) -> Any:
             raise
     from photochrom.workbench.networks.encoder import import_timm
 
-    import_timm()  # mends a torchvision that was built for another torch
+    import_timm()  # repairs a torchvision that was built for another torch
     return import_module(module)
 
 

@@ -6,6 +6,7 @@ Both take choices as independent, though one person gives many of them.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from photochrom.errors import InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import Estimate
 from photochrom.workbench.perception.bradley_terry import bradley_terry
 from photochrom.workbench.perception.study_files import RAINBOW
-from photochrom.workbench.perception.study_results import excluded_for, wilson
+from photochrom.workbench.perception.study_results import Participation, participation, wilson
 from photochrom.workbench.perception.votes import Choice
 
 
@@ -46,15 +47,13 @@ class PairedComparison(NamedTuple):
     votes: int
 
 
-class Preferences(NamedTuple):
+@dataclass(frozen=True)
+class Preferences(Participation):
     """All that a study of preferences says.
 
     methods : from the most preferred to the least
     comparisons : in the same order; pairs that were never shown are left out
     is_bounded : as for `Ranking`
-    begun, unfinished : participants; those who have not answered all
-    excluded : those who failed too many checks; their votes are in no row
-    checks, failed_checks : checks that were answered, and wrongly, by anyone
     first_chosen : share of the votes for what was shown first, which position alone would put at a
         half
     """
@@ -62,11 +61,6 @@ class Preferences(NamedTuple):
     methods: tuple[Ranked, ...]
     comparisons: tuple[PairedComparison, ...]
     is_bounded: bool
-    begun: int
-    unfinished: int
-    excluded: frozenset[str]
-    checks: int
-    failed_checks: int
     first_chosen: Estimate | None
 
 
@@ -90,24 +84,18 @@ def summarise_choices(
     most_failed : int
         Who fails more checks is excluded.
     """
-    begun = set(participants)
-    checks = [choice for choice in choices if choice.part == "check"]
-    failed = Counter(choice.participant for choice in checks if choice.won == RAINBOW)
-    excluded = excluded_for(failed, most_failed)
-    counted = [c for c in choices if c.part == "pair" and c.participant not in excluded]
+    taken = participation(choices, participants, trials, lambda c: c.won == RAINBOW, most_failed)
+    counted = [c for c in choices if c.part == "pair" and c.participant not in taken.excluded]
     seen = {name for choice in counted for name in (choice.first, choice.second)}
     ranked, is_bounded = _ranked(counted, [name for name in methods if name in seen])
-    answered = Counter(choice.participant for choice in choices)
     return Preferences(
-        ranked,
-        _comparisons(counted, [row.method for row in ranked]),
-        is_bounded,
-        len(begun),
-        sum(answered[who] < trials for who in begun),
-        excluded,
-        len(checks),
-        failed.total(),
-        wilson(sum(c.chosen == 1 for c in counted), len(counted)) if counted else None,
+        **vars(taken),
+        methods=ranked,
+        comparisons=_comparisons(counted, [row.method for row in ranked]),
+        is_bounded=is_bounded,
+        first_chosen=(
+            wilson(sum(c.chosen == 1 for c in counted), len(counted)) if counted else None
+        ),
     )
 
 

@@ -110,9 +110,9 @@ def about(study_state: At) -> AboutAnswer:
 
 
 @router.post("/participants", status_code=201)
-def begin(study_state: At, wish: BeginBody | None = None) -> ProgressAnswer:
+def begin(study_state: At, body: BeginBody | None = None) -> ProgressAnswer:
     """Take part."""
-    participant = study_state.begin(wish.invitation if wish else "")
+    participant = study_state.begin(body.invitation if body else "")
     return ProgressAnswer(participant=participant, answered=0)
 
 
@@ -147,7 +147,7 @@ def picture(participant: str, number: int, place: Literal["1", "2"], study_state
 
 
 @router.post("/participants/{participant}/trials/{number}/vote", status_code=201)
-def vote(participant: str, number: int, wish: VoteBody, study_state: At) -> VoteAnswer:
+def vote(participant: str, number: int, body: VoteBody, study_state: At) -> VoteAnswer:
     """Count a vote, once."""
     shown = study_state.next_trial(participant, number, REAL)
     counted = Vote(
@@ -157,18 +157,18 @@ def vote(participant: str, number: int, wish: VoteBody, study_state: At) -> Vote
         shown.key,
         shown.method,
         shown.real,
-        wish.real,
-        wish.real != shown.real,
+        body.real,
+        body.real != shown.real,
         study_state.showing.seconds * 1000,
-        *wish.shown_ms,
-        wish.answer_ms,
+        *body.shown_ms,
+        body.answer_ms,
     )
     study_state.count(counted)
-    return VoteAnswer(right=wish.real == shown.real if shown.part == "practice" else None)
+    return VoteAnswer(right=body.real == shown.real if shown.part == "practice" else None)
 
 
 @router.post("/participants/{participant}/trials/{number}/choice", status_code=201)
-def choose(participant: str, number: int, wish: ChoiceBody, study_state: At) -> VoteAnswer:
+def choose(participant: str, number: int, body: ChoiceBody, study_state: At) -> VoteAnswer:
     """Count a preference, once."""
     shown = study_state.next_trial(participant, number, PREFER)
     study_state.count(
@@ -178,8 +178,8 @@ def choose(participant: str, number: int, wish: ChoiceBody, study_state: At) -> 
             shown.part,
             shown.key,
             *shown.shown,
-            wish.chosen,
-            wish.answer_ms,
+            body.chosen,
+            body.answer_ms,
         )
     )
     return VoteAnswer(right=None)

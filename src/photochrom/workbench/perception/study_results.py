@@ -8,13 +8,16 @@ proportion", 1998. It treats votes as independent, though one person gives many 
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import Estimate
 from photochrom.workbench.perception.bradley_terry import Z_95
 from photochrom.workbench.perception.votes import Choice, Vote
+
+AnyVote = TypeVar("AnyVote", Vote, Choice)
 
 TOO_MUCH = 0.1  # of the wished time: what was seen longer or shorter is counted apart
 
@@ -33,23 +36,32 @@ class Row(NamedTuple):
     fooled: Estimate
 
 
-class Results(NamedTuple):
-    """All that a study says.
+@dataclass(frozen=True)
+class Participation:
+    """Who took part in a study, and how carefully.
 
-    methods, pictures : over all photographs; on each
     begun, unfinished : participants; those who have not answered all
     excluded : those who failed too many checks; their votes are in no row
     checks, failed_checks : checks that were answered, and wrongly, by anyone
-    mistimed : votes in the rows whose pictures were seen more than a tenth too long or too short
     """
 
-    methods: tuple[Row, ...]
-    pictures: tuple[Row, ...]
     begun: int
     unfinished: int
     excluded: frozenset[str]
     checks: int
     failed_checks: int
+
+
+@dataclass(frozen=True)
+class Results(Participation):
+    """All that a study says.
+
+    methods, pictures : over all photographs; on each
+    mistimed : votes in the rows whose pictures were seen more than a tenth too long or too short
+    """
+
+    methods: tuple[Row, ...]
+    pictures: tuple[Row, ...]
     mistimed: int
 
 
@@ -99,32 +111,40 @@ def summarise(
     Results
         Methods from the most convincing to the least, photographs likewise.
     """
-    begun = set(participants)
-    checks = [vote for vote in votes if vote.part == "check"]
-    failed = Counter(vote.participant for vote in checks if vote.fooled)
-    excluded = excluded_for(failed, most_failed)
-    counted = [v for v in votes if v.part == "pair" and v.participant not in excluded]
-    answered = Counter(vote.participant for vote in votes)
+    taken = participation(votes, participants, trials, lambda vote: vote.fooled, most_failed)
+    counted = [v for v in votes if v.part == "pair" and v.participant not in taken.excluded]
     return Results(
-        _rows(counted, by_key=False),
-        _rows(counted, by_key=True),
-        len(begun),
-        sum(answered[who] < trials for who in begun),
-        excluded,
-        len(checks),
-        failed.total(),
-        sum(is_mistimed(vote) for vote in counted),
+        **vars(taken),
+        methods=_rows(counted, by_key=False),
+        pictures=_rows(counted, by_key=True),
+        mistimed=sum(is_mistimed(vote) for vote in counted),
     )
 
 
-def excluded_for(failed: Counter[str], most_failed: int) -> frozenset[str]:
-    """Return the participants who failed more checks than they may.
+def participation(
+    votes: Sequence[AnyVote],
+    participants: Iterable[str],
+    trials: int,
+    is_wrong: Callable[[AnyVote], bool],
+    most_failed: int,
+) -> Participation:
+    """Count who took part, and who failed more checks than they may.
 
     Raise InvalidValueError if `most_failed` is negative.
     """
     if most_failed < 0:
         raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
-    return frozenset(who for who, count in failed.items() if count > most_failed)
+    begun = set(participants)
+    checks = [vote for vote in votes if vote.part == "check"]
+    failed = Counter(vote.participant for vote in checks if is_wrong(vote))
+    answered = Counter(vote.participant for vote in votes)
+    return Participation(
+        len(begun),
+        sum(answered[who] < trials for who in begun),
+        frozenset(who for who, count in failed.items() if count > most_failed),
+        len(checks),
+        failed.total(),
+    )
 
 
 def is_mistimed(vote: Vote) -> bool:

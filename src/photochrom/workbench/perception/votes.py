@@ -24,47 +24,11 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.types import TypeEngine
 
 from photochrom.errors import DataError, InvalidValueError, MissingExtraError
 from photochrom.workbench.datasets.private_files import make_private
 
-TABLES = MetaData()
-PARTICIPANTS = Table(
-    "photochrom_participants",
-    TABLES,
-    Column("study", String(16), primary_key=True),
-    Column("participant", String(32), primary_key=True),
-)
-VOTES = Table(
-    "photochrom_votes",
-    TABLES,
-    Column("study", String(16), primary_key=True),
-    Column("participant", String(32), primary_key=True),
-    Column("trial", Integer, primary_key=True, autoincrement=False),  # a vote counts once
-    Column("part", String(8), nullable=False),
-    Column("key", String, nullable=False),
-    Column("method", String, nullable=False),
-    Column("real", Integer, nullable=False),
-    Column("chosen", Integer, nullable=False),
-    Column("fooled", Boolean, nullable=False),
-    Column("wished_ms", Float, nullable=False),
-    Column("first_ms", Float, nullable=False),
-    Column("second_ms", Float, nullable=False),
-    Column("answer_ms", Float, nullable=False),
-)
-CHOICES = Table(
-    "photochrom_choices",
-    TABLES,
-    Column("study", String(16), primary_key=True),
-    Column("participant", String(32), primary_key=True),
-    Column("trial", Integer, primary_key=True, autoincrement=False),
-    Column("part", String(8), nullable=False),
-    Column("key", String, nullable=False),
-    Column("first", String, nullable=False),
-    Column("second", String, nullable=False),
-    Column("chosen", Integer, nullable=False),
-    Column("answer_ms", Float, nullable=False),
-)
 BUSY_MS = 10_000
 
 
@@ -125,6 +89,36 @@ class Choice(NamedTuple):
         return (self.first, self.second)[2 - self.chosen]
 
 
+TABLES = MetaData()
+PARTICIPANTS = Table(
+    "photochrom_participants",
+    TABLES,
+    Column("study", String(16), primary_key=True),
+    Column("participant", String(32), primary_key=True),
+)
+TYPES: dict[type, type[TypeEngine[Any]]] = {
+    bool: Boolean,
+    float: Float,
+    int: Integer,
+    str: String,
+}
+
+
+def _table_of(kind: type[Vote | Choice], name: str) -> Table:
+    fields = {n: t for n, t in kind.__annotations__.items() if n not in ("participant", "trial")}
+    return Table(
+        name,
+        TABLES,
+        Column("study", String(16), primary_key=True),
+        Column("participant", String(32), primary_key=True),
+        Column("trial", Integer, primary_key=True, autoincrement=False),  # a vote counts once
+        *(Column(name, TYPES[kind], nullable=False) for name, kind in fields.items()),
+    )
+
+
+KINDS = {Vote: _table_of(Vote, "photochrom_votes"), Choice: _table_of(Choice, "photochrom_choices")}
+
+
 def default_url(folder: Path) -> str:
     """Return the URL of the SQLite database in a study's folder."""
     return f"sqlite:///{(folder / 'votes.db').resolve()}"
@@ -154,7 +148,7 @@ class Votes:
 
     def __init__(self, url: str, study: str, kind: type[Vote | Choice] = Vote) -> None:
         self._study, self._kind = study, kind
-        self._table = VOTES if kind is Vote else CHOICES
+        self._table = KINDS[kind]
         self._engine = _open(url)
         try:
             TABLES.create_all(self._engine)

@@ -220,7 +220,7 @@ def train(
 
 
 def _fabric(
-    accelerator: str, devices: int | str, nodes: int, wished: str, asked: str
+    accelerator: str, devices: int | str, nodes: int, preferred: str, asked: str
 ) -> tuple[Fabric, Precision]:
     """Return one process, or many that share their gradients, and what they compute in.
 
@@ -231,7 +231,7 @@ def _fabric(
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the precision is ours to say
     try:
         fabric = Fabric(**made)
-        computing = choose_precision(wished, fabric.device.type, asked)
+        computing = choose_precision(preferred, fabric.device.type, asked)
         precision: Any = computing.name
         if isinstance(fabric.strategy, DDPStrategy):
             many = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)

@@ -75,6 +75,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise RecipeError(
             f"{path}: row {len(rows) + 1} is damaged: each needs a whole number in the column "
-            "'step'. Mend it, or move the file away."
+            "'step'. Repair it, or move the file away."
         ) from error
     return rows
