@@ -142,11 +142,9 @@ class Batches:
             if random.random() < recipe.hue_turn_share:
                 ab, hint_ab = _turn_hue(ab, hint_ab, random)
         guidance = random.random(2) < (recipe.histogram_share, recipe.chroma_share)
-        return lightness, ab, hint_ab, mask, guidance.astype(np.float32), self._class(label)
-
-    def _class(self, name: str) -> int:
-        known = name and name in self.classes
-        return int(np.searchsorted(self.classes, name)) if known else -1
+        is_known = label and label in self.classes
+        number = int(np.searchsorted(self.classes, label)) if is_known else -1
+        return lightness, ab, hint_ab, mask, guidance.astype(np.float32), number
 
 
 def stacked(rows: list[tuple[Any, ...]]) -> Batch:

@@ -32,10 +32,6 @@ SAY_EVERY = 10  # pictures
 Report = Callable[[str], None]
 
 
-def _say_nothing(line: str) -> None:
-    """Drop a line about the progress."""
-
-
 def crawl(
     folder: Path,
     *,
@@ -44,7 +40,7 @@ def crawl(
     limit: int = 100,
     policy: FetchPolicy | None = None,
     shard_pictures: int = SHARD_PICTURES,
-    report: Report = _say_nothing,
+    report: Report = lambda line: None,
 ) -> dict[str, int]:
     """Fetch pictures into a folder; called again, it continues.
 

@@ -55,10 +55,6 @@ CHUNK = 64  # pictures decoded at a time
 Report = Callable[[str], None]
 
 
-def _say_nothing(line: str) -> None:
-    """Drop a line about the progress."""
-
-
 @dataclass(frozen=True)
 class Sample:
     """Pictures drawn from a data set.
@@ -198,7 +194,7 @@ def try_palettes(
     pixels: Bytes,
     sizes: tuple[int, ...] = PALETTE_SIZES,
     seed: int = 0,
-    report: Report = _say_nothing,
+    report: Report = lambda line: None,
 ) -> tuple[PaletteTrial, ...]:
     """Fit palettes of several sizes to sampled pixels (N, 3) uint8 sRGB, and measure each.
 
@@ -242,7 +238,7 @@ def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) ->
 
 
 def keys_of_group(
-    data: Path, preselection: Preselection, group: int, report: Report = _say_nothing
+    data: Path, preselection: Preselection, group: int, report: Report = lambda line: None
 ) -> list[str]:
     """Return the keys of all pictures of a data set that belong to one group.
 
@@ -290,7 +286,7 @@ def study(
     palette_sizes: tuple[int, ...] = PALETTE_SIZES,
     pixels: int = SAMPLED_PIXELS,
     seed: int = 0,
-    report: Report = _say_nothing,
+    report: Report = lambda line: None,
 ) -> Study:
     """Study a data set.
 

@@ -150,10 +150,8 @@ class Benchmark:
             missing.
         InvalidValueError
             If there is no such gray, a number is out of its range, or the name of a row is taken.
-        UnknownMethodError
-            If there is no such method.
-        MissingExtraError
-            If the extra `evaluate` is not installed.
+        UnknownMethodError, MissingExtraError
+            If there is no such method, or the extra `evaluate` is not installed.
         MethodOutputError
             If a method returns colours of the wrong size, or that are not finite.
         """

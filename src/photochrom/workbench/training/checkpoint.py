@@ -107,7 +107,10 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
         Whether they are a whole network's, its colours included.
     """
     if path.suffix == ".safetensors":
-        weights = _read_safetensors(path)
+        from safetensors.torch import load_file
+
+        _names_in(path)  # an error where it is damaged
+        weights = load_file(path)
     elif path.suffix == ".pth":
         weights = _read_pickled(path)
     elif path.suffix == ".onnx":
@@ -198,13 +201,6 @@ def _names_in(path: Path) -> set[str]:
             return set(file.keys())
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: is not a readable safetensors file ({error}).") from error
-
-
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    _names_in(path)
-    return load_file(path)
 
 
 def table_of(recipe: Recipe) -> dict[str, Any]:

@@ -96,15 +96,11 @@ def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path)
             f"{folder}: was begun with another recipe ({', '.join(differing)} differ). "
             "Only the schedule may change; begin another run, or give the run's own recipe."
         )
-    if given.phases != _phases_asked(state, begun):
+    asked = begun.phases  # of the recipe that the run was given, before epochs were counted
+    if "asked" in state:
+        asked = tuple(Phase(**phase) for phase in state["asked"])
+    if given.phases != asked:
         return given
     if given.phases != begun.phases:  # epochs are being counted: each is judged
         given = replace(given, validate_every=begun.validate_every)
     return replace(given, phases=begun.phases)
-
-
-def _phases_asked(state: dict[str, Any], begun: Recipe) -> tuple[Phase, ...]:
-    """Return the phases of the recipe that a run was given, before epochs were counted."""
-    if "asked" not in state:
-        return begun.phases
-    return tuple(Phase(**phase) for phase in state["asked"])
