@@ -260,7 +260,7 @@ class _Work:
         state = {"options": self.options, "counts": asdict(self.counts), "done": done}
         self._write(self.out / STATE, partial(_write_json, state))
 
-    def _write(self, path: Path, write: Any) -> None:
+    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
         from photochrom.errors import UnwritablePhotoError
         from photochrom.photo.atomic import atomic_target
 

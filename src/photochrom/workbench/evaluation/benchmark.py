@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.colorization.method import Hints
+from photochrom.colorization.method import Hints, MethodInfo
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import RESAMPLES
 from photochrom.workbench.evaluation.class_prior import ClassPrior, measure_class_prior
@@ -46,11 +46,11 @@ class Engine(Protocol):
     """What is asked of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
 
     @property
-    def info(self) -> Any:
+    def info(self) -> MethodInfo:
         """The method's own description: `name`, and what it `accepts` and `requires`."""
 
     def predict_ab(
-        self, lightness: Floats, *, hints: Any = None, vividness: float | None = None
+        self, lightness: Floats, *, hints: Hints | None = None, vividness: float | None = None
     ) -> Floats:
         """Colour a lightness (h, w) in [0, 100]: ab (h, w, 2)."""
 
@@ -197,12 +197,12 @@ class Benchmark:
     def _samples(self) -> Iterator[Sample]:
         return read_samples(self.data, self.gray, self.limit, self.keys)
 
-    def _open(self) -> tuple[list[tuple[str, Engine, Any]], list[str]]:
+    def _open(self) -> tuple[list[tuple[str, Engine, Predict | None]], list[str]]:
         """Open the methods: name, engine, and what borrows colours for it, if anything; notes."""
         engines = [self.open_as(name, self.short_side_px) for name in self.methods]
         names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
         _check_own_names(self.outputs or {}, names)
-        opened: list[tuple[str, Engine, Any]] = []
+        opened: list[tuple[str, Engine, Predict | None]] = []
         on_references, notes = [], []
         for name, engine in zip(names, engines, strict=True):
             reference_method = None
@@ -217,7 +217,9 @@ class Benchmark:
             opened.append((name, engine, reference_method))
         return opened, on_references + notes
 
-    def _rows(self, name: str, engine: Engine, reference_method: Any) -> Iterator[Source]:
+    def _rows(
+        self, name: str, engine: Engine, reference_method: Predict | None
+    ) -> Iterator[Source]:
         """Yield what is measured of a method: its rows and its curves."""
         requires, accepts = engine.info.requires, engine.info.accepts
         if reference_method is not None:
@@ -235,7 +237,7 @@ class Benchmark:
             yield hint_curve(name, predict, self.hint_counts, self.seed)
 
 
-def _note(name: str, info: Any) -> str | None:
+def _note(name: str, info: MethodInfo) -> str | None:
     """Say why a method is not measured as the others are."""
     beyond = [each for each in info.requires if each != "hints"]
     if beyond:

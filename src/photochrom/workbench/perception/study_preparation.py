@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ from photochrom.workbench.perception.study_files import (
     Study,
     Task,
 )
+
+if TYPE_CHECKING:
+    from photochrom.engine.colorize import Colorizer
 
 Bytes = NDArray[np.uint8]
 Colour = Callable[[str, Bytes], Bytes]  # key, true picture -> coloured picture
@@ -229,7 +232,7 @@ def _check_name(name: str, colours: Mapping[str, Colour]) -> None:
         raise InvalidValueError(f"every method needs a name of its own; {name!r} comes again.")
 
 
-def _by_engine(colorizer: Any) -> Colour:
+def _by_engine(colorizer: "Colorizer") -> Colour:
     """Colour as a person's scan is coloured: 8-bit gray in, 8-bit colours out, at full size."""
 
     def colour(key: str, rgb: Bytes) -> Bytes:

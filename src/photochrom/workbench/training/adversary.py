@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from photochrom.errors import RecipeError, ShapeError
+from photochrom.workbench.networks.outputs import Painter
 from photochrom.workbench.training.recipe import Recipe, build_network
 
 MEMORY = 0.9  # share of the past in the running mean of the critic's loss
@@ -49,7 +50,7 @@ class Adversary:
         self.fabric, self.running_loss = fabric, 1.0
 
     @torch.no_grad()
-    def check_sizes(self, painter: Any) -> None:
+    def check_sizes(self, painter: Painter) -> None:
         """Judge one picture of each size that it will be shown, before anything is learnt.
 
         Raise RecipeError if a phase is too small for it.

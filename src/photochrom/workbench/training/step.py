@@ -1,7 +1,6 @@
 """What a training step of a network that gives a distribution over colours minimises."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +9,8 @@ from torch import Tensor
 
 from photochrom.color.bins import soft_encode, zhang_bins
 from photochrom.workbench.datasets.batches import Batch, Batches, validation_picture
+from photochrom.workbench.networks.annealed_mean import AnnealedMeanNetwork, Classifier
+from photochrom.workbench.networks.photochrom import Guided
 from photochrom.workbench.training.recipe import Loss
 
 
@@ -75,7 +76,7 @@ def _shares(bins: np.ndarray, batches: Batches, sample: int) -> np.ndarray:
 
 
 def distribution_loss(
-    network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
+    network: Guided, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
     """Judge a network that takes hints and wishes by its distribution; see `colour_terms`.
 
@@ -111,7 +112,7 @@ def distribution_loss(
 
 
 def classification_loss(
-    network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
+    network: Classifier, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
     """Judge a network that takes lightness alone by its distribution; see `colour_terms`."""
     rows = _rows(loss, random)
@@ -133,13 +134,18 @@ def _truth(ab: Tensor, stride: int, rows: slice) -> Tensor:
     return F.avg_pool2d(ab, stride)[:, :, rows].permute(0, 2, 3, 1)
 
 
-def _encode(flat: Tensor, network: Any, loss: Loss) -> tuple[Tensor, Tensor]:
+def _encode(flat: Tensor, network: AnnealedMeanNetwork, loss: Loss) -> tuple[Tensor, Tensor]:
     neighbours = min(loss.neighbours, len(network.centres))
     return soft_encode(flat, network.centres, neighbours, loss.sigma)
 
 
 def colour_terms(
-    logits: Tensor, truth: Tensor, indices: Tensor, weights: Tensor, network: Any, loss: Loss
+    logits: Tensor,
+    truth: Tensor,
+    indices: Tensor,
+    weights: Tensor,
+    network: AnnealedMeanNetwork,
+    loss: Loss,
 ) -> dict[str, Tensor]:
     """Cross-entropy against softly encoded colours, and Huber on the expected colour.
 
