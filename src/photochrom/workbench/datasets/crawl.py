@@ -44,19 +44,6 @@ def crawl(
 ) -> dict[str, int]:
     """Fetch pictures into a folder; called again, it continues.
 
-    Parameters
-    ----------
-    folder : Path
-        For shards and state; made where it is missing.
-    search : Search, optional
-        From `photochrom.workbench.datasets.openverse.make_search`.
-    urls : sequence of Candidate
-        From `photochrom.workbench.datasets.openverse.read_urls`; before those of the search.
-    limit : int
-        Pictures in the folder in all, at most, those of earlier runs included.
-    report : callable
-        Takes lines about the progress.
-
     Returns
     -------
     dict of str to int

@@ -288,29 +288,17 @@ def study(
     seed: int = 0,
     report: Report = lambda line: None,
 ) -> Study:
-    """Study a data set.
+    """Study a data set; the options are those of `photochrom data study`.
+
+    Raise DataError if the data set has fewer different pictures than groups, or none that can be
+    decoded, and MissingExtraError if scikit-learn is not installed.
 
     Parameters
     ----------
-    data : Path
-        A Parquet file, or a folder of Parquet files or of pictures.
-    pictures : int
-        Pictures drawn, at most; about 0.26 MB of memory each.
-    groups : int
-        Groups of similar pictures, at most the pictures drawn.
     palette_sizes : tuple of int
         Colours in the palettes that are tried.
     pixels : int
         Pixels drawn for the palettes, at most.
-    report : callable
-        Takes lines about the progress.
-
-    Raises
-    ------
-    DataError
-        If the data set has fewer different pictures than groups, or none that can be decoded.
-    MissingExtraError
-        If scikit-learn is not installed.
     """
     sample = draw_sample(data, pictures, seed)
     report(f"{len(sample.pictures)} of {sample.seen} pictures drawn.")

@@ -67,21 +67,9 @@ class DcganCritic(Critic):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Judge pictures.
+        """Lightness (N, 1, S, S) in [0, 100] and RGB in [-1, 1] -> logits (N, 1).
 
         Raise ShapeError if a side is not the config's `size_px`.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, S, S)
-            L* in [0, 100].
-        painted : tensor, (N, 3, S, S)
-            RGB in [-1, 1].
-
-        Returns
-        -------
-        tensor, (N, 1)
-            Logits.
         """
         side = self.config.size_px
         if painted.shape[2:] != (side, side):
@@ -124,20 +112,7 @@ class PatchCritic(Critic):
         self.apply(initialise)
 
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Judge patches.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100].
-        painted : tensor, (N, 2, H, W)
-            ab / 110.
-
-        Returns
-        -------
-        tensor, (N, 1, h, w)
-            Logits; 30 x 30 of them for 256 x 256 px.
-        """
+        """Lightness (N, 1, H, W) in [0, 100] and ab / 110 -> logits; 30 x 30 of 256 x 256 px."""
         return self.judge_ab(lightness, painted)
 
 
@@ -172,21 +147,9 @@ class NoganCritic(Critic):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Judge patches.
+        """Lightness (N, 1, H, W) and ab / 110 (N, 2, h, w) -> logits (N, 1, h / s - 3, w / s - 3).
 
-        Raise ShapeError if a side of `painted` is less than 4 s.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100].
-        painted : tensor, (N, 2, h, w)
-            ab / 110.
-
-        Returns
-        -------
-        tensor, (N, 1, h / s - 3, w / s - 3)
-            Logits; s is 2 to the power of the number of channels.
+        s is 2 to the power of the number of channels. Raise ShapeError if h or w is less than 4 s.
         """
         smallest = 4 * 2 ** len(self.config.channels)
         if min(painted.shape[2:]) < smallest:

@@ -95,20 +95,10 @@ class FeatureLoss(nn.Module):
 
 
 def lab_to_bounded_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Convert Lab to sRGB for a loss: bounded in value, not in gradient.
+    """Convert Lab to sRGB (N, 3, H, W) in [0, 1] for a loss: bounded in value, not in gradient.
 
-    Parameters
-    ----------
-    lightness : tensor, (N, 1, H, W)
-        L* in [0, 100].
-    ab : tensor, (N, 2, h, w)
-        ab units; enlarged to H x W where smaller.
-
-    Returns
-    -------
-    tensor, (N, 3, H, W)
-        Gamma-encoded sRGB in [0, 1]. Outside the gamut a channel stops at its bound, but the
-        gradient passes as if it did not: what is painted too vivid is drawn back.
+    `ab` is enlarged where it is smaller than `lightness`. Outside the gamut a channel stops at its
+    bound, but the gradient passes as if it did not: what is painted too vivid is drawn back.
     """
     if ab.shape[2:] != lightness.shape[2:]:
         ab = F.interpolate(ab, lightness.shape[2:], mode="bilinear", align_corners=False)

@@ -101,21 +101,10 @@ class Fusion(EightBitPainter):
         return self.paint_and_classify(lightness)[0]
 
     def paint_and_classify(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        """Paint, and say what the picture shows.
+        """Lightness -> painted (N, 2, H, W) in [0, 1], and the logits of the classes (N, classes).
 
         The gradient of the class logits reaches the global branch and the low-level layers, and
         nothing else.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 8.
-
-        Returns
-        -------
-        painted : tensor, (N, 2, H, W)
-            In [0, 1].
-        class_logits : tensor, (N, classes)
         """
         low = self._low(lightness)
         # The paper's training size is the global branch's own: its features are at hand.
@@ -126,16 +115,10 @@ class Fusion(EightBitPainter):
     def forward(  # type: ignore[override]
         self, lightness: Tensor, style: Tensor
     ) -> ColourOutput:
-        """Paint in the style of a picture.
+        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in the style of a picture.
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 8.
-        style : tensor, (N, 1, H', W')
-            L* of the picture that the global branch sees, of any size: `lightness` itself, unless
-            another picture shall lend its style.
-
+        `style` is the lightness that the global branch sees, of any size: `lightness` itself,
+        unless another picture shall lend its style. H and W are multiples of 8.
         """
         painted = self._colour(self._low(lightness), self._overall(self._whole(style)))
         return ColourOutput(self.unscaled(painted))
