@@ -82,13 +82,7 @@ class Batch:
 
 
 class Batches:
-    """Training batches by step number.
-
-    Attributes
-    ----------
-    classes : str array
-        Names of the classes of the pictures trained on, sorted.
-    """
+    """Training batches by step number; `classes` are the sorted names of the pictures' classes."""
 
     def __init__(
         self, cache: PixelCache, recipe: DataRecipe, seed: int, validation_keys: frozenset[str]

@@ -46,14 +46,9 @@ class Picture(NamedTuple):
 
 
 class Ledger:
-    """The state of a crawl in a folder; one process at a time.
+    """The state of a crawl in a folder, which is made where it is missing; one process at a time.
 
     Raise DataError if another process crawls there, or the file is damaged.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -198,11 +198,8 @@ def try_palettes(
 ) -> tuple[PaletteTrial, ...]:
     """Fit palettes of several sizes to sampled pixels (N, 3) uint8 sRGB, and measure each.
 
-    Returns
-    -------
-    tuple of PaletteTrial
-        In the order of `sizes`, then the 313 grid bins of Zhang et al. 2016 for comparison. A
-        size for which the pixels have too few colours is left out.
+    The 313 grid bins of Zhang et al. 2016 come last, for comparison. A size for which the pixels
+    have too few colours is left out.
     """
     lab = pixels_to_lab(pixels)
     judged = lab[:JUDGED_PIXELS]

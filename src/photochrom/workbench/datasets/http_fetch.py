@@ -186,11 +186,6 @@ class PoliteClient:
 
     Raise MissingExtraError if httpx2 or protego, which come with the extra `train`, is not
     installed.
-
-    Parameters
-    ----------
-    sleep : callable
-        Takes seconds.
     """
 
     def __init__(self, policy: FetchPolicy, sleep: Callable[[float], None] = time.sleep) -> None:

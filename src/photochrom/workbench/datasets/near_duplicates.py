@@ -57,10 +57,7 @@ def bands(distance: int) -> list[tuple[int, int]]:
 class NearIndex:
     """Hashes seen so far, asked whether a new one is near any of them.
 
-    Parameters
-    ----------
-    distance : int
-        Largest number of bits in which near-duplicates differ, 0..32.
+    Near-duplicates differ in at most `distance` bits, 0..32.
     """
 
     def __init__(self, distance: int) -> None:

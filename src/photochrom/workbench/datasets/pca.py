@@ -33,10 +33,7 @@ class Reduced(NamedTuple):
 def stored_share(components: int, rows: int, columns: int, channels: int = 3) -> float:
     """Return the share k (1 + N + C D) / (C N D) of a picture's numbers that is stored.
 
-    Parameters
-    ----------
-    components : int
-        k: for each, its variance, N scores and C D loadings.
+    For each of the k components: its variance, N scores and C D loadings.
     """
     values = rows * columns * channels
     return components * (1 + rows + channels * columns) / values

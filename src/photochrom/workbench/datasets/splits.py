@@ -312,14 +312,9 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
 
 
 def write_split(split: Split, out: Path) -> list[Path]:
-    """Write a list of keys for each part, one a line; lists of another split there are removed.
+    """Write a list of keys for each part, NAME.txt, one a line, and `left-out.txt` for the others.
 
-    Raise DataError if the folder cannot be written to.
-
-    Returns
-    -------
-    list of Path
-        NAME.txt for each part, and `left-out.txt` where pictures were left out.
+    Lists of another split there are removed. Raise DataError if the folder cannot be written to.
     """
     from photochrom.errors import UnwritablePhotoError
     from photochrom.photo.atomic import atomic_target

@@ -118,14 +118,9 @@ def interval(values: Floats) -> Estimate:
 
 
 def estimate(quantity: Quantity, weights: Floats) -> Estimate:
-    """Estimate a quantity with its interval.
+    """Estimate a quantity with its interval; the weights are from `resample_weights`.
 
     Raise ShapeError if quantity and weights have different numbers of pictures.
-
-    Parameters
-    ----------
-    weights : float array, (1 + resamples, n)
-        From `resample_weights`.
     """
     return interval(_over(quantity, weights))
 

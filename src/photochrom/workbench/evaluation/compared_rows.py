@@ -104,13 +104,7 @@ def method(name: str, predict: Predict, saturations: Sequence[float] = ()) -> So
 
 
 def vividness_curve(name: str, predict_at: Mapping[float, Predict]) -> Source:
-    """Return a method's curve over vividness.
-
-    Parameters
-    ----------
-    predict_at : mapping of float to callable
-        Vividness -> (sample -> ab).
-    """
+    """Return a method's curve over vividness, from what predicts at each."""
 
     def source(sample: Sample) -> Iterator[Candidate]:
         for vividness, predict in predict_at.items():

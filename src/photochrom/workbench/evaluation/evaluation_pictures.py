@@ -37,14 +37,9 @@ class Sample:
 
 
 def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
-    """Decode a photograph at its stored size.
+    """Decode a photograph at its stored size: upright sRGB, uint8 (h, w, 3).
 
     Raise DataError if it cannot be decoded, or a side is shorter than the window of SSIM.
-
-    Returns
-    -------
-    uint8 array, (h, w, 3)
-        Upright sRGB.
     """
     rgb = decode(image)
     if rgb is None:
@@ -87,13 +82,7 @@ def make_sample(
 
 
 def reduced(sample: Sample, short_side_px: int) -> Sample:
-    """Return a photograph at a smaller size.
-
-    Returns
-    -------
-    Sample
-        The same where its short side is not longer.
-    """
+    """Return a photograph at a smaller size; the same where its short side is not longer."""
     height, width = sample.rgb.shape[:2]
     scale = short_side_px / min(height, width)
     if scale >= 1:

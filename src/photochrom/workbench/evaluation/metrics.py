@@ -41,38 +41,21 @@ def check_pair(picture: NDArray[Any], truth: NDArray[Any], channels: int) -> Non
 
 
 def mean_ciede2000(lab: Floats, truth_lab: Floats) -> float:
-    """Return the mean CIEDE2000 difference over the pixels.
-
-    Returns
-    -------
-    float
-        0 or more; about 1 is just noticeable.
-    """
+    """Return the mean CIEDE2000 difference over the pixels; about 1 is just noticeable."""
     check_pair(lab, truth_lab, 3)
     return float(np.mean(ciede2000(lab, truth_lab), dtype=np.float64))
 
 
 def mean_absolute_error(ab: Floats, truth_ab: Floats) -> float:
-    """Return the mean absolute error over pixels, a and b together.
-
-    Returns
-    -------
-    float
-        In ab units.
-    """
+    """Return the mean absolute error over pixels, a and b together, in ab units."""
     check_pair(ab, truth_ab, 2)
     return float(np.mean(np.abs(ab - truth_ab), dtype=np.float64))
 
 
 def mean_squared_error(ab: Floats, truth_ab: Floats) -> float:
-    """Return the mean squared error over pixels, a and b together.
+    """Return the mean squared error over pixels, a and b together, in squared ab units.
 
     The RMSE of many pictures is the root of the mean of these, not the mean of their roots.
-
-    Returns
-    -------
-    float
-        In squared ab units.
     """
     check_pair(ab, truth_ab, 2)
     return float(np.mean((ab - truth_ab) ** 2, dtype=np.float64))
@@ -105,10 +88,7 @@ def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None
 def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
     """Return the mean absolute error over pixels and the three channels, as a share of 255.
 
-    Returns
-    -------
-    float
-        From 0 to 1; Nazeri et al. 2018 print it in percent.
+    Nazeri et al. 2018 print it in percent.
     """
     check_pair(rgb, truth_rgb, 3)
     return float(_levels_off(rgb, truth_rgb).mean(dtype=np.float64) / 255)
@@ -137,15 +117,10 @@ def _levels_off(rgb: Bytes, truth_rgb: Bytes) -> Bytes:
 
 
 def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, float]:
-    """Return the two-sample Kolmogorov-Smirnov statistic of each channel's levels.
+    """Return the two-sample Kolmogorov-Smirnov statistic of the levels of red, green and blue.
 
-    The largest gap between the two cumulative histograms: where a colour is does not count, only
-    how much of it there is.
-
-    Returns
-    -------
-    (float, float, float)
-        Of red, green and blue, each from 0, the same levels, to 1, none in common.
+    The largest gap between the two cumulative histograms, from 0, the same levels, to 1, none in
+    common: where a colour is does not count, only how much of it there is.
     """
     check_pair(rgb, truth_rgb, 3)
     pixels = rgb.shape[0] * rgb.shape[1]
@@ -160,13 +135,10 @@ def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, floa
 
 
 def psnr(rgb: Bytes, truth_rgb: Bytes) -> float:
-    """Return the peak signal-to-noise ratio of an 8-bit RGB picture.
+    """Return the peak signal-to-noise ratio of an 8-bit RGB picture in decibels, peak 255.
 
-    Returns
-    -------
-    float
-        Decibels over all three channels, peak 255. Equal pictures give the PSNR of a single level
-        of a single channel, not infinity, so that a mean over pictures stays a number.
+    Equal pictures give the PSNR of a single level of a single channel, not infinity, so that a mean
+    over pictures stays a number.
     """
     check_pair(rgb, truth_rgb, 3)
     squares = np.square(rgb.astype(np.int32) - truth_rgb).sum(dtype=np.int64)
@@ -174,15 +146,10 @@ def psnr(rgb: Bytes, truth_rgb: Bytes) -> float:
 
 
 def ssim(rgb: Bytes, truth_rgb: Bytes) -> float:
-    """Return the structural similarity of an 8-bit RGB picture, as its paper defines it.
+    """Return the structural similarity of an 8-bit RGB picture by its paper; 1 is equal.
 
     A Gaussian window of 11 x 11 pixels with a deviation of 1.5, population covariance, mean over
-    the three channels.
-
-    Returns
-    -------
-    float
-        At most 1, which is equal.
+    the three channels. Each side needs 11 pixels.
     """
     check_pair(rgb, truth_rgb, 3)
     if min(rgb.shape[:2]) < SSIM_WINDOW_PX:

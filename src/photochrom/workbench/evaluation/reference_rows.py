@@ -66,13 +66,7 @@ class ReferenceMethod:
 
 
 def with_own_histogram(colorizer: Any, vividness: float | None = None) -> Predict:
-    """Colour each photograph with its own true histogram and mean chroma as the wish.
-
-    Parameters
-    ----------
-    vividness : float, optional
-        The method's own default without it.
-    """
+    """Colour each photograph with its own true histogram and mean chroma: a perfect reference."""
     centres = np.array(colorizer.info.centres, np.float32)
 
     def predict(sample: Sample) -> Floats:

@@ -151,12 +151,7 @@ class Enlarge(nn.Module):
 class SelfAttention(nn.Module):
     """Let every position look at all others; adds nothing at the start (Zhang et al. 2019).
 
-    Its cost grows with the square of the number of positions.
-
-    Parameters
-    ----------
-    channels : int
-        Keys have an eighth of them, one at least.
+    Its cost grows with the square of the number of positions. Keys have an eighth of the channels.
     """
 
     def __init__(self, channels: int) -> None:

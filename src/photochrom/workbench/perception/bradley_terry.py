@@ -45,13 +45,9 @@ class Ranking(NamedTuple):
 def bradley_terry(wins: Floats) -> Ranking:
     """Fit the model of Bradley and Terry by its largest likelihood.
 
-    Raise InvalidValueError if it is no square of numbers of 0 or more, or some objects were never
-    compared with the rest, even by way of others.
-
-    Parameters
-    ----------
-    wins : float array, (n, n)
-        How often the row's object was preferred to the column's; the diagonal is passed over.
+    `wins` (n, n) says how often the row's object was preferred to the column's; the diagonal is
+    passed over. Raise InvalidValueError if it is no square of numbers of 0 or more, or some objects
+    were never compared with the rest, even by way of others.
     """
     won = np.array(wins, np.float64)
     if won.ndim != 2 or not 2 <= won.shape[0] == won.shape[1] or not (won >= 0).all():

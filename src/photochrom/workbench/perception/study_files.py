@@ -81,14 +81,9 @@ class Study:
 
 
 def read_study(folder: Path) -> Study:
-    """Read a study.
+    """Read a study from the folder that `photochrom study prepare` made.
 
     Raise DataError if it is no study, or a picture is missing.
-
-    Parameters
-    ----------
-    folder : Path
-        As `photochrom study prepare` made it.
     """
     description = folder / DESCRIPTION
     try:

@@ -206,13 +206,7 @@ class Votes:
             )
 
     def add(self, vote: Vote | Choice) -> bool:
-        """Count a vote, once.
-
-        Returns
-        -------
-        bool
-            False if that trial of that participant has one already, which stays.
-        """
+        """Count a vote; return False if that trial of that participant has one, which stays."""
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(self._table).values(study=self._study, **vote._asdict()))

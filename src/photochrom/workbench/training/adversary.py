@@ -54,11 +54,6 @@ class Adversary:
         """Judge one picture of each size that it will be shown, before anything is learnt.
 
         Raise RecipeError if a phase is too small for it.
-
-        Parameters
-        ----------
-        painter : Module
-            The network whose colours it will judge.
         """
         learning = painter.training, self.network.training
         painter.eval()  # statistics, and spectral norms, stay as they are

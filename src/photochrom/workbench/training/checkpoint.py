@@ -93,18 +93,13 @@ def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> Non
 def initial_weights(module: nn.Module, path: Path) -> bool:
     """Start a network from a checkpoint, a file with its tensors, or an export.
 
-    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is
-    built on it its body; the rest stays as it is.
+    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is built
+    on it its body; the rest stays as it is. What the network names in `grows` may be missing: it
+    starts by adding nothing, so that a smaller network's weights give the larger one the same
+    colours.
 
-    What the network names in `grows` may be missing: it starts by adding nothing, so that a
-    smaller network's weights give the larger one the same colours.
-
-    Raise CheckpointError if the file does not fit.
-
-    Returns
-    -------
-    bool
-        Whether they are a whole network's, its colours included.
+    Return whether they are a whole network's, its colours included. Raise CheckpointError if the
+    file does not fit.
     """
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file

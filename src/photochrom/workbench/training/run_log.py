@@ -32,10 +32,7 @@ LEAST_ROWS = 10  # of the log of a short run
 class RunLog:
     """The rows of a run's logs, which TensorBoard shows as well.
 
-    Parameters
-    ----------
-    quiet : bool
-        Whether nothing is written: of many processes, the first alone writes.
+    Of many processes the first alone writes; the others are `quiet`.
     """
 
     def __init__(self, folder: Path, quiet: bool) -> None:

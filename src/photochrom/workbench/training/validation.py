@@ -55,11 +55,8 @@ class Validation:
     def judge(self, run: "Run") -> dict[str, float]:
         """Score a run's moving average.
 
-        Returns
-        -------
-        dict of str to float
-            The objective's 'loss', 'rmse' (of the expected ab, ab units) and, of a distribution,
-            'cross_entropy'; of a network that takes hints also 'hinted_rmse' with ten patches.
+        Return the objective's 'loss', 'rmse' (of the expected ab, ab units) and, of a distribution,
+        'cross_entropy'; of a network that takes hints also 'hinted_rmse' with ten patches.
         """
         with averaged(run):
             scores = self._scores(run, 0)
