@@ -169,17 +169,7 @@ def nearest_colours(ab: Floats, centres: Floats) -> NDArray[np.intp]:
 def palette_error(lab: Floats, centres: Floats) -> PaletteError:
     """Measure what is lost when every pixel takes the palette's nearest colour.
 
-    Parameters
-    ----------
-    lab : float array, (N, 3)
-        CIE L*a*b*; lightness is kept.
-    centres : float array, (K, 2)
-        ab units.
-
-    Returns
-    -------
-    PaletteError
-        Means over the pixels.
+    Of `lab` (N, 3) in CIE L*a*b* the lightness is kept; `centres` (K, 2) are in ab units.
     """
     taken = centres[nearest_colours(lab[:, 1:], centres)]
     distance = np.linalg.norm(taken - lab[:, 1:], axis=-1).mean()
@@ -188,19 +178,9 @@ def palette_error(lab: Floats, centres: Floats) -> PaletteError:
 
 
 def recolour(rgb: Bytes, centres: Floats) -> Bytes:
-    """Return each pixel the palette's nearest colour, at its own lightness.
+    """Give each pixel of sRGB (H, W, 3) the palette's nearest colour, at its own lightness.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-        sRGB.
-    centres : float array, (K, 2)
-        ab units.
-
-    Returns
-    -------
-    uint8 array, (H, W, 3)
-        Colours outside sRGB give up chroma, not lightness.
+    `centres` (K, 2) are in ab units. Colours outside sRGB give up chroma, not lightness.
     """
     lab = pixels_to_lab(rgb.reshape(-1, 3))
     lab[:, 1:] = centres[nearest_colours(lab[:, 1:], centres)]

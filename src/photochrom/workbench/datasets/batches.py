@@ -93,18 +93,7 @@ class Batches:
         self.classes = np.unique(names[names != ""])
 
     def batch(self, step: int, size_px: int, pictures: int) -> Batch:
-        """Make the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-            The step's number, from 0.
-
-        Returns
-        -------
-        Batch
-            The same for the same seed and step.
-        """
+        """Make the batch of a step, from 0; the same for the same seed and step."""
         random = np.random.default_rng((self.seed, step))
         drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
         rows = [
@@ -178,17 +167,8 @@ def random_crop(
 ) -> np.ndarray:
     """Cut a part that keeps the picture's context, resize it to a square, perhaps mirror it.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-    smallest : float
-        Smallest share of the area that is kept, in (0, 1].
-    aspect_jitter : float
-        Largest change of the aspect, as a natural logarithm.
-
-    Returns
-    -------
-    uint8 array, (size_px, size_px, 3)
+    Of uint8 (H, W, 3) at least the share `smallest` of the area is kept, in (0, 1]; the aspect
+    changes by `aspect_jitter` at most, as a natural logarithm.
     """
     from PIL import Image
 
@@ -218,17 +198,7 @@ def _turn_hue(
 
 
 def validation_picture(rgb: np.ndarray, size_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a validation picture's L and ab, stretched to a square.
-
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-
-    Returns
-    -------
-    lightness : float32 array, (size_px, size_px)
-    ab : float32 array, (size_px, size_px, 2)
-    """
+    """Return L (S, S) and ab (S, S, 2) of a validation picture (H, W, 3), stretched to a square."""
     from PIL import Image
 
     square = Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.BILINEAR)

@@ -58,22 +58,12 @@ def is_cifar_folder(pictures: list[Path]) -> bool:
 
 
 def cifar_units(files: list[Path], report: Report = lambda line: None) -> list[Unit]:
-    """Return the batches of CIFAR-10 as parts of a data set.
+    """Return the batches of CIFAR-10 that `cifar_batches` finds as parts of a data set.
+
+    Sources are `cifar10-train` and `cifar10-test`, labels the class names; the pictures are PNG,
+    exactly the published pixels. `report` is told which batches are missing beside them.
 
     Raise DataError if a binary batch is not a whole number of records.
-
-    Parameters
-    ----------
-    files : list of Path
-        As `cifar_batches` finds them.
-    report : callable
-        Is told which batches are missing beside them.
-
-    Returns
-    -------
-    list of Unit
-        Sources are `cifar10-train` and `cifar10-test`, labels the class names; the pictures are
-        PNG, exactly the published pixels.
     """
     missing = [name for name in BATCHES if name not in {file.stem for file in files}]
     if missing and len(files) > 1:

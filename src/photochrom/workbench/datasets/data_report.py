@@ -118,21 +118,10 @@ class Study:
 
 
 def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
-    """Draw pictures from a data set, each as likely as any other, in constant memory.
+    """Draw at most so many pictures, each as likely as any other, in constant memory.
 
-    Parameters
-    ----------
-    data : Path
-        As `photochrom.workbench.datasets.sources.open_source` takes it.
-    count : int
-        At most so many.
-
-    Raises
-    ------
-    DataError
-        If there is no picture, or none that can be decoded.
-    InvalidValueError
-        If `count` is below 1.
+    Raise DataError if there is no picture, or none that can be decoded, and InvalidValueError if
+    `count` is below 1.
     """
     if count < 1:
         raise InvalidValueError(f"pictures must be 1 or more; it is {count}.")
@@ -237,23 +226,10 @@ def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) ->
 def keys_of_group(
     data: Path, preselection: Preselection, group: int, report: Report = lambda line: None
 ) -> list[str]:
-    """Return the keys of all pictures of a data set that belong to one group.
+    """Return the keys of all pictures of a data set that belong to one group; 1 is the largest.
 
-    Raise InvalidValueError if there is no such group.
-
-    Parameters
-    ----------
-    data : Path
-        As for `draw_sample`; read once, in constant memory.
-    group : int
-        From 1, the largest.
-    report : callable
-        Takes lines about the progress.
-
-    Returns
-    -------
-    list of str
-        In the order of the data set; pictures that cannot be decoded are in no group.
+    The data are read once, in constant memory, and in their order; pictures that cannot be decoded
+    are in no group. Raise InvalidValueError if there is no such group.
     """
     check_group(group, len(preselection.order))
     keys: list[str] = []

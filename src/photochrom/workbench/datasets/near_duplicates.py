@@ -20,16 +20,9 @@ BLOCK = 512  # hashes compared with all others of their bucket at a time
 
 
 def dhash(rgb: np.ndarray) -> int:
-    """Return the difference hash of a picture.
+    """Return the difference hash of a uint8 picture (H, W, 3).
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-
-    Returns
-    -------
-    int
-        64 bits, row by row, the first the highest; 0 for a flat picture.
+    64 bits, row by row, the first the highest; 0 for a flat picture.
     """
     from PIL import Image
 
@@ -106,19 +99,10 @@ class Union:
 
 
 def near_groups(hashes: np.ndarray, distance: int) -> np.ndarray:
-    """Put pictures into groups so that near-duplicates are never apart.
+    """Put pictures into groups, so that near-duplicates are never apart, by their hashes (N,).
 
-    Parameters
-    ----------
-    hashes : uint64 array, (N,)
-    distance : int
-        Bits in which near-duplicates differ at most, 0..32. Groups are chains: the ends of one may
-        differ more.
-
-    Returns
-    -------
-    int64 array, (N,)
-        Equal numbers for one group; groups are numbered by their first picture, 0 onwards.
+    Near-duplicates differ in at most `distance` bits, 0..32. Groups are chains, the ends of which
+    may differ more; they are numbered by their first picture, 0 onwards.
     """
     unique, inverse = np.unique(hashes.astype(np.uint64), return_inverse=True)
     union = Union(len(unique))

@@ -191,12 +191,8 @@ def _commons_candidate(search: Search, info: dict[str, Any]) -> Candidate:
 def commons_licence(code: str, short_name: str) -> str:
     """Return one of LICENCES for what Commons says, or its own words where it is none of them.
 
-    Parameters
-    ----------
-    code : str
-        Such as 'cc-by-sa-4.0', 'cc0', 'pd'; often ''.
-    short_name : str
-        Such as 'CC BY-SA 4.0', 'Public domain'.
+    Its code is such as 'cc-by-sa-4.0', 'cc0', 'pd', often ''; its short name 'CC BY-SA 4.0',
+    'Public domain'.
     """
     for said in (code, short_name):
         words = said.strip().lower().replace(" ", "-")

@@ -42,24 +42,8 @@ def stored_share(components: int, rows: int, columns: int, channels: int = 3) ->
 def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
     """Keep as many principal components of a picture's rows as hold a share of their variance.
 
-    Parameters
-    ----------
-    values : float array, (H, W, C)
-        A picture in any space; the share depends on its scales.
-    variance : float
-        Share wanted, in (0, 1].
-
-    Returns
-    -------
-    Reduced
-        `pixels` as `values`, unbounded.
-
-    Raises
-    ------
-    ShapeError
-        If `values` has not three axes.
-    InvalidValueError
-        If `variance` is outside (0, 1].
+    `values` (H, W, C) may be in any space, but the share depends on its scales; `variance` is in
+    (0, 1]. Raise ShapeError or InvalidValueError if they are not.
     """
     if values.ndim != 3:
         raise ShapeError(f"A picture needs the shape (H, W, C); it is {values.shape}.")
@@ -91,18 +75,9 @@ def _rounding(values: np.ndarray) -> float:
 
 
 def reduce_rgb(rgb: np.ndarray, variance: float) -> Reduced:
-    """Reduce and restore an sRGB picture in Lab as 8 bits scale it.
+    """Reduce and restore sRGB, uint8 (H, W, 3), in Lab as 8 bits scale it; see `reduce_rows`.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-    variance : float
-        Share of the variance to keep, in (0, 1].
-
-    Returns
-    -------
-    Reduced
-        `pixels` uint8, (H, W, 3); colours outside sRGB gave way in chroma.
+    Colours outside sRGB give way in chroma.
     """
     scale = np.array([LIGHTNESS_SCALE, 1, 1], np.float32)
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)

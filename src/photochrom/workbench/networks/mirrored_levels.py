@@ -55,14 +55,9 @@ class MirroredLevels(Painter):
     ) -> int:
         """Make the levels up; return the channels at the top.
 
-        Parameters
-        ----------
-        level_up : callable
-            Inputs, outputs, share of values that are dropped -> a level that doubles the size.
-        dropped : int
-            How many levels drop values, the deepest first.
-        joined : int
-            By how much joining with the mirror multiplies the channels.
+        `level_up` makes a level that doubles the size, of inputs, outputs and the share of values
+        that it drops; so many of the deepest drop values. Joining with the mirror multiplies the
+        channels by `joined`.
         """
         self.up = nn.ModuleList()
         *mirrored, inputs = self.config.channels

@@ -71,18 +71,9 @@ def summarise_choices(
     trials: int,
     most_failed: int = 1,
 ) -> Preferences:
-    """Count choices and rank the methods.
+    """Count choices and rank the methods; those without a vote are in no row.
 
-    Raise InvalidValueError if `most_failed` is negative.
-
-    Parameters
-    ----------
-    methods : sequence of str
-        All that were to be compared; those without a vote are in no row.
-    trials : int
-        How many each participant is asked, practice and checks included.
-    most_failed : int
-        Who fails more checks is excluded.
+    The other arguments are those of `summarise`.
     """
     taken = participation(choices, participants, trials, lambda c: c.won == RAINBOW, most_failed)
     counted = [c for c in choices if c.part == "pair" and c.participant not in taken.excluded]

@@ -163,19 +163,10 @@ def _check(one: _Drawn, names: "_Names", size_px: int, beside: tuple[str, Colour
 
 
 def rainbow(rgb: Bytes) -> Bytes:
-    """Colour a picture as no photograph is: every hue from left to right, over whatever is there.
+    """Colour sRGB (h, w, 3) as no photograph is: every hue from left to right.
 
-    Hues turned by half will not do: a violet pond turns olive, and ponds are olive.
-
-    Parameters
-    ----------
-    rgb : uint8 array, (h, w, 3)
-        sRGB.
-
-    Returns
-    -------
-    uint8 array, (h, w, 3)
-        The same lightness, a chroma of 60 where the gamut has it.
+    The same lightness, a chroma of 60 where the gamut has it. Hues turned by half will not do: a
+    violet pond turns olive, and ponds are olive.
     """
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)
     hue = np.linspace(0, 2 * np.pi, rgb.shape[1], endpoint=False, dtype=np.float32)

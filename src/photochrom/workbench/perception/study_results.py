@@ -66,19 +66,9 @@ class Results(Participation):
 
 
 def wilson(successes: int, trials: int) -> Estimate:
-    """Return a share and its 95 % score interval.
+    """Return a share and its 95 % score interval, all in [0, 1].
 
     Raise InvalidValueError if there is no trial, or not 0 <= successes <= trials.
-
-    Parameters
-    ----------
-    successes, trials : int
-        Of so many, 1 or more.
-
-    Returns
-    -------
-    Estimate
-        All in [0, 1].
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise InvalidValueError(
@@ -95,21 +85,10 @@ def wilson(successes: int, trials: int) -> Estimate:
 def summarise(
     votes: Sequence[Vote], participants: Iterable[str], trials: int, most_failed: int = 1
 ) -> Results:
-    """Count votes.
+    """Count votes: methods from the most convincing to the least, photographs likewise.
 
-    Raise InvalidValueError if `most_failed` is negative.
-
-    Parameters
-    ----------
-    trials : int
-        How many each is asked, practice and checks included.
-    most_failed : int
-        Who fails more checks is excluded.
-
-    Returns
-    -------
-    Results
-        Methods from the most convincing to the least, photographs likewise.
+    Each participant is asked `trials`, practice and checks included; who fails more checks than
+    `most_failed` is excluded. Raise InvalidValueError if that is negative.
     """
     taken = participation(votes, participants, trials, lambda vote: vote.fooled, most_failed)
     counted = [v for v in votes if v.part == "pair" and v.participant not in taken.excluded]
@@ -171,18 +150,7 @@ def _rows(votes: Sequence[Vote], by_key: bool) -> tuple[Row, ...]:
 
 
 def to_csv(votes: Sequence[Vote] | Sequence[Choice], excluded: frozenset[str]) -> str:
-    """Write every vote, practice, checks and excluded participants included.
-
-    Parameters
-    ----------
-    excluded : frozenset of str
-        Participants whose votes are in no row.
-
-    Returns
-    -------
-    str
-        A line of names, then one a vote.
-    """
+    """Write a line of names, then one a vote: practice, checks and excluded participants too."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     kind = type(votes[0]) if votes else Vote

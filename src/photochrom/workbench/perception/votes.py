@@ -128,23 +128,12 @@ def default_url(folder: Path) -> str:
 class Votes:
     """The votes of one study.
 
-    Parameters
-    ----------
-    url : str
-        Of SQLAlchemy, such as 'sqlite:///votes.db' or 'postgresql+psycopg://user@host/name'.
-    study : str
-        The study's id; others may be in the same database.
-    kind : type
-        Of a vote: `Vote`, or `Choice` for a study of preferences.
+    `url` is SQLAlchemy's, such as 'sqlite:///votes.db' or 'postgresql+psycopg://user@host/name';
+    other studies may be in the same database. `kind` is `Vote`, or `Choice` for a study of
+    preferences.
 
-    Raises
-    ------
-    InvalidValueError
-        If it is no such URL.
-    MissingExtraError
-        If the database's driver is not installed.
-    DataError
-        If the database cannot be opened.
+    Raise InvalidValueError if it is no such URL, MissingExtraError if the database's driver is not
+    installed, and DataError if the database cannot be opened.
     """
 
     def __init__(self, url: str, study: str, kind: type[Vote | Choice] = Vote) -> None:

@@ -21,17 +21,9 @@ MEMORY = 0.9  # share of the past in the running mean of the critic's loss
 
 
 class Adversary:
-    """A critic with its optimizer.
+    """A critic with its optimizer, of a recipe that has one.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        With a `critic`.
-
-    Attributes
-    ----------
-    running_loss : float
-        Running mean of its loss; log 2 is that of a critic that knows nothing.
+    `running_loss` is the running mean of its loss; log 2 is that of a critic that knows nothing.
     """
 
     def __init__(self, recipe: Recipe, fabric: Fabric) -> None:
@@ -81,15 +73,8 @@ class Adversary:
     ) -> Tensor:
         """Take one step in telling them apart; give its loss.
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-        painted, real : tensors, (N, C, H, W)
-            In the painter's scale, without gradients.
-        rate : float
-            Share of the recipe's rate.
-        check : callable
-            Sees the loss before anything is learnt from it.
+        `painted` and `real` (N, C, H, W) are in the painter's scale, without gradients; `rate` is a
+        share of the recipe's rate; `check` sees the loss before anything is learnt from it.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * rate

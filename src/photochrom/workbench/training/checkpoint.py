@@ -127,19 +127,12 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
 
 
 def average_with(module: nn.Module, path: Path) -> None:
-    """Move a network's weights to the middle between them and another training's.
+    """Move a network's weights, in place, to the middle between them and another training's.
 
     Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
     accuracy without increasing inference time", ICML 2022. It helps where one began with the other.
 
     Raise CheckpointError if the file does not fit, or its bins are other colours.
-
-    Parameters
-    ----------
-    module : Module
-        Changed in place.
-    path : Path
-        As for `initial_weights`.
     """
     other = copy.deepcopy(module)
     initial_weights(other, path)
@@ -153,16 +146,8 @@ def average_with(module: nn.Module, path: Path) -> None:
 def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None]:
     """Name the file of a network's encoder in its configuration, wherever the run is repeated.
 
-    Parameters
-    ----------
-    init : Path or None
-        If it is a file of MobileNet for a network that is built on one, it becomes the encoder's.
-
-    Returns
-    -------
-    recipe : Recipe
-    init : Path or None
-        None where it has become the encoder's.
+    If `init` is a file of MobileNet for a network that is built on one, it becomes the encoder's,
+    and None takes its place.
     """
     fields = {field.name for field in dataclasses.fields(network(recipe.network).config)}
     if "encoder_weights" not in fields:

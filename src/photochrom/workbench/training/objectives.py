@@ -124,18 +124,8 @@ OBJECTIVES: dict[str, Callable[[Loss], Objective]] = {
 def colour_distance(network: Painter, painted: Tensor, tensors: Tensors, loss: Loss) -> Tensor:
     """Measure how far painted colours are from the true ones, in the network's own scale.
 
-    Parameters
-    ----------
-    painted : tensor, (N, C, h, w)
-    tensors : Tensors
-        The truth, at h, w or larger: then it is averaged.
-    loss : Loss
-        Its `distance`, and whether to `balance`.
-
-    Returns
-    -------
-    tensor, ()
-        Mean over channels and places.
+    `painted` is (N, C, h, w); the truth, if it is larger, is averaged. The mean is over channels
+    and places.
     """
     truth = network.scaled(tensors.lightness, tensors.ab)
     size = (painted.shape[-2], painted.shape[-1])
@@ -148,16 +138,9 @@ def colour_distance(network: Painter, painted: Tensor, tensors: Tensors, loss: L
 
 
 def background_weights(ab: Tensor) -> Tensor:
-    """Weigh each picture's nearly colourless places and the others alike.
+    """Weigh nearly colourless places and the others alike: ab (N, 2, h, w) -> (N, h, w).
 
-    Parameters
-    ----------
-    ab : tensor, (N, 2, h, w)
-
-    Returns
-    -------
-    tensor, (N, h, w)
-        Mean 1 over each picture; all 1 where there is but one kind of place.
+    Mean 1 over each picture; all 1 where there is but one kind of place.
     """
     smooth = F.avg_pool2d(ab, WINDOW, 1, WINDOW // 2, count_include_pad=False)
     background = (torch.linalg.vector_norm(smooth, dim=1) < COLOURLESS).float()

@@ -31,14 +31,9 @@ class Precision(NamedTuple):
 def choose_precision(preferred: str, device: str, asked: str = AUTOMATIC) -> Precision:
     """Choose what a run computes in.
 
-    Parameters
-    ----------
-    preferred : str
-        What the recipe names, as Lightning Fabric does.
-    device : str
-        Kind of the device, as torch names it: 'cpu', 'cuda', 'mps' ...
-    asked : str
-        What the person who trains insists on; 'auto' takes the recipe's where the device has it.
+    The recipe's preference is named as Lightning Fabric does, the device as torch does ('cpu',
+    'cuda', 'mps' ...). `asked` is what the person who trains insists on; 'auto' takes the recipe's
+    where the device has it.
     """
     emulated = "bf16" in preferred and not has_bfloat16(device)
     if asked != AUTOMATIC:

@@ -82,17 +82,12 @@ def list_recipes() -> list[Listed]:
 
 
 def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Lay single values over a recipe's table.
+    """Lay single values over a recipe's table, as TOML or JSON gives it.
+
+    Each change is KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its
+    number from 0 ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
 
     Raise RecipeError if a change is not of that form, or leads through what is no table.
-
-    Parameters
-    ----------
-    table : dict
-        As TOML or JSON gives it.
-    changes : sequence of str
-        KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its number from 0
-        ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
     """
     for change in changes:
         key, equals, text = change.partition("=")

@@ -75,14 +75,8 @@ def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
 def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path) -> Recipe:
     """Return the recipe that a resumed run goes on with.
 
-    Raise CheckpointError if more than the schedule differs.
-
-    Parameters
-    ----------
-    state : dict
-        The run's last checkpoint.
-    given : Recipe
-        The recipe to go on with, which may differ from `begun` in its schedule alone.
+    `state` is the run's last checkpoint, `begun` its recipe; `given` may differ from that in its
+    schedule alone. Raise CheckpointError if more differs.
     """
     found = {name: begun.config[name] for name in FOUND_AT_ITS_BEGINNING if name in begun.config}
     given = replace(given, config={**given.config, **found})

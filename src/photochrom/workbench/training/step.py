@@ -37,18 +37,9 @@ class Tensors:
 
 
 def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tensor, Tensor]:
-    """Choose the bins that the training pictures use most, and their prior.
+    """Choose the `count` bins of Zhang et al. that the training pictures use most, and their prior.
 
-    Parameters
-    ----------
-    count : int
-        How many of the 313 bins of Zhang et al. are kept.
-
-    Returns
-    -------
-    centres : float tensor, (count, 2)
-    prior : float tensor, (count,)
-        Softly encoded shares, at least 1e-5 each; sums to 1.
+    Centres (count, 2), and softly encoded shares (count,), at least 1e-5 each, of sum 1.
     """
     bins = zhang_bins()
     total = _shares(bins, batches, sample)
@@ -78,21 +69,9 @@ def _shares(bins: np.ndarray, batches: Batches, sample: int) -> np.ndarray:
 def distribution_loss(
     network: Guided, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
-    """Judge a network that takes hints and wishes by its distribution; see `colour_terms`.
+    """Judge a network that takes hints and guidance by its distribution; see `colour_terms`.
 
-    A wish is the picture's own histogram or chroma.
-
-    Parameters
-    ----------
-    network : Photochrom
-        With its `centres`.
-    tensors : Tensors
-        The batch.
-
-    Returns
-    -------
-    dict of str to tensor
-        'loss', and for the log 'cross_entropy' and 'rmse' (of the expected ab, ab units).
+    The guidance is the picture's own histogram or chroma.
     """
     rows = _rows(loss, random)
     truth = _truth(tensors.ab, 4, rows)

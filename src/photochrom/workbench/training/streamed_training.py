@@ -26,16 +26,9 @@ SHUFFLE_BUFFER = 1000
 
 
 def sample_pixels(data: str | Path, report: Callable[[str], None]) -> PixelCache:
-    """Decode the first pictures of a stream into memory.
+    """Decode the first pictures of a stream into memory; see `stream_pictures`.
 
     Raise DataError if there is no picture, or too many are damaged.
-
-    Parameters
-    ----------
-    data : str or Path
-        As `stream_pictures` takes it.
-    report : callable
-        Takes lines about what is damaged.
     """
     stream = stream_pictures(data, shuffle_buffer=1, report=report)
     decoded = list(islice(decode_pictures(stream, SHORT_SIDE_PX, report), SAMPLE))
