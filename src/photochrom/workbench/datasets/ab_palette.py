@@ -57,24 +57,10 @@ def import_cluster() -> Any:
 def sample_pixels(
     pictures: Iterable[Bytes], count: int = SAMPLED_PIXELS, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Draw pixels from pictures, each pixel as likely as any other, in constant memory.
+    """Draw at most `count` pixels (N, 3) from pictures, each pixel as likely, in constant memory.
 
     Every pixel is given a random number, and those with the smallest numbers stay; so of a later
-    picture only the few that can still stay are looked at.
-
-    Raise DataError if there is no picture.
-
-    Parameters
-    ----------
-    pictures : iterable of uint8 array, (H, W, 3)
-        sRGB; read once.
-    count : int
-        At most so many pixels; all of them where there are fewer.
-
-    Returns
-    -------
-    uint8 array, (N, 3)
-        N <= `count`, in random order.
+    picture only the few that can still stay are looked at. Raise DataError if there is no picture.
     """
     random = np.random.default_rng(seed)
     parts: list[tuple[Bytes, Floats]] = []
@@ -108,30 +94,10 @@ def pixels_to_lab(pixels: Bytes) -> Floats:
 
 
 def fit_palette(pictures: Iterable[Bytes], count: int, seed: int = 0) -> Palette:
-    """Find the palette of pictures.
+    """Find the palette of sRGB pictures, such as a PixelCache, by up to a million of their pixels.
 
-    Parameters
-    ----------
-    pictures : iterable of uint8 array, (H, W, 3)
-        sRGB, such as a PixelCache; up to a million of their pixels are looked at.
-    count : int
-        Colours in the palette, 1 or more.
-    seed : int
-        Of the pixels drawn and of the clustering.
-
-    Returns
-    -------
-    Palette
-        `centres` (K, 2) and `shares` (K,), the most used colour first.
-
-    Raises
-    ------
-    DataError
-        If there is no picture, or they have fewer different colours than the palette.
-    InvalidValueError
-        If `count` is below 1.
-    MissingExtraError
-        If scikit-learn is not installed.
+    Raise DataError if there is no picture, or they have fewer different colours than the palette,
+    InvalidValueError if `count` is below 1, and MissingExtraError if scikit-learn is not installed.
     """
     return palette_of(pixels_to_lab(sample_pixels(pictures, seed=seed))[:, 1:], count, seed)
 

@@ -55,20 +55,11 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
 def make_sample(
     rgb: NDArray[np.uint8], gray: str = "lightness", key: str = "", source: str = ""
 ) -> Sample:
-    """Make a photograph gray, and keep its truth.
+    """Make a photograph, sRGB in uint8 (h, w, 3), gray, and keep its truth.
 
-    Raise InvalidValueError if there is no such gray.
-
-    Parameters
-    ----------
-    rgb : uint8 array, (h, w, 3)
-        The true sRGB.
-    gray : str
-        How it becomes gray: a name of `photochrom.color.gray.GRAYS`. Any but 'lightness' changes
-        only what the method is shown: its ab is joined with the true lightness, so that the error
-        is that of the colour alone.
-    key, source : str
-        What the data set calls it, and where it is from.
+    `gray` is a name of `photochrom.color.gray.GRAYS`. Any but 'lightness' changes only what the
+    method is shown: its ab is joined with the true lightness, so that the error is that of the
+    colour alone. Raise InvalidValueError if there is no such gray.
     """
     if gray not in GRAYS:
         raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; it is {gray!r}.")

@@ -22,21 +22,10 @@ NAMED = 5  # missing pictures that an error names
 class Outputs:
     """Coloured pictures of another program, each found by the photograph's key or file stem.
 
-    Parameters
-    ----------
-    folder : Path
-        Its pictures, in any common format, at any depth. By their profiles, else as sRGB.
-    keys : sequence of str
-        Keys of the photographs that are judged.
-    true_lightness : bool
-        Whether the lightness of the photograph is restored, as that of photochrom's own rows is,
-        and only the colours are judged. Without it the pixels are judged as they are, and the
-        row's name says so.
-
-    Raises
-    ------
-    DataError
-        As `match_outputs`.
+    They are in any common format, at any depth of the folder, in the colours of their profiles,
+    else sRGB. With `true_lightness` the photograph's is restored, as that of photochrom's own rows
+    is, and only the colours are judged. Without it the pixels are judged as they are, and the row's
+    name says so. Raise DataError as `match_outputs`.
     """
 
     def __init__(

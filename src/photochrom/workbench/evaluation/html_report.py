@@ -28,18 +28,8 @@ WIDTH, HEIGHT = 240, 100  # of a histogram, in its own units
 def to_html(evaluation: Evaluation, gallery: Gallery | None = None, by_source: bool = False) -> str:
     """Return a page with every metric and, with a gallery, pictures side by side and histograms.
 
-    Parameters
-    ----------
-    gallery : Gallery, optional
-        What was looked at in the same run.
-    by_source : bool
-        Whether to add the scores of each source of photographs.
-
-    Returns
-    -------
-    str
-        HTML with its style, script and pictures inside. Pictures can be sorted by the CIEDE2000
-        of each method.
+    Style, script and pictures are inside. Pictures can be sorted by the CIEDE2000 of each method.
+    `by_source` adds the scores of each source of photographs.
     """
     judged = [row.name for row in evaluation.rows][3:]
     looked_at: dict[str, Any] = {"charts": []}

@@ -62,22 +62,15 @@ def mean_squared_error(ab: Floats, truth_ab: Floats) -> float:
 
 
 def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None) -> float:
-    """Give the area under the curve of pixels right within a threshold (AuC of Zhang et al. 2016).
+    """Return the area under the curve of pixels right within a threshold (Zhang et al. 2016).
 
     The curve is the share of pixels whose ab lies within a distance t of the truth, t from 0 to
     150; the area is divided by 150. A pixel at a distance d adds 1 - d/150 (or 0 beyond): that is
     the integral itself, where the paper's code adds up 151 steps.
 
-    Parameters
-    ----------
-    weights : float array, (h, w), optional
-        Of the pixels; with those of `class_prior.ClassPrior.weights` it is the class-rebalanced
-        area, to be divided by their mean over all photographs.
-
-    Returns
-    -------
-    float
-        From 0 to 1, which is equal; without weights. The mean of the weighted pixels with them.
+    With weights (h, w), those of `class_prior.ClassPrior.weights`, it is the mean of the weighted
+    pixels: the class-rebalanced area, to be divided by the mean of the weights over all
+    photographs.
     """
     check_pair(ab, truth_ab, 2)
     a, b = (ab[..., i] - truth_ab[..., i] for i in range(2))
@@ -97,15 +90,7 @@ def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
 def share_within(rgb: Bytes, truth_rgb: Bytes, tolerance: float) -> float:
     """Return the share of pixels that are right: each of the three channels within a tolerance.
 
-    Parameters
-    ----------
-    tolerance : float
-        As a share of 255: 0.02 allows 5 levels, 0.05 allows 12.
-
-    Returns
-    -------
-    float
-        From 0 to 1, which is all pixels.
+    The tolerance is a share of 255: 0.02 allows 5 levels, 0.05 allows 12.
     """
     check_pair(rgb, truth_rgb, 3)
     right = _levels_off(rgb, truth_rgb) <= 255 * tolerance

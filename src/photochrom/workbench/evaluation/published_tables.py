@@ -54,19 +54,9 @@ REMEDY = "Run: photochrom report build"
 
 
 def table_of(entries: Iterable[Entry], name: EvaluationSet) -> list[list[str]]:
-    """Return the table of an evaluation set, its header first.
+    """Return the table of an evaluation set, its header first; entries without the set have no row.
 
-    Parameters
-    ----------
-    entries : iterable of Entry
-        All records; those without this set have no row.
-    name : str
-        A key of COLUMNS.
-
-    Returns
-    -------
-    list of list of str
-        `gray`, `mean-colour`, `oracle-mean`, then by the ratio to gray's CIEDE2000, best first.
+    `gray`, `mean-colour`, `oracle-mean`, then by the ratio to gray's CIEDE2000, best first.
     """
     metrics = [BY_KEY[key] for key in COLUMNS[name]]
     header = [*FACTS, *(metric.label for metric in metrics), "trained on", "note"]

@@ -61,17 +61,8 @@ class Entry:
 def read_run(run: Path) -> Entry:
     """Read what a run's folder says of itself; see `with_scores` for its numbers.
 
-    Raise DataError if the recipe or the log is missing or damaged.
-
-    Parameters
-    ----------
-    run : Path
-        A folder with `recipe.json` (name, network) and, of a trained network, `log.csv`.
-
-    Returns
-    -------
-    Entry
-        Without parameters and evaluations.
+    It has `recipe.json` (name, network) and, of a trained network, `log.csv`. The entry has no
+    parameters and no evaluations. Raise DataError if the recipe or the log is missing or damaged.
     """
     recipe = _read_json(run / "recipe.json")
     if not isinstance(recipe.get("name"), str):
@@ -224,24 +215,10 @@ def read_entries(folder: Path) -> list[Entry]:
 
 
 def save_entry(entry: Entry, folder: Path) -> Path:
-    """Write a record, joined with the one of that name which is there.
+    """Write a record, FOLDER/NAME.json, joined with the one of that name which is there.
 
-    Parameters
-    ----------
-    folder : Path
-        Made where it is not there.
-
-    Returns
-    -------
-    Path
-        FOLDER/NAME.json.
-
-    Raises
-    ------
-    DataError
-        As `merge` and `read_entries`.
-    UnwritableFileError
-        If the file cannot be written.
+    Raise DataError as `merge` and `read_entries`, and UnwritableFileError if the file cannot be
+    written.
     """
     path = folder / f"{re.sub(r'[^a-z0-9.]+', '-', entry.name.lower()).strip('-')}.json"
     if path.is_file():

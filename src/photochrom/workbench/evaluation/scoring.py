@@ -38,18 +38,7 @@ SCORED_PX = 256  # short side at which larger photographs are scored
 
 
 def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Make the picture that a person gets: true lightness, bounded by the gamut, 8 bits.
-
-    Parameters
-    ----------
-    ab : float array, (h, w, 2)
-        Its colours.
-
-    Returns
-    -------
-    uint8 array, (h, w, 3)
-        sRGB.
-    """
+    """Make the picture that a person gets of ab (h, w, 2): true lightness, in the gamut, 8 bits."""
     bounded = lab_to_rgb(_with_lightness(sample, ab)).rgb
     rgb: NDArray[np.uint8] = np.rint(bounded * 255).astype(np.uint8)
     return rgb

@@ -58,21 +58,11 @@ class FeatureLoss(nn.Module):
         self.register_buffer("deviation", deviation, persistent=False)
 
     def forward(self, lightness: Tensor, ab: Tensor, truth_ab: Tensor) -> Tensor:
-        """Compare painted colours with the true ones.
+        """Compare painted ab (N, 2, h, w) with the true ab (N, 2, H, W), both in ab units.
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 16.
-        ab : tensor, (N, 2, h, w)
-            Painted colours in ab units, inside sRGB or not; enlarged to H x W where smaller.
-        truth_ab : tensor, (N, 2, H, W)
-            True colours in ab units.
-
-        Returns
-        -------
-        tensor, ()
-            0 where both are the same, and finite everywhere.
+        Lightness (N, 1, H, W) is in [0, 100], H and W multiples of 16. What is painted may lie
+        outside sRGB, and is enlarged to H x W where smaller. 0 where both are the same, and finite
+        everywhere.
         """
         painted = lab_to_bounded_rgb(lightness, ab)
         with torch.no_grad():

@@ -175,19 +175,10 @@ def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
 
 
 def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str) -> Any:
-    """Build a network or a critic as a recipe describes it.
+    """Build a network or a critic as a recipe describes it, with ImageNet weights if `pretrained`.
 
-    Raise RecipeError if a key is unknown or of the wrong type, or torch can build nothing of such
-    numbers.
-
-    Parameters
-    ----------
-    name : str
-        As `photochrom.workbench.networks` lists it.
-    pretrained : bool
-        Whether its encoder starts from ImageNet weights.
-    where : str
-        What errors call the recipe and the table.
+    Raise RecipeError, which names `where`, if a key is unknown or of the wrong type, or torch can
+    build nothing of such numbers.
     """
     kind = network(name)
     config = checked(kind.config, table, where)

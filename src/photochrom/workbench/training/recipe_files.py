@@ -41,15 +41,9 @@ def find_recipe(name: Path) -> Path:
 def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
-    Raise RecipeError if the file cannot be read, has no such profile, or a key is unknown, missing
-    or of the wrong type.
-
-    Parameters
-    ----------
-    profile : str
-        Which of its profiles; 'here' where it has profiles and none is named.
-    changes : sequence of str
-        Laid over the profile, such as 'loss.huber=0.1'; see `with_changes`.
+    Without a profile's name 'here' is taken where the file has profiles; `changes`, such as
+    'loss.huber=0.1', are laid over it: see `with_changes`. Raise RecipeError if the file cannot be
+    read, has no such profile, or a key is unknown, missing or of the wrong type.
     """
     table = _with_profile(_read_table(path), profile, str(path))
     return recipe_from_table(with_changes(table, changes), str(path))
