@@ -284,8 +284,7 @@ def _take_steps(
     end = last if stop_after is None else min(last, run.step + stop_after)
     loader = _loader(source, range(run.step, end))
     begun = saved = time.monotonic()
-    earlier, first = run.seconds, run.step
-    halted = False
+    earlier, first, halted = run.seconds, run.step, False
     if run.step < end:
         told(intention(recipe, run.step, epoch, len(validation)))
     loaded = iter(loader)  # forks its processes, before there is a thread
