@@ -4,12 +4,14 @@ import json
 from difflib import get_close_matches
 from functools import cache
 from types import GenericAlias
-from typing import Any, TypeVar
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from photochrom.errors import PhotochromError, RecipeError
+from photochrom.extras import require
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
@@ -31,6 +33,9 @@ def checked(
         What is raised if a key is unknown or missing, or a value is of another type or outside its
         range; the message names the field.
     """
+    require("evaluate", "Reading tables", "pydantic")
+    from pydantic import ValidationError
+
     adapter = _adapter(kind)  # type: ignore[arg-type]
     try:
         built: T = adapter.validate_json(json.dumps([table], default=str))[0]
@@ -44,13 +49,15 @@ def checked(
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+def _adapter(kind: type[Any]) -> "TypeAdapter[Any]":
+    from pydantic import ConfigDict, TypeAdapter
+
     # A tuple of one: unlike a dataclass it takes a configuration, and hands it down.
     one: Any = GenericAlias(tuple, kind)
     return TypeAdapter(one, config=ConfigDict(extra="forbid", strict=True))
 
 
-def _sentence(first: ErrorDetails, place: str, adapter: TypeAdapter[Any]) -> str:
+def _sentence(first: "ErrorDetails", place: str, adapter: "TypeAdapter[Any]") -> str:
     parent, _, key = place.rpartition(", ")
     if first["type"] == "missing":
         inside_list = isinstance(first["loc"][-1], int)

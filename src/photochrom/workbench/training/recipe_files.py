@@ -8,10 +8,12 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photochrom.errors import RecipeError
-from photochrom.workbench.training.recipe import Recipe, recipe_from_table
+
+if TYPE_CHECKING:
+    from photochrom.workbench.training.recipe import Recipe
 
 DEFAULT_PROFILE = "here"
 SHIPPED = Path(__file__).parents[2] / "recipes"  # in a wheel
@@ -38,13 +40,16 @@ def find_recipe(name: Path) -> Path:
     return own[name.name]
 
 
-def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> Recipe:
+def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> "Recipe":
     """Read a recipe.
 
     Without a profile's name 'here' is taken where the file has profiles; `changes`, such as
     'loss.huber=0.1', are laid over it: see `with_changes`. Raise RecipeError if the file cannot be
     read, has no such profile, or a key is unknown, missing or of the wrong type.
     """
+    # Here, so that recipes are listed without the extra that a recipe's checks need.
+    from photochrom.workbench.training.recipe import recipe_from_table
+
     table = _with_profile(_read_table(path), profile, str(path))
     return recipe_from_table(with_changes(table, changes), str(path))
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from photochrom.errors import RecipeError
 from photochrom.workbench.checked_tables import checked
-from photochrom.workbench.training.precision import AUTOMATIC
 
 ENVIRONMENT = "environment.json"
 
@@ -20,7 +19,7 @@ class Environment:
     data: str = ""
     init: str | None = None
     stream: bool = False
-    precision_asked: str = AUTOMATIC
+    precision_asked: str = "auto"
 
 
 def read_table(path: Path) -> dict[str, Any]:
