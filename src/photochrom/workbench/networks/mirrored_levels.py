@@ -5,7 +5,6 @@ Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Seg
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +12,6 @@ from torch import Tensor, nn
 from photochrom.workbench.networks.outputs import Painter
 
 SLOPE = 0.2  # of the leaky ReLUs
-
-
-class Levels(Protocol):
-    """What every configuration of a U has."""
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        """Of each level."""
-
-    @property
-    def dropout(self) -> float:
-        """Share of values that the deepest levels of the decoder drop in training."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +32,7 @@ class MirroredLevels(Painter):
     down: nn.ModuleList
     up: nn.ModuleList
 
-    def __init__(self, config: Levels, halvings: int) -> None:
+    def __init__(self, config: Config, halvings: int) -> None:
         super().__init__()
         self.config = config
         self.stride = 2**halvings

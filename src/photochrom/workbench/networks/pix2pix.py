@@ -15,26 +15,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
+from photochrom.workbench.networks import mirrored_levels
 from photochrom.workbench.networks.mirrored_levels import SLOPE, MirroredLevels
 
 SKIPS = ("add", "concatenate")
 
 
 @dataclass(frozen=True)
-class Config:
-    """The generator's shape.
-
-    Raise InvalidValueError if `skips` is neither, or there is only one level.
+class Config(mirrored_levels.Config):
+    """The generator's shape; `dropout` is that of the deepest three levels of the decoder.
 
     channels : of each level of the encoder; each halves the size, so that eight of them bring 256
         px to 1
     skips : how mirrored features join the decoder: 'add' as the source, 'concatenate' as the paper
-    dropout : share of values that the deepest three levels of the decoder drop in training
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512, 512)
     skips: str = "add"
-    dropout: float = 0.5
 
     def __post_init__(self) -> None:
         if self.skips not in SKIPS:
