@@ -3,9 +3,9 @@
 
     python benchmarks/steadiness.py CLIP...      # colour clips, which are made gray
 
-Each clip is made gray with 16 bits, so that the rounding of 8-bit chroma, 0.3 ab units, is not taken
-for flicker, and coloured twice, losslessly: steadily, and frame by frame. Measured on the written
-films, 256 lines high, in ab units: the warping error, how far a place's colour is from that of the
+Each clip is made gray with 16 bits, so that the rounding of 8-bit chroma, 0.3 ab units, is not
+taken for flicker, and coloured twice, losslessly: steadily, and frame by frame. Measured on the
+written films, 256 lines high, in ab units: the warping error, how far a place's colour is from that of the
 same place a frame before, where the flow between the true frames is sure (forward-backward check);
 and CIEDE2000 to the true colours, with the colourfulness of each (Hasler and Suesstrunk).
 """

@@ -67,10 +67,9 @@ def run_films(
     from photochrom.engine.page_colouring import PageColorizer
 
     given = _video_options(options, film or FilmOptions(), guidance)
-    look: dict[str, Any] = options.look
     failed = 0
     with endings():
-        colorizer = PageColorizer(options.method, **look, device=options.device)
+        colorizer = PageColorizer(options.method, **options.look, device=options.device)
         for path in films:
             try:
                 done = _colour(path, _target(path, films, options.output), colorizer, given)
