@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """How steady the colours of a film are, beside those of each frame alone; see docs/benchmarks.md.
 
-    python benchmarks/steadiness.py CLIP...      # colour clips, which are made gray
+    python benchmarks/film_steadiness.py CLIP...      # colour clips, which are made gray
 
 Each clip is made gray with 16 bits, so that the rounding of 8-bit chroma, 0.3 ab units, is not
 taken for flicker, and coloured twice, losslessly: steadily, and frame by frame. Measured on the
-written films, 256 lines high, in ab units: the warping error, how far a place's colour is from that of the
-same place a frame before, where the flow between the true frames is sure (forward-backward check);
-and CIEDE2000 to the true colours, with the colourfulness of each (Hasler and Suesstrunk).
+written films, 256 lines high: the warping error in ab units, how far a place's colour is from that
+of the same place a frame before, where the flow between the true frames is sure (forward-backward
+check); CIEDE2000 to the true colours; and the mean chroma.
 """
 
 import argparse
@@ -57,8 +57,8 @@ def gray_clip(clip: Path, target: Path) -> Path:
 def measure(truth: Path, films: dict[str, Path]) -> dict[str, dict[str, float]]:
     """Return each film's warping error and error to the truth, and the truth's warping error."""
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    sums = {name: {"warping": [], "ciede2000": [], "colourfulness": []} for name in films}
-    sums["truth"] = {"warping": [], "ciede2000": [], "colourfulness": []}
+    sums = {name: {"warping": [], "ciede2000": [], "chroma": []} for name in films}
+    sums["truth"] = {"warping": [], "ciede2000": [], "chroma": []}
     before: dict[str, np.ndarray] = {}
     for labs in zip(frames(truth), *map(frames, films.values()), strict=True):
         now = dict(zip(["truth", *films], labs, strict=True))
@@ -71,7 +71,7 @@ def measure(truth: Path, films: dict[str, Path]) -> dict[str, dict[str, float]]:
                     sums[name]["warping"].append(float(change[sure].mean()))
         for name, lab in now.items():
             sums[name]["ciede2000"].append(float(ciede2000(lab, now["truth"]).mean()))
-            sums[name]["colourfulness"].append(float(np.linalg.norm(lab[..., 1:], axis=-1).mean()))
+            sums[name]["chroma"].append(float(np.linalg.norm(lab[..., 1:], axis=-1).mean()))
         before = now
     return {
         name: {key: round(float(np.mean(value)), 4) for key, value in values.items()}
