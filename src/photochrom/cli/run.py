@@ -320,7 +320,7 @@ class _Job:
         return self._names.apart(self._fitted(found))
 
     def _watched(self) -> "Iterator[Task]":
-        from photochrom.engine import batch
+        from photochrom.engine.watch import watch
 
         (folder,) = self.sources
         say(f"Watching {folder}; press Ctrl-C to stop.")
@@ -333,7 +333,7 @@ class _Job:
             )
             return [] if self._is_own(photo) else self._plan([photo], below)
 
-        return batch.watch(folder, plan_one, recursive=self.options.recursive)
+        return watch(folder, plan_one, recursive=self.options.recursive)
 
     def _fitted(self, tasks: "list[Task]") -> "list[Task]":
         return self.given.tasks(tasks, self.recipe, self._fit) if self.given else tasks
