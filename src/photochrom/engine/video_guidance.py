@@ -20,6 +20,7 @@ from photochrom.engine.steady_colours import Key, between
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
 from photochrom.options.look import Look
+from photochrom.photo.given_files import read_given_text
 
 FOLLOWED = 0.3  # mean trust at a hint's place, below which its thing is out of sight
 _TIME = re.compile(r"(?:(?:([0-9]+):)?([0-9]{1,2}):)?([0-9]+(?:\.[0-9]+)?)")
@@ -86,12 +87,12 @@ def parse_time(text: str | float) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def read_cues(path: FilePath) -> list[Cue]:
+def read_cues(path: str | FilePath) -> list[Cue]:
     """Read a film's hints file.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         JSON: {"hints": [{"at": "1:23.4", "shape": "point", ...}], "shots": [{"at": "2:00",
         "reference": "photo.jpg", "vividness": 0.7}]}, or the list of hints alone. Paths are
         relative to the file.
@@ -105,8 +106,9 @@ def read_cues(path: FilePath) -> list[Cue]:
     InvalidValueError
         If the file is missing or not valid; the message names the entry.
     """
+    path = FilePath(path)
     try:
-        table = json.loads(path.read_text("utf-8"))
+        table = json.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidValueError(f"{path}: cannot read the film's hints ({error}).") from error
     if isinstance(table, list):
