@@ -23,7 +23,7 @@ from photochrom.colorization.catalogue import CATALOGUE
 from photochrom.engine.sidecar import SCHEMA
 from photochrom.service.application import create_app
 from photochrom.service.limits import Limits
-from photochrom.service.service import clean_name
+from photochrom.service.uploads import clean_name
 from photochrom.service.worker_pool import Worker
 
 HINT = {"shape": "point", "points": [[100, 100]], "colour": "#c03030", "radius": 20}

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -24,6 +25,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"same-origin", "none", None})  # None: no browser, or an old one
 LENGTH = re.compile("[0-9]{1,18}")
+FILMS = "/v1/videos"  # the route that takes films
 DRAIN_SECONDS = (
     5.0  # a rejected body is still read for this long, so that the client reads the response
 )
@@ -162,6 +164,9 @@ class BodyLimits:
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits = app, limits
+        self._film_limits = replace(
+            limits, upload_bytes=limits.film_bytes, body_seconds=limits.film_upload_seconds
+        )
         self._uploads = SharedSlots(limits.uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,8 +177,9 @@ class BodyLimits:
         has_files = _takes_files(scope["path"]) and headers.get(
             "content-type", ""
         ).lower().startswith("multipart/form-data")
-        most = self._limits.upload_bytes if has_files else self._limits.json_bytes
-        body = _Body(receive, most, self._limits)
+        limits = self._film_limits if scope["path"] == FILMS else self._limits
+        most = limits.upload_bytes if has_files else limits.json_bytes
+        body = _Body(receive, most, limits)
         problem = _early_problem(headers, most)
         if problem is None and has_files:
             body.place = self._uploads.take(CLIENT.get(), body.give_up)
@@ -278,7 +284,7 @@ def _early_problem(headers: Headers, most: int) -> Problem | None:
 
 def _takes_files(path: str) -> bool:
     """Return whether a route reads a form with files; all others read their body at once."""
-    return path in ("/v1/colorize", "/v1/photos") or (
+    return path in ("/v1/colorize", "/v1/photos", FILMS) or (
         path.startswith("/v1/photos/") and path.endswith("/reference")
     )
 

@@ -58,9 +58,17 @@ class Worker:
     limits : Limits
     on_restart : callable
         Called whenever a process is replaced.
+    what : str
+        What the jobs work on, in messages.
     """
 
-    def __init__(self, limits: Limits, on_restart: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        on_restart: Callable[[], None] = lambda: None,
+        what: str = "photograph",
+    ) -> None:
+        self._what = what
         self.gate = FairQueue(limits.jobs, limits.queue, limits.spare_jobs)
         self._seconds = limits.job_seconds
         self._on_restart = on_restart
@@ -127,21 +135,21 @@ class Worker:
                 self._replace(process)
                 raise Problem(
                     422,
-                    f"The photograph took longer than {self._seconds:g} seconds and was abandoned. "
-                    "Send a smaller one.",
+                    f"The {self._what} took longer than {self._seconds:g} seconds and was "
+                    "abandoned. Send a smaller one.",
                 ) from None
             except BrokenProcessPool:
                 self._replace(process)
                 raise Problem(
                     422,
-                    "The process that worked on this photograph died. The file may be damaged: "
+                    f"The process that worked on this {self._what} died. The file may be damaged: "
                     "save it again with another program, or send a smaller one.",
                 ) from None
             except MemoryError:
                 self._replace(process)  # its memory would be missing for the next job
                 raise Problem(
                     422,
-                    "The photograph needs more memory than is allowed here. Send a smaller one, "
+                    f"The {self._what} needs more memory than is allowed here. Send a smaller one, "
                     "or save it again with another program.",
                 ) from None
             except asyncio.CancelledError:
@@ -156,7 +164,7 @@ class Worker:
                 LOG.exception("A job failed.")
                 raise Problem(
                     422,
-                    "The photograph cannot be processed: part of it is damaged or violates its "
+                    f"The {self._what} cannot be processed: part of it is damaged or violates its "
                     "format. Save it again with another program.",
                 ) from error
             finally:
