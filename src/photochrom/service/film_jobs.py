@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import pyvips
-
 from photochrom.engine.video import Progress, VideoOptions, colorize_video
 from photochrom.engine.video_frames import frame_at, shots_of
 from photochrom.errors import PhotoTooLargeError
 from photochrom.options.look import Look
+from photochrom.photo.gray_png import encode_gray
 from photochrom.photo.photo import Photo
 from photochrom.photo.video import describe
 from photochrom.photo.video_planes import gray_levels, upright
@@ -133,10 +132,7 @@ def film_frame(path: Path, seconds: float) -> bytes:
     PhotoError, InvalidValueError
         If the film cannot be read, or has ended by then.
     """
-    levels = frame_at(describe(path), seconds)
-    kind = "b-w" if levels.itemsize == 1 else "grey16"
-    content = pyvips.Image.new_from_array(levels.copy(), interpretation=kind).pngsave_buffer()
-    return bytes(content)
+    return encode_gray(frame_at(describe(path), seconds))
 
 
 def find_shots(path: Path, folder: Path) -> None:
