@@ -99,6 +99,10 @@ class Shot(NamedTuple):
     picture: Path
 
 
+def load() -> None:
+    """Load what these jobs need: importing this module has done that."""
+
+
 def examine_film(path: Path, megapixels: float) -> FilmFacts:
     """Read the facts about a film.
 

@@ -25,6 +25,7 @@ from photochrom.service.film_jobs import (
     film_frame,
     find_shots,
     found_shots,
+    load,
     reported,
 )
 from photochrom.service.limits import Limits
@@ -131,9 +132,9 @@ class Films(Shelf[Film]):
         super().__init__(root, limits.films, limits.session_seconds)
         self._megapixels, self._worker = limits.megapixels, worker
         alone = replace(limits, jobs=1, spare_jobs=0, job_seconds=limits.film_seconds)
-        # Their processes start with the first film.
+        # Their processes start with the first film; finding shots needs no network.
         self._colourer = Worker(alone, on_restart, WHAT)
-        self._searcher = Worker(alone, on_restart, WHAT)
+        self._searcher = Worker(alone, on_restart, WHAT, load)
 
     @property
     def pids(self) -> list[int]:
@@ -160,6 +161,7 @@ class Films(Shelf[Film]):
         except BaseException:
             remove(folder)
             raise
+        self._colourer.wake()  # it loads while the film is looked at
         return self.put(Film(folder, source, name, facts))
 
     def colour(

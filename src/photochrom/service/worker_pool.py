@@ -60,6 +60,8 @@ class Worker:
         Called whenever a process is replaced.
     what : str
         What the jobs work on, in messages.
+    load : callable
+        Run first in each process, so that the first job is not slower.
     """
 
     def __init__(
@@ -67,18 +69,25 @@ class Worker:
         limits: Limits,
         on_restart: Callable[[], None] = lambda: None,
         what: str = "photograph",
+        load: Callable[[], None] = warm,
     ) -> None:
         self._what = what
         self.gate = FairQueue(limits.jobs, limits.queue, limits.spare_jobs)
         self._seconds = limits.job_seconds
         self._on_restart = on_restart
-        self._idle = [_Process(limits.job_bytes) for _ in range(limits.jobs)]
+        self._idle = [_Process(limits.job_bytes, load) for _ in range(limits.jobs)]
         self._all = tuple(self._idle)
 
     def start(self) -> None:
         """Start the processes and let them load, without waiting."""
         for process in self._all:
             process.start()
+
+    def wake(self) -> None:
+        """Start the processes that do not run yet, without waiting."""
+        for process in self._all:
+            if not process.is_started:
+                process.start()
 
     def stop(self) -> None:
         """Kill the processes."""
@@ -179,12 +188,17 @@ class Worker:
 class _Process:
     """One process that can be killed and restarted."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, most_bytes: int, load: Callable[[], None]) -> None:
+        self._most_bytes, self._load = most_bytes, load
         self._folder: Path | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
         self._warmed: Future[None] | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it runs, or will soon."""
+        return self._pool is not None
 
     @property
     def pid(self) -> int | None:
@@ -201,7 +215,7 @@ class _Process:
             1, context, initializer=_settle, initargs=(str(self._folder), self._most_bytes)
         )
         self._pid = self._pool.submit(os.getpid)
-        self._warmed = self._pool.submit(warm)
+        self._warmed = self._pool.submit(self._load)
 
     async def ready(self) -> None:
         """Wait until the process has loaded; this does not count as the job's time."""

@@ -89,6 +89,7 @@ async function start() {
     byId("file-name").textContent = photo?.name ?? "";
     document.title = photo ? `${photo.name} · photochrom` : "photochrom";
     drawGone(photo);
+    if (!byId("save").hasAttribute("aria-busy")) saving.drawButton();
     drawHistory();
     panel.draw();
     sources.draw();
