@@ -119,13 +119,16 @@ def test_a_job_can_be_asked_for_later_and_for_a_part(client):
     id = opened(client, start=False)
     assert client.get(f"/v1/videos/{id}").json()["state"] == "uploaded"
     assert "not finished" in detail(client.get(f"/v1/videos/{id}/result"), 409)
-    body = {"from": 1.5, "to": "0:02.0", "container": "mkv"}
+    before = {"at": 0.7, **RED, "shape": "region", "points": [[0, 0], [160, 0], [160, 120]]}
+    body = {"from": 1.5, "to": "0:02.0", "container": "mkv", "cues": {"hints": [before]}}
     answer = client.post(f"/v1/videos/{id}/job", json=body)
     assert answer.status_code == 202 and answer.json()["state"] == "waiting"
     said = until(client, id, "finished", "failed")
-    assert (said["state"], said["frames"]) == ("finished", 5)
+    assert (said["state"], said["frames"], said["is_part"]) == ("finished", 5, True)
     result = client.get(f"/v1/videos/{id}/result")
     assert result.headers["content-type"] == "video/x-matroska"
+    red, green, _ = frames_of(result.content)[0][10:40, 110:150].mean(axis=(0, 1))
+    assert red < green + 40  # what was said of an earlier shot does not hold here
     assert client.delete(f"/v1/videos/{id}/job").status_code == 204
     assert client.get(f"/v1/videos/{id}").json()["state"] == "uploaded"
     assert client.delete(f"/v1/videos/{id}").status_code == 204
@@ -213,5 +216,9 @@ def test_films_have_a_limit_of_their_own_and_running_ones_stay():
             assert time.monotonic() < deadline
         assert answer.status_code == 202
         detail(client.get(f"/v1/videos/{id}"), 404)  # the older one went
-        root = client.app.state.service.films.new_folder().parent
+        films = client.app.state.service.films
+        root, pids = films.new_folder().parent, films.pids
     assert not root.exists()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

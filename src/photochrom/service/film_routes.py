@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from pydantic import Json
 
+from photochrom.engine.video import Progress
 from photochrom.photo.video_segments import CONTAINERS
 from photochrom.service.film_jobs import Shot
 from photochrom.service.film_schemas import (
@@ -17,7 +18,7 @@ from photochrom.service.film_schemas import (
     VideoAnswer,
     VideoBody,
 )
-from photochrom.service.films import Film
+from photochrom.service.films import Colouring, Film
 from photochrom.service.problem_details import Problem, documented
 from photochrom.service.request_bodies import BoundedRoute
 from photochrom.service.routes import HeldFileResponse, Reached, binary
@@ -108,7 +109,6 @@ async def video_result(service: Reached, id: str) -> Response:
         )
         response.stack = stack.pop_all()
         return response
-    raise AssertionError("the stack swallows nothing")
 
 
 @router.get("/{id}/shots", responses=documented(404))
@@ -158,13 +158,7 @@ def _shot(shot: Shot) -> ShotAnswer:
 
 
 def _answer(film: Film) -> VideoAnswer:
-    facts, colouring = film.facts, film.colouring
-    done = colouring.done if colouring else None
-    progress = colouring.progress if colouring else None
-    frames, expected, fresh, seconds = progress or (0, 0, 0, 0.0)
-    fps = fresh / seconds if seconds else 0.0
-    is_ending = colouring is None or colouring.is_done
-    left = None if is_ending or not fps else max(0, expected - frames) / fps
+    facts = film.facts
     return VideoAnswer(
         id=film.id,
         name=film.name,
@@ -173,11 +167,24 @@ def _answer(film: Film) -> VideoAnswer:
         seconds=facts.seconds,
         rate=facts.rate,
         has_colours=facts.has_colours,
-        state=colouring.state if colouring else "uploaded",
-        problem=colouring.problem if colouring else None,
-        frames=done.frames if done else frames,
-        expected=expected,
-        fps=fps,
-        seconds_left=left,
-        notes=list(done.notes if done else facts.notes),
+        **_job(film.colouring, facts.notes),
     )
+
+
+def _job(colouring: Colouring | None, notes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the fields of an answer that a job decides."""
+    progress = (colouring and colouring.progress) or Progress(0, 0, 0, 0.0)
+    done = colouring.done if colouring else None
+    fps = progress.fresh / progress.seconds if progress.seconds else 0.0
+    is_running = colouring is not None and not colouring.is_done
+    left = max(0, progress.expected - progress.frames) / fps if is_running and fps else None
+    return {
+        "state": colouring.state if colouring else "uploaded",
+        "problem": colouring.problem if colouring else None,
+        "is_part": colouring.is_part if colouring else False,
+        "frames": done.frames if done else progress.frames,
+        "expected": progress.expected,
+        "fps": fps,
+        "seconds_left": left,
+        "notes": list(done.notes if done else notes),
+    }

@@ -153,6 +153,7 @@ class VideoAnswer(BaseModel):
     has_colours: bool = Field(description="Whether its format can hold colours.")
     state: State
     problem: str | None = Field(description="Why it failed: a sentence.")
+    is_part: bool = Field(description="Whether the job is for a part of the film.")
     frames: int = Field(description="Frames coloured.")
     expected: int = Field(description="Frames of the part to colour, as far as known; else 0.")
     fps: float = Field(description="Frames coloured in a second.")

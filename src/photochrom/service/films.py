@@ -87,6 +87,11 @@ class Colouring(Task):
         return "waiting" if self.progress is None else "running"
 
     @property
+    def is_part(self) -> bool:
+        """Whether it is for a part of the film."""
+        return (self.order.options.start, self.order.options.stop) != (None, None)
+
+    @property
     def progress(self) -> Progress | None:
         """How far it has come; None before it begins."""
         return reported(self.order.report)

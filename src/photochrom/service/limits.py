@@ -49,7 +49,8 @@ class Limits:
     film_bytes : int
         Maximum size of a body with a film.
     films : int
-        Films kept at once; the least recently used one without a job is removed first.
+        Films kept at once, and received at once; the least recently used one without a job is
+        removed first.
     film_upload_seconds, film_seconds : float
         Timeout for a whole body with a film; maximum time for colouring one.
 

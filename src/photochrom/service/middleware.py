@@ -168,6 +168,7 @@ class BodyLimits:
             limits, upload_bytes=limits.film_bytes, body_seconds=limits.film_upload_seconds
         )
         self._uploads = SharedSlots(limits.uploads)
+        self._film_uploads = SharedSlots(limits.films)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request with a body that is limited in size and time."""
@@ -177,12 +178,14 @@ class BodyLimits:
         has_files = _takes_files(scope["path"]) and headers.get(
             "content-type", ""
         ).lower().startswith("multipart/form-data")
-        limits = self._film_limits if scope["path"] == FILMS else self._limits
+        is_film = scope["path"] == FILMS
+        limits = self._film_limits if is_film else self._limits
         most = limits.upload_bytes if has_files else limits.json_bytes
         body = _Body(receive, most, limits)
         problem = _early_problem(headers, most)
         if problem is None and has_files:
-            body.place = self._uploads.take(CLIENT.get(), body.give_up)
+            uploads = self._film_uploads if is_film else self._uploads
+            body.place = uploads.take(CLIENT.get(), body.give_up)
             problem = None if body.place else _too_many()
         if problem is not None:
             await body.drain()

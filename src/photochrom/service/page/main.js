@@ -85,7 +85,7 @@ async function start() {
     const asks = photo?.status === "ready" && !photo.agreed;
     byId("asks").hidden = !asks;
     for (const id of ["panel", "rail", "show"]) byId(id).inert = photo?.status !== "ready" || asks;
-    byId("close-photo").hidden = !photo;
+    byId("close-photo").hidden = !photo || (desk.film && photo.at !== null); // the film is closed as a whole
     byId("file-name").textContent = photo?.name ?? "";
     document.title = photo ? `${photo.name} · photochrom` : "photochrom";
     drawGone(photo);

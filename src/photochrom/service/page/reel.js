@@ -76,6 +76,7 @@ export class Reel {
     if (!id || !this.takesFilms) return;
     try {
       this.show(await api.video(id));
+      if (this.info.is_part) await this.cancel(); // nobody waits for that preview any more
       if (BUSY.includes(this.info.state)) this.follow().catch((problem) => showProblem("reel", problem));
       await this.findShots();
     } catch (problem) {
@@ -268,7 +269,7 @@ export class Reel {
     this.shots.forEach((shot, index) => this.drawShot(shot, index));
     const isBusy = BUSY.includes(state);
     const isDone = state === "finished" && !this.isPreview;
-    byId("reel-text").textContent = isBusy ? progressText(info) : isDone ? "The film is coloured" : this.text ?? "";
+    byId("reel-text").textContent = isBusy ? progressText(info) : this.text;
     const progress = byId("reel-progress");
     progress.hidden = !isBusy;
     progress.max = info?.expected || 1;
