@@ -33,6 +33,28 @@ def frames_of(content: bytes) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
+def play_preview(page: Page) -> float:
+    """Preview the shot, and return how many seconds the player shows."""
+    page.click("#reel-preview")
+    expect(page.locator("#player")).to_be_visible()
+    page.wait_for_function("() => document.getElementById('player-video').readyState >= 1")
+    seconds: float = page.evaluate("document.getElementById('player-video').duration")
+    check_with_axe(page, "preview")
+    page.locator("#player button").click()
+    return seconds
+
+
+def coloured(page: Page) -> list[np.ndarray]:
+    """Colour the film, save it, and return its frames."""
+    page.click("#reel-colour")
+    expect(page.locator("#reel-download")).to_be_visible()
+    check_with_axe(page, "coloured")
+    with page.expect_download() as download:
+        page.click("#reel-download")
+    assert download.value.suggested_filename == "old-color.mp4"
+    return frames_of(download.value.path().read_bytes())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_film_is_opened_hinted_previewed_coloured_and_saved(
@@ -44,28 +66,13 @@ def test_a_film_is_opened_hinted_previewed_coloured_and_saved(
     check_with_axe(page, "shots")
     hint_at(page, 0.34, 0.5, "#c02020")
     page.keyboard.press("Escape")
-    expect(page.locator(SHOTS).first).to_have_attribute(
-        "aria-label", "Shot 1, from 0:00.00, 1 hint"
-    )
-
-    page.click("#reel-preview")
-    expect(page.locator("#player")).to_be_visible()
-    page.wait_for_function("() => document.getElementById('player-video').readyState >= 1")
-    assert page.evaluate("document.getElementById('player-video').duration") < 1.7
-    check_with_axe(page, "preview")
-    page.locator("#player button").click()
-
-    page.click("#reel-colour")
-    expect(page.locator("#reel-download")).to_be_visible()
-    check_with_axe(page, "coloured")
-    with page.expect_download() as download:
-        page.click("#reel-download")
-    assert download.value.suggested_filename == "old-color.mp4"
-    frames = frames_of(download.value.path().read_bytes())
+    words = "Shot 1, from 0:00.00, 1 hint"
+    expect(page.locator(SHOTS).first).to_have_attribute("aria-label", words)
+    assert play_preview(page) < 1.7
+    frames = coloured(page)
     assert len(frames) == 30
     red, green, blue = frames[7][55:65, 49:59].mean(axis=(0, 1))
     assert red > max(green, blue) + 30
-
     page.click("#reel-edit")
     expect(page.locator("#reel-colour")).to_be_visible()
     page.click("#reel-close")
