@@ -266,7 +266,7 @@ class Films(Shelf[Film]):
         """End all work and the processes."""
         films = list(self._open.values())
         for film in films:
-            self.close(film.id)
+            self._close(film)
         works = [task.work for f in films for task in (f.colouring, f.search) if task is not None]
         await asyncio.gather(*works, return_exceptions=True)
         self._colourer.stop()
