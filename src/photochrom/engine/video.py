@@ -275,11 +275,15 @@ class _Film:
             yield Look(frame, small_lightness(frame.luma, self.facts, size.height, size.width))
 
     def _plan(self) -> None:
-        """Follow the cues through their shots, before anything is coloured."""
-        if self.options.cues:
+        """Follow the cues through their shots, before anything is coloured.
+
+        A cue before the wanted part lies on a frame that is not decoded; it is left out.
+        """
+        cues = [cue for cue in self.options.cues if cue.at >= (self.options.start or 0)]
+        if cues:
             plans = plan_shots(
                 keys(linked(self._looks(self.window[0]))),
-                self.options.cues,
+                cues,
                 lambda pts: float(pts * self.facts.time_base),
                 self.facts.upright_size,
                 self.options.guidance,

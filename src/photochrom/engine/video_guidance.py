@@ -111,6 +111,24 @@ def read_cues(path: str | FilePath) -> list[Cue]:
         table = json.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidValueError(f"{path}: cannot read the film's hints ({error}).") from error
+    return cues_of(table, path)
+
+
+def cues_of(table: Any, path: FilePath) -> list[Cue]:
+    """Return the cues of a parsed hints file; see `read_cues`.
+
+    Parameters
+    ----------
+    table : dict or list
+        As JSON gives it.
+    path : Path
+        What messages call it; paths in it are relative to its folder.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is not valid; the message names the entry.
+    """
     if isinstance(table, list):
         table = {"hints": table}
     if not isinstance(table, dict) or not set(table) <= {"hints", "shots"}:

@@ -23,6 +23,12 @@ KNOWN_MATRICES |= {7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 HD_LINES = 720  # from this height on, untagged films are BT.709, else BT.601
 MOST_SIDE = 16384
 SHALLOW = 8
+# FFmpeg's readers of film files. Others, such as those of playlists, open further files and
+# addresses that a file names.
+READERS = (
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpegts,mpeg,mpegvideo,dv,flv,asf,mxf,ogg,h264,hevc,"
+    "ivf,nut,gxf,rm,m4v,obu,yuv4mpegpipe,gif,apng,mp3,wav,flac,aac"
+)
 
 
 class Plane(NamedTuple):
@@ -139,6 +145,11 @@ class Frame(NamedTuple):
     interlaced: bool
 
 
+def require_video() -> None:
+    """Raise MissingExtraError unless films can be coloured."""
+    require("video", "Colouring a film", "av", "cv2")
+
+
 def pyav() -> Any:
     """Return the PyAV module.
 
@@ -147,7 +158,7 @@ def pyav() -> Any:
     MissingExtraError
         If it is not installed.
     """
-    require("video", "Colouring a film", "av", "cv2")
+    require_video()
     import av
     import av.logging
 
@@ -169,7 +180,8 @@ def open_container(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise UnreadablePhotoError(f"{path}: the file is empty. Copy it again.")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        options = {"protocol_whitelist": "file", "format_whitelist": READERS}
+        return av.open(str(path), metadata_errors="replace", options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadablePhotoError(
             f"{path}: not a film that can be read, or its index is missing ({_reason(error)}). "

@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from photochrom._version import __version__
 from photochrom.service.clients import Clients
 from photochrom.service.counters import Meter
+from photochrom.service.film_routes import router as films
 from photochrom.service.limits import Limits
 from photochrom.service.middleware import LOOPBACK_NAMES, AccessMiddleware, BodyLimits
 from photochrom.service.problem_details import SCHEMA, Problem, documented, install_problems
@@ -99,6 +100,7 @@ def create_app(
     app.state.service = service
     install_problems(app)
     app.include_router(router)
+    app.include_router(films)
     app.mount("/page", StaticFiles(directory=PAGE, check_dir=False), name="page")
     _add_plain_routes(app, service)
     return app
