@@ -28,6 +28,7 @@ from photochrom.engine.steady_colours import (
     smoothed,
 )
 from photochrom.engine.video_guidance import ShotPlan
+from photochrom.options.hint import Hint
 from photochrom.photo.resize import resize
 from photochrom.photo.video import Frame, VideoFacts
 from photochrom.photo.video_codecs import Encoding
@@ -133,25 +134,26 @@ class FilmColouring:
         lightness = key.step.lightness
         upright = self.facts.upright_size
 
-        def coloured(with_hints: bool) -> np.ndarray:
-            told = replace(guidance, hints=hints if with_hints else ())
+        def coloured(guidance: Guidance, hints: tuple[Hint, ...]) -> np.ndarray:
+            told = replace(guidance, hints=hints)
             asked = condition(method, lightness, upright, told, look.vividness)
             found = predict_colours(method, asked.request, size, look.saturation, spots=asked.spots)
             return found.ab
 
         if not self._has_moments() or (hints and "hints" in method.info.requires):
-            return self._on_grid(coloured(bool(hints)))
+            return self._on_grid(coloured(guidance, hints))
         asked = condition(method, lightness, upright, guidance, look.vividness)
         setting = method.info.look(look.vividness)
         answer = method.predict(replace(asked.request, distribution=True))
         assert answer.distribution is not None  # a method with bins gives it
         found = moments(answer.distribution, np.array(method.info.centres, np.float32), setting)
         planes = self._on_grid(found)
-        if not self.plans:
+        if not self.plans and not self.guidance.candidate:
             return planes
         change = np.zeros((*self.grid, 2), np.float32)
-        if hints:
-            change = self._on_grid(coloured(True) - coloured(False))
+        if hints or guidance.candidate:
+            plain = replace(guidance, candidate=0)
+            change = self._on_grid(coloured(guidance, hints) - coloured(plain, ()))
         return np.concatenate((planes, change), axis=-1)
 
     def _has_moments(self) -> bool:
