@@ -13,8 +13,9 @@ import numpy as np
 HEIGHT, WIDTH = 72, 96
 BLACK, WHITE = 16, 235
 COVER = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00"
-    b":~\x9bU\x00\x00\x00\nIDATx\x9cc`\x00\x00\x00\x02\x00\x01H\xaf\xa4q\x00\x00\x00\x00IEND\xaeB`\x82"
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x08\x00\x00\x00\x08\x08\x00\x00\x00\x00"
+    b"\xe1d\xe1W\x00\x00\x00\x10IDATx\x9cc\x8cb\x80\x00&\x06\x8a\x18\x00\x1b~\x00j\x10\xc7\xebT"
+    b"\x00\x00\x00\x00IEND\xaeB`\x82"
 )
 
 
@@ -201,7 +202,8 @@ def _add_others(container: Any, suffix: str) -> Iterator[Any]:
             packet for frame in _sound(hertz) for packet in sound.encode(frame)
         )
     kind = "mov_text" if suffix in (".mp4", ".mov") else "subrip"
-    text = container.add_stream(kind)
+    text = container.add_mux_stream(kind)
+    text.time_base = second
     text.metadata["language"] = "fra"
 
     def subtitles() -> None:
@@ -219,21 +221,21 @@ def _add_others(container: Any, suffix: str) -> Iterator[Any]:
             {"id": 2, "start": 500, "end": 900, "time_base": second, "metadata": {"title": "Next"}},
         ]
     )
-    cover = container.add_stream("png", rate=1)
-    cover.width = cover.height = 1
-    cover.pix_fmt = "gray"
-    cover.disposition = av.stream.Disposition.attached_pic
+    if suffix == ".mkv":
+        container.add_attachment("cover.png", "image/png", COVER)
+        container.add_attachment("notes.txt", "text/plain", b"Filmed in 1931.")
+        return
+    with av.open(io.BytesIO(COVER)) as picture:
+        cover = container.add_stream_from_template(picture.streams.video[0], opaque=True)
+        cover.disposition = av.stream.Disposition.attached_pic
 
-    def picture() -> None:
+    def picture_packet() -> None:
         packet = av.Packet(COVER)
-        packet.stream, packet.pts, packet.dts = cover, 0, 0
-        packet.time_base = second
+        packet.stream, packet.pts, packet.dts, packet.time_base = cover, 0, 0, second
         packet.is_keyframe = True
         container.mux(packet)
 
-    yield picture
-    if suffix == ".mkv":
-        container.add_attachment("notes.txt", "text/plain", b"Filmed in 1931.")
+    yield picture_packet
 
 
 def _sound(hertz: float, seconds: float = 1.0) -> Iterator[Any]:

@@ -11,7 +11,6 @@ as many frames as the codec reorders.
 """
 
 import heapq
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -22,20 +21,23 @@ import numpy as np
 
 from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
-from photochrom.photo.video import Frame, VideoFacts, open_container, pyav, read_packets
+from photochrom.photo.video import Frame, VideoFacts, open_container, pyav
 from photochrom.photo.video_codecs import Encoding, new_encoder
 from photochrom.photo.video_frame_marks import FrameMarks
+from photochrom.photo.video_streams import (
+    add_marker,
+    copy_of,
+    has_cover_in,
+    kept_tags,
+    not_held,
+    other_packets,
+)
 
-MARKER_KEY = "photochrom"  # of the container's metadata
 CONTAINERS = {
     ".mkv": "matroska", ".webm": "webm", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov",
     ".3gp": "3gp", ".avi": "avi", ".flv": "flv",
     ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
 }  # fmt: skip
-# Tags that describe the file they come from, not the film.
-OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
-OWN_TAGS |= {"handler_name", "vendor_id", "bps", "number_of_frames", "number_of_bytes"}
-ALSO_OWN = "_statistics_"  # the beginning of others
 
 
 class Segment(NamedTuple):
@@ -221,10 +223,11 @@ def join_segments(
     try:
         with atomic_target(target) as part, open_container(facts.path) as source:
             format = CONTAINERS[target.suffix.lower()]
-            is_mp4 = format in ("mp4", "mov", "3gp")
-            options = {"movflags": "use_metadata_tags+faststart"} if is_mp4 else {}
+            flags = "faststart" if has_cover_in(source, format) else "use_metadata_tags+faststart"
+            options = {"movflags": flags} if format in ("mp4", "mov", "3gp") else {}
             with av.open(str(part), "w", format=format, options=options) as out:
-                return _join(out, source, segments, (facts, encoding), marker, window)
+                notes = _join(out, source, segments, (facts, encoding), marker, window)
+            return (*notes, *not_held(part, source, format))
     except av.error.FFmpegError as error:
         raise unwritable(target, error.strerror or str(error)) from error
 
@@ -241,7 +244,7 @@ def _join(
     _copy_metadata(out, source, marker, window, facts)
     video, copied, notes = _add_streams(out, source, segments[0].path, *stored)
     ours = _timed(0, _segment_packets(segments, facts, window.start or 0), lambda _: video)
-    others = _other_packets(source, copied, *window.seconds(facts))
+    others = other_packets(source, copied, *window.seconds(facts))
     theirs = _timed(1, others, lambda packet: copied[packet.stream.index])
     for *_, packet, stream in heapq.merge(ours, theirs):
         packet.stream = stream
@@ -261,20 +264,11 @@ def _timed(rank: int, packets: Iterator[Any], stream_of: Callable[[Any], Any]) -
 def _copy_metadata(
     out: Any, source: Any, marker: dict[str, str], window: Window, facts: VideoFacts
 ) -> None:
-    out.metadata.update(_kept_tags(source.metadata))
-    out.metadata[MARKER_KEY] = json.dumps(marker)
+    out.metadata.update(kept_tags(source.metadata))
+    add_marker(out, marker, has_cover_in(source, out.format.name))
     chapters = source.chapters()
     if chapters:
         out.set_chapters(_within(chapters, window, facts))
-
-
-def _kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Return the tags that describe a film or a stream, not the file they come from."""
-    return {
-        key: value
-        for key, value in tags.items()
-        if key.lower().partition("-")[0] not in OWN_TAGS and not key.lower().startswith(ALSO_OWN)
-    }
 
 
 def _within(
@@ -299,7 +293,17 @@ def _within(
 def _add_streams(
     out: Any, source: Any, segment: Path, facts: VideoFacts, encoding: Encoding
 ) -> tuple[Any, dict[int, Any], list[str]]:
-    """Add the coloured stream in the place of the source's, and copies of all others."""
+    """Add the coloured stream in the place of the source's, and copies of all others.
+
+    Returns
+    -------
+    stream
+        The coloured one.
+    dict
+        Index in the source -> copied stream.
+    list of str
+        Notes on what the container cannot hold.
+    """
     copied: dict[int, Any] = {}
     notes: list[str] = []
     video: Any = None
@@ -310,12 +314,13 @@ def _add_streams(
                 video.set_display_rotation(facts.rotation)
             made = video
         else:
-            made = _copy_of(out, stream, notes)
+            made = copy_of(out, source, stream, notes)
             if made is None:
                 continue
             copied[stream.index] = made
-        made.metadata.update(_kept_tags(stream.metadata))
-        made.disposition = stream.disposition
+        made.metadata.update(kept_tags(stream.metadata))
+        if made.type != "attachment":
+            made.disposition = stream.disposition
     return video, copied, notes
 
 
@@ -330,27 +335,6 @@ def _coloured(out: Any, segment: Path, facts: VideoFacts, encoding: Encoding) ->
     with pyav().open(str(segment)) as container:
         video.codec_context.extradata = container.streams.video[0].codec_context.extradata
     return video
-
-
-def _copy_of(out: Any, stream: Any, notes: list[str]) -> Any:
-    """Add a stream like another, to be copied; None, with a note, if the container cannot."""
-    av = pyav()
-    kind = stream.type or "unknown"
-    what = f"{kind} stream {stream.index}"
-    if stream.codec_context is not None:
-        what += f" ({stream.codec_context.name})"
-    try:
-        if kind == "attachment":
-            return out.add_attachment(stream.name, stream.mimetype, stream.data)
-        held = out.supported_codecs
-        if stream.codec_context is not None and stream.codec_context.name not in held:
-            codec = stream.codec_context.codec
-            if codec.canonical_name not in held:
-                raise ValueError("the container cannot hold it")
-        return out.add_stream_from_template(stream, opaque=True)
-    except (ValueError, av.error.FFmpegError, NotImplementedError, AttributeError):
-        notes.append(f"left out: {what}, which {out.format.name} cannot hold")
-        return None
 
 
 def _segment_packets(segments: Sequence[Segment], facts: VideoFacts, start: int) -> Iterator[Any]:
@@ -382,32 +366,6 @@ def _reordered(order: np.ndarray) -> int:
     """Return by how many frames a segment's packets precede their turn at most."""
     ranks = np.argsort(np.argsort(order))
     return int(np.max(np.arange(len(ranks)) - ranks, initial=0))
-
-
-def _other_packets(
-    source: Any, copied: dict[int, Any], start: Fraction | None, stop: Fraction | None
-) -> Iterator[Any]:
-    """Yield the packets of the other streams that lie in a part of the film, moved to its start."""
-    wanted = [
-        source.streams[index] for index in copied if source.streams[index].type != "attachment"
-    ]
-    if not wanted:
-        return
-    attached = pyav().stream.Disposition.attached_pic
-    for packet in read_packets(source, wanted):
-        if not packet.size or packet.stream.index not in copied:
-            continue
-        known = packet.pts if packet.pts is not None else packet.dts
-        if known is None or packet.stream.disposition & attached:
-            yield packet
-            continue
-        time = known * packet.time_base
-        if (start is not None and time < start) or (stop is not None and time >= stop):
-            continue
-        moved = round((start or 0) / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - moved
-        packet.dts = None if packet.dts is None else packet.dts - moved
-        yield packet
 
 
 def check_container(target: Path) -> None:
