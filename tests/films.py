@@ -1,9 +1,10 @@
 """Films drawn in code, for the tests of several rooms."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import av
@@ -96,7 +97,10 @@ class Look(NamedTuple):
     aspect: Fraction | None = None
     rotation: int = 0
     field: str = ""
-    options: dict[str, str] = {}
+    options: Mapping[str, str] = MappingProxyType({})
+
+
+LOOK = Look()
 
 
 def new_stream(container: Any, look: Look, height: int, width: int) -> Any:
@@ -166,7 +170,7 @@ class Fields:
 def write_film(
     path: Path,
     pictures: Sequence[np.ndarray],
-    look: Look = Look(),
+    look: Look = LOOK,
     *,
     pts: Iterable[int] | None = None,
     extras: bool = False,
@@ -319,17 +323,3 @@ def broken(path: Path, target: Path, seed: int = 0, places: int = 12) -> Path:
         content[at : at + 16] = random.bytes(16)
     target.write_bytes(content)
     return target
-
-
-def memory_film(pictures: Sequence[np.ndarray]) -> io.BytesIO:
-    """Return a small film in memory."""
-    whole = io.BytesIO()
-    with av.open(whole, "w", format="matroska") as container:
-        stream = new_stream(container, Look(), *pictures[0].shape)
-        for number, picture in enumerate(pictures):
-            frame = video_frame(picture, Look())
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    whole.seek(0)
-    return whole

@@ -104,11 +104,7 @@ def keys(steps: Iterable[Step], every: int = KEY_EVERY) -> Iterator[Key]:
         current.add(step)
         count = len(current.steps)
         lost = count >= KEY_AFTER and current.lost_share > LOST_SHARE
-        if step.is_passing:
-            is_due = count >= MOST_PASSING * every
-        else:
-            is_due = count >= every or lost
-        if is_due:
+        if count >= MOST_PASSING * every or (not step.is_passing and (count >= every or lost)):
             current.steps.pop()
             opened = _next(current, step)
             yield current.closed(is_last=False)

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.engine.guidance import Guidance
-from photochrom.engine.output_names import beside, state_of
+from photochrom.engine.output_names import beside, is_taken, numbered, state_of
 from photochrom.engine.page_colouring import PLAIN, PageColorizer
 from photochrom.engine.shots import Look, linked
 from photochrom.engine.steady_colours import Memory, keys
@@ -36,8 +37,11 @@ from photochrom.photo.video_segments import (
     join_segments,
     read_segment,
 )
+from photochrom.photo.video_streams import marker_of
 
 SEGMENT_FRAMES = 240  # a segment ends at the first key after so many
+END = -(2**62)  # no timestamp
+CUT_SHORT = 1.0  # seconds by which a film may end before the time that its file states
 
 
 @dataclass(frozen=True)
@@ -150,14 +154,24 @@ def colorize_video(
         check_container(Path(target))
     name = choose_codec(options.codec, None if target is None else Path(target))
     facts = describe(source)
-    target = (
-        Path(target) if target is not None else beside(source, None, target_suffix(name, source))
-    )
+    target = Path(target) if target is not None else default_target(source, options.codec)
     if target.exists() and target.samefile(source):
         raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
     encoding, notes = choose_encoding(name, facts, options.crf)
     film = _Film(facts, encoding, colorizer or PageColorizer(), options)
     return film.run(target, (*facts.notes, *notes), progress)
+
+
+def default_target(source: Path, codec: str | None = None, folder: Path | None = None) -> Path:
+    """Return where a film is written if no file is named: `film.mp4` -> `film-color.mp4`.
+
+    A file of that name that photochrom did not write is left alone: `film-color-2.mp4`.
+    """
+    target = beside(source, folder, target_suffix(choose_codec(codec, None), source))
+    number = 1
+    while is_taken(numbered(target, number)) and marker_of(numbered(target, number)) is None:
+        number += 1
+    return numbered(target, number)
 
 
 class _State(NamedTuple):
@@ -168,7 +182,7 @@ class _State(NamedTuple):
     segments : list of Segment
         Finished ones.
     start : int or None
-        Timestamp of the next key; None at the beginning, -1 at the end.
+        Timestamp of the next key; None at the beginning, `END` at the end.
     memory : Memory or None
         What is remembered at that key.
     """
@@ -201,6 +215,8 @@ class _Film:
         self.colouring = FilmColouring(facts, encoding, colorizer, options.guidance, options.steady)
         self.marker = asdict(colorizer.marker(options.guidance)) | {"source": state_of(facts.path)}
         self.window = _window(options, facts)
+        self.recipe = self._recipe()
+        self.marker["film"] = self.recipe[:16]
         self.decoder = Decoder(facts)
         self.unused: list[float] = []  # times of cues that fall into no frame
 
@@ -209,8 +225,25 @@ class _Film:
     ) -> ColouredVideo:
         """Colour what is missing, then join."""
         folder = segment_folder(target)
+        if self.options.resume and not folder.exists() and marker_of(target) == self.marker:
+            return ColouredVideo(target, 0, 0, 0, ("already coloured with these settings",))
         remove_orphans(target.parent)
         state, begun_anew = self._opened(folder)
+        try:
+            return self._run(folder, state, target, (*begun_anew, *notes), progress)
+        finally:
+            with suppress(OSError):
+                if not any(folder.glob("*.mkv")):  # nothing to go on from
+                    shutil.rmtree(folder)
+
+    def _run(
+        self,
+        folder: Path,
+        state: _State,
+        target: Path,
+        notes: tuple[str, ...],
+        progress: Callable[[Progress], None],
+    ) -> ColouredVideo:
         self._plan()
         counts = _Counts(sum(len(segment.pts) for segment in state.segments))
         began, expected = time.monotonic(), self._expected()
@@ -221,14 +254,20 @@ class _Film:
 
         self._colour(folder, state, counts, tell)
         if not counts.frames:
-            shutil.rmtree(folder, ignore_errors=True)
             raise UnreadablePhotoError(f"{self.facts.path}: no frame lies in the wanted part.")
         left_out = join_segments(
             state.segments, self.facts, self.encoding, target, self.marker, self.window
         )
         shutil.rmtree(folder, ignore_errors=True)
-        notes = (*begun_anew, *notes, *self._findings(), *left_out)
+        last = int(state.segments[-1].pts[-1])
+        notes = (*notes, *self._findings(), *self._cut_short(last), *left_out)
         return ColouredVideo(target, counts.frames, counts.shots, counts.keys, notes)
+
+    def _cut_short(self, last: int) -> Iterator[str]:
+        """Yield a note if the pictures end before the file's stated end; the last timestamp."""
+        ends, stated = self.facts.seconds_at(last), self.facts.seconds
+        if self.window.stop is None and ends < stated - CUT_SHORT:
+            yield f"the pictures end at {ends:.1f} s of the {stated:.1f} s that the file states"
 
     def _expected(self) -> int:
         """Return the number of frames in the wanted part, as far as that is known."""
@@ -271,7 +310,7 @@ class _Film:
         tuple of str
             A note if there is an earlier run that cannot be gone on with.
         """
-        recipe, mark = self._recipe(), folder / "recipe"
+        recipe, mark = self.recipe, folder / "recipe"
         notes: tuple[str, ...] = ()
         try:
             if not (self.options.resume and mark.is_file() and mark.read_text() == recipe):
@@ -321,7 +360,7 @@ class _Film:
         self, folder: Path, state: _State, counts: _Counts, tell: Callable[[], None]
     ) -> None:
         """Colour the film from a state on; add its segments to the state's."""
-        if state.start == -1:
+        if state.start == END:
             return
         looks = self._looks(self.window.start if state.start is None else state.start)
         writer: SegmentWriter | None = None
@@ -339,7 +378,7 @@ class _Film:
                         state.segments.append(writer.finish(group.state()))
                         writer = None
             if writer is not None:
-                state.segments.append(writer.finish({"next": np.array(-1)}))
+                state.segments.append(writer.finish({"next": np.array(END)}))
                 writer = None
         finally:
             if writer is not None:

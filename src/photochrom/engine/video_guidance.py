@@ -254,9 +254,10 @@ class ShotPlans:
 
     def _passed(self, key: Key, cues: Sequence[Cue]) -> _Passed:
         placed = []
-        hinted = [cue for cue in cues if cue.hint is not None]
-        frames = between(key, None) if hinted else []
-        for cue in hinted:
+        frames = between(key, None) if cues else []
+        for cue in cues:
+            if cue.hint is None:
+                continue
             nearest = min(
                 frames, key=lambda frame: abs(self.seconds_of(frame.step.frame.pts) - cue.at)
             )
@@ -285,7 +286,10 @@ class ShotPlans:
         yield shot[start].pts, hint
         current: Hint | None = hint
         for passed in shot[start + 1 :]:
-            if current is None or (current := moved(current, _whole(passed.ahead), self.size)) is None:
+            if (
+                current is None
+                or (current := moved(current, _whole(passed.ahead), self.size)) is None
+            ):
                 break
             yield passed.pts, current
         current = hint

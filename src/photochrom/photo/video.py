@@ -136,7 +136,7 @@ class VideoFacts:
 
     def timestamp_at(self, seconds: float) -> int:
         """Return the timestamp at seconds from the film's beginning."""
-        return self.origin + round(seconds / self.time_base)
+        return self.origin + round(Fraction(seconds) / self.time_base)
 
 
 class Frame(NamedTuple):
@@ -455,7 +455,6 @@ class Decoder:
             dst_colorspace=facts.matrix,
             dst_color_range=FULL if facts.full_range else LIMITED,
         )
-
 
     def _shows_colours(self, frame: Any) -> bool:
         """Return whether a converted frame's chroma is more than noise."""

@@ -104,8 +104,7 @@ def choose_codec(name: str | None, target: Path | None) -> str:
         others = [other for other, codec in CODECS.items() if suffix in codec.suffixes]
         instead = f", or --codec {' or '.join(others)}" if others else ""
         raise InvalidValueError(
-            f"A file {suffix} cannot hold {name}. "
-            f"Use {', '.join(CODECS[name].suffixes)}{instead}."
+            f"A file {suffix} cannot hold {name}. Use {', '.join(CODECS[name].suffixes)}{instead}."
         )
     return name
 
