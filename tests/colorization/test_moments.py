@@ -3,30 +3,14 @@
 import numpy as np
 import pytest
 
-from photochrom.colorization.method import Request
+from photochrom.colorization.catalogue import load_method
+from photochrom.colorization.method import Request, Setting
 from photochrom.colorization.moments import moments, shown
-from photochrom.colorization.network import NetworkMethod
-
-
-@pytest.mark.parametrize("vividness", [0.0, 0.5, 1.0])
-def test_both_steps_give_what_the_graph_gives(exported_network, small_pictures, vividness):
-    method = NetworkMethod(exported_network.path)
-    setting = method.info.look(vividness)
-    if setting.rebalance:
-        setting = setting._replace(rebalance=0.0)
-    lightness = small_pictures["astronaut"][:64, :64, 0]
-    answer = method.predict(Request(lightness, vividness=vividness, distribution=True))
-    found = moments(answer.distribution, np.array(method.info.centres, np.float32), setting)
-    assert found.shape == (*answer.distribution.shape[1:], 3)
-    if not method.info.look(vividness).rebalance:
-        assert np.abs(shown(found, setting) - answer.ab[0]).max() < 0.05
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("vividness", [0.0, 0.5, 1.0])
-def test_both_steps_give_what_the_shipped_graph_gives(small_pictures, vividness):
-    from photochrom.colorization.catalogue import load_method
-
+def test_both_steps_give_what_the_graph_gives(small_pictures, vividness):
     method = load_method("photochrom", threads=1)
     setting = method.info.look(vividness)
     assert not setting.rebalance
@@ -38,8 +22,6 @@ def test_both_steps_give_what_the_shipped_graph_gives(small_pictures, vividness)
 
 def test_moments_are_linear_in_the_distribution_and_bounded():
     random = np.random.default_rng(0)
-    from photochrom.colorization.method import Setting
-
     centres = random.uniform(-80, 80, (9, 2)).astype(np.float32)
     one, other = random.normal(0, 2, (2, 9, 4, 5))
     setting = Setting(1.0, 0.0, 1.0)

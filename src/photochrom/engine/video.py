@@ -317,7 +317,7 @@ class _Film:
                 if self.options.resume and mark.is_file():
                     notes = ("begun anew: the earlier run had another film or other settings",)
                 shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(parents=True)
+                folder.mkdir()
                 mark.write_text(recipe)
         except OSError as error:
             raise unwritable(folder, error) from error
