@@ -11,22 +11,29 @@ import av
 import numpy as np
 import pytest
 
+from photochrom.color.lab import rgb_to_lab
+from photochrom.colorization.method import MethodInfo, Prediction
 from photochrom.engine import video
 from photochrom.engine.page_colouring import PageColorizer
 from photochrom.engine.video import VideoOptions, colorize_video, default_target, segment_folder
+from photochrom.engine.video_guidance import Cue
 from photochrom.errors import (
     InvalidValueError,
     UnreadablePhotoError,
     UnsupportedFormatError,
     UnwritablePhotoError,
 )
+from photochrom.options.hint import Hint
 from photochrom.photo import video_segments
+from photochrom.photo.video_codecs import CODECS
 from photochrom.photo.video_streams import marker_of
+from tests.engine.noisy import ByBrightness, Noisy, colorizer_of
 from tests.films import (
     COVER,
     Look,
     bare,
     broken,
+    ground,
     packets,
     read_planes,
     scene,
@@ -53,7 +60,7 @@ def film_facts(path):
         frame = next(container.decode(stream))
         tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
         fields = (frame.interlaced_frame, stream.codec_context.field_order)
-        aspect = stream.codec_context.sample_aspect_ratio or Fraction(1)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
         return (*map(int, tags), *fields, aspect, frame.rotation, stream.average_rate)
 
 
@@ -70,7 +77,6 @@ def film_facts(path):
         Look(rotation=90),
         Look(codec="libx264", field="tff"),
         Look(codec="libx264", field="bff"),
-        Look(codec="libx264", aspect=Fraction(16, 11)),
     ],
     ids=lambda look: "-".join(
         str(value) for value in look if value and not isinstance(value, dict)
@@ -135,6 +141,24 @@ def test_rotation_and_aspect_are_kept(tmp_path, degrees):
     coloured(film, tmp_path / "out.mp4", codec="h264")
     assert film_facts(film)[6:8] == film_facts(tmp_path / "out.mp4")[6:8]
     assert film_facts(film)[6] == Fraction(4, 3)
+
+
+def test_the_shape_of_pixels_is_kept_or_said(tmp_path):
+    film = write_film(tmp_path / "film.mkv", PICTURES[:3], Look("libx264", aspect=Fraction(16, 11)))
+    for codec, suffix in (("h264", ".mkv"), ("h265", ".mp4"), ("av1", ".mp4"), ("vp9", ".mp4")):
+        target = tmp_path / f"{codec}{suffix}"
+        assert not any("pixels" in note for note in coloured(film, target, codec=codec).notes)
+        assert film_facts(target)[6] == Fraction(16, 11)
+    notes = coloured(film, tmp_path / "out.mkv", codec="vp9").notes
+    assert "left out: the shape of pixels, 16:11, which cannot be written to matroska" in notes
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_lies_in_every_container_that_it_names(tmp_path, codec):
+    film = write_film(tmp_path / "film.mkv", PICTURES[:2])
+    for suffix in CODECS[codec].suffixes:
+        target = coloured(film, tmp_path / f"out{suffix}", codec=codec).target
+        assert len(read_planes(target)) == 2
 
 
 def test_a_film_that_begins_late_keeps_its_times(tmp_path):
@@ -407,3 +431,156 @@ def test_twenty_kills_and_as_many_resumes_give_the_film_of_an_undisturbed_run(tm
     for one, other in zip(read_planes(target), read_planes(tmp_path / "plain.mp4"), strict=True):
         assert all(map(np.array_equal, one, other))
     assert os.path.getsize(target) == os.path.getsize(tmp_path / "plain.mp4")
+
+
+def colours_of(path):
+    """Return each frame's mean ab, and the whole of it at the size of chroma."""
+    found = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            rgb = frame.to_ndarray(format="rgb24").astype(np.float32) / 255
+            found.append(rgb_to_lab(rgb)[..., 1:])
+    return found
+
+
+def with_method(film, target, method, **options):
+    colorizer = colorizer_of(method)
+    return colorize_video(
+        film, target, colorizer=colorizer, options=VideoOptions("ffv1", **options)
+    )
+
+
+def test_colours_are_never_blended_across_a_cut(tmp_path):
+    dark, bright = ([p * 0.5 + 0.1 for p in scene(15)], [p * 0.4 + 0.5 for p in scene(15, 1)])
+    look = Look(format="yuv444p")
+    film = write_film(tmp_path / "film.mkv", [*dark, *bright], look)
+    both = with_method(film, tmp_path / "both.mkv", ByBrightness())
+    assert both.shots == 2
+    alone = []
+    for name, pictures in (("dark", dark), ("bright", bright)):
+        part = write_film(tmp_path / f"{name}.mkv", pictures, look)
+        alone += colours_of(with_method(part, tmp_path / f"{name}-out.mkv", ByBrightness()).target)
+    for one, other in zip(colours_of(both.target), alone, strict=True):
+        assert np.abs(one - other).max() < 0.01
+
+
+def measure(path, truth, pictures, speed):
+    """Return the change of colour along the known motion, and the error to the true colours."""
+    colours, warping, error = colours_of(path), [], []
+    for number, (now, ideal) in enumerate(zip(colours, truth, strict=True)):
+        error.append(np.abs(now - ideal).mean())
+        if number:
+            moved = np.roll(colours[number - 1], speed, axis=1)
+            warping.append(np.linalg.norm(now - moved, axis=-1)[8:-8, 12:-12].mean())
+    return float(np.mean(warping)), float(np.mean(error))
+
+
+def test_colours_change_a_third_as_much_along_the_motion_at_no_larger_error(tmp_path):
+    wide = ground(4, 72, 160) * 0.5 + 0.25
+    pictures = [wide[:, 40 - n : 136 - n] for n in range(36)]  # all moves right, a pixel a frame
+    film = write_film(tmp_path / "film.mkv", pictures, Look(format="yuv444p"))
+    with_method(film, tmp_path / "truth.mkv", Noisy(0.0), steady=False)
+    truth = colours_of(tmp_path / "truth.mkv")
+    found = {}
+    for steady in (True, False):
+        target = tmp_path / f"{steady}.mkv"
+        with_method(film, target, Noisy(), steady=steady)
+        found[steady] = measure(target, truth, pictures, 1)
+    assert found[True][0] <= found[False][0] / 3, found
+    assert found[True][1] <= found[False][1], found
+
+
+@pytest.mark.slow
+def test_the_network_s_colours_are_steadier_than_frame_by_frame(tmp_path):
+    random = np.random.default_rng(1)
+    wide = ground(4, 72, 160) * 0.6 + 0.2
+    clean = [wide[:, 40 - n : 136 - n] for n in range(26)]
+    pictures = [np.clip(p + random.normal(0, 0.04, p.shape), 0, 1) for p in clean]
+    film = write_film(tmp_path / "film.mkv", pictures, Look(format="yuv444p"))
+    colorizer, found = PageColorizer(short_side_px=96, threads=1), {}
+    for steady in (True, False):
+        target = tmp_path / f"{steady}.mkv"
+        options = VideoOptions("ffv1", steady=steady)
+        colorize_video(film, target, colorizer=colorizer, options=options)
+        found[steady] = measure(target, colours_of(target), pictures, 1)[0]
+    assert found[True] < found[False] / 1.5, found
+
+
+def hint_at(at, place, colour="#c02020"):
+    return Cue(at, Hint.point(*place, colour, 6, reach="whole"), {})
+
+
+class Obeys:
+    """A method that spreads each hint over what is as bright as its place, and else gives gray."""
+
+    info = MethodInfo("obeys", "none", "none", short_side_px=64, accepts=("hints",),
+                      requires=("hints",))  # fmt: skip
+
+    def predict(self, request):
+        ab = np.zeros((*request.lightness.shape, 2), np.float32)
+        hints = request.hints
+        if hints is not None and hints.mask.any():
+            there = hints.mask > 0.5
+            alike = np.abs(request.lightness - np.median(request.lightness[there])) < 12
+            ab[alike] = hints.ab[there].mean(axis=0)
+        return Prediction(ab[None])
+
+
+def spots(count, seed, speed):
+    """Draw a bright disc that moves over a dark texture."""
+    pictures = [p * 0.25 + 0.05 for p in scene(count, seed, speed=0.0)]
+    rows, columns = np.mgrid[:72, :96]
+    for number, picture in enumerate(pictures):
+        disc = (rows - 36) ** 2 + (columns - (30 + speed * number)) ** 2 < 14**2
+        picture[disc] = 0.55 + 0.08 * ground(seed + 9)[disc]
+    return pictures
+
+
+def test_a_hint_colours_its_thing_in_its_whole_shot_and_nowhere_else(tmp_path):
+    film = write_film(
+        tmp_path / "film.mkv", [*spots(30, 0, 1.2), *spots(15, 5, 0.0)], Look(format="yuv444p")
+    )
+    cue = hint_at(14 / 24, (30 + 1.2 * 14, 36))
+    result = with_method(film, tmp_path / "out.mkv", Obeys(), cues=(cue,))
+    assert not any("not used" in note for note in result.notes)
+    colours = colours_of(result.target)
+    for number in (0, 5, 14, 22, 29):
+        x = round(30 + 1.2 * number)
+        assert colours[number][32:40, x - 4 : x + 5, 0].mean() > 20, number
+        assert np.abs(colours[number][:8]).mean() < 3
+    for number in range(30, 45):
+        assert np.abs(colours[number]).max() < 1.5
+
+
+def test_cues_without_a_frame_are_said(tmp_path):
+    film = write_film(tmp_path / "film.mkv", spots(20, 0, 1.0))
+    cues = tuple(hint_at(at, (30, 36)) for at in (0.1, 0.4, 99.0))
+    notes = with_method(film, tmp_path / "out.mkv", Obeys(), cues=cues, start=0.2).notes
+    assert "hints and shots at times without a frame, not used: 0.1 s, 99 s" in notes
+
+
+def test_looks_hold_for_their_shot(tmp_path):
+    film = write_film(tmp_path / "film.mkv", [*scene(14), *scene(14, 1)], Look(format="yuv444p"))
+    cues = (Cue(1.0, None, {"saturation": 0.0}),)
+    result = with_method(film, tmp_path / "out.mkv", ByBrightness(), cues=cues)
+    chroma = [np.abs(c).mean() for c in colours_of(result.target)]
+    assert min(chroma[:14]) > 10
+    assert max(chroma[14:]) < 0.5
+
+
+@pytest.mark.slow
+def test_palettes_hold_for_their_shot(tmp_path):
+    pictures = [*scene(6), *scene(6, 1)]
+    film = write_film(tmp_path / "film.mkv", pictures, Look(format="yuv444p"))
+    colorizer = PageColorizer(short_side_px=64, threads=1)
+    plain, told = (
+        colours_of(
+            colorize_video(
+                film, tmp_path / f"{n}.mkv", colorizer=colorizer,
+                options=VideoOptions("ffv1", cues=cues),
+            ).target
+        )
+        for n, cues in enumerate(((), (Cue(0.0, None, {"palette": ["#c02020"]}),)))
+    )  # fmt: skip
+    assert all(np.abs(told[n] - plain[n]).mean() > 1 for n in range(6))
+    assert all(np.abs(told[n] - plain[n]).max() < 1 for n in range(6, 12))

@@ -56,7 +56,7 @@ CODECS = {
                  (".webm", ".mkv", ".mp4")),
     "ffv1": Codec("ffv1", (*_EIGHT, "yuv411p", "yuv440p", *_TEN, *_TWELVE, *_SIXTEEN), (),
                   {"level": "3", "g": "1", "slicecrc": "1"},
-                  (".mkv", ".avi", ".mov")),
+                  (".mkv", ".avi")),
     "prores": Codec("prores_ks", ("yuv422p10le", "yuv444p10le"), (), {"profile": "3"},
                     (".mov", ".mkv")),
 }  # fmt: skip

@@ -227,7 +227,7 @@ def join_segments(
             options = {"movflags": flags} if format in ("mp4", "mov", "3gp") else {}
             with av.open(str(part), "w", format=format, options=options) as out:
                 notes = _join(out, source, segments, (facts, encoding), marker, window)
-            return (*notes, *not_held(part, source, format))
+            return (*notes, *not_held(part, source, facts, format))
     except av.error.FFmpegError as error:
         raise unwritable(target, error.strerror or str(error)) from error
 

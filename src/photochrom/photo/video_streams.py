@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.errors import PhotochromError
-from photochrom.photo.video import open_container, pyav, read_packets
+from photochrom.photo.video import VideoFacts, open_container, pyav, read_packets
 
 MARKER_KEY = "photochrom"  # of the container's metadata
 # Tags that describe the file they come from, not the film.
@@ -179,12 +179,16 @@ def add_marker(out: Any, marker: dict[str, str], has_cover: bool) -> None:
         out.metadata[MARKER_KEY] = said
 
 
-def not_held(written: Path, source: Any, format: str) -> Iterator[str]:
-    """Yield notes on the chapters and tags of a source that a written film does not hold."""
+def not_held(written: Path, source: Any, facts: VideoFacts, format: str) -> Iterator[str]:
+    """Yield notes on what a written film does not hold of a source, beside its streams."""
     with open_container(written) as container:
+        aspect = container.streams.video[0].sample_aspect_ratio or 1
         held = {key.lower() for key in container.metadata}
         if source.chapters() and not container.chapters():
             yield f"left out: chapters, which {format} cannot hold"
+    if aspect != facts.pixel_aspect:
+        shape = f"{facts.pixel_aspect.numerator}:{facts.pixel_aspect.denominator}"
+        yield f"left out: the shape of pixels, {shape}, which cannot be written to {format}"
     lost = [key for key in kept_tags(source.metadata) if key.lower() not in held]
     if lost:
         yield f"left out: metadata ({', '.join(sorted(lost))}), which {format} cannot hold"
