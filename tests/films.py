@@ -140,9 +140,9 @@ def video_frame(picture: np.ndarray, look: Look) -> Any:
         samples = codes(picture, bits, look.full)
         if number:
             samples = np.full((plane.height, plane.width), 108 << (bits - 8), samples.dtype)
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        line = np.ascontiguousarray(samples).view(np.uint8)
-        rows[: len(line), : line.shape[1]] = line
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(samples.dtype)
+        rows[: len(samples), : samples.shape[1]] = samples
+        rows[: len(samples), samples.shape[1] :] = samples[:, -1:]
     if look.range:
         frame.color_range = look.range
     return frame

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.films import Look, lumas, scene, write_film
 
 from photochrom import cli
 from photochrom.cli.film import progress_text
 from photochrom.engine.video import Progress, segment_folder
 from photochrom.photo.video_streams import marker_of
-from tests.films import Look, lumas, scene, write_film
 
 GRAY = ("-m", "gray")
 
@@ -172,9 +172,11 @@ def test_progress_says_frames_speed_and_time_left():
 
 
 def test_what_is_missing_is_said_with_what_to_install(film, tmp_path):
-    blocked = "import sys; sys.modules['av'] = None; from importlib import util; " \
-        "find = util.find_spec; util.find_spec = lambda n, *a: None if n == 'av' else find(n, *a); " \
-        "from photochrom.cli import main; main()"  # fmt: skip
+    blocked = (
+        "import sys; from importlib import util; sys.modules['av'] = None; found = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'av' else found(name, *rest)\n"
+        "from photochrom.cli import main; main()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", blocked, str(film)], capture_output=True, text=True, check=False
     )

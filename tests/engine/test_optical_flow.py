@@ -1,7 +1,10 @@
 """Flow leads to where a drawn thing was, and is trusted only where it does."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from tests.films import disc_centre, ground, scene
 
 from photochrom.engine.optical_flow import (
     FlowEstimator,
@@ -13,7 +16,6 @@ from photochrom.engine.optical_flow import (
     sight,
     similarity,
 )
-from tests.films import disc_centre, ground, scene
 
 
 def sights(pictures):
@@ -21,8 +23,7 @@ def sights(pictures):
 
 
 def test_a_pan_of_known_speed_is_measured():
-    pictures = scene(2, pan=3.0, speed=0.0)
-    pictures = [p for p in (ground(1, 72, 99)[:, :96], ground(1, 72, 99)[:, 3:])]
+    pictures = [ground(1, 72, 99)[:, :96], ground(1, 72, 99)[:, 3:]]
     before, after = sights(pictures)
     back, ahead = FlowEstimator().paths(before, after)
     rows, columns = before.small.shape
@@ -40,7 +41,7 @@ def test_a_moving_disc_is_followed_over_many_frames():
     flow = FlowEstimator()
     found = sights(pictures)
     path = identity(found[0].small.shape)
-    for before, after in zip(found[:-1], found[1:], strict=True):
+    for before, after in pairwise(found):
         back, _ = flow.paths(before, after)
         path = composed(back, path)
     scale = found[0].small.shape[1] / 96
@@ -78,7 +79,6 @@ def test_black_and_white_show_nothing():
     for level in (0.0, 0.5, 1.0):
         assert sight(np.full((72, 96), level * 100, np.float32)).is_flat
     assert not sight((ground(0) * 100).astype(np.float32)).is_flat
-    assert similarity(identity((4, 4)), *sights([np.zeros((8, 8))] * 2)) == 0 or True
 
 
 @pytest.mark.parametrize("planes", [1, 2, 3, 4, 5, 9])

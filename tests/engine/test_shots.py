@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-
-from photochrom.engine.shots import Look, linked
 from tests.engine.noisy import frame
 from tests.films import scene
+
+from photochrom.engine.shots import Look, linked
 
 
 def steps_of(pictures):

@@ -1,9 +1,11 @@
 """Colours hold still within a shot, and end with it."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
+from tests.engine.noisy import frame
+from tests.films import scene
 
 from photochrom.engine.shots import Look, linked
 from photochrom.engine.steady_colours import (
@@ -15,8 +17,6 @@ from photochrom.engine.steady_colours import (
     remembered,
     smoothed,
 )
-from tests.engine.noisy import frame
-from tests.films import scene
 
 
 def keys_of(pictures, every=KEY_EVERY):
@@ -31,7 +31,7 @@ def numbers(key):
 @pytest.mark.parametrize("count", [1, 2, 3, 12, 13, 14, 25])
 def test_every_frame_has_one_key(count):
     found = keys_of(scene(count))
-    assert sum(map(numbers, found), []) == list(range(count))
+    assert list(chain.from_iterable(map(numbers, found))) == list(range(count))
     assert [key.is_first for key in found] == [True] + [False] * (len(found) - 1)
     assert [key.is_last for key in found] == [False] * (len(found) - 1) + [True]
     assert all(len(numbers(key)) <= KEY_EVERY for key in found)
@@ -53,7 +53,7 @@ def test_keys_follow_more_often_where_flow_fails():
 def test_long_black_holds_no_more_frames_than_a_few():
     pictures = [*scene(10), *[np.zeros((72, 96))] * 90, *scene(20)[10:]]
     found = keys_of(pictures)
-    assert sum(map(numbers, found), []) == list(range(110))
+    assert list(chain.from_iterable(map(numbers, found))) == list(range(110))
     assert max(len(numbers(key)) for key in found) <= MOST_PASSING * KEY_EVERY
 
 

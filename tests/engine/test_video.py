@@ -1,6 +1,5 @@
 """A coloured film is the source with chroma: luma, times, sound and everything else are kept."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -10,6 +9,19 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tests.engine.noisy import ByBrightness, Noisy, colorizer_of
+from tests.films import (
+    COVER,
+    Look,
+    bare,
+    broken,
+    ground,
+    packets,
+    read_planes,
+    scene,
+    times,
+    write_film,
+)
 
 from photochrom.color.lab import rgb_to_lab
 from photochrom.colorization.method import MethodInfo, Prediction
@@ -27,19 +39,6 @@ from photochrom.options.hint import Hint
 from photochrom.photo import video_segments
 from photochrom.photo.video_codecs import CODECS
 from photochrom.photo.video_streams import marker_of
-from tests.engine.noisy import ByBrightness, Noisy, colorizer_of
-from tests.films import (
-    COVER,
-    Look,
-    bare,
-    broken,
-    ground,
-    packets,
-    read_planes,
-    scene,
-    times,
-    write_film,
-)
 
 PICTURES = scene(10)
 ROOT = Path(__file__).parent.parent.parent
@@ -430,7 +429,7 @@ def test_twenty_kills_and_as_many_resumes_give_the_film_of_an_undisturbed_run(tm
     assert times(target) == times(tmp_path / "plain.mp4")
     for one, other in zip(read_planes(target), read_planes(tmp_path / "plain.mp4"), strict=True):
         assert all(map(np.array_equal, one, other))
-    assert os.path.getsize(target) == os.path.getsize(tmp_path / "plain.mp4")
+    assert target.read_bytes() == (tmp_path / "plain.mp4").read_bytes()
 
 
 def colours_of(path):

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from tests.engine.noisy import frame
+from tests.films import disc_centre, scene
 
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.optical_flow import identity
@@ -13,8 +15,6 @@ from photochrom.engine.video_guidance import Cue, ShotPlans, moved, parse_time, 
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
 from photochrom.options.look import Look as ShownLook
-from tests.engine.noisy import frame
-from tests.films import disc_centre, scene
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,6 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-
-from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
-from photochrom.photo.video import Decoder, describe
 from tests.films import (
     COVER,
     Look,
@@ -19,6 +16,9 @@ from tests.films import (
     times,
     write_film,
 )
+
+from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
+from photochrom.photo.video import Decoder, describe
 
 PICTURES = scene(10)
 FORMATS = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.films import Look, codes, ground, scene, write_film
 
 from photochrom.color.lab import linear_to_srgb
 from photochrom.engine.guided import fit_field
@@ -21,7 +22,6 @@ from photochrom.photo.video_planes import (
     upright,
 )
 from photochrom.photo.video_segments import widened
-from tests.films import Look, codes, ground, scene, write_film
 
 
 @pytest.fixture(scope="module")

@@ -147,10 +147,14 @@ def widened(luma: np.ndarray, facts: VideoFacts, encoding: Encoding) -> np.ndarr
 
 
 def _fill(plane: Any, samples: np.ndarray) -> None:
-    """Copy samples, (h, w), to a plane, whose lines may be longer."""
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    line = np.ascontiguousarray(samples).view(np.uint8)
-    rows[: len(line), : line.shape[1]] = line
+    """Copy samples, (h, w), to a plane, whose lines may be longer.
+
+    Encoders read beyond the picture's edge, so what lies there must not be left to chance.
+    """
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(samples.dtype)
+    height, width = samples.shape
+    rows[:height, :width] = samples
+    rows[:height, width:] = samples[:, -1:]
 
 
 def read_segment(path: Path) -> tuple[Segment, dict[str, np.ndarray]] | None:
