@@ -197,7 +197,7 @@ def test_importing_photochrom_imports_no_film_library():
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_kill_say_how_to_go_on(tmp_path, number):
-    film = write_film(tmp_path / "film.mkv", scene(400, speed=0.1))
+    film = write_film(tmp_path / "film.mkv", scene(200, speed=0.1))
     code = "import sys; from photochrom.engine import video; video.SEGMENT_FRAMES = 12; " \
         "from photochrom.cli import main; main()"  # fmt: skip
     words = [sys.executable, "-c", code, str(film), *GRAY]
@@ -213,5 +213,5 @@ def test_ctrl_c_and_kill_say_how_to_go_on(tmp_path, number):
     assert "Traceback" not in said
     assert not list(tmp_path.rglob("*.part"))
     again = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=True)
-    assert again.stderr.startswith(f"{film} -> {target}")
-    assert len(lumas(target)) == 400
+    assert f"{film} -> {target}" in again.stderr.splitlines()
+    assert len(lumas(target)) == 200

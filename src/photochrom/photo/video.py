@@ -313,7 +313,8 @@ def _facts(path: Path, container: Any, stream: Any, frame: Any) -> VideoFacts:
 def _origin(container: Any, stream: Any) -> int:
     """Return the timestamp from which players count: where a file begins, if after 0."""
     start = max(0, container.start_time or 0)
-    return round(Fraction(start, pyav().time_base) / stream.time_base)
+    unit: Fraction = stream.time_base
+    return round(Fraction(start, pyav().time_base) / unit)
 
 
 def _holds_colours(format: Any) -> bool:
