@@ -408,19 +408,14 @@ video.colorize_video(
 
 @pytest.mark.slow
 def test_twenty_kills_and_as_many_resumes_give_the_film_of_an_undisturbed_run(tmp_path):
-    # libx264 repeats itself bit for bit only at heights of whole macroblocks.
-    scenes = ((60, 0, 1.0, 0.0), (50, 1, 2.0, 0.0), (50, 2, 1.0, 1.0))
-    pictures = [
-        picture
-        for count, seed, speed, pan in scenes
-        for picture in scene(count, seed, height=80, speed=speed, pan=pan)
-    ]
+    pictures = [*scene(60), *scene(50, 1, speed=2.0), *scene(50, 2, pan=1.0)]
     film = write_film(tmp_path / "film.mp4", pictures, Look(codec="libx264"), extras=True)
     words = [sys.executable, "-c", DRIVER, str(film)]
-    rest = ["h264", str(ROOT)]
-    subprocess.run([*words, str(tmp_path / "plain.mp4"), *rest], check=True, capture_output=True)
+    rest = ["ffv1", str(ROOT)]  # libx264 does not repeat itself to the last bit
+    plain, target = tmp_path / "plain.mkv", tmp_path / "out.mkv"
+    subprocess.run([*words, str(plain), *rest], check=True, capture_output=True)
     random = np.random.default_rng(5)
-    target, kills, reached = tmp_path / "out.mp4", 0, []
+    kills, reached = 0, []
     for _ in range(20):
         with subprocess.Popen([*words, str(target), *rest], stdout=subprocess.PIPE) as process:
             for _ in range(int(random.integers(0, 4))):
@@ -431,11 +426,11 @@ def test_twenty_kills_and_as_many_resumes_give_the_film_of_an_undisturbed_run(tm
     assert kills >= 10
     subprocess.run([*words, str(target), *rest], check=True, capture_output=True)
     assert [p.name for p in tmp_path.glob(".*")] == []
-    assert packets(target) == packets(tmp_path / "plain.mp4")
-    assert times(target) == times(tmp_path / "plain.mp4")
-    for one, other in zip(read_planes(target), read_planes(tmp_path / "plain.mp4"), strict=True):
-        assert all(map(np.array_equal, one, other))
-    assert target.read_bytes() == (tmp_path / "plain.mp4").read_bytes()
+    assert packets(target) == packets(plain)
+    assert times(target) == times(plain)
+    with av.open(str(target)) as one, av.open(str(plain)) as other:
+        for packet, same in zip(one.demux(video=0), other.demux(video=0), strict=True):
+            assert bytes(packet) == bytes(same)
 
 
 def colours_of(path):

@@ -35,7 +35,8 @@ from photochrom.photo.video_codecs import Encoding
 from photochrom.photo.video_planes import chroma_planes, interlaced_chroma, stored_field
 from photochrom.photo.video_segments import widened
 
-HELD_BYTES = 160e6  # of frames that wait for the keys after them
+HELD_BYTES = 120e6  # of frames that wait for the keys after them
+OTHER_GROUPS = 3  # that are held beside those: the one drawn, its next, and the one being read
 MOST_LATER = 6  # keys that are looked at ahead
 RENDERERS = 2  # threads
 
@@ -75,7 +76,7 @@ class FilmColouring:
         """Return how many keys ahead are looked at, within the memory."""
         luma = self.facts.width * self.facts.height * (1 if self.facts.plane.bits == 8 else 2)
         frame = luma + 4 * self.size.height * self.size.width + 60 * self.grid[0] * self.grid[1]
-        return int(np.clip(HELD_BYTES / (KEY_EVERY * frame) - 1, 1, MOST_LATER))
+        return int(np.clip(HELD_BYTES / (KEY_EVERY * frame) - OTHER_GROUPS, 1, MOST_LATER))
 
     def groups(self, looks: Iterable[Look], memory: Memory | None) -> Iterator["Group"]:
         """Yield each key with its frames and steady planes, and those of the next key.
