@@ -45,7 +45,7 @@ _MP4 = (".mp4", ".m4v", ".mov", ".mkv")
 # The default rate factors keep the luma's SSIM at 0.99 or more; see docs/benchmarks.md.
 CODECS = {
     "h264": Codec("libx264", (*_EIGHT, *_TEN), (0, 16, 51),
-                  {"preset": "medium", "rc-lookahead": "20"},  # 40 frames need 100 MB more at 1080p
+                  {"preset": "medium", "rc-lookahead": "20"},  # less memory than the preset's 40
                   (*_MP4, ".ts", ".m2ts", ".mts", ".flv", ".3gp"), is_even=True),
     "h265": Codec("libx265", (*_EIGHT, *_TEN, *_TWELVE), (0, 17, 51),
                   {"preset": "fast", "x265-params": "log-level=none"}, (*_MP4, ".ts"),

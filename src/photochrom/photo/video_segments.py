@@ -147,10 +147,7 @@ def widened(luma: np.ndarray, facts: VideoFacts, encoding: Encoding) -> np.ndarr
 
 
 def _fill(plane: Any, samples: np.ndarray) -> None:
-    """Copy samples, (h, w), to a plane, whose lines may be longer.
-
-    Encoders read beyond the picture's edge, so what lies there must not be left to chance.
-    """
+    """Copy samples, (h, w), to a plane; where its lines are longer, the last column is repeated."""
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(samples.dtype)
     height, width = samples.shape
     rows[:height, :width] = samples
