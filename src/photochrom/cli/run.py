@@ -68,12 +68,24 @@ def run(
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
     films = [source for source in sources if is_film(source)]
     if not films:
+        _check_no_film(sources, film)
         return _run_photos(sources, options, reading, guidance)
     from photochrom.cli.film import run_films
 
     photos = [source for source in sources if source not in films]
     failed = _run_photos(photos, options, reading, guidance) if photos else 0
     return max(failed, run_films(films, options, film, guidance))
+
+
+def _check_no_film(sources: list[Path], film: "FilmOptions | None") -> None:
+    """Reject the options of films where there are only photographs."""
+    names = {"codec": "--codec", "crf": "--crf", "start": "--from", "stop": "--to"}
+    given = [name for field, name in names.items() if getattr(film, field, None) is not None]
+    if given:
+        raise InvalidValueError(
+            f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} for films; "
+            f"{sources[0]} is none. Films are named one by one, not as a folder."
+        )
 
 
 def _run_photos(

@@ -93,7 +93,7 @@ def write_frames(film: str | Path, folder: Path) -> Iterator[tuple[str, Path]]:
     except OSError as error:
         raise unwritable(folder, error) from error
     for number, (step, _) in enumerate(shots_of(facts), start=1):
-        at = spoken(float(step.frame.pts * facts.time_base))
+        at = spoken(facts.seconds_at(step.frame.pts))
         path = folder / f"{film.stem}-{number:04d}-{at.replace(':', 'm', 1)}s.png"
         write_gray(upright(gray_levels(step.frame.luma, facts), facts.rotation), path)
         yield at, path

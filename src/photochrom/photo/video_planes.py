@@ -144,9 +144,9 @@ def interlaced_chroma(
 
 def _shrunk(luma: np.ndarray, height: int, width: int) -> np.ndarray:
     """Average codes over areas: float32."""
+    pyav()
     import cv2
 
-    pyav()
     return np.asarray(
         cv2.resize(luma.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     )
