@@ -60,8 +60,7 @@ def frame_at(facts: VideoFacts, seconds: float) -> np.ndarray:
     InvalidValueError
         If the film has ended by then.
     """
-    start = round(seconds / facts.time_base)
-    frame = next(iter(Decoder(facts, start)), None)
+    frame = next(iter(Decoder(facts, facts.timestamp_at(seconds))), None)
     if frame is None:
         raise InvalidValueError(f"The film has no frame at {seconds:g} s or later.")
     return upright(gray_levels(frame.luma, facts), facts.rotation)
