@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.engine.guidance import Guidance
+from photochrom.engine.memory import return_frames
 from photochrom.engine.output_names import beside, is_taken, numbered, state_of
 from photochrom.engine.page_colouring import PLAIN, PageColorizer
 from photochrom.engine.shots import Look, linked
@@ -150,6 +151,7 @@ def colorize_video(
     """
     options = options or VideoOptions()
     source = Path(source)
+    return_frames()
     if target is not None:
         check_container(Path(target))
     name = choose_codec(options.codec, None if target is None else Path(target))
@@ -353,7 +355,8 @@ class _Film:
             self.options.guidance,
             self.colouring.colorizer.look,
         )
-        self.colouring.plans = list(plans.of(keys(linked(self._looks(self.window.start)))))
+        found = keys(linked(self._looks(self.window.start)), self.colouring.every)
+        self.colouring.plans = list(plans.of(found))
         self.unused = [cue.at for cue in (*unused, *plans.unused)]
 
     def _colour(

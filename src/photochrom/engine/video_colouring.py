@@ -35,9 +35,9 @@ from photochrom.photo.video_codecs import Encoding
 from photochrom.photo.video_planes import chroma_planes, interlaced_chroma, stored_field
 from photochrom.photo.video_segments import widened
 
-HELD_BYTES = 120e6  # of frames that wait for the keys after them
+HELD_BYTES = 130e6  # of frames that wait for the keys after them
 OTHER_GROUPS = 3  # that are held beside those: the one drawn, its next, and the one being read
-MOST_LATER = 6  # keys that are looked at ahead
+MOST_LATER, FEWEST_EVERY = 6, 4  # keys that are looked at ahead; frames between keys
 RENDERERS = 2  # threads
 
 
@@ -70,13 +70,15 @@ class FilmColouring:
         self.size = colorizer.working_size(height, width)
         self.grid = grid_size(self.size.height, self.size.width)
         self.plans: list[ShotPlan] = []
-        self.later = self._later()
+        self.every, self.later = self._within_memory() if steady else (1, 0)
 
-    def _later(self) -> int:
-        """Return how many keys ahead are looked at, within the memory."""
+    def _within_memory(self) -> tuple[int, int]:
+        """Return how many frames lie between keys, and how many keys ahead are looked at."""
         luma = self.facts.width * self.facts.height * (1 if self.facts.plane.bits == 8 else 2)
         frame = luma + 4 * self.size.height * self.size.width + 60 * self.grid[0] * self.grid[1]
-        return int(np.clip(HELD_BYTES / (KEY_EVERY * frame) - OTHER_GROUPS, 1, MOST_LATER))
+        held = HELD_BYTES / frame
+        every = int(np.clip(held / (OTHER_GROUPS + 1), FEWEST_EVERY, KEY_EVERY))
+        return every, int(np.clip(held / every - OTHER_GROUPS, 1, MOST_LATER))
 
     def groups(self, looks: Iterable[Look], memory: Memory | None) -> Iterator["Group"]:
         """Yield each key with its frames and steady planes, and those of the next key.
@@ -88,8 +90,7 @@ class FilmColouring:
         memory : Memory, optional
             What is remembered at that key, where a run goes on.
         """
-        every = KEY_EVERY if self.steady else 1
-        found = keys(linked(looks), every)
+        found = keys(linked(looks), self.every)
         waiting: deque[Known] = deque()
         held: Known | None = None  # the group whose next key's planes are not known yet
         for key in found:

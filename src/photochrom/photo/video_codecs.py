@@ -45,12 +45,12 @@ _MP4 = (".mp4", ".m4v", ".mov", ".mkv")
 # The default rate factors keep the luma's SSIM at 0.99 or more; see docs/benchmarks.md.
 CODECS = {
     "h264": Codec("libx264", (*_EIGHT, *_TEN), (0, 16, 51),
-                  {"preset": "medium", "rc-lookahead": "20"},  # less memory than the preset's 40
+                  {"preset": "medium", "rc-lookahead": "10"},  # less memory than the preset's 40
                   (*_MP4, ".ts", ".m2ts", ".mts", ".flv", ".3gp"), is_even=True),
     "h265": Codec("libx265", (*_EIGHT, *_TEN, *_TWELVE), (0, 17, 51),
                   {"preset": "fast", "x265-params": "log-level=none"}, (*_MP4, ".ts"),
                   is_even=True),
-    "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), (1, 20, 63), {"preset": "8"},
+    "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), (1, 10, 63), {"preset": "8"},
                  (".mp4", ".mkv", ".webm")),
     "vp9": Codec("libvpx-vp9", (*_EIGHT, *_TEN, *_TWELVE), (0, 18, 63),
                  {"deadline": "good", "cpu-used": "4", "row-mt": "1", "b": "0"},
