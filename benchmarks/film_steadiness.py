@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """How steady the colours of a film are, beside those of each frame alone; see docs/benchmarks.md.
 
-    python benchmarks/steadiness.py CLIP...      # colour clips, which are made gray
+    python benchmarks/film_steadiness.py CLIP...      # colour clips, which are made gray
 
-Each clip is coloured twice, losslessly: steadily, and frame by frame. Measured on the written
-films, 256 lines high, in ab units: the warping error, how far a place's colour is from that of the
-same place a frame before, where the flow between the true frames is sure (forward-backward check);
-and CIEDE2000 to the true colours, with the colourfulness of each (Hasler and Suesstrunk).
+Each clip is made gray with 16 bits, so that the rounding of 8-bit chroma, 0.3 ab units, is not
+taken for flicker, and coloured twice, losslessly: steadily, and frame by frame. Measured on the
+written films, 256 lines high: the warping error in ab units, how far a place's colour is from that
+of the same place a frame before, where the flow between the true frames is sure (forward-backward
+check); CIEDE2000 to the true colours; and the mean chroma.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -33,17 +35,30 @@ def frames(path: Path) -> Iterator[np.ndarray]:
     """Yield a film's frames as L*a*b*, `LINES` high."""
     with pyav().open(str(path)) as container:
         for frame in container.decode(video=0):
-            rgb = frame.to_ndarray(format="rgb24")
+            rgb = frame.to_ndarray(format="rgb48le").astype(np.float32) / 65535
             width = round(rgb.shape[1] * LINES / rgb.shape[0])
-            small = cv2.resize(rgb, (width, LINES), interpolation=cv2.INTER_AREA)
-            yield rgb_to_lab(small.astype(np.float32) / 255)
+            yield rgb_to_lab(cv2.resize(rgb, (width, LINES), interpolation=cv2.INTER_AREA))
+
+
+def gray_clip(clip: Path, target: Path) -> Path:
+    """Write a clip's luma with 16 bits, losslessly."""
+    with pyav().open(str(clip)) as source, pyav().open(str(target), "w") as out:
+        film = source.streams.video[0]
+        stream = out.add_stream("ffv1", rate=film.average_rate)
+        stream.width, stream.height, stream.pix_fmt = film.width, film.height, "yuv444p16le"
+        for number, frame in enumerate(source.decode(film)):
+            gray = frame.reformat(format="gray").reformat(format="yuv444p16le")
+            gray.pts, gray.time_base = number, 1 / Fraction(film.average_rate)
+            out.mux(stream.encode(gray))
+        out.mux(stream.encode(None))
+    return target
 
 
 def measure(truth: Path, films: dict[str, Path]) -> dict[str, dict[str, float]]:
     """Return each film's warping error and error to the truth, and the truth's warping error."""
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    sums = {name: {"warping": [], "ciede2000": [], "colourfulness": []} for name in films}
-    sums["truth"] = {"warping": [], "ciede2000": [], "colourfulness": []}
+    sums = {name: {"warping": [], "ciede2000": [], "chroma": []} for name in films}
+    sums["truth"] = {"warping": [], "ciede2000": [], "chroma": []}
     before: dict[str, np.ndarray] = {}
     for labs in zip(frames(truth), *map(frames, films.values()), strict=True):
         now = dict(zip(["truth", *films], labs, strict=True))
@@ -56,7 +71,7 @@ def measure(truth: Path, films: dict[str, Path]) -> dict[str, dict[str, float]]:
                     sums[name]["warping"].append(float(change[sure].mean()))
         for name, lab in now.items():
             sums[name]["ciede2000"].append(float(ciede2000(lab, now["truth"]).mean()))
-            sums[name]["colourfulness"].append(float(np.linalg.norm(lab[..., 1:], axis=-1).mean()))
+            sums[name]["chroma"].append(float(np.linalg.norm(lab[..., 1:], axis=-1).mean()))
         before = now
     return {
         name: {key: round(float(np.mean(value)), 4) for key, value in values.items()}
@@ -86,11 +101,12 @@ def main() -> None:
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         for clip in given.clips:
-            films = {}
+            films: dict[str, Path] = {}
+            gray = gray_clip(clip, Path(folder) / f"{clip.stem}-gray.mkv")
             for name, steady in (("steady", True), ("frame by frame", False)):
                 films[name] = Path(folder) / f"{clip.stem}-{steady}.mkv"
                 options = VideoOptions(codec="ffv1", steady=steady)
-                colorize_video(clip, films[name], colorizer=colorizer, options=options)
+                colorize_video(gray, films[name], colorizer=colorizer, options=options)
             rows[clip.name] = measure(clip, films)
             for name, values in rows[clip.name].items():
                 print(clip.name, name, *(f"{key} {value:.2f}" for key, value in values.items()))

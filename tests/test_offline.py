@@ -102,7 +102,8 @@ def run(places: Path, *words: str, loopback: bool = False, **extra: str):
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
     # Somebody's own setting must not turn reports on.
     environment = {**kept, "HOME": str(places / "home"), "TMPDIR": str(places / "temporary")}
-    environment |= {"ORT_DISABLE_TELEMETRY": "0", **extra}
+    environment |= {"ORT_DISABLE_TELEMETRY": "0", "FASTAPI_OTEL_AUTO_CONFIGURE": "true"}
+    environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://192.0.2.1:4318", **extra}
     up = [sys.executable, "-c", LOOPBACK] if loopback else []
     command = [*unshare(), *up, sys.executable, "-c", COUNTERS, *words]
     done = subprocess.run(

@@ -9,9 +9,10 @@ from photochrom.colorization.catalogue import CATALOGUE
 
 
 def test_the_public_face_is_what_it_is():
-    expected = ["Colorizer", "Comparison", "Hint", "Look", "Palette", "PhotochromError", "Reading"]
-    expected += ["Reference", "Result", "Suggestion", "colorize", "errors", "methods"]
-    assert sorted(photochrom.__all__) == expected
+    expected = ["ColouredVideo", "Colorizer", "Comparison", "Hint", "Look", "Palette"]
+    expected += ["PhotochromError", "Reading", "Reference", "Result", "Suggestion", "VideoOptions"]
+    expected += ["colorize", "colorize_video", "errors", "methods", "read_cues"]
+    assert sorted(photochrom.__all__) == sorted(expected)
     assert all(getattr(photochrom, name) is not None for name in expected)
 
 

@@ -36,6 +36,9 @@ assert_type(colorizer.look, Look)
 assert_type(colorizer.suggest("old.jpg", 3, 4), list[Suggestion])
 assert_type(colorizer.show("old.jpg", seed=2), Comparison)
 assert_type(sorted(photochrom.methods()), list[str])
+options = photochrom.VideoOptions(codec="h265", cues=tuple(photochrom.read_cues("film.json")))
+film = photochrom.colorize_video("film.mp4", colorizer=colorizer, options=options)
+assert_type(film, photochrom.ColouredVideo)
 """
 WRONG = """
 import photochrom

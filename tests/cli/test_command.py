@@ -16,7 +16,9 @@ from PIL import Image
 from tests.conftest import drawn_picture
 
 from photochrom.cli import _run_words, run
+from photochrom.cli.run_options import RunOptions
 from photochrom.engine.workers import WorkerProcesses
+from photochrom.errors import InvalidValueError
 
 
 def photochrom(*words, **options):
@@ -100,6 +102,9 @@ def test_no_picture_is_written_to_a_terminal(folder):
         (["a.jpg", "--saturation", "-1"], 2, b"saturation"),
         (["a.jpg", "--no-such-option"], 2, b"no-such-option"),
         (["a.jpg", "--format", "bmp"], 2, b"bmp"),
+        (["a.jpg", "--format", "\x1b[31m"], 2, rb"\x1b[31m"),
+        (["a.jpg", "--jobs", "999999999999"], 2, b"jobs"),
+        (["a.jpg", "--float-range", "nan", "1"], 1, b"float_range needs two finite numbers"),
         ([], 0, b"photochrom old-photo.jpg"),
         (["below", "--max-megapixels", "0.0001"], 1, b"megapixels"),
         (["a.jpg", "--max-pages", "0"], 2, b"max-pages"),
@@ -113,6 +118,7 @@ def test_misuse_is_one_clear_line_and_an_exit_code(folder, words, code, said):
     assert done.returncode == code, done.stderr
     assert said in done.stderr + done.stdout
     assert b"Traceback" not in done.stderr
+    assert b"\x1b" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -425,3 +431,19 @@ def test_a_full_pipe_that_does_not_wait_is_waited_for():
         said = process.stderr.read()
     assert process.returncode == 0, said
     assert json.loads(content[filled:])
+
+
+def test_no_more_processes_are_started_than_there_are_photographs(folder, monkeypatch):
+    from photochrom.cli import run as module
+
+    started = []
+
+    def begin(make, jobs, device, timeout):
+        started.append(jobs)
+        raise InvalidValueError("started")
+
+    monkeypatch.setattr(module, "_begin_many", begin)
+    photo = folder / "a.jpg"
+    with pytest.raises(InvalidValueError, match="started"):
+        module.run([photo, photo], RunOptions(jobs=64))
+    assert started == [2]

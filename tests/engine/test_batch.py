@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom.engine.batch import Names, Task, _Looks, colorize_many, plan, watch
+from photochrom.engine.batch import Names, Task, colorize_many, plan
 from photochrom.engine.colorize import Colorizer
+from photochrom.engine.watch import _Looks, watch
 from photochrom.engine.workers import WorkerProcesses
 from photochrom.errors import UnreadablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-TIFF_CODES = {1: "B", 3: "H", 4: "I", 5: "I"}  # a rational is two numbers
+TIFF_CODES = {1: "B", 3: "H", 4: "I", 5: "I", 10: "i"}  # a rational is two numbers
 
 
 def star(luminance):
@@ -65,7 +65,7 @@ def tiff(*pages, order="<"):
                 at = len(out)
                 out += data + bytes(len(data) % 2)
                 data = struct.pack(order + "I", at)
-            count = len(values) // (2 if kind == 5 else 1)
+            count = len(values) // (2 if kind in (5, 10) else 1)
             entries.append(struct.pack(order + "HHI", tag, kind, count) + data.ljust(4, b"\0"))
         out[pointer : pointer + 4] = struct.pack(order + "I", len(out))
         out += struct.pack(order + "H", len(entries)) + b"".join(entries)
@@ -128,3 +128,24 @@ def _table(codes, grid):
             struct.pack(">2H", 0, 65535) * 3,
         )
     )
+
+
+def dng(light, *, order="<", **more):
+    """Give a camera raw, DNG 1.4, of 16 bits: linear light (H, W, 3) in [0, 1] behind RGGB."""
+    mosaic = light[..., 1].copy()
+    mosaic[0::2, 0::2], mosaic[1::2, 1::2] = light[0::2, 0::2, 0], light[1::2, 1::2, 2]
+    to_srgb = (3.2404, -1.5371, -0.4985, -0.9692, 1.876, 0.0415, 0.0556, -0.204, 1.0572)
+    matrix = [number for value in to_srgb for number in (round(value * 10000), 10000)]
+    height, width = mosaic.shape
+    tags = baseline(width, height, bits=(16,), photometric=32803) | {
+        272: (1, list(b"Test\0")),  # its name may be of bytes
+        33421: (3, [2, 2]),
+        33422: (1, [0, 1, 1, 2]),
+        50706: (1, [1, 4, 0, 0]),
+        50717: (4, [65535]),
+        50721: (10, matrix),
+        50728: (5, [1, 1] * 3),
+        50778: (3, [21]),  # D65
+    }
+    tags |= {int(name[1:]): value for name, value in more.items()}
+    return tiff((tags, [np.round(mosaic * 65535).astype(order + "u2").tobytes()]), order=order)

@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
+from tests.photo import made
 
 from photochrom.errors import (
     DtypeError,
@@ -146,3 +147,15 @@ def test_a_damaged_tiff_directory_is_said_and_the_picture_still_read(save, gray,
     photo = Photo.open(bytes(whole))
     assert photo.notes[0].startswith("IPTC of the TIFF is damaged and left out")
     np.testing.assert_array_equal(photo.tone().codes.numpy(), gray)
+
+
+def test_a_name_that_a_file_gives_cannot_control_a_terminal(gray):
+    escape = b"\x1b[3m"
+    photo = Photo.open(made.png(gray, [(escape, b"")]))
+    assert "PNG chunks left out: ?[3m." in photo.notes
+
+
+def test_a_header_that_is_refused_without_a_reason_says_so(gray):
+    head = made.png(gray)
+    with pytest.raises(UnreadablePhotoError, match="the decoder gives no reason"):
+        Photo.open(head[:16] + bytes(8) + head[24:])  # 0 x 0 pixels

@@ -117,11 +117,13 @@ def test_all_that_a_folder_holds_is_read_counted_or_named(tmp_path):
     found = search(tmp_path, recursive=True)
     assert [path.name for path in found.photos] == ["a.JPG", "j.png"]
     assert found.passed_over == (
-        "passed over: pictures in unsupported formats (1 .mp4, 2 .psd, 1 .svg); "
+        "passed over: pictures in unsupported formats (2 .psd, 1 .svg); "
+        "films, which are coloured when they are named (1 .mp4); "
         "devices or pipes (i.png); links to folders (elsewhere)"
     )
     alone = search(tmp_path)
-    assert alone.others == {".psd": 2, ".mp4": 1}
+    assert alone.others == {".psd": 2}
+    assert alone.films == {".mp4": 1}
     assert alone.links == ()
 
 

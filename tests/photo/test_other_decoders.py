@@ -237,7 +237,7 @@ def test_the_preview_stands_as_the_raw_file_says():
 def test_camera_raw_without_a_preview_says_what_to_do(tmp_path, gray):
     path = tmp_path / "a.cr2"
     path.write_bytes(encoded(gray, "TIFF"))
-    with pytest.raises(UnsupportedFormatError, match="Develop it first"):
+    with pytest.raises(UnsupportedFormatError, match="without an embedded preview.*develop"):
         Photo.open(path)
 
 

@@ -43,7 +43,7 @@ def tiled(**given):
         (tags(compression=34925), lzma.compress(GRAY.tobytes()), "LZMA"),
         (tiled(bits=(8, 8, 8), photometric=6, compression=34925), TILE, "LZMA"),
         (tags(compression=34661), bytes(99), "JBIG"),
-        (tags(compression=64999), bytes(99), "of kind 64999"),
+        (tags(compression=64999), bytes(99), "a TIFF with compression of kind 64999 is"),
         (tags(bits=(8, 8, 8), photometric=9), GRAY.tobytes() * 3, "ICC Lab"),
         (tags(bits=(8, 8, 8), photometric=10), GRAY.tobytes() * 3, "ITU Lab"),
         (tags(bits=(8, 8, 8), photometric=5), GRAY.tobytes() * 3, "inks that are not CMYK"),
@@ -189,3 +189,11 @@ def test_damaged_directories_end_the_list(tmp_path):
     assert len(read_pages(path)) == 1
     path.write_bytes(data[: at + 20])
     assert read_pages(path) == ()
+
+
+@pytest.mark.parametrize("tag", [266, 274, 296])
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_a_tag_that_does_not_concern_the_pixels_costs_no_picture(tag, value):
+    photo = opened(tags(**{f"t{tag}": (3, [value])}), GRAY.tobytes())
+    assert photo.orientation == 1
+    assert photo.lightness_codes().shape == (HEIGHT, WIDTH)

@@ -106,4 +106,12 @@ def test_the_description_names_the_version_and_every_promised_route():
         "POST /v1/photos/{id}/result",
         "POST /v1/photos/{id}/sidecar",
         "POST /v1/zip",
+        "POST /v1/videos",
+        "GET /v1/videos/{id}",
+        "DELETE /v1/videos/{id}",
+        "POST /v1/videos/{id}/job",
+        "DELETE /v1/videos/{id}/job",
+        "GET /v1/videos/{id}/result",
+        "GET /v1/videos/{id}/shots",
+        "GET /v1/videos/{id}/frame",
     }

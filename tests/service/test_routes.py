@@ -23,7 +23,7 @@ from photochrom.colorization.catalogue import CATALOGUE
 from photochrom.engine.sidecar import SCHEMA
 from photochrom.service.application import create_app
 from photochrom.service.limits import Limits
-from photochrom.service.service import clean_name
+from photochrom.service.uploads import clean_name
 from photochrom.service.worker_pool import Worker
 
 HINT = {"shape": "point", "points": [[100, 100]], "colour": "#c03030", "radius": 20}
@@ -50,12 +50,16 @@ def test_methods_and_moods_are_listed(client):
 
 
 def test_what_is_taken_is_said(client):
-    assert client.get("/v1/limits").json() == {
+    said = client.get("/v1/limits").json()
+    assert {".mkv", ".mp4"} < set(said.pop("film_suffixes"))
+    assert said == {
         "photos": 32,
         "upload_bytes": 200_000_000,
         "megapixels": 200.0,
         "hints": 1000,
         "points": 20_000,
+        "films": 4,
+        "film_bytes": 2_000_000_000,
     }
 
 

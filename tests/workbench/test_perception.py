@@ -210,7 +210,7 @@ def test_a_rivals_picture_that_is_missing_or_too_small_is_named(photographs, tmp
 @pytest.mark.parametrize(
     "change, said",
     [
-        (lambda table: table.pop("scenes"), "not a study"),
+        (lambda table: table.pop("scenes"), "needs the key 'scenes'"),
         (lambda table: table.update({"photochrom-study": 9}), "format 9"),
         (lambda table: table["scenes"][0].update(truth="../secret.png"), "no name of a picture"),
         (lambda table: table["scenes"][0].update(truth="0" * 16 + ".png"), "is missing"),

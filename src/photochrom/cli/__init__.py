@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photochrom._version import __version__
-from photochrom.cli.messages import say
+from photochrom.cli.messages import say, shown
 from photochrom.cli.standard_streams import PIPE
 from photochrom.errors import PhotochromError
 
 if TYPE_CHECKING:
     from cyclopts import App
+    from rich.panel import Panel
 
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
 # The help texts are declared here, so that `--help` imports no command's module.
@@ -151,6 +152,14 @@ def _begin_early(words: list[str]) -> None:
         begin_loading("photochrom")
 
 
+def _usage_error(error: Exception) -> "Panel":
+    """Return cyclopts' message, in which the words of a command line cannot control a terminal."""
+    from cyclopts import CycloptsPanel
+    from rich.text import Text
+
+    return CycloptsPanel(Text("\n".join(map(shown, str(error).split("\n")))))
+
+
 def _run_words(words: list[str]) -> int:
     """Run the command line and return the exit code."""
     photo, *options = words
@@ -165,7 +174,11 @@ def _run_words(words: list[str]) -> int:
 
     try:
         code = build_app()(
-            words, exit_on_error=False, print_error=True, result_action="return_value"
+            words,
+            exit_on_error=False,
+            print_error=True,
+            error_formatter=_usage_error,
+            result_action="return_value",
         )
     except CycloptsError:
         return USAGE

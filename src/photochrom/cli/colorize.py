@@ -10,7 +10,7 @@ from photochrom.cli.film import FilmOptions
 from photochrom.cli.guidance_options import GuidanceOptions
 from photochrom.cli.reading_options import ReadOptions
 from photochrom.cli.run import run
-from photochrom.cli.run_options import RunOptions
+from photochrom.cli.run_options import MOST_JOBS, RunOptions
 from photochrom.cli.words import with_words
 from photochrom.options.ranges import (
     QUALITY,
@@ -40,7 +40,7 @@ else:
             "restore": FLAG,
             "white_lightness": Parameter(validator=Number(**WHITE_LIGHTNESS.words)),
             "quality": Parameter(validator=Number(**QUALITY.words)),
-            "jobs": Parameter(name=["--jobs", "-j"], validator=Number(gte=1)),
+            "jobs": Parameter(name=["--jobs", "-j"], validator=Number(gte=1, lte=MOST_JOBS)),
             "timeout": Parameter(validator=Number(gte=0)),
             "max_megapixels": ABOVE_0,
             "max_pages": Parameter(validator=Number(gte=1)),

@@ -1,5 +1,6 @@
 """`photochrom FILM` colours a film; `photochrom frames FILM` writes a picture of each shot."""
 
+import json
 import sys
 import time
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from cyclopts.validators import Number
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say
 from photochrom.cli.run_options import RunOptions
+from photochrom.cli.standard_streams import PIPE, to_standard_output
 from photochrom.errors import InvalidValueError, PhotochromError
 
 if TYPE_CHECKING:
@@ -67,33 +69,82 @@ def run_films(
     from photochrom.engine.page_colouring import PageColorizer
 
     given = _video_options(options, film or FilmOptions(), guidance)
-    look: dict[str, Any] = options.look
     failed = 0
     with endings():
-        colorizer = PageColorizer(options.method, **look, device=options.device)
-        for path in films:
-            try:
-                done = _colour(path, _target(path, films, options.output), colorizer, given)
-            except PhotochromError as error:
-                say(f"photochrom: {error}")
-                failed += 1
-                continue
-            say(f"{path} -> {done.target}")
-            for note in done.notes:
-                say(f"  {note}")
+        targets = _targets(films, options.output, given.codec)
+        colorizer = PageColorizer(options.method, **options.look, device=options.device)
+        for path, target in zip(films, targets, strict=True):
+            failed += not _reported(path, target, colorizer, given, options.json_lines)
     return 1 if failed else 0
 
 
-def _target(film: Path, films: list[Path], output: Path | None) -> Path | None:
-    if output is None:
-        return None
-    if len(films) == 1 and not output.is_dir() and output.suffix:
-        return output
-    from photochrom.engine.output_names import beside
-    from photochrom.photo.video_codecs import DEFAULT_CODEC, target_suffix
+def _reported(
+    path: Path, target: Path, colorizer: Any, given: "VideoOptions", json_lines: bool
+) -> bool:
+    """Colour a film and say how that went; return whether it went well."""
+    began, error = time.monotonic(), None
+    try:
+        done = _colour(path, target, colorizer, given)
+        target, notes = done.target, done.notes
+    except PhotochromError as failure:
+        error, notes = failure, (str(failure),)
+    except KeyboardInterrupt:
+        say(f"photochrom: {path}: {_how_to_go_on(target) or 'nothing was written.'}")
+        raise
+    if json_lines:
+        row = {
+            "source": str(path),
+            "target": str(target),
+            "status": "failed" if error else "coloured",
+            "notes": list(notes),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        to_standard_output(json.dumps(row).encode() + b"\n")
+    elif error:
+        say(f"photochrom: {error} {_how_to_go_on(target)}".rstrip())
+    else:
+        say(f"{path} -> {target}")
+        for note in notes:
+            say(f"  {note}")
+    return error is None
 
-    output.mkdir(parents=True, exist_ok=True)
-    return beside(film, output, target_suffix(DEFAULT_CODEC, film))
+
+def _how_to_go_on(target: Path) -> str:
+    """Return what to do with the finished part of a film; '' if there is none."""
+    from photochrom.engine.video import segment_folder
+
+    if not any(segment_folder(target).glob("*.mkv")):
+        return ""
+    return "What is finished is kept; run again with --resume to go on."
+
+
+def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[Path]:
+    """Return where each film is written; no two are the same."""
+    from photochrom.engine.output_names import numbered
+    from photochrom.engine.video import default_target
+    from photochrom.photo.atomic import unwritable
+
+    if output == PIPE:
+        raise InvalidValueError("A film cannot be written to standard output. Name a file with -o.")
+    if output is not None and not output.is_dir() and output.suffix:
+        if len(films) > 1:
+            raise InvalidValueError(
+                f"-o {output}: is a single file, but {len(films)} films cannot become one. "
+                f"Name a folder, for example -o {output.with_suffix('')}."
+            )
+        return [output]
+    try:
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(output or "", error) from error
+    targets: list[Path] = []
+    for film in films:
+        target, number = default_target(film, codec, output), 1
+        while numbered(target, number) in targets:
+            number += 1
+        targets.append(numbered(target, number))
+    return targets
 
 
 def _video_options(
@@ -115,7 +166,7 @@ def _video_options(
             )
         cues = tuple(read_cues(guidance.hints)) if guidance.hints else ()
         whole = replace(guidance, hints=None).guidance()
-    for name in ("restore", "white_lightness", "format", "quality"):
+    for name in ("restore", "white_lightness", "format", "quality", "watch"):
         if getattr(options, name):
             raise InvalidValueError(f"--{name.replace('_', '-')} is for photographs, not films.")
     return VideoOptions(
@@ -129,9 +180,7 @@ def _video_options(
     )
 
 
-def _colour(
-    path: Path, target: Path | None, colorizer: Any, given: "VideoOptions"
-) -> "ColouredVideo":
+def _colour(path: Path, target: Path, colorizer: Any, given: "VideoOptions") -> "ColouredVideo":
     from photochrom.engine.video import colorize_video
 
     with _FilmProgress(path.name) as tell:

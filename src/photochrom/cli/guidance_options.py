@@ -145,8 +145,10 @@ def _number(text: str) -> float:
 def _read_hints(path: Path | None) -> "list[HintTable]":
     if path is None:
         return []
+    from photochrom.photo.given_files import read_given_text
+
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidValueError(f"{path}: cannot read hints ({error}).") from error
     if not isinstance(content, list):

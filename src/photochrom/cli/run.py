@@ -68,12 +68,24 @@ def run(
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
     films = [source for source in sources if is_film(source)]
     if not films:
+        _check_no_film(sources, film)
         return _run_photos(sources, options, reading, guidance)
     from photochrom.cli.film import run_films
 
     photos = [source for source in sources if source not in films]
     failed = _run_photos(photos, options, reading, guidance) if photos else 0
     return max(failed, run_films(films, options, film, guidance))
+
+
+def _check_no_film(sources: list[Path], film: "FilmOptions | None") -> None:
+    """Reject the options of films where there are only photographs."""
+    names = {"codec": "--codec", "crf": "--crf", "start": "--from", "stop": "--to"}
+    given = [name for field, name in names.items() if getattr(film, field, None) is not None]
+    if given:
+        raise InvalidValueError(
+            f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} for films; "
+            f"{sources[0]} is none. Films are named one by one, not as a folder."
+        )
 
 
 def _run_photos(
@@ -90,6 +102,8 @@ def _run_photos(
     if many and options.output is not None:
         _check_folder(options.output, sources)
     jobs = 1 if options.watch or not many else options.jobs or cores()
+    if not any(map(_is_folder, sources)):
+        jobs = min(jobs, len(sources) * (guidance.candidates if guidance else 1))
     recipe = guidance.read_recipe() if guidance else None
     if recipe is not None and (options.method, options.look) != (METHOD, RunOptions().look):
         raise InvalidValueError(
@@ -318,7 +332,7 @@ class _Job:
         return self._names.apart(self._fitted(found))
 
     def _watched(self) -> "Iterator[Task]":
-        from photochrom.engine import batch
+        from photochrom.engine.watch import watch
 
         (folder,) = self.sources
         say(f"Watching {folder}; press Ctrl-C to stop.")
@@ -331,7 +345,7 @@ class _Job:
             )
             return [] if self._is_own(photo) else self._plan([photo], below)
 
-        return batch.watch(folder, plan_one, recursive=self.options.recursive)
+        return watch(folder, plan_one, recursive=self.options.recursive)
 
     def _fitted(self, tasks: "list[Task]") -> "list[Task]":
         return self.given.tasks(tasks, self.recipe, self._fit) if self.given else tasks

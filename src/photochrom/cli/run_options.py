@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 METHOD = "photochrom"
 
 
+MOST_JOBS = 1024  # more than the cores of any machine
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """What to do with photographs, and how results look.

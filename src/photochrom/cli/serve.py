@@ -26,6 +26,8 @@ def serve(
     max_megapixels: Annotated[float, Positive] = 200.0,
     max_hints: Annotated[int, Positive] = 1000,
     max_photos: Annotated[int, Positive] = 32,
+    max_film_megabytes: Annotated[float, Positive] = 2000.0,
+    max_films: Annotated[int, Positive] = 4,
     keep_minutes: Annotated[float, Positive] = 60.0,
     jobs: Annotated[int, Parameter(name=["--jobs", "-j"], validator=Number(gt=0))] = 2,
     queue: Annotated[int, Positive] = 16,
@@ -63,6 +65,10 @@ def serve(
         Maximum number of hints for one photograph.
     max_photos : int
         Maximum number of photographs kept; the least recently used is removed first.
+    max_film_megabytes : float
+        Maximum size of one film.
+    max_films : int
+        Maximum number of films kept; the least recently used one without a job is removed first.
     keep_minutes : float
         Minutes for which an unused photograph is kept.
     jobs : int
@@ -83,6 +89,8 @@ def serve(
         megapixels=max_megapixels,
         hints=max_hints,
         sessions=max_photos,
+        film_bytes=int(max_film_megabytes * 1e6),
+        films=max_films,
         session_seconds=keep_minutes * 60,
         jobs=jobs,
         queue=queue,
@@ -102,8 +110,10 @@ def serve(
 
 
 def _read_keys(file: Path) -> list[str]:
+    from photochrom.photo.given_files import read_given_text
+
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = read_given_text(file).splitlines()
     except (OSError, ValueError) as error:
         raise InvalidValueError(f"{file}: cannot read the API keys ({error}).") from error
     keys = [line.strip() for line in lines if line.strip()]

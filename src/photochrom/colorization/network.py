@@ -27,6 +27,7 @@ from photochrom.colorization.network_file import (
     run_within,
 )
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
+from photochrom.photo.given_files import MOST_NETWORK_BYTES, read_given
 from photochrom.photo.resize import resize
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ if hasattr(os, "register_at_fork"):
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_given(path, MOST_NETWORK_BYTES)
     except OSError as error:
         raise WeightsError(f"{path}: cannot read the network ({error.strerror}).") from error
 

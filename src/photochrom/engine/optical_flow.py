@@ -142,13 +142,14 @@ def sample(planes: np.ndarray, path: Path) -> np.ndarray:
     """Return the values of planes, (gh, gw) or (gh, gw, n), at the places where a path leads."""
     cv2 = opencv()
     x, y = np.ascontiguousarray(path.places[..., 0]), np.ascontiguousarray(path.places[..., 1])
+    shape = (*x.shape, *planes.shape[2:])
     if planes.ndim == 2 or planes.shape[-1] <= 4:
-        return np.asarray(_remapped(cv2, planes, x, y))
+        return np.asarray(_remapped(cv2, planes, x, y)).reshape(shape)
     parts = [
         _remapped(cv2, np.ascontiguousarray(planes[..., first : first + 4]), x, y)
         for first in range(0, planes.shape[-1], 4)
     ]
-    return np.concatenate([p if p.ndim == 3 else p[..., None] for p in parts], axis=-1)
+    return np.concatenate([p.reshape(*x.shape, -1) for p in parts], axis=-1)
 
 
 def _remapped(cv2: Any, planes: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from photochrom.options.ranges import (
     WHITE_LIGHTNESS,
     WORKING_PX,
 )
+from photochrom.photo.given_files import read_given
 from photochrom.photo.photo import Photo
 
 MOST_BYTES = 64_000_000  # of a sidecar: the maximum of hints and points is far smaller
@@ -248,9 +249,7 @@ def read_sidecar(path: Path) -> Sidecar:
         If it cannot be read, is not a sidecar, or its reference is missing or has changed.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InvalidValueError(f"it has more than {MOST_BYTES:,} bytes")
-        table = json.loads(path.read_text("utf-8"))
+        table = json.loads(read_given(path, MOST_BYTES))
         return sidecar_of(table, path.parent)
     except STRANGE as error:
         raise InvalidValueError(f"{path}: not a sidecar of photochrom ({error}).") from error

@@ -19,6 +19,7 @@ from photochrom.engine.optical_flow import Path, composed, identity, sample, see
 from photochrom.engine.shots import Step
 
 KEY_EVERY, KEY_AFTER = 12, 3  # frames between keys: at most, and at least if flow fails
+MOST_PASSING = 2  # times as many frames follow a key where they show nothing, as in long black
 LOST, LOST_SHARE = 0.3, 0.25  # trust below which a place is lost; share of lost places for a key
 REMEMBERS = 0.9  # of a key's weight is left at the next key, where flow is sure
 TRACE = 1e-3  # weight of places that no key shows
@@ -103,7 +104,7 @@ def keys(steps: Iterable[Step], every: int = KEY_EVERY) -> Iterator[Key]:
         current.add(step)
         count = len(current.steps)
         lost = count >= KEY_AFTER and current.lost_share > LOST_SHARE
-        if not step.is_passing and (count >= every or lost):
+        if count >= MOST_PASSING * every or (not step.is_passing and (count >= every or lost)):
             current.steps.pop()
             opened = _next(current, step)
             yield current.closed(is_last=False)
@@ -115,6 +116,8 @@ def keys(steps: Iterable[Step], every: int = KEY_EVERY) -> Iterator[Key]:
 def _next(current: _Open, step: Step) -> _Open:
     """Return the key at a step that has just been added to the one before it."""
     assert current.reached is not None and current.ahead_from is not None
+    if step.is_passing:  # it shows nothing: it lies where the frame before it lies
+        return _Open(step, current.reached, current.ahead_from, is_first=False)
     back = seen_alike(current.reached, step.sight, current.step.sight)
     ahead = seen_alike(current.ahead_from, current.step.sight, step.sight)
     return _Open(step, back, ahead, is_first=False)
@@ -153,11 +156,17 @@ class Memory(NamedTuple):
 
 def remembered(planes: np.ndarray, key: Key, before: Memory | None) -> Memory:
     """Add a key's planes, (gh, gw, n), to what the key before it remembers."""
-    own = np.ones(planes.shape[:2], np.float32)
+    own = _own_weight(key)
+    here = Memory(planes.astype(np.float32) * own, np.full(planes.shape[:2], own, np.float32))
     if before is None or key.is_first:
-        return Memory(planes.astype(np.float32), own)
+        return here
     carried = _carried(before, key.back)
-    return Memory(planes + carried.total, own + carried.weight)
+    return Memory(here.total + carried.total, here.weight + carried.weight)
+
+
+def _own_weight(key: Key) -> float:
+    """Return how much a key's own planes count: hardly, if it shows nothing."""
+    return TRACE if key.step.is_passing else 1.0
 
 
 def _carried(memory: Memory, path: Path) -> Memory:
@@ -185,9 +194,11 @@ def smoothed(memory: Memory, planes: Sequence[np.ndarray], later: Sequence[Key])
     """
     ahead: Memory | None = None
     for key, own in zip(reversed(later), reversed(planes[: len(later)]), strict=True):
-        here = np.ones(own.shape[:2], np.float32)
-        total = own if ahead is None else own + ahead.total
-        weight = here if ahead is None else here + ahead.weight
+        share = _own_weight(key)
+        weight = np.full(own.shape[:2], share, np.float32)
+        total = own * share
+        if ahead is not None:
+            total, weight = total + ahead.total, weight + ahead.weight
         ahead = _carried(Memory(total, weight), key.ahead)
     if ahead is None:
         return np.asarray(memory.total / memory.weight[..., None])

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,26 +18,31 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.engine.guidance import Guidance
-from photochrom.engine.output_names import beside, state_of
+from photochrom.engine.memory import return_frames
+from photochrom.engine.output_names import beside, is_taken, numbered, state_of
 from photochrom.engine.page_colouring import PLAIN, PageColorizer
 from photochrom.engine.shots import Look, linked
 from photochrom.engine.steady_colours import Memory, keys
 from photochrom.engine.video_colouring import RENDERERS, FilmColouring, Group
-from photochrom.engine.video_guidance import Cue, plan_shots
+from photochrom.engine.video_guidance import Cue, ShotPlans
 from photochrom.errors import InvalidValueError, UnreadablePhotoError, UnwritablePhotoError
-from photochrom.photo.atomic import unwritable
+from photochrom.photo.atomic import remove_orphans, unwritable
 from photochrom.photo.video import Decoder, VideoFacts, describe
 from photochrom.photo.video_codecs import Encoding, choose_codec, choose_encoding, target_suffix
 from photochrom.photo.video_planes import small_lightness
 from photochrom.photo.video_segments import (
     Segment,
     SegmentWriter,
+    Window,
     check_container,
     join_segments,
     read_segment,
 )
+from photochrom.photo.video_streams import marker_of
 
 SEGMENT_FRAMES = 240  # a segment ends at the first key after so many
+END = -(2**62)  # no timestamp
+CUT_SHORT = 1.0  # seconds by which a film may end before the time that its file states
 
 
 @dataclass(frozen=True)
@@ -145,17 +151,29 @@ def colorize_video(
     """
     options = options or VideoOptions()
     source = Path(source)
+    return_frames()
+    if target is not None:
+        check_container(Path(target))
     name = choose_codec(options.codec, None if target is None else Path(target))
     facts = describe(source)
-    target = (
-        Path(target) if target is not None else beside(source, None, target_suffix(name, source))
-    )
-    check_container(target)
+    target = Path(target) if target is not None else default_target(source, options.codec)
     if target.exists() and target.samefile(source):
         raise UnwritablePhotoError(f"{target}: would replace the original. Name another file.")
     encoding, notes = choose_encoding(name, facts, options.crf)
     film = _Film(facts, encoding, colorizer or PageColorizer(), options)
     return film.run(target, (*facts.notes, *notes), progress)
+
+
+def default_target(source: Path, codec: str | None = None, folder: Path | None = None) -> Path:
+    """Return where a film is written if no file is named: `film.mp4` -> `film-color.mp4`.
+
+    A file of that name that photochrom did not write is left alone: `film-color-2.mp4`.
+    """
+    target = beside(source, folder, target_suffix(choose_codec(codec, None), source))
+    number = 1
+    while is_taken(numbered(target, number)) and marker_of(numbered(target, number)) is None:
+        number += 1
+    return numbered(target, number)
 
 
 class _State(NamedTuple):
@@ -166,7 +184,7 @@ class _State(NamedTuple):
     segments : list of Segment
         Finished ones.
     start : int or None
-        Timestamp of the next key; None at the beginning, -1 at the end.
+        Timestamp of the next key; None at the beginning, `END` at the end.
     memory : Memory or None
         What is remembered at that key.
     """
@@ -199,14 +217,35 @@ class _Film:
         self.colouring = FilmColouring(facts, encoding, colorizer, options.guidance, options.steady)
         self.marker = asdict(colorizer.marker(options.guidance)) | {"source": state_of(facts.path)}
         self.window = _window(options, facts)
+        self.recipe = self._recipe()
+        self.marker["film"] = self.recipe[:16]
         self.decoder = Decoder(facts)
+        self.unused: list[float] = []  # times of cues that fall into no frame
 
     def run(
         self, target: Path, notes: tuple[str, ...], progress: Callable[[Progress], None]
     ) -> ColouredVideo:
         """Colour what is missing, then join."""
-        folder = target.with_name(f".{target.name}.photochrom-film")
-        state = self._opened(folder)
+        folder = segment_folder(target)
+        if self.options.resume and not folder.exists() and marker_of(target) == self.marker:
+            return ColouredVideo(target, 0, 0, 0, ("already coloured with these settings",))
+        remove_orphans(target.parent)
+        state, begun_anew = self._opened(folder)
+        try:
+            return self._run(folder, state, target, (*begun_anew, *notes), progress)
+        finally:
+            with suppress(OSError):
+                if not any(folder.glob("*.mkv")):  # nothing to go on from
+                    shutil.rmtree(folder)
+
+    def _run(
+        self,
+        folder: Path,
+        state: _State,
+        target: Path,
+        notes: tuple[str, ...],
+        progress: Callable[[Progress], None],
+    ) -> ColouredVideo:
         self._plan()
         counts = _Counts(sum(len(segment.pts) for segment in state.segments))
         began, expected = time.monotonic(), self._expected()
@@ -218,22 +257,36 @@ class _Film:
         self._colour(folder, state, counts, tell)
         if not counts.frames:
             raise UnreadablePhotoError(f"{self.facts.path}: no frame lies in the wanted part.")
-        left_out = join_segments(state.segments, self.facts, target, self.marker, self.window)
+        left_out = join_segments(
+            state.segments, self.facts, self.encoding, target, self.marker, self.window
+        )
         shutil.rmtree(folder, ignore_errors=True)
-        notes = (*notes, *self._findings(), *left_out)
+        last = int(state.segments[-1].pts[-1])
+        notes = (*notes, *self._findings(), *self._cut_short(last), *left_out)
         return ColouredVideo(target, counts.frames, counts.shots, counts.keys, notes)
+
+    def _cut_short(self, last: int) -> Iterator[str]:
+        """Yield a note if the pictures end before the file's stated end; the last timestamp."""
+        ends, stated = self.facts.seconds_at(last), self.facts.seconds
+        if self.window.stop is None and ends < stated - CUT_SHORT:
+            yield f"the pictures end at {ends:.1f} s of the {stated:.1f} s that the file states"
 
     def _expected(self) -> int:
         """Return the number of frames in the wanted part, as far as that is known."""
         facts, options = self.facts, self.options
         if options.start is None and options.stop is None:
             return facts.frames
-        stop = min(facts.seconds, options.stop or facts.seconds)
+        stop = min(facts.seconds, options.stop if options.stop is not None else facts.seconds)
         return max(0, round((stop - (options.start or 0)) * float(facts.rate)))
 
     def _findings(self) -> Iterator[str]:
-        if self.facts.has_colours:
+        if self.decoder.has_shown_colours:
             yield "the source's own colours were replaced; its luma is unchanged"
+        if self.decoder.resized:
+            yield f"frames of another size: {self.decoder.resized}; brought to the first one's"
+        if self.unused:
+            times = ", ".join(f"{at:g} s" for at in sorted(set(self.unused)))
+            yield f"hints and shots at times without a frame, not used: {times}"
         if self.decoder.damaged:
             yield f"damaged places: {self.decoder.damaged}; what could be decoded was coloured"
         if self.decoder.untimed:
@@ -250,16 +303,30 @@ class _Film:
         decided = json.dumps([*table, self.window, options.steady, cues], sort_keys=True)
         return hashlib.sha256(decided.encode()).hexdigest()
 
-    def _opened(self, folder: Path) -> _State:
-        """Make the folder of segments, or read what an earlier run left there."""
-        recipe, mark = self._recipe(), folder / "recipe"
+    def _opened(self, folder: Path) -> tuple[_State, tuple[str, ...]]:
+        """Make the folder of segments, or read what an earlier run left there.
+
+        Returns
+        -------
+        _State
+        tuple of str
+            A note if there is an earlier run that cannot be gone on with.
+        """
+        recipe, mark = self.recipe, folder / "recipe"
+        notes: tuple[str, ...] = ()
         try:
             if not (self.options.resume and mark.is_file() and mark.read_text() == recipe):
+                if self.options.resume and mark.is_file():
+                    notes = ("begun anew: the earlier run had another film or other settings",)
                 shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(parents=True)
+                folder.mkdir()
                 mark.write_text(recipe)
         except OSError as error:
             raise unwritable(folder, error) from error
+        return self._finished(folder), notes
+
+    def _finished(self, folder: Path) -> _State:
+        """Return where an earlier run has come to."""
         state = _State([])
         while (found := read_segment(_segment_path(folder, len(state.segments)))) is not None:
             segment, values = found
@@ -270,30 +337,35 @@ class _Film:
     def _looks(self, start: int | None) -> Iterator[Look]:
         """Yield the frames of the wanted part from a timestamp on."""
         size = self.colouring.size
-        self.decoder = Decoder(self.facts, start or None, self.window[1])
+        self.decoder = Decoder(self.facts, start, self.window.stop)
         for frame in self.decoder:
             yield Look(frame, small_lightness(frame.luma, self.facts, size.height, size.width))
 
     def _plan(self) -> None:
         """Follow the cues through their shots, before anything is coloured."""
-        if self.options.cues:
-            plans = plan_shots(
-                keys(linked(self._looks(self.window[0]))),
-                self.options.cues,
-                lambda pts: float(pts * self.facts.time_base),
-                self.facts.upright_size,
-                self.options.guidance,
-                self.colouring.colorizer.look,
-            )
-            self.colouring.plans = list(plans)
+        if not self.options.cues:
+            return
+        start, stop = self.options.start or 0.0, self.options.stop
+        cues = [cue for cue in self.options.cues if start <= cue.at and (not stop or cue.at < stop)]
+        unused = [cue for cue in self.options.cues if cue not in cues]
+        plans = ShotPlans(
+            cues,
+            self.facts.seconds_at,
+            self.facts.upright_size,
+            self.options.guidance,
+            self.colouring.colorizer.look,
+        )
+        found = keys(linked(self._looks(self.window.start)), self.colouring.every)
+        self.colouring.plans = list(plans.of(found))
+        self.unused = [cue.at for cue in (*unused, *plans.unused)]
 
     def _colour(
         self, folder: Path, state: _State, counts: _Counts, tell: Callable[[], None]
     ) -> None:
         """Colour the film from a state on; add its segments to the state's."""
-        if state.start == -1:
+        if state.start == END:
             return
-        looks = self._looks(self.window[0] if state.start is None else state.start)
+        looks = self._looks(self.window.start if state.start is None else state.start)
         writer: SegmentWriter | None = None
         try:
             with ThreadPoolExecutor(RENDERERS) as pool:
@@ -309,22 +381,29 @@ class _Film:
                         state.segments.append(writer.finish(group.state()))
                         writer = None
             if writer is not None:
-                state.segments.append(writer.finish({"next": np.array(-1)}))
+                state.segments.append(writer.finish({"next": np.array(END)}))
                 writer = None
         finally:
             if writer is not None:
                 writer.discard()
 
 
-def _window(options: VideoOptions, facts: VideoFacts) -> tuple[int, int | None]:
+def segment_folder(target: Path) -> Path:
+    """Return the hidden folder beside a target in which its segments are kept until it is done."""
+    return target.with_name(f".{target.name}.photochrom-film")
+
+
+def _window(options: VideoOptions, facts: VideoFacts) -> Window:
     """Return the timestamps of the wanted part."""
     start, stop = options.start or 0.0, options.stop
     if stop is not None and stop <= start:
         raise InvalidValueError("--to must be later than --from.")
     if facts.seconds and start >= facts.seconds:
         raise InvalidValueError(f"--from must lie in the film, which lasts {facts.seconds:.1f} s.")
-    unit = facts.time_base
-    return round(start / unit), None if stop is None else round(stop / unit)
+    return Window(
+        None if options.start is None else facts.timestamp_at(options.start),
+        None if stop is None else facts.timestamp_at(stop),
+    )
 
 
 def _segment_path(folder: Path, number: int) -> Path:

@@ -28,14 +28,16 @@ from photochrom.engine.steady_colours import (
     smoothed,
 )
 from photochrom.engine.video_guidance import ShotPlan
+from photochrom.options.hint import Hint
 from photochrom.photo.resize import resize
 from photochrom.photo.video import Frame, VideoFacts
 from photochrom.photo.video_codecs import Encoding
 from photochrom.photo.video_planes import chroma_planes, interlaced_chroma, stored_field
 from photochrom.photo.video_segments import widened
 
-HELD_BYTES = 160e6  # of frames that wait for the keys after them
-MOST_LATER = 6  # keys that are looked at ahead
+HELD_BYTES = 130e6  # of frames that wait for the keys after them
+OTHER_GROUPS = 3  # that are held beside those: the one drawn, its next, and the one being read
+MOST_LATER, FEWEST_EVERY = 6, 4  # keys that are looked at ahead; frames between keys
 RENDERERS = 2  # threads
 
 
@@ -68,13 +70,15 @@ class FilmColouring:
         self.size = colorizer.working_size(height, width)
         self.grid = grid_size(self.size.height, self.size.width)
         self.plans: list[ShotPlan] = []
-        self.later = self._later()
+        self.every, self.later = self._within_memory() if steady else (1, 0)
 
-    def _later(self) -> int:
-        """Return how many keys ahead are looked at, within the memory."""
+    def _within_memory(self) -> tuple[int, int]:
+        """Return how many frames lie between keys, and how many keys ahead are looked at."""
         luma = self.facts.width * self.facts.height * (1 if self.facts.plane.bits == 8 else 2)
         frame = luma + 4 * self.size.height * self.size.width + 60 * self.grid[0] * self.grid[1]
-        return int(np.clip(HELD_BYTES / (KEY_EVERY * frame) - 1, 1, MOST_LATER))
+        held = HELD_BYTES / frame
+        every = int(np.clip(held / (OTHER_GROUPS + 1), FEWEST_EVERY, KEY_EVERY))
+        return every, int(np.clip(held / every - OTHER_GROUPS, 1, MOST_LATER))
 
     def groups(self, looks: Iterable[Look], memory: Memory | None) -> Iterator["Group"]:
         """Yield each key with its frames and steady planes, and those of the next key.
@@ -86,8 +90,7 @@ class FilmColouring:
         memory : Memory, optional
             What is remembered at that key, where a run goes on.
         """
-        every = KEY_EVERY if self.steady else 1
-        found = keys(linked(looks), every)
+        found = keys(linked(looks), self.every)
         waiting: deque[Known] = deque()
         held: Known | None = None  # the group whose next key's planes are not known yet
         for key in found:
@@ -133,25 +136,26 @@ class FilmColouring:
         lightness = key.step.lightness
         upright = self.facts.upright_size
 
-        def coloured(with_hints: bool) -> np.ndarray:
-            told = replace(guidance, hints=hints if with_hints else ())
+        def coloured(guidance: Guidance, hints: tuple[Hint, ...]) -> np.ndarray:
+            told = replace(guidance, hints=hints)
             asked = condition(method, lightness, upright, told, look.vividness)
             found = predict_colours(method, asked.request, size, look.saturation, spots=asked.spots)
             return found.ab
 
         if not self._has_moments() or (hints and "hints" in method.info.requires):
-            return self._on_grid(coloured(bool(hints)))
+            return self._on_grid(coloured(guidance, hints))
         asked = condition(method, lightness, upright, guidance, look.vividness)
         setting = method.info.look(look.vividness)
         answer = method.predict(replace(asked.request, distribution=True))
         assert answer.distribution is not None  # a method with bins gives it
         found = moments(answer.distribution, np.array(method.info.centres, np.float32), setting)
         planes = self._on_grid(found)
-        if not self.plans:
+        if not self.plans and not self.guidance.candidate:
             return planes
         change = np.zeros((*self.grid, 2), np.float32)
-        if hints:
-            change = self._on_grid(coloured(True) - coloured(False))
+        if hints or guidance.candidate:
+            plain = replace(guidance, candidate=0)
+            change = self._on_grid(coloured(guidance, hints) - coloured(plain, ()))
         return np.concatenate((planes, change), axis=-1)
 
     def _has_moments(self) -> bool:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from photochrom.engine.shots import Look, Step, linked
 from photochrom.engine.tiling import working_size
+from photochrom.errors import InvalidValueError
 from photochrom.photo.atomic import unwritable
 from photochrom.photo.gray_png import write_gray
 from photochrom.photo.video import Decoder, VideoFacts, describe
@@ -39,6 +42,30 @@ def shots_of(facts: VideoFacts) -> Iterator[tuple[Step, int]]:
         yield chosen, began
 
 
+def frame_at(facts: VideoFacts, seconds: float) -> np.ndarray:
+    """Return the gray levels of the upright frame at a time.
+
+    Parameters
+    ----------
+    facts : VideoFacts
+    seconds : float
+        From the film's beginning; the first frame from there on counts.
+
+    Returns
+    -------
+    uint8 or uint16 array, (h, w)
+
+    Raises
+    ------
+    InvalidValueError
+        If the film has ended by then.
+    """
+    frame = next(iter(Decoder(facts, facts.timestamp_at(seconds))), None)
+    if frame is None:
+        raise InvalidValueError(f"The film has no frame at {seconds:g} s or later.")
+    return upright(gray_levels(frame.luma, facts), facts.rotation)
+
+
 def write_frames(film: str | Path, folder: Path) -> Iterator[tuple[str, Path]]:
     """Write a gray PNG of each shot.
 
@@ -65,7 +92,7 @@ def write_frames(film: str | Path, folder: Path) -> Iterator[tuple[str, Path]]:
     except OSError as error:
         raise unwritable(folder, error) from error
     for number, (step, _) in enumerate(shots_of(facts), start=1):
-        at = spoken(float(step.frame.pts * facts.time_base))
+        at = spoken(facts.seconds_at(step.frame.pts))
         path = folder / f"{film.stem}-{number:04d}-{at.replace(':', 'm', 1)}s.png"
         write_gray(upright(gray_levels(step.frame.luma, facts), facts.rotation), path)
         yield at, path

@@ -7,6 +7,7 @@ photograph. References, palettes and looks hold for the whole shot that they fal
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -15,13 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from photochrom.engine.guidance import Guidance
-from photochrom.engine.optical_flow import Path, sample
+from photochrom.engine.optical_flow import Path, identity, sample
 from photochrom.engine.steady_colours import Key, between
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
 from photochrom.options.look import Look
+from photochrom.photo.given_files import read_given_text
 
 FOLLOWED = 0.3  # mean trust at a hint's place, below which its thing is out of sight
+ROUNDING = 0.006  # seconds: times are written to the hundredth
 _TIME = re.compile(r"(?:(?:([0-9]+):)?([0-9]{1,2}):)?([0-9]+(?:\.[0-9]+)?)")
 SHOT_FIELDS = ("reference", "palette", "vividness", "saturation", "candidate", "seed")
 
@@ -86,12 +89,12 @@ def parse_time(text: str | float) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def read_cues(path: FilePath) -> list[Cue]:
+def read_cues(path: str | FilePath) -> list[Cue]:
     """Read a film's hints file.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         JSON: {"hints": [{"at": "1:23.4", "shape": "point", ...}], "shots": [{"at": "2:00",
         "reference": "photo.jpg", "vividness": 0.7}]}, or the list of hints alone. Paths are
         relative to the file.
@@ -105,10 +108,29 @@ def read_cues(path: FilePath) -> list[Cue]:
     InvalidValueError
         If the file is missing or not valid; the message names the entry.
     """
+    path = FilePath(path)
     try:
-        table = json.loads(path.read_text("utf-8"))
+        table = json.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidValueError(f"{path}: cannot read the film's hints ({error}).") from error
+    return cues_of(table, path)
+
+
+def cues_of(table: Any, path: FilePath) -> list[Cue]:
+    """Return the cues of a parsed hints file; see `read_cues`.
+
+    Parameters
+    ----------
+    table : dict or list
+        As JSON gives it.
+    path : Path
+        What messages call it; paths in it are relative to its folder.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is not valid; the message names the entry.
+    """
     if isinstance(table, list):
         table = {"hints": table}
     if not isinstance(table, dict) or not set(table) <= {"hints", "shots"}:
@@ -166,100 +188,148 @@ def _look_of(shot: dict[str, Any], otherwise: Look) -> Look:
     return replace(otherwise, vividness=vividness, saturation=saturation)
 
 
-def plan_shots(
-    keys: Iterable[Key],
-    cues: Sequence[Cue],
-    seconds_of: Callable[[int], float],
-    size: tuple[int, int],
-    guidance: Guidance,
-    look: Look,
-) -> Iterator[ShotPlan]:
-    """Yield a plan for each shot that a cue falls into.
+class _Passed(NamedTuple):
+    """What is kept of a key whose pictures are no longer needed.
+
+    Attributes
+    ----------
+    pts : int
+    back, ahead : Path
+        As of the key, in half precision: a shot of any length is kept.
+    placed : list of (cue, hint)
+        Hints of this key and the frames after it, at their places in the key.
+    """
+
+    pts: int
+    back: Path
+    ahead: Path
+    placed: list[tuple[Cue, Hint]]
+
+
+class ShotPlans:
+    """Plans of the shots that cues fall into.
 
     Parameters
     ----------
-    keys : iterable of Key
-        Of the film from its beginning; read until the last cue's shot has ended.
-    cues : sequence of Cue
+    cues : iterable of Cue
     seconds_of : callable
         From a timestamp to seconds from the film's beginning.
     size : (width, height)
         Of the upright frames, pixels.
     guidance, look :
         What holds otherwise.
+
+    Attributes
+    ----------
+    unused : list of Cue
+        Those that fall into no frame, or whose hint lies on nothing that can be followed.
     """
-    waiting = sorted(cues, key=lambda cue: cue.at)
-    shot: list[Key] = []
-    for key in keys:
-        shot.append(_light(key))
-        if not key.is_last:
-            continue
-        frames = [key.step.frame, *(step.frame for step in key.steps)]
-        end = seconds_of(frames[-1].pts)
-        here = [cue for cue in waiting if cue.at <= end]
-        waiting = waiting[len(here) :]
-        if here:
-            yield _plan(shot, here, seconds_of, size, guidance, look)
-        shot = []
-        if not waiting:
-            return
-    if waiting and shot:
-        yield _plan(shot, waiting, seconds_of, size, guidance, look)
+
+    def __init__(
+        self,
+        cues: Iterable[Cue],
+        seconds_of: Callable[[int], float],
+        size: tuple[int, int],
+        guidance: Guidance,
+        look: Look,
+    ) -> None:
+        self.waiting = deque(sorted(cues, key=lambda cue: cue.at))
+        self.seconds_of, self.size, self.guidance, self.look = seconds_of, size, guidance, look
+        self.unused: list[Cue] = []
+
+    def of(self, keys: Iterable[Key]) -> Iterator[ShotPlan]:
+        """Yield the plans; the keys are read until the last cue's shot has ended.
+
+        A cue holds for the shot that is shown at its time: until the next one's first frame, less
+        what a written time is rounded by.
+        """
+        shot: list[_Passed] = []
+        here: list[Cue] = []
+        incoming = iter(keys)
+        key = next(incoming, None)
+        while key is not None and (self.waiting or here):
+            following = next(incoming, None)
+            found = self._up_to(key, following)
+            here += found
+            shot.append(self._passed(key, found))
+            if key.is_last and here:
+                yield self._plan(shot, here)
+            if key.is_last:
+                shot, here = [], []
+            key = following
+        self.unused += self.waiting
+
+    def _up_to(self, key: Key, following: Key | None) -> list[Cue]:
+        """Take the cues that fall on a key's frames."""
+        frames = (key.step.frame, *(step.frame for step in key.steps))
+        if following is not None:
+            end = self.seconds_of(following.step.frame.pts) - ROUNDING
+        else:
+            last = frames[-1]
+            end = self.seconds_of(last.pts + max(last.duration, 0)) + ROUNDING
+        found = []
+        while self.waiting and self.waiting[0].at < end:
+            found.append(self.waiting.popleft())
+        return found
+
+    def _passed(self, key: Key, cues: Sequence[Cue]) -> _Passed:
+        placed = []
+        frames = between(key, None) if cues else []
+        for cue in cues:
+            if cue.hint is None:
+                continue
+            nearest = min(
+                frames, key=lambda frame: abs(self.seconds_of(frame.step.frame.pts) - cue.at)
+            )
+            there = moved(cue.hint, nearest.back, self.size)
+            if there is None:
+                self.unused.append(cue)
+            else:
+                placed.append((cue, there))
+        return _Passed(key.step.frame.pts, _halved(key.back), _halved(key.ahead), placed)
+
+    def _plan(self, shot: Sequence[_Passed], cues: Sequence[Cue]) -> ShotPlan:
+        guidance, look = self.guidance, self.look
+        hints: dict[int, tuple[Hint, ...]] = {}
+        for cue in cues:
+            guidance, look = _guidance_of(cue.shot, guidance), _look_of(cue.shot, look)
+        for number, passed in enumerate(shot):
+            for _, hint in passed.placed:
+                for pts, there in self._followed(shot, number, hint):
+                    hints[pts] = (*hints.get(pts, ()), there)
+        return ShotPlan(shot[0].pts, shot[-1].pts, replace(guidance, hints=()), look, hints)
+
+    def _followed(
+        self, shot: Sequence[_Passed], start: int, hint: Hint
+    ) -> Iterator[tuple[int, Hint]]:
+        """Yield (timestamp, hint) for each key of a shot at which a hint's thing is in sight."""
+        yield shot[start].pts, hint
+        current: Hint | None = hint
+        for passed in shot[start + 1 :]:
+            if (
+                current is None
+                or (current := moved(current, _whole(passed.ahead), self.size)) is None
+            ):
+                break
+            yield passed.pts, current
+        current = hint
+        for number in range(start, 0, -1):
+            back = _whole(shot[number].back)
+            if current is None or (current := moved(current, back, self.size)) is None:
+                break
+            yield shot[number - 1].pts, current
 
 
-def _light(key: Key) -> Key:
-    """Return a key without pictures, which are not needed for its hints."""
-    none = np.empty((0, 0), np.float32)
-
-    def bare(step: Any) -> Any:
-        return step._replace(frame=step.frame._replace(luma=none), lightness=none)
-
-    return key._replace(step=bare(key.step), steps=tuple(map(bare, key.steps)))
+def _halved(path: Path) -> Path:
+    """Return a path as motion in half precision."""
+    motion = path.places - identity(path.trust.shape).places
+    return Path(motion.astype(np.float16), path.trust.astype(np.float16))
 
 
-def _plan(
-    shot: Sequence[Key],
-    cues: Sequence[Cue],
-    seconds_of: Callable[[int], float],
-    size: tuple[int, int],
-    guidance: Guidance,
-    look: Look,
-) -> ShotPlan:
-    hints: dict[int, tuple[Hint, ...]] = {}
-    for cue in cues:
-        guidance, look = _guidance_of(cue.shot, guidance), _look_of(cue.shot, look)
-        if cue.hint is not None:
-            for pts, hint in _followed(shot, cue.at, cue.hint, seconds_of, size):
-                hints[pts] = (*hints.get(pts, ()), hint)
-    first, last = shot[0].step.frame.pts, shot[-1].step.frame.pts
-    return ShotPlan(first, last, replace(guidance, hints=()), look, hints)
-
-
-def _followed(
-    shot: Sequence[Key],
-    at: float,
-    hint: Hint,
-    seconds_of: Callable[[int], float],
-    size: tuple[int, int],
-) -> Iterator[tuple[int, Hint]]:
-    """Yield (timestamp, hint) for each key of a shot at which a hint's thing is in sight."""
-    start = max(n for n, key in enumerate(shot) if n == 0 or seconds_of(key.step.frame.pts) <= at)
-    frames = between(shot[start], None)
-    nearest = min(frames, key=lambda frame: abs(seconds_of(frame.step.frame.pts) - at))
-    there = moved(hint, nearest.back, size)
-    if there is None:
-        return
-    yield shot[start].step.frame.pts, there
-    current: Hint | None = there
-    for key in shot[start + 1 :]:
-        if current is None or (current := moved(current, key.ahead, size)) is None:
-            break
-        yield key.step.frame.pts, current
-    current = there
-    for number in range(start, 0, -1):
-        if current is None or (current := moved(current, shot[number].back, size)) is None:
-            break
-        yield shot[number - 1].step.frame.pts, current
+def _whole(path: Path) -> Path:
+    """Return a path of `_halved` as it was."""
+    trust = path.trust.astype(np.float32)
+    return Path(path.places + identity(trust.shape).places, trust)
 
 
 def moved(hint: Hint, path: Path, size: tuple[int, int]) -> Hint | None:

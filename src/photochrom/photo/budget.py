@@ -19,6 +19,7 @@ SAMPLE_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "float": 4, "uin
 SAMPLE_BYTES |= {"double": 8, "complex": 8, "dpcomplex": 16}
 # Decoder memory as a multiple of a buffered frame's size.
 HELD = {"png": 1.3, "jpeg": 3.0, "webp": 2.5, "avif": 3.0, "heic": 3.0, "gif": 2.5, "tiff": 2.0}
+HELD |= {"raw": 3.0}  # LibRaw's own copies of 16 bits for three or four colours
 COLOUR_BYTES = {"webp": 4, "gif": 4}  # bytes per pixel, regardless of the picture
 # Above these, a file's size must be in proportion. Below, no picture takes five seconds.
 LARGE_PIXELS, LARGE_BYTES = 48_000_000, 150_000_000

@@ -1,5 +1,7 @@
 """Camera raw files: their embedded preview, the JPEG that the camera made of them.
 
+It is used where `photochrom.photo.develop_raw` cannot develop the file.
+
 Every maker has its own format, but all of them contain complete JPEG files. So the largest one
 that a JPEG decoder can read is used, wherever it is in the file.
 """
@@ -8,7 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from photochrom.extras import how_to_install
+from photochrom.photo.develop_raw import has_rawpy
 from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.page_files import find_pages, read_page
 from photochrom.photo.tiff import EXIF_HEAD, TiffError, read_exif, read_tag
 
 SOI, EOI = b"\xff\xd8\xff", b"\xff\xd9"
@@ -19,6 +24,7 @@ MOST_SEGMENTS = 200
 MOST_BYTES = 1 << 28
 ORIENTATION = 274
 LEAST_SIDE = 320  # smaller previews are ignored
+LEAST_SHARE = 0.9  # of the preview's pixels: with fewer, something else than the picture is read
 
 
 class Preview(NamedTuple):
@@ -78,8 +84,15 @@ def read_preview(path: Path, preview: Preview) -> bytes:
         return file.read(preview.end - preview.start)
 
 
+def is_far_smaller(size: tuple[int, int], preview: Preview) -> bool:
+    """Return whether a developed picture, (width, height), is far smaller than the preview."""
+    return size[0] * size[1] < LEAST_SHARE * preview.width * preview.height
+
+
 def with_raw_metadata(carried: Carried, path: Path) -> Carried:
-    """Add the raw file's EXIF and orientation to a preview's metadata if it has none."""
+    """Add the raw file's EXIF, orientation, XMP and IPTC to a preview's metadata if it has none."""
+    around = read_page(path, find_pages(path), 0)
+    carried = replace(carried, xmp=carried.xmp or around.xmp, iptc=carried.iptc or around.iptc)
     if carried.exif or carried.orientation:
         return carried
     try:
@@ -93,4 +106,20 @@ def with_raw_metadata(carried: Carried, path: Path) -> Carried:
         carried,
         exif=None if exif is None else exif.removeprefix(EXIF_HEAD),
         orientation=int.from_bytes(turned[:2], order) if turned else None,
+    )
+
+
+def how_to_develop(why: str) -> str:
+    """Return the sentences that say how a raw file is coloured at full size.
+
+    Parameters
+    ----------
+    why : str
+        Why photochrom did not develop it.
+    """
+    if not has_rawpy():
+        return f"To have it developed at full size, install rawpy. {how_to_install('raw')}."
+    return (
+        f"It could not be developed ({why}). For its full size, develop it with another program "
+        "(darktable, RawTherapee) and use the TIFF or JPEG."
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from photochrom.errors import UnreadablePhotoError
+from photochrom.photo.film_names import is_film
 from photochrom.photo.formats import FOREIGN_SUFFIXES, FORMATS
 from photochrom.photo.sniff import FOREIGN, LOADERS
 
@@ -36,6 +37,8 @@ class Found:
         Of supported formats, sorted, without photochrom's unfinished files.
     others : dict of str to int
         Number of pictures by unsupported suffix.
+    films : dict of str to int
+        Number of films by suffix.
     odd : tuple of Path
         Devices and pipes with names of pictures.
     links : tuple of Path
@@ -49,19 +52,25 @@ class Found:
     odd: tuple[Path, ...] = ()
     links: tuple[Path, ...] = ()
     closed: dict[Path, str] = field(default_factory=dict)
+    films: dict[str, int] = field(default_factory=dict)
 
     @property
     def passed_over(self) -> str | None:
         """A note on unsupported pictures; None if there are none."""
         said = []
         if self.others:
-            kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.others.items()))
-            said.append(f"pictures in unsupported formats ({kinds})")
+            said.append(f"pictures in unsupported formats ({_kinds(self.others)})")
+        if self.films:
+            said.append(f"films, which are coloured when they are named ({_kinds(self.films)})")
         if self.odd:
             said.append(f"devices or pipes ({_some([path.name for path in self.odd])})")
         if self.links:
             said.append(f"links to folders ({_some([path.name for path in self.links])})")
         return f"passed over: {'; '.join(said)}" if said else None
+
+
+def _kinds(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
 
 
 def _some(names: list[str]) -> str:
@@ -88,6 +97,7 @@ def search(folder: Path, recursive: bool = False) -> Found:
     links: list[Path] = []
     closed: dict[Path, str] = {}
     others: Counter[str] = Counter()
+    films: Counter[str] = Counter()
 
     def refused(error: OSError) -> None:
         closed[Path(os.fsdecode(error.filename))] = error.strerror or str(error)
@@ -103,12 +113,19 @@ def search(folder: Path, recursive: bool = False) -> Found:
                 continue
             if suffix in READ_SUFFIXES:
                 (odd if _is_odd(path) else photos).append(path)
+            elif is_film(path):
+                films[suffix] += 1
             elif suffix in OTHER_SUFFIXES or _is_visual(name):
                 others[suffix] += 1
     if folder in closed:
         raise UnreadablePhotoError(f"{folder}: cannot be read ({closed[folder]}).")
     return Found(
-        tuple(sorted(photos)), dict(others), tuple(sorted(odd)), tuple(sorted(links)), closed
+        tuple(sorted(photos)),
+        dict(others),
+        tuple(sorted(odd)),
+        tuple(sorted(links)),
+        closed,
+        dict(films),
     )
 
 
@@ -142,9 +159,14 @@ def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
 def nothing_in(folder: Path, found: Found, recursive: bool) -> str:
     """Return the error for a folder without supported pictures."""
     below = " or its subfolders" if recursive else "; --recursive includes subfolders"
+    if found.films and not found.others:
+        return (
+            f"{folder}: no pictures in this folder{below}; its films ({_kinds(found.films)}) are "
+            "coloured when they are named."
+        )
     if not found.others:
         return f"{folder}: no pictures in this folder{below}."
-    kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(found.others.items()))
+    kinds = _kinds(found.others)
     return (
         f"{folder}: all pictures in it have unsupported formats ({kinds}). Convert them to "
         f"JPEG, PNG or TIFF first{'' if recursive else below}."

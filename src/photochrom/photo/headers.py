@@ -46,6 +46,8 @@ def read_headers(
         own = None if source.reading.negative else carried.profile
         profile = source.carriers.one_profile(own)
         header = read_header(source.head(page), source.kind, carried, profile)
+        if source.is_decoded_whole:
+            header = replace(header, streams=False)
         check_size(header, budget.max_megapixels, source.name)
         spent.check(header, carried)
         headers.append(header)

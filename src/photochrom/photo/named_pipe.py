@@ -25,7 +25,7 @@ def is_pipe(path: Path) -> bool:
     except (OSError, ValueError):  # opening it gives the error
         return False
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
-        raise UnreadablePhotoError(f"{path}: is a device or a socket; a picture file is needed.")
+        raise UnreadablePhotoError(f"{path}: is a device or a socket; a file is needed.")
     return stat.S_ISFIFO(mode)
 
 

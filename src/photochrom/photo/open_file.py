@@ -160,7 +160,8 @@ def first_line(error: pyvips.Error) -> str:
     """Return the first line of libvips' error, without the binding's 'unable to call'."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     details = [line for line in lines if not line.startswith("unable to ")]
-    return "".join(c if c.isprintable() else "?" for c in (details or lines)[0])
+    details = details or ["the decoder gives no reason"]
+    return "".join(c if c.isprintable() else "?" for c in details[0])
 
 
 def _take_error(error: pyvips.Error, message: str, detail: str | None = None) -> None:

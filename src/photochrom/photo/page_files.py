@@ -42,7 +42,9 @@ from photochrom.photo.tiff import (
 
 WIDTH, HEIGHT, BITS, SAMPLES, ROWS = 256, 257, 258, 277, 278
 TILE_WIDTH, TILE_HEIGHT = 322, 323
-X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ORIENTATION, FILL_ORDER = 282, 283, 296, 274, 266
+# The values that these tags may have; with another one the tag counts as absent.
+CHOICES = {ORIENTATION: range(1, 9), RESOLUTION_UNIT: range(1, 4), FILL_ORDER: range(1, 3)}
 
 
 def find_pages(path: Path) -> tuple[int, ...]:
@@ -107,7 +109,11 @@ def show_page(path: Path, pages: tuple[int, ...], page: int) -> Excerpt:
 
 def _alone(reader: TiffReader, offset: int, slots: Mapping[int, Slot], size: int) -> Excerpt:
     """Return the file with this directory as its only one, at its offset and reduced."""
-    kept = [slots[tag].entry for tag in sorted(slots) if tag in PIXEL_TAGS]
+    kept = [
+        slots[tag].entry
+        for tag in sorted(slots)
+        if tag in PIXEL_TAGS and not _is_invalid(reader, slots, tag)
+    ]
     count_code, pointer_size = ("Q", 8) if reader.is_big else ("H", 4)
     code = "Q" if reader.is_big else "I"
     table = struct.pack(reader.order + count_code, len(kept)) + b"".join(kept) + bytes(pointer_size)
@@ -125,6 +131,11 @@ def _alone(reader: TiffReader, offset: int, slots: Mapping[int, Slot], size: int
             Range(behind, max(0, size - behind)),
         ]
     )
+
+
+def _is_invalid(reader: TiffReader, slots: Mapping[int, Slot], tag: int) -> bool:
+    """Whether libtiff would refuse the picture for a tag that does not concern its pixels."""
+    return tag in CHOICES and _number(reader, slots, tag, 1) not in CHOICES[tag]
 
 
 def _iptc(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> bytes | None:

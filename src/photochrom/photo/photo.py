@@ -33,7 +33,7 @@ from photochrom.photo.open_file import unreadable
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.photo_facts import PhotoFacts
 from photochrom.photo.reading import PLAIN, Reading
-from photochrom.photo.sample_values import describe_device
+from photochrom.photo.sample_values import check_float_range, describe_device
 from photochrom.photo.source import FileSource
 
 PROBE_PX = 96  # long side of the copy whose colours are analysed
@@ -65,6 +65,8 @@ class Photo(PhotoFacts):
         max_pages: int | None = Budget.max_pages,
         max_megabytes: float = Budget.max_megabytes,
     ) -> None:
+        if float_range is not None:
+            check_float_range(float_range)
         self._source = source
         self._lightness: tuple[np.ndarray | None, ...] = ()
         self._is_reduced = False

@@ -7,6 +7,7 @@ from typing import Any
 
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.options.ranges import GAMMA
+from photochrom.photo.given_files import read_given
 
 MOST_PROFILE_BYTES = 1 << 26
 
@@ -69,8 +70,7 @@ def read_profile(path: str | Path) -> bytes:
         If it is not an ICC profile.
     """
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MOST_PROFILE_BYTES)
+        content = read_given(Path(path), MOST_PROFILE_BYTES)
     except OSError as error:
         raise UnreadablePhotoError(f"{path}: cannot be read ({error.strerror}).") from error
     if content[36:40] != b"acsp":

@@ -199,7 +199,12 @@ def _check_range(asked: tuple[float, float] | None, band_format: str) -> tuple[f
     if asked is None and band_format in INTEGERS:
         limits = np.iinfo(INTEGERS[band_format])
         return float(limits.min), float(limits.max)
-    low, high = asked or (0.0, 1.0)
+    return check_float_range(asked or (0.0, 1.0))
+
+
+def check_float_range(asked: tuple[float, float]) -> tuple[float, float]:
+    """Return the values of black and white; raise InvalidValueError unless low < high."""
+    low, high = asked
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise InvalidValueError(
             f"float_range needs two finite numbers, low < high; got ({low}, {high})."

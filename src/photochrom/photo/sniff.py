@@ -27,8 +27,7 @@ LOADERS |= {
 }
 NAMES = {"jp2": "JPEG 2000", "bmp": "BMP", "jxl": "JPEG XL", "raw": "camera raw"}
 HANDLED = (
-    "Supported formats: JPEG, PNG, TIFF, WebP, AVIF, HEIC, JPEG 2000, BMP, GIF, and the "
-    "preview of camera raw."
+    "Supported formats: JPEG, PNG, TIFF, WebP, AVIF, HEIC, JPEG 2000, BMP, GIF and camera raw."
 )
 RAW_SUFFIXES = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf"}
 RAW_SUFFIXES |= {".rw2", ".sr2", ".srw", ".rwl", ".x3f", ".3fr", ".iiq", ".dcr", ".kdc", ".mrw"}

@@ -18,9 +18,17 @@ from photochrom.errors import (
     UnreadablePhotoError,
     UnsupportedFormatError,
 )
-from photochrom.photo.camera_raw import find_preview, read_preview, with_raw_metadata
+from photochrom.photo.camera_raw import (
+    Preview,
+    find_preview,
+    how_to_develop,
+    is_far_smaller,
+    read_preview,
+    with_raw_metadata,
+)
 from photochrom.photo.cicp import Declared, from_gamma
 from photochrom.photo.declared_colour import declared_colour
+from photochrom.photo.develop_raw import open_raw
 from photochrom.photo.icc import curve_profile
 from photochrom.photo.lightness import TOP, srgb_table
 from photochrom.photo.metadata.carried import Carried
@@ -29,6 +37,7 @@ from photochrom.photo.named_pipe import Pipe, is_pipe
 from photochrom.photo.negative import Inversion, find_inversion
 from photochrom.photo.open_file import check_megapixels, load, read_header
 from photochrom.photo.other_decoders import FOREIGN, Foreign, decoded, head, open_foreign
+from photochrom.photo.profiles import srgb_profile
 from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.salvage import Salvaged, salvage
 from photochrom.photo.sniff import NAMES, sniff
@@ -108,10 +117,11 @@ class FileSource:
         self._salvaged: dict[int, Salvaged] = {}
         self._inversions: dict[int, Inversion] = {}
         self._preview: _Spool | None = None
+        self._raw_orientation = 1
         if self.kind == "tiff":
             self._look_at_pages()
         elif self.kind == "raw":
-            self._find_preview()
+            self._open_raw(max_megapixels)
         elif self.kind in FOREIGN:
             if reading.salvage:
                 raise UnsupportedFormatError(
@@ -134,10 +144,24 @@ class FileSource:
     def carried(self, page: int) -> Carried:
         """Return a page's metadata."""
         found = self.carriers.of(self.index_of(page))
-        if self._preview is not None:
-            return with_raw_metadata(found, self.path)
+        if self.kind == "raw":
+            return self._carried_by_raw(found)
         # Other libraries report more for their formats, as fields of the decoded picture.
         return replace(found, known=False) if self.kind in FOREIGN else found
+
+    def _carried_by_raw(self, found: Carried) -> Carried:
+        if self._foreign is None:
+            return with_raw_metadata(found, self.path)
+        around = with_raw_metadata(found, self.path)
+        if around.exif is None and self._preview is not None:
+            around = replace(found, exif=Carriers(self._preview.path, "jpeg").of(0).exif)
+        profile = srgb_profile() if self._foreign.bands == 3 else None
+        return replace(around, orientation=self._raw_orientation, profile=profile, known=True)
+
+    @property
+    def is_decoded_whole(self) -> bool:
+        """Whether another library decodes the picture at once."""
+        return self._foreign is not None
 
     def head(self, page: int) -> pyvips.Image:
         """Return the header of one page: the file is not read to its end."""
@@ -304,19 +328,39 @@ class FileSource:
         """How a TIFF of one picture holds reduced copies: 'pages', 'subifds', or None."""
         return pyramid_of(read_pages(self.path)) if len(self.tiff_pages) == 1 else None
 
-    def _find_preview(self) -> None:
+    def _open_raw(self, max_megapixels: float) -> None:
+        """Develop a raw file if that can be done; else take its preview."""
         preview = find_preview(self.path)
+        found: tuple[Foreign, int] | str = "a damaged file is read by its preview"
+        if not self.reading.salvage:
+            found = open_raw(self.path, self.name, max_megapixels)
+        if preview is not None:
+            self._preview = _Spool()
+            self._preview.path.write_bytes(read_preview(self.path, preview))
+            if not isinstance(found, str) and is_far_smaller(found[0].size, preview):
+                found = "its preview is larger"
+        if isinstance(found, str):
+            self._use_preview(preview, found)
+            return
+        self._foreign, self._raw_orientation = found
+        width, height = self._foreign.size
+        self.notes = (
+            f"Camera raw: developed at its full size of {width} x {height} by LibRaw, with the "
+            "camera's white balance.",
+        )
+
+    def _use_preview(self, preview: Preview | None, why: str) -> None:
+        advice = how_to_develop(why)
         if preview is None:
             raise UnsupportedFormatError(
                 f"{self.name}: camera raw without an embedded preview that can be coloured. "
-                "Develop it first (darktable, RawTherapee) and use the TIFF or JPEG."
+                f"{advice}"
             )
-        self._preview = _Spool()
-        self._preview.path.write_bytes(read_preview(self.path, preview))
+        assert self._preview is not None
         self.carriers = Carriers(self._preview.path, "jpeg")
         self.notes = (
             f"Camera raw: its embedded preview of {preview.width} x {preview.height} is coloured. "
-            "For the sensor's full depth, develop it first and use the TIFF.",
+            f"{advice}",
         )
 
     def _kept(self, image: pyvips.Image) -> pyvips.Image:

@@ -279,8 +279,9 @@ def refusal(page: TiffPage) -> str | None:
     if page.tile_width and page.planar == 2 and page.samples > 1:
         return "a TIFF with separate planes in tiles"
     if page.compression == OLD_JPEG or not _is_decoded(page.compression):
-        name = COMPRESSIONS.get(page.compression, f"of kind {page.compression}")
-        return f"a TIFF with {name} compression"
+        name = COMPRESSIONS.get(page.compression)
+        named = f"{name} compression" if name else f"compression of kind {page.compression}"
+        return f"a TIFF with {named}"
     return None
 
 

@@ -4,9 +4,11 @@ A film's lightness is its luma plane. Frames of planar YUV keep that plane as it
 formats (gray, RGB, packed YUV) are converted once to planar YUV of the same depth.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +24,15 @@ KNOWN_MATRICES = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0
 KNOWN_MATRICES |= {7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 HD_LINES = 720  # from this height on, untagged films are BT.709, else BT.601
 MOST_SIDE = 16384
+MOST_FAILURES = 100  # reads in a row that fail, before a film counts as ended
+COLOURED, COLOURED_SHARE = 6, 1e-3  # codes of 8 bits from the middle; share of chroma samples
 SHALLOW = 8
+# FFmpeg's readers of film files. Others, such as those of playlists, open further files and
+# addresses that a file names.
+READERS = (
+    "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpegts,mpeg,mpegvideo,dv,flv,asf,mxf,ogg,h264,hevc,"
+    "ivf,nut,gxf,rm,m4v,obu,yuv4mpegpipe,gif,apng,mp3,wav,flac,aac"
+)
 
 
 class Plane(NamedTuple):
@@ -79,6 +89,10 @@ class VideoFacts:
         An estimate; 0 if unknown.
     stream : int
         Index of the coloured stream.
+    origin : int
+        Timestamp of the film's beginning, from which times are counted.
+    is_timed : bool
+        Whether its frames have timestamps.
     notes : tuple of str
         What was assumed.
     """
@@ -102,6 +116,8 @@ class VideoFacts:
     seconds: float
     frames: int
     stream: int
+    origin: int = 0
+    is_timed: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -114,6 +130,19 @@ class VideoFacts:
     def weights(self) -> tuple[float, float]:
         """The shares of red and blue in luma."""
         return KNOWN_MATRICES[self.matrix]
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether the source format holds luma alone."""
+        return not self.has_colours
+
+    def seconds_at(self, pts: int) -> float:
+        """Return the seconds from the film's beginning to a timestamp."""
+        return float((pts - self.origin) * self.time_base)
+
+    def timestamp_at(self, seconds: float) -> int:
+        """Return the timestamp at seconds from the film's beginning."""
+        return self.origin + round(Fraction(seconds) / self.time_base)
 
 
 class Frame(NamedTuple):
@@ -139,6 +168,12 @@ class Frame(NamedTuple):
     interlaced: bool
 
 
+def require_video() -> None:
+    """Raise MissingExtraError unless films can be coloured."""
+    require("video", "Colouring a film", "av", "cv2")
+
+
+@cache
 def pyav() -> Any:
     """Return the PyAV module.
 
@@ -147,11 +182,12 @@ def pyav() -> Any:
     MissingExtraError
         If it is not installed.
     """
-    require("video", "Colouring a film", "av", "cv2")
+    require_video()
     import av
     import av.logging
 
     av.logging.set_level(None)  # errors are raised; the decoder's chatter is not for people
+    os.environ.setdefault("SVT_LOG", "1")  # likewise the chatter of the AV1 encoder
     return av
 
 
@@ -169,7 +205,8 @@ def open_container(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise UnreadablePhotoError(f"{path}: the file is empty. Copy it again.")
     try:
-        return av.open(str(path), metadata_errors="replace")
+        options = {"protocol_whitelist": "file", "format_whitelist": READERS}
+        return av.open(str(path), metadata_errors="replace", options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadablePhotoError(
             f"{path}: not a film that can be read, or its index is missing ({_reason(error)}). "
@@ -247,6 +284,8 @@ def _facts(path: Path, container: Any, stream: Any, frame: Any) -> VideoFacts:
         )
     plane, notes = _plane_of(frame.format, path), []
     full = int(frame.color_range) == FULL or frame.format.name.startswith("yuvj")
+    if int(frame.color_range) not in (LIMITED, FULL) and not _holds_colours(frame.format):
+        full = True  # as FFmpeg reads gray that is not tagged
     matrix = int(frame.colorspace)
     if matrix not in KNOWN_MATRICES:
         matrix = BT709 if frame.height >= HD_LINES else BT601
@@ -277,8 +316,17 @@ def _facts(path: Path, container: Any, stream: Any, frame: Any) -> VideoFacts:
         seconds=seconds,
         frames=stream.frames or round(seconds * float(rate)),
         stream=stream.index,
+        origin=_origin(container, stream),
+        is_timed=frame.pts is not None,
         notes=tuple(notes),
     )
+
+
+def _origin(container: Any, stream: Any) -> int:
+    """Return the timestamp from which players count: where a file begins, if after 0."""
+    start = max(0, container.start_time or 0)
+    unit: Fraction = stream.time_base
+    return round(Fraction(start, pyav().time_base) / unit)
 
 
 def _holds_colours(format: Any) -> bool:
@@ -322,25 +370,27 @@ class Decoder:
         Packets and frames that the decoder could not read, or concealed.
     untimed : int
         Frames without a timestamp; they follow the frame before them at the film's rate.
+    resized : int
+        Frames of another size than the first, which were brought to its size.
+    has_shown_colours : bool
+        Whether a frame's own chroma is more than noise.
     """
 
     def __init__(
         self, facts: VideoFacts, start: int | None = None, stop: int | None = None
     ) -> None:
         self.facts, self.start, self.stop = facts, start, stop
-        self.damaged = self.untimed = 0
+        self.damaged = self.untimed = self.resized = 0
+        self.has_shown_colours = False
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames."""
-        av = pyav()
+        seeks = self._can_seek()
         with open_container(self.facts.path) as container:
             stream = container.streams[self.facts.stream]
             stream.thread_type = "AUTO"
-            if self.start is not None:
-                try:
-                    container.seek(self.start, stream=stream)
-                except av.error.FFmpegError:
-                    container.seek(0)  # no index: read from the beginning
+            if seeks:
+                container.seek(self.start, stream=stream)
             last: int | None = None
             for frame in self._decoded(container, stream):
                 pts = self._timestamp(frame, last)
@@ -353,19 +403,34 @@ class Decoder:
                 if self.start is None or pts >= self.start:
                     yield self._frame(frame, pts)
 
+    def _can_seek(self) -> bool:
+        """Return whether seeking leads to a whole frame at the start, or before it."""
+        if self.start is None or not self.facts.is_timed:
+            return False
+        av = pyav()
+        with open_container(self.facts.path) as container:
+            stream = container.streams[self.facts.stream]
+            try:
+                container.seek(self.start, stream=stream)
+                frame = next(container.decode(stream), None)
+            except av.error.FFmpegError:  # no index, or damage: read from the beginning
+                return False
+        if frame is None or frame.pts is None:
+            return False
+        return bool(frame.key_frame and frame.pts <= self.start)
+
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         av = pyav()
-        packets = container.demux(stream)
-        while True:
+        for packet in read_packets(container, [stream], self._failed):
             try:
-                packet = next(packets)
                 frames = packet.decode()
-            except StopIteration:
-                return
             except av.error.FFmpegError:
-                self.damaged += 1
+                self._failed()
                 continue
             yield from frames
+
+    def _failed(self) -> None:
+        self.damaged += 1
 
     def _timestamp(self, frame: Any, last: int | None) -> int:
         if frame.pts is not None:
@@ -377,10 +442,9 @@ class Decoder:
     def _frame(self, frame: Any, pts: int) -> Frame:
         facts = self.facts
         self.damaged += bool(frame.is_corrupt)
-        if (frame.width, frame.height) != (facts.width, facts.height) or (
-            frame.format.name not in (facts.plane.format, facts.plane.format.replace("yuv", "yuvj"))
-        ):
-            frame = self._converted(frame)
+        self.resized += (frame.width, frame.height) != (facts.width, facts.height)
+        frame = self._converted(frame)
+        self.has_shown_colours = self.has_shown_colours or self._shows_colours(frame)
         dtype = np.uint8 if facts.plane.bits == SHALLOW else np.uint16
         plane = frame.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: facts.height]
@@ -389,14 +453,58 @@ class Decoder:
         return Frame(luma, pts, duration, bool(frame.is_corrupt), bool(frame.interlaced_frame))
 
     def _converted(self, frame: Any) -> Any:
+        """Return a frame of the film's size whose first plane is luma, changed only if needed."""
         facts = self.facts
+        wanted = facts.plane.format
+        if facts.is_gray:  # stays gray: to YUV, FFmpeg would change its range
+            wanted = "gray" if facts.plane.bits == SHALLOW else f"gray{facts.plane.bits}le"
+        same_size = (frame.width, frame.height) == (facts.width, facts.height)
+        if same_size and frame.format.name in (wanted, wanted.replace("yuv", "yuvj")):
+            return frame
         return frame.reformat(
             width=facts.width,
             height=facts.height,
-            format=facts.plane.format,
+            format=wanted,
             dst_colorspace=facts.matrix,
             dst_color_range=FULL if facts.full_range else LIMITED,
         )
+
+    def _shows_colours(self, frame: Any) -> bool:
+        """Return whether a converted frame's chroma is more than noise."""
+        bits = self.facts.plane.bits
+        dtype = np.uint8 if bits == SHALLOW else np.uint16
+        for plane in frame.planes[1:3]:
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(dtype)
+            samples = rows[: plane.height : 3, : plane.width : 3].astype(np.int32)
+            away = np.abs(samples - 2 ** (bits - 1)) > COLOURED << (bits - SHALLOW)
+            if away.mean() > COLOURED_SHARE:
+                return True
+        return False
+
+
+def read_packets(
+    container: Any, streams: list[Any], failed: Callable[[], None] = lambda: None
+) -> Iterator[Any]:
+    """Yield the packets of streams; places that cannot be read are passed over.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+    streams : list of av.stream.Stream
+    failed : callable
+        Called for each such place.
+    """
+    left = MOST_FAILURES
+    while left:
+        try:
+            for packet in container.demux(streams):
+                left = MOST_FAILURES
+                yield packet
+        except pyav().error.FFmpegError:
+            failed()
+            left -= 1
+        else:
+            return
 
 
 def _reason(error: BaseException) -> str:

@@ -25,6 +25,8 @@ class Codec(NamedTuple):
         Others.
     suffixes : tuple of str
         Of the containers that hold it.
+    is_even : bool
+        Whether it stores whole chroma samples only.
     """
 
     encoder: str
@@ -32,6 +34,7 @@ class Codec(NamedTuple):
     quality: tuple[int, ...]
     options: dict[str, str]
     suffixes: tuple[str, ...]
+    is_even: bool = False
 
 
 _EIGHT = ("yuv420p", "yuv422p", "yuv444p")
@@ -41,18 +44,20 @@ _SIXTEEN = tuple(f"{name}16le" for name in _EIGHT)
 _MP4 = (".mp4", ".m4v", ".mov", ".mkv")
 # The default rate factors keep the luma's SSIM at 0.99 or more; see docs/benchmarks.md.
 CODECS = {
-    "h264": Codec("libx264", (*_EIGHT, *_TEN), (0, 16, 51), {"preset": "medium"},
-                  (*_MP4, ".ts", ".m2ts", ".mts", ".flv", ".3gp")),
+    "h264": Codec("libx264", (*_EIGHT, *_TEN), (0, 16, 51),
+                  {"preset": "medium", "rc-lookahead": "10"},  # less memory than the preset's 40
+                  (*_MP4, ".ts", ".m2ts", ".mts", ".flv", ".3gp"), is_even=True),
     "h265": Codec("libx265", (*_EIGHT, *_TEN, *_TWELVE), (0, 17, 51),
-                  {"preset": "fast", "x265-params": "log-level=none"}, (*_MP4, ".ts")),
-    "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), (1, 20, 63), {"preset": "8"},
+                  {"preset": "fast", "x265-params": "log-level=none"}, (*_MP4, ".ts"),
+                  is_even=True),
+    "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), (1, 10, 63), {"preset": "8"},
                  (".mp4", ".mkv", ".webm")),
     "vp9": Codec("libvpx-vp9", (*_EIGHT, *_TEN, *_TWELVE), (0, 18, 63),
                  {"deadline": "good", "cpu-used": "4", "row-mt": "1", "b": "0"},
                  (".webm", ".mkv", ".mp4")),
     "ffv1": Codec("ffv1", (*_EIGHT, "yuv411p", "yuv440p", *_TEN, *_TWELVE, *_SIXTEEN), (),
-                  {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"},
-                  (".mkv", ".avi", ".mov")),
+                  {"level": "3", "g": "1", "slicecrc": "1"},
+                  (".mkv", ".avi")),
     "prores": Codec("prores_ks", ("yuv422p10le", "yuv444p10le"), (), {"profile": "3"},
                     (".mov", ".mkv")),
 }  # fmt: skip
@@ -92,13 +97,15 @@ def choose_codec(name: str | None, target: Path | None) -> str:
         If there is no such codec, or the container cannot hold it.
     """
     suffix = target.suffix.lower() if target is not None else ""
-    if name is None:
-        return "vp9" if suffix == ".webm" else DEFAULT_CODEC
-    if name not in CODECS:
+    if name is not None and name not in CODECS:
         raise InvalidValueError(f"--codec must be one of {', '.join(CODECS)}; got '{name}'.")
+    if name is None:
+        name = "vp9" if suffix == ".webm" else DEFAULT_CODEC
     if suffix and suffix not in CODECS[name].suffixes:
+        others = [other for other, codec in CODECS.items() if suffix in codec.suffixes]
+        instead = f", or --codec {' or '.join(others)}" if others else ""
         raise InvalidValueError(
-            f"A file {suffix} cannot hold {name}. Use {', '.join(CODECS[name].suffixes)}."
+            f"A file {suffix} cannot hold {name}. Use {', '.join(CODECS[name].suffixes)}{instead}."
         )
     return name
 
@@ -132,24 +139,35 @@ def choose_encoding(name: str, facts: VideoFacts, crf: int | None) -> tuple[Enco
         best, _, worst = codec.quality
         raise InvalidValueError(f"--crf must be from {best} to {worst} for {name}; got {crf}.")
     notes = []
-    if wanted.format in codec.formats:
+    if wanted.format in codec.formats and _holds_size(codec, wanted, facts):
         plane = wanted
     else:
-        plane = _nearest(codec, wanted, name)
-        notes.append(f"stored as {plane.format}: {name} does not hold {wanted.format}")
+        plane = _nearest(codec, facts, name)
+        size = "" if _holds_size(codec, wanted, facts) else " of an odd size"
+        notes.append(f"stored as {plane.format}: {name} does not hold {wanted.format}{size}")
     chosen = crf if crf is not None else codec.quality[1] if codec.quality else None
     return Encoding(name, plane, chosen), notes
 
 
-def _nearest(codec: Codec, wanted: Plane, name: str) -> Plane:
+def _holds_size(codec: Codec, plane: Plane, facts: VideoFacts) -> bool:
+    """Return whether a codec stores a film's size: some need whole chroma samples."""
+    whole = facts.width % plane.across == 0 and facts.height % plane.down == 0
+    return whole or not codec.is_even
+
+
+def _nearest(codec: Codec, facts: VideoFacts, name: str) -> Plane:
     """Return the smallest format of a codec that holds a film's luma unchanged, or more bits."""
+    wanted = facts.plane
     for bits in (8, 10, 12, 16):
         if bits < wanted.bits:
             continue
         for across, down, layout in ((2, 2, "420"), (2, 1, "422"), (1, 1, "444")):
             format = f"yuv{layout}p" + ("" if bits == 8 else f"{bits}le")
-            if format in codec.formats and (across, down) <= (wanted.across, wanted.down):
-                return Plane(format, bits, across, down)
+            plane = Plane(format, bits, across, down)
+            if format not in codec.formats or not _holds_size(codec, plane, facts):
+                continue
+            if (across, down) <= (wanted.across, wanted.down):
+                return plane
     kept = [n for n, other in CODECS.items() if wanted.format in other.formats]
     raise UnsupportedFormatError(
         f"{name} does not store {wanted.bits} bits ({wanted.format}). Use {' or '.join(kept)}."
@@ -171,6 +189,7 @@ def new_encoder(container: Any, encoding: Encoding, facts: VideoFacts) -> Any:
     context.colorspace = facts.matrix
     context.color_primaries, context.color_trc = facts.primaries, facts.transfer
     context.flags |= av.codec.context.Flags.global_header
+    context.field_order = facts.field_order
     context.thread_count = 0
     options = dict(codec.options)
     if encoding.crf is not None:

@@ -7,7 +7,7 @@ until R', G' and B' at the plane's own luma lie within their range. Sources: ITU
 """
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from photochrom.photo.resize import resize
 from photochrom.photo.video import SHALLOW, VideoFacts, pyav
 
 CODES = 4096  # of the table that encodes linear light
+STRIP_SAMPLES = 2**15
 OF_X, OF_Z = np.array(CHROMA, np.float32).T  # of each channel: its part of X - Y and of Z - Y
 
 
@@ -121,10 +122,32 @@ def chroma_planes(
     height, width = -(-luma.shape[0] // plane.down), -(-luma.shape[1] // plane.across)
     codes = luma if (height, width) == luma.shape else _shrunk(luma, height, width)
     levels = levels_of(facts)
-    gray = np.asarray(codes, np.float32) - np.float32(levels.black)
-    gray = np.clip(gray / np.float32(levels.white - levels.black), 0, 1)
-    blue, red = _chroma(gray, _enlarged(field, height, width), *facts.weights)
-    return _as_codes(blue, levels, luma.dtype), _as_codes(red, levels, luma.dtype)
+    place = _places(codes, levels)
+    ab = _colours(field, _gray_tables()[0][place])
+    cb, cr = np.empty((height, width), luma.dtype), np.empty((height, width), luma.dtype)
+    rows = max(1, STRIP_SAMPLES // width)
+    for top in range(0, height, rows):  # a strip's arrays stay in the processor's cache
+        strip = np.s_[top : top + rows]
+        blue, red = _chroma(place[strip], ab[strip], *facts.weights)
+        cb[strip], cr[strip] = _as_codes(blue, levels), _as_codes(red, levels)  # rounded down
+    return cb, cr
+
+
+def _places(codes: np.ndarray, levels: Levels) -> np.ndarray:
+    """Return where codes lie in the tables of grays."""
+    scale = (CODES - 1) / (levels.white - levels.black)
+    place = (np.asarray(codes, np.float32) - np.float32(levels.black)) * np.float32(scale)
+    return np.asarray(np.clip(place + np.float32(0.5), 0, CODES - 1), np.int32)
+
+
+def _colours(field: ColourField, lightness: np.ndarray) -> np.ndarray:
+    """Return ab, (h, w, 2), of a field at a larger lightness, (h, w)."""
+    ab = _enlarged(field.slope, *lightness.shape)
+    ab *= lightness[..., None]
+    ab += _enlarged(field.offset, *lightness.shape)
+    np.maximum(ab, _enlarged(field.low, *lightness.shape), out=ab)
+    np.minimum(ab, _enlarged(field.high, *lightness.shape), out=ab)
+    return ab
 
 
 def interlaced_chroma(
@@ -144,35 +167,38 @@ def interlaced_chroma(
 
 def _shrunk(luma: np.ndarray, height: int, width: int) -> np.ndarray:
     """Average codes over areas: float32."""
+    pyav()
     import cv2
 
-    pyav()
     return np.asarray(
         cv2.resize(luma.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     )
 
 
-def _enlarged(field: ColourField, height: int, width: int) -> np.ndarray:
-    """Interpolate slope, offset and bounds: (h, w, 8) float32."""
+def _enlarged(planes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Interpolate planes, (h', w', 2), to (height, width, 2) float32."""
     import cv2
 
-    planes = np.ascontiguousarray(field.planes, np.float32)
+    planes = np.ascontiguousarray(planes, np.float32)
     if height < planes.shape[0] or width < planes.shape[1]:
         return resize(planes, height, width)
-    halves = (planes[..., :4], planes[..., 4:])  # OpenCV interpolates at most four at once
-    wide = [cv2.resize(np.ascontiguousarray(half), (width, height)) for half in halves]
-    return np.concatenate(wide, axis=-1)
+    return np.asarray(cv2.resize(planes, (width, height)))
 
 
 def _chroma(
-    gray: np.ndarray, planes: np.ndarray, red: float, blue: float
+    place: np.ndarray, ab: np.ndarray, red: float, blue: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return Cb and Cr, in [-0.5, 0.5], of grays in [0, 1] under a field at their size."""
-    lightness, f_table = _gray_tables()
-    place = (gray * (CODES - 1) + np.float32(0.5)).astype(np.int32)
-    light = lightness[place][..., None]
-    ab = np.clip(planes[..., :2] * light + planes[..., 2:4], planes[..., 4:6], planes[..., 6:8])
-    f = f_table[place]
+    """Return Cb and Cr, in [-0.5, 0.5].
+
+    Parameters
+    ----------
+    place : int32 array, (h, w)
+        Of the grays in their tables.
+    ab : float32 array, (h, w, 2)
+    red, blue : float
+        Shares of luma.
+    """
+    f = _gray_tables()[1][place]
     y = _cube(f)
     less_x = _cube(f + ab[..., 0] * np.float32(1 / 500)) - y
     less_z = _cube(f - ab[..., 1] * np.float32(1 / 200)) - y
@@ -183,14 +209,20 @@ def _chroma(
     ]
     luma = red * rgb[0] + (1 - red - blue) * rgb[1] + blue * rgb[2]
     away = [channel - luma for channel in rgb]
+    fits = _fit(place * np.float32(1 / (CODES - 1)), away)
+    return (
+        np.asarray(away[2] * fits / (2 * (1 - blue))),
+        np.asarray(away[0] * fits / (2 * (1 - red))),
+    )
+
+
+def _fit(gray: np.ndarray, away: list[np.ndarray]) -> np.ndarray:
+    """Return the share of a chroma that keeps all channels in [0, 1] at a gray's luma."""
     most = np.maximum(np.maximum(away[0], away[1]), away[2])
     least = np.minimum(np.minimum(away[0], away[1]), away[2])
     tiny = np.float32(1e-6)
     fits = np.minimum((1 - gray) / np.maximum(most, tiny), gray / np.maximum(-least, tiny))
-    fits = np.minimum(fits, 1)
-    return np.asarray(away[2] * fits / (2 * (1 - blue))), np.asarray(
-        away[0] * fits / (2 * (1 - red))
-    )
+    return np.asarray(np.minimum(fits, 1))
 
 
 def _cube(f: np.ndarray) -> np.ndarray:
@@ -220,6 +252,6 @@ def _lightness_table(levels: Levels) -> np.ndarray:
     return np.asarray(luminance_to_lightness(linear), np.float32)
 
 
-def _as_codes(chroma: np.ndarray, levels: Levels, dtype: Any) -> np.ndarray:
+def _as_codes(chroma: np.ndarray, levels: Levels) -> np.ndarray:
     codes = chroma * np.float32(levels.span) + np.float32(levels.middle + 0.5)
-    return np.asarray(np.clip(codes, 1, levels.top), dtype)
+    return np.asarray(np.clip(codes, 1, levels.top))  # the caller stores it as integers

@@ -5,14 +5,14 @@ it, so that a run that was ended goes on after the last whole one. Joining copie
 segments, and of the source's sound, subtitles, data, covers and attachments. Nothing is encoded
 twice.
 
-Timestamps are stored apart because a segment's container rounds them. Packets come in the order of
-decoding; the n-th packet by its rounded timestamp has the n-th exact one, and the decoding
-timestamps are those of presentation, delayed by as many frames as the codec reorders.
+Timestamps are stored apart, in the order of the packets, because a segment's container rounds them.
+Packets come in the order of decoding; the decoding timestamps are those of presentation, delayed by
+as many frames as the codec reorders.
 """
 
 import heapq
-import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,14 +23,21 @@ from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.video import Frame, VideoFacts, open_container, pyav
 from photochrom.photo.video_codecs import Encoding, new_encoder
+from photochrom.photo.video_frame_marks import FrameMarks
+from photochrom.photo.video_streams import (
+    add_marker,
+    copy_of,
+    has_cover_in,
+    kept_tags,
+    not_held,
+    other_packets,
+)
 
-MARKER_KEY = "photochrom"  # of the container's metadata
 CONTAINERS = {
     ".mkv": "matroska", ".webm": "webm", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov",
     ".3gp": "3gp", ".avi": "avi", ".flv": "flv",
     ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
 }  # fmt: skip
-MOST_REORDERED = 64  # frames
 
 
 class Segment(NamedTuple):
@@ -40,12 +47,15 @@ class Segment(NamedTuple):
     ----------
     path : Path
     pts, durations : int64 arrays, (n,)
-        In units of the film's time base.
+        Of its frames, in units of the film's time base.
+    order : int64 array, (n,)
+        The same timestamps in the order of its packets.
     """
 
     path: Path
     pts: np.ndarray
     durations: np.ndarray
+    order: np.ndarray
 
 
 class SegmentWriter:
@@ -63,9 +73,12 @@ class SegmentWriter:
         self.path, self.encoding, self.facts = path, encoding, facts
         self.pts: list[int] = []
         self.durations: list[int] = []
+        self._order: list[int] = []
+        self._marks = FrameMarks(encoding.plane.format, facts)
         self._part = path.with_suffix(".part")
-        self._container = pyav().open(str(self._part), "w", format="matroska")
-        self._stream = new_encoder(self._container, encoding, facts)
+        with self._writing():
+            self._container = pyav().open(str(self._part), "w", format="matroska")
+            self._stream = new_encoder(self._container, encoding, facts)
 
     def add(self, frame: Frame, chroma: tuple[np.ndarray, np.ndarray]) -> None:
         """Encode a frame with its chroma planes; its luma is stored as it is."""
@@ -74,6 +87,8 @@ class SegmentWriter:
         luma = widened(frame.luma, self.facts, self.encoding)
         for plane, samples in zip(picture.planes, (luma, *chroma), strict=True):
             _fill(plane, samples)
+        if frame.interlaced or self.facts.pixel_aspect != 1:
+            picture = self._marks.on(picture, frame.interlaced)
         picture.pts, picture.time_base = frame.pts, self.facts.time_base
         picture.color_range = self._stream.codec_context.color_range
         picture.colorspace = self.facts.matrix
@@ -84,26 +99,40 @@ class SegmentWriter:
     def finish(self, state: dict[str, np.ndarray]) -> Segment:
         """Write what the encoder still holds, then the timestamps and a state."""
         self._encode(None)
-        self._container.close()
-        pts, durations = np.array(self.pts, np.int64), np.array(self.durations, np.int64)
-        values: dict[str, Any] = {"pts": pts, "durations": durations, **state}
-        with self._part.with_suffix(".npz").open("wb") as file:
-            np.savez(file, **values)
-        self._part.with_suffix(".npz").replace(self.path.with_suffix(".npz"))
-        self._part.replace(self.path)
-        return Segment(self.path, pts, durations)
+        times = (self.pts, self.durations, self._order)
+        pts, durations, order = (np.array(values, np.int64) for values in times)
+        values: dict[str, Any] = {"pts": pts, "durations": durations, "order": order, **state}
+        with self._writing():
+            self._container.close()
+            with self._part.with_suffix(".state").open("wb") as file:
+                np.savez(file, **values)
+            self._part.with_suffix(".state").replace(self.path.with_suffix(".npz"))
+            self._part.replace(self.path)
+        return Segment(self.path, pts, durations, order)
 
     def discard(self) -> None:
         """Remove an unfinished segment."""
-        self._container.close()
-        self._part.unlink(missing_ok=True)
+        with suppress(OSError, pyav().error.FFmpegError):  # as on a full disk, which was said
+            self._container.close()
+        for suffix in (".part", ".state"):
+            with suppress(OSError):
+                self._part.with_suffix(suffix).unlink(missing_ok=True)
 
     def _encode(self, picture: Any) -> None:
-        try:
+        with self._writing():
             for packet in self._stream.encode(picture):
+                self._order.append(packet.pts)
                 self._container.mux(packet)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say which segment cannot be written, and why."""
+        try:
+            yield
+        except (OSError, pyav().error.FFmpegError) as error:
+            code = getattr(error, "errno", None)
+            reason = error if isinstance(error, OSError) and code else str(error)
+            raise unwritable(self.path, reason) from error
 
 
 def widened(luma: np.ndarray, facts: VideoFacts, encoding: Encoding) -> np.ndarray:
@@ -118,10 +147,11 @@ def widened(luma: np.ndarray, facts: VideoFacts, encoding: Encoding) -> np.ndarr
 
 
 def _fill(plane: Any, samples: np.ndarray) -> None:
-    """Copy samples, (h, w), to a plane, whose lines may be longer."""
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    line = np.ascontiguousarray(samples).view(np.uint8)
-    rows[: len(line), : line.shape[1]] = line
+    """Copy samples, (h, w), to a plane; where its lines are longer, the last column is repeated."""
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(samples.dtype)
+    height, width = samples.shape
+    rows[:height, :width] = samples
+    rows[:height, width:] = samples[:, -1:]
 
 
 def read_segment(path: Path) -> tuple[Segment, dict[str, np.ndarray]] | None:
@@ -131,17 +161,39 @@ def read_segment(path: Path) -> tuple[Segment, dict[str, np.ndarray]] | None:
             values = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, KeyError):
         return None
-    if not path.is_file() or "pts" not in values:
+    if not path.is_file() or not {"pts", "durations", "order"} <= values.keys():
         return None
-    return Segment(path, values.pop("pts"), values.pop("durations")), values
+    times = (values.pop(name) for name in ("pts", "durations", "order"))
+    return Segment(path, *times), values
+
+
+class Window(NamedTuple):
+    """The wanted part of a film, in units of its time base.
+
+    Attributes
+    ----------
+    start : int or None
+        The first timestamp, which becomes 0; None for the whole film, whose timestamps are kept.
+    stop : int or None
+        The first one no longer wanted.
+    """
+
+    start: int | None = None
+    stop: int | None = None
+
+    def seconds(self, facts: VideoFacts) -> tuple[Fraction | None, Fraction | None]:
+        """Return both in seconds."""
+        start, stop = (None if at is None else at * facts.time_base for at in self)
+        return start, stop
 
 
 def join_segments(
     segments: Sequence[Segment],
     facts: VideoFacts,
+    encoding: Encoding,
     target: Path,
     marker: dict[str, str],
-    window: tuple[int, int | None],
+    window: Window,
 ) -> tuple[str, ...]:
     """Write the finished film: coloured segments, and all other streams of the source.
 
@@ -150,12 +202,13 @@ def join_segments(
     segments : sequence of Segment
         In order; at least one frame in all.
     facts : VideoFacts
+    encoding : Encoding
+        Of the segments.
     target : Path
         Its suffix chooses the container.
     marker : dict
         Written to the container's metadata as JSON.
-    window : (start, stop)
-        Timestamps of the film's part, in its time base; stop may be None.
+    window : Window
 
     Returns
     -------
@@ -171,10 +224,11 @@ def join_segments(
     try:
         with atomic_target(target) as part, open_container(facts.path) as source:
             format = CONTAINERS[target.suffix.lower()]
-            is_mp4 = format in ("mp4", "mov", "3gp")
-            options = {"movflags": "use_metadata_tags+faststart"} if is_mp4 else {}
+            flags = "faststart" if has_cover_in(source, format) else "use_metadata_tags+faststart"
+            options = {"movflags": flags} if format in ("mp4", "mov", "3gp") else {}
             with av.open(str(part), "w", format=format, options=options) as out:
-                return _join(out, source, segments, facts, marker, window)
+                notes = _join(out, source, segments, (facts, encoding), marker, window)
+            return (*notes, *not_held(part, source, facts, format))
     except av.error.FFmpegError as error:
         raise unwritable(target, error.strerror or str(error)) from error
 
@@ -183,18 +237,16 @@ def _join(
     out: Any,
     source: Any,
     segments: Sequence[Segment],
-    facts: VideoFacts,
+    stored: tuple[VideoFacts, Encoding],
     marker: dict[str, str],
-    window: tuple[int, int | None],
+    window: Window,
 ) -> tuple[str, ...]:
-    shift = window[0] * facts.time_base
+    facts = stored[0]
     _copy_metadata(out, source, marker, window, facts)
-    video, copied, notes = _add_streams(out, source, segments[0].path, facts)
-    ours = _timed(0, _segment_packets(segments, facts, window[0]), lambda _: video)
-    stop = None if window[1] is None else window[1] * facts.time_base
-    theirs = _timed(
-        1, _other_packets(source, copied, shift, stop), lambda p: copied[p.stream.index]
-    )
+    video, copied, notes = _add_streams(out, source, segments[0].path, *stored)
+    ours = _timed(0, _segment_packets(segments, facts, window.start or 0), lambda _: video)
+    others = other_packets(source, copied, *window.seconds(facts))
+    theirs = _timed(1, others, lambda packet: copied[packet.stream.index])
     for *_, packet, stream in heapq.merge(ours, theirs):
         packet.stream = stream
         out.mux(packet)
@@ -203,35 +255,31 @@ def _join(
 
 def _timed(rank: int, packets: Iterator[Any], stream_of: Callable[[Any], Any]) -> Iterator[Any]:
     """Yield (seconds, rank, number, packet, stream), as a merge by time needs them."""
+    last = 0.0
     for number, packet in enumerate(packets):
         time = packet.dts if packet.dts is not None else packet.pts
-        yield (
-            float((time or 0) * packet.time_base),
-            id(stream_of) + number,
-            packet,
-            stream_of(packet),
-        )
+        last = last if time is None else float(time * packet.time_base)
+        yield last, rank, number, packet, stream_of(packet)
 
 
 def _copy_metadata(
-    out: Any, source: Any, marker: dict[str, str], window: tuple[int, int | None], facts: VideoFacts
+    out: Any, source: Any, marker: dict[str, str], window: Window, facts: VideoFacts
 ) -> None:
-    own = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
-    for key, value in source.metadata.items():
-        if key.lower() not in own:
-            out.metadata[key] = value
-    out.metadata[MARKER_KEY] = json.dumps(marker)
+    out.metadata.update(kept_tags(source.metadata))
+    add_marker(out, marker, has_cover_in(source, out.format.name))
     chapters = source.chapters()
     if chapters:
         out.set_chapters(_within(chapters, window, facts))
 
 
 def _within(
-    chapters: Sequence[dict[str, Any]], window: tuple[int, int | None], facts: VideoFacts
+    chapters: Sequence[dict[str, Any]], window: Window, facts: VideoFacts
 ) -> list[dict[str, Any]]:
     """Return the chapters of a part of the film, moved to its start."""
-    start = window[0] * facts.time_base
-    stop = None if window[1] is None else window[1] * facts.time_base
+    start, stop = window.seconds(facts)
+    if start is None and stop is None:
+        return list(chapters)
+    start = start or Fraction(0)
     kept = []
     for chapter in chapters:
         unit = Fraction(chapter["time_base"])
@@ -244,66 +292,64 @@ def _within(
 
 
 def _add_streams(
-    out: Any, source: Any, segment: Path, facts: VideoFacts
+    out: Any, source: Any, segment: Path, facts: VideoFacts, encoding: Encoding
 ) -> tuple[Any, dict[int, Any], list[str]]:
-    """Add the coloured stream in the place of the source's, and copies of all others."""
-    av = pyav()
+    """Add the coloured stream in the place of the source's, and copies of all others.
+
+    Returns
+    -------
+    stream
+        The coloured one.
+    dict
+        Index in the source -> copied stream.
+    list of str
+        Notes on what the container cannot hold.
+    """
     copied: dict[int, Any] = {}
     notes: list[str] = []
     video: Any = None
     for stream in source.streams:
         if stream.index == facts.stream:
-            with av.open(str(segment)) as container:
-                video = out.add_stream_from_template(container.streams.video[0])
-            video.time_base = facts.time_base
+            video = _coloured(out, segment, facts, encoding)
             if facts.rotation:
                 video.set_display_rotation(facts.rotation)
             made = video
         else:
-            made = _copy_of(out, stream, notes)
+            made = copy_of(out, source, stream, notes)
             if made is None:
                 continue
             copied[stream.index] = made
-        for key, value in stream.metadata.items():
-            made.metadata[key] = value
-        made.disposition = stream.disposition
+        made.metadata.update(kept_tags(stream.metadata))
+        if made.type != "attachment":
+            made.disposition = stream.disposition
     return video, copied, notes
 
 
-def _copy_of(out: Any, stream: Any, notes: list[str]) -> Any:
-    """Add a stream like another, to be copied; None, with a note, if the container cannot."""
-    av = pyav()
-    kind = stream.type or "unknown"
-    what = f"{kind} stream {stream.index}"
-    if stream.codec_context is not None:
-        what += f" ({stream.codec_context.name})"
-    try:
-        if kind == "attachment":
-            return out.add_attachment(stream.name, stream.mimetype, stream.data)
-        held = out.supported_codecs
-        if stream.codec_context is not None and stream.codec_context.name not in held:
-            codec = stream.codec_context.codec
-            if codec.canonical_name not in held:
-                raise ValueError("the container cannot hold it")
-        return out.add_stream_from_template(stream)
-    except (ValueError, av.error.FFmpegError, NotImplementedError, AttributeError):
-        notes.append(f"left out: {what}, which {out.format.name} cannot hold")
-        return None
+def _coloured(out: Any, segment: Path, facts: VideoFacts, encoding: Encoding) -> Any:
+    """Add the coloured stream.
+
+    It is that of an encoder like the segments', which encodes nothing, and not a copy of theirs,
+    because a copy lacks the frame rate.
+    """
+    video = new_encoder(out, encoding, facts)
+    video.codec_context.open()
+    with pyav().open(str(segment)) as container:
+        video.codec_context.extradata = container.streams.video[0].codec_context.extradata
+    return video
 
 
 def _segment_packets(segments: Sequence[Segment], facts: VideoFacts, start: int) -> Iterator[Any]:
     """Yield the segments' packets with exact timestamps, counted from a start."""
-    delay = max(_reordered(segment.path) for segment in segments)
+    delay = max(_reordered(segment.order) for segment in segments)
     pts = np.concatenate([segment.pts for segment in segments])
     step = int(np.median(np.diff(pts))) if len(pts) > 1 else 1
     before = pts[0] - step * np.arange(delay, 0, -1)
     decoding = np.concatenate((before, pts))
     done = 0
     for segment in segments:
-        exact = dict(zip(sorted(_rounded(segment.path)), segment.pts.tolist(), strict=True))
-        for packet in _packets(segment.path):
+        for packet, exact in zip(_packets(segment.path), segment.order.tolist(), strict=True):
             packet.time_base = facts.time_base
-            packet.pts, packet.dts = exact[packet.pts], int(decoding[done])
+            packet.pts, packet.dts = exact, int(decoding[done])
             packet.duration = int(segment.durations[np.searchsorted(segment.pts, packet.pts)])
             packet.pts, packet.dts = packet.pts - start, packet.dts - start
             done += 1
@@ -317,37 +363,10 @@ def _packets(path: Path) -> Iterator[Any]:
                 yield packet
 
 
-def _rounded(path: Path) -> list[int]:
-    return [packet.pts for packet in _packets(path)]
-
-
-def _reordered(path: Path) -> int:
+def _reordered(order: np.ndarray) -> int:
     """Return by how many frames a segment's packets precede their turn at most."""
-    order = np.argsort(np.argsort(_rounded(path)))
-    return int(np.max(np.arange(len(order)) - order, initial=0))
-
-
-def _other_packets(
-    source: Any, copied: dict[int, Any], shift: Fraction, stop: Fraction | None
-) -> Iterator[Any]:
-    """Yield the packets of the other streams that lie in a part of the film, moved to its start."""
-    wanted = [
-        source.streams[index] for index in copied if source.streams[index].type != "attachment"
-    ]
-    if not wanted:
-        return
-    for packet in source.demux(wanted):
-        if not packet.size or packet.pts is None:
-            continue
-        cover = packet.stream.disposition & pyav().stream.Disposition.attached_pic
-        time = packet.pts * packet.time_base
-        if not cover and (time < shift or (stop is not None and time >= stop)):
-            continue
-        moved = 0 if cover else round(shift / packet.time_base)
-        packet.pts -= moved
-        if packet.dts is not None:
-            packet.dts -= moved
-        yield packet
+    ranks = np.argsort(np.argsort(order))
+    return int(np.max(np.arange(len(ranks)) - ranks, initial=0))
 
 
 def check_container(target: Path) -> None:

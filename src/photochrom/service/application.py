@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from photochrom._version import __version__
 from photochrom.service.clients import Clients
 from photochrom.service.counters import Meter
+from photochrom.service.film_routes import router as films
 from photochrom.service.limits import Limits
 from photochrom.service.middleware import LOOPBACK_NAMES, AccessMiddleware, BodyLimits
 from photochrom.service.problem_details import SCHEMA, Problem, documented, install_problems
@@ -25,6 +26,13 @@ DESCRIPTION = (
     "Colours black-and-white photographs at full size with unchanged lightness. Coordinates are "
     "pixels of the upright full-size photograph, x right and y down. Errors are problem details "
     "(RFC 9457)."
+)
+
+
+# FastAPI exports traces, with requests in them, to an address that the environment names. An older
+# one keeps this as an extra and exports nothing.
+NO_TELEMETRY: Any = dict.fromkeys(
+    ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
 )
 
 
@@ -75,6 +83,7 @@ def create_app(
         lifespan=service.run,
         docs_url=None,  # both pages load scripts from other hosts
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
         middleware=[
             Middleware(Meter, metrics=service.metrics),
             Middleware(
@@ -91,6 +100,7 @@ def create_app(
     app.state.service = service
     install_problems(app)
     app.include_router(router)
+    app.include_router(films)
     app.mount("/page", StaticFiles(directory=PAGE, check_dir=False), name="page")
     _add_plain_routes(app, service)
     return app

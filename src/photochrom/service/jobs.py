@@ -212,7 +212,7 @@ def original(path: Path, megapixels: float) -> bytes:
         If it cannot be read.
     """
     photo = _open(path, megapixels)
-    return _jpeg(photo.small_rgb(*_proof_size(photo)), PREVIEW_QUALITY)
+    return jpeg(photo.small_rgb(*_proof_size(photo)), PREVIEW_QUALITY)
 
 
 def crop(path: Path, megapixels: float, part: Part) -> bytes:
@@ -225,12 +225,12 @@ def crop(path: Path, megapixels: float, part: Part) -> bytes:
     """
     photo = _open(path, megapixels)
     if part.field is None:
-        return _jpeg(original_crop(photo, part.window, part.long_side_px), CROP_QUALITY)
+        return jpeg(original_crop(photo, part.window, part.long_side_px), CROP_QUALITY)
     if part.restore:
         photo, _ = restored_photo(photo)
     if part.white_lightness is not None:
         photo, _ = toned_down_photo(photo, part.white_lightness)
-    return _jpeg(coloured_crop(photo, part.field, part.window, part.long_side_px), CROP_QUALITY)
+    return jpeg(coloured_crop(photo, part.field, part.window, part.long_side_px), CROP_QUALITY)
 
 
 def _open(path: Path, megapixels: float) -> Photo:
@@ -265,7 +265,8 @@ def levels_of(lightness: np.ndarray) -> np.ndarray:
     return np.asarray(np.round(levels), np.uint8)
 
 
-def _jpeg(rgb: np.ndarray, quality: int) -> bytes:
+def jpeg(rgb: np.ndarray, quality: int) -> bytes:
+    """Return sRGB pixels, (h, w, 3) or (h, w) uint8, as a JPEG."""
     photo = Photo.from_array(rgb)
     written = write_photo(
         photo, [photo.stored()], None, format="jpeg", quality=quality, marker=None

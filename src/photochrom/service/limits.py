@@ -46,6 +46,13 @@ class Limits:
         Minimum rate of a body in bytes per second, measured over `pause_seconds`.
     send_seconds : float
         Timeout for a response that the client does not read.
+    film_bytes : int
+        Maximum size of a body with a film.
+    films : int
+        Films kept at once, and received at once; the least recently used one without a job is
+        removed first.
+    film_upload_seconds, film_seconds : float
+        Timeout for a whole body with a film; maximum time for colouring one.
 
     Raises
     ------
@@ -75,6 +82,10 @@ class Limits:
     pause_seconds: float = 20.0
     body_rate: float = 1000.0
     send_seconds: float = 60.0
+    film_bytes: int = 2_000_000_000
+    films: int = 4
+    film_upload_seconds: float = 3600.0
+    film_seconds: float = 43_200.0
 
     def __post_init__(self) -> None:
         if self.spare_jobs < 0:

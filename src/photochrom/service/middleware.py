@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,6 +24,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES = frozenset({"same-origin", "none", None})  # None: no browser, or an old one
 LENGTH = re.compile("[0-9]{1,18}")
+FILMS = "/v1/videos"  # the route that takes films
 # A rejected body is still read for this long, so that the client reads the response.
 DRAIN_SECONDS = 5.0
 
@@ -150,7 +152,11 @@ class BodyLimits:
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app, self._limits = app, limits
+        self._film_limits = replace(
+            limits, upload_bytes=limits.film_bytes, body_seconds=limits.film_upload_seconds
+        )
         self._uploads = SharedSlots(limits.uploads)
+        self._film_uploads = SharedSlots(limits.films)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request with a body that is limited in size and time."""
@@ -160,11 +166,14 @@ class BodyLimits:
         has_files = _takes_files(scope["path"]) and headers.get(
             "content-type", ""
         ).lower().startswith("multipart/form-data")
-        most = self._limits.upload_bytes if has_files else self._limits.json_bytes
-        body = _Body(receive, most, self._limits)
+        is_film = scope["path"] == FILMS
+        limits = self._film_limits if is_film else self._limits
+        most = limits.upload_bytes if has_files else limits.json_bytes
+        body = _Body(receive, most, limits)
         problem = _early_problem(headers, most)
         if problem is None and has_files:
-            body.place = self._uploads.take(CLIENT.get(), body.give_up)
+            uploads = self._film_uploads if is_film else self._uploads
+            body.place = uploads.take(CLIENT.get(), body.give_up)
             problem = None if body.place else _too_many()
         if problem is not None:
             await body.drain()
@@ -266,7 +275,7 @@ def _early_problem(headers: Headers, most: int) -> Problem | None:
 
 def _takes_files(path: str) -> bool:
     """Return whether a route reads a form with files; all others read their body at once."""
-    return path in ("/v1/colorize", "/v1/photos") or (
+    return path in ("/v1/colorize", "/v1/photos", FILMS) or (
         path.startswith("/v1/photos/") and path.endswith("/reference")
     )
 

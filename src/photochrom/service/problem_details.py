@@ -26,8 +26,9 @@ RETRY_SECONDS = 1
 # On every response. The page has its own scripts and styles, and must not be framed.
 SAFE_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
+        "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -20,6 +20,7 @@ from photochrom.photo.formats import FORMATS
 from photochrom.photo.temporary_folders import remove
 from photochrom.service import previews
 from photochrom.service.clients import CLIENT
+from photochrom.service.films import taken_suffixes
 from photochrom.service.jobs import PROOF_PX, Done
 from photochrom.service.loaded_colorizers import colorizer_of
 from photochrom.service.problem_details import Problem, documented
@@ -45,14 +46,9 @@ from photochrom.service.schemas import (
     ZipBody,
     read_float_range,
 )
-from photochrom.service.service import (
-    Service,
-    clean_name,
-    coloured_name,
-    save,
-    sidecar_name,
-)
+from photochrom.service.service import Service
 from photochrom.service.sessions import Session
+from photochrom.service.uploads import clean_name, coloured_name, save, sidecar_name
 from photochrom.service.zip_response import ZipResponse, zip_of
 
 CANDIDATES = 3
@@ -67,7 +63,8 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def _binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]]:
+def binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of a route's file, with its headers, for FastAPI."""
     content = {t: {"schema": {"type": "string", "format": "binary"}} for t in media_types}
     described = {
         name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
@@ -81,7 +78,7 @@ PreviewSide = Annotated[
     int, Query(ge=64, le=PROOF_PX, description="Maximum length of the long side, in pixels.")
 ]
 NOTES = {"Photochrom_Notes": "A JSON list of notes: what was repaired, lost or decided."}
-COLOURED = _binary(*MEDIA_TYPES.values(), **NOTES)
+COLOURED = binary(*MEDIA_TYPES.values(), **NOTES)
 
 router = APIRouter(
     prefix="/v1",
@@ -117,6 +114,9 @@ def limits(service: Reached) -> LimitsAnswer:
         megapixels=known.megapixels,
         hints=known.hints,
         points=known.points,
+        films=known.films,
+        film_bytes=known.film_bytes,
+        film_suffixes=taken_suffixes(),
     )
 
 
@@ -199,7 +199,7 @@ async def close_photo(service: Reached, id: str) -> None:
 @router.get(
     "/photos/{id}/gray",
     response_class=Response,
-    responses={**_binary("image/jpeg"), **documented(404)},
+    responses={**binary("image/jpeg"), **documented(404)},
 )
 async def gray(service: Reached, id: str) -> Response:
     """Return the original in gray, at preview size."""
@@ -211,7 +211,7 @@ async def gray(service: Reached, id: str) -> Response:
 @router.get(
     "/photos/{id}/original",
     response_class=Response,
-    responses={**_binary("image/jpeg"), **documented(404)},
+    responses={**binary("image/jpeg"), **documented(404)},
 )
 async def original(service: Reached, id: str) -> Response:
     """Return the original with its own colours, at preview size."""
@@ -223,7 +223,7 @@ async def original(service: Reached, id: str) -> Response:
 @router.post(
     "/photos/{id}/crop",
     response_class=Response,
-    responses={**_binary("image/jpeg"), **documented(404, 409)},
+    responses={**binary("image/jpeg"), **documented(404, 409)},
 )
 async def crop(service: Reached, id: str, body: CropBody) -> Response:
     """Return a crop at full size, of the coloured photograph or of the original."""
@@ -237,7 +237,7 @@ async def crop(service: Reached, id: str, body: CropBody) -> Response:
     "/photos/{id}/preview",
     response_class=Response,
     responses={
-        **_binary("image/jpeg", Photochrom_Milliseconds="Time taken, in milliseconds."),
+        **binary("image/jpeg", Photochrom_Milliseconds="Time taken, in milliseconds."),
         **documented(404, 409),
     },
 )
@@ -314,7 +314,7 @@ async def outline(service: Reached, id: str, place: PlaceBody) -> OutlineAnswer:
 @router.post(
     "/photos/{id}/confidence",
     response_class=Response,
-    responses={**_binary("image/png"), **documented(404)},
+    responses={**binary("image/png"), **documented(404)},
 )
 async def confidence(service: Reached, id: str, guidance: GuidanceBody) -> Response:
     """Return a confidence map: a small gray PNG, 255 where the method is certain."""
@@ -377,7 +377,7 @@ async def sidecar(service: Reached, id: str, guidance: GuidanceBody) -> Response
 @router.post(
     "/zip",
     response_class=Response,
-    responses={**_binary("application/zip"), **documented(404)},
+    responses={**binary("application/zip"), **documented(404)},
 )
 async def zip_photos(service: Reached, body: ZipBody) -> Response:
     """Colour many photographs at full size, and stream them as a zip.
@@ -412,16 +412,24 @@ def _answer(session: Session) -> PhotoAnswer:
     )
 
 
-class _TemporaryFileResponse(FileResponse):
-    """A response whose file is deleted once it is sent or the client disconnects."""
+class HeldFileResponse(FileResponse):
+    """A response whose file is let go once it is sent or the client disconnects."""
 
     stack: AsyncExitStack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, or the part that the client asks for."""
         async with self.stack:
-            # The file is created for each request, so that ranges make no sense.
-            kept = [pair for pair in scope["headers"] if pair[0] not in (b"range", b"if-range")]
-            await super().__call__({**scope, "headers": kept}, receive, send)
+            await super().__call__(scope, receive, send)
+
+
+class _TemporaryFileResponse(HeldFileResponse):
+    """A response whose file is deleted once it is sent or the client disconnects."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The file is created for each request, so that ranges make no sense.
+        kept = [pair for pair in scope["headers"] if pair[0] not in (b"range", b"if-range")]
+        await super().__call__({**scope, "headers": kept}, receive, send)
 
 
 def _coloured_file(done: Done, name: str, stack: AsyncExitStack) -> Response:

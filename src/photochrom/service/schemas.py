@@ -1,7 +1,7 @@
 """JSON bodies of requests and responses."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -54,9 +54,14 @@ def _enum(names: Iterable[str]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": list(names)})
 
 
-MethodName = Annotated[str, _known(CATALOGUE), _enum(CATALOGUE)]
-MoodName = Annotated[str, _known(MOODS), _enum(MOODS)]
-FormatName = Annotated[str, _known(FORMATS), _enum(FORMATS)]
+def names_of(names: Iterable[str]) -> tuple[AfterValidator, WithJsonSchema]:
+    """Return the annotations of a field that takes one of some names."""
+    return _known(names), _enum(names)
+
+
+MethodName = Annotated[str, *names_of(CATALOGUE)]
+MoodName = Annotated[str, *names_of(MOODS)]
+FormatName = Annotated[str, *names_of(FORMATS)]
 TintName = Annotated[str, _enum(("neutral", "toned", "colour"))]
 Colour = Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$", examples=["#a03030"])]
 Coordinate = Annotated[float, Field(gt=-FARTHEST, lt=FARTHEST)]
@@ -105,7 +110,7 @@ WhiteLightness = Annotated[float, Field(**WHITE_LIGHTNESS.fields)]
 MOST_CROP_PX = 2560
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """A body with strict types, which rejects unknown fields."""
 
     model_config = ConfigDict(
@@ -113,7 +118,7 @@ class _Body(BaseModel):
     )
 
 
-class HintBody(_Body):
+class HintBody(Body):
     """A hint: the colour of a place, in pixels of the upright full-size photograph."""
 
     shape: Literal["point", "stroke", "region"]
@@ -134,7 +139,17 @@ class HintBody(_Body):
     )
 
 
-class GuidanceBody(_Body):
+def check_hints(hints: Sequence[HintBody], limits: Limits) -> None:
+    """Raise InvalidValueError if there are more hints, or points, than the limits allow."""
+    points = sum(len(hint.points) for hint in hints)
+    if len(hints) > limits.hints or points > limits.points:
+        raise InvalidValueError(
+            f"At most {limits.hints} hints with {limits.points} points in total are accepted; "
+            f"got {len(hints)} hints with {points} points."
+        )
+
+
+class GuidanceBody(Body):
     """Guidance and settings for one photograph."""
 
     method: MethodName = "photochrom"
@@ -180,12 +195,7 @@ class GuidanceBody(_Body):
         InvalidValueError
             If there are too many hints, or options that exclude each other.
         """
-        points = sum(len(hint.points) for hint in self.hints)
-        if len(self.hints) > limits.hints or points > limits.points:
-            raise InvalidValueError(
-                f"At most {limits.hints} hints with {limits.points} points in total are accepted; "
-                f"got {len(self.hints)} hints with {points} points."
-            )
+        check_hints(self.hints, limits)
         if self.reference and reference is None:
             raise InvalidValueError(
                 "The guidance uses a reference, but none was uploaded. Upload it first."
@@ -206,7 +216,7 @@ class GuidanceBody(_Body):
 Guided = Annotated[GuidanceBody, Field(alias="wishes")]
 
 
-class PlaceBody(_Body):
+class PlaceBody(Body):
     """A place in the upright full-size photograph."""
 
     x: Coordinate
@@ -214,7 +224,7 @@ class PlaceBody(_Body):
     restore: bool = Field(default=False, description="Use the restored photograph.")
 
 
-class SpotBody(_Body):
+class SpotBody(Body):
     """A spot in the upright full-size photograph."""
 
     x: Coordinate
@@ -223,7 +233,7 @@ class SpotBody(_Body):
     guidance: Guided = GuidanceBody()
 
 
-class ResultBody(_Body):
+class ResultBody(Body):
     """Options of the full-size result."""
 
     guidance: Guided = GuidanceBody()
@@ -234,7 +244,7 @@ class ResultBody(_Body):
     long_side_px: LongSide | None = None
 
 
-class CropBody(_Body):
+class CropBody(Body):
     """A part of the upright full-size photograph."""
 
     left: Pixel
@@ -261,14 +271,14 @@ def read_float_range(text: str) -> tuple[float, float]:
     return black, white
 
 
-class ZipEntryBody(_Body):
+class ZipEntryBody(Body):
     """One photograph in a zip."""
 
     id: str
     guidance: Guided = GuidanceBody()
 
 
-class ZipBody(_Body):
+class ZipBody(Body):
     """The photographs of a zip, in order."""
 
     photos: Annotated[list[ZipEntryBody], Field(min_length=1, max_length=1000)]
@@ -321,6 +331,11 @@ class LimitsAnswer(BaseModel):
     megapixels: float = Field(description="Maximum for all pages of a photograph together.")
     hints: int
     points: int = Field(description="Maximum for all hints together.")
+    films: int = Field(description="Films kept at once.")
+    film_bytes: int
+    film_suffixes: list[str] = Field(
+        description="Of the films that are taken; none if the extra 'video' is not installed."
+    )
 
 
 class CandidateAnswer(BaseModel):

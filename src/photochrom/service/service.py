@@ -1,13 +1,12 @@
 """The running service: its sessions, workers and counters, and the work behind its routes."""
 
 import asyncio
-import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -16,11 +15,10 @@ import numpy as np
 from fastapi import FastAPI, UploadFile
 
 from photochrom.engine.reference import Reference
-from photochrom.errors import PhotochromError
-from photochrom.photo.formats import FORMATS
 from photochrom.photo.temporary_folders import remove, remove_left_behind
 from photochrom.service.clients import CLIENT
 from photochrom.service.counters import Metrics
+from photochrom.service.films import Films
 from photochrom.service.jobs import (
     Done,
     Order,
@@ -35,15 +33,15 @@ from photochrom.service.jobs import (
 )
 from photochrom.service.limits import Limits
 from photochrom.service.previews import PreviewRequest, field, is_heavy, lowered_white, reduced
-from photochrom.service.problem_details import Problem, no_room
+from photochrom.service.problem_details import Problem
 from photochrom.service.schemas import CropBody, GuidanceBody, ResultBody
 from photochrom.service.sessions import PREFIX, Session, Sessions, make_root
 from photochrom.service.shared_slots import SharedSlots
 from photochrom.service.turns import FairQueue
+from photochrom.service.uploads import clean_name, named, save
 from photochrom.service.worker_pool import Worker, check_wanted
 
 T = TypeVar("T")
-MOST_NAME = 120
 SWEEPS = 20  # sweeps in the time that a photograph is kept
 
 
@@ -63,6 +61,7 @@ class Service:
         self._results = SharedSlots(limits.results)
         self._threads: anyio.CapacityLimiter
         self.sessions: Sessions
+        self.films: Films
 
     @asynccontextmanager
     async def run(self, app: FastAPI) -> AsyncIterator[None]:
@@ -71,6 +70,7 @@ class Service:
         root = make_root()
         tempfile.tempdir = str(root)  # for uploads and previews too
         self.sessions = Sessions(root, self.limits)
+        self.films = Films(root, self.limits, self.worker, self.metrics.restarts.inc)
         self._threads = anyio.CapacityLimiter(self.limits.jobs)
         self.metrics.count_sessions(lambda: len(self.sessions))
         self.worker.start()
@@ -80,6 +80,7 @@ class Service:
             yield
         finally:
             sweeper.cancel()
+            await self.films.stop()
             self.worker.stop()
             tempfile.tempdir = None
             remove(root)
@@ -88,6 +89,7 @@ class Service:
         while True:
             await asyncio.sleep(self.limits.session_seconds / SWEEPS)
             self.sessions.sweep()
+            self.films.sweep()
 
     async def open_photo(self, file: UploadFile) -> Session:
         """Store an uploaded photograph.
@@ -318,59 +320,3 @@ class Service:
             ) from None
         finally:
             place.leave()
-
-
-async def save(file: UploadFile, target: Path) -> None:
-    """Write an upload to a new file.
-
-    Raises
-    ------
-    Problem
-        503 if there is no space.
-    """
-
-    def copy() -> None:
-        with target.open("xb") as opened:
-            shutil.copyfileobj(file.file, opened)
-
-    try:
-        await anyio.to_thread.run_sync(copy)
-    except OSError as error:
-        raise no_room(error) from error
-
-
-@contextmanager
-def named(name: str, *paths: Path) -> Iterator[None]:
-    """Replace the service's path in errors by the client's name for the photograph."""
-    try:
-        yield
-    except PhotochromError as error:
-        text = str(error)
-        for path in paths:
-            text = text.replace(str(path), name)
-        error.args = (text,)
-        raise
-
-
-def clean_name(filename: str | None) -> str:
-    """Return the last part of a file name, without characters unsafe in a terminal or header."""
-    last = PurePosixPath((filename or "").replace("\\", "/")).name
-    kept = "".join(c for c in last if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF)
-    return kept.strip(" .")[-MOST_NAME:] or "photo"
-
-
-def coloured_name(name: str, format: str) -> str:
-    """Return the name of a coloured file: `photo.jpg` -> `photo-color.jpg`."""
-    stem, _, suffix = name.rpartition(".")
-    suffixes = FORMATS[format].suffixes
-    kept = f".{suffix}" if f".{suffix.lower()}" in suffixes and stem else suffixes[0]
-    return f"{_stem(name)}-color{kept}"
-
-
-def sidecar_name(name: str) -> str:
-    """Return the name of a sidecar: `photo.jpg` -> `photo-color.json`."""
-    return f"{_stem(name)}-color.json"
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem or "photo"

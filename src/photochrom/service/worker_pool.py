@@ -30,11 +30,11 @@ T = TypeVar("T")
 START_SECONDS = 60.0
 # Errors that end a process, and what the client is told.
 FATAL: dict[type[Exception], str] = {
-    TimeoutError: "The photograph took longer than {seconds:g} seconds and was abandoned. Send a "
+    TimeoutError: "The {what} took longer than {seconds:g} seconds and was abandoned. Send a "
     "smaller one.",
-    BrokenProcessPool: "The process that worked on this photograph died. The file may be damaged: "
+    BrokenProcessPool: "The process that worked on this {what} died. The file may be damaged: "
     "save it again with another program, or send a smaller one.",
-    MemoryError: "The photograph needs more memory than is allowed here. Send a smaller one, or "
+    MemoryError: "The {what} needs more memory than is allowed here. Send a smaller one, or "
     "save it again with another program.",
 }
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no SIGKILL
@@ -67,19 +67,36 @@ class Worker:
     limits : Limits
     on_restart : callable
         Called whenever a process is replaced.
+    what : str
+        What the jobs work on, in messages.
+    load : callable
+        Run first in each process, so that the first job is not slower.
     """
 
-    def __init__(self, limits: Limits, on_restart: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        on_restart: Callable[[], None] = lambda: None,
+        what: str = "photograph",
+        load: Callable[[], None] = warm,
+    ) -> None:
+        self._what = what
         self.gate = FairQueue(limits.jobs, limits.queue, limits.spare_jobs)
         self._seconds = limits.job_seconds
         self._on_restart = on_restart
-        self._idle = [_Process(limits.job_bytes) for _ in range(limits.jobs)]
+        self._idle = [_Process(limits.job_bytes, load) for _ in range(limits.jobs)]
         self._all = tuple(self._idle)
 
     def start(self) -> None:
         """Start the processes and let them load, without waiting."""
         for process in self._all:
             process.start()
+
+    def wake(self) -> None:
+        """Start the processes that do not run yet, without waiting."""
+        for process in self._all:
+            if not process.is_started:
+                process.start()
 
     def stop(self) -> None:
         """Kill the processes."""
@@ -135,7 +152,7 @@ class Worker:
             except tuple(FATAL) as error:
                 self._replace(process)  # memory that an error has left in use would be missing
                 said = next(text for kind, text in FATAL.items() if isinstance(error, kind))
-                raise Problem(422, said.format(seconds=self._seconds)) from None
+                raise Problem(422, said.format(what=self._what, seconds=self._seconds)) from None
             except asyncio.CancelledError:
                 self._replace(process)
                 raise
@@ -148,7 +165,7 @@ class Worker:
                 LOG.exception("A job failed.")
                 raise Problem(
                     422,
-                    "The photograph cannot be processed: part of it is damaged or violates its "
+                    f"The {self._what} cannot be processed: part of it is damaged or violates its "
                     "format. Save it again with another program.",
                 ) from error
             finally:
@@ -163,12 +180,17 @@ class Worker:
 class _Process:
     """One process that can be killed and restarted."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, most_bytes: int, load: Callable[[], None]) -> None:
+        self._most_bytes, self._load = most_bytes, load
         self._folder: Path | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
         self._warmed: Future[None] | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it runs, or will soon."""
+        return self._pool is not None
 
     @property
     def pid(self) -> int | None:
@@ -185,7 +207,7 @@ class _Process:
             1, context, initializer=_settle, initargs=(str(self._folder), self._most_bytes)
         )
         self._pid = self._pool.submit(os.getpid)
-        self._warmed = self._pool.submit(warm)
+        self._warmed = self._pool.submit(self._load)
 
     async def ready(self) -> None:
         """Wait until the process has loaded; this does not count as the job's time."""

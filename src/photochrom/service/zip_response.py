@@ -11,11 +11,9 @@ from photochrom.service.schemas import (
     ResultBody,
     ZipBody,
 )
-from photochrom.service.service import (
-    Service,
-    coloured_name,
-)
+from photochrom.service.service import Service
 from photochrom.service.shared_slots import SharedSlot
+from photochrom.service.uploads import coloured_name
 from photochrom.service.zip_stream import ZipStream
 
 

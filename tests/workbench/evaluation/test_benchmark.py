@@ -151,7 +151,7 @@ def test_methods_that_require_a_reference_are_not_measured_and_that_is_said(parq
 def test_a_method_that_borrows_is_measured_with_a_folder_of_other_photographs(parquet, tmp_path):
     for name, part in (("left", np.s_[::3, :300:3]), ("right", np.s_[::3, 300::3])):
         Image.fromarray(data.rocket()[part]).save(tmp_path / f"{name}.png")
-    found = Benchmark(parquet, ["welsh"], lenders=tmp_path, limit=2, resamples=5).run()
+    found = Benchmark(parquet, ["welsh"], reference_folder=tmp_path, limit=2, resamples=5).run()
     assert [row.name for row in found.rows] == ["gray", "mean-colour", "oracle-mean", "welsh"]
     assert found.rows[-1].estimates["colourfulness"].value > 0.05
     (note,) = found.notes
@@ -168,7 +168,7 @@ def test_the_truths_own_histogram_as_a_wish_leads_the_colours(parquet):
 
 def test_a_folder_with_nothing_to_borrow_is_refused(parquet, tmp_path):
     with pytest.raises(DataError, match="needs colour photographs to borrow from"):
-        Benchmark(parquet, ["welsh"], lenders=tmp_path / "none").run()
+        Benchmark(parquet, ["welsh"], reference_folder=tmp_path / "none").run()
 
 
 @pytest.mark.slow

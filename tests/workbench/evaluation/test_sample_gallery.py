@@ -83,7 +83,7 @@ def test_the_page_holds_all_metrics_and_needs_nothing_beside_it(seen):
     HTMLParser().feed(page)
     measured = [metric for metric in METRICS if metric in found.metrics]
     assert all(
-        f'<th scope="col">{m.label.replace(chr(39), "&#x27;")}</th>' in page for m in measured
+        f'<th scope="col">{m.label.replace(chr(39), "&#39;")}</th>' in page for m in measured
     )
     assert "a &lt;note&gt; &amp; more" in page
     assert "animals: 1 photographs" in page

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.workbench.networks.flagship_inputs import BINS, filled, inputs, plain, stir
 
-from photochrom.color.bins import zhang_bins
 from photochrom.errors import UnknownMethodError
+from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
 from photochrom.workbench.networks.photochrom import (
     Config,
@@ -20,10 +21,8 @@ from photochrom.workbench.networks.photochrom import (
     stride_4_hints,
     wanted,
 )
-from photochrom.workbench.training.recipe import network_config
 from photochrom.workbench.training.recipe_files import read_recipe
 
-BINS = 20
 SMALL = Config(bins=BINS, context=16, context_layers=1, decoder=(16, 16, 16))
 GROWN = Config(bins=BINS, context=16, context_layers=1, decoder=(64, 16, 16), mixers=2)
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -33,41 +32,12 @@ ONE, ZERO = torch.ones(1), torch.zeros(1)
 @pytest.fixture(scope="module")
 def fresh():
     torch.manual_seed(0)
-    made = Photochrom(SMALL).eval()
-    prior = torch.rand(BINS) + 0.05
-    made.fill_bins(torch.from_numpy(zhang_bins()[::16][:BINS]), prior / prior.sum())
-    return made
+    return filled(Photochrom(SMALL))
 
 
 @pytest.fixture(scope="module")
 def stirred(fresh):
-    """Give the network as if the layers that start at zero had learnt something."""
-    made = copy.deepcopy(fresh)
-    torch.manual_seed(1)
-    for parameter in made.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return made
-
-
-def inputs(height=32, width=32, pictures=2):
-    """Give lightness, a few hints and wishes."""
-    torch.manual_seed(2)
-    mask = torch.zeros(pictures, 1, height, width)
-    mask[:, :, 8:14, 8:14] = 1
-    return (
-        torch.rand(pictures, 1, height, width) * 100,
-        mask * torch.tensor([60.0, -30.0]).reshape(1, 2, 1, 1),
-        mask,
-        torch.cat((torch.full((pictures, BINS), 1 / BINS), torch.full((pictures, 1), 30.0)), 1),
-        torch.ones(pictures, 2),
-    )
-
-
-def plain(height=32, width=32, pictures=2):
-    """Give the same without hints and wishes."""
-    first, *others = inputs(height, width, pictures)
-    return (first, *(torch.zeros_like(t) for t in others))
+    return stir(fresh)
 
 
 @torch.no_grad()
@@ -82,7 +52,7 @@ def colours(made, given, *look):
 def test_the_network_of_its_recipes_has_at_most_eight_million_parameters(name):
     recipe = read_recipe(RECIPES / name)
     kind = network(recipe.network)
-    made = kind.build(network_config(kind.config, recipe.config, name), pretrained=False)
+    made = kind.build(checked(kind.config, recipe.config, name), pretrained=False)
     assert sum(p.numel() for p in made.parameters()) <= 8e6
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.workbench.networks.flagship_inputs import BINS, filled, inputs, plain, stir
 
-from photochrom.color.bins import zhang_bins
 from photochrom.colorization.method import Hints, Request
 from photochrom.colorization.network import NetworkMethod
 from photochrom.workbench.networks.photochrom2 import Config, ConvexUp, Photochrom2
@@ -15,47 +15,18 @@ from photochrom.workbench.training.export import export_network
 from photochrom.workbench.training.network_inputs import neutral_inputs
 from photochrom.workbench.training.recipe_files import find_recipe, read_recipe
 
-BINS = 20
 SMALL = Config("tf_efficientnet_lite0", BINS, channels=(32, 32, 16), mixers=(1, 1, 1))
 
 
 @pytest.fixture(scope="module")
 def fresh():
     torch.manual_seed(0)
-    made = Photochrom2(SMALL).eval()
-    prior = torch.rand(BINS) + 0.05
-    made.fill_bins(torch.from_numpy(zhang_bins()[::16][:BINS]), prior / prior.sum())
-    return made
+    return filled(Photochrom2(SMALL))
 
 
 @pytest.fixture(scope="module")
 def stirred(fresh):
-    """Give the network as if the layers that start at zero had learnt something."""
-    made = copy.deepcopy(fresh)
-    torch.manual_seed(1)
-    for parameter in made.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    return made
-
-
-def inputs(height=64, width=96, pictures=2):
-    """Give lightness, a hint and wishes."""
-    torch.manual_seed(2)
-    mask = torch.zeros(pictures, 1, height, width)
-    mask[:, :, 8:14, 8:14] = 1
-    return (
-        torch.rand(pictures, 1, height, width) * 100,
-        mask * torch.tensor([60.0, -30.0]).reshape(1, 2, 1, 1),
-        mask,
-        torch.cat((torch.full((pictures, BINS), 1 / BINS), torch.full((pictures, 1), 30.0)), 1),
-        torch.ones(pictures, 2),
-    )
-
-
-def plain(height=64, width=96, pictures=2):
-    first, *others = inputs(height, width, pictures)
-    return (first, *(torch.zeros_like(t) for t in others))
+    return stir(fresh)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 96), (160, 32)])
@@ -68,17 +39,19 @@ def test_every_size_gives_a_quarter_of_it(stirred, height, width):
 
 @torch.no_grad()
 def test_at_the_start_hints_and_wishes_change_nothing(fresh):
-    assert torch.equal(fresh.distribution(*inputs()), fresh.distribution(*plain()))
+    assert torch.equal(fresh.distribution(*inputs(64, 96)), fresh.distribution(*plain(64, 96)))
 
 
 @torch.no_grad()
 def test_what_is_learnt_of_hints_and_wishes_changes_the_distribution(stirred):
-    assert (stirred.distribution(*inputs()) - stirred.distribution(*plain())).abs().max() > 0.02
+    assert (
+        stirred.distribution(*inputs(64, 96)) - stirred.distribution(*plain(64, 96))
+    ).abs().max() > 0.02
 
 
 def test_every_parameter_that_learns_gets_a_gradient(stirred):
     made = copy.deepcopy(stirred).train()
-    made.distribution(*inputs()).square().mean().backward()
+    made.distribution(*inputs(64, 96)).square().mean().backward()
     without = [
         name for name, p in made.named_parameters() if p.requires_grad and not p.grad.abs().any()
     ]

@@ -11,13 +11,14 @@ from PIL import Image
 from tests.conftest import drawn_picture
 
 import photochrom
+from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
 from photochrom.workbench.training import loop
 from photochrom.workbench.training.adversary import Adversary
 from photochrom.workbench.training.checkpoint import read_checkpoint
 from photochrom.workbench.training.export import export
 from photochrom.workbench.training.loop import train
-from photochrom.workbench.training.recipe import build_network, network_config
+from photochrom.workbench.training.recipe import build_network
 from photochrom.workbench.training.recipe_files import CHECKOUT, read_recipe
 from photochrom.workbench.training.schedule import total_steps
 
@@ -126,7 +127,7 @@ def test_every_profile_of_a_recipe_builds(file):
     for profile in profiles:
         recipe = read_recipe(file, profile)
         kind = network(recipe.network)
-        assert network_config(kind.config, recipe.config, file.name) is not None
+        assert checked(kind.config, recipe.config, file.name) is not None
         assert recipe.pictures > 0
 
 

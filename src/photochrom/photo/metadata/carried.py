@@ -138,9 +138,14 @@ def too_large(what: str) -> str:
     return f"{what} has more than {MOST_METADATA // 1_000_000} MB: left out."
 
 
+def printable(name: str) -> str:
+    """Return a name that a file gives, without characters that would control a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in name)
+
+
 def left_out(names: list[str], what: str) -> list[str]:
-    """Return a note on what is not copied, with at most ten names."""
-    names = list(dict.fromkeys(names))
+    """Return a note on what is not copied, with at most ten names: a file gives the names."""
+    names = list(dict.fromkeys(map(printable, names)))
     if not names:
         return []
     shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

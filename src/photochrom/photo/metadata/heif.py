@@ -209,7 +209,6 @@ class _Meta:
         ]
         names += [k.decode("latin-1") for k in kinds if k not in PLAIN_ITEMS and k != b"tmap"]
         names += [kind.decode("latin-1") for kind in self.others]
-        names = ["".join(c if c.isprintable() else "?" for c in name) for name in names]
         return left_out(names, "Besides the picture,")
 
 

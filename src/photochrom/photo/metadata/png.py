@@ -19,6 +19,7 @@ from photochrom.photo.metadata.carried import (
     Resolution,
     file_size,
     left_out,
+    printable,
     too_large,
     within,
 )
@@ -175,7 +176,7 @@ class _Reader:
         name = keyword.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
         is_known = name == XMP_KEYWORD or name.lower().startswith(RAW_PROFILE)
         if size > MOST_METADATA * (DIGITS if is_known else 1):
-            self.notes.append(too_large(_printable(name)))
+            self.notes.append(too_large(printable(name)))
             return
         if not is_known and not self._has_room(size):
             return
@@ -183,9 +184,9 @@ class _Reader:
         data = self.file.read(size)
         text = self._text_of(kind, data, len(keyword), is_known)
         if text is None:
-            self.notes.append(f"{_printable(name)} is damaged or {too_large('it')}")
+            self.notes.append(f"{printable(name)} is damaged or {too_large('it')}")
         elif not is_known:
-            self.pieces.append(Piece(kind, data, _printable(name)))
+            self.pieces.append(Piece(kind, data, printable(name)))
         elif name == XMP_KEYWORD:
             self._keep("xmp", text)
         else:
@@ -215,7 +216,7 @@ class _Reader:
         except ValueError:
             data = b""
         if not data:
-            self.notes.append(f"The raw profile {_printable(kind)!r} is damaged: left out.")
+            self.notes.append(f"The raw profile {printable(kind)!r} is damaged: left out.")
         elif data.startswith(XMP_HEAD):
             self.raw.setdefault("xmp", data.removeprefix(XMP_HEAD))
         elif data.startswith(EXIF_HEAD) or kind == "exif":
@@ -224,7 +225,7 @@ class _Reader:
             where = {"8bim": "iptc", "icc": "profile", "icm": "profile"}.get(kind, kind)
             self.raw.setdefault(where, data)
         else:
-            self.notes.append(f"The raw profile {_printable(kind)!r} is unknown: left out.")
+            self.notes.append(f"The raw profile {printable(kind)!r} is unknown: left out.")
 
 
 def _unpack(packed: bytes, most: int) -> bytes | None:
@@ -235,10 +236,6 @@ def _unpack(packed: bytes, most: int) -> bytes | None:
     except zlib.error:
         return None
     return data if unpacker.eof and len(data) <= most else None
-
-
-def _printable(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def text_piece(keyword: str, text: str) -> Piece:

@@ -9,6 +9,7 @@
  * What an engine can do beyond colouring and hints.
  * @typedef {Object} Capabilities
  * @property {boolean} restores
+ * @property {string} noFilms        What is said where it takes no films.
  * @property {string[]} formats      That it writes.
  * @property {boolean} staysHere     Whether photographs stay on this computer.
  * @property {(() => Promise<void>)|null} clearStorage  Deletes all that is stored in the browser.
@@ -17,6 +18,7 @@
 
 export { Problem } from "./problem.js";
 export {
-  capabilities, confidence, crop, forget, gray, hintFields, limits, methods, moods, onKeyNeeded, original, outline, photo,
-  preview, putReference, result, sidecar, suggestions, upload, zip,
+  cancelVideo, capabilities, colourVideo, confidence, crop, forget, forgetVideo, gray, hasKey, hintFields, limits, methods, moods,
+  onKeyNeeded, original, outline, photo, preview, putReference, result, shots, sidecar, suggestions, upload, uploadVideo, video,
+  videoFrame, videoResult, zip,
 } from "./engine.js";

@@ -11,6 +11,7 @@ const LOCK = "photochrom/";
 const fresh = (file, name) => ({
   key: freshId("photo"), file, name, info: null, history: begin(), status: "waiting", share: 0, problem: null,
   agreed: false, // to recolour a colour photograph
+  at: null, // of a film's frame: seconds from its beginning
   thumb: null, original: null, coloured: null, levels: null, references: new Map(), sentReference: null,
 });
 
@@ -24,15 +25,25 @@ export class Desk extends EventTarget {
     this.methods = new Map(methods.map((method) => [method.name, method]));
     this.photos = [];
     this.current = null;
+    this.film = null; // the open film; its frames are not listed with the photographs
     this.claims = new Map(); // id -> releases the lock
     this.uploading = Promise.resolve();
     this.afterOpening = async () => {}; // awaited before the next file is uploaded
     memory.onChangeElsewhere((id, wishes) => this.follow(id, wishes));
   }
 
-  /** Add files; the first becomes current. */
-  add(files) {
-    const added = files.map((file) => fresh(file, file.name || "pasted.png"));
+  /** The photographs, without the frames of the open film. */
+  get photographs() {
+    return this.film ? this.photos.filter((photo) => photo.at === null) : this.photos;
+  }
+
+  /**
+   * Add files; the first becomes current.
+   * @param {File[]} files
+   * @param {Object} more  What else is known about them.
+   */
+  add(files, more = {}) {
+    const added = files.map((file) => ({ ...fresh(file, file.name || "pasted.png"), ...more }));
     this.photos.push(...added);
     if (!this.current || this.current.status === "failed") this.look(added[0]);
     else if (added.length === 1) this.look(added[0]);
@@ -123,6 +134,7 @@ export class Desk extends EventTarget {
       const photo = {
         ...fresh(null, name), info: { id, name, width: kept.width, height: kept.height }, history: begin(kept.wishes),
         status: "ready", share: 1, agreed: Boolean(kept.agreed), sentReference: kept.sentReference ?? null,
+        at: kept.at ?? null,
       };
       try {
         photo.info = await api.photo(id);
@@ -245,8 +257,8 @@ export class Desk extends EventTarget {
 
   remember(photo) {
     if (!photo.info) return;
-    const { agreed, sentReference } = photo;
-    if (memory.keep(photo.info, photo.history.present.wishes, { agreed, sentReference })) return;
+    const { agreed, at, sentReference } = photo;
+    if (memory.keep(photo.info, photo.history.present.wishes, { agreed, at, sentReference })) return;
     if (!this.isForgetful) notify("This browser stores nothing: your hints will be lost when the page is reloaded.");
     this.isForgetful = true;
   }

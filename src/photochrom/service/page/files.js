@@ -1,6 +1,7 @@
 /** Ways to open photographs: drop, paste, file dialog, camera. */
 
 import { byId } from "./dom.js";
+import { isFilm } from "./film.js";
 import { notify } from "./notices.js";
 import { isSettings } from "./settings.js";
 
@@ -35,6 +36,7 @@ async function filesOf(entry) {
  * @param {(files: File[]) => void} takes.open
  * @param {(file: File) => void} takes.lend   Use as a colour reference.
  * @param {(file: File) => void} takes.settings
+ * @param {(file: File) => void} takes.film
  * @param {() => boolean} takes.canLend       Whether a photograph is open that can use it.
  */
 export class Files {
@@ -75,10 +77,13 @@ export class Files {
     this.openFolder(files);
   }
 
-  /** Open photographs; a settings file is applied to the current photograph. */
+  /** Open photographs and a film; a settings file is applied to the current photograph. */
   open(files) {
     const settings = files.filter(isSettings);
-    const photographs = files.filter((file) => !isSettings(file));
+    const films = files.filter(isFilm);
+    const photographs = files.filter((file) => !isSettings(file) && !isFilm(file));
+    if (films.length > 1) notify("One film can be open at a time. The first one was opened.");
+    if (films.length) this.takes.film(films[0]);
     if (photographs.length) this.takes.open(photographs);
     if (settings.length) this.takes.settings(settings[0]);
   }

@@ -13,6 +13,7 @@ import { notify, say, showProblem } from "./notices.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
+import { Reel } from "./reel.js";
 import { Saving } from "./saving.js";
 import { Sources } from "./sources.js";
 import { Stage } from "./stage.js";
@@ -59,7 +60,7 @@ async function start() {
   tameDialogs();
   fillKeyList();
   offer(api.capabilities);
-  const [methods, moods] = await Promise.all([api.methods(), api.moods()]);
+  const [methods, moods, limits] = await Promise.all([api.methods(), api.moods(), api.limits()]);
   const desk = new Desk(methods);
   const stage = new Stage();
   const painter = new Painter(desk, stage);
@@ -73,11 +74,13 @@ async function start() {
     open: (chosen) => desk.add(chosen),
     lend: (file) => sources.lend(file),
     settings: (file) => saving.openSettings(file),
+    film: (file) => reel.open(file),
     canLend: () => desk.current?.status === "ready",
   });
   const sources = new Sources(desk, moods, (then) => files.pick(then));
   const candidates = new Candidates(desk, painter);
   const queue = new Queue(desk, painter);
+  const reel = new Reel(desk, limits.film_suffixes ?? []);
   const saving = new Saving(desk, (then) => files.pick(then));
   new Welcome(desk);
   painter.onSettled((photo) => candidates.refresh(photo));
@@ -94,10 +97,11 @@ async function start() {
     const asks = photo?.status === "ready" && !photo.agreed;
     byId("asks").hidden = !asks;
     for (const id of ["panel", "rail", "show"]) byId(id).inert = photo?.status !== "ready" || asks;
-    byId("close-photo").hidden = !photo;
+    byId("close-photo").hidden = !photo || (desk.film && photo.at !== null); // the film is closed as a whole
     byId("file-name").textContent = photo?.name ?? "";
     document.title = photo ? `${photo.name} · photochrom` : "photochrom";
     drawGone(photo);
+    if (!byId("save").hasAttribute("aria-busy")) saving.drawButton();
     drawHistory();
     panel.draw();
     sources.draw();
@@ -196,6 +200,7 @@ async function start() {
     byId("tool-keep").hidden = !takes("keep");
   }).catch(() => {}); // then only the basic fields of a hint are used
   await desk.resume();
+  await reel.resume();
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -6,6 +6,7 @@
 const PREFIX = "photochrom/";
 const LIST = PREFIX + "open"; // of all tabs
 const TAB = PREFIX + "tab"; // of this one
+const FILM = PREFIX + "film"; // of this tab
 
 function read(store, key) {
   try {
@@ -37,6 +38,12 @@ export function openElsewhere() {
   const here = new Set(openHere().map(({ id }) => id));
   return (read(local, LIST) ?? []).filter(({ id }) => !here.has(id) && recall(id));
 }
+
+/** Store the id of this tab's film, or null. */
+export const keepFilm = (id) => write(session, FILM, id);
+
+/** @returns {string|null}  The id of the film that was open in this tab. */
+export const keptFilm = () => read(session, FILM);
 
 /** The stored name, size and wishes of a photograph, or null. */
 export function recall(id) {

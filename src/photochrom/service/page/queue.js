@@ -21,11 +21,11 @@ export class Queue {
     byId("zip").addEventListener("click", () => this.zip());
     byId("look-for-all").addEventListener("click", () => this.lookForAll());
     byId("strip-show").addEventListener("click", () => this.showNextLost());
-    byId("colour-all").addEventListener("click", () => desk.photos.forEach((photo) => !photo.agreed && desk.agree(photo)));
+    byId("colour-all").addEventListener("click", () => desk.photographs.forEach((photo) => !photo.agreed && desk.agree(photo)));
   }
 
   draw() {
-    const { photos, current } = this.desk;
+    const { photographs: photos, current } = this.desk;
     byId("strip").hidden = photos.length < 2;
     for (const [photo, frame] of this.frames) {
       if (!photos.includes(photo)) {
@@ -76,7 +76,7 @@ export class Queue {
 
   /** Photographs that could not be coloured. */
   get lost() {
-    return this.desk.photos.filter((photo) => photo.stuck || ["failed", "gone"].includes(photo.status));
+    return this.desk.photographs.filter((photo) => photo.stuck || ["failed", "gone"].includes(photo.status));
   }
 
   showNextLost() {
@@ -115,11 +115,11 @@ export class Queue {
   }
 
   async colourRest() {
-    for (const photo of this.desk.photos.filter((p) => p.status === "ready" && !p.agreed && !p.thumb)) {
+    for (const photo of this.desk.photographs.filter((p) => p.status === "ready" && !p.agreed && !p.thumb)) {
       await this.showAsItCame(photo);
     }
     for (;;) {
-      const next = this.desk.photos.find((p) => p.status === "ready" && p.agreed && !p.coloured && !p.stuck && p !== this.desk.current);
+      const next = this.desk.photographs.find((p) => p.status === "ready" && p.agreed && !p.coloured && !p.stuck && p !== this.desk.current);
       if (!next) return;
       await this.colour(next);
       this.desk.tell("list");
@@ -149,7 +149,7 @@ export class Queue {
   }
 
   zip() {
-    const photos = this.desk.photos.filter((photo) => photo.status === "ready" && photo.coloured);
+    const photos = this.desk.photographs.filter((photo) => photo.status === "ready" && photo.coloured);
     busyWhile([byId("zip")], "strip", async () => {
       const batch = Math.min(BATCH, (await api.limits()).photos);
       const count = Math.ceil(photos.length / batch);
@@ -180,7 +180,7 @@ export class Queue {
 
   /** Apply the settings of this photograph to all; each keeps its own hints and candidate. */
   lookForAll() {
-    const { current, wishes, photos } = this.desk;
+    const { current, wishes, photographs: photos } = this.desk;
     const shared = Object.fromEntries(LOOK.map((field) => [field, wishes[field]]));
     for (const photo of photos) {
       if (photo === current) continue;

@@ -5,6 +5,7 @@ import { Problem } from "./problem.js";
 /** @type {import("./api.js").Capabilities} */
 export const capabilities = Object.freeze({
   restores: true,
+  noFilms: "Films need more than is installed here. On the machine that runs photochrom, run: pip install '.[video]'",
   formats: ["jpeg", "png", "tiff", "webp", "avif"],
   staysHere: ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname),
   clearStorage: null,
@@ -144,29 +145,48 @@ export async function hintFields() {
   return new Set(Object.keys(components.schemas.HintBody.properties));
 }
 
+/** Whether the service needs a key, which links do not send. */
+export const hasKey = () => key !== null;
+
+export const video = (id) => get(`/v1/videos/${id}`);
+export const forgetVideo = (id) => request(`/v1/videos/${id}`, { method: "DELETE" });
+/** The shots after those that are known. */
+export const shots = (id, after) => get(`/v1/videos/${id}/shots?after=${after}`);
+export const videoFrame = (id, at) => image(`/v1/videos/${id}/frame?at=${at}`, {});
+export const colourVideo = async (id, options) => (await post(`/v1/videos/${id}/job`, options)).json();
+export const cancelVideo = (id) => request(`/v1/videos/${id}/job`, { method: "DELETE" });
+export const videoResult = async (id) => kept(await request(`/v1/videos/${id}/result`), "film-color");
+
 /**
- * Upload a photograph. fetch reports no upload progress, so this uses XMLHttpRequest.
+ * Upload a photograph.
  * @param {File} file
  * @param {(share: number) => void} onProgress  Called with the share uploaded, 0 to 1.
  */
-export async function upload(file, onProgress = () => {}) {
+export const upload = (file, onProgress = () => {}) => sendUntilTaken("/v1/photos", { file }, onProgress);
+
+/** Upload a film without colouring it yet. */
+export const uploadVideo = (file, onProgress) => sendUntilTaken("/v1/videos", { file, start: "false" }, onProgress);
+
+/** Send a form. fetch reports no upload progress, so this uses XMLHttpRequest. */
+async function sendUntilTaken(path, fields, onProgress) {
   for (let tries = 1; ; tries += 1) {
-    const { status, json, retryAfter } = await send(file, onProgress);
-    if (status === 201) return json;
+    const { status, json, retryAfter } = await send(path, fields, onProgress);
+    if (status === 201 || status === 202) return json;
     if (status === 401 && (await takeKey())) continue;
     if (status !== 503 || tries >= MOST_TRIES) {
-      throw new Problem(status, json?.title, inWords(json?.detail) ?? "The photograph could not be uploaded. Is photochrom still running?");
+      throw new Problem(status, json?.title, inWords(json?.detail) ?? "The file could not be uploaded. Is photochrom still running?");
     }
     await pause(Math.min(retryAfter || 1, 5));
   }
 }
 
-function send(file, onProgress) {
+function send(path, { file, ...fields }, onProgress) {
   return new Promise((resolve) => {
     const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
     form.append("file", file, file.name || "pasted.png");
     const call = new XMLHttpRequest();
-    call.open("POST", "/v1/photos");
+    call.open("POST", path);
     call.responseType = "json";
     for (const [name, value] of Object.entries(authorization())) call.setRequestHeader(name, value);
     call.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);

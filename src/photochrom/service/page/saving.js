@@ -61,6 +61,12 @@ export class Saving {
     this.drawKind();
   }
 
+  /** Name what the button saves. */
+  drawButton() {
+    const isFrame = this.desk.film && this.desk.current?.at !== null;
+    byId("save-text").textContent = isFrame ? "Download this frame" : "Download";
+  }
+
   drawKind() {
     const { format, quality, long_side_px: side } = wantedKind();
     byId("save-quality-row").hidden = LOSSLESS.includes(format);
@@ -88,7 +94,7 @@ export class Saving {
         handOver(file);
         this.tell(`${file.name} was saved.`, file.notes);
       } finally {
-        text.textContent = "Download";
+        this.drawButton();
       }
     });
   }

@@ -118,12 +118,13 @@ def crawl(
         Also fetch from addresses that are not the internet's, such as this machine's network;
         without it, only those are that you write down as IP addresses.
     """
+    from photochrom.photo.given_files import read_given_text
     from photochrom.workbench.datasets.crawl import crawl as fetch
     from photochrom.workbench.datasets.http_fetch import FetchPolicy
     from photochrom.workbench.datasets.openverse import make_search, read_urls
 
     try:
-        listed = read_urls(urls.read_text(encoding="utf-8")) if urls else []
+        listed = read_urls(read_given_text(urls)) if urls else []
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidValueError(f"{urls}: the list of addresses cannot be read.") from error
     wanted = tuple(word.strip() for word in licence.lower().split(","))

@@ -181,7 +181,7 @@ class EvaluateOptions:
             hint_counts=COUNTS if self.hints else (),
             outputs=named_folders(self.outputs),
             true_lightness=self.true_lightness,
-            lenders=self.references,
+            reference_folder=self.references,
             own_histogram=self.own_histogram,
             mean_ab=self.mean_ab or MEAN_AB,
             limit=self.limit,

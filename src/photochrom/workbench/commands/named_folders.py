@@ -9,10 +9,7 @@ from photochrom.errors import InvalidValueError
 def named_folders(outputs: Sequence[str]) -> dict[str, Path]:
     """Read `--outputs NAME=DIR`, given any number of times.
 
-    Raises
-    ------
-    InvalidValueError
-        If one has another form, or a name comes again.
+    Raise InvalidValueError if one has another form, or a name comes again.
     """
     found: dict[str, Path] = {}
     for text in outputs:

@@ -149,7 +149,7 @@ def serve(
     browser : bool
         Open the page.
     """
-    require("serve", "The study", "fastapi", "prometheus_client", "sqlalchemy", "uvicorn")
+    require("serve", "The study", "fastapi", "jinja2", "prometheus_client", "sqlalchemy", "uvicorn")
     from photochrom.workbench.perception.study_server import serve as run
     from photochrom.workbench.perception.study_state import Showing
 

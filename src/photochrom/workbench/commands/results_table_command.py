@@ -37,6 +37,7 @@ def collect(
         What the system is, what it was trained on, what a reader must know; what was recorded
         before stays without them.
     """
+    require("evaluate", "A table of results", "pydantic")
     from photochrom.workbench.evaluation.records import (
         read_entries,
         read_evaluations,
@@ -84,6 +85,7 @@ def build(
     check : bool
         Only compare: exit with 1, naming row and cell, where the document differs.
     """
+    require("evaluate", "A table of results", "pydantic")
     from photochrom.workbench.evaluation import published_tables
     from photochrom.workbench.evaluation.records import read_entries
 

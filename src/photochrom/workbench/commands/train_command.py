@@ -182,10 +182,10 @@ def _read_run(
             raise RecipeError(f"{recipe}: a run has one profile, '{profile}' cannot be chosen.")
         table, environment = read_table(stored), read_environment(recipe)
         read = recipe_from_table(with_changes(table, changes), str(stored))
-        precision = environment.get("precision_asked", "auto")
-        data, init = data or environment.get("data", ""), environment.get("init")
+        precision = environment.precision_asked
+        data, init = data or environment.data, environment.init
         keys = keys or recipe / "validation-keys.txt"
-        stream = stream or environment.get("stream", False)
+        stream = stream or environment.stream
     else:
         path, init = find_recipe(recipe), None
         read = read_recipe(path, profile, changes)
@@ -218,10 +218,11 @@ def export(
     require("train", "Exporting", "torch", "onnx", "onnxscript")
     import tomllib
 
+    from photochrom.photo.given_files import read_given_text
     from photochrom.workbench.training.export import export as export_checkpoint
 
     try:
-        table = tomllib.loads(info.read_text()) if info else None
+        table = tomllib.loads(read_given_text(info)) if info else None
     except (OSError, ValueError, RecursionError) as error:  # a TOMLDecodeError is a ValueError
         raise RecipeError(f"{info}: is not a readable TOML file ({error}).") from error
     described = export_checkpoint(checkpoint, target, table, average)

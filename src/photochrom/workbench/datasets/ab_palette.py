@@ -46,10 +46,7 @@ class PaletteError(NamedTuple):
 def import_cluster() -> Any:
     """Return `sklearn.cluster`.
 
-    Raises
-    ------
-    MissingExtraError
-        If scikit-learn is not installed.
+    Raise MissingExtraError if scikit-learn is not installed.
     """
     require("train", "k-means", "sklearn")
     from sklearn import cluster
@@ -60,28 +57,10 @@ def import_cluster() -> Any:
 def sample_pixels(
     pictures: Iterable[Bytes], count: int = SAMPLED_PIXELS, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Draw pixels from pictures, each pixel as likely as any other, in constant memory.
+    """Draw at most `count` pixels (N, 3) from pictures, each pixel as likely, in constant memory.
 
     Every pixel is given a random number, and those with the smallest numbers stay; so of a later
-    picture only the few that can still stay are looked at.
-
-    Parameters
-    ----------
-    pictures : iterable of uint8 array, (H, W, 3)
-        sRGB; read once.
-    count : int
-        At most so many pixels; all of them where there are fewer.
-    seed : int
-
-    Returns
-    -------
-    uint8 array, (N, 3)
-        N <= `count`, in random order.
-
-    Raises
-    ------
-    DataError
-        If there is no picture.
+    picture only the few that can still stay are looked at. Raise DataError if there is no picture.
     """
     random = np.random.default_rng(seed)
     parts: list[tuple[Bytes, Floats]] = []
@@ -115,30 +94,10 @@ def pixels_to_lab(pixels: Bytes) -> Floats:
 
 
 def fit_palette(pictures: Iterable[Bytes], count: int, seed: int = 0) -> Palette:
-    """Find the palette of pictures.
+    """Find the palette of sRGB pictures, such as a PixelCache, by up to a million of their pixels.
 
-    Parameters
-    ----------
-    pictures : iterable of uint8 array, (H, W, 3)
-        sRGB, such as a PixelCache; up to a million of their pixels are looked at.
-    count : int
-        Colours in the palette, 1 or more.
-    seed : int
-        Of the pixels drawn and of the clustering.
-
-    Returns
-    -------
-    Palette
-        `centres` (K, 2) and `shares` (K,), the most used colour first.
-
-    Raises
-    ------
-    DataError
-        If there is no picture, or they have fewer different colours than the palette.
-    InvalidValueError
-        If `count` is below 1.
-    MissingExtraError
-        If scikit-learn is not installed.
+    Raise DataError if there is no picture, or they have fewer different colours than the palette,
+    InvalidValueError if `count` is below 1, and MissingExtraError if scikit-learn is not installed.
     """
     return palette_of(pixels_to_lab(sample_pixels(pictures, seed=seed))[:, 1:], count, seed)
 
@@ -176,17 +135,7 @@ def nearest_colours(ab: Floats, centres: Floats) -> NDArray[np.intp]:
 def palette_error(lab: Floats, centres: Floats) -> PaletteError:
     """Measure what is lost when every pixel takes the palette's nearest colour.
 
-    Parameters
-    ----------
-    lab : float array, (N, 3)
-        CIE L*a*b*; lightness is kept.
-    centres : float array, (K, 2)
-        ab units.
-
-    Returns
-    -------
-    PaletteError
-        Means over the pixels.
+    Of `lab` (N, 3) in CIE L*a*b* the lightness is kept; `centres` (K, 2) are in ab units.
     """
     taken = centres[nearest_colours(lab[:, 1:], centres)]
     distance = np.linalg.norm(taken - lab[:, 1:], axis=-1).mean()
@@ -195,19 +144,9 @@ def palette_error(lab: Floats, centres: Floats) -> PaletteError:
 
 
 def recolour(rgb: Bytes, centres: Floats) -> Bytes:
-    """Return each pixel the palette's nearest colour, at its own lightness.
+    """Give each pixel of sRGB (H, W, 3) the palette's nearest colour, at its own lightness.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-        sRGB.
-    centres : float array, (K, 2)
-        ab units.
-
-    Returns
-    -------
-    uint8 array, (H, W, 3)
-        Colours outside sRGB give up chroma, not lightness.
+    `centres` (K, 2) are in ab units. Colours outside sRGB give up chroma, not lightness.
     """
     lab = pixels_to_lab(rgb.reshape(-1, 3))
     lab[:, 1:] = centres[nearest_colours(lab[:, 1:], centres)]

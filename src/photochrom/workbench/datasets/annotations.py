@@ -13,24 +13,10 @@ _NUMBER = re.compile(r"(\d+)$")
 
 
 def read_annotations(folder: Path, labels: tuple[str, ...]) -> dict[str, str]:
-    """Read which pictures carry labels.
+    """Read which pictures carry labels: number or file name -> label.
 
-    Parameters
-    ----------
-    folder : Path
-        Holds a file LABEL.txt for each label.
-    labels : tuple of str
-        Of a picture in several lists the first counts.
-
-    Returns
-    -------
-    dict of str to str
-        Number or file name, to label.
-
-    Raises
-    ------
-    DataError
-        If a list is missing or empty.
+    The folder holds a file LABEL.txt for each label; of a picture in several lists the first
+    counts. Raise DataError if a list is missing or empty.
     """
     found: dict[str, str] = {}
     for label in labels:
@@ -50,16 +36,7 @@ def read_annotations(folder: Path, labels: tuple[str, ...]) -> dict[str, str]:
 def annotated_label(path: Path, annotations: dict[str, str]) -> str | None:
     """Return a picture's label by its file name, its name without suffix, or the number it ends in.
 
-    Parameters
-    ----------
-    path : Path
-    annotations : dict of str to str
-        As `read_annotations` gives them.
-
-    Returns
-    -------
-    str or None
-        None if no list has the picture.
+    None if no list has the picture.
     """
     number = _NUMBER.search(path.stem)
     names = (path.name, path.stem, *([_plain(number[1])] if number else []))

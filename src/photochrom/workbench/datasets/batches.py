@@ -5,9 +5,10 @@ continues exactly, and any worker can make any batch.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Interval
 
 from photochrom.color.lab import linear_to_lab
 from photochrom.errors import DataError
@@ -16,75 +17,60 @@ from photochrom.workbench.datasets.degradation import old_lightness
 from photochrom.workbench.datasets.picture_files import LINEAR
 from photochrom.workbench.datasets.simulated_hints import simulate_hints
 
+Share = Annotated[float, Interval(ge=0, le=1)]
+
 
 @dataclass(frozen=True)
 class DataRecipe:
     """Which pictures a network sees, and how.
 
-    Attributes
-    ----------
-    validation_keys : str
-        A file beside the recipe with one key a line: pictures never trained on.
-    hold_out : float
-        Share of the pictures that is never trained on, drawn by the seed, where no keys are given.
-    by_hue : bool
-        Sort the pictures by their mean hue, hold out every n-th instead of drawing, and leave gray
-        pictures out altogether.
-    leave_out : tuple of str
-        Sources that are not used.
-    source_power : float
-        A source is drawn in proportion to its size to this power: 1 as it is, 0.5 balanced.
-    source_weights : dict of str to float
-        Sources drawn more or less often than that.
-    short_side_px : int
-        Larger pictures are reduced to this short side when they are decoded.
-    smallest_crop : float
-        Smallest share of the picture's area that a crop keeps.
-    aspect_jitter : float
-        Largest change of a crop's aspect, as a natural logarithm.
-    old_share : float
-        Share of the inputs that are made to look like old photographs.
-    hue_turn_share : float
-        Share of pictures with hints whose hues are turned, hints and truth together, so that the
-        network obeys colours that it finds unlikely.
-    histogram_share, chroma_share : float
-        How often the picture's own ab histogram, and its mean chroma, are given as wishes.
-    hint_share : float
-        How often hints are simulated.
+    validation_keys : a file beside the recipe with one key a line: pictures never trained on
+    hold_out : share of the pictures that is never trained on, drawn by the seed, where no keys are
+        given
+    by_hue : sort the pictures by their mean hue, hold out every n-th instead of drawing, and leave
+        gray pictures out altogether
+    leave_out : sources that are not used
+    source_power : a source is drawn in proportion to its size to this power: 1 as it is, 0.5
+        balanced
+    source_weights : sources drawn more or less often than that
+    short_side_px : larger pictures are reduced to this short side when they are decoded
+    smallest_crop : smallest share of the picture's area that a crop keeps
+    aspect_jitter : largest change of a crop's aspect, as a natural logarithm
+    old_share : share of the inputs that are made to look like old photographs
+    hue_turn_share : share of pictures with hints whose hues are turned, hints and truth together,
+        so that the network obeys colours that it finds unlikely
+    histogram_share, chroma_share : how often the picture's own ab histogram, and its mean chroma,
+        are given
+    hint_share : how often hints are simulated
     """
 
     validation_keys: str = ""
-    hold_out: float = 0.0
+    hold_out: Share = 0.0
     by_hue: bool = False
     leave_out: tuple[str, ...] = ()
-    source_power: float = 1.0
+    source_power: Annotated[float, Ge(0)] = 1.0
     source_weights: dict[str, float] | None = None
     short_side_px: int = 192
-    smallest_crop: float = 0.6
-    aspect_jitter: float = 0.25
-    old_share: float = 0.0
-    hue_turn_share: float = 0.0
-    histogram_share: float = 0.0
-    chroma_share: float = 0.0
-    hint_share: float = 0.0
+    smallest_crop: Annotated[float, Interval(ge=0.01, le=1)] = 0.6
+    aspect_jitter: Annotated[float, Ge(0)] = 0.25
+    old_share: Share = 0.0
+    hue_turn_share: Share = 0.0
+    histogram_share: Share = 0.0
+    chroma_share: Share = 0.0
+    hint_share: Share = 0.0
 
 
 @dataclass(frozen=True)
 class Batch:
     """What a training step sees.
 
-    Attributes
-    ----------
-    lightness : float32 array, (N, S, S)
-        L* in [0, 100], perhaps as an old photograph shows it.
-    ab : float32 array, (N, S, S, 2)
-        True colours.
+    lightness : float32 array, (N, S, S); L* in [0, 100], perhaps as an old photograph shows it
+    ab : float32 array, (N, S, S, 2); true colours
     hint_ab : float32 array, (N, S, S, 2)
     hint_mask : float32 array, (N, S, S)
-    global_mask : float32 array, (N, 2)
-        1 where the histogram, the chroma, are to be given.
-    label : int64 array, (N,)
-        Number of the picture's class among `Batches.classes`; -1 where it has none.
+    global_mask : float32 array, (N, 2); 1 where the histogram, the chroma, are to be given
+    label : int64 array, (N,); number of the picture's class among `Batches.classes`; -1 where it
+        has none
     """
 
     lightness: np.ndarray
@@ -96,13 +82,7 @@ class Batch:
 
 
 class Batches:
-    """Training batches by step number.
-
-    Attributes
-    ----------
-    classes : str array
-        Names of the classes of the pictures trained on, sorted.
-    """
+    """Training batches by step number; `classes` are the sorted names of the pictures' classes."""
 
     def __init__(
         self, cache: PixelCache, recipe: DataRecipe, seed: int, validation_keys: frozenset[str]
@@ -113,22 +93,7 @@ class Batches:
         self.classes = np.unique(names[names != ""])
 
     def batch(self, step: int, size_px: int, pictures: int) -> Batch:
-        """Make the batch of a step.
-
-        Parameters
-        ----------
-        step : int
-            The step's number, from 0.
-        size_px : int
-            Side of the square crops.
-        pictures : int
-            How many.
-
-        Returns
-        -------
-        Batch
-            The same for the same seed and step.
-        """
+        """Make the batch of a step, from 0; the same for the same seed and step."""
         random = np.random.default_rng((self.seed, step))
         drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
         rows = [
@@ -160,11 +125,9 @@ class Batches:
             if random.random() < recipe.hue_turn_share:
                 ab, hint_ab = _turn_hue(ab, hint_ab, random)
         guidance = random.random(2) < (recipe.histogram_share, recipe.chroma_share)
-        return lightness, ab, hint_ab, mask, guidance.astype(np.float32), self._class(label)
-
-    def _class(self, name: str) -> int:
-        known = name and name in self.classes
-        return int(np.searchsorted(self.classes, name)) if known else -1
+        is_known = label and label in self.classes
+        number = int(np.searchsorted(self.classes, label)) if is_known else -1
+        return lightness, ab, hint_ab, mask, guidance.astype(np.float32), number
 
 
 def stacked(rows: list[tuple[Any, ...]]) -> Batch:
@@ -204,20 +167,8 @@ def random_crop(
 ) -> np.ndarray:
     """Cut a part that keeps the picture's context, resize it to a square, perhaps mirror it.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-    size_px : int
-        Side of the result.
-    smallest : float
-        Smallest share of the area that is kept, in (0, 1].
-    random : Generator
-    aspect_jitter : float
-        Largest change of the aspect, as a natural logarithm.
-
-    Returns
-    -------
-    uint8 array, (size_px, size_px, 3)
+    Of uint8 (H, W, 3) at least the share `smallest` of the area is kept, in (0, 1]; the aspect
+    changes by `aspect_jitter` at most, as a natural logarithm.
     """
     from PIL import Image
 
@@ -247,19 +198,7 @@ def _turn_hue(
 
 
 def validation_picture(rgb: np.ndarray, size_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a validation picture's L and ab, stretched to a square.
-
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-    size_px : int
-        Side of the square.
-
-    Returns
-    -------
-    lightness : float32 array, (size_px, size_px)
-    ab : float32 array, (size_px, size_px, 2)
-    """
+    """Return L (S, S) and ab (S, S, 2) of a validation picture (H, W, 3), stretched to a square."""
     from PIL import Image
 
     square = Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.BILINEAR)

@@ -17,26 +17,13 @@ SMALLEST_PX, SIZE_PX = 96, 64
 
 
 def builtin(name: str, root: Path | None = None) -> Path:
-    """Make a built-in data set and give its folder.
+    """Make a built-in data set and give its folder of PNG files, one folder a photograph.
 
-    Parameters
-    ----------
-    name : str
-        'builtin:tiny': 256 crops, 64 pixels wide, of four photographs.
-    root : Path, optional
-        Where it is written; `$XDG_CACHE_HOME/photochrom` or `~/.cache/photochrom` by default.
+    'builtin:tiny' has 256 crops, 64 pixels wide, of four photographs. It is written below `root`,
+    or `$XDG_CACHE_HOME/photochrom` or `~/.cache/photochrom`.
 
-    Returns
-    -------
-    Path
-        A folder of PNG files, one folder a photograph.
-
-    Raises
-    ------
-    DataError
-        If there is no such data set.
-    MissingExtraError
-        If scikit-image, which brings the photographs, is not installed.
+    Raise DataError if there is no such data set, and MissingExtraError if scikit-image, which
+    brings the photographs, is not installed.
     """
     if name != f"{PREFIX}tiny":
         raise DataError(f"No built-in data set '{name}'. There is: {PREFIX}tiny.")

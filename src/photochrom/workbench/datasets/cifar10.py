@@ -58,25 +58,12 @@ def is_cifar_folder(pictures: list[Path]) -> bool:
 
 
 def cifar_units(files: list[Path], report: Report = lambda line: None) -> list[Unit]:
-    """Return the batches of CIFAR-10 as parts of a data set.
+    """Return the batches of CIFAR-10 that `cifar_batches` finds as parts of a data set.
 
-    Parameters
-    ----------
-    files : list of Path
-        As `cifar_batches` finds them.
-    report : callable
-        Is told which batches are missing beside them.
+    Sources are `cifar10-train` and `cifar10-test`, labels the class names; the pictures are PNG,
+    exactly the published pixels. `report` is told which batches are missing beside them.
 
-    Returns
-    -------
-    list of Unit
-        Sources are `cifar10-train` and `cifar10-test`, labels the class names; the pictures are
-        PNG, exactly the published pixels.
-
-    Raises
-    ------
-    DataError
-        If a binary batch is not a whole number of records.
+    Raise DataError if a binary batch is not a whole number of records.
     """
     missing = [name for name in BATCHES if name not in {file.stem for file in files}]
     if missing and len(files) > 1:
@@ -133,10 +120,8 @@ class _Restricted(pickle.Unpickler):
 def read_pickle(file: Path) -> Any:
     """Open a pickle of arrays without letting it run code.
 
-    Raises
-    ------
-    DataError
-        If it is damaged, or holds anything but arrays, lists, dictionaries, text and numbers.
+    Raise DataError if it is damaged, or holds anything but arrays, lists, dictionaries, text and
+    numbers.
     """
     try:
         return _Restricted(io.BytesIO(file.read_bytes()), encoding="bytes").load()

@@ -32,10 +32,6 @@ SAY_EVERY = 10  # pictures
 Report = Callable[[str], None]
 
 
-def _say_nothing(line: str) -> None:
-    """Drop a line about the progress."""
-
-
 def crawl(
     folder: Path,
     *,
@@ -44,25 +40,9 @@ def crawl(
     limit: int = 100,
     policy: FetchPolicy | None = None,
     shard_pictures: int = SHARD_PICTURES,
-    report: Report = _say_nothing,
+    report: Report = lambda line: None,
 ) -> dict[str, int]:
     """Fetch pictures into a folder; called again, it continues.
-
-    Parameters
-    ----------
-    folder : Path
-        For shards and state; made where it is missing.
-    search : Search, optional
-        From `photochrom.workbench.datasets.openverse.make_search`.
-    urls : sequence of Candidate
-        From `photochrom.workbench.datasets.openverse.read_urls`; before those of the search.
-    limit : int
-        Pictures in the folder in all, at most, those of earlier runs included.
-    policy : Manners, optional
-    shard_pictures : int
-        Pictures in a shard, at most.
-    report : callable
-        Takes lines about the progress.
 
     Returns
     -------

@@ -46,17 +46,9 @@ class Picture(NamedTuple):
 
 
 class Ledger:
-    """The state of a crawl in a folder; one process at a time.
+    """The state of a crawl in a folder, which is made where it is missing; one process at a time.
 
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing.
-
-    Raises
-    ------
-    DataError
-        If another process crawls there, or the file is damaged.
+    Raise DataError if another process crawls there, or the file is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,8 +96,6 @@ class Ledger:
             said counts until it is fetched or refused; what the user's own list says stays.
         search : str
             Name of the search that found them, if one did.
-        following : Cursor or None
-            Its next page.
         """
         rows = [(*astuple(one), outcome or None, bool(outcome)) for one, outcome in candidates]
         names = ", ".join((*COLUMNS, "outcome", "settled"))

@@ -55,10 +55,6 @@ CHUNK = 64  # pictures decoded at a time
 Report = Callable[[str], None]
 
 
-def _say_nothing(line: str) -> None:
-    """Drop a line about the progress."""
-
-
 @dataclass(frozen=True)
 class Sample:
     """Pictures drawn from a data set.
@@ -122,26 +118,10 @@ class Study:
 
 
 def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
-    """Draw pictures from a data set, each as likely as any other, in constant memory.
+    """Draw at most so many pictures, each as likely as any other, in constant memory.
 
-    Parameters
-    ----------
-    data : Path
-        As `photochrom.workbench.datasets.sources.open_source` takes it.
-    count : int
-        At most so many.
-    seed : int
-
-    Returns
-    -------
-    Sample
-
-    Raises
-    ------
-    DataError
-        If there is no picture, or none that can be decoded.
-    InvalidValueError
-        If `count` is below 1.
+    Raise DataError if there is no picture, or none that can be decoded, and InvalidValueError if
+    `count` is below 1.
     """
     if count < 1:
         raise InvalidValueError(f"pictures must be 1 or more; it is {count}.")
@@ -203,15 +183,12 @@ def try_palettes(
     pixels: Bytes,
     sizes: tuple[int, ...] = PALETTE_SIZES,
     seed: int = 0,
-    report: Report = _say_nothing,
+    report: Report = lambda line: None,
 ) -> tuple[PaletteTrial, ...]:
     """Fit palettes of several sizes to sampled pixels (N, 3) uint8 sRGB, and measure each.
 
-    Returns
-    -------
-    tuple of PaletteTrial
-        In the order of `sizes`, then the 313 grid bins of Zhang et al. 2016 for comparison. A
-        size for which the pixels have too few colours is left out.
+    The 313 grid bins of Zhang et al. 2016 come last, for comparison. A size for which the pixels
+    have too few colours is left out.
     """
     lab = pixels_to_lab(pixels)
     judged = lab[:JUDGED_PIXELS]
@@ -247,30 +224,12 @@ def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) ->
 
 
 def keys_of_group(
-    data: Path, preselection: Preselection, group: int, report: Report = _say_nothing
+    data: Path, preselection: Preselection, group: int, report: Report = lambda line: None
 ) -> list[str]:
-    """Return the keys of all pictures of a data set that belong to one group.
+    """Return the keys of all pictures of a data set that belong to one group; 1 is the largest.
 
-    Parameters
-    ----------
-    data : Path
-        As for `draw_sample`; read once, in constant memory.
-    preselection : Preselection
-        Such as a Grouping's.
-    group : int
-        From 1, the largest.
-    report : callable
-        Takes lines about the progress.
-
-    Returns
-    -------
-    list of str
-        In the order of the data set; pictures that cannot be decoded are in no group.
-
-    Raises
-    ------
-    InvalidValueError
-        If there is no such group.
+    The data are read once, in constant memory, and in their order; pictures that cannot be decoded
+    are in no group. Raise InvalidValueError if there is no such group.
     """
     check_group(group, len(preselection.order))
     keys: list[str] = []
@@ -300,37 +259,19 @@ def study(
     palette_sizes: tuple[int, ...] = PALETTE_SIZES,
     pixels: int = SAMPLED_PIXELS,
     seed: int = 0,
-    report: Report = _say_nothing,
+    report: Report = lambda line: None,
 ) -> Study:
-    """Study a data set.
+    """Study a data set; the options are those of `photochrom data study`.
+
+    Raise DataError if the data set has fewer different pictures than groups, or none that can be
+    decoded, and MissingExtraError if scikit-learn is not installed.
 
     Parameters
     ----------
-    data : Path
-        A Parquet file, or a folder of Parquet files or of pictures.
-    pictures : int
-        Pictures drawn, at most; about 0.26 MB of memory each.
-    groups : int
-        Groups of similar pictures, at most the pictures drawn.
     palette_sizes : tuple of int
         Colours in the palettes that are tried.
     pixels : int
         Pixels drawn for the palettes, at most.
-    seed : int
-        Of all that is drawn.
-    report : callable
-        Takes lines about the progress.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    DataError
-        If the data set has fewer different pictures than groups, or none that can be decoded.
-    MissingExtraError
-        If scikit-learn is not installed.
     """
     sample = draw_sample(data, pictures, seed)
     report(f"{len(sample.pictures)} of {sample.seen} pictures drawn.")

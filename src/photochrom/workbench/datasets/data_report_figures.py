@@ -20,21 +20,9 @@ SWATCH_LIGHTNESS = 65.0
 
 
 def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
-    """Return a drawn figure as a PNG with a transparent ground.
+    """Return a drawn figure as a PNG with a transparent ground, at 150 pixels an inch.
 
-    Parameters
-    ----------
-    draw : callable
-        Takes a figure and the ink.
-    ink : str
-        Colour of text and axes.
-    inches : tuple of float
-        Width and height, at 150 pixels an inch.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
+    Raise MissingExtraError if matplotlib is not installed.
     """
     require("train", "A page with plots", "matplotlib")
     import matplotlib

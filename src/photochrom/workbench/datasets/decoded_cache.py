@@ -40,13 +40,9 @@ class Decoded(NamedTuple):
 class PixelCache:
     """Decoded pictures of any size in one memory-mapped file.
 
-    Attributes
-    ----------
     pixels : uint8 memory map, (bytes,)
-    offsets : int64 array, (N,)
-        Where each picture starts.
-    sizes : int32 array, (N, 2)
-        Height and width.
+    offsets : int64 array, (N,); where each picture starts
+    sizes : int32 array, (N, 2); height and width
     sources, labels, keys : str array, (N,)
     """
 
@@ -76,6 +72,9 @@ def open_cache(
 ) -> PixelCache:
     """Open the cache of a data set; make it first where there is none.
 
+    Raise DataError if the data set is empty or more than one in a hundred of its pictures is
+    unreadable.
+
     Parameters
     ----------
     data : str or Path
@@ -86,15 +85,6 @@ def open_cache(
         Larger pictures are reduced to this short side.
     report : callable
         Takes lines about the progress.
-
-    Returns
-    -------
-    PixelCache
-
-    Raises
-    ------
-    DataError
-        If the data set is empty or more than one in a hundred of its pictures is unreadable.
     """
     source = open_source(str(data), report=report)
     root = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"

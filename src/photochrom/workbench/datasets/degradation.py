@@ -19,21 +19,10 @@ BT601 = np.array([0.299, 0.587, 0.114], np.float32)
 def old_lightness(
     linear: np.ndarray, lightness: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """Return the lightness of a picture as an old photograph would show it.
+    """Return the lightness (H, W) of a picture as an old photograph would show it.
 
-    Parameters
-    ----------
-    linear : float32 array, (H, W, 3)
-        Linear sRGB in [0, 1].
-    lightness : float32 array, (H, W)
-        Its L* in [0, 100].
-    random : Generator
-        Decides which faults, and how strong.
-
-    Returns
-    -------
-    float32 array, (H, W)
-        L* in [0, 100]. Each fault appears in about half of the pictures.
+    `linear` (H, W, 3) is its linear sRGB, `lightness` its L* in [0, 100]; `random` decides which
+    faults, and how strong. Each appears in about half of the pictures.
     """
     film = random.choice(3, p=[0.4, 0.3, 0.3])
     old = lightness

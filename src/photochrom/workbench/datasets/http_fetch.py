@@ -42,26 +42,19 @@ BUSY = frozenset({"maxlag", "ratelimited"})  # MediaWiki says so with status 200
 class FetchPolicy:
     """How to behave.
 
-    Attributes
-    ----------
-    per_second : float
-        Requests a second to one host, at most; a longer Crawl-delay of its robots.txt is kept.
-    tries : int
-        Attempts at one address before it is given up for this run.
-    first_pause_s : float
-        Before the second attempt; doubled each time, times a random factor of 0.5 to 1.5.
-    longest_pause_s : float
-        A host that asks for a longer pause is left alone for this run.
-    connect_s, read_s, total_s : float
-        Limits in seconds: to connect, between two pieces of an answer, for the whole of it.
-    largest_bytes : int
-        Of one file.
-    redirects : int
-        Followed at most.
-    contact : str
-        Who runs this, such as a mail address: part of the user agent.
-    internal : bool
-        Whether names may lead to addresses that are not the internet's, such as one's own network.
+    per_second : requests a second to one host, at most; a longer Crawl-delay of its robots.txt is
+        kept
+    tries : attempts at one address before it is given up for this run
+    first_pause_s : before the second attempt; doubled each time, times a random factor of 0.5 to
+        1.5
+    longest_pause_s : a host that asks for a longer pause is left alone for this run
+    connect_s, read_s, total_s : limits in seconds: to connect, between two pieces of an answer, for
+        the whole of it
+    largest_bytes : of one file
+    redirects : followed at most
+    contact : who runs this, such as a mail address: part of the user agent
+    internal : whether names may lead to addresses that are not the internet's, such as one's own
+        network
     """
 
     per_second: float = 1.0
@@ -103,7 +96,6 @@ class NotFetchedError(Exception):
     ----------
     outcome : str
         In a few words that are counted, such as 'too large'.
-    detail : str
     lasting : bool
         Whether trying again is of no use.
     wait_s : float or None
@@ -192,16 +184,8 @@ class _Deadline:
 class PoliteClient:
     """Fetches one address at a time.
 
-    Parameters
-    ----------
-    policy : Manners
-    sleep : callable
-        Takes seconds.
-
-    Raises
-    ------
-    MissingExtraError
-        If httpx2 or protego, which come with the extra `train`, is not installed.
+    Raise MissingExtraError if httpx2 or protego, which come with the extra `train`, is not
+    installed.
     """
 
     def __init__(self, policy: FetchPolicy, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -249,14 +233,6 @@ class PoliteClient:
         trusted : bool
             Whether who runs this named the address, and not some server's answer: then its host may
             be an internal IP address, if it is written as one.
-
-        Returns
-        -------
-        Got
-
-        Raises
-        ------
-        NotFetchedError
         """
         passed: list[str] = []
         if trusted:

@@ -20,16 +20,9 @@ BLOCK = 512  # hashes compared with all others of their bucket at a time
 
 
 def dhash(rgb: np.ndarray) -> int:
-    """Return the difference hash of a picture.
+    """Return the difference hash of a uint8 picture (H, W, 3).
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-
-    Returns
-    -------
-    int
-        64 bits, row by row, the first the highest; 0 for a flat picture.
+    64 bits, row by row, the first the highest; 0 for a flat picture.
     """
     from PIL import Image
 
@@ -42,10 +35,7 @@ def dhash(rgb: np.ndarray) -> int:
 def bands(distance: int) -> list[tuple[int, int]]:
     """Return shift and mask of `distance` + 1 separate bands of a hash.
 
-    Raises
-    ------
-    InvalidValueError
-        If `distance` is not in 0..32.
+    Raise InvalidValueError if `distance` is not in 0..32.
     """
     if not 0 <= distance <= LARGEST_DISTANCE:
         raise InvalidValueError(
@@ -60,10 +50,7 @@ def bands(distance: int) -> list[tuple[int, int]]:
 class NearIndex:
     """Hashes seen so far, asked whether a new one is near any of them.
 
-    Parameters
-    ----------
-    distance : int
-        Largest number of bits in which near-duplicates differ, 0..32.
+    Near-duplicates differ in at most `distance` bits, 0..32.
     """
 
     def __init__(self, distance: int) -> None:
@@ -112,19 +99,10 @@ class Union:
 
 
 def near_groups(hashes: np.ndarray, distance: int) -> np.ndarray:
-    """Put pictures into groups so that near-duplicates are never apart.
+    """Put pictures into groups, so that near-duplicates are never apart, by their hashes (N,).
 
-    Parameters
-    ----------
-    hashes : uint64 array, (N,)
-    distance : int
-        Bits in which near-duplicates differ at most, 0..32. Groups are chains: the ends of one may
-        differ more.
-
-    Returns
-    -------
-    int64 array, (N,)
-        Equal numbers for one group; groups are numbered by their first picture, 0 onwards.
+    Near-duplicates differ in at most `distance` bits, 0..32. Groups are chains, the ends of which
+    may differ more; they are numbered by their first picture, 0 onwards.
     """
     unique, inverse = np.unique(hashes.astype(np.uint64), return_inverse=True)
     union = Union(len(unique))

@@ -66,10 +66,7 @@ class Search(NamedTuple):
     def page(self, client: PoliteClient, cursor: Cursor) -> Page:
         """Ask for a page; the first one's cursor is {}.
 
-        Raises
-        ------
-        DataError
-            If the API does not answer, or not as documented.
+        Raise DataError if the API does not answer, or not as documented.
         """
         ask, read = _SOURCES[self.source].ask, _SOURCES[self.source].read
         url = f"{self.address}{ask(self, cursor)}"
@@ -96,21 +93,16 @@ def make_search(
 ) -> Search:
     """Make a search.
 
+    Raise InvalidValueError if the source or a licence is unknown, or the query is empty.
+
     Parameters
     ----------
     source : str
         'openverse' or 'commons'.
-    query : str
-        Words.
     licences : tuple of str
         Some of LICENCES.
     address : str, optional
         Of the API; the public one by default.
-
-    Raises
-    ------
-    InvalidValueError
-        If the source or a licence is unknown, or the query is empty.
     """
     if source not in _SOURCES:
         raise InvalidValueError(f"a source is one of {', '.join(_SOURCES)}; it is {source!r}.")
@@ -199,12 +191,8 @@ def _commons_candidate(search: Search, info: dict[str, Any]) -> Candidate:
 def commons_licence(code: str, short_name: str) -> str:
     """Return one of LICENCES for what Commons says, or its own words where it is none of them.
 
-    Parameters
-    ----------
-    code : str
-        Such as 'cc-by-sa-4.0', 'cc0', 'pd'; often ''.
-    short_name : str
-        Such as 'CC BY-SA 4.0', 'Public domain'.
+    Its code is such as 'cc-by-sa-4.0', 'cc0', 'pd', often ''; its short name 'CC BY-SA 4.0',
+    'Public domain'.
     """
     for said in (code, short_name):
         words = said.strip().lower().replace(" ", "-")

@@ -20,14 +20,9 @@ LIGHTNESS_SCALE = 255 / 100  # 8-bit Lab: lightness counts 2.55 times as much as
 class Reduced(NamedTuple):
     """A picture restored from fewer numbers.
 
-    Attributes
-    ----------
-    pixels : array, (H, W, C)
-        As restored.
-    components : int
-        How many were kept; 0 where all rows are the same.
-    stored : float
-        Numbers to store, as a share of the picture's own.
+    pixels : array, (H, W, C); as restored
+    components : how many were kept; 0 where all rows are the same
+    stored : numbers to store, as a share of the picture's own
     """
 
     pixels: np.ndarray
@@ -38,12 +33,7 @@ class Reduced(NamedTuple):
 def stored_share(components: int, rows: int, columns: int, channels: int = 3) -> float:
     """Return the share k (1 + N + C D) / (C N D) of a picture's numbers that is stored.
 
-    Parameters
-    ----------
-    components : int
-        k: for each, its variance, N scores and C D loadings.
-    rows, columns, channels : int
-        N, D and C.
+    For each of the k components: its variance, N scores and C D loadings.
     """
     values = rows * columns * channels
     return components * (1 + rows + channels * columns) / values
@@ -52,24 +42,8 @@ def stored_share(components: int, rows: int, columns: int, channels: int = 3) ->
 def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
     """Keep as many principal components of a picture's rows as hold a share of their variance.
 
-    Parameters
-    ----------
-    values : float array, (H, W, C)
-        A picture in any space; the share depends on its scales.
-    variance : float
-        Share wanted, in (0, 1].
-
-    Returns
-    -------
-    Reduced
-        `pixels` as `values`, unbounded.
-
-    Raises
-    ------
-    ShapeError
-        If `values` has not three axes.
-    InvalidValueError
-        If `variance` is outside (0, 1].
+    `values` (H, W, C) may be in any space, but the share depends on its scales; `variance` is in
+    (0, 1]. Raise ShapeError or InvalidValueError if they are not.
     """
     if values.ndim != 3:
         raise ShapeError(f"A picture needs the shape (H, W, C); it is {values.shape}.")
@@ -101,18 +75,9 @@ def _rounding(values: np.ndarray) -> float:
 
 
 def reduce_rgb(rgb: np.ndarray, variance: float) -> Reduced:
-    """Reduce and restore an sRGB picture in Lab as 8 bits scale it.
+    """Reduce and restore sRGB, uint8 (H, W, 3), in Lab as 8 bits scale it; see `reduce_rows`.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-    variance : float
-        Share of the variance to keep, in (0, 1].
-
-    Returns
-    -------
-    Reduced
-        `pixels` uint8, (H, W, 3); colours outside sRGB gave way in chroma.
+    Colours outside sRGB give way in chroma.
     """
     scale = np.array([LIGHTNESS_SCALE, 1, 1], np.float32)
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)

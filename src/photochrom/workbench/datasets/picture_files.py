@@ -45,23 +45,10 @@ class Encoded(NamedTuple):
 
 
 def data_files(data: Path) -> list[Path]:
-    """Find the Parquet files of a data set, or its pictures where it has none.
+    """Find the Parquet files of a data set, or its pictures where it has none, sorted by name.
 
-    Parameters
-    ----------
-    data : Path
-        A Parquet file, or a folder of Parquet files or of pictures (searched to its depths, links
-        to other folders followed).
-
-    Returns
-    -------
-    list of Path
-        Sorted by name.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read.
+    Folders are searched to their depths, links to other folders followed. Raise DataError if there
+    is nothing to read.
     """
     if data.is_file():
         return [data]
@@ -89,21 +76,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def fingerprint(root: Path, files: list[Path], *options: object) -> str:
-    """Return a short hash of a data set's files and of how they are read.
+    """Return a short hash of a data set's files and of how they are read, 16 hexadecimal digits.
 
-    Parameters
-    ----------
-    root : Path
-        The data set's folder, or its only file.
-    files : list of Path
-        In it: their places below the root, sizes and times count, not where the root lies.
-    options : object
-        What else decides how they are read, with a `repr` that does not change.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits.
+    The files' places below the root, sizes and times count, not where the root lies. `options` need
+    a `repr` that does not change.
     """
     folder = root if root.is_dir() else root.parent
     stats = [
@@ -113,19 +89,10 @@ def fingerprint(root: Path, files: list[Path], *options: object) -> str:
 
 
 def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
-    """Decode a small picture for training.
+    """Decode a small picture for training, as upright sRGB (H, W, 3) by its own profile.
 
-    Parameters
-    ----------
-    image : bytes
-        An encoded picture in one of READ_FORMATS (AVIF from Pillow 11.3 on).
-    short_side_px : int, optional
-        A larger picture is reduced to this short side.
-
-    Returns
-    -------
-    uint8 array, (H, W, 3), or None
-        Upright sRGB, by the picture's own profile; None if the picture cannot be decoded.
+    A larger picture is reduced to `short_side_px`. None if it cannot be decoded, or is in none of
+    READ_FORMATS (AVIF from Pillow 11.3 on).
     """
     from PIL import Image
 

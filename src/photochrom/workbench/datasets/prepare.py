@@ -35,24 +35,16 @@ STATE, COUNTS = "prepare.json", "counts.json"
 class Choice:
     """Which pictures are taken, and how they are laid out.
 
-    Attributes
-    ----------
-    labels : tuple of str
-        Only pictures with one of these; all if empty.
-    annotations : str
-        Folder of lists that say which pictures carry a label; '' for none.
-    keys : set of str, optional
-        Only these pictures, such as a group of `photochrom data study`.
-    near_bits : int
-        Pictures whose dHash differs in so many bits or fewer from one kept before are left out.
-    shard_rows : int
-        Pictures in a file.
-    shuffle_seed : int, optional
-        Mixes the order of the parts (pictures of a folder, row groups, batches) and inside each.
-    limit : int, optional
-        Stop after so many pictures were looked at.
-    keep_duplicates : bool
-        Leave none out for being like another: a test set stays as it was published.
+    labels : only pictures with one of these; all if empty
+    annotations : folder of lists that say which pictures carry a label; '' for none
+    keys : only these pictures, such as a group of `photochrom data study`
+    near_bits : pictures whose dHash differs in so many bits or fewer from one kept before are left
+        out
+    shard_rows : pictures in a file
+    shuffle_seed : mixes the order of the parts (pictures of a folder, row groups, batches) and
+        inside each
+    limit : stop after so many pictures were looked at
+    keep_duplicates : leave none out for being like another: a test set stays as it was published
     """
 
     labels: tuple[str, ...] = ()
@@ -75,14 +67,10 @@ class Choice:
 class Counts:
     """What became of the pictures.
 
-    Attributes
-    ----------
-    seen, kept, shards, bytes : int
-        Pictures looked at, pictures written, files, bytes of the encoded pictures.
-    damaged_files : int
-        Parquet files that were skipped; how many pictures they held is not known.
-    refused : dict of str to int
-        Pictures left out, by reason.
+    seen, kept, shards, bytes : pictures looked at, pictures written, files, bytes of the encoded
+        pictures
+    damaged_files : Parquet files that were skipped; how many pictures they held is not known
+    refused : pictures left out, by reason
     """
 
     seen: int = 0
@@ -111,32 +99,21 @@ def prepare(
 ) -> Counts:
     """Make a training set, or continue one that was interrupted.
 
+    Raise DataError if there is nothing to read, nothing is left, too much of a published data set
+    is damaged, the folder holds other work, or it cannot be written to.
+
     Parameters
     ----------
     data : str
         As `photochrom.workbench.datasets.sources.open_source` takes it.
     out : Path
         A folder for the shards, `prepare.json` (what is done) and `counts.json` (at the end).
-    standard : Standard, optional
-        How pictures are to be.
-    choice : Choice, optional
-        Which are taken.
     jobs : int, optional
         Processes; all cores by default. 1 works in this process.
     report : callable
         Takes lines: what is damaged, what is continued.
     progress : callable
         Takes the counts now and then.
-
-    Returns
-    -------
-    Counts
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read, nothing is left, too much of a published data set is damaged,
-        the folder holds other work, or it cannot be written to.
     """
     standard, choice = standard or Standard(), choice or Choice()
     _refuse_inside(data, out)
@@ -283,7 +260,7 @@ class _Work:
         state = {"options": self.options, "counts": asdict(self.counts), "done": done}
         self._write(self.out / STATE, partial(_write_json, state))
 
-    def _write(self, path: Path, write: Any) -> None:
+    def _write(self, path: Path, write: Callable[[Path], None]) -> None:
         from photochrom.errors import UnwritablePhotoError
         from photochrom.photo.atomic import atomic_target
 

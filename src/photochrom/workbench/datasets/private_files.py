@@ -8,10 +8,7 @@ from pathlib import Path
 def make_private(path: Path) -> None:
     """Make an empty file that its user alone may read and write, where there is none.
 
-    Parameters
-    ----------
-    path : Path
-        Of a database; one that cannot be made is left to its library to complain of.
+    One that cannot be made is left to the database's library to complain of.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

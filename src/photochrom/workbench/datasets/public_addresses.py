@@ -34,10 +34,7 @@ def _carried(parsed: Address) -> list[Address]:
 def addresses_of(host: str) -> list[str]:
     """Look a name up; a number in any spelling that the system knows is one as well.
 
-    Raises
-    ------
-    OSError
-        If nobody knows it.
+    Raise OSError if nobody knows it.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

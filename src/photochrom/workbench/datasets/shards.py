@@ -34,14 +34,10 @@ Report = Callable[[str], None]
 class Unit:
     """A part of a data set that is read in one go.
 
-    Attributes
-    ----------
-    name : str
-        As messages name it.
-    rows : int or None
-        Its pictures, where known before it is read.
-    read : callable
-        Gives its pictures in order, and in place of one that cannot be used the reason why.
+    name : as messages name it
+    rows : its pictures, where known before it is read
+    read : callable; gives its pictures in order, and in place of one that cannot be used the reason
+        why
     """
 
     name: str
@@ -52,21 +48,14 @@ class Unit:
 def expand_addresses(data: str | Path | Sequence[str | Path]) -> list[str]:
     """List the files of a data set.
 
+    Raise DataError if there is nothing to read.
+
     Parameters
     ----------
     data : str, Path or sequence of them
         A path or an address of a Parquet file; a folder; an address with a range such as
         `train-{00000..00099}.parquet`, or with `*` where the place can be listed; a file `.txt` of
         addresses, one a line, relative to itself.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read.
     """
     if not isinstance(data, str | Path):
         return [address for one in data for address in expand_addresses(one)]
@@ -166,10 +155,7 @@ def retried(address: str, read: Callable[[], Any]) -> Any:
 def group_rows(address: str) -> list[int]:
     """Return the number of rows of each row group.
 
-    Raises
-    ------
-    DataError
-        If the file has no column of pictures.
+    Raise DataError if the file has no column of pictures.
     """
     with open_parquet(address) as parquet:
         image_column(parquet.schema_arrow, address)
@@ -190,9 +176,10 @@ def group_units(
 ) -> tuple[list[Unit], int]:
     """Open Parquet files and give their row groups.
 
+    Raise DataError if more than one file in a hundred is damaged.
+
     Parameters
     ----------
-    addresses : sequence of str
     report : callable
         Is told the name of each damaged file.
     source : str
@@ -204,11 +191,6 @@ def group_units(
         In order, without those of damaged files.
     corrupt : int
         How many files are damaged.
-
-    Raises
-    ------
-    DataError
-        If more than one file in a hundred is damaged.
     """
     units: list[Unit] = []
     corrupt = 0
@@ -244,21 +226,12 @@ def read_group(
 
     Parameters
     ----------
-    address : str
-    group : int
-        Its number.
     rows : int
         Its length: rows that cannot be read are given as 'unreadable'.
     first : int
         Number of its first row in the file, for keys.
     report : callable
         Is told where reading failed.
-    source : str
-        For rows that name none.
-
-    Yields
-    ------
-    Encoded or str
     """
     given = 0
     for attempt in range(ATTEMPTS):

@@ -36,15 +36,9 @@ def thumbnail(rgb: Bytes, side_px: int = SIDE_PX) -> Bytes:
 class Preselection:
     """How pictures are put in groups; made by `fit_preselection`.
 
-    Attributes
-    ----------
-    analyses : tuple of sklearn.decomposition.PCA
-        Of red, green and blue.
-    kept_scores : int
-        Scores kept of each channel.
-    kmeans : sklearn.cluster.KMeans
-    order : int array, (groups,)
-        The k-means' own numbers, the largest group first.
+    analyses : of red, green and blue
+    kept_scores : scores kept of each channel
+    order : int array, (groups,); the k-means' own numbers, the largest group first
     """
 
     analyses: tuple[Any, ...]
@@ -90,13 +84,8 @@ def fit_preselection(
         Pictures as `thumbnail` gives them.
     groups : int
         From 1 to N.
-    seed : int
     all_scores : bool
         Keep all scores (at most 100 a channel), not the first of each channel alone.
-
-    Returns
-    -------
-    Preselection
 
     Raises
     ------

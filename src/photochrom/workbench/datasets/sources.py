@@ -39,17 +39,11 @@ HUB = "hub:"
 class Source:
     """Pictures to prepare.
 
-    Attributes
-    ----------
-    units : list of Unit
-        In the order of the data set.
-    fingerprint : str
-        Changes when the data set does.
-    published : bool
-        Whether someone made it as a data set, so that more than a few unreadable pictures mean
-        damage; in a folder they are only counted.
-    damaged_files : int
-        Parquet files that were skipped.
+    units : in the order of the data set
+    fingerprint : changes when the data set does
+    published : whether someone made it as a data set, so that more than a few unreadable pictures
+        mean damage; in a folder they are only counted
+    damaged_files : Parquet files that were skipped
     """
 
     units: list[Unit]
@@ -67,6 +61,9 @@ def open_source(
 ) -> Source:
     """Find out what a data set is, and open it.
 
+    Raise DataError if there is nothing to read, no picture can have the label, or annotations are
+    given without labels or for other data than a folder of pictures.
+
     Parameters
     ----------
     data : str
@@ -80,16 +77,6 @@ def open_source(
         Only these pictures.
     report : callable
         Is told about files that are damaged or missing.
-
-    Returns
-    -------
-    Source
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read, no picture can have the label, or annotations are given without
-        labels or for other data than a folder of pictures.
     """
     if annotations is not None and not labels:
         raise DataError("Annotation lists need a label that picks one of them, such as bird.")
@@ -104,6 +91,8 @@ def open_source(
 def read_pictures(data: str | Path, report: Report = lambda line: None) -> Iterator[Encoded]:
     """Read the pictures of a data set in order, in constant memory.
 
+    Raise DataError if there is nothing to read, or too much is damaged.
+
     Parameters
     ----------
     data : str or Path
@@ -116,11 +105,6 @@ def read_pictures(data: str | Path, report: Report = lambda line: None) -> Itera
     iterator of Encoded
         The picture's bytes, empty where they cannot be read, and what is known of it: its key is
         its place in the folder, or its row.
-
-    Raises
-    ------
-    DataError
-        If there is nothing to read, or too much is damaged.
     """
     return rows_of(open_source(str(data), report=report))
 
@@ -277,7 +261,8 @@ def _read_hub(
         stored, label = row[column], row.get(label_column)
         image = stored
         if isinstance(stored, dict):
-            image = stored.get("bytes") or _file_bytes(stored.get("path"))
+            path = Path(stored.get("path") or "")
+            image = stored.get("bytes") or (path.read_bytes() if path.is_file() else b"")
         if not image:
             yield UNREADABLE
             continue
@@ -295,7 +280,3 @@ def _unbroken(stream: Any, name: str) -> Iterator[dict[str, Any]]:
         raise DataError(
             f"{HUB}{name}: broke off ({error}). Run the same command again to continue."
         ) from error
-
-
-def _file_bytes(path: str | None) -> bytes:
-    return Path(path).read_bytes() if path and Path(path).is_file() else b""

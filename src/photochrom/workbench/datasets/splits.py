@@ -37,14 +37,10 @@ _LIST = re.compile(rf"{'|'.join(PARTS)}|{LEFT_OUT}|fold-\d+")
 class Described:
     """What a split needs to know of the pictures.
 
-    Attributes
-    ----------
     keys : str array, (N,)
     dhash : uint64 array, (N,)
-    mean_hue : float array, (N,), or None
-        Degrees.
-    gray : bool array, (N,), or None
-        Pictures whose hue means nothing.
+    mean_hue : float array, (N,), or None; degrees
+    gray : bool array, (N,), or None; pictures whose hue means nothing
     """
 
     keys: np.ndarray
@@ -57,16 +53,10 @@ class Described:
 class Split:
     """A data set in parts.
 
-    Attributes
-    ----------
-    parts : dict of str to list of str
-        Keys by part, in the order of the data set.
-    left_out : list of str
-        Near-gray pictures, where the parts were dealt by hue.
-    groups : int
-        Pictures that differ; near-duplicates count as one.
-    largest_group : int
-        Pictures in the largest group of near-duplicates.
+    parts : keys by part, in the order of the data set
+    left_out : near-gray pictures, where the parts were dealt by hue
+    groups : pictures that differ; near-duplicates count as one
+    largest_group : pictures in the largest group of near-duplicates
     """
 
     parts: dict[str, list[str]]
@@ -78,10 +68,7 @@ class Split:
 def read_described(data: str | Path, by_hue: bool = False) -> Described:
     """Read keys, hashes and hues from prepared Parquet files, not the pictures.
 
-    Raises
-    ------
-    DataError
-        If a column is missing, or a file is not readable Parquet.
+    Raise DataError if a column is missing, or a file is not readable Parquet.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -110,7 +97,6 @@ def describe(cache: PixelCache, indices: np.ndarray, by_hue: bool = False) -> De
 
     Parameters
     ----------
-    cache : PixelCache
     indices : int array, (N,)
         Which.
     by_hue : bool
@@ -150,10 +136,7 @@ def _check_columns(file: str, names: list[str], by_hue: bool) -> None:
 def read_ratios(text: str) -> list[Fraction]:
     """Read `80/10/10` or `9/1`: shares of train, validation and, if wanted, test.
 
-    Raises
-    ------
-    InvalidValueError
-        If it is not two or three numbers above 0.
+    Raise InvalidValueError if it is not two or three numbers above 0.
     """
     try:
         numbers = [Fraction(part) for part in text.split("/")]
@@ -170,10 +153,7 @@ def read_ratios(text: str) -> list[Fraction]:
 def read_hold_out(share: float) -> list[Fraction]:
     """Return the ratios of train and validation where a share is held out.
 
-    Raises
-    ------
-    InvalidValueError
-        If the share is outside (0, 1).
+    Raise InvalidValueError if the share is outside (0, 1).
     """
     if not 0 < share < 1:
         raise InvalidValueError(
@@ -192,9 +172,10 @@ def split_by_ratios(
 ) -> Split:
     """Part into train, validation and perhaps test.
 
+    Raise DataError if a part would be empty.
+
     Parameters
     ----------
-    described : Described
     ratios : sequence of two or three Fraction
         Shares of train, validation and test; their sum is 1.
     seed : int
@@ -203,15 +184,6 @@ def split_by_ratios(
         Sort by mean hue and take every n-th, after leaving out near-gray pictures.
     near_bits : int
         Bits in which the dHash of near-duplicates differs at most.
-
-    Returns
-    -------
-    Split
-
-    Raises
-    ------
-    DataError
-        If a part would be empty.
     """
     others = dict(zip(PARTS[1:], ratios[1:], strict=False))
     split = _split(described, others, "train", seed, by_hue, near_bits)
@@ -226,7 +198,6 @@ def split_in_folds(
 
     Parameters
     ----------
-    described : Described
     folds : int
         2 or more.
     seed, by_hue, near_bits :
@@ -341,17 +312,9 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
 
 
 def write_split(split: Split, out: Path) -> list[Path]:
-    """Write a list of keys for each part, one a line; lists of another split there are removed.
+    """Write a list of keys for each part, NAME.txt, one a line, and `left-out.txt` for the others.
 
-    Returns
-    -------
-    list of Path
-        NAME.txt for each part, and `left-out.txt` where pictures were left out.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be written to.
+    Lists of another split there are removed. Raise DataError if the folder cannot be written to.
     """
     from photochrom.errors import UnwritablePhotoError
     from photochrom.photo.atomic import atomic_target

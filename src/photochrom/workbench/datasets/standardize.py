@@ -36,28 +36,19 @@ KEPT_FORMATS = frozenset({"PNG", "JPEG", "WEBP", "AVIF"})
 class Standard:
     """How pictures are to be.
 
-    Attributes
-    ----------
-    size_px : int
-        Side of the square, or the largest short side where the aspect is kept; 0: as they are.
-    fit : {'keep', 'crop', 'stretch'}
-        Keep the aspect (nothing is enlarged), cut the middle square, or squash to a square.
-    smallest_px : int, optional
-        Pictures with a shorter side are refused; by default `size_px` for squares, else 32.
-    gray_rule : str
-        A name of `GRAY_RULES`.
-    format : {'auto', 'png', 'avif', 'webp', 'jpeg'}
-        'auto' leaves a picture's bytes alone where its pixels are not changed, and otherwise writes
-        PNG to 64 pixels, AVIF (WebP where Pillow has none) above.
-    quality : int, optional
-        1..100, of a lossy format; 75, 90 and 92 by default.
-    pca : float, optional
-        Share of variance, in (0, 1), to which each picture is reduced.
+    Raise InvalidValueError if a value is outside its range, or two do not fit.
 
-    Raises
-    ------
-    InvalidValueError
-        If a value is outside its range, or two do not fit.
+    size_px : side of the square, or the largest short side where the aspect is kept; 0: as they are
+    fit : {'keep', 'crop', 'stretch'}; keep the aspect (nothing is enlarged), cut the middle square,
+        or squash to a square
+    smallest_px : pictures with a shorter side are refused; by default `size_px` for squares, else
+        32
+    gray_rule : a name of `GRAY_RULES`
+    format : {'auto', 'png', 'avif', 'webp', 'jpeg'}; 'auto' leaves a picture's bytes alone where
+        its pixels are not changed, and otherwise writes PNG to 64 pixels, AVIF (WebP where Pillow
+        has none) above
+    quality : 1..100, of a lossy format; 75, 90 and 92 by default
+    pca : share of variance, in (0, 1), to which each picture is reduced
     """
 
     size_px: int = 256
@@ -103,27 +94,15 @@ def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
 class Row(NamedTuple):
     """A prepared picture: the columns of the Parquet file.
 
-    Attributes
-    ----------
-    image : bytes
-        Encoded picture.
-    source, label, key : str
-    width, height : int
-        Pixels.
-    mean_hue : float
-        Degrees in [0, 360): hue of the mean a and b, the circular mean weighed by chroma.
-    chroma : float
-        Mean chroma in ab units.
-    spread : int
-        Largest difference of two channels in any pixel, 0..255; 2 or less is gray.
-    dhash : int
-        64-bit difference hash.
-    sha256 : str
-        Of the pixels before they were encoded.
-    components : int
-        Principal components kept; 0 without PCA.
-    credit : Credit
-        Five columns of their own.
+    image : encoded picture
+    width, height : pixels
+    mean_hue : degrees in [0, 360): hue of the mean a and b, the circular mean weighed by chroma
+    chroma : mean chroma in ab units
+    spread : largest difference of two channels in any pixel, 0..255; 2 or less is gray
+    dhash : 64-bit difference hash
+    sha256 : of the pixels before they were encoded
+    components : principal components kept; 0 without PCA
+    credit : five columns of their own
     """
 
     image: bytes
@@ -148,7 +127,6 @@ def standardise(picture: Encoded, standard: Standard) -> Row | str:
     ----------
     picture : Encoded
         Empty bytes count as unreadable.
-    standard : Standard
 
     Returns
     -------
@@ -234,10 +212,6 @@ def encode(rgb: np.ndarray, format: str = "auto", quality: int | None = None) ->
     rgb : uint8 array, (H, W, 3)
     format, quality :
         As in `Standard`.
-
-    Returns
-    -------
-    bytes
     """
     from PIL import Image
 

@@ -215,9 +215,10 @@ def decode_pictures(
 ) -> Iterator[tuple[Encoded, np.ndarray]]:
     """Decode streamed pictures; skip those that cannot be decoded, unless they are too many.
 
+    Raise DataError if more than one in a hundred cannot be decoded.
+
     Parameters
     ----------
-    pictures : iterable of Encoded
     short_side_px : int, optional
         Larger pictures are reduced to this short side.
     report : callable
@@ -227,11 +228,6 @@ def decode_pictures(
     ------
     picture : Encoded
     rgb : uint8 array, (H, W, 3)
-
-    Raises
-    ------
-    DataError
-        If more than one in a hundred cannot be decoded.
     """
     seen, corrupt = 0, 0
     for picture in pictures:
@@ -252,10 +248,8 @@ def shuffled(items: Iterable[Item], buffer: int, seed: Sequence[int]) -> Iterato
 
     Parameters
     ----------
-    items : iterable
     buffer : int
         Items held at a time, 1 or more.
-    seed : sequence of int
 
     Yields
     ------

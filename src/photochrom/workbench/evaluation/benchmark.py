@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.colorization.method import Hints
+from photochrom.colorization.method import Hints, MethodInfo
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import RESAMPLES
 from photochrom.workbench.evaluation.class_prior import ClassPrior, measure_class_prior
@@ -46,11 +46,11 @@ class Engine(Protocol):
     """What is asked of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
 
     @property
-    def info(self) -> Any:
+    def info(self) -> MethodInfo:
         """The method's own description: `name`, and what it `accepts` and `requires`."""
 
     def predict_ab(
-        self, lightness: Floats, *, hints: Any = None, vividness: float | None = None
+        self, lightness: Floats, *, hints: Hints | None = None, vividness: float | None = None
     ) -> Floats:
         """Colour a lightness (h, w) in [0, 100]: ab (h, w, 2)."""
 
@@ -72,61 +72,42 @@ def open_method(name: str | Path, short_side_px: int | None = None) -> Engine:
 class Benchmark:
     """A measurement of methods on photographs whose colours are known.
 
-    Attributes
-    ----------
-    data : Path
-        A Parquet file with a column `image` (`key` and `source` where known), or a folder of
+    data : a Parquet file with a column `image` (`key` and `source` where known), or a folder of
         Parquet files or of pictures. Each is coloured at its stored size.
-    methods : sequence of str or Path
-        Names of the catalogue, or exported networks. The rows `gray`, `mean-colour` and
+    methods : names of the catalogue, or exported networks. The rows `gray`, `mean-colour` and
         `oracle-mean` are always there.
-    gray : str
-        How the photographs become gray: 'lightness', 'bt601', 'bt709', 'orthochromatic' or
-        'panchromatic'. Any but 'lightness' changes only what the methods are shown: the colours
-        are joined with the true lightness, so that the error is that of the colours alone.
-    short_side_px : int, optional
-        Working size of the methods; each method's own default without it.
-    vividness : float, optional
-        Of the methods' rows, in [0, 1]; the method's own default without it.
-    vividnesses : sequence of float
-        Points of the curve of error against colourfulness, for the methods that accept vividness.
-    saturations : sequence of float
-        Points of the curves of `mean-colour` and of each method, its ab times the saturation.
-    hint_counts : sequence of int
-        Points of the hint curve (`revealed_hints.COUNTS`), for the methods that accept hints. The
-        baseline `rbf` is always there: a plain spread of the patches at the stored size. The
-        method of that name goes through the engine like all others, as `rbf (method)`.
-    outputs : mapping of str to Path, optional
-        Name of a row -> folder of another program's coloured pictures, found by key or file stem.
-    true_lightness : bool
-        Whether those get the photographs' true lightness, as the methods' own rows do.
-    lenders : Path, optional
-        A folder of colour photographs for the methods that require a reference; none of those that
-        are judged. Without it such methods are not measured.
-    own_histogram : bool
-        Whether methods that accept a histogram have a second row, `NAME, own histogram`: each
-        photograph's true histogram and mean chroma are wished, as by a perfect reference.
-    mean_ab : (float, float)
-        The training set's mean a and b, for `mean-colour`.
-    limit : int, optional
-        At most so many photographs.
-    keys : collection of str, optional
-        Only the photographs with these keys.
-    scored_px : int
-        Photographs with a longer short side are scored reduced to it, after they were coloured.
-    seed : int
-        Of the revealed places and of the intervals.
-    resamples : int
-        Of the intervals.
-    workers : int
-        Threads, 1 or 2.
-    progress : callable, optional
-        Called with the number of photographs done.
-    observe : callable, optional
-        Survey of the photographs -> observers of every finished picture of the table, such as a
-        `photochrom.workbench.evaluation.sample_gallery.Gallery`.
-    open_as : callable
-        Opens a method by name and working size; the engine's own by default.
+    gray : how the photographs become gray: 'lightness', 'bt601', 'bt709', 'orthochromatic' or
+        'panchromatic'. Any but 'lightness' changes only what the methods are shown: the colours are
+        joined with the true lightness, so that the error is that of the colours alone.
+    short_side_px : working size of the methods; each method's own default without it
+    vividness : of the methods' rows, in [0, 1]; the method's own default without it
+    vividnesses : points of the curve of error against colourfulness, for the methods that accept
+        vividness
+    saturations : points of the curves of `mean-colour` and of each method, its ab times the
+        saturation
+    hint_counts : points of the hint curve (`revealed_hints.COUNTS`), for the methods that accept
+        hints. The baseline `rbf` is always there: a plain spread of the patches at the stored size.
+        The method of that name goes through the engine like all others, as `rbf (method)`.
+    outputs : name of a row -> folder of another program's coloured pictures, found by key or file
+        stem
+    true_lightness : whether those get the photographs' true lightness, as the methods' own rows do
+    reference_folder : colour photographs for the methods that require a reference; none of those
+        that are judged. Without it such methods are not measured.
+    own_histogram : whether methods that accept a histogram have a second row, `NAME, own
+        histogram`: each photograph's true histogram and mean chroma are given, as by a perfect
+        reference
+    mean_ab : (float, float); the training set's mean a and b, for `mean-colour`
+    limit : at most so many photographs
+    keys : only the photographs with these keys
+    scored_px : photographs with a longer short side are scored reduced to it, after they were
+        coloured
+    seed : of the revealed places and of the intervals
+    resamples : of the intervals
+    workers : threads, 1 or 2
+    progress : callable, optional; called with the number of photographs done
+    observe : callable, optional; survey of the photographs -> observers of every finished picture
+        of the table, such as a `photochrom.workbench.evaluation.sample_gallery.Gallery`
+    open_as : callable; opens a method by name and working size; the engine's own by default
     """
 
     data: Path
@@ -140,7 +121,7 @@ class Benchmark:
     hint_counts: Sequence[int] = ()
     outputs: Mapping[str, Path] | None = None
     true_lightness: bool = False
-    lenders: Path | None = None
+    reference_folder: Path | None = None
     own_histogram: bool = False
     mean_ab: tuple[float, float] = MEAN_AB
     limit: int | None = None
@@ -169,10 +150,8 @@ class Benchmark:
             missing.
         InvalidValueError
             If there is no such gray, a number is out of its range, or the name of a row is taken.
-        UnknownMethodError
-            If there is no such method.
-        MissingExtraError
-            If the extra `evaluate` is not installed.
+        UnknownMethodError, MissingExtraError
+            If there is no such method, or the extra `evaluate` is not installed.
         MethodOutputError
             If a method returns colours of the wrong size, or that are not finite.
         """
@@ -183,9 +162,9 @@ class Benchmark:
             )
         sources = [references(self.mean_ab, self.saturations)]
         opened, notes = self._open()
-        for name, engine, borrower in opened:
+        for name, engine, reference_method in opened:
             if name != "gray":  # it is among the references
-                sources += self._rows(name, engine, borrower)
+                sources += self._rows(name, engine, reference_method)
         if self.hint_counts:
             sources.append(spread_curve(self.hint_counts, self.seed))
         survey = measure_class_prior(self._samples())
@@ -218,32 +197,39 @@ class Benchmark:
     def _samples(self) -> Iterator[Sample]:
         return read_samples(self.data, self.gray, self.limit, self.keys)
 
-    def _open(self) -> tuple[list[tuple[str, Engine, Any]], list[str]]:
+    def _open(self) -> tuple[list[tuple[str, Engine, Predict | None]], list[str]]:
         """Open the methods: name, engine, and what borrows colours for it, if anything; notes."""
         engines = [self.open_as(name, self.short_side_px) for name in self.methods]
         names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
         _check_own_names(self.outputs or {}, names)
-        opened: list[tuple[str, Engine, Any]] = []
-        borrowed, notes = [], []
+        opened: list[tuple[str, Engine, Predict | None]] = []
+        on_references, notes = [], []
         for name, engine in zip(names, engines, strict=True):
-            borrower = None
-            if self.lenders is not None and tuple(engine.info.requires) == ("reference",):
-                borrower = _reference_method(engine, self.lenders)
-                borrowed.append(borrower.note(name))
+            reference_method = None
+            if self.reference_folder is not None and tuple(engine.info.requires) == ("reference",):
+                # Here, as in `open_method`: libvips and ONNX Runtime are loaded when needed.
+                from photochrom.workbench.evaluation.reference_rows import ReferenceMethod
+
+                reference_method = ReferenceMethod(engine, self.reference_folder)
+                on_references.append(reference_method.note(name))
             elif note := _note(name, engine.info):
                 notes.append(note)
-            opened.append((name, engine, borrower))
-        return opened, borrowed + notes
+            opened.append((name, engine, reference_method))
+        return opened, on_references + notes
 
-    def _rows(self, name: str, engine: Engine, borrower: Any) -> Iterator[Source]:
+    def _rows(
+        self, name: str, engine: Engine, reference_method: Predict | None
+    ) -> Iterator[Source]:
         """Yield what is measured of a method: its rows and its curves."""
         requires, accepts = engine.info.requires, engine.info.accepts
-        if borrower is not None:
-            yield method(name, borrower, self.saturations)
+        if reference_method is not None:
+            yield method(name, reference_method, self.saturations)
         if not requires:
             yield method(name, _predict(engine, self.vividness), self.saturations)
         if self.own_histogram and "histogram" in accepts:
-            yield method(f"{name}, own histogram", _led(engine, self.vividness))
+            from photochrom.workbench.evaluation.reference_rows import with_own_histogram
+
+            yield method(f"{name}, own histogram", with_own_histogram(engine, self.vividness))
         if not requires and "vividness" in accepts:
             yield vividness_curve(name, {v: _predict(engine, v) for v in self.vividnesses})
         if self.hint_counts and "hints" in accepts and set(requires) <= {"hints"}:
@@ -251,20 +237,7 @@ class Benchmark:
             yield hint_curve(name, predict, self.hint_counts, self.seed)
 
 
-def _reference_method(engine: Any, lenders: Path) -> Any:
-    # Here, as in `open_method`: libvips and ONNX Runtime are loaded when they are needed.
-    from photochrom.workbench.evaluation.reference_rows import ReferenceMethod
-
-    return ReferenceMethod(engine, lenders)
-
-
-def _led(engine: Any, vividness: float | None) -> Predict:
-    from photochrom.workbench.evaluation.reference_rows import with_own_histogram
-
-    return with_own_histogram(engine, vividness)
-
-
-def _note(name: str, info: Any) -> str | None:
+def _note(name: str, info: MethodInfo) -> str | None:
     """Say why a method is not measured as the others are."""
     beyond = [each for each in info.requires if each != "hints"]
     if beyond:

@@ -69,26 +69,12 @@ def _quantile(values: Floats, counts: Floats, share: float) -> Floats:
 
 
 def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """Draw how often each picture is in each resample.
+    """Draw how often each picture is in each resample: counts (1 + resamples, pictures).
 
-    Parameters
-    ----------
-    pictures : int
-        How many, at least 1.
-    resamples : int
-        How many draws, at least 1.
-    seed : int
-        The same seed gives the same draws, which is what pairs two estimates.
+    The first row is all ones: the pictures themselves. Every other sums to `pictures`. The same
+    seed gives the same draws, which is what pairs two estimates.
 
-    Returns
-    -------
-    float array, (1 + resamples, pictures)
-        Counts. The first row is all ones: the pictures themselves. Every other sums to `pictures`.
-
-    Raises
-    ------
-    InvalidValueError
-        If a number is below 1.
+    Raise InvalidValueError if a number is below 1.
     """
     if pictures < 1 or resamples < 1:
         raise InvalidValueError(
@@ -100,17 +86,9 @@ def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -
 
 
 def interval(values: Floats) -> Estimate:
-    """Summarise a quantity over resamples.
+    """Summarise a quantity over the rows of `resample_weights`, of which the first is the estimate.
 
-    Parameters
-    ----------
-    values : float array, (1 + resamples,)
-        The quantity for each row of `resample_weights`; its first is the estimate itself.
-
-    Returns
-    -------
-    Estimate
-        With the percentile interval; NaN where more than one resample in forty has no value.
+    NaN bounds the percentile interval where more than one resample in forty has no value.
     """
     tail = (1 - LEVEL) / 2
     known = values[1:][np.isfinite(values[1:])]
@@ -121,24 +99,9 @@ def interval(values: Floats) -> Estimate:
 
 
 def estimate(quantity: Quantity, weights: Floats) -> Estimate:
-    """Estimate a quantity with its interval.
+    """Estimate a quantity with its interval; the weights are from `resample_weights`.
 
-    Parameters
-    ----------
-    quantity : Quantity
-        One value a picture.
-    weights : float array, (1 + resamples, n)
-        From `resample_weights`.
-
-    Returns
-    -------
-    Estimate
-        Value and interval.
-
-    Raises
-    ------
-    ShapeError
-        If quantity and weights have different numbers of pictures.
+    Raise ShapeError if quantity and weights have different numbers of pictures.
     """
     return interval(_over(quantity, weights))
 
@@ -146,22 +109,8 @@ def estimate(quantity: Quantity, weights: Floats) -> Estimate:
 def estimate_difference(one: Quantity, two: Quantity, weights: Floats) -> Estimate:
     """Estimate how much larger one quantity is than another on the same pictures.
 
-    Parameters
-    ----------
-    one, two : Quantity
-        Of the same pictures in the same order.
-    weights : float array, (1 + resamples, n)
-        From `resample_weights`.
-
-    Returns
-    -------
-    Estimate
-        `one` less `two`; an interval without 0 is a difference worth believing.
-
-    Raises
-    ------
-    ShapeError
-        If quantities and weights have different numbers of pictures.
+    An interval without 0 is a difference worth believing. Raise ShapeError if quantities and
+    weights have different numbers of pictures.
     """
     return interval(_over(one, weights) - _over(two, weights))
 

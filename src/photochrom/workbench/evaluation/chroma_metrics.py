@@ -3,7 +3,7 @@
 Sources: Hasler, Süsstrunk, "Measuring Colourfulness in Natural Images", 2003; Kang et al.,
 "DDColor", ICCV 2023, whose published code takes the absolute opponent channels. Left gray,
 concentration and neon are this project's own (docs/judging.md): what a mean error hides and a
-person minds.
+person minds. Arguments and errors are those of `metrics`.
 """
 
 import numpy as np
@@ -24,15 +24,7 @@ NEON_FACTOR, NEON_FLOOR = 1.25, 25.0  # over this factor of the truth's chroma, 
 def colourfulness(rgb: Bytes) -> float:
     """Return the colourfulness of Hasler and Süsstrunk.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (h, w, 3)
-        sRGB.
-
-    Returns
-    -------
-    float
-        0 for gray; about 15 is slightly, 45 averagely, 80 highly colourful.
+    0 for gray; about 15 is slightly, 45 averagely, 80 highly colourful.
     """
     return _spread_and_offset(*_opponents(rgb))
 
@@ -40,18 +32,8 @@ def colourfulness(rgb: Bytes) -> float:
 def colourfulness_ddcolor(rgb: Bytes) -> float:
     """Return the colourfulness that DDColor's code computes, for comparison with its tables.
 
-    It takes |rg| and |yb| before the moments, which lowers the spread of pictures that have both
-    of two opposite colours.
-
-    Parameters
-    ----------
-    rgb : uint8 array, (h, w, 3)
-        sRGB.
-
-    Returns
-    -------
-    float
-        0 for gray.
+    It takes |rg| and |yb| before the moments, which lowers the spread of pictures that have both of
+    two opposite colours.
     """
     rg, yb = _opponents(rgb)
     return _spread_and_offset(np.abs(rg), np.abs(yb))
@@ -69,28 +51,11 @@ def _spread_and_offset(rg: Floats, yb: Floats) -> float:
 
 
 def left_gray(lab: Floats, truth_lab: Floats) -> float | None:
-    """Return the share of the truly coloured pixels that are shown gray.
+    """Return the share of the truly coloured pixels that are shown gray; None if there are none.
 
     Truly coloured: the true L* lies in 12 to 97, and the chroma of the true ab, averaged over a
     window of 7 x 7 pixels at a short side of 256 (in proportion at others), is 12 or more. Shown
     gray: the chroma of the picture's ab, averaged likewise, is under 5.
-
-    Parameters
-    ----------
-    lab, truth_lab : float array, (h, w, 3)
-        CIE L*a*b* of the picture and of the truth.
-
-    Returns
-    -------
-    float or None
-        From 0, all shown in colour, to 1; None if no pixel is truly coloured.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
-    MissingExtraError
-        If scipy, which comes with the extra `evaluate`, is not installed.
     """
     check_pair(lab, truth_lab, 3)
     true, shown = (chroma(_averaged(each[..., 1:])) for each in (truth_lab, lab))
@@ -115,21 +80,8 @@ def _averaged(ab: Floats) -> Floats:
 def concentration(lab: Floats) -> float | None:
     """Return the share of a picture's chroma that its most colourful fifth of pixels holds.
 
-    Parameters
-    ----------
-    lab : float array, (h, w, 3)
-        CIE L*a*b*.
-
-    Returns
-    -------
-    float or None
-        From 0.2, chroma is the same everywhere, to 1, four fifths of the picture are gray; None for
-        a picture whose mean chroma is under 0.1, which has none to share out.
-
-    Raises
-    ------
-    ShapeError
-        If the shape is not (h, w, 3).
+    From 0.2, chroma is the same everywhere, to 1, four fifths of the picture are gray; None for a
+    picture whose mean chroma is under 0.1, which has none to share out.
     """
     check_pair(lab, lab, 3)
     chromas = np.sort(chroma(lab[..., 1:]).reshape(-1).astype(np.float64))[::-1]
@@ -143,21 +95,7 @@ def concentration(lab: Floats) -> float | None:
 def neon(lab: Floats, truth_lab: Floats) -> float:
     """Return the share of pixels with much more chroma than the truth.
 
-    Parameters
-    ----------
-    lab, truth_lab : float array, (h, w, 3)
-        CIE L*a*b* of the picture and of the truth.
-
-    Returns
-    -------
-    float
-        Share of the pixels whose chroma is over 1.25 times that of the truth, and over 1.25 times
-        25 where the truth has less than 25.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
+    Over 1.25 times that of the truth, and over 1.25 times 25 where the truth has less than 25.
     """
     check_pair(lab, truth_lab, 3)
     shown, true = (chroma(each[..., 1:]) for each in (lab, truth_lab))

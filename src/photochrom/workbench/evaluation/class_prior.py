@@ -33,18 +33,10 @@ def _bin_of_cell() -> NDArray[np.int64]:
 
 
 def bin_numbers(ab: Floats) -> NDArray[np.int64]:
-    """Return the bin of each colour by rounding to the grid: a hundredth of a search's time.
+    """Return the bin of each ab (..., 2) by rounding to the grid: a hundredth of a search's time.
 
-    Parameters
-    ----------
-    ab : float array, (..., 2)
-        a and b, finite.
-
-    Returns
-    -------
-    int array, (...)
-        Numbers of `photochrom.color.bins.zhang_bins`; the nearest one, but for colours beyond all
-        bins, which get that nearest to their cell.
+    The number is that of the nearest of `photochrom.color.bins.zhang_bins`, but for colours beyond
+    all bins, which get that nearest to their cell.
     """
     cells = np.rint(ab / GRID).clip(-_REACH, _REACH).astype(np.int64) + _REACH
     found: NDArray[np.int64] = _bin_of_cell()[cells[..., 0], cells[..., 1]]
@@ -65,18 +57,10 @@ class ClassPrior:
     short_sides_px: tuple[int, ...] = ()
 
     def weights(self, truth_ab: Floats) -> Floats:
-        """Weigh pixels so that every colour that occurs counts alike.
+        """Weigh pixels, by their true ab (h, w, 2), so that every colour that occurs counts alike.
 
-        Parameters
-        ----------
-        truth_ab : float array, (h, w, 2)
-            True a and b of one of the surveyed photographs.
-
-        Returns
-        -------
-        float array, (h, w)
-            The inverse of the prior; the mean over the surveyed photographs is 1. Colours that the
-            survey has not met weigh nothing.
+        The inverse of the prior; the mean over all photographs is 1. Colours that do not occur in
+        them weigh nothing.
         """
         met = self.prior > 0
         rarity = np.divide(1 / met.sum(), self.prior, out=np.zeros_like(self.prior), where=met)
@@ -87,19 +71,7 @@ class ClassPrior:
 def measure_class_prior(samples: Iterable[Sample]) -> ClassPrior:
     """Look through all photographs once.
 
-    Parameters
-    ----------
-    samples : iterable of Sample
-        Read one by one.
-
-    Returns
-    -------
-    Survey
-
-    Raises
-    ------
-    DataError
-        If there is no photograph.
+    Raise DataError if there is no photograph.
     """
     keys: list[str] = []
     short_sides_px: list[int] = []

@@ -48,20 +48,10 @@ Source = Callable[[Sample], Iterator[Candidate]]
 
 
 def references(mean_ab: tuple[float, float], saturations: Sequence[float] = ()) -> Source:
-    """Return the rows that every table has, and the curve of the mean colour.
+    """Return the rows that every table has, and the curve of the mean colour times each saturation.
 
-    Parameters
-    ----------
-    mean_ab : (float, float)
-        The training set's mean a and b.
-    saturations : sequence of float
-        Factors on it for the curve.
-
-    Returns
-    -------
-    Source
-        `gray`: no colour. `mean-colour`: one sepia for all. `oracle-mean`: each photograph's own
-        true mean colour, which no method can know.
+    `gray`: no colour. `mean-colour`: one sepia for all, the training set's mean a and b.
+    `oracle-mean`: each photograph's own true mean colour, which no method can know.
     """
 
     def source(sample: Sample) -> Iterator[Candidate]:
@@ -79,22 +69,7 @@ def references(mean_ab: tuple[float, float], saturations: Sequence[float] = ()) 
 
 
 def method(name: str, predict: Predict, saturations: Sequence[float] = ()) -> Source:
-    """Return a method's row, and its curve over saturation from the same prediction.
-
-    Parameters
-    ----------
-    name : str
-        As the tables call it.
-    predict : callable
-        Sample -> ab (h, w, 2).
-    saturations : sequence of float
-        Factors on its ab for the curve.
-
-    Returns
-    -------
-    Source
-        One row and one point a factor.
-    """
+    """Return a method's row, and its curve over saturation from the same prediction."""
 
     def source(sample: Sample) -> Iterator[Candidate]:
         ab = predict(sample)
@@ -106,20 +81,7 @@ def method(name: str, predict: Predict, saturations: Sequence[float] = ()) -> So
 
 
 def vividness_curve(name: str, predict_at: Mapping[float, Predict]) -> Source:
-    """Return a method's curve over vividness.
-
-    Parameters
-    ----------
-    name : str
-        As the tables call it.
-    predict_at : mapping of float to callable
-        Vividness -> (sample -> ab).
-
-    Returns
-    -------
-    Source
-        One point a vividness.
-    """
+    """Return a method's curve over vividness, from what predicts at each."""
 
     def source(sample: Sample) -> Iterator[Candidate]:
         for vividness, predict in predict_at.items():
@@ -129,24 +91,7 @@ def vividness_curve(name: str, predict_at: Mapping[float, Predict]) -> Source:
 
 
 def hint_curve(name: str, predict: PredictHinted, counts: Sequence[int], seed: int = 0) -> Source:
-    """Return a method's curve over revealed patches.
-
-    Parameters
-    ----------
-    name : str
-        As the tables call it.
-    predict : callable
-        Sample, hint ab (h, w, 2), hint mask (h, w) -> ab (h, w, 2).
-    counts : sequence of int
-        How many patches.
-    seed : int
-        Of their places; the same for all methods.
-
-    Returns
-    -------
-    Source
-        One point a count.
-    """
+    """Return a method's curve over revealed patches, at the same places for all methods."""
 
     def source(sample: Sample) -> Iterator[Candidate]:
         for count in counts:

@@ -17,30 +17,12 @@ GROUND, INK = (255, 255, 255), (40, 38, 36)
 
 
 def draw_figure(gallery: Gallery, target: Path, most: int = PICTURES, tile_px: int = 256) -> int:
-    """Draw the first pictures of a gallery, the names of the columns above them.
+    """Draw the first pictures of a gallery, the names of the columns above them; return how many.
 
-    Parameters
-    ----------
-    gallery : Gallery
-        After the run that it observed.
-    target : Path
-        A .png file.
-    most : int
-        Rows, at least 1.
-    tile_px : int
-        Longer side of each picture; small pictures are enlarged without smoothing.
+    The longer side of each has `tile_px`; small pictures are enlarged without smoothing.
 
-    Returns
-    -------
-    int
-        How many pictures are on it.
-
-    Raises
-    ------
-    InvalidValueError
-        If the suffix is another, or there would be no row.
-    UnwritableFileError
-        If the file cannot be written.
+    Raise InvalidValueError if the suffix is another, or there would be no row, and
+    UnwritableFileError if the file cannot be written.
     """
     check_figure(target)
     from PIL import Image, ImageDraw, ImageFont

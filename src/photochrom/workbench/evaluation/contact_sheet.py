@@ -42,10 +42,6 @@ def contact_sheet(
         Lightness (h, w) float32 in [0, 100] -> ab (h, w, 2), such as `Colorizer.predict_ab`.
     output : Path
         A .png or .jpg file.
-    tile_px : int
-        Longer side of each picture.
-    columns : int
-        Pairs side by side.
     limit : int, optional
         At most so many photographs.
 

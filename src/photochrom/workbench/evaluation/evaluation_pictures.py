@@ -37,24 +37,9 @@ class Sample:
 
 
 def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
-    """Decode a photograph at its stored size.
+    """Decode a photograph at its stored size: upright sRGB, uint8 (h, w, 3).
 
-    Parameters
-    ----------
-    image : bytes
-        The encoded file.
-    key : str
-        Its name, for the error.
-
-    Returns
-    -------
-    uint8 array, (h, w, 3)
-        Upright sRGB.
-
-    Raises
-    ------
-    DataError
-        If it cannot be decoded, or a side is shorter than the window of SSIM.
+    Raise DataError if it cannot be decoded, or a side is shorter than the window of SSIM.
     """
     rgb = decode(image)
     if rgb is None:
@@ -70,28 +55,11 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
 def make_sample(
     rgb: NDArray[np.uint8], gray: str = "lightness", key: str = "", source: str = ""
 ) -> Sample:
-    """Make a photograph gray, and keep its truth.
+    """Make a photograph, sRGB in uint8 (h, w, 3), gray, and keep its truth.
 
-    Parameters
-    ----------
-    rgb : uint8 array, (h, w, 3)
-        The true sRGB.
-    gray : str
-        How it becomes gray: a name of `photochrom.color.gray.GRAYS`. Any but 'lightness' changes
-        only what the method is shown: its ab is joined with the true lightness, so that the error
-        is that of the colour alone.
-    key, source : str
-        What the data set calls it, and where it is from.
-
-    Returns
-    -------
-    Sample
-        Truth and input.
-
-    Raises
-    ------
-    InvalidValueError
-        If there is no such gray.
+    `gray` is a name of `photochrom.color.gray.GRAYS`. Any but 'lightness' changes only what the
+    method is shown: its ab is joined with the true lightness, so that the error is that of the
+    colour alone. Raise InvalidValueError if there is no such gray.
     """
     if gray not in GRAYS:
         raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; it is {gray!r}.")
@@ -105,20 +73,7 @@ def make_sample(
 
 
 def reduced(sample: Sample, short_side_px: int) -> Sample:
-    """Return a photograph at a smaller size.
-
-    Parameters
-    ----------
-    sample : Sample
-        The photograph.
-    short_side_px : int
-        The short side wanted.
-
-    Returns
-    -------
-    Sample
-        The same where its short side is not longer.
-    """
+    """Return a photograph at a smaller size; the same where its short side is not longer."""
     height, width = sample.rgb.shape[:2]
     scale = short_side_px / min(height, width)
     if scale >= 1:

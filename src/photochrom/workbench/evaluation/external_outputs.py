@@ -22,23 +22,10 @@ NAMED = 5  # missing pictures that an error names
 class Outputs:
     """Coloured pictures of another program, each found by the photograph's key or file stem.
 
-    Parameters
-    ----------
-    name : str
-        As the tables call the program.
-    folder : Path
-        Its pictures, in any common format, at any depth. By their profiles, else as sRGB.
-    keys : sequence of str
-        Keys of the photographs that are judged.
-    true_lightness : bool
-        Whether the lightness of the photograph is restored, as that of photochrom's own rows is,
-        and only the colours are judged. Without it the pixels are judged as they are, and the
-        row's name says so.
-
-    Raises
-    ------
-    DataError
-        As `match_outputs`.
+    They are in any common format, at any depth of the folder, in the colours of their profiles,
+    else sRGB. With `true_lightness` the photograph's is restored, as that of photochrom's own rows
+    is, and only the colours are judged. Without it the pixels are judged as they are, and the row's
+    name says so. Raise DataError as `match_outputs`.
     """
 
     def __init__(
@@ -89,25 +76,14 @@ class Outputs:
 def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:
     """Find another program's picture of each photograph.
 
+    Raise DataError if there is no such folder, no picture of some photograph, several of one, or
+    one that fits several.
+
     Parameters
     ----------
-    name : str
-        As messages call the program.
-    folder : Path
-        Its pictures, at any depth.
     keys : sequence of str
         Of the photographs. A picture is found by the whole key as a path below the folder, else by
         the file's stem, or the stem and `-color`.
-
-    Returns
-    -------
-    dict of str to Path
-
-    Raises
-    ------
-    DataError
-        If there is no such folder, no picture of some photograph, several of one, or one that fits
-        several.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of outputs of '{name}'.")

@@ -10,6 +10,9 @@ Errors of ab, the areas under the curve and `ciede2000_unbounded` are those of t
 method returned. All others are those of the picture that a person gets: inside the gamut, rounded
 to 8 bits. The gamut helps: it takes back impossible chroma, so that CIEDE2000 falls (by 6 % for
 `oracle-mean`).
+
+Each takes a picture and its truth of one size, (h, w, channels), and raises ShapeError if they
+differ: `lab` in CIE L*a*b*, `ab` the a and b of the method before the gamut, `rgb` sRGB in uint8.
 """
 
 from typing import Any
@@ -38,97 +41,36 @@ def check_pair(picture: NDArray[Any], truth: NDArray[Any], channels: int) -> Non
 
 
 def mean_ciede2000(lab: Floats, truth_lab: Floats) -> float:
-    """Return the mean CIEDE2000 difference over the pixels.
-
-    Parameters
-    ----------
-    lab, truth_lab : float array, (h, w, 3)
-        CIE L*a*b* of the picture and of the truth.
-
-    Returns
-    -------
-    float
-        0 or more; about 1 is just noticeable.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
-    """
+    """Return the mean CIEDE2000 difference over the pixels; about 1 is just noticeable."""
     check_pair(lab, truth_lab, 3)
     return float(np.mean(ciede2000(lab, truth_lab), dtype=np.float64))
 
 
 def mean_absolute_error(ab: Floats, truth_ab: Floats) -> float:
-    """Return the mean absolute error over pixels, a and b together.
-
-    Parameters
-    ----------
-    ab, truth_ab : float array, (h, w, 2)
-        a and b of the method, before the gamut, and of the truth.
-
-    Returns
-    -------
-    float
-        In ab units.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 2).
-    """
+    """Return the mean absolute error over pixels, a and b together, in ab units."""
     check_pair(ab, truth_ab, 2)
     return float(np.mean(np.abs(ab - truth_ab), dtype=np.float64))
 
 
 def mean_squared_error(ab: Floats, truth_ab: Floats) -> float:
-    """Return the mean squared error over pixels, a and b together.
+    """Return the mean squared error over pixels, a and b together, in squared ab units.
 
     The RMSE of many pictures is the root of the mean of these, not the mean of their roots.
-
-    Parameters
-    ----------
-    ab, truth_ab : float array, (h, w, 2)
-        a and b of the method, before the gamut, and of the truth.
-
-    Returns
-    -------
-    float
-        In squared ab units.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 2).
     """
     check_pair(ab, truth_ab, 2)
     return float(np.mean((ab - truth_ab) ** 2, dtype=np.float64))
 
 
 def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None) -> float:
-    """Give the area under the curve of pixels right within a threshold (AuC of Zhang et al. 2016).
+    """Return the area under the curve of pixels right within a threshold (Zhang et al. 2016).
 
     The curve is the share of pixels whose ab lies within a distance t of the truth, t from 0 to
     150; the area is divided by 150. A pixel at a distance d adds 1 - d/150 (or 0 beyond): that is
     the integral itself, where the paper's code adds up 151 steps.
 
-    Parameters
-    ----------
-    ab, truth_ab : float array, (h, w, 2)
-        a and b of the method, before the gamut, and of the truth.
-    weights : float array, (h, w), optional
-        Of the pixels; with those of `class_prior.ClassPrior.weights` it is the class-rebalanced
-        area, to be divided by their mean over all photographs.
-
-    Returns
-    -------
-    float
-        From 0 to 1, which is equal; without weights. The mean of the weighted pixels with them.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 2).
+    With weights (h, w), those of `class_prior.ClassPrior.weights`, it is the mean of the weighted
+    pixels: the class-rebalanced area, to be divided by the mean of the weights over all
+    photographs.
     """
     check_pair(ab, truth_ab, 2)
     a, b = (ab[..., i] - truth_ab[..., i] for i in range(2))
@@ -139,20 +81,7 @@ def area_under_curve(ab: Floats, truth_ab: Floats, weights: Floats | None = None
 def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
     """Return the mean absolute error over pixels and the three channels, as a share of 255.
 
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
-
-    Returns
-    -------
-    float
-        From 0 to 1; Nazeri et al. 2018 print it in percent.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
+    Nazeri et al. 2018 print it in percent.
     """
     check_pair(rgb, truth_rgb, 3)
     return float(_levels_off(rgb, truth_rgb).mean(dtype=np.float64) / 255)
@@ -161,22 +90,7 @@ def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
 def share_within(rgb: Bytes, truth_rgb: Bytes, tolerance: float) -> float:
     """Return the share of pixels that are right: each of the three channels within a tolerance.
 
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
-    tolerance : float
-        As a share of 255: 0.02 allows 5 levels, 0.05 allows 12.
-
-    Returns
-    -------
-    float
-        From 0 to 1, which is all pixels.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
+    The tolerance is a share of 255: 0.02 allows 5 levels, 0.05 allows 12.
     """
     check_pair(rgb, truth_rgb, 3)
     right = _levels_off(rgb, truth_rgb) <= 255 * tolerance
@@ -188,25 +102,10 @@ def _levels_off(rgb: Bytes, truth_rgb: Bytes) -> Bytes:
 
 
 def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, float]:
-    """Return the two-sample Kolmogorov-Smirnov statistic of each channel's levels.
+    """Return the two-sample Kolmogorov-Smirnov statistic of the levels of red, green and blue.
 
-    The largest gap between the two cumulative histograms: where a colour is does not count, only
-    how much of it there is.
-
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
-
-    Returns
-    -------
-    (float, float, float)
-        Of red, green and blue, each from 0, the same levels, to 1, none in common.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
+    The largest gap between the two cumulative histograms, from 0, the same levels, to 1, none in
+    common: where a colour is does not count, only how much of it there is.
     """
     check_pair(rgb, truth_rgb, 3)
     pixels = rgb.shape[0] * rgb.shape[1]
@@ -221,23 +120,10 @@ def kolmogorov_smirnov(rgb: Bytes, truth_rgb: Bytes) -> tuple[float, float, floa
 
 
 def psnr(rgb: Bytes, truth_rgb: Bytes) -> float:
-    """Return the peak signal-to-noise ratio of an 8-bit RGB picture.
+    """Return the peak signal-to-noise ratio of an 8-bit RGB picture in decibels, peak 255.
 
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth.
-
-    Returns
-    -------
-    float
-        Decibels over all three channels, peak 255. Equal pictures give the PSNR of a single level
-        of a single channel, not infinity, so that a mean over pictures stays a number.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ or are not (h, w, 3).
+    Equal pictures give the PSNR of a single level of a single channel, not infinity, so that a mean
+    over pictures stays a number.
     """
     check_pair(rgb, truth_rgb, 3)
     squares = np.square(rgb.astype(np.int32) - truth_rgb).sum(dtype=np.int64)
@@ -245,27 +131,10 @@ def psnr(rgb: Bytes, truth_rgb: Bytes) -> float:
 
 
 def ssim(rgb: Bytes, truth_rgb: Bytes) -> float:
-    """Return the structural similarity of an 8-bit RGB picture, as its paper defines it.
+    """Return the structural similarity of an 8-bit RGB picture by its paper; 1 is equal.
 
     A Gaussian window of 11 x 11 pixels with a deviation of 1.5, population covariance, mean over
-    the three channels.
-
-    Parameters
-    ----------
-    rgb, truth_rgb : uint8 array, (h, w, 3)
-        sRGB of the picture and of the truth, at least 11 pixels on each side.
-
-    Returns
-    -------
-    float
-        At most 1, which is equal.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ, are not (h, w, 3), or are smaller than the window.
-    MissingExtraError
-        If scipy, which comes with the extra `evaluate`, is not installed.
+    the three channels. Each side needs 11 pixels.
     """
     check_pair(rgb, truth_rgb, 3)
     if min(rgb.shape[:2]) < SSIM_WINDOW_PX:

@@ -37,17 +37,8 @@ INCEPTION_FROM = "https://github.com/toshas/torch-fidelity/releases/download/v0.
 class Lpips:
     """An observer that adds `lpips` to each record: 0 is equal.
 
-    Parameters
-    ----------
-    backbone : str
-        'alex', which papers quote, 'squeeze' or 'vgg'.
-
-    Raises
-    ------
-    MissingExtraError
-        If torchmetrics or torchvision is not installed.
-    DataError
-        If the backbone's weights are not at hand.
+    The backbone is 'alex', which papers quote, 'squeeze' or 'vgg'. Raise MissingExtraError if
+    torchmetrics or torchvision is not installed, and DataError if its weights are not at hand.
     """
 
     def __init__(self, backbone: str = "alex") -> None:
@@ -68,17 +59,9 @@ class Lpips:
 class Fid:
     """An observer that adds up features, for one distance a row over all photographs.
 
-    Parameters
-    ----------
-    features : torch.nn.Module, optional
-        uint8 (N, 3, H, W) -> (N, F); the Inception network of the paper without it.
-
-    Raises
-    ------
-    MissingExtraError
-        If torchmetrics or torch-fidelity is not installed.
-    DataError
-        If Inception's weights are not at hand.
+    `features` turns uint8 (N, 3, H, W) into (N, F): the Inception network of the paper without it.
+    Raise MissingExtraError if torchmetrics or torch-fidelity is not installed, and DataError if
+    Inception's weights are not at hand.
     """
 
     def __init__(self, features: torch.nn.Module | None = None) -> None:
@@ -120,14 +103,9 @@ class Fid:
 
 
 def open_perceptual() -> tuple[list[Observer], list[str]]:
-    """Open what can be opened.
+    """Open those of `Lpips` and `Fid` that can be measured here.
 
-    Returns
-    -------
-    observers : list of Observer
-        `Lpips`, `Fid`, those of them that can be measured here.
-    notes : list of str
-        A sentence for each that cannot, with the missing file or the line to run.
+    For each of the others there is a note with the missing file or the line to run.
     """
     kinds: tuple[Callable[[], Observer], ...] = (Lpips, Fid)
     found: list[Observer] = []
@@ -154,7 +132,7 @@ def _torchmetrics(module: str, metric: str, needed: tuple[str, ...]) -> Any:
             raise
     from photochrom.workbench.networks.encoder import import_timm
 
-    import_timm()  # mends a torchvision that was built for another torch
+    import_timm()  # repairs a torchvision that was built for another torch
     return import_module(module)
 
 

@@ -4,13 +4,12 @@ The tables stand between two comments; the prose around them is a person's.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from photochrom.errors import DataError
 from photochrom.workbench.evaluation.bootstrap import Estimate
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
-from photochrom.workbench.evaluation.records import Entry
+from photochrom.workbench.evaluation.records import Entry, EvaluationSet
 from photochrom.workbench.evaluation.report import cell
 from photochrom.workbench.evaluation.results import BY_KEY
 
@@ -25,7 +24,7 @@ _BESIDE = (
     "colourfulness_p50",
     "colourfulness_p90",
 )
-COLUMNS = {
+COLUMNS: dict[EvaluationSet, tuple[str, ...]] = {
     "photographs": (
         "ratio",
         "ciede2000",
@@ -54,20 +53,10 @@ END = "<!-- end of table -->"
 REMEDY = "Run: photochrom report build"
 
 
-def table_of(entries: Iterable[Entry], name: str) -> list[list[str]]:
-    """Return the table of an evaluation set, its header first.
+def table_of(entries: Iterable[Entry], name: EvaluationSet) -> list[list[str]]:
+    """Return the table of an evaluation set, its header first; entries without the set have no row.
 
-    Parameters
-    ----------
-    entries : iterable of Entry
-        All records; those without this set have no row.
-    name : str
-        A key of COLUMNS.
-
-    Returns
-    -------
-    list of list of str
-        `gray`, `mean-colour`, `oracle-mean`, then by the ratio to gray's CIEDE2000, best first.
+    `gray`, `mean-colour`, `oracle-mean`, then by the ratio to gray's CIEDE2000, best first.
     """
     metrics = [BY_KEY[key] for key in COLUMNS[name]]
     header = [*FACTS, *(metric.label for metric in metrics), "trained on", "note"]
@@ -79,7 +68,7 @@ def table_of(entries: Iterable[Entry], name: str) -> list[list[str]]:
     return [header, *rows]
 
 
-def _place(name: str) -> Any:
+def _place(name: EvaluationSet) -> Callable[[Entry], tuple[int, float, str]]:
     def place(entry: Entry) -> tuple[int, float, str]:
         if entry.name in REFERENCES:
             return REFERENCES.index(entry.name), 0.0, ""
@@ -110,7 +99,7 @@ def begin(name: str) -> str:
     return f"<!-- table: {name} -->"
 
 
-def _block(entries: Sequence[Entry], name: str) -> list[str]:
+def _block(entries: Sequence[Entry], name: EvaluationSet) -> list[str]:
     header, *rows = table_of(entries, name)
     measured = {e.name: e.evaluations[name] for e in entries if name in e.evaluations}
     (first, scores), *others = measured.items()
@@ -131,20 +120,12 @@ def _block(entries: Sequence[Entry], name: str) -> list[str]:
 def build(text: str, entries: Sequence[Entry]) -> str:
     """Put the tables into a document; the prose around them stays.
 
+    Raise DataError if the comments of a table are missing.
+
     Parameters
     ----------
     text : str
         Markdown with a pair of comments for each table; '' gives a new document.
-    entries : sequence of Entry
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    DataError
-        If the comments of a table are missing.
     """
     names = _sets(entries)
     if not text.strip():
@@ -155,7 +136,7 @@ def build(text: str, entries: Sequence[Entry]) -> str:
     return text
 
 
-def _sets(entries: Sequence[Entry]) -> list[str]:
+def _sets(entries: Sequence[Entry]) -> list[EvaluationSet]:
     return [name for name in COLUMNS if any(name in e.evaluations for e in entries)]
 
 
@@ -173,16 +154,7 @@ def _around(text: str, name: str) -> tuple[str, str]:
 def check(text: str, entries: Sequence[Entry]) -> None:
     """Compare the tables of a document with the records.
 
-    Parameters
-    ----------
-    text : str
-        Markdown.
-    entries : sequence of Entry
-
-    Raises
-    ------
-    DataError
-        If a table differs: names the row and the cell.
+    Raise DataError if a table differs: names the row and the cell.
     """
     known = _sets(entries)
     for name in COLUMNS:

@@ -10,27 +10,33 @@ import math
 import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Len
 
 from photochrom.errors import DataError, UnwritableFileError
+from photochrom.photo.given_files import read_given, read_given_text
+from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
 from photochrom.workbench.evaluation.report import from_json
 from photochrom.workbench.evaluation.results import Evaluation
 
+EvaluationSet = Literal["photographs", "cifar-10"]  # each has a table of its own
+Interval = Annotated[list[float | None], Len(3, 3)]  # value, low, high; None for NaN
 # What reading any JSON as an evaluation may raise.
 STRANGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-SETS = ("photographs", "cifar-10")  # the evaluation sets, each with a table of its own
+MOST_RECORD_BYTES = 1 << 28
 DIGITS = 6  # of a stored number
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A row's numbers on one evaluation set: metric key -> value, low, high (None for NaN)."""
+    """A row's numbers on one evaluation set, by the key of the metric."""
 
     data: str
     gray: str
     pictures: int
-    metrics: dict[str, list[float | None]]
+    metrics: dict[str, Interval]
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Entry:
     parameters : numbers that were learned, or None
     minutes, pictures : of training; pictures count as often as they were seen
     data, note : what it was trained on; what a reader must know
-    evaluations : one of SETS -> scores
+    evaluations : its scores on each set
     """
 
     name: str
@@ -51,26 +57,14 @@ class Entry:
     pictures: int | None = None
     data: str = ""
     note: str = ""
-    evaluations: dict[str, Scores] = field(default_factory=dict)
+    evaluations: dict[EvaluationSet, Scores] = field(default_factory=dict)
 
 
 def read_run(run: Path) -> Entry:
     """Read what a run's folder says of itself; see `with_scores` for its numbers.
 
-    Parameters
-    ----------
-    run : Path
-        A folder with `recipe.json` (name, network) and, of a trained network, `log.csv`.
-
-    Returns
-    -------
-    Entry
-        Without parameters and evaluations.
-
-    Raises
-    ------
-    DataError
-        If the recipe or the log is missing or damaged.
+    It has `recipe.json` (name, network) and, of a trained network, `log.csv`. The entry has no
+    parameters and no evaluations. Raise DataError if the recipe or the log is missing or damaged.
     """
     recipe = _read_json(run / "recipe.json")
     if not isinstance(recipe.get("name"), str):
@@ -100,7 +94,7 @@ def read_run(run: Path) -> Entry:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(read_given(path, MOST_RECORD_BYTES))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
@@ -134,10 +128,7 @@ def _lines_of(path: Path) -> list[dict[str, str]]:
 def read_evaluations(run: Path) -> list[Evaluation]:
     """Read the evaluations of a run: `results.json`, and `results-ANYTHING.json` of other sets.
 
-    Raises
-    ------
-    DataError
-        If there is none, or one is damaged.
+    Raise DataError if there is none, or one is damaged.
     """
     files = sorted(run.glob("results*.json"))
     if not files:
@@ -148,22 +139,15 @@ def read_evaluations(run: Path) -> list[Evaluation]:
     found = []
     for file in files:
         try:
-            evaluation = from_json(file.read_text("utf-8"))
+            evaluation = from_json(read_given_text(file, MOST_RECORD_BYTES))
             if evaluation.pictures:  # a KeyError where no photograph has its true colours
                 found.append(evaluation)
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except STRANGE as error:
             raise DataError(f"{file}: is not an evaluation of photochrom ({error!r}).") from error
     return found
 
 
-def set_of(evaluation: Evaluation) -> str:
+def set_of(evaluation: Evaluation) -> EvaluationSet:
     """Return the table that an evaluation belongs to, by the name of its data."""
     return "cifar-10" if "cifar" in evaluation.data.lower() else "photographs"
 
@@ -176,11 +160,6 @@ def with_scores(entry: Entry, evaluation: Evaluation) -> list[Entry]:
     entry : Entry
         The run. Where its evaluation has several rows beside the references, such as one network
         read in several ways, each becomes an entry `NAME (ROW)`.
-    evaluation : Evaluation
-
-    Returns
-    -------
-    list of Entry
     """
     rows = {row.name: row.estimates for row in evaluation.rows}
     own = [name for name in rows if name not in REFERENCES]
@@ -202,10 +181,7 @@ def _stored(number: float) -> float | None:
 def merge(old: Entry, new: Entry) -> Entry:
     """Join a record with a newer one: what the new one does not say stays.
 
-    Raises
-    ------
-    DataError
-        If both are a reference, measured on different pictures.
+    Raise DataError if both are a reference, measured on different pictures.
     """
     if new.name in REFERENCES:
         for key in old.evaluations.keys() & new.evaluations.keys():
@@ -230,65 +206,25 @@ def _check_same_pictures(name: str, old: Scores, new: Scores) -> None:
 def read_entries(folder: Path) -> list[Entry]:
     """Read the committed records of a folder.
 
-    Raises
-    ------
-    DataError
-        If there is none, or one is damaged.
+    Raise DataError if there is none, or one is damaged.
     """
     files = sorted(folder.glob("*.json"))
     if not files:
         raise DataError(
             f"{folder}: holds no record. Run: photochrom report collect RUN --to {folder}"
         )
-    return [_read_entry(file) for file in files]
-
-
-def _read_entry(path: Path) -> Entry:
-    content = _read_json(path)
-    try:
-        scores = {k: Scores(**v) for k, v in content.pop("evaluations").items()}
-        entry = Entry(**content, evaluations=scores)
-        for one in scores.values():
-            _check_numbers(one)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{path}: is not a record of a run ({error}).") from error
-    if unknown := scores.keys() - set(SETS):
-        raise DataError(f"{path}: evaluations are {', '.join(SETS)}; it has {min(unknown)}.")
-    return entry
-
-
-def _check_numbers(scores: Scores) -> None:
-    """Raise ValueError or TypeError where a metric is not a value, a low and a high, or None."""
-    for key, numbers in scores.metrics.items():
-        value, low, high = numbers
-        if not all(n is None or isinstance(n, int | float) for n in (value, low, high)):
-            raise TypeError(f"'{key}' needs three numbers")
+    return [checked(Entry, _read_json(file), str(file), DataError) for file in files]
 
 
 def save_entry(entry: Entry, folder: Path) -> Path:
-    """Write a record, joined with the one of that name which is there.
+    """Write a record, FOLDER/NAME.json, joined with the one of that name which is there.
 
-    Parameters
-    ----------
-    entry : Entry
-    folder : Path
-        Made where it is not there.
-
-    Returns
-    -------
-    Path
-        FOLDER/NAME.json.
-
-    Raises
-    ------
-    DataError
-        As `merge` and `read_entries`.
-    UnwritableFileError
-        If the file cannot be written.
+    Raise DataError as `merge` and `read_entries`, and UnwritableFileError if the file cannot be
+    written.
     """
     path = folder / f"{re.sub(r'[^a-z0-9.]+', '-', entry.name.lower()).strip('-')}.json"
     if path.is_file():
-        entry = merge(_read_entry(path), entry)
+        entry = merge(checked(Entry, _read_json(path), str(path), DataError), entry)
     text = json.dumps(asdict(entry), indent=1, ensure_ascii=False, allow_nan=False)
     # One line a metric: a change of one is a change of one line.
     text = re.sub(r"\[\n([^\[\]]*?)\n\s*\]", lambda m: f"[{' '.join(m[1].split())}]", text)

@@ -31,17 +31,12 @@ Floats = NDArray[np.floating[Any]]
 class ReferenceMethod:
     """A method that requires a reference, and the folder that it borrows from.
 
+    Raise DataError if the folder holds no photograph.
+
     Parameters
     ----------
-    colorizer : photochrom.engine.colorize.Colorizer
-        Of the method.
     folder : Path
         Colour photographs, at any depth; none of those that are judged.
-
-    Raises
-    ------
-    DataError
-        If the folder holds no photograph.
     """
 
     def __init__(self, colorizer: Any, folder: Path) -> None:
@@ -71,19 +66,7 @@ class ReferenceMethod:
 
 
 def with_own_histogram(colorizer: Any, vividness: float | None = None) -> Predict:
-    """Colour each photograph with its own true histogram and mean chroma as the wish.
-
-    Parameters
-    ----------
-    colorizer : photochrom.engine.colorize.Colorizer
-        Of a method that accepts both.
-    vividness : float, optional
-        The method's own default without it.
-
-    Returns
-    -------
-    Predict
-    """
+    """Colour each photograph with its own true histogram and mean chroma: a perfect reference."""
     centres = np.array(colorizer.info.centres, np.float32)
 
     def predict(sample: Sample) -> Floats:

@@ -125,21 +125,9 @@ def _hint_table(evaluation: Evaluation) -> Iterator[Table]:
 def tables(
     evaluation: Evaluation, by_source: bool = False, all_metrics: bool = False
 ) -> list[Table]:
-    """Return every table of an evaluation.
+    """Return every table: scores; further scores; curves; the hint curve; scores by source.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        What was measured.
-    by_source : bool
-        Whether to add the scores of each source of photographs.
-    all_metrics : bool
-        Whether to add a second table of scores, with the metrics that are seldom asked for.
-
-    Returns
-    -------
-    list of Table
-        Scores; further scores; curves; the hint curve; scores by source.
+    `all_metrics` adds the further scores, those that are seldom asked for; `by_source` the last.
     """
     shown = "" if evaluation.gray == "lightness" else f", shown as {evaluation.gray}"
     title = f"{evaluation.data}: {evaluation.pictures} photographs{shown}; 95 % intervals"

@@ -202,26 +202,9 @@ class Evaluation:
     def column(
         self, name: str, column: str, part: str = "rows", setting: float | None = None
     ) -> Floats:
-        """Return one number a photograph.
+        """Return one number a photograph, in the order of the data.
 
-        Parameters
-        ----------
-        name, column : str
-            Whose, and which of the records' columns.
-        part : str
-            Table or curve.
-        setting : float, optional
-            Where on the curve.
-
-        Returns
-        -------
-        float array, (pictures,)
-            In the order of the data.
-
-        Raises
-        ------
-        InvalidValueError
-            If it was not measured.
+        Raise InvalidValueError if it was not measured.
         """
         records = self._groups.get((part, name, setting))
         if records is None or column not in next(iter(records.values())):
@@ -283,22 +266,8 @@ class Evaluation:
     def difference(self, one: str, two: str, metric: str = "ratio") -> Estimate:
         """Return how much larger a metric is for one row than for another, pictures paired.
 
-        Parameters
-        ----------
-        one, two : str
-            Names of rows.
-        metric : str
-            A key of METRICS.
-
-        Returns
-        -------
-        Estimate
-            `one` less `two`; an interval without 0 is a difference worth believing.
-
-        Raises
-        ------
-        InvalidValueError
-            If a row or the metric is unknown.
+        An interval without 0 is a difference worth believing. Raise InvalidValueError if a row or
+        the metric is unknown.
         """
         first, second = (self.quantity(name, self._metric(metric)) for name in (one, two))
         return estimate_difference(first, second, self._weights)
@@ -324,26 +293,11 @@ class Evaluation:
         return BY_KEY[key]
 
     def curve(self, knob: str, name: str, metric: str = "ratio") -> list[Point]:
-        """Return error against colourfulness over 'vividness' or 'saturation'.
+        """Return error against colourfulness over 'vividness' or 'saturation', by setting.
 
-        Parameters
-        ----------
-        knob : str
-            'vividness' or 'saturation'.
-        name : str
-            A method, or 'mean-colour' (saturation only).
-        metric : str
-            A key of METRICS that curves have; 'ratio', 'ratio_unbounded' or 'ratio_each'.
-
-        Returns
-        -------
-        list of Point
-            By setting, ascending.
-
-        Raises
-        ------
-        InvalidValueError
-            If there is no such curve.
+        'mean-colour' has a curve over saturation alone. The metric is one that curves have:
+        'ratio', 'ratio_unbounded' or 'ratio_each'. Raise InvalidValueError if there is no such
+        curve.
         """
         settings, shares, ratios = self._curve(knob, name, metric)
         return [
@@ -358,46 +312,17 @@ class Evaluation:
         }
 
     def ratio_at(self, share: float, knob: str, name: str, metric: str = "ratio") -> Estimate:
-        """Return a curve's error at a share of the truth's colourfulness.
+        """Return a curve's error at a share of the truth's colourfulness, such as 0.6; see `curve`.
 
-        Parameters
-        ----------
-        share : float
-            Of the truth's colourfulness, such as 0.6; read between the curve's points.
-        knob, name, metric : str
-            As for `curve`.
-
-        Returns
-        -------
-        Estimate
-            Of gray's mean CIEDE2000; NaN where the curve does not reach the share.
-
-        Raises
-        ------
-        InvalidValueError
-            If there is no such curve.
+        It is read between the curve's points; NaN where the curve does not reach the share.
         """
         return interval(_read_at(share, *self._curve(knob, name, metric)[1:]))
 
     def difference_at(self, share: float, one: tuple[str, str], two: tuple[str, str]) -> Estimate:
         """Return how much more error one curve has than another at equal colourfulness, paired.
 
-        Parameters
-        ----------
-        share : float
-            Of the truth's colourfulness.
-        one, two : (str, str)
-            Knob and name of each curve.
-
-        Returns
-        -------
-        Estimate
-            `one` less `two`; below 0 the first is better.
-
-        Raises
-        ------
-        InvalidValueError
-            If there is no such curve.
+        Each curve is named by its knob and its row. Below 0 the first is better. Raise
+        InvalidValueError if there is no such curve.
         """
         read = [_read_at(share, *self._curve(*curve)[1:]) for curve in (one, two)]
         return interval(read[0] - read[1])

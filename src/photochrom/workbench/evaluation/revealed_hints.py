@@ -32,28 +32,10 @@ class Patches(NamedTuple):
 
 
 def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
-    """Reveal patches at uniform places.
+    """Reveal the true ab (h, w, 2) of so many patches at uniform places.
 
-    Parameters
-    ----------
-    truth_ab : float array, (h, w, 2)
-        True a and b; each side at least 6 pixels.
-    count : int
-        How many patches, 0 or more.
-    key : str
-        The picture's name: each picture has its own places.
-    seed : int
-        Other seeds, other places.
-
-    Returns
-    -------
-    Patches
-        The first `count` of the picture's list.
-
-    Raises
-    ------
-    InvalidValueError
-        If the picture is smaller than a patch, or the count is negative.
+    Each picture, by its key, and each seed has its own places: the first `count` of a list. Raise
+    InvalidValueError if the picture is smaller than a patch, or the count is negative.
     """
     height, width = truth_ab.shape[:2]
     if min(height, width) < PATCH_PX or count < 0:
@@ -69,21 +51,9 @@ def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
 
 
 def paint(patches: Patches, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Paint patches into the two maps that a method takes.
+    """Paint patches into the two float32 maps that a method takes, of a height and width.
 
-    Parameters
-    ----------
-    patches : Patches
-        Where and which.
-    shape : (int, int)
-        Height and width in pixels.
-
-    Returns
-    -------
-    ab : float32 array, (h, w, 2)
-        The colour inside the patches, 0 outside.
-    mask : float32 array, (h, w)
-        1 inside, 0 outside.
+    The colour (h, w, 2) inside the patches, 0 outside; the mask (h, w), 1 inside, 0 outside.
     """
     ab, mask = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
     # Backwards, so that a later patch never covers an earlier one: more hints only add.
@@ -96,17 +66,7 @@ def paint(patches: Patches, shape: tuple[int, int]) -> tuple[Floats, Floats]:
 def spread(patches: Patches, lightness: Floats) -> Floats:
     """Spread the colours of patches by `colorization.rbf`: the baseline of the hint curve.
 
-    Parameters
-    ----------
-    patches : Patches
-        Where and which.
-    lightness : float array, (h, w)
-        L* in [0, 100] of the gray picture.
-
-    Returns
-    -------
-    float32 array, (h, w, 2)
-        a and b; 0 without patches.
+    Lightness (h, w) in [0, 100] -> ab (h, w, 2), 0 without patches.
     """
     inside = [lightness[y : y + PATCH_PX, x : x + PATCH_PX].mean() for y, x in patches.corners]
     middles = patches.corners + (PATCH_PX - 1) / 2

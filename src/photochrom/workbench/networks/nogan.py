@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from photochrom.errors import InvalidValueError
+from photochrom.workbench.networks.blocks import quiet
 from photochrom.workbench.networks.encoder import Encoder
-from photochrom.workbench.networks.outputs import ColourOutput
+from photochrom.workbench.networks.outputs import Painter
 
-AB_SCALE = 110.0  # ab units that a painted 1 stands for
 ATTENTIVE = 1  # the up block that attends, the one at stride 8
 
 
@@ -34,19 +34,12 @@ ATTENTIVE = 1  # the up block that attends, the one at stride 8
 class Config:
     """The generator's shape.
 
-    Attributes
-    ----------
-    encoder : str
-        A timm model that `Encoder` takes.
-    widths : tuple of three to five int
-        Channels of the decoder at strides 16, 8, 4 and, beyond the encoder's features, 2 and 1; the
-        last stride is the output's. The source's, which paints at full size, are near
-        (768, 768, 672, 300, 300).
+    Raise InvalidValueError if there are fewer or more widths.
 
-    Raises
-    ------
-    InvalidValueError
-        If there are fewer or more widths.
+    encoder : a timm model that `Encoder` takes
+    widths : channels of the decoder at strides 16, 8, 4 and, beyond the encoder's features, 2 and
+        1; the last stride is the output's. The source's, which paints at full size, are near (768,
+        768, 672, 300, 300).
     """
 
     encoder: str = "tf_efficientnet_lite0"
@@ -57,19 +50,13 @@ class Config:
             raise InvalidValueError(f"widths needs 3 to 5 numbers; it is {self.widths}.")
 
 
-class Nogan(nn.Module):
-    """Lightness to ab through an ImageNet encoder and a decoder that attends.
+class Nogan(Painter):
+    """Lightness to ab through an ImageNet encoder and a decoder that attends."""
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder.
-    """
-
-    stride: int = 32
-    working_px: tuple[int, int] = (64, 256)
-    paper: str = "NoGAN, after DeOldify (Antic 2019)"
+    ab_scale = 110.0
+    stride = 32
+    working_px = (64, 256)
+    paper = "NoGAN, after DeOldify (Antic 2019)"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
         super().__init__()
@@ -93,9 +80,7 @@ class Nogan(nn.Module):
         self.end = nn.Sequential(
             _convolve(with_input, with_input), _convolve(with_input, with_input)
         )
-        self.head = nn.Conv2d(with_input, 2, 1)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.head = quiet(nn.Conv2d(with_input, 2, 1))
 
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> scaled ab (N, 2, h, w) in [-1, 1].
@@ -112,17 +97,9 @@ class Nogan(nn.Module):
         features = torch.cat((features, shown), dim=1)
         return torch.tanh(self.head(features + self.end(features)))
 
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Bring ab units into this network's [-1, 1]; shape (N, 2, H, W) stays."""
-        return ab / AB_SCALE
-
-    def forward(self, lightness: Tensor) -> ColourOutput:
-        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, h, w) in ab units."""
-        return ColourOutput(self.ab_of(self.paint(lightness)))
-
     def ab_of(self, painted: Tensor) -> Tensor:
-        """Bring what was painted into ab units; shape stays."""
-        return painted * AB_SCALE
+        """Bring what was painted into ab units; only networks that have it take a feature loss."""
+        return self.unscaled(painted)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that come from pretrained weights."""
@@ -174,12 +151,7 @@ class Enlarge(nn.Module):
 class SelfAttention(nn.Module):
     """Let every position look at all others; adds nothing at the start (Zhang et al. 2019).
 
-    Its cost grows with the square of the number of positions.
-
-    Parameters
-    ----------
-    channels : int
-        Keys have an eighth of them, one at least.
+    Its cost grows with the square of the number of positions. Keys have an eighth of the channels.
     """
 
     def __init__(self, channels: int) -> None:

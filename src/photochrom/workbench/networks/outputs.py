@@ -1,11 +1,52 @@
-"""What a network that paints gives: colours, no distribution."""
+"""What the networks that paint share: their scale, their output, and where they start from."""
 
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class ColourOutput(NamedTuple):
     """What the exported graph gives."""
 
     ab: Tensor  # (N, 2, h, w), ab units
+
+
+class Painter(nn.Module):
+    """Base of the networks that paint colours, without a distribution.
+
+    Attributes
+    ----------
+    ab_scale, ab_offset : float
+        ab units that a painted 1 stands for, and that a painted 0 does.
+    """
+
+    ab_scale = 1.0
+    ab_offset = 0.0
+
+    def paint(self, lightness: Tensor) -> Tensor:
+        """Lightness (N, 1, H, W) in [0, 100] -> scaled ab (N, 2, h, w)."""
+        raise NotImplementedError
+
+    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
+        """Bring ab units (N, 2, H, W) into the scale of `paint`."""
+        return (ab - self.ab_offset) / self.ab_scale
+
+    def unscaled(self, painted: Tensor) -> Tensor:
+        """Bring what was painted into ab units; shape stays."""
+        scaled = painted * self.ab_scale
+        return scaled + self.ab_offset if self.ab_offset else scaled
+
+    def forward(self, lightness: Tensor) -> ColourOutput:
+        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, h, w) in ab units."""
+        return ColourOutput(self.unscaled(self.paint(lightness)))
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that come from pretrained weights: none, unless overridden."""
+        return []
+
+
+class EightBitPainter(Painter):
+    """Base of the painters of ab as 8-bit Lab stores it: [0, 1] stands for -128 to 127."""
+
+    ab_scale = 255.0
+    ab_offset = -128.0

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.workbench.networks.annealed_mean import Colours
+from photochrom.workbench.networks.blocks import quiet
 from photochrom.workbench.networks.encoder import Encoder
 from photochrom.workbench.networks.even_saturation import Reading, joined
 
@@ -26,20 +27,12 @@ AB_SCALE = 50.0  # ab units that a hint's 1 stands for
 class Config:
     """The network's shape.
 
-    Attributes
-    ----------
-    encoder : str
-        A timm model that `Encoder` takes.
-    bins : int
-        Number of ab bins.
-    context : int
-        Channels of the context at stride 32 and of the global vector.
-    context_layers : int
-        Convolutions at stride 32.
-    decoder : tuple of three int
-        Channels at strides 16, 8 and 4.
-    mixers : int
-        Blocks of attention at stride 16, where the whole picture sees itself.
+    encoder : a timm model that `Encoder` takes
+    bins : number of ab bins
+    context : channels of the context at stride 32 and of the global vector
+    context_layers : convolutions at stride 32
+    decoder : channels at strides 16, 8 and 4
+    mixers : blocks of attention at stride 16, where the whole picture sees itself
     """
 
     encoder: str = "tf_efficientnet_lite0"
@@ -83,6 +76,18 @@ class Up(nn.Module):
         return F.relu(self.convolve(joined))
 
 
+def attention(asked: Tensor, heads: int) -> Tensor:
+    """Let all places see each other: queries, keys and values (N, 3 C, h, w) -> (N, C, h, w)."""
+    count, channels, height, width = asked.shape
+    each = channels // (3 * heads)
+    split = asked.reshape(count, 3 * heads, each, height * width)
+    query, key, value = split.transpose(2, 3).chunk(3, dim=1)
+    # Written out, since the fused kernel is three times slower backwards on a CPU.
+    closeness = query @ key.transpose(2, 3) * each**-0.5
+    met = torch.softmax(closeness, dim=3) @ value
+    return met.transpose(2, 3).reshape(count, channels // 3, height, width)
+
+
 class Mixer(nn.Module):
     """Attention between all places, then a step at each; it starts by adding nothing.
 
@@ -101,26 +106,40 @@ class Mixer(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, h, w)."""
-        count, channels, height, width = planes.shape
-        asked = self.asked(self.norm(planes))
-        each = channels // self.heads
-        split = asked.reshape(count, 3 * self.heads, each, height * width)
-        query, key, value = split.transpose(2, 3).chunk(3, dim=1)
-        # Written out, since the fused kernel is three times slower backwards on a CPU.
-        closeness = query @ key.transpose(2, 3) * each**-0.5
-        met = torch.softmax(closeness, dim=3) @ value
-        together = met.transpose(2, 3).reshape(count, channels, height, width)
-        planes = planes + self.answered(together)
+        planes = planes + self.answered(attention(self.asked(self.norm(planes)), self.heads))
         stepped: Tensor = planes + self.narrow(F.relu(self.widen(self.step_norm(planes))))
         return stepped
 
 
 class Guided(Reading):
-    """What the flagships share: they take hints and wishes in, and give colours out."""
+    """What the flagships share: they take hints and wishes in, and give colours out.
 
-    encoder: Encoder
-    hints_in: nn.Module
-    wish: nn.Sequential
+    Parameters name the weights of stored files, and their order that of an optimizer's state: who
+    inherits calls `add_wish` and `add_head` where these stand among its own layers.
+    """
+
+    stride = STRIDE
+    paper = "photochrom 2026, after Zhang et al. 2016 and 2017"
+
+    def __init__(self, encoder: str, pretrained: bool) -> None:
+        super().__init__()
+        self.encoder = Encoder(encoder, pretrained)
+        # The first layers see edges, whatever the task.
+        self.encoder.stages[0].requires_grad_(False)
+        self.hints_in = silent(nn.Conv2d(3, self.encoder.channels[0], 3, padding=1))
+
+    def add_wish(self, channels: int, bins: int) -> None:
+        """Add what reads a wish, and what it adds to the context and to the logits."""
+        self.wish = nn.Sequential(
+            nn.Linear(bins + 3, channels), nn.ReLU(), nn.Linear(channels, channels), nn.ReLU()
+        )
+        self.wish_context = silent(nn.Linear(channels, channels))
+        self.wish_logits = silent(nn.Linear(channels, bins))
+
+    def add_head(self, channels: int, bins: int) -> None:
+        """Add the last layer, which starts near one value everywhere, and the bins."""
+        self.head = quiet(nn.Conv2d(channels, bins, 1))
+        self.register_bins(bins)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the pretrained weights that learn, more slowly than the others."""
@@ -184,51 +203,31 @@ class Guided(Reading):
 
 
 class Photochrom(Guided):
-    """Lightness, and what the owner wishes, to colours.
+    """Lightness, and what the owner wishes, to colours."""
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder.
-    """
-
-    stride = STRIDE
     working_px = (128, 320)
-    paper = "photochrom 2026, after Zhang et al. 2016 and 2017"
     grows = ("mixers.",)  # weights that `--init` may lack, since they start by adding nothing
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
-        super().__init__()
+        super().__init__(config.encoder, pretrained)
         self.config = config
-        self.encoder = Encoder(config.encoder, pretrained)
-        # The first layers see edges, whatever the task.
-        self.encoder.stages[0].requires_grad_(False)
         stride4, stride8, stride16, stride32 = self.encoder.channels
         context, (wide, middle, narrow) = config.context, config.decoder
-        self.hints_in = silent(nn.Conv2d(3, stride4, 3, padding=1))
         self.context_in = nn.Conv2d(stride32, context, 1)
         self.context_hints = silent(nn.Conv2d(3, context, 3, padding=1))
         self.context = nn.ModuleList(
             convolution(context, context) for _ in range(config.context_layers)
         )
         self.pooled = nn.Linear(context, context)
-        self.wish = nn.Sequential(
-            nn.Linear(config.bins + 3, context), nn.ReLU(), nn.Linear(context, context), nn.ReLU()
-        )
-        self.wish_context = silent(nn.Linear(context, context))
-        self.wish_logits = silent(nn.Linear(context, config.bins))
+        self.add_wish(context, config.bins)
         self.up16 = Up(context, stride16, wide)
         self.mixers = nn.Sequential(*(Mixer(wide) for _ in range(config.mixers)))
         self.up8 = Up(wide, stride8, middle)
         self.up4 = Up(middle, stride4, narrow)
-        self.head = nn.Conv2d(narrow, config.bins, 1)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        self.register_bins(config.bins)
+        self.add_head(narrow, config.bins)
 
     def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
-        """Return the logits of features and hints at strides 4, 8, 16, 32, and of a wish."""
+        """See `Guided.decode`."""
         stride4, stride8, stride16, stride32 = features
         context = self.context_in(stride32) + self.context_hints(hints[3])
         context = F.relu(context + self.wish_context(wish)[:, :, None, None])

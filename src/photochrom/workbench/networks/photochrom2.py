@@ -14,11 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from photochrom.workbench.networks.encoder import Encoder
-from photochrom.workbench.networks.photochrom import Guided, silent
+from photochrom.workbench.networks.photochrom import HEAD_CHANNELS, Guided, attention, silent
 
-STRIDE = 32  # sides of the input are multiples of this
-HEAD_CHANNELS = 32  # of one head of attention
 RAISED = 2  # of the convex upsampling: stride 8 to 4
 NEIGHBOURS = tuple((row, column) for row in range(3) for column in range(3))
 
@@ -27,16 +24,10 @@ NEIGHBOURS = tuple((row, column) for row in range(3) for column in range(3))
 class Config:
     """The network's shape.
 
-    Attributes
-    ----------
-    encoder : str
-        A timm model that `Encoder` takes.
-    bins : int
-        Number of ab bins.
-    channels : tuple of three int
-        Channels of the decoder at strides 32, 16 and 8.
-    mixers : tuple of three int
-        Blocks at strides 32 and 16, with attention, and at stride 8, without.
+    encoder : a timm model that `Encoder` takes
+    bins : number of ab bins
+    channels : channels of the decoder at strides 32, 16 and 8
+    mixers : blocks at strides 32 and 16, with attention, and at stride 8, without
     """
 
     encoder: str = "tf_efficientnet_lite2"
@@ -65,15 +56,8 @@ class Attention(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, h, w)."""
-        count, channels, height, width = planes.shape
-        each = channels // self.heads
-        asked = self.asked(self.norm(planes)).reshape(count, 3 * self.heads, each, height * width)
-        query, key, value = asked.transpose(2, 3).chunk(3, dim=1)
-        # Written out, since the fused kernel is three times slower backwards on a CPU.
-        closeness = query @ key.transpose(2, 3) * each**-0.5
-        met = torch.softmax(closeness, dim=3) @ value
-        together = met.transpose(2, 3).reshape(count, channels, height, width)
-        answered: Tensor = planes + self.answered(together)
+        seen = attention(self.asked(self.norm(planes)), self.heads)
+        answered: Tensor = planes + self.answered(seen)
         return answered
 
 
@@ -148,38 +132,21 @@ class ConvexUp(nn.Module):
 
 
 class Photochrom2(Guided):
-    """Lightness, and what the owner decides, to colours.
+    """Lightness, and what the owner decides, to colours."""
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the encoder.
-    """
-
-    stride = STRIDE
     working_px = (192, 384)
-    paper = "photochrom 2026, after Zhang et al. 2016 and 2017"
     # What takes AdamW's steps beside Muon: pretrained, first and last layers.
     ends = ("encoder.", "hints_in.", "wish.0.", "wish_logits.", "head.")
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
-        super().__init__()
+        super().__init__(config.encoder, pretrained)
         self.config = config
-        self.encoder = Encoder(config.encoder, pretrained)
-        # The first layers see edges, whatever the task.
-        self.encoder.stages[0].requires_grad_(False)
         stride4, stride8, stride16, stride32 = self.encoder.channels
         deep, middle, narrow = config.channels
         at32, at16, at8 = config.mixers
-        self.hints_in = silent(nn.Conv2d(3, stride4, 3, padding=1))
         self.context_in = pointwise(stride32, deep)
         self.context_hints = silent(nn.Conv2d(3, deep, 3, padding=1))
-        self.wish = nn.Sequential(
-            nn.Linear(config.bins + 3, deep), nn.ReLU(), nn.Linear(deep, deep), nn.ReLU()
-        )
-        self.wish_context = silent(nn.Linear(deep, deep))
-        self.wish_logits = silent(nn.Linear(deep, config.bins))
+        self.add_wish(deep, config.bins)
         self.mixers32 = nn.Sequential(*(_mixer(deep) for _ in range(at32)))
         self.up16 = Up(deep, stride16, middle)
         self.mixers16 = nn.Sequential(*(_mixer(middle) for _ in range(at16)))
@@ -187,13 +154,10 @@ class Photochrom2(Guided):
         self.mixers8 = nn.Sequential(*(Local(narrow, kernel=5) for _ in range(at8)))
         self.up4 = ConvexUp(narrow, stride4)
         self.last_norm = nn.GroupNorm(1, narrow)
-        self.head = nn.Conv2d(narrow, config.bins, 1)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
-        self.register_bins(config.bins)
+        self.add_head(narrow, config.bins)
 
     def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
-        """Return the logits of features and hints at strides 4, 8, 16, 32, and of a wish."""
+        """See `Guided.decode`."""
         stride4, stride8, stride16, stride32 = features
         deep = self.context_in(stride32) + self.context_hints(hints[3])
         deep = self.mixers32(deep + self.wish_context(wish)[:, :, None, None])

@@ -15,36 +15,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
+from photochrom.workbench.networks import mirrored_levels
 from photochrom.workbench.networks.mirrored_levels import SLOPE, MirroredLevels
-from photochrom.workbench.networks.outputs import ColourOutput
 
-AB_SCALE = 110.0  # ab units that a painted 1 stands for
-DROPPED_LEVELS = 3  # of the decoder, the deepest first
 SKIPS = ("add", "concatenate")
 
 
 @dataclass(frozen=True)
-class Config:
-    """The generator's shape.
+class Config(mirrored_levels.Config):
+    """The generator's shape; `dropout` is that of the deepest three levels of the decoder.
 
-    Attributes
-    ----------
-    channels : tuple of int
-        Of each level of the encoder; each halves the size, so that eight of them bring 256 px to 1.
-    skips : str
-        How mirrored features join the decoder: 'add' as the source, 'concatenate' as the paper.
-    dropout : float
-        Share of values that the deepest three levels of the decoder drop in training.
-
-    Raises
-    ------
-    InvalidValueError
-        If `skips` is neither, or there is only one level.
+    channels : of each level of the encoder; each halves the size, so that eight of them bring 256
+        px to 1
+    skips : how mirrored features join the decoder: 'add' as the source, 'concatenate' as the paper
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512, 512)
     skips: str = "add"
-    dropout: float = 0.5
 
     def __post_init__(self) -> None:
         if self.skips not in SKIPS:
@@ -54,29 +41,16 @@ class Config:
 
 
 class Pix2pix(MirroredLevels):
-    """Lightness to ab through a U that reaches one pixel.
+    """Lightness to ab through a U that reaches one pixel."""
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Without effect: the source starts from random weights.
-
-    Attributes
-    ----------
-    stride : int
-        256 with the source's eight levels.
-    """
-
-    stride: int = 256
-    working_px: tuple[int, int] = (256, 256)
-    paper: str = "pix2pix, Isola et al. 2017"
+    ab_scale = 110.0
+    working_px = (256, 256)
+    paper = "pix2pix, Isola et al. 2017"
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
-        super().__init__()
-        self.config = config
         levels = len(config.channels)
-        self.stride = 2**levels
+        super().__init__(config, halvings=levels)
+        self.skips = config.skips
         self.down = nn.ModuleList([_halve(1, config.channels[0])])
         for level in range(1, levels):
             inputs, outputs = config.channels[level - 1 : level + 1]
@@ -86,7 +60,7 @@ class Pix2pix(MirroredLevels):
             layers = (nn.LeakyReLU(SLOPE), _halve(inputs, outputs, bias), norm)
             self.down.append(nn.Sequential(*layers))
         joined = 2 if config.skips == "concatenate" else 1
-        top = self.climb(config.channels, _Up, (DROPPED_LEVELS, config.dropout), joined)
+        top = self.climb(_Up, dropped=3, joined=joined)
         self.head = nn.ConvTranspose2d(top, 2, 4, stride=2, padding=1)
         self.apply(initialise)
 
@@ -96,17 +70,9 @@ class Pix2pix(MirroredLevels):
 
     def join(self, features: Tensor, mirror: Tensor) -> Tensor:
         """Join a level up with its mirror, as the configuration says."""
-        if self.config.skips == "add":
+        if self.skips == "add":
             return features + mirror
         return super().join(features, mirror)
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Bring ab units into this network's [-1, 1]; shape (N, 2, H, W) stays."""
-        return ab / AB_SCALE
-
-    def forward(self, lightness: Tensor) -> ColourOutput:
-        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in ab units."""
-        return ColourOutput(self.paint(lightness) * AB_SCALE)
 
 
 class _Up(nn.Sequential):

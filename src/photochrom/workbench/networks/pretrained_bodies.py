@@ -17,25 +17,8 @@ MOBILENET_STEM = "conv_stem.weight"
 def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
     """Build a timm model that sees one channel; a colour stem is summed over its channels.
 
-    Parameters
-    ----------
-    name : str
-        As timm names it.
-    pretrained : bool
-        Load the ImageNet weights that timm knows.
-    **options
-        For timm's constructor.
-
-    Returns
-    -------
-    Module
-
-    Raises
-    ------
-    MissingExtraError
-        If timm is not installed.
-    CheckpointError
-        If the weights are neither in timm's cache nor to be had from the network.
+    Raise MissingExtraError if timm is not installed, and CheckpointError if the weights are neither
+    in timm's cache nor to be had from the network.
     """
     timm = import_timm()
     try:
@@ -52,17 +35,8 @@ def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
 def resnet_body(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Rename the weights of a ResNet to those of its layers one after the other.
 
-    Parameters
-    ----------
-    weights : dict of str to tensor
-        As timm and torchvision name them; the classifier `fc` is left out.
-    prefix : str
-        Of the sequence of layers, with its dot.
-
-    Returns
-    -------
-    dict of str to tensor
-        The stem's channels summed to one.
+    They are named as timm and torchvision do; the classifier `fc` is left out, and the stem's
+    channels are summed to one.
     """
     places = {name: str(number) for number, name in enumerate(RESNET_LAYERS)}
     split = {name: name.partition(".") for name in weights}

@@ -13,39 +13,25 @@ from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.networks.annealed_mean import Classifier
-from photochrom.workbench.networks.blocks import ab_to_unit, normed, quiet, twice, unit_to_ab
-from photochrom.workbench.networks.outputs import ColourOutput
+from photochrom.workbench.networks.blocks import normed, quiet, twice
+from photochrom.workbench.networks.outputs import EightBitPainter
 from photochrom.workbench.networks.pretrained_bodies import timm_body
-
-PAPER = "MLF_Grayscale_Image_Colorization, after ResNet-18 (He et al. 2016)"
 
 
 @dataclass(frozen=True)
 class Config:
     """The regression's shape.
 
-    Attributes
-    ----------
-    stages : int
-        Stages of ResNet-18: 2, or 3 for the deeper one, which goes up once more.
+    stages : stages of ResNet-18: 2, or 3 for the deeper one, which goes up once more
     """
 
     stages: int = 2
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
-    """The classification's shape.
+class ClassifierConfig(Config):
+    """The classification's shape: the regression's, and the number of ab bins."""
 
-    Attributes
-    ----------
-    stages : int
-        As of the regression.
-    bins : int
-        Number of ab bins.
-    """
-
-    stages: int = 2
     bins: int = 313
 
 
@@ -68,20 +54,22 @@ class Trunk(nn.Module):
         return features
 
 
-class Resnet18(nn.Module):
-    """Lightness to ab, by regression.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the stages of ResNet-18.
-    """
+class _OnTrunk(nn.Module):
+    """What both networks on the trunk share."""
 
     resnet_prefix = "trunk.body."
     stride = 16  # of three stages; two would do with 8
     working_px = (128, 320)
-    paper = PAPER
+    paper = "MLF_Grayscale_Image_Colorization, after ResNet-18 (He et al. 2016)"
+    trunk: Trunk
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return those of ResNet-18's stem and stages."""
+        return list(self.trunk.body.parameters())
+
+
+class Resnet18(_OnTrunk, EightBitPainter):
+    """Lightness to ab, by regression."""
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
         super().__init__()
@@ -91,38 +79,14 @@ class Resnet18(nn.Module):
         last = quiet(nn.Conv2d(32, 2, 3, padding=1), bias=0.5)
         self.colour = nn.Sequential(twice(), normed(64, 32), last, twice())
 
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return those of ResNet-18's stem and stages."""
-        return list(self.trunk.body.parameters())
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Ab units (N, 2, H, W) -> what `paint` should give, in [0, 1]."""
-        return ab_to_unit(ab)
-
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> (N, 2, H, W), about in [0, 1], not bounded."""
         painted: Tensor = self.colour(self.trunk(lightness))
         return painted
 
-    def forward(self, lightness: Tensor) -> ColourOutput:
-        """Lightness (N, 1, H, W) in [0, 100] -> colours at H x W."""
-        return ColourOutput(unit_to_ab(self.paint(lightness)))
 
-
-class Resnet18Classifier(Classifier):
-    """Lightness to a distribution over ab bins at stride 4, by the same trunk.
-
-    Parameters
-    ----------
-    config : ClassifierConfig
-    pretrained : bool
-        Load ImageNet weights into the stages of ResNet-18.
-    """
-
-    resnet_prefix = "trunk.body."
-    stride = 16
-    working_px = (128, 320)
-    paper = PAPER
+class Resnet18Classifier(_OnTrunk, Classifier):
+    """Lightness to a distribution over ab bins at stride 4, by the same trunk."""
 
     def __init__(self, config: ClassifierConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -130,10 +94,6 @@ class Resnet18Classifier(Classifier):
         self.trunk = Trunk(config.stages, pretrained)
         self.head = quiet(nn.Conv2d(64, config.bins, 1))
         self.register_bins(config.bins)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return those of ResNet-18's stem and stages."""
-        return list(self.trunk.body.parameters())
 
     def distribution(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> logits (N, Q, H/4, W/4)."""

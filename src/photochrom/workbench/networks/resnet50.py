@@ -16,24 +16,19 @@ from torch import Tensor, nn
 
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.networks.annealed_mean import Classifier
-from photochrom.workbench.networks.blocks import ab_to_unit, quiet, unit_to_ab
-from photochrom.workbench.networks.outputs import ColourOutput
+from photochrom.workbench.networks.blocks import quiet
+from photochrom.workbench.networks.outputs import EightBitPainter
 from photochrom.workbench.networks.pretrained_bodies import timm_body
 
 STRIDE = 8  # of the dilated body
-PAPER = "ml_image_colorization, after FCN (Long et al. 2015) and ResNet-50 (He et al. 2016)"
 
 
 @dataclass(frozen=True)
 class Config:
     """The regression's shape.
 
-    Attributes
-    ----------
-    width : float
-        Factor on the channels after the stem; pretrained weights fit only 1.
-    layers : tuple of four int
-        Blocks of each stage; pretrained weights fit only ResNet-50's.
+    width : factor on the channels after the stem; pretrained weights fit only 1
+    layers : blocks of each stage; pretrained weights fit only ResNet-50's
     """
 
     width: float = 1.0
@@ -41,21 +36,13 @@ class Config:
 
 
 @dataclass(frozen=True)
-class PaletteConfig:
-    """The classification's shape.
+class PaletteConfig(Config):
+    """The classification's shape, beside what the regression has.
 
-    Attributes
-    ----------
-    width, layers
-        As of the regression.
-    bins : int
-        Colours of the palette.
-    out_stride : int
-        Of the distribution: 1, 2, 4 or 8.
+    bins : colours of the palette
+    out_stride : of the distribution: 1, 2, 4 or 8
     """
 
-    width: float = 1.0
-    layers: tuple[int, ...] = (3, 4, 6, 3)
     bins: int = 50
     out_stride: int = 4
 
@@ -67,13 +54,16 @@ class PaletteConfig:
 class Dilated(nn.Module):
     """The body and the head: lightness to `outputs` channels at stride 8."""
 
-    def __init__(
-        self, width: float, layers: tuple[int, ...], last: nn.Conv2d, pretrained: bool
-    ) -> None:
+    def __init__(self, config: Config, outputs: int, pretrained: bool, bias: float = 0.0) -> None:
         super().__init__()
-        channels = tuple(round(c * width) for c in (64, 128, 256, 512))
+        channels = tuple(round(c * config.width) for c in (64, 128, 256, 512))
+        last = quiet(nn.Conv2d(channels[-1], outputs, 1), bias)
         body = timm_body(
-            "resnet50", pretrained, output_stride=STRIDE, channels=channels, layers=tuple(layers)
+            "resnet50",
+            pretrained,
+            output_stride=STRIDE,
+            channels=channels,
+            layers=tuple(config.layers),
         )
         stem = [body.conv1, body.bn1, body.act1, body.maxpool]
         self.body = nn.Sequential(*stem, body.layer1, body.layer2, body.layer3, body.layer4)
@@ -89,80 +79,47 @@ class Dilated(nn.Module):
         return features
 
 
-def last_layer(width: float, outputs: int, bias: float = 0.0) -> nn.Conv2d:
-    """Make the head's 1 x 1 convolution."""
-    return quiet(nn.Conv2d(round(512 * width), outputs, 1), bias)
-
-
 def enlarged(features: Tensor, times: int) -> Tensor:
     """(N, C, h, w) -> (N, C, times h, times w), bilinear."""
     return F.interpolate(features, scale_factor=float(times), mode="bilinear", align_corners=False)
 
 
-class Resnet50Regression(nn.Module):
-    """Lightness to ab.
-
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Load ImageNet weights into the body.
-    """
+class _OnDilated(nn.Module):
+    """What both networks on the dilated body share."""
 
     resnet_prefix = "dilated.body."
     stride = STRIDE
     working_px = (128, 320)
-    paper = PAPER
+    paper = "ml_image_colorization, after FCN (Long et al. 2015) and ResNet-50 (He et al. 2016)"
+    dilated: Dilated
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return all of the body's, as the source freezes them."""
+        return list(self.dilated.body.parameters())
+
+
+class Resnet50Regression(_OnDilated, EightBitPainter):
+    """Lightness to ab."""
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
         super().__init__()
         self.config = config
         # The last layer starts at 1/2, which is gray.
-        last = last_layer(config.width, 2, bias=0.5)
-        self.dilated = Dilated(config.width, config.layers, last, pretrained)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return all of the body's, as the source freezes them."""
-        return list(self.dilated.body.parameters())
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Ab units (N, 2, H, W) -> what `paint` should give, in [0, 1]."""
-        return ab_to_unit(ab)
+        self.dilated = Dilated(config, 2, pretrained, bias=0.5)
 
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> (N, 2, H, W), about in [0, 1], not bounded."""
         return enlarged(self.dilated(lightness), STRIDE)
 
-    def forward(self, lightness: Tensor) -> ColourOutput:
-        """Lightness (N, 1, H, W) in [0, 100] -> colours at H x W."""
-        return ColourOutput(unit_to_ab(self.paint(lightness)))
 
-
-class Resnet50Palette(Classifier):
-    """Lightness to a distribution over a palette.
-
-    Parameters
-    ----------
-    config : PaletteConfig
-    pretrained : bool
-        Load ImageNet weights into the body.
-    """
-
-    resnet_prefix = "dilated.body."
-    stride = STRIDE
-    working_px = (128, 320)
-    paper = PAPER
+class Resnet50Palette(_OnDilated, Classifier):
+    """Lightness to a distribution over a palette."""
 
     def __init__(self, config: PaletteConfig, pretrained: bool = False) -> None:
         super().__init__()
         self.config = config
-        last = last_layer(config.width, config.bins)
-        self.dilated = Dilated(config.width, config.layers, last, pretrained)
+        self.dilated = Dilated(config, config.bins, pretrained)
         self.register_bins(config.bins)
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return all of the body's, as the source freezes them."""
-        return list(self.dilated.body.parameters())
 
     def distribution(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> logits (N, Q, H/out_stride, W/out_stride)."""

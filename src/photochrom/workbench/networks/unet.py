@@ -12,35 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from photochrom.workbench.networks.mirrored_levels import SLOPE, Config, MirroredLevels
-from photochrom.workbench.networks.outputs import ColourOutput
-
-DROPPED_LEVELS = 2  # of the decoder, the deepest first
 
 
 class UNet(MirroredLevels):
-    """Lightness to ab through a U of 4 x 4 convolutions.
+    """Lightness to ab through a U of 4 x 4 convolutions."""
 
-    Parameters
-    ----------
-    config : Config
-    pretrained : bool
-        Without effect: the source starts from random weights.
-
-    Attributes
-    ----------
-    stride : int
-        16 with the source's five levels.
-    """
-
-    stride: int = 16
-    working_px: tuple[int, int] = (32, 64)
-    paper: str = "U-Net on CIFAR-10, after Ronneberger et al. 2015 and Nazeri et al. 2018"
+    working_px = (32, 64)
+    paper = "U-Net on CIFAR-10, after Ronneberger et al. 2015 and Nazeri et al. 2018"
+    ab_scale = 127.5
+    ab_offset = -0.5
 
     def __init__(self, config: Config, pretrained: bool = False) -> None:
-        super().__init__()
-        self.config = config
         first, *deeper = config.channels
-        self.stride = 2 ** len(deeper)
+        super().__init__(config, halvings=len(deeper))
         # 'Same' padding of an even kernel is uneven: one more at the end, as TensorFlow does it.
         self.down = nn.ModuleList(
             [_Down(nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(1, first, 4, bias=False))]
@@ -48,7 +32,7 @@ class UNet(MirroredLevels):
         for inputs, outputs in zip(config.channels, deeper, strict=False):
             layer = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
             self.down.append(_Down(nn.Identity(), layer))
-        top = self.climb(config.channels, _Up, (DROPPED_LEVELS, config.dropout))
+        top = self.climb(_Up)
         self.head = nn.Conv2d(top, 2, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -57,14 +41,6 @@ class UNet(MirroredLevels):
     def paint(self, lightness: Tensor) -> Tensor:
         """Lightness (N, 1, H, W) in [0, 100] -> scaled ab (N, 2, H, W) in [-1, 1]."""
         return torch.tanh(self.head(self.through((lightness - 50) / 50)))
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Bring ab units into this network's [-1, 1]; shape (N, 2, H, W) stays."""
-        return (ab + 0.5) / 127.5
-
-    def forward(self, lightness: Tensor) -> ColourOutput:
-        """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in ab units."""
-        return ColourOutput(self.paint(lightness) * 127.5 - 0.5)
 
 
 class _Down(nn.Sequential):

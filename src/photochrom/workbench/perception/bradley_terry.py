@@ -24,15 +24,11 @@ Floats = NDArray[np.float64]
 class Ranking(NamedTuple):
     """Strengths on the scale of log-odds, of mean zero.
 
-    Attributes
-    ----------
-    strengths : float64 array, (n,)
-        i is preferred to j with a probability of 1 / (1 + exp(s_j - s_i)).
-    covariance : float64 array, (n, n)
-        Of the strengths, from the observed information.
-    is_bounded : bool
-        Whether half a vote was added both ways to each pair, for without it some strength has no
-        bound: an object, or a set of them, won or lost every comparison with the rest.
+    strengths : float64 array, (n,); i is preferred to j with a probability of 1 / (1 + exp(s_j -
+        s_i))
+    covariance : float64 array, (n, n); of the strengths, from the observed information
+    is_bounded : whether half a vote was added both ways to each pair, for without it some strength
+        has no bound: an object, or a set of them, won or lost every comparison with the rest
     """
 
     strengths: Floats
@@ -49,20 +45,9 @@ class Ranking(NamedTuple):
 def bradley_terry(wins: Floats) -> Ranking:
     """Fit the model of Bradley and Terry by its largest likelihood.
 
-    Parameters
-    ----------
-    wins : float array, (n, n)
-        How often the row's object was preferred to the column's; the diagonal is passed over.
-
-    Returns
-    -------
-    Ranking
-
-    Raises
-    ------
-    InvalidValueError
-        If it is no square of numbers of 0 or more, or some objects were never compared with the
-        rest, even by way of others.
+    `wins` (n, n) says how often the row's object was preferred to the column's; the diagonal is
+    passed over. Raise InvalidValueError if it is no square of numbers of 0 or more, or some objects
+    were never compared with the rest, even by way of others.
     """
     won = np.array(wins, np.float64)
     if won.ndim != 2 or not 2 <= won.shape[0] == won.shape[1] or not (won >= 0).all():

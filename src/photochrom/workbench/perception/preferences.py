@@ -6,6 +6,7 @@ Both take choices as independent, though one person gives many of them.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
@@ -15,22 +16,16 @@ from photochrom.errors import InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import Estimate
 from photochrom.workbench.perception.bradley_terry import bradley_terry
 from photochrom.workbench.perception.study_files import RAINBOW
-from photochrom.workbench.perception.study_results import excluded_for, wilson
+from photochrom.workbench.perception.study_results import Participation, participation, wilson
 from photochrom.workbench.perception.votes import Choice
 
 
 class Ranked(NamedTuple):
     """One method, over all photographs.
 
-    Attributes
-    ----------
-    method : str
-    strength : Estimate
-        Of Bradley and Terry: log-odds against the mean of all methods, with its 95 % interval; NaN
-        where the methods were not compared with each other.
-    preferred : Estimate
-        Share of its comparisons in which it was preferred, with Wilson's interval.
-    votes, participants : int
+    strength : of Bradley and Terry: log-odds against the mean of all methods, with its 95 %
+        interval; NaN where the methods were not compared with each other
+    preferred : share of its comparisons in which it was preferred, with Wilson's interval
     """
 
     method: str
@@ -43,12 +38,7 @@ class Ranked(NamedTuple):
 class PairedComparison(NamedTuple):
     """Two methods, over all photographs.
 
-    Attributes
-    ----------
-    first, second : str
-    preferred : Estimate
-        Share of votes for the first, with Wilson's interval.
-    votes : int
+    preferred : share of votes for the first, with Wilson's interval
     """
 
     first: str
@@ -57,35 +47,20 @@ class PairedComparison(NamedTuple):
     votes: int
 
 
-class Preferences(NamedTuple):
+@dataclass(frozen=True)
+class Preferences(Participation):
     """All that a study of preferences says.
 
-    Attributes
-    ----------
-    methods : tuple of Ranked
-        From the most preferred to the least.
-    duels : tuple of Duel
-        In the same order; pairs that were never shown are left out.
-    is_bounded : bool
-        As for `Ranking`.
-    begun, unfinished : int
-        Participants; those who have not answered all.
-    excluded : frozenset of str
-        Those who failed too many checks; their votes are in no row.
-    checks, failed_checks : int
-        Checks that were answered, and wrongly, by anyone.
-    first_chosen : Estimate or None
-        Share of the votes for what was shown first, which position alone would put at a half.
+    methods : from the most preferred to the least
+    comparisons : in the same order; pairs that were never shown are left out
+    is_bounded : as for `Ranking`
+    first_chosen : share of the votes for what was shown first, which position alone would put at a
+        half
     """
 
     methods: tuple[Ranked, ...]
     comparisons: tuple[PairedComparison, ...]
     is_bounded: bool
-    begun: int
-    unfinished: int
-    excluded: frozenset[str]
-    checks: int
-    failed_checks: int
     first_chosen: Estimate | None
 
 
@@ -96,48 +71,22 @@ def summarise_choices(
     trials: int,
     most_failed: int = 1,
 ) -> Preferences:
-    """Count choices and rank the methods.
+    """Count choices and rank the methods; those without a vote are in no row.
 
-    Parameters
-    ----------
-    choices : sequence of Choice
-        Of one study.
-    participants : iterable of str
-        All who have begun.
-    methods : sequence of str
-        All that were to be compared; those without a vote are in no row.
-    trials : int
-        How many each participant is asked, practice and checks included.
-    most_failed : int
-        Who fails more checks is excluded.
-
-    Returns
-    -------
-    Preferences
-
-    Raises
-    ------
-    InvalidValueError
-        If `most_failed` is negative.
+    The other arguments are those of `summarise`.
     """
-    begun = set(participants)
-    checks = [choice for choice in choices if choice.part == "check"]
-    failed = Counter(choice.participant for choice in checks if choice.won == RAINBOW)
-    excluded = excluded_for(failed, most_failed)
-    counted = [c for c in choices if c.part == "pair" and c.participant not in excluded]
+    taken = participation(choices, participants, trials, lambda c: c.won == RAINBOW, most_failed)
+    counted = [c for c in choices if c.part == "pair" and c.participant not in taken.excluded]
     seen = {name for choice in counted for name in (choice.first, choice.second)}
     ranked, is_bounded = _ranked(counted, [name for name in methods if name in seen])
-    answered = Counter(choice.participant for choice in choices)
     return Preferences(
-        ranked,
-        _comparisons(counted, [row.method for row in ranked]),
-        is_bounded,
-        len(begun),
-        sum(answered[who] < trials for who in begun),
-        excluded,
-        len(checks),
-        failed.total(),
-        wilson(sum(c.chosen == 1 for c in counted), len(counted)) if counted else None,
+        **vars(taken),
+        methods=ranked,
+        comparisons=_comparisons(counted, [row.method for row in ranked]),
+        is_bounded=is_bounded,
+        first_chosen=(
+            wilson(sum(c.chosen == 1 for c in counted), len(counted)) if counted else None
+        ),
     )
 
 

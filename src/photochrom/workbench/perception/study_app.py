@@ -13,10 +13,11 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse
+from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from photochrom._version import __version__
+from photochrom.service.application import NO_TELEMETRY
 from photochrom.service.application import PAGE as SERVICE_PAGE
 from photochrom.service.clients import Clients
 from photochrom.service.limits import Limits
@@ -24,11 +25,13 @@ from photochrom.service.middleware import LOOPBACK_NAMES, AccessMiddleware, Body
 from photochrom.service.problem_details import Problem, install_problems, problem_response
 from photochrom.service.request_bodies import BoundedRoute
 from photochrom.service.schemas import whole
+from photochrom.workbench.html_pages import render
 from photochrom.workbench.perception.study_files import PREFER, REAL, Study
 from photochrom.workbench.perception.study_state import AboutAnswer, Showing, StudyState
 from photochrom.workbench.perception.votes import Choice, Vote, Votes
 
 PAGE = Path(__file__).parent / "page"
+TEMPLATES = Path(__file__).parent / "templates"
 BODY_BYTES = 2000
 LIMITS = Limits(upload_bytes=BODY_BYTES, json_bytes=BODY_BYTES)
 MOST_MS = 86_400_000.0
@@ -108,9 +111,9 @@ def about(study_state: At) -> AboutAnswer:
 
 
 @router.post("/participants", status_code=201)
-def begin(study_state: At, wish: BeginBody | None = None) -> ProgressAnswer:
+def begin(study_state: At, body: BeginBody | None = None) -> ProgressAnswer:
     """Take part."""
-    participant = study_state.begin(wish.invitation if wish else "")
+    participant = study_state.begin(body.invitation if body else "")
     return ProgressAnswer(participant=participant, answered=0)
 
 
@@ -145,7 +148,7 @@ def picture(participant: str, number: int, place: Literal["1", "2"], study_state
 
 
 @router.post("/participants/{participant}/trials/{number}/vote", status_code=201)
-def vote(participant: str, number: int, wish: VoteBody, study_state: At) -> VoteAnswer:
+def vote(participant: str, number: int, body: VoteBody, study_state: At) -> VoteAnswer:
     """Count a vote, once."""
     shown = study_state.next_trial(participant, number, REAL)
     counted = Vote(
@@ -155,18 +158,18 @@ def vote(participant: str, number: int, wish: VoteBody, study_state: At) -> Vote
         shown.key,
         shown.method,
         shown.real,
-        wish.real,
-        wish.real != shown.real,
+        body.real,
+        body.real != shown.real,
         study_state.showing.seconds * 1000,
-        *wish.shown_ms,
-        wish.answer_ms,
+        *body.shown_ms,
+        body.answer_ms,
     )
     study_state.count(counted)
-    return VoteAnswer(right=wish.real == shown.real if shown.part == "practice" else None)
+    return VoteAnswer(right=body.real == shown.real if shown.part == "practice" else None)
 
 
 @router.post("/participants/{participant}/trials/{number}/choice", status_code=201)
-def choose(participant: str, number: int, wish: ChoiceBody, study_state: At) -> VoteAnswer:
+def choose(participant: str, number: int, body: ChoiceBody, study_state: At) -> VoteAnswer:
     """Count a preference, once."""
     shown = study_state.next_trial(participant, number, PREFER)
     study_state.count(
@@ -176,8 +179,8 @@ def choose(participant: str, number: int, wish: ChoiceBody, study_state: At) -> 
             shown.part,
             shown.key,
             *shown.shown,
-            wish.chosen,
-            wish.answer_ms,
+            body.chosen,
+            body.answer_ms,
         )
     )
     return VoteAnswer(right=None)
@@ -193,32 +196,18 @@ def create_app(
     invitation: str | None = None,
     clients: Clients | None = None,
 ) -> FastAPI:
-    """Make the application.
+    """Make the application, which lets go of the database at its end.
+
+    Raise InvalidValueError, MissingExtraError, DataError if the votes cannot be opened.
 
     Parameters
     ----------
-    study : Study
-    votes_url : str
-        As for `Votes`.
-    showing : Showing
-    hosts : iterable of str
-        Names by which it may be asked for.
-    any_address : bool
-        Whether it may also be asked for by any IP address.
+    hosts, any_address :
+        Names by which it may be asked for; whether any IP address will do as well.
     invitation : str, optional
         What participants must bring; anybody may take part without it.
     clients : Clients, optional
         Tells whose a request is; by its address without it.
-
-    Returns
-    -------
-    FastAPI
-        Lets go of the database at its end.
-
-    Raises
-    ------
-    InvalidValueError, MissingExtraError, DataError
-        If the votes cannot be opened.
     """
     votes = Votes(votes_url, study.id, Vote if study.task == REAL else Choice)
 
@@ -236,6 +225,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        telemetry=NO_TELEMETRY,
         middleware=[
             Middleware(
                 AccessMiddleware,
@@ -251,12 +241,11 @@ def create_app(
     install_problems(app)
     app.add_exception_handler(SQLAlchemyError, _of_database)
     app.include_router(router)
-    app.mount(
-        "/page/service", StaticFiles(directory=SERVICE_PAGE), name="service"
-    )  # its tones and type
+    # The service's own page has the tones and the type.
+    app.mount("/page/service", StaticFiles(directory=SERVICE_PAGE), name="service")
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    page = PAGE / ("index.html" if study.task == REAL else "prefer.html")
-    app.add_api_route("/", lambda: FileResponse(page), response_model=None)
+    page = render(TEMPLATES / f"{study.task}.html")
+    app.add_api_route("/", lambda: HTMLResponse(page), response_model=None)
     return app
 
 

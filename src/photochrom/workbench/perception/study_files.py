@@ -4,11 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from photochrom.errors import DataError
+from photochrom.photo.given_files import read_given
+from photochrom.workbench.checked_tables import checked
 
 DESCRIPTION = "study.json"
 FORMAT = 1
@@ -24,15 +26,10 @@ PREFER: Task = "prefer"  # which would you rather keep?
 class Scene:
     """One photograph of a study.
 
-    Attributes
-    ----------
-    key : str
-        What the data set calls it.
-    truth : str
-        The file with its true colours; '' in a study of preferences, where they may be one of the
-        colourings, under the name of TRUTH.
-    coloured : mapping of str to str
-        Method -> file.
+    key : what the data set calls it
+    truth : the file with its true colours; '' in a study of preferences, where they may be one of
+        the colourings, under the name of TRUTH
+    coloured : method -> file
     """
 
     key: str
@@ -44,20 +41,13 @@ class Scene:
 class Study:
     """What participants see.
 
-    Attributes
-    ----------
-    seed, size_px : int
-        Of all that is drawn; of the square pictures.
-    methods : tuple of str
-        What is judged.
-    practice, scenes, checks : tuple of Scene
-        Shown first with feedback; judged, each once by each participant; mixed in, grossly wrong.
-    task : str
-        'real' (which is the photograph?) or 'prefer' (which would you rather keep?).
-    id : str
-        A hash of the description, so that one database may hold many studies.
-    folder : Path
-        Where the pictures lie.
+    seed, size_px : of all that is drawn; of the square pictures
+    methods : what is judged
+    practice, scenes, checks : shown first with feedback; judged, each once by each participant;
+        mixed in, grossly wrong
+    task : 'real' (which is the photograph?) or 'prefer' (which would you rather keep?)
+    id : a hash of the description, so that one database may hold many studies
+    folder : where the pictures lie
     """
 
     seed: int
@@ -69,6 +59,15 @@ class Study:
     task: Task = "real"
     id: str = ""
     folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        shown = 1 if self.task == REAL else 2
+        if not self.scenes or any({*s.coloured} != {*self.methods} for s in self.scenes):
+            raise ValueError("every method needs a picture of every scene.")
+        if len(self.methods) < shown:
+            raise ValueError(f"such a study needs {shown} methods or more.")
+        if any(len(s.coloured) != shown for s in self.practice + self.checks):
+            raise ValueError(f"practice and checks need {shown} coloured pictures each.")
 
     @property
     def trials(self) -> int:
@@ -83,25 +82,13 @@ class Study:
 
 
 def read_study(folder: Path) -> Study:
-    """Read a study.
+    """Read a study from the folder that `photochrom study prepare` made.
 
-    Parameters
-    ----------
-    folder : Path
-        As `photochrom study prepare` made it.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    DataError
-        If it is no study, or a picture is missing.
+    Raise DataError if it is no study, or a picture is missing.
     """
     description = folder / DESCRIPTION
     try:
-        content = description.read_bytes()
+        content = read_given(description)
         table = json.loads(content)
     except OSError as error:
         raise DataError(
@@ -110,36 +97,13 @@ def read_study(folder: Path) -> Study:
         ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{description}: is not JSON ({error}). Prepare the study anew.") from error
-    try:
-        study = _study_of(table, hashlib.sha256(content).hexdigest()[:16], folder)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise DataError(
-            f"{description}: not a study that this version reads ({error!r}). Prepare it anew."
-        ) from error
+    version = table.pop("photochrom-study", None) if isinstance(table, dict) else None
+    if version != FORMAT:
+        raise DataError(f"{description}: format {version}; {FORMAT} is known. Prepare it anew.")
+    study = checked(Study, table, str(description), DataError)
+    study = replace(study, id=hashlib.sha256(content).hexdigest()[:16], folder=folder)
     _check_files(study)
     return study
-
-
-def _study_of(table: dict[str, Any], id: str, folder: Path) -> Study:
-    if table["photochrom-study"] != FORMAT:
-        raise ValueError(f"format {table['photochrom-study']}, where {FORMAT} is known")
-    methods = tuple(str(name) for name in table["methods"])
-    practice, scenes, checks = (
-        tuple(Scene(str(s["key"]), s["truth"], dict(s["coloured"])) for s in table[part])
-        for part in ("practice", "scenes", "checks")
-    )
-    task = table.get("task", REAL)
-    if task not in (REAL, PREFER):
-        raise ValueError(f"task {task!r}, where {REAL!r} and {PREFER!r} are known")
-    if not scenes or not methods or any(set(s.coloured) != set(methods) for s in scenes):
-        raise ValueError("every method needs a picture of every scene")
-    if task == PREFER and len(methods) < 2:
-        raise ValueError("a preference needs two methods")
-    shown = 1 if task == REAL else 2
-    if any(len(s.coloured) != shown for s in practice + checks):
-        raise ValueError(f"practice and checks need {shown} coloured pictures each")
-    seed, size_px = int(table["seed"]), int(table["size_px"])
-    return Study(seed, size_px, methods, practice, scenes, checks, task, id, folder)
 
 
 def _check_files(study: Study) -> None:
@@ -147,7 +111,7 @@ def _check_files(study: Study) -> None:
         truth = (scene.truth,) if study.task == REAL else ()
         for name in (*truth, *scene.coloured.values()):
             # A study may come from elsewhere: its names lead nowhere but into its folder.
-            if not isinstance(name, str) or not NEUTRAL.fullmatch(name):
+            if not NEUTRAL.fullmatch(name):
                 raise DataError(
                     f"{study.folder / DESCRIPTION}: {name!r} is no name of a picture of a study."
                 )

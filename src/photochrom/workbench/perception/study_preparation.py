@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,9 @@ from photochrom.workbench.perception.study_files import (
     Task,
 )
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from photochrom.engine.colorize import Colorizer
+
 Bytes = NDArray[np.uint8]
 Colour = Callable[[str, Bytes], Bytes]  # key, true picture -> coloured picture
 Cut = Callable[[Bytes], Bytes]  # a picture at its stored size -> what is shown
@@ -78,36 +80,7 @@ def prepare(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Study:
-    """Make the folder of a study.
-
-    Parameters
-    ----------
-    data : Path
-        A Parquet file with a column `image`, or a folder of Parquet files or of pictures.
-    target : Path
-        A folder that does not exist yet: a study is made once.
-    task : str
-        'real': which is the photograph? 'prefer': which of two colourings would you rather keep?
-    methods : sequence of str
-        Names of the catalogue, or exported networks (.onnx).
-    outputs : mapping of str to Path, optional
-        Name -> folder of another program's coloured pictures, named as the photographs are.
-    truth : bool
-        In a study of preferences, whether the photograph as it came is one of the colourings.
-    pictures, practice, checks : int
-        Photographs that are judged; pairs before, with feedback where there is a right answer;
-        attention checks among them.
-    size_px : int, optional
-        For 'real', side of the square that is cut from each picture's middle and reduced, 256
-        without it; for 'prefer', the long side to which whole pictures are reduced, 1024.
-    seed : int
-        Of the choice, and later of each participant's order.
-    progress : callable, optional
-        Called with the number of photographs done.
-
-    Returns
-    -------
-    Study
+    """Make the folder of a study; the parameters are those of `photochrom study prepare`.
 
     Raises
     ------
@@ -121,11 +94,7 @@ def prepare(
         If a method is unknown or not usable, Pillow is not installed, the folder not writable.
     """
     size_px = SIZE_PX[task] if size_px is None else size_px
-    _check_numbers(pictures, practice, checks, size_px)
-    if target.exists():
-        raise InvalidValueError(
-            f"{target}: exists. A study is made once, for its votes belong to it; name another."
-        )
+    _check_begin(target, pictures, practice, checks, size_px)
     colours = _colours(methods)
     if truth:
         if task != PREFER:
@@ -139,18 +108,9 @@ def prepare(
     for name, folder in (outputs or {}).items():
         files = match_outputs(name, folder, [one.key for one in needed])
         colours[name] = _by_files(name, files, task, size_px)
-    named, shown_at_once = list(colours), 1 if task == REAL else 2
-    # The practice shows what is shown in one pair, in turn.
-    asked = [(one, named) for one in judged]
-    asked += [(one, _some(named, number, shown_at_once)) for number, one in enumerate(shown)]
-    names, scenes = _Names(seed), []
-    for done, (one, used) in enumerate(asked, start=1):
-        rgb = one.rgb()
-        cut = _cut_of(task, rgb, size_px)
-        coloured = {name: cut(colours[name](one.key, rgb)) for name in used}
-        scenes.append(names.scene(one.key, cut(rgb) if task == REAL else None, coloured))
-        if progress is not None:
-            progress(done)
+    names = _Names(seed)
+    scenes = list(_scenes(judged, shown, colours, names, task, size_px, progress))
+    beside = [*colours.items()]
     study = Study(
         seed,
         size_px,
@@ -158,10 +118,8 @@ def prepare(
         practice=tuple(scenes[pictures:]),
         scenes=tuple(scenes[:pictures]),
         checks=tuple(
-            _check(
-                one, names, size_px, None if task == REAL else _some([*colours.items()], n, 1)[0]
-            )
-            for n, one in enumerate(checked)
+            _check(one, names, size_px, None if task == REAL else beside[number % len(beside)])
+            for number, one in enumerate(checked)
         ),
         task=task,
     )
@@ -169,9 +127,28 @@ def prepare(
     return study
 
 
-def _some(named: list[T], number: int, count: int) -> list[T]:
-    """Return so many of a list, from another place on each time."""
-    return [named[(number + step) % len(named)] for step in range(count)]
+def _scenes(
+    judged: Sequence[_Drawn],
+    shown: Sequence[_Drawn],
+    colours: Mapping[str, Colour],
+    names: "_Names",
+    task: Task,
+    size_px: int,
+    progress: Callable[[int], None] | None,
+) -> Iterator[Scene]:
+    """Colour what is judged with all methods; and what is practised with those of one pair."""
+    methods = list(colours)
+    at_once = 1 if task == REAL else 2
+    asked = [(one, methods) for one in judged]
+    for number, one in enumerate(shown):  # the methods in turn
+        asked.append((one, [methods[(number + n) % len(methods)] for n in range(at_once)]))
+    for done, (one, used) in enumerate(asked, start=1):
+        rgb = one.rgb()
+        cut = _cut_of(task, rgb, size_px)
+        coloured = {name: cut(colours[name](one.key, rgb)) for name in used}
+        yield names.scene(one.key, cut(rgb) if task == REAL else None, coloured)
+        if progress is not None:
+            progress(done)
 
 
 def _check(one: _Drawn, names: "_Names", size_px: int, beside: tuple[str, Colour] | None) -> Scene:
@@ -186,19 +163,10 @@ def _check(one: _Drawn, names: "_Names", size_px: int, beside: tuple[str, Colour
 
 
 def rainbow(rgb: Bytes) -> Bytes:
-    """Colour a picture as no photograph is: every hue from left to right, over whatever is there.
+    """Colour sRGB (h, w, 3) as no photograph is: every hue from left to right.
 
-    Hues turned by half will not do: a violet pond turns olive, and ponds are olive.
-
-    Parameters
-    ----------
-    rgb : uint8 array, (h, w, 3)
-        sRGB.
-
-    Returns
-    -------
-    uint8 array, (h, w, 3)
-        The same lightness, a chroma of 60 where the gamut has it.
+    The same lightness, a chroma of 60 where the gamut has it. Hues turned by half will not do: a
+    violet pond turns olive, and ponds are olive.
     """
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)
     hue = np.linspace(0, 2 * np.pi, rgb.shape[1], endpoint=False, dtype=np.float32)
@@ -207,11 +175,15 @@ def rainbow(rgb: Bytes) -> Bytes:
     return bounded
 
 
-def _check_numbers(pictures: int, practice: int, checks: int, size_px: int) -> None:
+def _check_begin(target: Path, pictures: int, practice: int, checks: int, size_px: int) -> None:
     if pictures < 1 or practice < 0 or checks < 0 or not 16 <= size_px <= 2048:
         raise InvalidValueError(
             "a study needs 1 picture or more, practice and checks of 0 or more, and a size of 16 "
             f"to 2048; they are {pictures}, {practice}, {checks} and {size_px}."
+        )
+    if target.exists():
+        raise InvalidValueError(
+            f"{target}: exists. A study is made once, for its votes belong to it; name another."
         )
 
 
@@ -251,7 +223,7 @@ def _check_name(name: str, colours: Mapping[str, Colour]) -> None:
         raise InvalidValueError(f"every method needs a name of its own; {name!r} comes again.")
 
 
-def _by_engine(colorizer: Any) -> Colour:
+def _by_engine(colorizer: "Colorizer") -> Colour:
     """Colour as a person's scan is coloured: 8-bit gray in, 8-bit colours out, at full size."""
 
     def colour(key: str, rgb: Bytes) -> Bytes:

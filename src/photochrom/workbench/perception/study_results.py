@@ -8,13 +8,16 @@ proportion", 1998. It treats votes as independent, though one person gives many 
 import csv
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import Estimate
 from photochrom.workbench.perception.bradley_terry import Z_95
 from photochrom.workbench.perception.votes import Choice, Vote
+
+AnyVote = TypeVar("AnyVote", Vote, Choice)
 
 TOO_MUCH = 0.1  # of the wished time: what was seen longer or shorter is counted apart
 
@@ -22,14 +25,8 @@ TOO_MUCH = 0.1  # of the wished time: what was seen longer or shorter is counted
 class Row(NamedTuple):
     """How often a method was taken for real, over all photographs or on one.
 
-    Attributes
-    ----------
-    method : str
-    key : str
-        The photograph; '' over all.
-    votes, participants : int
-    fooled : Estimate
-        Share of votes in which the coloured one was taken for real; 0.5 is perfect.
+    key : the photograph; '' over all
+    fooled : share of votes in which the coloured one was taken for real; 0.5 is perfect
     """
 
     method: str
@@ -39,50 +36,39 @@ class Row(NamedTuple):
     fooled: Estimate
 
 
-class Results(NamedTuple):
-    """All that a study says.
+@dataclass(frozen=True)
+class Participation:
+    """Who took part in a study, and how carefully.
 
-    Attributes
-    ----------
-    methods, pictures : tuple of Row
-        Over all photographs; on each.
-    begun, unfinished : int
-        Participants; those who have not answered all.
-    excluded : frozenset of str
-        Those who failed too many checks; their votes are in no row.
-    checks, failed_checks : int
-        Checks that were answered, and wrongly, by anyone.
-    mistimed : int
-        Votes in the rows whose pictures were seen more than a tenth too long or too short.
+    begun, unfinished : participants; those who have not answered all
+    excluded : those who failed too many checks; their votes are in no row
+    checks, failed_checks : checks that were answered, and wrongly, by anyone
     """
 
-    methods: tuple[Row, ...]
-    pictures: tuple[Row, ...]
     begun: int
     unfinished: int
     excluded: frozenset[str]
     checks: int
     failed_checks: int
+
+
+@dataclass(frozen=True)
+class Results(Participation):
+    """All that a study says.
+
+    methods, pictures : over all photographs; on each
+    mistimed : votes in the rows whose pictures were seen more than a tenth too long or too short
+    """
+
+    methods: tuple[Row, ...]
+    pictures: tuple[Row, ...]
     mistimed: int
 
 
 def wilson(successes: int, trials: int) -> Estimate:
-    """Return a share and its 95 % score interval.
+    """Return a share and its 95 % score interval, all in [0, 1].
 
-    Parameters
-    ----------
-    successes, trials : int
-        Of so many, 1 or more.
-
-    Returns
-    -------
-    Estimate
-        All in [0, 1].
-
-    Raises
-    ------
-    InvalidValueError
-        If there is no trial, or not 0 <= successes <= trials.
+    Raise InvalidValueError if there is no trial, or not 0 <= successes <= trials.
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise InvalidValueError(
@@ -99,58 +85,45 @@ def wilson(successes: int, trials: int) -> Estimate:
 def summarise(
     votes: Sequence[Vote], participants: Iterable[str], trials: int, most_failed: int = 1
 ) -> Results:
-    """Count votes.
+    """Count votes: methods from the most convincing to the least, photographs likewise.
 
-    Parameters
-    ----------
-    votes : sequence of Vote
-        Of one study.
-    participants : iterable of str
-        All who have begun.
-    trials : int
-        How many each is asked, practice and checks included.
-    most_failed : int
-        Who fails more checks is excluded.
-
-    Returns
-    -------
-    Results
-        Methods from the most convincing to the least, photographs likewise.
-
-    Raises
-    ------
-    InvalidValueError
-        If `most_failed` is negative.
+    Each participant is asked `trials`, practice and checks included; who fails more checks than
+    `most_failed` is excluded. Raise InvalidValueError if that is negative.
     """
-    begun = set(participants)
-    checks = [vote for vote in votes if vote.part == "check"]
-    failed = Counter(vote.participant for vote in checks if vote.fooled)
-    excluded = excluded_for(failed, most_failed)
-    counted = [v for v in votes if v.part == "pair" and v.participant not in excluded]
-    answered = Counter(vote.participant for vote in votes)
+    taken = participation(votes, participants, trials, lambda vote: vote.fooled, most_failed)
+    counted = [v for v in votes if v.part == "pair" and v.participant not in taken.excluded]
     return Results(
-        _rows(counted, by_key=False),
-        _rows(counted, by_key=True),
-        len(begun),
-        sum(answered[who] < trials for who in begun),
-        excluded,
-        len(checks),
-        failed.total(),
-        sum(is_mistimed(vote) for vote in counted),
+        **vars(taken),
+        methods=_rows(counted, by_key=False),
+        pictures=_rows(counted, by_key=True),
+        mistimed=sum(is_mistimed(vote) for vote in counted),
     )
 
 
-def excluded_for(failed: Counter[str], most_failed: int) -> frozenset[str]:
-    """Return the participants who failed more checks than they may.
+def participation(
+    votes: Sequence[AnyVote],
+    participants: Iterable[str],
+    trials: int,
+    is_wrong: Callable[[AnyVote], bool],
+    most_failed: int,
+) -> Participation:
+    """Count who took part, and who failed more checks than they may.
 
-    Raises
-    ------
-    InvalidValueError
-        If `most_failed` is negative.
+    Raise InvalidValueError if `most_failed` is negative.
     """
     if most_failed < 0:
         raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
-    return frozenset(who for who, count in failed.items() if count > most_failed)
+    begun = set(participants)
+    checks = [vote for vote in votes if vote.part == "check"]
+    failed = Counter(vote.participant for vote in checks if is_wrong(vote))
+    answered = Counter(vote.participant for vote in votes)
+    return Participation(
+        len(begun),
+        sum(answered[who] < trials for who in begun),
+        frozenset(who for who, count in failed.items() if count > most_failed),
+        len(checks),
+        failed.total(),
+    )
 
 
 def is_mistimed(vote: Vote) -> bool:
@@ -177,19 +150,7 @@ def _rows(votes: Sequence[Vote], by_key: bool) -> tuple[Row, ...]:
 
 
 def to_csv(votes: Sequence[Vote] | Sequence[Choice], excluded: frozenset[str]) -> str:
-    """Write every vote, practice, checks and excluded participants included.
-
-    Parameters
-    ----------
-    votes : sequence of Vote or of Choice
-    excluded : frozenset of str
-        Participants whose votes are in no row.
-
-    Returns
-    -------
-    str
-        A line of names, then one a vote.
-    """
+    """Write a line of names, then one a vote: practice, checks and excluded participants too."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     kind = type(votes[0]) if votes else Vote

@@ -31,34 +31,10 @@ def serve(
     client_header: str = FORWARDED,
     browser: bool = True,
 ) -> None:
-    """Serve until somebody stops it.
+    """Serve until somebody stops it; the options are those of `photochrom study serve`.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the study.
-    votes_url : str, optional
-        As for `Votes`; votes.db in the folder without it.
-    showing : Showing
-    host : str
-        Address to bind; anything but this machine's own needs an invitation, or to be open.
-    port : int
-        The next free one is taken if it is busy; 0 takes any.
-    invitation : str, optional
-        What participants must bring, in the address they are sent.
-    is_open : bool
-        Whether anybody who reaches it may take part.
-    allow_hosts : sequence of str
-        Further names by which it may be asked for, behind a proxy.
-    proxies, client_header
-        As for the service.
-    browser : bool
-        Open the page.
-
-    Raises
-    ------
-    DataError, InvalidValueError, MissingExtraError
-        If the study or the votes cannot be used, or the address cannot be bound.
+    Raise DataError, InvalidValueError, MissingExtraError if the study or the votes cannot be used,
+    or the address cannot be bound.
     """
     if not invitation and not is_open and not is_loopback(host):
         raise InvalidValueError(

@@ -36,19 +36,11 @@ REMEMBERED = 1000  # participants whose order is kept in memory
 class Showing:
     """How pairs are shown, and to how many people.
 
-    Attributes
-    ----------
-    seconds, gap_seconds : float
-        Of each picture; of the empty gray before, between and after.
-    most_participants : int
-        Who comes later is turned away.
-    begun_at_once, begun_per_hour : float
-        Participants who begin from one address.
+    Raise InvalidValueError if one is outside its range.
 
-    Raises
-    ------
-    InvalidValueError
-        If one is outside its range.
+    seconds, gap_seconds : of each picture; of the empty gray before, between and after
+    most_participants : who comes later is turned away
+    begun_at_once, begun_per_hour : participants who begin from one address
     """
 
     seconds: float = 1.0
@@ -112,23 +104,14 @@ class StudyState:
         )
 
     def check_rate(self) -> None:
-        """Refuse a client that asks too much.
-
-        Raises
-        ------
-        Problem
-            429.
-        """
+        """Refuse a client that asks too much: Problem 429."""
         _refuse_for(self._requests.take(CLIENT.get()))
 
     def begin(self, invitation: str) -> str:
         """Let somebody take part, and give their random id.
 
-        Raises
-        ------
-        Problem
-            403 without the invitation that is needed, or if the study is full; 429 if too many
-            have come from one address.
+        Raise Problem 403 without the invitation that is needed, or if the study is full; 429 if too
+        many have come from one address.
         """
         sent, needed = invitation.encode("utf-8", "replace"), self._invitation
         if needed is not None and not compare_digest(sent, needed.encode()):
@@ -146,10 +129,7 @@ class StudyState:
     def next_trial(self, participant: str, number: int, task: Task) -> Trial:
         """Return the trial that waits for its vote.
 
-        Raises
-        ------
-        Problem
-            404 or 409, as `trial`; 404 also if this study asks something else.
+        Raise Problem 404 or 409, as `trial`; 404 also if this study asks something else.
         """
         if self.study.task != task:
             raise Problem(404, "This study asks another question. Open its page again.")
@@ -159,24 +139,12 @@ class StudyState:
         return shown
 
     def count(self, vote: Vote | Choice) -> None:
-        """Count a vote, once.
-
-        Raises
-        ------
-        Problem
-            409 if that trial has one.
-        """
+        """Count a vote, once; raise Problem 409 if that trial has one."""
         if not self.votes.add(vote):
             raise Problem(409, f"Trial {vote.trial} has its vote already.")
 
     def answered(self, participant: str) -> int:
-        """Count a participant's votes.
-
-        Raises
-        ------
-        Problem
-            404 if nobody has that id.
-        """
+        """Count a participant's votes; raise Problem 404 if nobody has that id."""
         answered = self.votes.answered(participant) if ID.fullmatch(participant) else None
         if answered is None:
             raise Problem(404, "This study has no such participant. Begin anew.")
@@ -185,11 +153,8 @@ class StudyState:
     def trial(self, participant: str, number: int) -> Trial:
         """Return a trial that may be seen now.
 
-        Raises
-        ------
-        Problem
-            404 if there is no such participant or trial, 409 if it is over or its time has not
-            come.
+        Raise Problem 404 if there is no such participant or trial, 409 if it is over or its time
+        has not come.
         """
         answered, trials = self.answered(participant), self.trials(participant)
         if not 1 <= number <= len(trials):

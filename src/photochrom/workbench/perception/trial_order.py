@@ -17,16 +17,10 @@ T = TypeVar("T")
 class Trial(NamedTuple):
     """One pair.
 
-    Attributes
-    ----------
-    part : str
-        'practice', 'pair' or 'check'.
-    key : str
-        The photograph.
-    shown : (str, str)
-        What coloured each, in the order of their showing; 'truth' for true colours.
-    files : (str, str)
-        Likewise.
+    part : 'practice', 'pair' or 'check'
+    key : the photograph
+    shown : (str, str); what coloured each, in the order of their showing; 'truth' for true colours
+    files : (str, str); likewise
     """
 
     part: Part
@@ -46,19 +40,10 @@ class Trial(NamedTuple):
 
 
 def trials_of(study: Study, participant: str) -> list[Trial]:
-    """Draw the trials of a participant.
+    """Draw the trials of a participant; the same id gives the same list.
 
-    Parameters
-    ----------
-    study : Study
-    participant : str
-        Their random id.
-
-    Returns
-    -------
-    list of Trial
-        Practice first; then each scene once, the methods, or the pairs of them, as evenly as their
-        number allows, with one check in each of as many stretches. The same id gives the same list.
+    Practice first; then each scene once, the methods, or the pairs of them, as evenly as their
+    number allows, with one check in each of as many stretches.
     """
     # A text as seed is hashed by SHA-512, alike on every machine and in every version since 3.2.
     chance = random.Random(f"{study.id} {study.seed} {participant}")

@@ -23,71 +23,26 @@ from sqlalchemy import (
     make_url,
     select,
 )
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.types import TypeEngine
 
 from photochrom.errors import DataError, InvalidValueError, MissingExtraError
 from photochrom.workbench.datasets.private_files import make_private
 
-TABLES = MetaData()
-PARTICIPANTS = Table(
-    "photochrom_participants",
-    TABLES,
-    Column("study", String(16), primary_key=True),
-    Column("participant", String(32), primary_key=True),
-)
-VOTES = Table(
-    "photochrom_votes",
-    TABLES,
-    Column("study", String(16), primary_key=True),
-    Column("participant", String(32), primary_key=True),
-    Column("trial", Integer, primary_key=True, autoincrement=False),  # a vote counts once
-    Column("part", String(8), nullable=False),
-    Column("key", String, nullable=False),
-    Column("method", String, nullable=False),
-    Column("real", Integer, nullable=False),
-    Column("chosen", Integer, nullable=False),
-    Column("fooled", Boolean, nullable=False),
-    Column("wished_ms", Float, nullable=False),
-    Column("first_ms", Float, nullable=False),
-    Column("second_ms", Float, nullable=False),
-    Column("answer_ms", Float, nullable=False),
-)
-CHOICES = Table(
-    "photochrom_choices",
-    TABLES,
-    Column("study", String(16), primary_key=True),
-    Column("participant", String(32), primary_key=True),
-    Column("trial", Integer, primary_key=True, autoincrement=False),
-    Column("part", String(8), nullable=False),
-    Column("key", String, nullable=False),
-    Column("first", String, nullable=False),
-    Column("second", String, nullable=False),
-    Column("chosen", Integer, nullable=False),
-    Column("answer_ms", Float, nullable=False),
-)
 BUSY_MS = 10_000
 
 
 class Vote(NamedTuple):
     """One answer.
 
-    Attributes
-    ----------
-    participant : str
-    trial : int
-        From 1 on, in the order that the participant saw.
-    part : str
-        'practice', 'pair' or 'check'.
-    key, method : str
-        The photograph, and what coloured it.
-    real, chosen : 1 or 2
-        Which was the photograph, and which was taken for it.
-    fooled : bool
-        Whether the coloured one was taken for real.
-    wished_ms, first_ms, second_ms : float
-        How long each was to be seen, and how long each was.
-    answer_ms : float
-        From the question to the answer.
+    trial : from 1 on, in the order that the participant saw
+    part : 'practice', 'pair' or 'check'
+    key, method : the photograph, and what coloured it
+    real, chosen : 1 or 2; which was the photograph, and which was taken for it
+    fooled : whether the coloured one was taken for real
+    wished_ms, first_ms, second_ms : how long each was to be seen, and how long each was
+    answer_ms : from the question to the answer
     """
 
     participant: str
@@ -107,21 +62,12 @@ class Vote(NamedTuple):
 class Choice(NamedTuple):
     """One preference.
 
-    Attributes
-    ----------
-    participant : str
-    trial : int
-        From 1 on, in the order that the participant saw.
-    part : str
-        'practice', 'pair' or 'check'.
-    key : str
-        The photograph.
-    first, second : str
-        What coloured the left or upper picture, and the other one.
-    chosen : 1 or 2
-        Which was preferred.
-    answer_ms : float
-        From their showing to the answer.
+    trial : from 1 on, in the order that the participant saw
+    part : 'practice', 'pair' or 'check'
+    key : the photograph
+    first, second : what coloured the left or upper picture, and the other one
+    chosen : 1 or 2; which was preferred
+    answer_ms : from their showing to the answer
     """
 
     participant: str
@@ -144,6 +90,36 @@ class Choice(NamedTuple):
         return (self.first, self.second)[2 - self.chosen]
 
 
+TABLES = MetaData()
+PARTICIPANTS = Table(
+    "photochrom_participants",
+    TABLES,
+    Column("study", String(16), primary_key=True),
+    Column("participant", String(32), primary_key=True),
+)
+TYPES: dict[type, type[TypeEngine[Any]]] = {
+    bool: Boolean,
+    float: Float,
+    int: Integer,
+    str: String,
+}
+
+
+def _table_of(kind: type[Vote | Choice], name: str) -> Table:
+    fields = {n: t for n, t in kind.__annotations__.items() if n not in ("participant", "trial")}
+    return Table(
+        name,
+        TABLES,
+        Column("study", String(16), primary_key=True),
+        Column("participant", String(32), primary_key=True),
+        Column("trial", Integer, primary_key=True, autoincrement=False),  # a vote counts once
+        *(Column(name, TYPES[kind], nullable=False) for name, kind in fields.items()),
+    )
+
+
+KINDS = {Vote: _table_of(Vote, "photochrom_votes"), Choice: _table_of(Choice, "photochrom_choices")}
+
+
 def default_url(folder: Path) -> str:
     """Return the URL of the SQLite database in a study's folder."""
     return f"sqlite:///{(folder / 'votes.db').resolve()}"
@@ -152,28 +128,17 @@ def default_url(folder: Path) -> str:
 class Votes:
     """The votes of one study.
 
-    Parameters
-    ----------
-    url : str
-        Of SQLAlchemy, such as 'sqlite:///votes.db' or 'postgresql+psycopg://user@host/name'.
-    study : str
-        The study's id; others may be in the same database.
-    kind : type
-        Of a vote: `Vote`, or `Choice` for a study of preferences.
+    `url` is SQLAlchemy's, such as 'sqlite:///votes.db' or 'postgresql+psycopg://user@host/name';
+    other studies may be in the same database. `kind` is `Vote`, or `Choice` for a study of
+    preferences.
 
-    Raises
-    ------
-    InvalidValueError
-        If it is no such URL.
-    MissingExtraError
-        If the database's driver is not installed.
-    DataError
-        If the database cannot be opened.
+    Raise InvalidValueError if it is no such URL, MissingExtraError if the database's driver is not
+    installed, and DataError if the database cannot be opened.
     """
 
     def __init__(self, url: str, study: str, kind: type[Vote | Choice] = Vote) -> None:
         self._study, self._kind = study, kind
-        self._table = VOTES if kind is Vote else CHOICES
+        self._table = KINDS[kind]
         self._engine = _open(url)
         try:
             TABLES.create_all(self._engine)
@@ -230,13 +195,7 @@ class Votes:
             )
 
     def add(self, vote: Vote | Choice) -> bool:
-        """Count a vote, once.
-
-        Returns
-        -------
-        bool
-            False if that trial of that participant has one already, which stays.
-        """
+        """Count a vote; return False if that trial of that participant has one, which stays."""
         try:
             with self._engine.begin() as connection:
                 connection.execute(insert(self._table).values(study=self._study, **vote._asdict()))
@@ -280,7 +239,7 @@ def _open(url: str) -> Engine:
     return engine
 
 
-def _set_up_sqlite(connection: Any, record: Any) -> None:
+def _set_up_sqlite(connection: DBAPIConnection, record: object) -> None:
     """Let readers and one writer work at once; whoever finds it busy waits."""
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")

@@ -14,25 +14,16 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from photochrom.errors import RecipeError, ShapeError
+from photochrom.workbench.networks.outputs import Painter
 from photochrom.workbench.training.recipe import Recipe, build_network
 
 MEMORY = 0.9  # share of the past in the running mean of the critic's loss
 
 
 class Adversary:
-    """A critic with its optimizer.
+    """A critic with its optimizer, of a recipe that has one.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        With a `critic`.
-    fabric : Fabric
-
-    Attributes
-    ----------
-    network : the critic
-    running_loss : float
-        Running mean of its loss; log 2 is that of a critic that knows nothing.
+    `running_loss` is the running mean of its loss; log 2 is that of a critic that knows nothing.
     """
 
     def __init__(self, recipe: Recipe, fabric: Fabric) -> None:
@@ -51,18 +42,10 @@ class Adversary:
         self.fabric, self.running_loss = fabric, 1.0
 
     @torch.no_grad()
-    def check_sizes(self, painter: Any) -> None:
+    def check_sizes(self, painter: Painter) -> None:
         """Judge one picture of each size that it will be shown, before anything is learnt.
 
-        Parameters
-        ----------
-        painter : Module
-            The network whose colours it will judge.
-
-        Raises
-        ------
-        RecipeError
-            If a phase is too small for it.
+        Raise RecipeError if a phase is too small for it.
         """
         learning = painter.training, self.network.training
         painter.eval()  # statistics, and spectral norms, stay as they are
@@ -90,15 +73,8 @@ class Adversary:
     ) -> Tensor:
         """Take one step in telling them apart; give its loss.
 
-        Parameters
-        ----------
-        lightness : tensor, (N, 1, H, W)
-        painted, real : tensors, (N, C, H, W)
-            In the painter's scale, without gradients.
-        rate : float
-            Share of the recipe's rate.
-        check : callable
-            Sees the loss before anything is learnt from it.
+        `painted` and `real` (N, C, H, W) are in the painter's scale, without gradients; `rate` is a
+        share of the recipe's rate; `check` sees the loss before anything is learnt from it.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * rate

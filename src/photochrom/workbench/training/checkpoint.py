@@ -10,6 +10,7 @@ from torch import nn
 
 from photochrom.errors import CheckpointError, PhotoError
 from photochrom.photo.atomic import atomic_target
+from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
 from photochrom.workbench.networks.pretrained_bodies import (
     MOBILENET,
@@ -17,7 +18,7 @@ from photochrom.workbench.networks.pretrained_bodies import (
     STEM,
     resnet_body,
 )
-from photochrom.workbench.training.recipe import Recipe, network_config, recipe_from_table
+from photochrom.workbench.training.recipe import Recipe, recipe_from_table
 
 SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as float16
 
@@ -25,10 +26,7 @@ SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as
 def save_atomically(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint whole or not at all.
 
-    Raises
-    ------
-    CheckpointError
-        If it cannot be written; the one before stays.
+    Raise CheckpointError if it cannot be written; the one before stays.
     """
     try:
         with atomic_target(path) as part:
@@ -41,10 +39,7 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint without running code from it.
 
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or not a checkpoint of photochrom.
+    Raise CheckpointError if the file is missing, damaged, or not a checkpoint of photochrom.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -66,9 +61,7 @@ def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
     """Rebuild a checkpoint's network with its averaged weights, for export or `--init`."""
     recipe = recipe_of(state, path)
     kind = network(recipe.network)
-    module = kind.build(
-        network_config(kind.config, recipe.config, f"{path}, config"), pretrained=False
-    )
+    module = kind.build(checked(kind.config, recipe.config, f"{path}, config"), pretrained=False)
     load_strictly(module, state["average"], path)
     return module, recipe
 
@@ -76,10 +69,7 @@ def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
 def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> None:
     """Load weights, every name and shape of them.
 
-    Raises
-    ------
-    CheckpointError
-        If a tensor is missing, unknown, or of another shape.
+    Raise CheckpointError if a tensor is missing, unknown, or of another shape.
     """
     ours = module.state_dict()
     counters = {k: v for k, v in ours.items() if k.endswith("num_batches_tracked")}
@@ -103,24 +93,19 @@ def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> Non
 def initial_weights(module: nn.Module, path: Path) -> bool:
     """Start a network from a checkpoint, a file with its tensors, or an export.
 
-    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is
-    built on it its body; the rest stays as it is.
+    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is built
+    on it its body; the rest stays as it is. What the network names in `grows` may be missing: it
+    starts by adding nothing, so that a smaller network's weights give the larger one the same
+    colours.
 
-    What the network names in `grows` may be missing: it starts by adding nothing, so that a
-    smaller network's weights give the larger one the same colours.
-
-    Returns
-    -------
-    bool
-        Whether they are a whole network's, its colours included.
-
-    Raises
-    ------
-    CheckpointError
-        If the file does not fit.
+    Return whether they are a whole network's, its colours included. Raise CheckpointError if the
+    file does not fit.
     """
     if path.suffix == ".safetensors":
-        weights = _read_safetensors(path)
+        from safetensors.torch import load_file
+
+        _names_in(path)  # an error where it is damaged
+        weights = load_file(path)
     elif path.suffix == ".pth":
         weights = _read_pickled(path)
     elif path.suffix == ".onnx":
@@ -142,22 +127,12 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
 
 
 def average_with(module: nn.Module, path: Path) -> None:
-    """Move a network's weights to the middle between them and another training's.
+    """Move a network's weights, in place, to the middle between them and another training's.
 
     Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
     accuracy without increasing inference time", ICML 2022. It helps where one began with the other.
 
-    Parameters
-    ----------
-    module : Module
-        Changed in place.
-    path : Path
-        As for `initial_weights`.
-
-    Raises
-    ------
-    CheckpointError
-        If the file does not fit, or its bins are other colours.
+    Raise CheckpointError if the file does not fit, or its bins are other colours.
     """
     other = copy.deepcopy(module)
     initial_weights(other, path)
@@ -171,17 +146,8 @@ def average_with(module: nn.Module, path: Path) -> None:
 def with_encoder(recipe: Recipe, init: Path | None) -> tuple[Recipe, Path | None]:
     """Name the file of a network's encoder in its configuration, wherever the run is repeated.
 
-    Parameters
-    ----------
-    recipe : Recipe
-    init : Path or None
-        If it is a file of MobileNet for a network that is built on one, it becomes the encoder's.
-
-    Returns
-    -------
-    recipe : Recipe
-    init : Path or None
-        None where it has become the encoder's.
+    If `init` is a file of MobileNet for a network that is built on one, it becomes the encoder's,
+    and None takes its place.
     """
     fields = {field.name for field in dataclasses.fields(network(recipe.network).config)}
     if "encoder_weights" not in fields:
@@ -215,13 +181,6 @@ def _names_in(path: Path) -> set[str]:
             return set(file.keys())
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: is not a readable safetensors file ({error}).") from error
-
-
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    _names_in(path)
-    return load_file(path)
 
 
 def table_of(recipe: Recipe) -> dict[str, Any]:

@@ -20,13 +20,8 @@ from photochrom.workbench.training.validation import score_name
 class Scores:
     """The folds' best validation scores.
 
-    Attributes
-    ----------
-    name : str
-        Of the score; less is better.
-    folds : tuple of float
-    mean, spread : float
-        Mean and standard deviation over the folds.
+    name : of the score; less is better
+    mean, spread : mean and standard deviation over the folds
     """
 
     name: str

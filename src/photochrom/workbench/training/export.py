@@ -19,6 +19,7 @@ from photochrom.colorization.method import METADATA_KEY, MethodInfo
 from photochrom.colorization.network_file import check_description, check_graph
 from photochrom.errors import UnwritableFileError, WeightsError
 from photochrom.photo.atomic import atomic_target
+from photochrom.photo.given_files import MOST_NETWORK_BYTES, read_given
 from photochrom.workbench.networks.annealed_mean import Classifier
 from photochrom.workbench.training.checkpoint import average_with, network_of, read_checkpoint
 from photochrom.workbench.training.network_inputs import input_names, neutral_inputs
@@ -38,31 +39,13 @@ def export(
 ) -> MethodInfo:
     """Write a checkpoint's averaged network as ONNX.
 
-    Parameters
-    ----------
-    checkpoint : Path
-        `best.pt` or `last.pt` of a run.
-    target : Path
-        The .onnx file.
-    info : dict, optional
-        Fields of MethodInfo that replace the defaults (name, vividness path, licence ...).
-    average : Path, optional
-        Another training of the same network, such as the one that this one began with: the mean
-        of the two is exported.
+    `info` has fields of MethodInfo that replace the defaults (name, vividness path, licence ...).
+    `average` is another training of the same network, such as the one that this one began with: the
+    mean of the two is exported.
 
-    Returns
-    -------
-    MethodInfo
-        What was written into the file.
-
-    Raises
-    ------
-    CheckpointError
-        If the checkpoint is missing or damaged, or the other does not fit.
-    WeightsError
-        If `info` has a field that MethodInfo has not.
-    UnwritableFileError
-        If the folder is missing, full or protected.
+    Raise CheckpointError if a checkpoint is missing, damaged or does not fit, WeightsError if
+    `info` has a field that MethodInfo has not, and UnwritableFileError if the folder is missing,
+    full or protected.
     """
     network, recipe = network_of(read_checkpoint(checkpoint), checkpoint)
     if average is not None:
@@ -216,16 +199,13 @@ def _half_name(name: str) -> str:
 def weights_of(path: Path) -> dict[str, Tensor]:
     """Read an exported network's weights back by their names in torch, for `--init`.
 
-    Raises
-    ------
-    WeightsError
-        If the file is not an exported network.
+    Raise WeightsError if the file is not an exported network.
     """
     import onnx
     from onnx import numpy_helper
 
     try:
-        content = path.read_bytes()
+        content = read_given(path, MOST_NETWORK_BYTES)
         check_graph(content, path)  # so that no other file is read
         model = onnx.load_from_string(content)
     except WeightsError:

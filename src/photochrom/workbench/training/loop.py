@@ -102,34 +102,18 @@ def train(
     report: Report = lambda line: None,
     stop_after: int | None = None,
 ) -> Path:
-    """Train a network as a recipe says.
+    """Train a network as a recipe says; the other options are those of `photochrom train`.
 
     Parameters
     ----------
-    recipe : Recipe
     data : Path or str
         A Parquet file, or a folder of Parquet files or of pictures; streamed, also addresses.
     folder : Path
         The run's folder: recipe, log, plot and checkpoints.
-    stream : bool
-        Read the pictures as they are needed instead of decoding all of them once.
     validation_keys : frozenset of str
         Pictures that are never trained on, and judged on instead; a resumed run keeps its own.
-    epochs : int, optional
-        So many times as many pictures as there are, whatever the recipe says, with a validation
-        after each; in a resumed run so many more, whatever came before.
     resume : bool
         Continue the folder's run, exactly; the recipe may change its schedule only.
-    init : Path, optional
-        Start from the weights of a checkpoint, a safetensors file, an exported network, or, for
-        what is built on a ResNet, from that ResNet's file.
-    cache : Path, optional
-        Where decoded pictures lie; see `open_cache`.
-    accelerator, devices, nodes :
-        As Lightning Fabric takes them.
-    precision : str
-        As Lightning Fabric names it; 'auto' takes the recipe's, and float32 in place of a bfloat16
-        that the device would only emulate.
     report : callable
         Takes lines about the progress, some from another thread: the first says the precision,
         and then there is one at least every few seconds.
@@ -221,7 +205,7 @@ def train(
 
 
 def _fabric(
-    accelerator: str, devices: int | str, nodes: int, wished: str, asked: str
+    accelerator: str, devices: int | str, nodes: int, preferred: str, asked: str
 ) -> tuple[Fabric, Precision]:
     """Return one process, or many that share their gradients, and what they compute in.
 
@@ -232,7 +216,7 @@ def _fabric(
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the precision is ours to say
     try:
         fabric = Fabric(**made)
-        computing = choose_precision(wished, fabric.device.type, asked)
+        computing = choose_precision(preferred, fabric.device.type, asked)
         precision: Any = computing.name
         if isinstance(fabric.strategy, DDPStrategy):
             many = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
@@ -277,6 +261,17 @@ def _give_colours(run: Run, batches: Batches) -> None:
     run.network.fill_bins(centres, prior)
 
 
+def _loader(source: Dataset[Batch], steps: range) -> DataLoader[Batch]:
+    return DataLoader(
+        source,
+        batch_size=None,
+        sampler=steps if isinstance(source, Steps) else None,
+        num_workers=workers(),
+        prefetch_factor=PREFETCH,
+        worker_init_fn=start_worker,
+    )
+
+
 def _take_steps(
     run: Run,
     source: Dataset[Batch],
@@ -287,17 +282,9 @@ def _take_steps(
 ) -> None:
     recipe, last, often = run.recipe, total_steps(run.recipe), log_every(run.recipe)
     end = last if stop_after is None else min(last, run.step + stop_after)
-    loader = DataLoader(
-        source,
-        batch_size=None,
-        sampler=range(run.step, end) if isinstance(source, Steps) else None,
-        num_workers=workers(),
-        prefetch_factor=PREFETCH,
-        worker_init_fn=start_worker,
-    )
+    loader = _loader(source, range(run.step, end))
     begun = saved = time.monotonic()
-    earlier, first = run.seconds, run.step
-    halted = False
+    earlier, first, halted = run.seconds, run.step, False
     if run.step < end:
         told(intention(recipe, run.step, epoch, len(validation)))
     loaded = iter(loader)  # forks its processes, before there is a thread

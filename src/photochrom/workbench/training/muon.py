@@ -28,12 +28,6 @@ class Muon(Optimizer):
     params : iterable of dict
         Groups; of those with `matrices` true, tensors of two or four dimensions whose kernel is a
         single place and whose sides are at least 16 take Muon's steps.
-    lr, weight_decay : float
-    momentum : float
-        Of Muon.
-    betas : tuple of two float
-    eps : float
-        Of AdamW.
     """
 
     def __init__(
@@ -102,14 +96,7 @@ def is_matrix(parameter: Tensor) -> bool:
 def orthogonal(matrix: Tensor) -> Tensor:
     """Bring a matrix's singular values near 1, each by the same polynomial.
 
-    Parameters
-    ----------
-    matrix : tensor, (M, N)
-
-    Returns
-    -------
-    tensor, (M, N)
-        Singular values between about 0.7 and 1.2; zeros stay zeros.
+    Those of the result (M, N) lie between about 0.7 and 1.2; zeros stay zeros.
     """
     a, b, c = COEFFICIENTS
     x = matrix.float()

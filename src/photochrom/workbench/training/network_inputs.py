@@ -13,18 +13,9 @@ def input_names(network: Any) -> list[str]:
 
 
 def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
-    """Return what a network needs to colour without anybody's wishes.
+    """Return what a network needs to colour lightness (N, 1, H, W) without any guidance.
 
-    Parameters
-    ----------
-    network : Module
-    lightness : tensor, (N, 1, H, W)
-        L* in [0, 100].
-
-    Returns
-    -------
-    tuple of tensor
-        In `forward`'s order; the picture's own style, no hints, the plain mean.
+    In `forward`'s order: the picture's own style, no hints, the plain mean.
     """
     pictures, _, height, width = lightness.shape
     bins = network.centres.shape[0] if hasattr(network, "centres") else 0

@@ -13,6 +13,10 @@ from torch import Tensor
 
 from photochrom.errors import RecipeError
 from photochrom.workbench.networks.annealed_mean import Classifier
+from photochrom.workbench.networks.fusion import Fusion
+from photochrom.workbench.networks.nogan import Nogan
+from photochrom.workbench.networks.outputs import Painter
+from photochrom.workbench.networks.photochrom import Guided
 from photochrom.workbench.training.recipe import Loss, Recipe
 from photochrom.workbench.training.step import Tensors, classification_loss, distribution_loss
 
@@ -59,20 +63,22 @@ def objective(loss: Loss) -> Objective:
     return OBJECTIVES[loss.kind](loss)
 
 
-def _distribution(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+def _distribution(network: Guided, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
     return Answer(distribution_loss(network, tensors, loss, random))
 
 
-def _classification(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+def _classification(
+    network: Classifier, tensors: Tensors, loss: Loss, random: torch.Generator
+) -> Answer:
     return Answer(classification_loss(network, tensors, loss, random))
 
 
-def _regression(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+def _regression(network: Painter, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
     painted = network.paint(tensors.lightness)
     return Answer({"loss": loss.weight * colour_distance(network, painted, tensors, loss)}, painted)
 
 
-def _fusion(network: Any, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
+def _fusion(network: Fusion, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
     """Colour, and the picture's class where it is known (Iizuka et al. 2016)."""
     painted, logits = network.paint_and_classify(tensors.lightness)
     colour = loss.weight * colour_distance(network, painted, tensors, loss)
@@ -90,7 +96,7 @@ class _Features:
         self.measure: Any = None
 
     def __call__(
-        self, network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
+        self, network: Nogan, tensors: Tensors, loss: Loss, random: torch.Generator
     ) -> Answer:
         from photochrom.workbench.networks.feature_loss import FeatureLoss
 
@@ -115,23 +121,11 @@ OBJECTIVES: dict[str, Callable[[Loss], Objective]] = {
 }
 
 
-def colour_distance(network: Any, painted: Tensor, tensors: Tensors, loss: Loss) -> Tensor:
+def colour_distance(network: Painter, painted: Tensor, tensors: Tensors, loss: Loss) -> Tensor:
     """Measure how far painted colours are from the true ones, in the network's own scale.
 
-    Parameters
-    ----------
-    network : a painter
-        For its scale.
-    painted : tensor, (N, C, h, w)
-    tensors : Tensors
-        The truth, at h, w or larger: then it is averaged.
-    loss : Loss
-        Its `distance`, and whether to `balance`.
-
-    Returns
-    -------
-    tensor, ()
-        Mean over channels and places.
+    `painted` is (N, C, h, w); the truth, if it is larger, is averaged. The mean is over channels
+    and places.
     """
     truth = network.scaled(tensors.lightness, tensors.ab)
     size = (painted.shape[-2], painted.shape[-1])
@@ -144,16 +138,9 @@ def colour_distance(network: Any, painted: Tensor, tensors: Tensors, loss: Loss)
 
 
 def background_weights(ab: Tensor) -> Tensor:
-    """Weigh each picture's nearly colourless places and the others alike.
+    """Weigh nearly colourless places and the others alike: ab (N, 2, h, w) -> (N, h, w).
 
-    Parameters
-    ----------
-    ab : tensor, (N, 2, h, w)
-
-    Returns
-    -------
-    tensor, (N, h, w)
-        Mean 1 over each picture; all 1 where there is but one kind of place.
+    Mean 1 over each picture; all 1 where there is but one kind of place.
     """
     smooth = F.avg_pool2d(ab, WINDOW, 1, WINDOW // 2, count_include_pad=False)
     background = (torch.linalg.vector_norm(smooth, dim=1) < COLOURLESS).float()

@@ -1,7 +1,7 @@
 """In which numbers a run computes: the fastest that its device really has.
 
 A processor without AVX-512 computes bfloat16 by emulation, 12 to 23 times slower than float32; one
-with it is 2.8 times faster in bfloat16. So a recipe's bfloat16 is a wish, not an order.
+with it is 2.8 times faster in bfloat16. So a recipe's bfloat16 is a preference, not an order.
 """
 
 from typing import Any, NamedTuple
@@ -16,12 +16,8 @@ WORDS = {PLAIN: "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}
 class Precision(NamedTuple):
     """What a run computes in, and why.
 
-    Attributes
-    ----------
-    name : str
-        As Lightning Fabric names it.
-    why : str
-        The rest of a sentence that begins with its name.
+    name : as Lightning Fabric names it
+    why : the rest of a sentence that begins with its name
     """
 
     name: str
@@ -32,28 +28,23 @@ class Precision(NamedTuple):
         return f"{WORDS.get(self.name, self.name)} ({self.name}), {self.why}"
 
 
-def choose_precision(wished: str, device: str, asked: str = AUTOMATIC) -> Precision:
+def choose_precision(preferred: str, device: str, asked: str = AUTOMATIC) -> Precision:
     """Choose what a run computes in.
 
-    Parameters
-    ----------
-    wished : str
-        What the recipe names, as Lightning Fabric does.
-    device : str
-        Kind of the device, as torch names it: 'cpu', 'cuda', 'mps' ...
-    asked : str
-        What the person who trains insists on; 'auto' takes the recipe's where the device has it.
+    The recipe's preference is named as Lightning Fabric does, the device as torch does ('cpu',
+    'cuda', 'mps' ...). `asked` is what the person who trains insists on; 'auto' takes the recipe's
+    where the device has it.
     """
-    emulated = "bf16" in wished and not has_bfloat16(device)
+    emulated = "bf16" in preferred and not has_bfloat16(device)
     if asked != AUTOMATIC:
         slowly = f", though this {device} has no bfloat16 and emulates it slowly"
         emulates = "bf16" in asked and not has_bfloat16(device)
         return Precision(asked, f"as asked{slowly if emulates else ''}")
     if emulated:
         return Precision(PLAIN, f"since this {device} has no bfloat16 and would emulate it slowly")
-    if "bf16" in wished:
-        return Precision(wished, f"which this {device} computes itself")
-    return Precision(wished, "as the recipe says")
+    if "bf16" in preferred:
+        return Precision(preferred, f"which this {device} computes itself")
+    return Precision(preferred, "as the recipe says")
 
 
 def has_bfloat16(device: str) -> bool:

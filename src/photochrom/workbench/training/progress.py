@@ -9,14 +9,9 @@ EVERY = 5.0  # seconds
 
 
 class Progress:
-    """Passes lines on, and knows when one is due.
+    """Passes lines on, and knows when one is due, `every` so many seconds.
 
-    Parameters
-    ----------
-    report : callable
-        Takes a line; while something takes long, from another thread.
-    every : float
-        Seconds after which a line is due.
+    While something takes long, lines come from another thread.
     """
 
     def __init__(self, report: Callable[[str], None], every: float = EVERY) -> None:

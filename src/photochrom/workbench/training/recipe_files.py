@@ -8,10 +8,12 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photochrom.errors import RecipeError
-from photochrom.workbench.training.recipe import Recipe, recipe_from_table
+
+if TYPE_CHECKING:
+    from photochrom.workbench.training.recipe import Recipe
 
 DEFAULT_PROFILE = "here"
 SHIPPED = Path(__file__).parents[2] / "recipes"  # in a wheel
@@ -26,10 +28,7 @@ def own_recipes() -> dict[str, Path]:
 def find_recipe(name: Path) -> Path:
     """Find a recipe by its file, or one of photochrom's own by its bare name.
 
-    Raises
-    ------
-    RecipeError
-        If there is none.
+    Raise RecipeError if there is none.
     """
     if name.suffix == ".toml" or len(name.parts) > 1:
         return name
@@ -41,35 +40,25 @@ def find_recipe(name: Path) -> Path:
     return own[name.name]
 
 
-def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> Recipe:
+def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> "Recipe":
     """Read a recipe.
 
-    Parameters
-    ----------
-    path : Path
-        A TOML file.
-    profile : str
-        Which of its profiles; 'here' where it has profiles and none is named.
-    changes : sequence of str
-        Laid over the profile, such as 'loss.huber=0.1'; see `with_changes`.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    RecipeError
-        If the file cannot be read, has no such profile, or a key is unknown, missing or of the
-        wrong type.
+    Without a profile's name 'here' is taken where the file has profiles; `changes`, such as
+    'loss.huber=0.1', are laid over it: see `with_changes`. Raise RecipeError if the file cannot be
+    read, has no such profile, or a key is unknown, missing or of the wrong type.
     """
+    # Here, so that recipes are listed without the extra that a recipe's checks need.
+    from photochrom.workbench.training.recipe import recipe_from_table
+
     table = _with_profile(_read_table(path), profile, str(path))
     return recipe_from_table(with_changes(table, changes), str(path))
 
 
 def _read_table(path: Path) -> dict[str, Any]:
+    from photochrom.photo.given_files import read_given_text
+
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_given_text(path))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -94,20 +83,12 @@ def list_recipes() -> list[Listed]:
 
 
 def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Lay single values over a recipe's table.
+    """Lay single values over a recipe's table, as TOML or JSON gives it.
 
-    Parameters
-    ----------
-    table : dict
-        As TOML or JSON gives it.
-    changes : sequence of str
-        KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its number from 0
-        ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
+    Each change is KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its
+    number from 0 ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
 
-    Raises
-    ------
-    RecipeError
-        If a change is not of that form, or leads through what is no table.
+    Raise RecipeError if a change is not of that form, or leads through what is no table.
     """
     for change in changes:
         key, equals, text = change.partition("=")

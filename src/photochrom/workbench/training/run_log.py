@@ -17,7 +17,12 @@ from photochrom.workbench.training.precision import AUTOMATIC
 from photochrom.workbench.training.progress import duration
 from photochrom.workbench.training.recipe import Recipe
 from photochrom.workbench.training.schedule import phase_at, pictures_before, total_steps
-from photochrom.workbench.training.stored_files import ENVIRONMENT, read_environment, read_rows
+from photochrom.workbench.training.stored_files import (
+    ENVIRONMENT,
+    Environment,
+    read_environment,
+    read_rows,
+)
 
 LOG, VALIDATION_LOG = "log.csv", "validation.csv"
 LOG_EVERY = 50  # steps
@@ -27,12 +32,7 @@ LEAST_ROWS = 10  # of the log of a short run
 class RunLog:
     """The rows of a run's logs, which TensorBoard shows as well.
 
-    Parameters
-    ----------
-    folder : Path
-        The run's folder.
-    quiet : bool
-        Whether nothing is written: of many processes, the first alone writes.
+    Of many processes the first alone writes; the others are `quiet`.
     """
 
     def __init__(self, folder: Path, quiet: bool) -> None:
@@ -126,8 +126,8 @@ def write_text(path: Path, text: str) -> None:
 
 def asked_precision(folder: Path) -> str:
     """Return the precision that was insisted on when a run was begun; of older runs none was."""
-    begun = read_environment(folder) if (folder / ENVIRONMENT).exists() else {}
-    return str(begun.get("precision_asked", AUTOMATIC))
+    is_known = (folder / ENVIRONMENT).exists()
+    return read_environment(folder).precision_asked if is_known else AUTOMATIC
 
 
 def write_environment(
@@ -141,7 +141,7 @@ def write_environment(
 ) -> None:
     """Store what a repetition needs beside the checkpoints."""
     file = folder / ENVIRONMENT
-    begun = read_environment(folder) if file.exists() else {}  # a resumed run
+    begun = read_environment(folder) if file.exists() else Environment()  # a resumed run
     environment = {
         "photochrom": version("photochrom"),
         "python": platform.python_version(),
@@ -153,7 +153,7 @@ def write_environment(
         "processes": fabric.world_size,
         "data": str(Path(data).resolve() if Path(data).exists() else data),
         "stream": stream,
-        "init": begun.get("init") if init is None else str(init.resolve()),
+        "init": begun.init if init is None else str(init.resolve()),
         "pictures": len(batches.indices),
     }
     write_text(file, json.dumps(environment, indent=2))

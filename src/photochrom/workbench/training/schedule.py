@@ -75,21 +75,8 @@ def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
 def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path) -> Recipe:
     """Return the recipe that a resumed run goes on with.
 
-    Parameters
-    ----------
-    state : dict
-        The run's last checkpoint.
-    begun : Recipe
-        The checkpoint's recipe.
-    given : Recipe
-        The recipe to go on with, which may differ from `begun` in its schedule alone.
-    folder : Path
-        The run's folder.
-
-    Raises
-    ------
-    CheckpointError
-        If more than the schedule differs.
+    `state` is the run's last checkpoint, `begun` its recipe; `given` may differ from that in its
+    schedule alone. Raise CheckpointError if more differs.
     """
     found = {name: begun.config[name] for name in FOUND_AT_ITS_BEGINNING if name in begun.config}
     given = replace(given, config={**given.config, **found})
@@ -103,15 +90,11 @@ def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path)
             f"{folder}: was begun with another recipe ({', '.join(differing)} differ). "
             "Only the schedule may change; begin another run, or give the run's own recipe."
         )
-    if given.phases != _phases_asked(state, begun):
+    asked = begun.phases  # of the recipe that the run was given, before epochs were counted
+    if "asked" in state:
+        asked = tuple(Phase(**phase) for phase in state["asked"])
+    if given.phases != asked:
         return given
     if given.phases != begun.phases:  # epochs are being counted: each is judged
         given = replace(given, validate_every=begun.validate_every)
     return replace(given, phases=begun.phases)
-
-
-def _phases_asked(state: dict[str, Any], begun: Recipe) -> tuple[Phase, ...]:
-    """Return the phases of the recipe that a run was given, before epochs were counted."""
-    if "asked" not in state:
-        return begun.phases
-    return tuple(Phase(**phase) for phase in state["asked"])

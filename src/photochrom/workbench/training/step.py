@@ -1,7 +1,6 @@
 """What a training step of a network that gives a distribution over colours minimises."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +9,8 @@ from torch import Tensor
 
 from photochrom.color.bins import soft_encode, zhang_bins
 from photochrom.workbench.datasets.batches import Batch, Batches, validation_picture
+from photochrom.workbench.networks.annealed_mean import AnnealedMeanNetwork, Classifier
+from photochrom.workbench.networks.photochrom import Guided
 from photochrom.workbench.training.recipe import Loss
 
 
@@ -36,22 +37,9 @@ class Tensors:
 
 
 def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tensor, Tensor]:
-    """Choose the bins that the training pictures use most, and their prior.
+    """Choose the `count` bins of Zhang et al. that the training pictures use most, and their prior.
 
-    Parameters
-    ----------
-    batches : Batches
-        Where the pictures come from.
-    count : int
-        How many of the 313 bins of Zhang et al. are kept.
-    sample : int
-        Pictures that are looked at.
-
-    Returns
-    -------
-    centres : float tensor, (count, 2)
-    prior : float tensor, (count,)
-        Softly encoded shares, at least 1e-5 each; sums to 1.
+    Centres (count, 2), and softly encoded shares (count,), at least 1e-5 each, of sum 1.
     """
     bins = zhang_bins()
     total = _shares(bins, batches, sample)
@@ -79,27 +67,11 @@ def _shares(bins: np.ndarray, batches: Batches, sample: int) -> np.ndarray:
 
 
 def distribution_loss(
-    network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
+    network: Guided, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
-    """Judge a network that takes hints and wishes by its distribution; see `colour_terms`.
+    """Judge a network that takes hints and guidance by its distribution; see `colour_terms`.
 
-    A wish is the picture's own histogram or chroma.
-
-    Parameters
-    ----------
-    network : Photochrom
-        With its `centres`.
-    tensors : Tensors
-        The batch.
-    loss : Loss
-        Weights and widths.
-    random : Generator
-        Draws the rows.
-
-    Returns
-    -------
-    dict of str to tensor
-        'loss', and for the log 'cross_entropy' and 'rmse' (of the expected ab, ab units).
+    The guidance is the picture's own histogram or chroma.
     """
     rows = _rows(loss, random)
     truth = _truth(tensors.ab, 4, rows)
@@ -119,7 +91,7 @@ def distribution_loss(
 
 
 def classification_loss(
-    network: Any, tensors: Tensors, loss: Loss, random: torch.Generator
+    network: Classifier, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
     """Judge a network that takes lightness alone by its distribution; see `colour_terms`."""
     rows = _rows(loss, random)
@@ -141,13 +113,18 @@ def _truth(ab: Tensor, stride: int, rows: slice) -> Tensor:
     return F.avg_pool2d(ab, stride)[:, :, rows].permute(0, 2, 3, 1)
 
 
-def _encode(flat: Tensor, network: Any, loss: Loss) -> tuple[Tensor, Tensor]:
+def _encode(flat: Tensor, network: AnnealedMeanNetwork, loss: Loss) -> tuple[Tensor, Tensor]:
     neighbours = min(loss.neighbours, len(network.centres))
     return soft_encode(flat, network.centres, neighbours, loss.sigma)
 
 
 def colour_terms(
-    logits: Tensor, truth: Tensor, indices: Tensor, weights: Tensor, network: Any, loss: Loss
+    logits: Tensor,
+    truth: Tensor,
+    indices: Tensor,
+    weights: Tensor,
+    network: AnnealedMeanNetwork,
+    loss: Loss,
 ) -> dict[str, Tensor]:
     """Cross-entropy against softly encoded colours, and Huber on the expected colour.
 
@@ -163,8 +140,6 @@ def colour_terms(
         The truth's soft encoding.
     network :
         With its `centres` and `prior`.
-    loss : Loss
-        Weights and widths.
 
     Returns
     -------

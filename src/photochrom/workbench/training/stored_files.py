@@ -2,31 +2,34 @@
 
 import csv
 import json
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from photochrom.errors import RecipeError
+from photochrom.photo.given_files import read_given, read_given_text
+from photochrom.workbench.checked_tables import checked
 
 ENVIRONMENT = "environment.json"
-# What is read of it again; older runs have less.
-ENTRIES: dict[str, tuple[type, ...]] = {
-    "data": (str,),
-    "init": (str, type(None)),
-    "stream": (bool,),
-    "precision_asked": (str,),
-}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is read again of the table of what a run was begun with; older runs have less."""
+
+    data: str = ""
+    init: str | None = None
+    stream: bool = False
+    precision_asked: str = "auto"
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """Read a table of a run's folder.
 
-    Raises
-    ------
-    RecipeError
-        If it is missing or damaged.
+    Raise RecipeError if it is missing or damaged.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_given(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: is not a run's readable table ({error}).") from error
     if not isinstance(table, dict):
@@ -34,34 +37,24 @@ def read_table(path: Path) -> dict[str, Any]:
     return table
 
 
-def read_environment(folder: Path) -> dict[str, Any]:
+def read_environment(folder: Path) -> Environment:
     """Read what a run was begun with.
 
-    Raises
-    ------
-    RecipeError
-        If it is missing or damaged.
+    Raise RecipeError if it is missing or damaged.
     """
     path = folder / ENVIRONMENT
     table = read_table(path)
-    for name, kinds in ENTRIES.items():
-        if name in table and not isinstance(table[name], kinds):
-            wanted = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-            found = type(table[name]).__name__
-            raise RecipeError(f"{path}: '{name}' needs to be {wanted}; it is {found}.")
-    return table
+    known = {f.name: table[f.name] for f in fields(Environment) if f.name in table}
+    return checked(Environment, known, str(path))
 
 
 def read_keys(path: Path) -> list[str]:
     """Read a list of picture keys, one a line.
 
-    Raises
-    ------
-    RecipeError
-        If the file cannot be read.
+    Raise RecipeError if the file cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_given_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: the list of validation keys cannot be read.") from error
 
@@ -69,10 +62,7 @@ def read_keys(path: Path) -> list[str]:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read a log, a row for each line; none if there is no file.
 
-    Raises
-    ------
-    RecipeError
-        If it cannot be read, or a row has no number of its step.
+    Raise RecipeError if it cannot be read, or a row has no number of its step.
     """
     if not path.exists():
         return []
@@ -85,6 +75,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise RecipeError(
             f"{path}: row {len(rows) + 1} is damaged: each needs a whole number in the column "
-            "'step'. Mend it, or move the file away."
+            "'step'. Repair it, or move the file away."
         ) from error
     return rows

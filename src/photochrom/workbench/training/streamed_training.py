@@ -26,23 +26,9 @@ SHUFFLE_BUFFER = 1000
 
 
 def sample_pixels(data: str | Path, report: Callable[[str], None]) -> PixelCache:
-    """Decode the first pictures of a stream into memory.
+    """Decode the first pictures of a stream into memory; see `stream_pictures`.
 
-    Parameters
-    ----------
-    data : str or Path
-        As `stream_pictures` takes it.
-    report : callable
-        Takes lines about what is damaged.
-
-    Returns
-    -------
-    PixelCache
-
-    Raises
-    ------
-    DataError
-        If there is no picture, or too many are damaged.
+    Raise DataError if there is no picture, or too many are damaged.
     """
     stream = stream_pictures(data, shuffle_buffer=1, report=report)
     decoded = list(islice(decode_pictures(stream, SHORT_SIDE_PX, report), SAMPLE))
@@ -70,16 +56,10 @@ class StreamedBatches(IterableDataset[Batch]):
     ----------
     data : str or Path
         As `stream_pictures` takes it.
-    batches : Batches
-        Of the sample; makes the rows.
     held : frozenset of str
         Keys that are never trained on.
     phase_of : callable
         Step number -> Phase.
-    first : int
-        The first step.
-    rank, ranks : int
-        This process of all that train.
     """
 
     def __init__(

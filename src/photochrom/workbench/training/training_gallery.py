@@ -1,7 +1,7 @@
 """The same validation pictures at several moments of a run, side by side."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,23 +11,19 @@ from photochrom.color.gamut import lab_to_rgb
 from photochrom.workbench.training.network_inputs import neutral_inputs
 from photochrom.workbench.training.validation import Validation, averaged
 
+if TYPE_CHECKING:
+    from photochrom.workbench.training.run import Run
+
 PICTURES = 8
 MOMENTS = 8  # columns at most, evenly chosen
 
 
 @torch.no_grad()
-def draw_gallery(run: Any, validation: Validation, seen: int) -> None:
+def draw_gallery(run: "Run", validation: Validation, seen: int) -> None:
     """Colour the gallery's pictures as the run's moving average does now, and draw them all.
 
     Writes `gallery/SEEN.png`, one picture above the other, and `gallery.png` with a column for
     each of several moments, between the gray pictures and the true ones.
-
-    Parameters
-    ----------
-    run : photochrom.workbench.training.run.Run
-    validation : Validation
-    seen : int
-        Pictures trained on so far.
     """
     from PIL import Image
 

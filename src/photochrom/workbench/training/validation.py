@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from photochrom.workbench.training.network_inputs import neutral_inputs
 from photochrom.workbench.training.recipe import Recipe
 from photochrom.workbench.training.step import Tensors
 
+if TYPE_CHECKING:
+    from photochrom.workbench.training.run import Run
+
 BATCH = 50
 HINTS = 10  # patches a picture in the judgement with hints
 
@@ -23,12 +26,9 @@ HINTS = 10  # patches a picture in the judgement with hints
 class Validation:
     """Validation pictures, decoded at one size.
 
-    Attributes
-    ----------
     lightness : float32 array, (N, S, S)
     ab : float32 array, (N, S, S, 2)
-    score : str
-        Which of the scores decides which checkpoint is the best: the smallest.
+    score : which of the scores decides which checkpoint is the best: the smallest
     """
 
     lightness: np.ndarray
@@ -52,18 +52,11 @@ class Validation:
         return len(self.lightness)
 
     @torch.no_grad()
-    def judge(self, run: Any) -> dict[str, float]:
+    def judge(self, run: "Run") -> dict[str, float]:
         """Score a run's moving average.
 
-        Parameters
-        ----------
-        run : photochrom.workbench.training.run.Run
-
-        Returns
-        -------
-        dict of str to float
-            The objective's 'loss', 'rmse' (of the expected ab, ab units) and, of a distribution,
-            'cross_entropy'; of a network that takes hints also 'hinted_rmse' with ten patches.
+        Return the objective's 'loss', 'rmse' (of the expected ab, ab units) and, of a distribution,
+        'cross_entropy'; of a network that takes hints also 'hinted_rmse' with ten patches.
         """
         with averaged(run):
             scores = self._scores(run, 0)
@@ -71,7 +64,7 @@ class Validation:
                 scores["hinted_rmse"] = self._scores(run, HINTS)["rmse"]
         return scores
 
-    def _scores(self, run: Any, hints: int) -> dict[str, float]:
+    def _scores(self, run: "Run", hints: int) -> dict[str, float]:
         sums: dict[str, float] = {}
         for start in range(0, len(self), BATCH):
             batch = self._batch(slice(start, start + BATCH), hints)
@@ -97,7 +90,7 @@ def score_name(recipe: Recipe) -> str:
     return "cross_entropy" if recipe.loss.kind in distributions else "rmse"
 
 
-def _terms(run: Any, tensors: Tensors) -> dict[str, torch.Tensor]:
+def _terms(run: "Run", tensors: Tensors) -> dict[str, torch.Tensor]:
     """Return the objective's terms, with the error of the painted ab where it does not give it."""
     loss = replace(run.recipe.loss, row_step=1)
     with run.fabric.autocast():
@@ -111,7 +104,7 @@ def _terms(run: Any, tensors: Tensors) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def averaged(run: Any) -> Iterator[None]:
+def averaged(run: "Run") -> Iterator[None]:
     """Let a run's network be its moving average for a while, as it is when it colours."""
     weights = {k: v.clone() for k, v in run.network.state_dict().items()}
     training = run.network.training

@@ -4,7 +4,7 @@ import { sha256 } from "./bytes.js";
 import { Colouring } from "./colouring.js";
 import { ofPalette, ofReference } from "./colour-source.js";
 import { cutOut, partOf } from "./crop.js";
-import { PROOF_PX, decode, fitted, mostMegapixels, originalCrop, proofOf, referenceOf } from "./decode.js";
+import { PROOF_PX, decode, fitted, originalCrop, proofOf, referenceOf } from "./decode.js";
 import { Join } from "./join.js";
 import { Kept } from "./kept.js";
 import { LIGHTNESS, LINEAR, grayOf, hexOf, lightnessToLuminance, luminanceToLightness } from "./light.js";
@@ -247,10 +247,6 @@ export class Engine {
   reference({ id }) {
     const { reference } = this.photo(id);
     return reference && { file: reference.name, sha256: reference.sha256 };
-  }
-
-  limits() {
-    return { photos: 1000, megapixels: mostMegapixels() };
   }
 }
 

@@ -7,6 +7,7 @@ import * as store from "./store.js";
 
 const HINT_FIELDS = ["shape", "points", "colour", "radius", "reach", "keep"];
 const FAILURES = "not-coloured.txt";
+const NO_FILMS = "Films need the photochrom command or its service; the browser colours photographs.";
 const SLOW_MS = 2500; // of loading, after which the page says what it waits for
 
 const facts = fetch(new URL("facts.json", import.meta.url)).then((answer) => answer.json());
@@ -16,6 +17,7 @@ const open = new Map(); // id -> {file, name, info, reference}
 /** @type {import("../api.js").Capabilities} */
 export const capabilities = Object.freeze({
   restores: false,
+  noFilms: NO_FILMS,
   formats: ["jpeg", "png"],
   staysHere: true,
   clearStorage: () => store.clear().then(() => location.reload()),
@@ -55,12 +57,23 @@ async function reopen(id) {
 }
 
 export function onKeyNeeded() {} // this engine needs no key
+export const hasKey = () => false;
+
+const noFilms = async (..._given) => { throw new Problem(404, "No films", NO_FILMS); };
+export const uploadVideo = noFilms;
+export const video = noFilms;
+export const forgetVideo = noFilms;
+export const shots = noFilms;
+export const videoFrame = noFilms;
+export const colourVideo = noFilms;
+export const cancelVideo = noFilms;
+export const videoResult = noFilms;
 
 export const methods = async () => {
   const { name, paper, licence, accepts, requires } = (await facts).method;
   return [{ name, paper, licence, accepts, requires }];
 };
-export const limits = () => worker.ask("limits", {});
+export const limits = async () => ({ photos: 1000, film_suffixes: [] });
 export const moods = async () => (await facts).moods;
 export const hintFields = async () => new Set(HINT_FIELDS);
 

@@ -1,0 +1,196 @@
+"""Copy what a film holds beside its pictures: sound, subtitles, data, covers, attachments, tags."""
+
+import io
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from photochrom.errors import PhotochromError
+from photochrom.photo.video import VideoFacts, open_container, pyav, read_packets
+
+MARKER_KEY = "photochrom"  # of the container's metadata
+# Tags that describe the file they come from, not the film.
+OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
+OWN_TAGS |= {"bps", "number_of_frames", "number_of_bytes"}
+ALSO_OWN = "_statistics_"  # the beginning of others
+TRANSPORT = "mpegts"  # takes any stream, but players know these alone
+KNOWN_IN_TRANSPORT = {
+    "h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "aac", "aac_latm", "ac3", "eac3",
+    "dts", "mp2", "mp3", "opus", "truehd", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle",
+}  # fmt: skip
+HOLDS_ATTACHMENTS, HOLDS_COVERS = "matroska", "mp4"
+EMPTY_SUBTITLE = b"\0\0"  # of MP4, between two others; its writer makes them itself
+# With a cover, MP4 holds no tags of our own, and the marker lies in this one after its own name.
+INSTEAD_OF_MARKER = "keywords"
+
+
+def kept_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Return the tags that describe a film or a stream, not the file they come from."""
+    return {
+        key: value
+        for key, value in tags.items()
+        if key.lower().partition("-")[0] not in OWN_TAGS and not key.lower().startswith(ALSO_OWN)
+    }
+
+
+def copy_of(out: Any, source: Any, stream: Any, notes: list[str]) -> Any:
+    """Add a stream like one of the source, to be copied.
+
+    Parameters
+    ----------
+    out, source : PyAV containers
+    stream : PyAV stream
+        Of the source.
+    notes : list of str
+        What the container cannot hold is added to it.
+
+    Returns
+    -------
+    PyAV stream or None
+        None if the container cannot hold it, or makes it itself.
+    """
+    if _is_chapter_track(stream, source):
+        return None
+    attaches = out.format.name == HOLDS_ATTACHMENTS
+    if stream.type == "attachment" and attaches:
+        return out.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
+    if is_cover(stream) and attaches:
+        tags = stream.metadata
+        kind = stream.codec_context.name if stream.codec_context else "png"
+        suffix, mimetype = ("jpg", "image/jpeg") if kind == "mjpeg" else (kind, f"image/{kind}")
+        name = tags.get("filename", f"cover.{suffix}")
+        return out.add_attachment(name, tags.get("mimetype", mimetype), _picture(source, stream))
+    holds_kind = stream.type != "attachment" and (
+        not is_cover(stream) or out.format.name == HOLDS_COVERS
+    )
+    if holds_kind and _holds(out.format.name, stream):
+        return out.add_stream_from_template(stream, opaque=True)
+    notes.append(f"left out: {_described(stream)}, which {out.format.name} cannot hold")
+    return None
+
+
+def is_cover(stream: Any) -> bool:
+    """Return whether a stream is a picture attached to the film."""
+    return bool(stream.disposition & pyav().stream.Disposition.attached_pic)
+
+
+def _is_chapter_track(stream: Any, source: Any) -> bool:
+    """Return whether a stream holds the chapters' names in MP4, which the writer makes itself."""
+    in_mp4 = "mp4" in source.format.name
+    is_text = stream.type == "data" and stream.name == "bin_data"
+    return in_mp4 and is_text and bool(source.chapters())
+
+
+def _holds(format: str, stream: Any) -> bool:
+    """Return whether a container can hold a stream, by writing an empty file with it."""
+    av = pyav()
+    context = stream.codec_context
+    if format == TRANSPORT:
+        return context is not None and context.codec.canonical_name in KNOWN_IN_TRANSPORT
+    try:
+        with av.open(io.BytesIO(), "w", format=format) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (ValueError, OSError, NotImplementedError, av.error.FFmpegError):
+        return False
+    return True
+
+
+def _described(stream: Any) -> str:
+    what = f"{stream.type or 'unknown'} stream {stream.index}"
+    if stream.codec_context is not None:
+        return f"{what} ({stream.codec_context.name})"
+    return f"{what} ({stream.name})" if stream.name else what
+
+
+def _picture(source: Any, stream: Any) -> bytes:
+    """Return the bytes of a cover."""
+    with open_container(Path(source.name)) as container:
+        for packet in read_packets(container, [container.streams[stream.index]]):
+            if packet.size and packet.stream.index == stream.index:
+                return bytes(packet)
+    return b""
+
+
+def other_packets(
+    source: Any, copied: dict[int, Any], start: Fraction | None, stop: Fraction | None
+) -> Iterator[Any]:
+    """Yield the packets of copied streams that lie in a part of the film, moved to its start.
+
+    Parameters
+    ----------
+    source : PyAV container
+    copied : dict
+        Index in the source -> copied stream.
+    start, stop : Fraction or None
+        Seconds. Without a start, timestamps are kept.
+    """
+    streamed = {index for index, made in copied.items() if made.type != "attachment"}
+    wanted = [source.streams[index] for index in sorted(streamed)]
+    if not wanted:
+        return
+    for packet in read_packets(source, wanted):
+        if not packet.size or packet.stream.index not in streamed:
+            continue
+        if packet.size == len(EMPTY_SUBTITLE) and _is_empty_subtitle(packet):
+            continue
+        known = packet.pts if packet.pts is not None else packet.dts
+        if known is None or is_cover(packet.stream):
+            yield packet
+            continue
+        time = known * packet.time_base
+        if (start is not None and time < start) or (stop is not None and time >= stop):
+            continue
+        moved = round((start or 0) / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - moved
+        packet.dts = None if packet.dts is None else packet.dts - moved
+        yield packet
+
+
+def _is_empty_subtitle(packet: Any) -> bool:
+    return packet.stream.type == "subtitle" and bytes(packet) == EMPTY_SUBTITLE
+
+
+def has_cover_in(source: Any, format: str) -> bool:
+    """Return whether a source has a cover that a container holds beside, not among, its tags."""
+    return format == HOLDS_COVERS and any(is_cover(stream) for stream in source.streams.video)
+
+
+def marker_of(path: Path) -> dict[str, str] | None:
+    """Return the marker that a film carries, if photochrom wrote it; None if not, or unreadable."""
+    try:
+        with open_container(path) as container:
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+        kept = tags.get(INSTEAD_OF_MARKER, "").removeprefix(f"{MARKER_KEY} ")
+        found = json.loads(tags.get(MARKER_KEY) or kept)
+    except (PhotochromError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def add_marker(out: Any, marker: dict[str, str], has_cover: bool) -> None:
+    """Add the marker to a container's tags."""
+    said = json.dumps(marker)
+    if has_cover:
+        out.metadata.setdefault(INSTEAD_OF_MARKER, f"{MARKER_KEY} {said}")
+    else:
+        out.metadata[MARKER_KEY] = said
+
+
+def not_held(written: Path, source: Any, facts: VideoFacts, format: str) -> Iterator[str]:
+    """Yield notes on what a written film does not hold of a source, beside its streams."""
+    with open_container(written) as container:
+        aspect = container.streams.video[0].sample_aspect_ratio or 1
+        held = {key.lower() for key in container.metadata}
+        if source.chapters() and not container.chapters():
+            yield f"left out: chapters, which {format} cannot hold"
+    if aspect != facts.pixel_aspect:
+        shape = f"{facts.pixel_aspect.numerator}:{facts.pixel_aspect.denominator}"
+        yield f"left out: the shape of pixels, {shape}, which cannot be written to {format}"
+    lost = [key for key in kept_tags(source.metadata) if key.lower() not in held]
+    if lost:
+        yield f"left out: metadata ({', '.join(sorted(lost))}), which {format} cannot hold"
+    if marker_of(written) is None:
+        yield f"left out: photochrom's marker, which {format} cannot hold"
