@@ -19,7 +19,7 @@ from photochrom.service.page_folder import write_page
 
 RUNTIME = Path(__file__).parents[2] / "node_modules" / "onnxruntime-web"
 RUNTIME_VARIABLE = "PHOTOCHROM_BROWSER_RUNTIME"
-PLAIN = {
+PLAIN: dict[str, object] = {
     "method": "photochrom",
     "vividness": None,
     "saturation": 1,
