@@ -18,9 +18,12 @@ from photochrom.errors import InvalidValueError, PhotochromError
 
 if TYPE_CHECKING:
     from photochrom.cli.guidance_options import GuidanceOptions
+    from photochrom.cli.reading_options import ReadOptions
     from photochrom.engine.video import ColouredVideo, Progress, VideoOptions
 
 SECONDS_BETWEEN_LINES = 10.0  # where standard error is not a terminal
+OF_PHOTOGRAPHS = ("restore", "white_lightness", "format", "quality", "watch", "float_range")
+OF_SCANS = ("negative", "source_profile", "gamma", "descreen", "salvage", "keep_time")
 
 
 @Parameter(name="*")
@@ -51,6 +54,7 @@ def run_films(
     options: RunOptions,
     film: FilmOptions | None = None,
     guidance: "GuidanceOptions | None" = None,
+    reading: "ReadOptions | None" = None,
 ) -> int:
     """Colour films, one after another, and report the outcome of each.
 
@@ -60,6 +64,8 @@ def run_films(
     options : RunOptions
     film : FilmOptions, optional
     guidance : GuidanceOptions, optional
+    reading : ReadOptions, optional
+        Refused: how scans are read.
 
     Returns
     -------
@@ -68,6 +74,7 @@ def run_films(
     """
     from photochrom.engine.page_colouring import PageColorizer
 
+    _check_no_photo_words(options, reading)
     given = _video_options(options, film or FilmOptions(), guidance)
     failed = 0
     with endings():
@@ -147,6 +154,13 @@ def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[
     return targets
 
 
+def _check_no_photo_words(options: RunOptions, reading: "ReadOptions | None") -> None:
+    """Reject the options of photographs and scans, which would do nothing."""
+    for name in (*OF_PHOTOGRAPHS, *OF_SCANS):
+        if getattr(reading if name in OF_SCANS else options, name, None):
+            raise InvalidValueError(f"--{name.replace('_', '-')} is for photographs, not films.")
+
+
 def _video_options(
     options: RunOptions, film: FilmOptions, guidance: "GuidanceOptions | None"
 ) -> "VideoOptions":
@@ -166,9 +180,6 @@ def _video_options(
             )
         cues = tuple(read_cues(guidance.hints)) if guidance.hints else ()
         whole = replace(guidance, hints=None).guidance()
-    for name in ("restore", "white_lightness", "format", "quality", "watch"):
-        if getattr(options, name):
-            raise InvalidValueError(f"--{name.replace('_', '-')} is for photographs, not films.")
     return VideoOptions(
         codec=film.codec,
         crf=film.crf,
