@@ -391,6 +391,37 @@ def test_a_film_of_that_name_that_is_not_ours_is_left_alone(tmp_path):
     assert default_target(film, "ffv1").name == "film-color.mkv"
 
 
+def test_the_result_of_another_film_is_left_alone(tmp_path):
+    film = write_film(tmp_path / "film.avi", PICTURES[:2])
+    other = write_film(tmp_path / "film.mpg", PICTURES[:2], Look(codec="mpeg1video"))
+    assert coloured(film, None, codec=None).target.name == "film-color.mkv"
+    assert default_target(other).name == "film-color-2.mkv"
+    assert default_target(film).name == "film-color.mkv"
+    assert default_target(tmp_path / "film.wmv").name == "film-color-2.mkv"
+
+
+def test_a_second_run_at_one_target_leaves_the_first_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "SEGMENT_FRAMES", 5)
+    film = write_film(tmp_path / "film.mkv", scene(30))
+    refused = []
+
+    def second(progress):
+        if progress.frames > 20 and not refused:
+            with pytest.raises(UnwritablePhotoError, match="another run is colouring it") as found:
+                coloured(film, tmp_path / "out.mkv", resume=True)
+            refused.append(found)
+
+    options = VideoOptions(codec="ffv1")
+    gray = PageColorizer("gray")
+    done = colorize_video(
+        film, tmp_path / "out.mkv", colorizer=gray, options=options, progress=second
+    )
+    assert refused
+    assert done.frames == 30
+    assert len(times(done.target)) == 30
+    assert not segment_folder(done.target).exists()
+
+
 DRIVER = """
 import sys
 from photochrom.engine import video

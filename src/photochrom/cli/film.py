@@ -116,11 +116,24 @@ def _reported(
     return error is None
 
 
+def _reason(error: Exception, film: Path) -> str:
+    """Return one line that says why a film failed."""
+    from photochrom.engine.batch import reason_of
+
+    if isinstance(error, PhotochromError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{film}: not enough memory. Close other programs and run it again."
+    return reason_of(error, film)
+
+
 def _how_to_go_on(target: Path) -> str:
     """Return what to do with the finished part of a film; '' if there is none."""
     from photochrom.engine.video import segment_folder
+    from photochrom.photo.part_locks import is_held
 
-    if not any(segment_folder(target).glob("*.mkv")):
+    folder = segment_folder(target)
+    if is_held(folder) or not any(folder.glob("*.mkv")):
         return ""
     return "What is finished is kept; run again with --resume to go on."
 
