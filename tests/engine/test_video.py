@@ -365,6 +365,25 @@ def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeyp
     assert other.frames == 24
 
 
+@pytest.mark.parametrize("name", ["000000.mkv", "000001.mkv", "000001.npz"])
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_damaged_segment_is_coloured_again(tmp_path, monkeypatch, name, kept):
+    monkeypatch.setattr(video, "SEGMENT_FRAMES", 10)
+    film = write_film(tmp_path / "film.mkv", scene(40))
+
+    def stop(progress):
+        if progress.frames > 30:
+            raise KeyboardInterrupt
+
+    gray, options = PageColorizer("gray"), VideoOptions(codec="ffv1")
+    with pytest.raises(KeyboardInterrupt):
+        colorize_video(film, tmp_path / "out.mkv", colorizer=gray, options=options, progress=stop)
+    segment = segment_folder(tmp_path / "out.mkv") / name
+    segment.write_bytes(segment.read_bytes()[: round(segment.stat().st_size * kept)])
+    assert coloured(film, tmp_path / "out.mkv", resume=True).frames == 40
+    assert len(times(tmp_path / "out.mkv")) == 40
+
+
 def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path, stopping):
     film = write_film(tmp_path / "film.mkv", PICTURES)
     stopping(3)
