@@ -259,6 +259,21 @@ def test_damage_is_said_with_a_count(tmp_path):
     cut.write_bytes(long.read_bytes()[: long.stat().st_size // 2])
     notes = coloured(cut, tmp_path / "cut-out.mkv").notes
     assert any("of the 2.5 s that the file states" in note for note in notes)
+    late = write_film(tmp_path / "late.mkv", PICTURES, pts=range(120, 130))
+    notes = coloured(late, tmp_path / "late-out.mkv").notes
+    assert not any("that the file states" in note for note in notes)
+
+
+def test_frames_whose_time_runs_backwards_are_left_out_and_counted(tmp_path):
+    parts = [
+        write_film(tmp_path / f"{n}.ts", scene(8, n), Look(codec="mpeg2video")) for n in range(2)
+    ]
+    film = tmp_path / "film.ts"
+    film.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = coloured(film, tmp_path / "out.mkv")
+    left_out = 16 - result.frames
+    assert f"frames left out, as their time repeats or runs backwards: {left_out}" in result.notes
+    assert not any(note.startswith("damaged places") for note in result.notes)
 
 
 def test_colours_of_the_source_are_said_to_be_replaced_only_if_it_shows_any(tmp_path):
@@ -606,7 +621,8 @@ def test_cues_without_a_frame_are_said(tmp_path):
     film = write_film(tmp_path / "film.mkv", spots(20, 0, 1.0))
     cues = tuple(hint_at(at, (30, 36)) for at in (0.1, 0.4, 99.0))
     notes = with_method(film, tmp_path / "out.mkv", Obeys(), cues=cues, start=0.2).notes
-    assert "hints and shots at times without a frame, not used: 0.1 s, 99 s" in notes
+    said = "hints and shots not used, as no frame or nothing to follow is there: 0.1 s, 99 s"
+    assert said in notes
 
 
 def test_looks_hold_for_their_shot(tmp_path):

@@ -285,7 +285,8 @@ class _Film:
     def _cut_short(self, last: int) -> Iterator[str]:
         """Yield a note if the pictures end before the file's stated end; the last timestamp."""
         ends, stated = self.facts.seconds_at(last), self.facts.seconds
-        if self.window.stop is None and ends < stated - CUT_SHORT:
+        of_clock = float(last * self.facts.time_base)  # some containers count from 0
+        if self.window.stop is None and max(ends, of_clock) < stated - CUT_SHORT:
             yield f"the pictures end at {ends:.1f} s of the {stated:.1f} s that the file states"
 
     def _expected(self) -> int:
@@ -303,9 +304,12 @@ class _Film:
             yield f"frames of another size: {self.decoder.resized}; brought to the first one's"
         if self.unused:
             times = ", ".join(f"{at:g} s" for at in sorted(set(self.unused)))
-            yield f"hints and shots at times without a frame, not used: {times}"
+            yield f"hints and shots not used, as no frame or nothing to follow is there: {times}"
         if self.decoder.damaged:
             yield f"damaged places: {self.decoder.damaged}; what could be decoded was coloured"
+        if self.decoder.misplaced:
+            count = self.decoder.misplaced
+            yield f"frames left out, as their time repeats or runs backwards: {count}"
         if self.decoder.untimed:
             yield f"frames without a timestamp: {self.decoder.untimed}; spaced evenly"
 
