@@ -13,6 +13,7 @@ from tests.films import Look, lumas, scene, write_film
 
 from photochrom import cli
 from photochrom.cli.film import progress_text
+from photochrom.engine import video
 from photochrom.engine.video import Progress, segment_folder
 from photochrom.photo.video_streams import marker_of
 
@@ -148,6 +149,32 @@ def test_one_bad_film_does_not_stop_the_others(run, film, tmp_path):
     assert code == 1
     assert "bad.mkv: the file is empty" in lines[0]
     assert "film-color.mp4" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "not enough memory. Close other programs and run it again."),
+        (ValueError("no\nway"), "could not be coloured (ValueError: no). Please report this"),
+    ],
+)
+def test_a_film_that_fails_unexpectedly_does_not_stop_the_others(
+    run, film, tmp_path, monkeypatch, error, said
+):
+    colorize_video = video.colorize_video
+
+    def fails(path, *given, **options):
+        if path == film:
+            raise error
+        return colorize_video(path, *given, **options)
+
+    monkeypatch.setattr(video, "colorize_video", fails)
+    other = tmp_path / "other.mp4"
+    other.write_bytes(film.read_bytes())
+    code, lines, _ = run(film, other, *GRAY)
+    assert code == 1
+    assert lines[0].startswith(f"photochrom: {film}: {said}")
+    assert lines[1] == f"{other} -> {tmp_path / 'other-color.mp4'}"
 
 
 def test_hints_come_from_a_file_with_times(run, film, tmp_path):

@@ -93,8 +93,8 @@ def _reported(
     try:
         done = _colour(path, target, colorizer, given)
         target, notes = done.target, done.notes
-    except PhotochromError as failure:
-        error, notes = failure, (str(failure),)
+    except Exception as failure:  # one bad film does not stop the others
+        error, notes = failure, (_reason(failure, path),)
     except KeyboardInterrupt:
         say(f"photochrom: {path}: {_how_to_go_on(target) or 'nothing was written.'}")
         raise
@@ -108,7 +108,7 @@ def _reported(
         }
         to_standard_output(json.dumps(row).encode() + b"\n")
     elif error:
-        say(f"photochrom: {error} {_how_to_go_on(target)}".rstrip())
+        say(f"photochrom: {notes[0]} {_how_to_go_on(target)}".rstrip())
     else:
         say(f"{path} -> {target}")
         for note in notes:

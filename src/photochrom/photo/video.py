@@ -200,6 +200,8 @@ def open_container(path: Path) -> Any:
         If it is missing, empty, or of no known kind.
     """
     av = pyav()
+    if path.is_dir():
+        raise UnreadablePhotoError(f"{path}: is a folder; a film is needed.")
     if not path.is_file():
         raise UnreadablePhotoError(f"{path}: there is no such file.")
     if path.stat().st_size == 0:
