@@ -650,3 +650,29 @@ def test_palettes_hold_for_their_shot(tmp_path):
     )  # fmt: skip
     assert all(np.abs(told[n] - plain[n]).mean() > 1 for n in range(6))
     assert all(np.abs(told[n] - plain[n]).max() < 1 for n in range(6, 12))
+
+
+def test_two_frames_of_h265_are_written_whatever_their_decoding_time(tmp_path, monkeypatch):
+    film = write_film(tmp_path / "film.mkv", PICTURES[:2])
+    original = video_segments.new_encoder
+
+    class Undefined:
+        def __init__(self, stream):
+            self.stream = stream
+
+        def __getattr__(self, name):
+            return getattr(self.stream, name)
+
+        def encode(self, picture):
+            for packet in self.stream.encode(picture):
+                if packet.pts == 0:
+                    packet.dts = 2**62
+                yield packet
+
+    def undefined(container, encoding, facts):
+        stream = original(container, encoding, facts)
+        return Undefined(stream) if container.name.endswith("000000.part") else stream
+
+    monkeypatch.setattr(video_segments, "new_encoder", undefined)
+    result = coloured(film, tmp_path / "out.mkv", codec="h265")
+    assert len(read_planes(result.target)) == 2

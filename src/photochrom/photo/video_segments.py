@@ -126,6 +126,8 @@ class SegmentWriter:
         with self._writing():
             for packet in self._stream.encode(picture):
                 self._order.append(packet.pts)
+                if packet.dts is None or packet.dts > packet.pts:
+                    packet.dts = packet.pts  # x265 leaves it undefined in segments of two frames
                 self._container.mux(packet)
 
     @contextmanager
