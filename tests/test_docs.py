@@ -5,6 +5,7 @@ import pytest
 
 from photochrom import __version__
 from photochrom.colorization.catalogue import CATALOGUE
+from photochrom.photo.video_codecs import CODECS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -47,3 +48,12 @@ def test_the_version_is_the_same_wherever_it_stands():
     assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
     newest = re.search(r"^## \[?([\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest and newest[1] == __version__
+
+
+def test_films_md_names_each_codec_with_containers_that_hold_it():
+    document = (ROOT / "docs" / "films.md").read_text()
+    rows = re.findall(r"^\| `(\w+)`.*?\|.*?\|([^|]*)\|", document, re.MULTILINE)
+    assert [name for name, _ in rows] == list(CODECS)
+    for name, containers in rows:
+        for container in containers.split(","):
+            assert f".{container.strip().lower()}" in CODECS[name].suffixes, (name, container)

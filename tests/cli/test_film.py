@@ -13,6 +13,7 @@ from tests.films import Look, lumas, scene, write_film
 
 from photochrom import cli
 from photochrom.cli.film import progress_text
+from photochrom.engine import video
 from photochrom.engine.video import Progress, segment_folder
 from photochrom.photo.video_streams import marker_of
 
@@ -101,6 +102,13 @@ def test_each_outcome_is_a_line_of_json(run, film, tmp_path):
         (["--from", "soon"], 1, "A time must be like 83.4, 1:23.4 or 1:02:03"),
         (["--quality", "90"], 1, "--quality is for photographs, not films"),
         (["--restore"], 1, "--restore is for photographs, not films"),
+        (["--negative"], 1, "--negative is for photographs, not films"),
+        (["--gamma", "1"], 1, "--gamma is for photographs, not films"),
+        (["--salvage"], 1, "--salvage is for photographs, not films"),
+        (["--descreen"], 1, "--descreen is for photographs, not films"),
+        (["--keep-time"], 1, "--keep-time is for photographs, not films"),
+        (["--source-profile", "a.icc"], 1, "--source-profile is for photographs, not films"),
+        (["--float-range", "0", "5"], 1, "--float-range is for photographs, not films"),
         (["--watch"], 1, "--watch is for photographs, not films"),
         (["--hint", "1,2,#ffffff"], 1, "A film takes its hints from --hints FILE"),
         (["--crf", "99"], 2, "63"),
@@ -143,6 +151,32 @@ def test_one_bad_film_does_not_stop_the_others(run, film, tmp_path):
     assert "film-color.mp4" in lines[1]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "not enough memory. Close other programs and run it again."),
+        (ValueError("no\nway"), "could not be coloured (ValueError: no). Please report this"),
+    ],
+)
+def test_a_film_that_fails_unexpectedly_does_not_stop_the_others(
+    run, film, tmp_path, monkeypatch, error, said
+):
+    colorize_video = video.colorize_video
+
+    def fails(path, *given, **options):
+        if path == film:
+            raise error
+        return colorize_video(path, *given, **options)
+
+    monkeypatch.setattr(video, "colorize_video", fails)
+    other = tmp_path / "other.mp4"
+    other.write_bytes(film.read_bytes())
+    code, lines, _ = run(film, other, *GRAY)
+    assert code == 1
+    assert lines[0].startswith(f"photochrom: {film}: {said}")
+    assert lines[1] == f"{other} -> {tmp_path / 'other-color.mp4'}"
+
+
 def test_hints_come_from_a_file_with_times(run, film, tmp_path):
     hints = tmp_path / "hints.json"
     hints.write_text(json.dumps({"hints": [{"shape": "point"}]}))
@@ -150,7 +184,8 @@ def test_hints_come_from_a_file_with_times(run, film, tmp_path):
     hints.write_text(json.dumps({"shots": [{"at": "0:00", "saturation": 0.5}, {"at": 50}]}))
     code, lines, _ = run(film, "--hints", hints, *GRAY)
     assert code == 0
-    assert "  hints and shots at times without a frame, not used: 50 s" in lines
+    said = "  hints and shots not used, as no frame or nothing to follow is there: 50 s"
+    assert said in lines
 
 
 def test_a_picture_of_each_shot_is_written_with_its_time(run, tmp_path):

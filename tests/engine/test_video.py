@@ -259,6 +259,21 @@ def test_damage_is_said_with_a_count(tmp_path):
     cut.write_bytes(long.read_bytes()[: long.stat().st_size // 2])
     notes = coloured(cut, tmp_path / "cut-out.mkv").notes
     assert any("of the 2.5 s that the file states" in note for note in notes)
+    late = write_film(tmp_path / "late.mkv", PICTURES, pts=range(120, 130))
+    notes = coloured(late, tmp_path / "late-out.mkv").notes
+    assert not any("that the file states" in note for note in notes)
+
+
+def test_frames_whose_time_runs_backwards_are_left_out_and_counted(tmp_path):
+    parts = [
+        write_film(tmp_path / f"{n}.ts", scene(8, n), Look(codec="mpeg2video")) for n in range(2)
+    ]
+    film = tmp_path / "film.ts"
+    film.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = coloured(film, tmp_path / "out.mkv")
+    left_out = 16 - result.frames
+    assert f"frames left out, as their time repeats or runs backwards: {left_out}" in result.notes
+    assert not any(note.startswith("damaged places") for note in result.notes)
 
 
 def test_colours_of_the_source_are_said_to_be_replaced_only_if_it_shows_any(tmp_path):
@@ -365,6 +380,25 @@ def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeyp
     assert other.frames == 24
 
 
+@pytest.mark.parametrize("name", ["000000.mkv", "000001.mkv", "000001.npz"])
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_damaged_segment_is_coloured_again(tmp_path, monkeypatch, name, kept):
+    monkeypatch.setattr(video, "SEGMENT_FRAMES", 10)
+    film = write_film(tmp_path / "film.mkv", scene(40))
+
+    def stop(progress):
+        if progress.frames > 30:
+            raise KeyboardInterrupt
+
+    gray, options = PageColorizer("gray"), VideoOptions(codec="ffv1")
+    with pytest.raises(KeyboardInterrupt):
+        colorize_video(film, tmp_path / "out.mkv", colorizer=gray, options=options, progress=stop)
+    segment = segment_folder(tmp_path / "out.mkv") / name
+    segment.write_bytes(segment.read_bytes()[: round(segment.stat().st_size * kept)])
+    assert coloured(film, tmp_path / "out.mkv", resume=True).frames == 40
+    assert len(times(tmp_path / "out.mkv")) == 40
+
+
 def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path, stopping):
     film = write_film(tmp_path / "film.mkv", PICTURES)
     stopping(3)
@@ -389,6 +423,37 @@ def test_a_film_of_that_name_that_is_not_ours_is_left_alone(tmp_path):
     assert default_target(film, "ffv1").name == "film-color-2.mkv"
     coloured(film, own)
     assert default_target(film, "ffv1").name == "film-color.mkv"
+
+
+def test_the_result_of_another_film_is_left_alone(tmp_path):
+    film = write_film(tmp_path / "film.avi", PICTURES[:2])
+    other = write_film(tmp_path / "film.mpg", PICTURES[:2], Look(codec="mpeg1video"))
+    assert coloured(film, None, codec=None).target.name == "film-color.mkv"
+    assert default_target(other).name == "film-color-2.mkv"
+    assert default_target(film).name == "film-color.mkv"
+    assert default_target(tmp_path / "film.wmv").name == "film-color-2.mkv"
+
+
+def test_a_second_run_at_one_target_leaves_the_first_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "SEGMENT_FRAMES", 5)
+    film = write_film(tmp_path / "film.mkv", scene(30))
+    refused = []
+
+    def second(progress):
+        if progress.frames > 20 and not refused:
+            with pytest.raises(UnwritablePhotoError, match="another run is colouring it") as found:
+                coloured(film, tmp_path / "out.mkv", resume=True)
+            refused.append(found)
+
+    options = VideoOptions(codec="ffv1")
+    gray = PageColorizer("gray")
+    done = colorize_video(
+        film, tmp_path / "out.mkv", colorizer=gray, options=options, progress=second
+    )
+    assert refused
+    assert done.frames == 30
+    assert len(times(done.target)) == 30
+    assert not segment_folder(done.target).exists()
 
 
 DRIVER = """
@@ -556,7 +621,8 @@ def test_cues_without_a_frame_are_said(tmp_path):
     film = write_film(tmp_path / "film.mkv", spots(20, 0, 1.0))
     cues = tuple(hint_at(at, (30, 36)) for at in (0.1, 0.4, 99.0))
     notes = with_method(film, tmp_path / "out.mkv", Obeys(), cues=cues, start=0.2).notes
-    assert "hints and shots at times without a frame, not used: 0.1 s, 99 s" in notes
+    said = "hints and shots not used, as no frame or nothing to follow is there: 0.1 s, 99 s"
+    assert said in notes
 
 
 def test_looks_hold_for_their_shot(tmp_path):
@@ -584,3 +650,29 @@ def test_palettes_hold_for_their_shot(tmp_path):
     )  # fmt: skip
     assert all(np.abs(told[n] - plain[n]).mean() > 1 for n in range(6))
     assert all(np.abs(told[n] - plain[n]).max() < 1 for n in range(6, 12))
+
+
+def test_two_frames_of_h265_are_written_whatever_their_decoding_time(tmp_path, monkeypatch):
+    film = write_film(tmp_path / "film.mkv", PICTURES[:2])
+    original = video_segments.new_encoder
+
+    class Undefined:
+        def __init__(self, stream):
+            self.stream = stream
+
+        def __getattr__(self, name):
+            return getattr(self.stream, name)
+
+        def encode(self, picture):
+            for packet in self.stream.encode(picture):
+                if packet.pts == 0:
+                    packet.dts = 2**62
+                yield packet
+
+    def undefined(container, encoding, facts):
+        stream = original(container, encoding, facts)
+        return Undefined(stream) if container.name.endswith("000000.part") else stream
+
+    monkeypatch.setattr(video_segments, "new_encoder", undefined)
+    result = coloured(film, tmp_path / "out.mkv", codec="h265")
+    assert len(read_planes(result.target)) == 2

@@ -42,6 +42,10 @@ def test_what_is_no_time_is_refused(text):
         ({"shots": [{"at": 1, "colour": 1}]}, "shot 1 needs 'at', and may have reference"),
         ({"shots": [{"at": 1, "vividness": 7}]}, "shot 1: "),
         ({"shots": [{"at": 1, "palette": ["#1"]}]}, "shot 1: "),
+        ({"shots": [{"at": 1, "palette": 5}]}, "shot 1: palette must be a text or a list; got 5"),
+        ({"shots": [{"at": 1, "vividness": "x"}]}, "vividness must be a number; got 'x'"),
+        ({"shots": [{"at": 1, "seed": float("inf")}]}, "seed must be a whole number; got inf"),
+        ({"shots": [{"at": 1, "reference": 5}]}, "reference must be a text; got 5"),
     ],
 )
 def test_a_wrong_entry_is_named(tmp_path, table, said):
@@ -50,6 +54,13 @@ def test_a_wrong_entry_is_named(tmp_path, table, said):
     with pytest.raises(InvalidValueError, match="hints.json") as caught:
         read_cues(path)
     assert said in str(caught.value)
+
+
+def test_a_file_that_is_missing_is_said_once(tmp_path):
+    path = tmp_path / "hints.json"
+    with pytest.raises(InvalidValueError) as caught:
+        read_cues(path)
+    assert str(caught.value) == f"{path}: cannot read the film's hints (No such file or directory)."
 
 
 def test_a_file_of_hints_and_shots_is_read(tmp_path):

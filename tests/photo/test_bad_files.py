@@ -28,7 +28,7 @@ SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" h
         (b"\0\0\0\x0cJXL " + bytes(60), UnsupportedFormatError, "JPEG XL is not supported"),
         (b"8BPS" + bytes(60), UnsupportedFormatError, "Photoshop is not supported"),
         (b"P5\n2 2\n255\nabcd", UnsupportedFormatError, "PNM is not supported"),
-        (b"\0\0\0\x18ftypmp42" + bytes(20), UnsupportedFormatError, "MP4 is not supported"),
+        (b"\0\0\0\x18ftypmp42" + bytes(20), UnsupportedFormatError, "a film, not a picture"),
         (b"\0\0\0\x18ftypcrx " + bytes(20), UnsupportedFormatError, "without an embedded preview"),
         (b"\x08\xf2\xa6\xb6" + bytes(80), UnsupportedFormatError, "libvips is not supported"),
         (b"\xff\xd8\xff\xe0" + bytes(30), UnreadablePhotoError, "truncated or corrupt"),

@@ -167,6 +167,7 @@ def test_what_is_no_film_is_said_in_a_sentence(tmp_path):
     whole = write_film(tmp_path / "whole.mp4", PICTURES, Look(codec="libx264"))
     (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     (tmp_path / "empty.mp4").touch()
+    (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "text.mp4").write_text("no film at all " * 99)
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
@@ -176,6 +177,7 @@ def test_what_is_no_film_is_said_in_a_sentence(tmp_path):
         container.mux(stream.encode(None))
     for name, said in (
         ("missing.mp4", "there is no such file"),
+        ("folder.mp4", "is a folder; a film is needed"),
         ("empty.mp4", "the file is empty"),
         ("text.mp4", "not a film that can be read"),
         ("cut.mp4", "its index is missing"),

@@ -18,9 +18,12 @@ from photochrom.errors import InvalidValueError, PhotochromError
 
 if TYPE_CHECKING:
     from photochrom.cli.guidance_options import GuidanceOptions
+    from photochrom.cli.reading_options import ReadOptions
     from photochrom.engine.video import ColouredVideo, Progress, VideoOptions
 
 SECONDS_BETWEEN_LINES = 10.0  # where standard error is not a terminal
+OF_PHOTOGRAPHS = ("restore", "white_lightness", "format", "quality", "watch", "float_range")
+OF_SCANS = ("negative", "source_profile", "gamma", "descreen", "salvage", "keep_time")
 
 
 @Parameter(name="*")
@@ -51,6 +54,7 @@ def run_films(
     options: RunOptions,
     film: FilmOptions | None = None,
     guidance: "GuidanceOptions | None" = None,
+    reading: "ReadOptions | None" = None,
 ) -> int:
     """Colour films, one after another, and report the outcome of each.
 
@@ -60,6 +64,8 @@ def run_films(
     options : RunOptions
     film : FilmOptions, optional
     guidance : GuidanceOptions, optional
+    reading : ReadOptions, optional
+        Refused: how scans are read.
 
     Returns
     -------
@@ -68,6 +74,7 @@ def run_films(
     """
     from photochrom.engine.page_colouring import PageColorizer
 
+    _check_no_photo_words(options, reading)
     given = _video_options(options, film or FilmOptions(), guidance)
     failed = 0
     with endings():
@@ -86,8 +93,8 @@ def _reported(
     try:
         done = _colour(path, target, colorizer, given)
         target, notes = done.target, done.notes
-    except PhotochromError as failure:
-        error, notes = failure, (str(failure),)
+    except Exception as failure:  # one bad film does not stop the others
+        error, notes = failure, (_reason(failure, path),)
     except KeyboardInterrupt:
         say(f"photochrom: {path}: {_how_to_go_on(target) or 'nothing was written.'}")
         raise
@@ -101,7 +108,7 @@ def _reported(
         }
         to_standard_output(json.dumps(row).encode() + b"\n")
     elif error:
-        say(f"photochrom: {error} {_how_to_go_on(target)}".rstrip())
+        say(f"photochrom: {notes[0]} {_how_to_go_on(target)}".rstrip())
     else:
         say(f"{path} -> {target}")
         for note in notes:
@@ -109,11 +116,24 @@ def _reported(
     return error is None
 
 
+def _reason(error: Exception, film: Path) -> str:
+    """Return one line that says why a film failed."""
+    from photochrom.engine.batch import reason_of
+
+    if isinstance(error, PhotochromError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{film}: not enough memory. Close other programs and run it again."
+    return reason_of(error, film)
+
+
 def _how_to_go_on(target: Path) -> str:
     """Return what to do with the finished part of a film; '' if there is none."""
     from photochrom.engine.video import segment_folder
+    from photochrom.photo.part_locks import is_held
 
-    if not any(segment_folder(target).glob("*.mkv")):
+    folder = segment_folder(target)
+    if is_held(folder) or not any(folder.glob("*.mkv")):
         return ""
     return "What is finished is kept; run again with --resume to go on."
 
@@ -147,6 +167,13 @@ def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[
     return targets
 
 
+def _check_no_photo_words(options: RunOptions, reading: "ReadOptions | None") -> None:
+    """Reject the options of photographs and scans, which would do nothing."""
+    for name in (*OF_PHOTOGRAPHS, *OF_SCANS):
+        if getattr(reading if name in OF_SCANS else options, name, None):
+            raise InvalidValueError(f"--{name.replace('_', '-')} is for photographs, not films.")
+
+
 def _video_options(
     options: RunOptions, film: FilmOptions, guidance: "GuidanceOptions | None"
 ) -> "VideoOptions":
@@ -166,9 +193,6 @@ def _video_options(
             )
         cues = tuple(read_cues(guidance.hints)) if guidance.hints else ()
         whole = replace(guidance, hints=None).guidance()
-    for name in ("restore", "white_lightness", "format", "quality", "watch"):
-        if getattr(options, name):
-            raise InvalidValueError(f"--{name.replace('_', '-')} is for photographs, not films.")
     return VideoOptions(
         codec=film.codec,
         crf=film.crf,

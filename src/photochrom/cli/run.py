@@ -74,7 +74,7 @@ def run(
 
     photos = [source for source in sources if source not in films]
     failed = _run_photos(photos, options, reading, guidance) if photos else 0
-    return max(failed, run_films(films, options, film, guidance))
+    return max(failed, run_films(films, options, film, guidance, reading))
 
 
 def _check_no_film(sources: list[Path], film: "FilmOptions | None") -> None:

@@ -6,11 +6,12 @@ film -> luma -> L (small) -> shots and flow -> key frames -> method -> steady co
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ import numpy as np
 
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.memory import return_frames
-from photochrom.engine.output_names import beside, is_taken, numbered, state_of
+from photochrom.engine.output_names import beside, is_same, is_taken, numbered, state_of
 from photochrom.engine.page_colouring import PLAIN, PageColorizer
 from photochrom.engine.shots import Look, linked
 from photochrom.engine.steady_colours import Memory, keys
@@ -27,6 +28,7 @@ from photochrom.engine.video_colouring import RENDERERS, FilmColouring, Group
 from photochrom.engine.video_guidance import Cue, ShotPlans
 from photochrom.errors import InvalidValueError, UnreadablePhotoError, UnwritablePhotoError
 from photochrom.photo.atomic import remove_orphans, unwritable
+from photochrom.photo.part_locks import hold, is_held
 from photochrom.photo.video import Decoder, VideoFacts, describe
 from photochrom.photo.video_codecs import Encoding, choose_codec, choose_encoding, target_suffix
 from photochrom.photo.video_planes import small_lightness
@@ -167,13 +169,22 @@ def colorize_video(
 def default_target(source: Path, codec: str | None = None, folder: Path | None = None) -> Path:
     """Return where a film is written if no file is named: `film.mp4` -> `film-color.mp4`.
 
-    A file of that name that photochrom did not write is left alone: `film-color-2.mp4`.
+    A file of that name that is not an earlier result of this film is left alone:
+    `film-color-2.mp4`.
     """
     target = beside(source, folder, target_suffix(choose_codec(codec, None), source))
     number = 1
-    while is_taken(numbered(target, number)) and marker_of(numbered(target, number)) is None:
+    while is_taken(numbered(target, number)) and not _is_result(numbered(target, number), source):
         number += 1
     return numbered(target, number)
+
+
+def _is_result(target: Path, source: Path) -> bool:
+    """Return whether a file is an earlier result of a film."""
+    marker = marker_of(target)
+    with suppress(OSError):  # colouring the film says what is wrong with it
+        return marker is not None and is_same(source, str(marker.get("source", "")))
+    return False
 
 
 class _State(NamedTuple):
@@ -230,9 +241,15 @@ class _Film:
         if self.options.resume and not folder.exists() and marker_of(target) == self.marker:
             return ColouredVideo(target, 0, 0, 0, ("already coloured with these settings",))
         remove_orphans(target.parent)
+        if is_held(folder):
+            raise UnwritablePhotoError(
+                f"{target}: another run is colouring it. Wait for its end, or name another file "
+                "with -o."
+            )
         state, begun_anew = self._opened(folder)
         try:
-            return self._run(folder, state, target, (*begun_anew, *notes), progress)
+            with _held(folder):
+                return self._run(folder, state, target, (*begun_anew, *notes), progress)
         finally:
             with suppress(OSError):
                 if not any(folder.glob("*.mkv")):  # nothing to go on from
@@ -268,7 +285,8 @@ class _Film:
     def _cut_short(self, last: int) -> Iterator[str]:
         """Yield a note if the pictures end before the file's stated end; the last timestamp."""
         ends, stated = self.facts.seconds_at(last), self.facts.seconds
-        if self.window.stop is None and ends < stated - CUT_SHORT:
+        of_clock = float(last * self.facts.time_base)  # some containers count from 0
+        if self.window.stop is None and max(ends, of_clock) < stated - CUT_SHORT:
             yield f"the pictures end at {ends:.1f} s of the {stated:.1f} s that the file states"
 
     def _expected(self) -> int:
@@ -286,9 +304,12 @@ class _Film:
             yield f"frames of another size: {self.decoder.resized}; brought to the first one's"
         if self.unused:
             times = ", ".join(f"{at:g} s" for at in sorted(set(self.unused)))
-            yield f"hints and shots at times without a frame, not used: {times}"
+            yield f"hints and shots not used, as no frame or nothing to follow is there: {times}"
         if self.decoder.damaged:
             yield f"damaged places: {self.decoder.damaged}; what could be decoded was coloured"
+        if self.decoder.misplaced:
+            count = self.decoder.misplaced
+            yield f"frames left out, as their time repeats or runs backwards: {count}"
         if self.decoder.untimed:
             yield f"frames without a timestamp: {self.decoder.untimed}; spaced evenly"
 
@@ -391,6 +412,17 @@ class _Film:
 def segment_folder(target: Path) -> Path:
     """Return the hidden folder beside a target in which its segments are kept until it is done."""
     return target.with_name(f".{target.name}.photochrom-film")
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Lock a folder of segments, so that no other run removes them."""
+    held = hold(folder)
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def _window(options: VideoOptions, facts: VideoFacts) -> Window:

@@ -26,7 +26,15 @@ from photochrom.photo.given_files import read_given_text
 FOLLOWED = 0.3  # mean trust at a hint's place, below which its thing is out of sight
 ROUNDING = 0.006  # seconds: times are written to the hundredth
 _TIME = re.compile(r"(?:(?:([0-9]+):)?([0-9]{1,2}):)?([0-9]+(?:\.[0-9]+)?)")
-SHOT_FIELDS = ("reference", "palette", "vividness", "saturation", "candidate", "seed")
+# Each field of a shot, as JSON gives it: its types, and what a message calls them.
+SHOT_FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "reference": ((str,), "a text"),
+    "palette": ((str, list), "a text or a list"),
+    "vividness": ((int, float), "a number"),
+    "saturation": ((int, float), "a number"),
+    "candidate": ((int,), "a whole number"),
+    "seed": ((int,), "a whole number"),
+}
 
 
 class Cue(NamedTuple):
@@ -112,7 +120,8 @@ def read_cues(path: str | FilePath) -> list[Cue]:
     try:
         table = json.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidValueError(f"{path}: cannot read the film's hints ({error}).") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidValueError(f"{path}: cannot read the film's hints ({reason}).") from error
     return cues_of(table, path)
 
 
@@ -162,6 +171,10 @@ def _shot_cue(entry: dict[str, Any], where: str, folder: FilePath) -> Cue:
     if unknown or "at" not in entry:
         raise InvalidValueError(f"{where} needs 'at', and may have {', '.join(SHOT_FIELDS)}.")
     shot = {key: value for key, value in entry.items() if key != "at"}
+    for name, value in shot.items():
+        kinds, said = SHOT_FIELDS[name]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+            raise InvalidValueError(f"{where}: {name} must be {said}; got {value!r}.")
     if isinstance(shot.get("reference"), str):
         shot["reference"] = folder / shot["reference"]
     try:

@@ -91,6 +91,11 @@ def sniff(path: Path, name: str) -> str:
         raise UnreadablePhotoError(f"{name}: not a picture. {HANDLED}")
     if found == "tiff" and (_has_raw_suffix(path, name) or _is_raw(path, head)):
         found = "raw"
+    if found == "MP4":
+        raise UnsupportedFormatError(
+            f"{name}: a film, not a picture. As a file whose name ends in .mp4 or .mov, it can be "
+            "coloured."
+        )
     if found not in LOADERS and found not in FOREIGN:
         raise UnsupportedFormatError(
             f"{name}: {NAMES.get(found, found)} is not supported. {HANDLED} Convert it to one of "

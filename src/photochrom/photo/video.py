@@ -200,6 +200,8 @@ def open_container(path: Path) -> Any:
         If it is missing, empty, or of no known kind.
     """
     av = pyav()
+    if path.is_dir():
+        raise UnreadablePhotoError(f"{path}: is a folder; a film is needed.")
     if not path.is_file():
         raise UnreadablePhotoError(f"{path}: there is no such file.")
     if path.stat().st_size == 0:
@@ -368,6 +370,8 @@ class Decoder:
     ----------
     damaged : int
         Packets and frames that the decoder could not read, or concealed.
+    misplaced : int
+        Frames whose time is not after that of the frame before them; they are left out.
     untimed : int
         Frames without a timestamp; they follow the frame before them at the film's rate.
     resized : int
@@ -380,7 +384,7 @@ class Decoder:
         self, facts: VideoFacts, start: int | None = None, stop: int | None = None
     ) -> None:
         self.facts, self.start, self.stop = facts, start, stop
-        self.damaged = self.untimed = self.resized = 0
+        self.damaged = self.misplaced = self.untimed = self.resized = 0
         self.has_shown_colours = False
 
     def __iter__(self) -> Iterator[Frame]:
@@ -397,7 +401,7 @@ class Decoder:
                 if self.stop is not None and pts >= self.stop:
                     return
                 if last is not None and pts <= last:
-                    self.damaged += 1  # time runs backwards: a repeated or misplaced frame
+                    self.misplaced += 1
                     continue
                 last = pts
                 if self.start is None or pts >= self.start:

@@ -11,6 +11,8 @@ as many frames as the codec reorders.
 """
 
 import heapq
+import os
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -106,6 +108,8 @@ class SegmentWriter:
             self._container.close()
             with self._part.with_suffix(".state").open("wb") as file:
                 np.savez(file, **values)
+            for part in (self._part, self._part.with_suffix(".state")):
+                _sync(part)
             self._part.with_suffix(".state").replace(self.path.with_suffix(".npz"))
             self._part.replace(self.path)
         return Segment(self.path, pts, durations, order)
@@ -122,6 +126,8 @@ class SegmentWriter:
         with self._writing():
             for packet in self._stream.encode(picture):
                 self._order.append(packet.pts)
+                if packet.dts is None or packet.dts > packet.pts:
+                    packet.dts = packet.pts  # x265 leaves it undefined in segments of two frames
                 self._container.mux(packet)
 
     @contextmanager
@@ -157,14 +163,31 @@ def _fill(plane: Any, samples: np.ndarray) -> None:
 def read_segment(path: Path) -> tuple[Segment, dict[str, np.ndarray]] | None:
     """Return a finished segment with its state; None if it is missing or damaged."""
     try:
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
+        with (
+            path.with_suffix(".npz").open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
             values = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError):
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
-    if not path.is_file() or not {"pts", "durations", "order"} <= values.keys():
+    if not {"pts", "durations", "order", "next"} <= values.keys():
         return None
-    times = (values.pop(name) for name in ("pts", "durations", "order"))
-    return Segment(path, *times), values
+    segment = Segment(path, *(values.pop(name) for name in ("pts", "durations", "order")))
+    return (segment, values) if _is_whole(segment) else None
+
+
+def _is_whole(segment: Segment) -> bool:
+    """Return whether a segment's file has all its packets, as it may not after a power failure."""
+    try:
+        return sum(1 for _ in _packets(segment.path)) == len(segment.order)
+    except (OSError, pyav().error.FFmpegError):
+        return False
+
+
+def _sync(path: Path) -> None:
+    """Write a file through to the disk, before its new name is."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 class Window(NamedTuple):
