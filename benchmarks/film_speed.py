@@ -21,8 +21,9 @@ from skimage.metrics import structural_similarity
 
 from photochrom.engine.page_colouring import PageColorizer
 from photochrom.engine.video import VideoOptions, colorize_video
-from photochrom.photo.video import Decoder, describe, pyav
+from photochrom.photo.video import describe, pyav
 from photochrom.photo.video_codecs import CODECS, choose_encoding
+from photochrom.photo.video_decoding import Decoder
 from photochrom.photo.video_segments import SegmentWriter, widened
 
 MOST_FRAMES = 240

@@ -18,7 +18,8 @@ from tests.films import (
 )
 
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
-from photochrom.photo.video import Decoder, describe
+from photochrom.photo.video import describe
+from photochrom.photo.video_decoding import Decoder
 
 PICTURES = scene(10)
 FORMATS = {

@@ -29,8 +29,9 @@ from photochrom.engine.video_guidance import Cue, ShotPlans
 from photochrom.errors import InvalidValueError, UnreadablePhotoError, UnwritablePhotoError
 from photochrom.photo.atomic import remove_orphans, unwritable
 from photochrom.photo.part_locks import hold, is_held
-from photochrom.photo.video import Decoder, VideoFacts, describe
+from photochrom.photo.video import VideoFacts, describe
 from photochrom.photo.video_codecs import Encoding, choose_codec, choose_encoding, target_suffix
+from photochrom.photo.video_decoding import Decoder
 from photochrom.photo.video_planes import small_lightness
 from photochrom.photo.video_segments import (
     Segment,

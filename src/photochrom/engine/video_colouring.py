@@ -30,8 +30,9 @@ from photochrom.engine.steady_colours import (
 from photochrom.engine.video_guidance import ShotPlan
 from photochrom.options.hint import Hint
 from photochrom.photo.resize import resize
-from photochrom.photo.video import Frame, VideoFacts
+from photochrom.photo.video import VideoFacts
 from photochrom.photo.video_codecs import Encoding
+from photochrom.photo.video_decoding import Frame
 from photochrom.photo.video_planes import chroma_planes, interlaced_chroma, stored_field
 from photochrom.photo.video_segments import widened
 

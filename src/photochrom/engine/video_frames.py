@@ -10,7 +10,8 @@ from photochrom.engine.tiling import working_size
 from photochrom.errors import InvalidValueError
 from photochrom.photo.atomic import unwritable
 from photochrom.photo.gray_png import write_gray
-from photochrom.photo.video import Decoder, VideoFacts, describe
+from photochrom.photo.video import VideoFacts, describe
+from photochrom.photo.video_decoding import Decoder
 from photochrom.photo.video_planes import gray_levels, small_lightness, upright
 
 WORKING_PX, STRIDE = 192, 32  # enough to find cuts

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
 from photochrom.extras import require
 
@@ -25,7 +23,6 @@ KNOWN_MATRICES |= {7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 HD_LINES = 720  # from this height on, untagged films are BT.709, else BT.601
 MOST_SIDE = 16384
 MOST_FAILURES = 100  # reads in a row that fail, before a film counts as ended
-COLOURED, COLOURED_SHARE = 6, 1e-3  # codes of 8 bits from the middle; share of chroma samples
 SHALLOW = 8
 # FFmpeg's readers of film files. Others, such as those of playlists, open further files and
 # addresses that a file names.
@@ -143,29 +140,6 @@ class VideoFacts:
     def timestamp_at(self, seconds: float) -> int:
         """Return the timestamp at seconds from the film's beginning."""
         return self.origin + round(Fraction(seconds) / self.time_base)
-
-
-class Frame(NamedTuple):
-    """A decoded frame.
-
-    Attributes
-    ----------
-    luma : uint8 or uint16 array, (h, w)
-        As stored.
-    pts : int
-        In units of the film's time base.
-    duration : int
-        0 if unknown.
-    damaged : bool
-        Whether the decoder concealed an error in it.
-    interlaced : bool
-    """
-
-    luma: np.ndarray
-    pts: int
-    duration: int
-    damaged: bool
-    interlaced: bool
 
 
 def require_video() -> None:
@@ -353,137 +327,6 @@ def _plane_of(format: Any, path: Path) -> Plane:
     ending = "" if bits == SHALLOW else f"p{bits}le"
     name = f"yuv{layout[across, down]}p" + ending.removeprefix("p")
     return Plane(name, bits, across, down)
-
-
-class Decoder:
-    """Decode a film's frames in order of presentation, from a time on.
-
-    Parameters
-    ----------
-    facts : VideoFacts
-    start : int
-        The first timestamp wanted, in units of the time base.
-    stop : int, optional
-        The first one no longer wanted.
-
-    Attributes
-    ----------
-    damaged : int
-        Packets and frames that the decoder could not read, or concealed.
-    misplaced : int
-        Frames whose time is not after that of the frame before them; they are left out.
-    untimed : int
-        Frames without a timestamp; they follow the frame before them at the film's rate.
-    resized : int
-        Frames of another size than the first, which were brought to its size.
-    has_shown_colours : bool
-        Whether a frame's own chroma is more than noise.
-    """
-
-    def __init__(
-        self, facts: VideoFacts, start: int | None = None, stop: int | None = None
-    ) -> None:
-        self.facts, self.start, self.stop = facts, start, stop
-        self.damaged = self.misplaced = self.untimed = self.resized = 0
-        self.has_shown_colours = False
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames."""
-        seeks = self._can_seek()
-        with open_container(self.facts.path) as container:
-            stream = container.streams[self.facts.stream]
-            stream.thread_type = "AUTO"
-            if seeks:
-                container.seek(self.start, stream=stream)
-            last: int | None = None
-            for frame in self._decoded(container, stream):
-                pts = self._timestamp(frame, last)
-                if self.stop is not None and pts >= self.stop:
-                    return
-                if last is not None and pts <= last:
-                    self.misplaced += 1
-                    continue
-                last = pts
-                if self.start is None or pts >= self.start:
-                    yield self._frame(frame, pts)
-
-    def _can_seek(self) -> bool:
-        """Return whether seeking leads to a whole frame at the start, or before it."""
-        if self.start is None or not self.facts.is_timed:
-            return False
-        av = pyav()
-        with open_container(self.facts.path) as container:
-            stream = container.streams[self.facts.stream]
-            try:
-                container.seek(self.start, stream=stream)
-                frame = next(container.decode(stream), None)
-            except av.error.FFmpegError:  # no index, or damage: read from the beginning
-                return False
-        if frame is None or frame.pts is None:
-            return False
-        return bool(frame.key_frame and frame.pts <= self.start)
-
-    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
-        av = pyav()
-        for packet in read_packets(container, [stream], self._failed):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                self._failed()
-                continue
-            yield from frames
-
-    def _failed(self) -> None:
-        self.damaged += 1
-
-    def _timestamp(self, frame: Any, last: int | None) -> int:
-        if frame.pts is not None:
-            return int(frame.pts)
-        self.untimed += 1
-        step = max(1, round(1 / (self.facts.rate * self.facts.time_base)))
-        return 0 if last is None else last + step
-
-    def _frame(self, frame: Any, pts: int) -> Frame:
-        facts = self.facts
-        self.damaged += bool(frame.is_corrupt)
-        self.resized += (frame.width, frame.height) != (facts.width, facts.height)
-        frame = self._converted(frame)
-        self.has_shown_colours = self.has_shown_colours or self._shows_colours(frame)
-        dtype = np.uint8 if facts.plane.bits == SHALLOW else np.uint16
-        plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: facts.height]
-        luma = rows[:, : facts.width * np.dtype(dtype).itemsize].copy().view(dtype)
-        duration = int(frame.duration or 0)
-        return Frame(luma, pts, duration, bool(frame.is_corrupt), bool(frame.interlaced_frame))
-
-    def _converted(self, frame: Any) -> Any:
-        """Return a frame of the film's size whose first plane is luma, changed only if needed."""
-        facts = self.facts
-        wanted = facts.plane.format
-        if facts.is_gray:  # stays gray: to YUV, FFmpeg would change its range
-            wanted = "gray" if facts.plane.bits == SHALLOW else f"gray{facts.plane.bits}le"
-        same_size = (frame.width, frame.height) == (facts.width, facts.height)
-        if same_size and frame.format.name in (wanted, wanted.replace("yuv", "yuvj")):
-            return frame
-        return frame.reformat(
-            width=facts.width,
-            height=facts.height,
-            format=wanted,
-            dst_colorspace=facts.matrix,
-            dst_color_range=FULL if facts.full_range else LIMITED,
-        )
-
-    def _shows_colours(self, frame: Any) -> bool:
-        """Return whether a converted frame's chroma is more than noise."""
-        bits = self.facts.plane.bits
-        dtype = np.uint8 if bits == SHALLOW else np.uint16
-        for plane in frame.planes[1:3]:
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(dtype)
-            samples = rows[: plane.height : 3, : plane.width : 3].astype(np.int32)
-            away = np.abs(samples - 2 ** (bits - 1)) > COLOURED << (bits - SHALLOW)
-            if away.mean() > COLOURED_SHARE:
-                return True
-        return False
 
 
 def read_packets(

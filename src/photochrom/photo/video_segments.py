@@ -23,8 +23,9 @@ import numpy as np
 
 from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
-from photochrom.photo.video import Frame, VideoFacts, open_container, pyav
+from photochrom.photo.video import VideoFacts, open_container, pyav
 from photochrom.photo.video_codecs import Encoding, new_encoder
+from photochrom.photo.video_decoding import Frame
 from photochrom.photo.video_frame_marks import FrameMarks
 from photochrom.photo.video_streams import (
     add_marker,
