@@ -380,8 +380,9 @@ def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeyp
     assert other.frames == 24
 
 
-@pytest.mark.parametrize("name", ["000000.mkv", "000001.mkv", "000001.npz"])
-@pytest.mark.parametrize("kept", [0, 0.5])
+@pytest.mark.parametrize(
+    ("name", "kept"), [("000000.mkv", 0.5), ("000001.mkv", 0), ("000001.npz", 0.5)]
+)
 def test_a_damaged_segment_is_coloured_again(tmp_path, monkeypatch, name, kept):
     monkeypatch.setattr(video, "SEGMENT_FRAMES", 10)
     film = write_film(tmp_path / "film.mkv", scene(40))
