@@ -17,6 +17,7 @@ from photochrom.engine import video
 from photochrom.engine.video import Progress, segment_folder
 from photochrom.photo.video_streams import marker_of
 
+pytestmark = pytest.mark.slow  # films and studies take seconds each
 GRAY = ("-m", "gray")
 
 

@@ -40,6 +40,7 @@ from photochrom.photo import video_segments
 from photochrom.photo.video_codecs import CODECS
 from photochrom.photo.video_streams import marker_of
 
+pytestmark = pytest.mark.slow  # films and studies take seconds each
 PICTURES = scene(10)
 ROOT = Path(__file__).parent.parent.parent
 SET = {"title": "At sea", "comment": "Filmed in 1931"}

@@ -23,6 +23,7 @@ from photochrom.workbench.perception.study_state import Showing
 from photochrom.workbench.perception.trial_order import trials_of
 from photochrom.workbench.perception.votes import Choice, Votes, default_url
 
+pytestmark = pytest.mark.slow  # films and studies take seconds each
 OPTIONS = {"task": "prefer", "pictures": 6, "practice": 1, "checks": 2, "size_px": 64}
 METHODS = ("gray", "photochrom", TRUTH, "rival")
 

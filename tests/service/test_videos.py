@@ -15,6 +15,7 @@ from photochrom.service.application import create_app
 from photochrom.service.limits import Limits
 from photochrom.service.sessions import PREFIX
 
+pytestmark = pytest.mark.slow  # films and studies take seconds each
 FILM = drawn_film()
 PATIENCE = 120.0  # seconds, of a machine that has other work
 RED = {"shape": "point", "points": [[50, 60]], "colour": "#c02020", "radius": 8}

@@ -97,6 +97,7 @@ def test_a_share_of_nothing_is_refused(successes, trials):
         wilson(successes, trials)
 
 
+@pytest.mark.slow
 def test_every_photograph_comes_with_its_truth_and_every_method(study):
     assert study.methods == ("gray", "photochrom", "perfect")
     assert (len(study.practice), len(study.scenes), len(study.checks)) == (2, 5, 2)

@@ -197,6 +197,7 @@ def test_weights_of_something_else_are_refused(mobilenet, tmp_path, change, mess
         built_on(tmp_path / "other.safetensors")
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match=r"bad\.safetensors: is not a readable"):

@@ -45,6 +45,7 @@ def steps(folder):
     return [read_checkpoint(folder / f"fold-{n}" / "last.pt")["step"] for n in range(FOLDS)]
 
 
+@pytest.mark.slow
 def test_the_parts_share_no_picture_and_hold_them_all(folder, picture_folder):
     files = [folder / f"fold-{number}" / "validation-keys.txt" for number in range(FOLDS)]
     parts = [file.read_text().splitlines() for file in files]
