@@ -95,7 +95,7 @@ def test_each_outcome_is_a_line_of_json(run, film, tmp_path):
     [
         (["--codec", "none"], 1, "--codec must be one of h264, h265, av1, vp9, ffv1, prores"),
         (["--codec", "ffv1", "-o", "out.mp4"], 1, "A file .mp4 cannot hold ffv1"),
-        (["-o", "out.xyz"], 1, "no film container"),
+        (["-o", "out.xyz"], 1, "not a supported film container"),
         (["-o", "film.mp4"], 1, "would replace the original"),
         (["-o", "-"], 1, "A film cannot be written to standard output"),
         (["--from", "9"], 1, "--from must lie in the film, which lasts 0.5 s"),
@@ -133,7 +133,7 @@ def test_words_for_films_are_refused_for_photographs(run, tmp_path, word):
     code, lines, _ = run(tmp_path / "photo.png", word, "20")
     assert code == 1
     assert lines == [
-        f"photochrom: {word} is for films; {tmp_path / 'photo.png'} is none. "
+        f"photochrom: {word} is for films; {tmp_path / 'photo.png'} is not one. "
         "Films are named one by one, not as a folder."
     ]
 
@@ -185,8 +185,7 @@ def test_hints_come_from_a_file_with_times(run, film, tmp_path):
     hints.write_text(json.dumps({"shots": [{"at": "0:00", "saturation": 0.5}, {"at": 50}]}))
     code, lines, _ = run(film, "--hints", hints, *GRAY)
     assert code == 0
-    said = "  hints and shots not used, as no frame or nothing to follow is there: 50 s"
-    assert said in lines
+    assert any("nothing to follow at: 50 s" in line for line in lines)
 
 
 def test_a_picture_of_each_shot_is_written_with_its_time(run, tmp_path):
@@ -245,7 +244,7 @@ def test_ctrl_c_and_kill_say_how_to_go_on(tmp_path, number):
         os.kill(process.pid, number)
         said = process.stderr.read()
     assert process.returncode == 128 + number
-    assert "What is finished is kept; run again with --resume to go on." in said
+    assert "Finished parts are kept. Run again with --resume to continue." in said
     assert "Traceback" not in said
     assert not list(tmp_path.rglob("*.part"))
     again = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=True)

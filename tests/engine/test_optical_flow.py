@@ -8,7 +8,7 @@ from tests.films import disc_centre, ground, scene
 
 from photochrom.engine.optical_flow import (
     FlowEstimator,
-    Path,
+    FlowMap,
     composed,
     grid_size,
     identity,
@@ -87,7 +87,7 @@ def test_planes_of_any_number_are_sampled_along_a_path(planes):
     values = random.normal(size=(20, 30, planes)).astype(np.float32)
     assert np.allclose(sample(values, identity((20, 30))), values, atol=1e-5)
     right = identity((20, 30)).places + np.array([1, 0], np.float32)
-    moved = sample(values, Path(right, np.ones((20, 30), np.float32)))
+    moved = sample(values, FlowMap(right, np.ones((20, 30), np.float32)))
     assert np.allclose(moved[:, :-1], values[:, 1:], atol=1e-5)
     assert sample(values[..., 0], identity((20, 30))).shape == (20, 30)
 

@@ -5,12 +5,12 @@ import pytest
 from tests.engine.noisy import frame
 from tests.films import scene
 
-from photochrom.engine.shots import Look, linked
+from photochrom.engine.shots import SmallFrame, linked
 
 
 def steps_of(pictures):
     return list(
-        linked(Look(frame(n), (p * 100).astype(np.float32)) for n, p in enumerate(pictures))
+        linked(SmallFrame(frame(n), (p * 100).astype(np.float32)) for n, p in enumerate(pictures))
     )
 
 

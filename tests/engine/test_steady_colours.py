@@ -7,7 +7,7 @@ import pytest
 from tests.engine.noisy import frame
 from tests.films import scene
 
-from photochrom.engine.shots import Look, linked
+from photochrom.engine.shots import SmallFrame, linked
 from photochrom.engine.steady_colours import (
     KEY_EVERY,
     MOST_PASSING,
@@ -20,7 +20,7 @@ from photochrom.engine.steady_colours import (
 
 
 def keys_of(pictures, every=KEY_EVERY):
-    looks = (Look(frame(n), (p * 100).astype(np.float32)) for n, p in enumerate(pictures))
+    looks = (SmallFrame(frame(n), (p * 100).astype(np.float32)) for n, p in enumerate(pictures))
     return list(keys(linked(looks), every))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from tests.engine.noisy import ByBrightness, Noisy, colorizer_of
 from tests.films import (
     COVER,
@@ -293,7 +294,12 @@ def test_what_cannot_be_is_said_and_nothing_is_lost(tmp_path):
     for target, options, error, said in (
         (film, {"codec": "h264"}, UnwritablePhotoError, "would replace the original"),
         (linked, {"codec": "h264"}, UnwritablePhotoError, "would replace the original"),
-        (tmp_path / "out.xyz", {}, UnwritablePhotoError, "no film container. Use .3gp"),
+        (
+            tmp_path / "out.xyz",
+            {},
+            UnwritablePhotoError,
+            "supported film container. Use .3gp",
+        ),
         (tmp_path / "out.mp4", {}, InvalidValueError, "A file .mp4 cannot hold ffv1"),
         (tmp_path / "out.avi", {"codec": None}, InvalidValueError, "--codec ffv1"),
         (tmp_path / "out.mkv", {"codec": "none"}, InvalidValueError, "--codec must be one of"),
@@ -376,7 +382,7 @@ def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeyp
     left = sorted(path.name for path in folder.iterdir())
     assert left == ["000000.mkv", "000000.npz", "000001.mkv", "000001.npz", "recipe"]
     other = coloured(film, tmp_path / "out.mkv", resume=True, stop=1.0)
-    assert "begun anew: the earlier run had another film or other settings" in other.notes
+    assert "started over: the earlier run was for another film or other settings" in other.notes
     assert plain.frames == 40
     assert other.frames == 24
 
@@ -623,7 +629,10 @@ def test_cues_without_a_frame_are_said(tmp_path):
     film = write_film(tmp_path / "film.mkv", spots(20, 0, 1.0))
     cues = tuple(hint_at(at, (30, 36)) for at in (0.1, 0.4, 99.0))
     notes = with_method(film, tmp_path / "out.mkv", Obeys(), cues=cues, start=0.2).notes
-    said = "hints and shots not used, as no frame or nothing to follow is there: 0.1 s, 99 s"
+    said = (
+        "hints and shot settings not used, because there is no frame or nothing to follow at: "
+        "0.1 s, 99 s"
+    )
     assert said in notes
 
 
@@ -678,3 +687,20 @@ def test_two_frames_of_h265_are_written_whatever_their_decoding_time(tmp_path, m
     monkeypatch.setattr(video_segments, "new_encoder", undefined)
     result = coloured(film, tmp_path / "out.mkv", codec="h265")
     assert len(read_planes(result.target)) == 2
+
+
+def test_resume_notices_that_the_reference_of_a_shot_was_coloured_anew(tmp_path):
+    film, reference = write_film(tmp_path / "film.mkv", scene(8)), tmp_path / "shot.png"
+    cue = Cue(0.1, None, {"reference": reference})
+
+    def marked(colour):
+        Image.new("RGB", (32, 32), colour).save(reference)
+        options = VideoOptions(codec="ffv1", cues=(cue,), resume=True)
+        return colorize_video(film, tmp_path / "out.mkv", options=options)
+
+    assert marked("#a03020").frames == 8
+    assert marked("#2040a0").frames == 8
+    again = colorize_video(
+        film, tmp_path / "out.mkv", options=VideoOptions(codec="ffv1", cues=(cue,), resume=True)
+    )
+    assert again.notes == ("already coloured with these settings",)

@@ -9,12 +9,20 @@ from tests.films import disc_centre, scene
 
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.optical_flow import identity
-from photochrom.engine.shots import Look, linked
+from photochrom.engine.shots import SmallFrame, linked
 from photochrom.engine.steady_colours import keys
-from photochrom.engine.video_guidance import Cue, ShotPlans, moved, parse_time, read_cues
+from photochrom.engine.video_guidance import (
+    Cue,
+    ShotPlans,
+    _guidance_of,
+    moved,
+    parse_time,
+    read_cues,
+)
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
-from photochrom.options.look import Look as ShownLook
+from photochrom.options.look import Look
+from photochrom.options.palette import Palette
 
 
 @pytest.mark.parametrize(
@@ -34,7 +42,7 @@ def test_what_is_no_time_is_refused(text):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"hint": []}, "must have 'hints' and 'shots' alone"),
+        ({"hint": []}, "may have only 'hints' and 'shots'"),
         ({"hints": {}}, "'hints' must be a list of objects"),
         ([{"shape": "point"}], 'hint 1 needs a time: "at": "1:23.4"'),
         ([{"at": "0:01", "shape": "no"}], "hint 1: "),
@@ -75,8 +83,8 @@ def test_a_file_of_hints_and_shots_is_read(tmp_path):
 
 
 def plans_of(pictures, *cues, rate=10):
-    looks = (Look(frame(n), (p * 100).astype(np.float32)) for n, p in enumerate(pictures))
-    plans = ShotPlans(cues, lambda pts: pts / rate, (96, 72), Guidance(), ShownLook())
+    looks = (SmallFrame(frame(n), (p * 100).astype(np.float32)) for n, p in enumerate(pictures))
+    plans = ShotPlans(cues, lambda pts: pts / rate, (96, 72), Guidance(), Look())
     return list(plans.of(keys(linked(looks)))), plans.unused
 
 
@@ -118,3 +126,10 @@ def test_a_hint_out_of_sight_or_out_of_the_picture_is_given_up():
     assert moved(hint, identity((80, 107), 0.1), (96, 72)) is None
     away = path._replace(places=path.places - 40)
     assert moved(hint, away, (96, 72)) is None
+
+
+def test_a_second_word_for_a_shot_leaves_the_candidate_and_the_seed_of_the_first():
+    first = _guidance_of({"candidate": 2, "seed": 5}, Guidance())
+    second = _guidance_of({"palette": "autumn"}, first)
+    assert (second.candidate, second.seed) == (2, 5)
+    assert second.palette == Palette.of("autumn")

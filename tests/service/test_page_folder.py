@@ -91,12 +91,19 @@ def test_the_policy_is_the_service_s_but_for_webassembly_workers_and_the_manifes
     assert not re.search(r'(?:src|href)="(?:/|https?:)', index)
 
 
-def test_a_folder_of_its_own_is_replaced_and_any_other_is_refused(tmp_path, runtime):
+def test_a_folder_of_its_own_is_replaced_and_any_other_is_refused(tmp_path, runtime, monkeypatch):
     out = tmp_path / "out"
     write_page(out, runtime)
     (out / "page" / "old.js").write_text("stale")
+    (out / "CNAME").write_text("photographs.example")
+    (out / ".git").mkdir()
+    (out / ".git" / "HEAD").write_text("main")
     write_page(out, runtime)
     assert not (out / "page" / "old.js").exists()
+    assert (out / "CNAME").read_text() == "photographs.example"
+    assert (out / ".git" / "HEAD").read_text() == "main"
+    monkeypatch.chdir(out)
+    write_page(Path(), runtime)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
 
     other = tmp_path / "photos"

@@ -7,11 +7,13 @@ import av
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from tests.films import scene, write_film
 from tests.service.conftest import GRAY, decoded, encoded
 from tests.service.films import RATE, SIZE, drawn_film
 
 from photochrom.errors import MissingExtraError
 from photochrom.service.application import create_app
+from photochrom.service.film_jobs import film_frame, find_shots, found_shots
 from photochrom.service.limits import Limits
 from photochrom.service.sessions import PREFIX
 
@@ -90,6 +92,14 @@ def test_a_part_of_the_result_is_sent_for_a_range(client, coloured):
     part = client.get(path, headers={"Range": "bytes=4-11"})
     assert part.status_code == 206
     assert part.content == client.get(path).content[4:12]
+
+
+def test_shots_of_a_film_that_begins_late_are_counted_from_its_beginning(tmp_path):
+    film = write_film(tmp_path / "film.mkv", scene(8), pts=range(50, 58))
+    find_shots(film, tmp_path)
+    (shot,) = found_shots(tmp_path)
+    assert shot.start == 0
+    assert film_frame(film, shot.at)
 
 
 def test_shots_are_found_with_their_times_and_pictures(client, coloured):

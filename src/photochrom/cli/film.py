@@ -14,7 +14,7 @@ from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say
 from photochrom.cli.run_options import RunOptions
 from photochrom.cli.standard_streams import PIPE, to_standard_output
-from photochrom.errors import InvalidValueError, PhotochromError
+from photochrom.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from photochrom.cli.guidance_options import GuidanceOptions
@@ -120,8 +120,6 @@ def _reason(error: Exception, film: Path) -> str:
     """Return one line that says why a film failed."""
     from photochrom.engine.batch import reason_of
 
-    if isinstance(error, PhotochromError):
-        return str(error)
     if isinstance(error, MemoryError):
         return f"{film}: not enough memory. Close other programs and run it again."
     return reason_of(error, film)
@@ -135,7 +133,7 @@ def _how_to_go_on(target: Path) -> str:
     folder = segment_folder(target)
     if is_held(folder) or not any(folder.glob("*.mkv")):
         return ""
-    return "What is finished is kept; run again with --resume to go on."
+    return "Finished parts are kept. Run again with --resume to continue."
 
 
 def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[Path]:
@@ -266,7 +264,7 @@ def frames(
 ) -> None:
     """Write a picture of each shot of a film, with its time in the name.
 
-    Colour one with the page or the command, and lend its colours to the shot: in the file of
+    Colour one with the page or the command, and use it as the reference of its shot: in the file of
     --hints, {"shots": [{"at": "1:23.4", "reference": "film-0001-color.png"}]}.
 
     Parameters

@@ -84,7 +84,7 @@ def _check_no_film(sources: list[Path], film: "FilmOptions | None") -> None:
     if given:
         raise InvalidValueError(
             f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} for films; "
-            f"{sources[0]} is none. Films are named one by one, not as a folder."
+            f"{sources[0]} is not one. Films are named one by one, not as a folder."
         )
 
 

@@ -13,7 +13,13 @@ from photochrom.engine.page_colouring import PLAIN
 from photochrom.engine.picture_types import FileOptions
 from photochrom.engine.sidecar import Sidecar, check_place, is_sidecar
 from photochrom.engine.workers import Executor, InProcess
-from photochrom.errors import PhotochromError, PhotoError, UnreadablePhotoError, WorkerDiedError
+from photochrom.errors import (
+    MissingExtraError,
+    PhotochromError,
+    PhotoError,
+    UnreadablePhotoError,
+    WorkerDiedError,
+)
 from photochrom.photo.atomic import atomic_target, is_lost, remove_orphans, unwritable
 from photochrom.photo.find import nothing_in, search
 from photochrom.photo.formats import FORMATS
@@ -305,7 +311,7 @@ def reason_of(error: Exception, source: Path) -> str:
     """Return one line that says why a photograph failed."""
     if isinstance(error, WorkerDiedError):
         return f"{source}: {error}. The others are not affected."
-    if isinstance(error, PhotoError):  # it names the file or the result
+    if isinstance(error, PhotoError | MissingExtraError):  # it names what it concerns
         return str(error)
     if isinstance(error, PhotochromError):
         return str(error) if str(source) in str(error) else f"{source}: {error}"

@@ -39,7 +39,7 @@ class Sight(NamedTuple):
     is_flat: bool
 
 
-class Path(NamedTuple):
+class FlowMap(NamedTuple):
     """Where each place of one frame lies in another.
 
     Attributes
@@ -55,7 +55,7 @@ class Path(NamedTuple):
 
 
 def opencv() -> Any:
-    """Return the OpenCV module, with one thread: frames are worked on side by side."""
+    """Return the OpenCV module."""
     pyav()
     import cv2
 
@@ -102,7 +102,7 @@ class FlowEstimator:
         cv2 = opencv()
         self._search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
-    def paths(self, before: Sight, after: Sight) -> tuple[Path, Path]:
+    def paths(self, before: Sight, after: Sight) -> tuple[FlowMap, FlowMap]:
         """Return the path from `after` back to `before`, and the path ahead.
 
         Parameters
@@ -112,14 +112,14 @@ class FlowEstimator:
 
         Returns
         -------
-        back, ahead : Path
+        back, ahead : FlowMap
         """
         ahead = self._flow(before, after)
         back = self._flow(after, before)
         here = identity(before.small.shape).places
         return (
-            Path(here + back, _trust(back, ahead, after, before)),
-            Path(here + ahead, _trust(ahead, back, before, after)),
+            FlowMap(here + back, _trust(back, ahead, after, before)),
+            FlowMap(here + ahead, _trust(ahead, back, before, after)),
         )
 
     def _flow(self, one: Sight, other: Sight) -> np.ndarray:
@@ -132,13 +132,13 @@ class FlowEstimator:
         return np.asarray(small * scale)
 
 
-def identity(shape: tuple[int, ...], trust: float = 1.0) -> Path:
+def identity(shape: tuple[int, ...], trust: float = 1.0) -> FlowMap:
     """Return the path of a picture that does not move, of a grid (gh, gw)."""
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    return Path(np.stack((columns, rows), axis=-1), np.full(shape, trust, np.float32))
+    return FlowMap(np.stack((columns, rows), axis=-1), np.full(shape, trust, np.float32))
 
 
-def sample(planes: np.ndarray, path: Path) -> np.ndarray:
+def sample(planes: np.ndarray, path: FlowMap) -> np.ndarray:
     """Return the values of planes, (gh, gw) or (gh, gw, n), at the places where a path leads."""
     cv2 = opencv()
     x, y = np.ascontiguousarray(path.places[..., 0]), np.ascontiguousarray(path.places[..., 1])
@@ -156,18 +156,18 @@ def _remapped(cv2: Any, planes: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.
     return np.asarray(cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-def composed(first: Path, then: Path) -> Path:
+def composed(first: FlowMap, then: FlowMap) -> FlowMap:
     """Return the path that follows one, from there on another."""
     trust = first.trust * sample(then.trust, first)
-    return Path(sample(then.places, first), trust)
+    return FlowMap(sample(then.places, first), trust)
 
 
-def seen_alike(path: Path, here: Sight, there: Sight) -> Path:
+def seen_alike(path: FlowMap, here: Sight, there: Sight) -> FlowMap:
     """Return a path trusted only where both of its ends look alike."""
     return path._replace(trust=path.trust * _likeness(path.places, here, there))
 
 
-def similarity(path: Path, here: Sight, there: Sight) -> float:
+def similarity(path: FlowMap, here: Sight, there: Sight) -> float:
     """Return the correlation, -1 to 1, of a frame with another that is moved onto it."""
     moved = sample(there.small, path)
     one, other = here.small - here.small.mean(), moved - moved.mean()
@@ -178,7 +178,7 @@ def similarity(path: Path, here: Sight, there: Sight) -> float:
 def _trust(flow: np.ndarray, other: np.ndarray, here: Sight, there: Sight) -> np.ndarray:
     """Return how far each place's flow can be trusted."""
     places = identity(here.small.shape).places + flow
-    home = flow + sample(other, Path(places, places[..., 0]))
+    home = flow + sample(other, FlowMap(places, places[..., 0]))
     allowed = HOME + HOME_SHARE * np.linalg.norm(flow, axis=-1)
     error = np.linalg.norm(home, axis=-1) / allowed
     rows, columns = here.small.shape
@@ -189,5 +189,5 @@ def _trust(flow: np.ndarray, other: np.ndarray, here: Sight, there: Sight) -> np
 
 
 def _likeness(places: np.ndarray, here: Sight, there: Sight) -> np.ndarray:
-    change = here.small - sample(there.small, Path(places, places[..., 0]))
+    change = here.small - sample(there.small, FlowMap(places, places[..., 0]))
     return np.asarray(np.exp(-((change / UNLIKE) ** 2)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from photochrom.engine.optical_flow import (
     FlowEstimator,
-    Path,
+    FlowMap,
     Sight,
     identity,
     sight,
@@ -26,7 +26,7 @@ PASSING = 2  # frames that a flash or a jump lasts at most
 DOUBT = 0.3  # trust in a frame that is not followed
 
 
-class Look(NamedTuple):
+class SmallFrame(NamedTuple):
     """A frame as it comes: the caller's own, and its lightness.
 
     Attributes
@@ -49,7 +49,7 @@ class Step(NamedTuple):
     frame : object
     lightness : float32 array, (h, w)
     sight : Sight
-    back, ahead : Path
+    back, ahead : FlowMap
         From this frame to the one before it, and from that one to this.
     is_first : bool
         Whether a shot begins here; then the paths mean nothing.
@@ -60,23 +60,23 @@ class Step(NamedTuple):
     frame: Any
     lightness: np.ndarray
     sight: Sight
-    back: Path
-    ahead: Path
+    back: FlowMap
+    ahead: FlowMap
     is_first: bool
     is_passing: bool
 
 
 class _Seen(NamedTuple):
-    look: Look
+    look: SmallFrame
     sight: Sight
 
 
-def linked(looks: Iterable[Look]) -> Iterator[Step]:
+def linked(looks: Iterable[SmallFrame]) -> Iterator[Step]:
     """Yield each frame with its links; reads `PASSING` frames ahead.
 
     Parameters
     ----------
-    looks : iterable of Look
+    looks : iterable of SmallFrame
         In order; all of one size.
 
     Yields
@@ -120,14 +120,16 @@ def _step(
 
 def _returns(flow: FlowEstimator, before: _Seen, ahead: deque[_Seen]) -> bool:
     """Return whether one of the next frames resembles the last one again."""
-    for later in list(ahead)[:PASSING]:
+    for later in ahead:
+        if later.sight.is_flat:
+            continue
         back, _ = flow.paths(before.sight, later.sight)
-        if not later.sight.is_flat and similarity(back, later.sight, before.sight) >= RESEMBLES:
+        if similarity(back, later.sight, before.sight) >= RESEMBLES:
             return True
     return False
 
 
 def _made(
-    this: _Seen, back: Path, ahead: Path, *, is_first: bool = False, is_passing: bool = False
+    this: _Seen, back: FlowMap, ahead: FlowMap, *, is_first: bool = False, is_passing: bool = False
 ) -> Step:
     return Step(this.look.frame, this.look.lightness, this.sight, back, ahead, is_first, is_passing)

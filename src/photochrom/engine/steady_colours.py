@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.engine.optical_flow import Path, composed, identity, sample, seen_alike
+from photochrom.engine.optical_flow import FlowMap, composed, identity, sample, seen_alike
 from photochrom.engine.shots import Step
 
 KEY_EVERY, KEY_AFTER = 12, 3  # frames between keys: at most, and at least if flow fails
@@ -33,7 +33,7 @@ class Key(NamedTuple):
     step : Step
     steps : tuple of Step
         The frames after it, up to the next key, exclusive.
-    back, ahead : Path
+    back, ahead : FlowMap
         From this key to the one before it, and from that one to this.
     is_first, is_last : bool
         Of its shot.
@@ -41,8 +41,8 @@ class Key(NamedTuple):
 
     step: Step
     steps: tuple[Step, ...]
-    back: Path
-    ahead: Path
+    back: FlowMap
+    ahead: FlowMap
     is_first: bool
     is_last: bool
 
@@ -52,18 +52,17 @@ class _Open:
     """A key whose frames are being collected."""
 
     step: Step
-    back: Path
-    ahead: Path
+    back: FlowMap
+    ahead: FlowMap
     is_first: bool
     steps: list[Step] = field(default_factory=list)
-    reached: Path | None = None  # from the newest frame back to the key
-    ahead_from: Path | None = None  # from the key to the newest frame
+    reached: FlowMap = field(init=False)  # from the newest frame back to the key
+    ahead_from: FlowMap = field(init=False)  # from the key to the newest frame
 
     def __post_init__(self) -> None:
         self.reached = self.ahead_from = identity(self.step.sight.small.shape)
 
     def add(self, step: Step) -> None:
-        assert self.reached is not None and self.ahead_from is not None
         self.steps.append(step)
         if step.is_passing:
             return
@@ -72,7 +71,6 @@ class _Open:
 
     @property
     def lost_share(self) -> float:
-        assert self.reached is not None
         return float((self.reached.trust < LOST).mean())
 
     def closed(self, is_last: bool) -> Key:
@@ -95,10 +93,10 @@ def keys(steps: Iterable[Step], every: int = KEY_EVERY) -> Iterator[Key]:
     """
     current: _Open | None = None
     for step in steps:
-        still = identity(step.sight.small.shape)
         if current is None or step.is_first:
             if current is not None:
                 yield from _ended(current)
+            still = identity(step.sight.small.shape)
             current = _Open(step, still, still, is_first=True)
             continue
         current.add(step)
@@ -115,7 +113,6 @@ def keys(steps: Iterable[Step], every: int = KEY_EVERY) -> Iterator[Key]:
 
 def _next(current: _Open, step: Step) -> _Open:
     """Return the key at a step that has just been added to the one before it."""
-    assert current.reached is not None and current.ahead_from is not None
     if step.is_passing:  # it shows nothing: it lies where the frame before it lies
         return _Open(step, current.reached, current.ahead_from, is_first=False)
     back = seen_alike(current.reached, step.sight, current.step.sight)
@@ -169,7 +166,7 @@ def _own_weight(key: Key) -> float:
     return TRACE if key.step.is_passing else 1.0
 
 
-def _carried(memory: Memory, path: Path) -> Memory:
+def _carried(memory: Memory, path: FlowMap) -> Memory:
     """Return a memory as it is seen along a path, with the weight that is left."""
     both = np.concatenate((memory.total, memory.weight[..., None]), axis=-1)
     moved = sample(both, path) * (REMEMBERS * path.trust)[..., None]
@@ -184,7 +181,7 @@ def smoothed(memory: Memory, planes: Sequence[np.ndarray], later: Sequence[Key])
     memory : Memory
         At the key.
     planes : sequence of float32 arrays, (gh, gw, n)
-        Of the keys that follow, at least as many as `later`.
+        Of the keys that follow.
     later : sequence of Key
         The keys that follow in its shot, nearest first.
 
@@ -193,7 +190,7 @@ def smoothed(memory: Memory, planes: Sequence[np.ndarray], later: Sequence[Key])
     float32 array, (gh, gw, n)
     """
     ahead: Memory | None = None
-    for key, own in zip(reversed(later), reversed(planes[: len(later)]), strict=True):
+    for key, own in zip(reversed(later), reversed(planes), strict=True):
         share = _own_weight(key)
         weight = np.full(own.shape[:2], share, np.float32)
         total = own * share
@@ -211,17 +208,17 @@ class Between(NamedTuple):
     Attributes
     ----------
     step : Step
-    back : Path
+    back : FlowMap
         To the key before it, or which it is.
-    ahead : Path or None
+    ahead : FlowMap or None
         To the key after it; None if its shot has no more.
     share : float
         How far it is from the first key to the second, from 0 to 1.
     """
 
     step: Step
-    back: Path
-    ahead: Path | None
+    back: FlowMap
+    ahead: FlowMap | None
     share: float
 
 
@@ -234,34 +231,27 @@ def between(key: Key, after: Key | None) -> list[Between]:
     after : Key, optional
         The next one of the same shot.
     """
-    still = identity(key.step.sight.small.shape)
-    backs = [still]
+    reached = identity(key.step.sight.small.shape)
+    backs = [reached]
     for step in key.steps:
-        if step.is_passing:
-            backs.append(backs[-1])
-        else:
-            seen = composed(step.back, backs[-1])
-            backs.append(seen)
+        if step.is_passing:  # it lies where the frame before it lies
+            backs.append(reached)
+            continue
+        reached = composed(step.back, reached)
+        backs.append(seen_alike(reached, step.sight, key.step.sight))
     frames = (key.step, *key.steps)
-    backs = [
-        still,
-        *(
-            seen_alike(b, s.sight, key.step.sight) if not s.is_passing else b
-            for b, s in zip(backs[1:], key.steps, strict=True)
-        ),
-    ]
-    aheads: list[Path | None] = [None] * len(frames)
+    aheads: list[FlowMap | None] = [None] * len(frames)
     if after is not None:
         aheads = _ahead(frames, after)
     count = len(frames)
     return [Between(step, backs[n], aheads[n], n / count) for n, step in enumerate(frames)]
 
 
-def _ahead(frames: Sequence[Step], after: Key) -> list[Path | None]:
+def _ahead(frames: Sequence[Step], after: Key) -> list[FlowMap | None]:
     """Return each frame's path to the next key."""
     reached = identity(after.step.sight.small.shape)
     link = after.step.ahead  # from the last frame that counts to the newest one
-    paths: deque[Path | None] = deque()
+    paths: deque[FlowMap | None] = deque()
     pending = 0
     for step in reversed(frames):
         if step.is_passing:

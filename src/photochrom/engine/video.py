@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from photochrom.engine.guidance import Guidance
 from photochrom.engine.memory import return_frames
 from photochrom.engine.output_names import beside, is_same, is_taken, numbered, state_of
 from photochrom.engine.page_colouring import PLAIN, PageColorizer
-from photochrom.engine.shots import Look, linked
+from photochrom.engine.shots import SmallFrame, linked
 from photochrom.engine.steady_colours import Memory, keys
 from photochrom.engine.video_colouring import RENDERERS, FilmColouring, Group
 from photochrom.engine.video_guidance import Cue, ShotPlans
@@ -244,13 +244,14 @@ class _Film:
         remove_orphans(target.parent)
         if is_held(folder):
             raise UnwritablePhotoError(
-                f"{target}: another run is colouring it. Wait for its end, or name another file "
-                "with -o."
+                f"{target}: another run is colouring it. Wait until it has finished, or name "
+                "another file with -o."
             )
-        state, begun_anew = self._opened(folder)
+        started_over = self._prepare(folder)
         try:
             with _held(folder):
-                return self._run(folder, state, target, (*begun_anew, *notes), progress)
+                state = self._finished(folder)
+                return self._run(folder, state, target, (*started_over, *notes), progress)
         finally:
             with suppress(OSError):
                 if not any(folder.glob("*.mkv")):  # nothing to go on from
@@ -302,10 +303,13 @@ class _Film:
         if self.decoder.has_shown_colours:
             yield "the source's own colours were replaced; its luma is unchanged"
         if self.decoder.resized:
-            yield f"frames of another size: {self.decoder.resized}; brought to the first one's"
+            yield f"frames of another size: {self.decoder.resized}; scaled to the size of the first"
         if self.unused:
             times = ", ".join(f"{at:g} s" for at in sorted(set(self.unused)))
-            yield f"hints and shots not used, as no frame or nothing to follow is there: {times}"
+            yield (
+                "hints and shot settings not used, because there is no frame or nothing to follow "
+                f"at: {times}"
+            )
         if self.decoder.damaged:
             yield f"damaged places: {self.decoder.damaged}; what could be decoded was coloured"
         if self.decoder.misplaced:
@@ -318,34 +322,34 @@ class _Film:
         """Return a hash of everything that shapes the segments."""
         encoding, options = self.encoding, self.options
         cues = [
-            (cue.at, cue.hint and cue.hint.to_table(), {k: str(v) for k, v in cue.shot.items()})
-            for cue in options.cues
+            (cue.at, cue.hint and cue.hint.to_table(), _decided(cue.shot)) for cue in options.cues
         ]
         table = (self.marker, encoding.name, encoding.plane, encoding.crf)
         decided = json.dumps([*table, self.window, options.steady, cues], sort_keys=True)
         return hashlib.sha256(decided.encode()).hexdigest()
 
-    def _opened(self, folder: Path) -> tuple[_State, tuple[str, ...]]:
-        """Make the folder of segments, or read what an earlier run left there.
+    def _prepare(self, folder: Path) -> tuple[str, ...]:
+        """Make the folder of segments, or keep what an earlier run left there.
 
         Returns
         -------
-        _State
         tuple of str
-            A note if there is an earlier run that cannot be gone on with.
+            A note if there is an earlier run that cannot be continued.
         """
         recipe, mark = self.recipe, folder / "recipe"
         notes: tuple[str, ...] = ()
         try:
             if not (self.options.resume and mark.is_file() and mark.read_text() == recipe):
                 if self.options.resume and mark.is_file():
-                    notes = ("begun anew: the earlier run had another film or other settings",)
+                    notes = (
+                        "started over: the earlier run was for another film or other settings",
+                    )
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
                 mark.write_text(recipe)
         except OSError as error:
             raise unwritable(folder, error) from error
-        return self._finished(folder), notes
+        return notes
 
     def _finished(self, folder: Path) -> _State:
         """Return where an earlier run has come to."""
@@ -356,12 +360,14 @@ class _Film:
             state = _State([*state.segments, segment], int(values["next"]), memory)
         return state
 
-    def _looks(self, start: int | None) -> Iterator[Look]:
+    def _looks(self, start: int | None) -> Iterator[SmallFrame]:
         """Yield the frames of the wanted part from a timestamp on."""
         size = self.colouring.size
         self.decoder = Decoder(self.facts, start, self.window.stop)
         for frame in self.decoder:
-            yield Look(frame, small_lightness(frame.luma, self.facts, size.height, size.width))
+            yield SmallFrame(
+                frame, small_lightness(frame.luma, self.facts, size.height, size.width)
+            )
 
     def _plan(self) -> None:
         """Follow the cues through their shots, before anything is coloured."""
@@ -424,6 +430,11 @@ def _held(folder: Path) -> Iterator[None]:
     finally:
         if held is not None:
             os.close(held)
+
+
+def _decided(shot: dict[str, Any]) -> dict[str, str]:
+    """Return a shot's settings for a hash; a reference counts by its content."""
+    return {k: state_of(v) if k == "reference" and v else str(v) for k, v in shot.items()}
 
 
 def _window(options: VideoOptions, facts: VideoFacts) -> Window:

@@ -15,7 +15,7 @@ from photochrom.engine.guided import fit_field
 from photochrom.engine.optical_flow import grid_size
 from photochrom.engine.page_colouring import PageColorizer
 from photochrom.engine.prediction import predict_colours
-from photochrom.engine.shots import Look, linked
+from photochrom.engine.shots import SmallFrame, linked
 from photochrom.engine.steady_colours import (
     KEY_EVERY,
     Between,
@@ -29,6 +29,7 @@ from photochrom.engine.steady_colours import (
 )
 from photochrom.engine.video_guidance import ShotPlan
 from photochrom.options.hint import Hint
+from photochrom.options.look import Look
 from photochrom.photo.resize import resize
 from photochrom.photo.video import VideoFacts
 from photochrom.photo.video_codecs import Encoding
@@ -81,49 +82,36 @@ class FilmColouring:
         every = int(np.clip(held / (OTHER_GROUPS + 1), FEWEST_EVERY, KEY_EVERY))
         return every, int(np.clip(held / every - OTHER_GROUPS, 1, MOST_LATER))
 
-    def groups(self, looks: Iterable[Look], memory: Memory | None) -> Iterator["Group"]:
+    def groups(self, looks: Iterable[SmallFrame], memory: Memory | None) -> Iterator["Group"]:
         """Yield each key with its frames and steady planes, and those of the next key.
 
         Parameters
         ----------
-        looks : iterable of Look
+        looks : iterable of SmallFrame
             The frames from a key on.
         memory : Memory, optional
             What is remembered at that key, where a run goes on.
         """
-        found = keys(linked(looks), self.every)
         waiting: deque[Known] = deque()
         held: Known | None = None  # the group whose next key's planes are not known yet
-        for key in found:
+        before: Memory | None = None
+        for key in keys(linked(looks), self.every):
             planes = self._planes(key)
-            before = waiting[-1] if waiting else held
-            now = memory or remembered(planes, key, before and before.memory)
+            before = memory or remembered(planes, key, before)
             memory = None  # only the first key's, when a run goes on
-            waiting.append(Known(key, planes, now))
-            while len(waiting) > self.later + 1 or (waiting and waiting[-1].key.is_last):
+            waiting.append(Known(key, planes, before))
+            while len(waiting) > self.later or (waiting and key.is_last):
                 known = waiting.popleft()
-                steady = self._steady(known, waiting)
+                known = known._replace(planes=self._steady(known, waiting))
                 if held is not None:
-                    yield Group(held, known, steady)
-                held = known._replace(planes=steady)
-        while waiting:
-            known = waiting.popleft()
-            steady = self._steady(known, waiting)
-            if held is not None:
-                yield Group(held, known, steady)
-            held = known._replace(planes=steady)
+                    yield Group(held, known)
+                held = known
         if held is not None:
-            yield Group(held, None, None)
+            yield Group(held, None)
 
-    def _steady(self, known: "Known", waiting: Iterable["Known"]) -> np.ndarray:
+    def _steady(self, known: "Known", later: "deque[Known]") -> np.ndarray:
         if not self.steady:
             return known.planes
-        later = []
-        for other in waiting:
-            if other.key.is_first:
-                break
-            later.append(other)
-        later = later[: self.later]
         return smoothed(known.memory, [k.planes for k in later], [k.key for k in later])
 
     def _planes(self, key: Key) -> np.ndarray:
@@ -143,7 +131,7 @@ class FilmColouring:
             found = predict_colours(method, asked.request, size, look.saturation, spots=asked.spots)
             return found.ab
 
-        if not self._has_moments() or (hints and "hints" in method.info.requires):
+        if not self._has_moments():
             return self._on_grid(coloured(guidance, hints))
         asked = condition(method, lightness, upright, guidance, look.vividness)
         setting = method.info.look(look.vividness)
@@ -161,8 +149,9 @@ class FilmColouring:
 
     def _has_moments(self) -> bool:
         info = self.colorizer.info
-        setting = info.look(self.colorizer.look.vividness)
-        return bool(info.centres) and not setting.rebalance and len(self.size.tiles) == 1
+        # A shot may have a vividness of its own: moments need all of them without rebalancing.
+        is_plain = not any(row[2] for row in info.vividness_path) and "hints" not in info.requires
+        return bool(info.centres) and is_plain and len(self.size.tiles) == 1
 
     def _on_grid(self, planes: np.ndarray) -> np.ndarray:
         return resize(np.ascontiguousarray(planes, np.float32), *self.grid)
@@ -177,25 +166,24 @@ class FilmColouring:
         pending: deque[tuple[Frame, Future[tuple[np.ndarray, np.ndarray]]]] = deque()
         after = None if group.after is None else group.after.key
         same = after is not None and not after.is_first
+        next_planes = group.after.planes if group.after is not None and same else None
+        plan = self._plan_at(group.known.key.step.frame.pts)  # all frames of a group are of a shot
+        look = plan.look if plan else self.colorizer.look
         for frame in between(group.known.key, after if same else None):
-            planes = group.planes if same else None
             if len(pending) > 2 * RENDERERS:
                 done, future = pending.popleft()
                 yield done, future.result()
-            work = pool.submit(self._chroma, frame, group.known.planes, planes)
+            work = pool.submit(self._chroma, frame, group.known.planes, next_planes, look)
             pending.append((frame.step.frame, work))
         while pending:
             done, future = pending.popleft()
             yield done, future.result()
 
     def _chroma(
-        self, frame: Between, planes: np.ndarray, after: np.ndarray | None
+        self, frame: Between, planes: np.ndarray, after: np.ndarray | None, look: Look
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return one frame's chroma planes."""
-        found = blended(frame, planes, after)
-        plan = self._plan_at(frame.step.frame.pts)
-        look = plan.look if plan else self.colorizer.look
-        ab = found
+        ab = found = blended(frame, planes, after)
         if self._has_moments():
             ab = shown(found[..., :3], self.colorizer.info.look(look.vividness)) * look.saturation
             if found.shape[-1] > 3:
@@ -218,11 +206,10 @@ class Known(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A key with steady planes, and the next one with its own; None at the film's end."""
+    """A key with steady planes, and the next one; None at the film's end."""
 
     known: Known
     after: Known | None
-    planes: np.ndarray | None
 
     @property
     def may_end(self) -> bool:

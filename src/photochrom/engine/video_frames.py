@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from photochrom.engine.shots import Look, Step, linked
+from photochrom.engine.shots import SmallFrame, Step, linked
 from photochrom.engine.tiling import working_size
 from photochrom.errors import InvalidValueError
 from photochrom.photo.atomic import unwritable
@@ -26,7 +26,7 @@ def shots_of(facts: VideoFacts) -> Iterator[tuple[Step, int]]:
     width, height = facts.upright_size
     size = working_size(height, width, WORKING_PX, STRIDE)
     looks = (
-        Look(frame, small_lightness(frame.luma, facts, size.height, size.width))
+        SmallFrame(frame, small_lightness(frame.luma, facts, size.height, size.width))
         for frame in Decoder(facts)
     )
     chosen: Step | None = None

@@ -10,13 +10,13 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from photochrom.engine.guidance import Guidance
-from photochrom.engine.optical_flow import Path, identity, sample
+from photochrom.engine.optical_flow import FlowMap, identity, sample
 from photochrom.engine.steady_colours import Key, between
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
@@ -82,7 +82,7 @@ def parse_time(text: str | float) -> float:
     Raises
     ------
     InvalidValueError
-        If it is none.
+        If it is not a time.
     """
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         if not 0 <= text < 1e7:
@@ -97,12 +97,12 @@ def parse_time(text: str | float) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def read_cues(path: str | FilePath) -> list[Cue]:
+def read_cues(path: str | Path) -> list[Cue]:
     """Read a film's hints file.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or FlowMap
         JSON: {"hints": [{"at": "1:23.4", "shape": "point", ...}], "shots": [{"at": "2:00",
         "reference": "photo.jpg", "vividness": 0.7}]}, or the list of hints alone. Paths are
         relative to the file.
@@ -116,7 +116,7 @@ def read_cues(path: str | FilePath) -> list[Cue]:
     InvalidValueError
         If the file is missing or not valid; the message names the entry.
     """
-    path = FilePath(path)
+    path = Path(path)
     try:
         table = json.loads(read_given_text(path))
     except (OSError, ValueError, RecursionError) as error:
@@ -125,14 +125,14 @@ def read_cues(path: str | FilePath) -> list[Cue]:
     return cues_of(table, path)
 
 
-def cues_of(table: Any, path: FilePath) -> list[Cue]:
+def cues_of(table: Any, path: Path) -> list[Cue]:
     """Return the cues of a parsed hints file; see `read_cues`.
 
     Parameters
     ----------
     table : dict or list
         As JSON gives it.
-    path : Path
+    path : FlowMap
         What messages call it; paths in it are relative to its folder.
 
     Raises
@@ -143,13 +143,13 @@ def cues_of(table: Any, path: FilePath) -> list[Cue]:
     if isinstance(table, list):
         table = {"hints": table}
     if not isinstance(table, dict) or not set(table) <= {"hints", "shots"}:
-        raise InvalidValueError(f"{path}: must have 'hints' and 'shots' alone.")
+        raise InvalidValueError(f"{path}: may have only 'hints' and 'shots'.")
     cues = [_hint_cue(entry, f"{path}: hint {n}") for n, entry in _entries(table, "hints", path)]
     shots = _entries(table, "shots", path)
     return cues + [_shot_cue(entry, f"{path}: shot {n}", path.parent) for n, entry in shots]
 
 
-def _entries(table: dict[str, Any], name: str, path: FilePath) -> list[tuple[int, dict[str, Any]]]:
+def _entries(table: dict[str, Any], name: str, path: Path) -> list[tuple[int, dict[str, Any]]]:
     entries = table.get(name, [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidValueError(f"{path}: '{name}' must be a list of objects.")
@@ -166,7 +166,7 @@ def _hint_cue(entry: dict[str, Any], where: str) -> Cue:
         raise InvalidValueError(f"{where}: {error}") from error
 
 
-def _shot_cue(entry: dict[str, Any], where: str, folder: FilePath) -> Cue:
+def _shot_cue(entry: dict[str, Any], where: str, folder: Path) -> Cue:
     unknown = set(entry) - {"at", *SHOT_FIELDS}
     if unknown or "at" not in entry:
         raise InvalidValueError(f"{where} needs 'at', and may have {', '.join(SHOT_FIELDS)}.")
@@ -190,6 +190,7 @@ def _guidance_of(shot: dict[str, Any], otherwise: Guidance) -> Guidance:
     given = {k: v for k, v in shot.items() if k not in ("vividness", "saturation")}
     if not given:
         return otherwise
+    given = {"candidate": otherwise.candidate, "seed": otherwise.seed} | given
     if "reference" not in given and "palette" not in given:
         given |= {"reference": otherwise.reference, "palette": otherwise.palette}
     return Guidance.of(**given)
@@ -207,15 +208,15 @@ class _Passed(NamedTuple):
     Attributes
     ----------
     pts : int
-    back, ahead : Path
+    back, ahead : FlowMap
         As of the key, in half precision: a shot of any length is kept.
     placed : list of (cue, hint)
         Hints of this key and the frames after it, at their places in the key.
     """
 
     pts: int
-    back: Path
-    ahead: Path
+    back: FlowMap
+    ahead: FlowMap
     placed: list[tuple[Cue, Hint]]
 
 
@@ -333,26 +334,26 @@ class ShotPlans:
             yield shot[number - 1].pts, current
 
 
-def _halved(path: Path) -> Path:
+def _halved(path: FlowMap) -> FlowMap:
     """Return a path as motion in half precision."""
     motion = path.places - identity(path.trust.shape).places
-    return Path(motion.astype(np.float16), path.trust.astype(np.float16))
+    return FlowMap(motion.astype(np.float16), path.trust.astype(np.float16))
 
 
-def _whole(path: Path) -> Path:
+def _whole(path: FlowMap) -> FlowMap:
     """Return a path of `_halved` as it was."""
     trust = path.trust.astype(np.float32)
-    return Path(path.places + identity(trust.shape).places, trust)
+    return FlowMap(path.places + identity(trust.shape).places, trust)
 
 
-def moved(hint: Hint, path: Path, size: tuple[int, int]) -> Hint | None:
+def moved(hint: Hint, path: FlowMap, size: tuple[int, int]) -> Hint | None:
     """Return a hint where a path leads its place; None if that is out of sight.
 
     Parameters
     ----------
     hint : Hint
         In pixels of the upright frames.
-    path : Path
+    path : FlowMap
         From the hint's frame to another.
     size : (width, height)
         Of the frames.
@@ -360,7 +361,7 @@ def moved(hint: Hint, path: Path, size: tuple[int, int]) -> Hint | None:
     rows, columns = path.trust.shape
     scale = np.array([columns / size[0], rows / size[1]])
     places = (np.asarray(hint.points) * scale - 0.5).astype(np.float32)
-    at = Path(places[None], path.trust)
+    at = FlowMap(places[None], path.trust)
     trust = float(sample(path.trust, at).mean())
     if trust < FOLLOWED:
         return None

@@ -29,15 +29,12 @@ class Frame(NamedTuple):
         In units of the film's time base.
     duration : int
         0 if unknown.
-    damaged : bool
-        Whether the decoder concealed an error in it.
     interlaced : bool
     """
 
     luma: np.ndarray
     pts: int
     duration: int
-    damaged: bool
     interlaced: bool
 
 
@@ -140,7 +137,7 @@ class Decoder:
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: facts.height]
         luma = rows[:, : facts.width * np.dtype(dtype).itemsize].copy().view(dtype)
         duration = int(frame.duration or 0)
-        return Frame(luma, pts, duration, bool(frame.is_corrupt), bool(frame.interlaced_frame))
+        return Frame(luma, pts, duration, bool(frame.interlaced_frame))
 
     def _converted(self, frame: Any) -> Any:
         """Return a frame of the film's size whose first plane is luma, changed only if needed."""

@@ -62,7 +62,7 @@ class Segment(NamedTuple):
 
 
 class SegmentWriter:
-    """Encode frames to one segment; a context manager that leaves a whole segment or none.
+    """Encode frames to one segment; call `finish` to keep it or `discard` to remove it.
 
     Parameters
     ----------
@@ -81,7 +81,11 @@ class SegmentWriter:
         self._part = path.with_suffix(".part")
         with self._writing():
             self._container = pyav().open(str(self._part), "w", format="matroska")
-            self._stream = new_encoder(self._container, encoding, facts)
+            try:
+                self._stream = new_encoder(self._container, encoding, facts)
+            except BaseException:
+                self.discard()
+                raise
 
     def add(self, frame: Frame, chroma: tuple[np.ndarray, np.ndarray]) -> None:
         """Encode a frame with its chroma planes; its luma is stored as it is."""
@@ -397,5 +401,5 @@ def check_container(target: Path) -> None:
     """Raise UnwritablePhotoError if a target's container is not known."""
     if target.suffix.lower() not in CONTAINERS:
         raise UnwritablePhotoError(
-            f"{target}: no film container. Use {', '.join(sorted(CONTAINERS))}."
+            f"{target}: not a supported film container. Use {', '.join(sorted(CONTAINERS))}."
         )

@@ -11,8 +11,10 @@ import json
 import os
 import tarfile
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -95,9 +97,10 @@ def _from_cache() -> dict[str, bytes]:
         return _from_folder(kept)
     except InvalidValueError:
         found = _unpacked(_fetched())
-    kept.mkdir(parents=True, exist_ok=True)
-    for name, content in found.items():
-        (kept / name).write_bytes(content)  # its hash is checked whenever it is read
+    with suppress(OSError):  # a cache that cannot be written costs only another fetch
+        kept.mkdir(parents=True, exist_ok=True)
+        for name, content in found.items():
+            (kept / name).write_bytes(content)  # its hash is checked whenever it is read
     return found
 
 
@@ -120,7 +123,7 @@ def _fetched() -> bytes:
             raise OSError("not an http address")
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             content: bytes = answer.read(MOST_BYTES)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise MissingExtraError(
             f"The page needs {_name()}, which could not be fetched from {address} ({reason}). "

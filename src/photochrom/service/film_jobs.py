@@ -155,7 +155,7 @@ def find_shots(path: Path, folder: Path) -> None:
             )
             small = photo.small_rgb(*reduced_size(*photo.upright_size, SHOT_PX))
             _picture(folder, number).write_bytes(jpeg(small, PREVIEW_QUALITY))
-            times = [float(pts * facts.time_base) for pts in (step.frame.pts, began)]
+            times = [facts.seconds_at(pts) for pts in (step.frame.pts, began)]
             listed.write(json.dumps(times) + "\n")
             listed.flush()
 

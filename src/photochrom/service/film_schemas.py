@@ -13,7 +13,7 @@ from photochrom.options.hint import MOST_HINTS
 from photochrom.options.look import Look
 from photochrom.options.palette import MOST_COLOURS, Palette
 from photochrom.options.ranges import CANDIDATE, SATURATION, VIVIDNESS
-from photochrom.photo.video_codecs import CODECS
+from photochrom.photo.video_codecs import CODECS, choose_codec
 from photochrom.service.limits import Limits
 from photochrom.service.schemas import (
     LARGEST_SEED,
@@ -122,11 +122,13 @@ class VideoBody(Body):
         Raises
         ------
         InvalidValueError
-            If there are too many hints, or the part to colour is empty.
+            If there are too many hints, the part to colour is empty, or the container cannot hold
+            the codec.
         """
         start, stop = (None if at is None else parse_time(at) for at in (self.start, self.stop))
         if stop is not None and stop <= (start or 0):
             raise InvalidValueError("'to' must be later than 'from'.")
+        choose_codec(self.codec, Path(f"film{self.suffix}") if self.suffix else None)
         palette = None if self.palette is None else Palette.of(self.palette)
         return VideoOptions(
             codec=self.codec,

@@ -163,11 +163,12 @@ class Films(Shelf[Film]):
             await save(file, source)
             with named(name, source):
                 facts = await self._worker.run(examine_film, source, self._megapixels)
+            film = self.put(Film(folder, source, name, facts))
         except BaseException:
             remove(folder)
             raise
         self._colourer.wake()  # it loads while the film is looked at
-        return self.put(Film(folder, source, name, facts))
+        return film
 
     def colour(
         self, film: Film, method: str, look: Look, options: VideoOptions, suffix: str | None

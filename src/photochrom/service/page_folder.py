@@ -7,7 +7,6 @@ local engine, `index.html` has the content security policy, and a service worker
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +58,7 @@ def write_page(out: Path, runtime: Path | None = None) -> int:
     Parameters
     ----------
     out : Path
-        A new or empty folder, or one that an earlier call wrote, which is replaced.
+        A new or empty folder, or one that an earlier call wrote: those files are replaced.
     runtime : Path, optional
         ONNX Runtime Web; see `photochrom.service.browser_runtime.runtime_files`.
 
@@ -86,7 +85,9 @@ def write_page(out: Path, runtime: Path | None = None) -> int:
     try:
         _replace(out, files)
     except OSError as error:
-        raise UnwritableFileError(f"{out}: cannot be written ({error.strerror}).") from error
+        raise UnwritableFileError(
+            f"{out}: cannot be written ({error.strerror or error})."
+        ) from error
     return fetched
 
 
@@ -152,7 +153,11 @@ def _worker(files: dict[str, bytes]) -> bytes:
 
 
 def _replace(out: Path, files: dict[str, bytes]) -> None:
-    """Write all files beside the folder, then put them in its place."""
+    """Write all files beside the folder, then put them in its place.
+
+    What the owner has added at its top, such as .git or CNAME, stays.
+    """
+    out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as working:
         made, old = Path(working) / "made", Path(working) / "old"
@@ -160,6 +165,16 @@ def _replace(out: Path, files: dict[str, bytes]) -> None:
             place = made / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
-        if out.exists():
-            shutil.move(out, old)
-        made.rename(out)
+        if not out.exists():
+            made.rename(out)
+            return
+        out.rename(old)
+        try:
+            made.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
+        own = {Path(path).parts[0] for path in files}
+        for entry in old.iterdir():
+            if entry.name not in own:
+                entry.rename(out / entry.name)

@@ -106,10 +106,10 @@ class Service:
             await save(file, source)
             with named(name, source):
                 facts, preview = await self.worker.run(examine, source, self.limits.megapixels)
+            return self.sessions.add(folder, source, name, facts, preview)
         except BaseException:
             remove(folder)
             raise
-        return self.sessions.add(folder, source, name, facts, preview)
 
     async def read_reference(self, file: UploadFile) -> Reference:
         """Read a colour reference; the file itself is not kept.

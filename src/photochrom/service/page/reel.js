@@ -179,7 +179,9 @@ export class Reel {
     while (this.info && BUSY.includes(this.info.state)) {
       await pause(POLL_MS);
       if (!this.info) return;
-      const info = await api.video(this.info.id).catch((problem) => { if (this.info) throw problem; });
+      const info = await api.video(this.info.id).catch((problem) => {
+        if (this.info && problem.status !== 0) throw problem; // without an answer, ask again
+      });
       if (this.info && info) this.show(info);
     }
     if (this.info?.problem) throw new Error(this.info.problem);
@@ -274,7 +276,8 @@ export class Reel {
     progress.max = info?.expected || 1;
     progress.value = info?.frames ?? 0;
     const canStart = Boolean(info) && !isBusy && !isDone && !this.isPreview;
-    byId("reel-preview").hidden = !canStart || this.shot < 0;
+    const hasEnd = !this.text || this.shot < this.shots.length - 1; // else it is still being found
+    byId("reel-preview").hidden = !canStart || this.shot < 0 || !hasEnd;
     byId("reel-colour").hidden = !canStart;
     byId("reel-cancel").hidden = !isBusy;
     byId("reel-close").hidden = !info && byId("error-reel").hidden;

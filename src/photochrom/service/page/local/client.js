@@ -52,7 +52,10 @@ export function client(facts) {
 
   const ask = async (call, given, signal) => {
     signal?.throwIfAborted();
-    started ??= start();
+    started ??= start().catch((problem) => {
+      started = null; // the next call tries again
+      throw problem;
+    });
     const worker = await started;
     signal?.throwIfAborted();
     count += 1;

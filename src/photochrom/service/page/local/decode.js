@@ -54,6 +54,7 @@ export const formatOf = (head) => FORMATS.find(([, fits]) => fits(head))?.[0] ??
 
 /** The size that a file's head tells, as stored; null if it does not. */
 function sizeIn(head, format) {
+  if (head.length < 26) return null; // cut short: decoding says so
   const view = viewOf(head);
   if (format === "png") return [view.getUint32(16), view.getUint32(20)];
   if (format === "gif") return [view.getUint16(6, true), view.getUint16(8, true)];

@@ -84,7 +84,7 @@ export class Engine {
   async setReference({ id, file, name }) {
     const photo = this.photo(id);
     const digest = crypto.subtle ? await sha256(await file.arrayBuffer()) : "";
-    photo.reference = { small: await referenceOf(file, name), name, sha256: digest };
+    photo.reference = { small: await referenceOf(file, name), name, sha256: digest, key: digest || performance.now() };
   }
 
   gray({ id }) {
@@ -109,7 +109,7 @@ export class Engine {
     const { width, height } = photo.proof;
     const white = wishes.white_lightness ?? null;
     const target = this.targetOf(photo, wishes, info.centres);
-    const key = JSON.stringify([photo.id, white, wishes.palette, wishes.mood, wishes.reference && photo.reference?.sha256]);
+    const key = JSON.stringify([photo.id, white, wishes.palette, wishes.mood, wishes.reference ? photo.reference?.key : null]);
     const size = workingSize(height, width, info.short_side_px, info.stride);
     const lightness = await this.small.get(`${photo.id} ${white}`, () => {
       const small = resample(this.proof(photo, white), size.width, size.height);
@@ -138,8 +138,8 @@ export class Engine {
   /** The colours of a photograph, with exact places in its own pixels. */
   async field(photo, wishes, pause) {
     const ask = await this.ask(photo, wishes, pause);
-    const { hints, vividness, saturation, candidate, seed } = wishes;
-    const key = JSON.stringify([ask.key, hints, vividness, saturation, candidate, seed]);
+    const { hints, vividness, saturation, candidate } = wishes;
+    const key = JSON.stringify([ask.key, hints, vividness, saturation, candidate]);
     const found = await this.fields.get(key, async () => (await this.ready()).of(ask));
     return { ...found, overlays: overlaysOf(hints) };
   }

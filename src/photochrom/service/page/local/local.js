@@ -7,7 +7,7 @@ import * as store from "./store.js";
 
 const HINT_FIELDS = ["shape", "points", "colour", "radius", "reach", "keep"];
 const FAILURES = "not-coloured.txt";
-const NO_FILMS = "Films need the photochrom command or its service; the browser colours photographs.";
+const NO_FILMS = "Films need the photochrom command or its service. This page colours photographs.";
 const SLOW_MS = 2500; // of loading, after which the page says what it waits for
 
 const facts = fetch(new URL("facts.json", import.meta.url)).then((answer) => answer.json());
@@ -24,12 +24,12 @@ export const capabilities = Object.freeze({
   whenLoading,
 });
 
-/** Call with a text when loading takes long, and when it has ended. */
+/** Call with a text if the first load takes long; resolve when loading has ended. */
 async function whenLoading(hear) {
   const isFirst = !navigator.serviceWorker?.controller;
   const loaded = worker.ask("ready", {});
   const size = Math.round((await facts).bytes / 1e6);
-  const timer = setTimeout(() => isFirst && hear(`Loading what colours photographs: ${size} MB, only once.`), SLOW_MS);
+  const timer = setTimeout(() => isFirst && hear(`Loading the colouring network: ${size} MB, only once.`), SLOW_MS);
   await loaded.catch(() => {}); // told when a photograph is opened
   clearTimeout(timer);
 }

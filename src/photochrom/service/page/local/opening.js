@@ -14,12 +14,12 @@ export async function fetched(url, { sha256: wanted, bytes }) {
     if (!answer.ok) throw new Error(String(answer.status));
     content = new Uint8Array(await answer.arrayBuffer());
   } catch {
-    throw new Problem(0, "Not loaded", "The network that colours could not be loaded. Is this browser online? Then reload the page.");
+    throw new Problem(0, "Not loaded", "The colouring network could not be loaded. Is this browser online? Then reload the page.");
   }
   const isWhole = content.length === bytes && (!crypto.subtle || (await sha256(content)) === wanted);
   if (!isWhole) {
     throw new Problem(0, "Damaged",
-      "The network that colours is damaged: it was not loaded completely, or the site has a wrong file. Reload the page; if that does not help, delete everything stored here.");
+      "The colouring network is damaged: it was not loaded completely, or the site has a wrong file. Reload the page; if that does not help, delete everything stored here.");
   }
   return content;
 }
@@ -38,6 +38,6 @@ export async function openNetwork(facts, root) {
     const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
     return new Network(ort, session, facts.method);
   } catch (error) {
-    throw new Problem(0, "Not started", `The network that colours could not be started: ${error.message}. Close other tabs, then reload the page.`);
+    throw new Problem(0, "Not started", `The colouring network could not be started: ${error.message}. Close other tabs, then reload the page.`);
   }
 }

@@ -5,8 +5,8 @@
 
 const FILES = /* FILES */ {};
 const LARGE = /* LARGE */ [];
-const CACHE = "photochrom";
 const ROOT = new URL("./", self.location.href).href;
+const CACHE = `photochrom ${ROOT}`; // a host may have several copies of the page
 const scope = /** @type {any} */ (self);
 
 const keyOf = (path) => `${ROOT}${path}?sha256=${FILES[path]}`;
@@ -58,6 +58,6 @@ scope.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   url.search = url.hash = "";
   const path = url.href === ROOT ? "index.html" : url.href.slice(ROOT.length);
-  if (event.request.method !== "GET" || !url.href.startsWith(ROOT) || !(path in FILES)) return;
-  event.respondWith(kept(path).then((found) => found ?? load(path)));
+  if (event.request.method !== "GET" || !url.href.startsWith(ROOT) || !Object.hasOwn(FILES, path)) return;
+  event.respondWith(kept(path).catch(() => undefined).then((found) => found ?? load(path)));
 });

@@ -2,6 +2,7 @@
 
 const NAME = "photochrom";
 const FILES = "files";
+const ROOT = new URL("../../", import.meta.url).href; // of this copy of the page
 
 function opened() {
   return new Promise((resolve, reject) => {
@@ -32,7 +33,7 @@ export const put = (id, file) => inStore("readwrite", (files) => files.put(file,
 export const get = (id) => inStore("readonly", (files) => files.get(id)).then((found) => found ?? null, () => null);
 export const remove = (id) => inStore("readwrite", (files) => files.delete(id)).catch(() => {});
 
-/** Delete everything that this page has stored: photographs, settings, and the page itself. */
+/** Delete the photographs, settings and files that this page has stored; loading it again stores its files again. */
 export async function clear() {
   for (const store of [localStorage, sessionStorage]) {
     for (const key of Object.keys(store)) if (key.startsWith("photochrom")) store.removeItem(key);
@@ -41,6 +42,8 @@ export async function clear() {
     const asked = indexedDB.deleteDatabase(NAME);
     asked.onsuccess = asked.onerror = asked.onblocked = resolve;
   });
-  if (globalThis.caches) for (const name of await caches.keys()) if (name.startsWith(NAME)) await caches.delete(name);
-  for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) await registration.unregister();
+  if (globalThis.caches) await caches.delete(`${NAME} ${ROOT}`);
+  for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? []) {
+    if (registration.scope === ROOT) await registration.unregister(); // other pages of this host keep theirs
+  }
 }

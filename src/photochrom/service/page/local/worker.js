@@ -36,7 +36,7 @@ async function run({ id, call, given }) {
 /** An error that was not foreseen; most often the device has no more memory. */
 function inWords(error) {
   if (error instanceof RangeError || /memory|allocat/i.test(error.message)) {
-    return "This device has not enough memory for this photograph. Close other tabs, or make the photograph smaller.";
+    return "This device does not have enough memory for this photograph. Close other tabs, or make the photograph smaller.";
   }
   return `This could not be done: ${error.message}`;
 }
