@@ -49,6 +49,7 @@ REACHES = {
 # computations.
 REACH_STEP = 1.04
 SOFTNESS = 0.12  # of the border, in units of the distance
+FAR = 2.4  # distance beyond which nothing of a colour is left; it is not computed exactly
 FREE_LIGHTNESS = 2.0  # free L* difference between neighbours: grain, shading
 REFINE_RADIUS, REFINE_EPSILON = 4, 4.0  # of the guided filter that aligns a border with edges
 SHADE = 0.3  # power of lightness that chroma follows within an object
@@ -258,35 +259,54 @@ def _geodesic(planes: np.ndarray, seeds: np.ndarray, reach: Reach) -> tuple[np.n
     Returns
     -------
     distance : float32 array, (h, w)
-        1 where half of the colour is left.
+        1 where half of the colour is left; above FAR, not less than the true one.
     nearest : int array, (h, w)
     """
     distance = np.where(seeds >= 0, 0, np.inf).astype(np.float32)
     nearest = np.maximum(seeds, 0)
     costs = [_costs(planes, step, reach) for step in STEPS]
     for _ in range(MOST_SWEEPS):
-        before = distance.copy()
-        for (down, right), cost in zip(STEPS, costs, strict=True):
-            one, other = _ends(distance.shape, down, right)
-            for there, here in ((one, other), (other, one)):
-                offered = distance[here] + cost
-                closer = offered < distance[there]
-                distance[there] = np.where(closer, offered, distance[there])
-                nearest[there] = np.where(closer, nearest[here], nearest[there])
-        if np.array_equal(before, distance):
+        before = np.minimum(distance, FAR)
+        window = _around(before < FAR)
+        for step, cost in zip(STEPS, costs, strict=True):
+            _relax(distance[window], nearest[window], step, cost[window])
+        if np.array_equal(before, np.minimum(distance, FAR)):
             break
     return distance, nearest
 
 
+def _around(mask: np.ndarray) -> tuple[slice, slice]:
+    """Return the window of what is True, a cell larger; only its distances can become less."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(0, rows[0] - 1), rows[-1] + 2),
+        slice(max(0, columns[0] - 1), columns[-1] + 2),
+    )
+
+
+def _relax(
+    distance: np.ndarray, nearest: np.ndarray, step: tuple[int, int], cost: np.ndarray
+) -> None:
+    """Shorten the distances, in place, by a step to and fro."""
+    one, other = _ends(distance.shape, *step)
+    for there, here in ((one, other), (other, one)):
+        offered = distance[here] + cost[one]
+        closer = offered < distance[there]
+        np.copyto(distance[there], offered, where=closer)
+        np.copyto(nearest[there], nearest[here], where=closer)
+
+
 def _costs(planes: np.ndarray, step: tuple[int, int], reach: Reach) -> np.ndarray:
-    """Return the cost of a step between neighbours."""
+    """Return the cost of a step between neighbours, (h, w), at the first of the two."""
     one, other = _ends(planes.shape[:2], *step)
     change = planes[one] - planes[other]
     tone = (np.maximum(np.abs(change[..., 0]) - FREE_LIGHTNESS, 0) / 10) ** EDGE
     other_kind = np.linalg.norm(change[..., 1:], axis=-1)
     length = np.hypot(*step) / max(planes.shape[:2])
     cost = reach.place * length + reach.lightness * tone + reach.features * other_kind
-    return np.asarray(cost, np.float32)
+    full = np.zeros(planes.shape[:2], np.float32)
+    full[one] = cost
+    return full
 
 
 def _ends(
