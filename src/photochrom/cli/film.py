@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -19,7 +19,9 @@ from photochrom.errors import InvalidValueError
 if TYPE_CHECKING:
     from photochrom.cli.guidance_options import GuidanceOptions
     from photochrom.cli.reading_options import ReadOptions
+    from photochrom.engine.page_colouring import PageColorizer
     from photochrom.engine.video import ColouredVideo, Progress, VideoOptions
+    from photochrom.engine.video_guidance import Cue
 
 SECONDS_BETWEEN_LINES = 10.0  # where standard error is not a terminal
 OF_PHOTOGRAPHS = ("restore", "white_lightness", "format", "quality", "watch", "float_range")
@@ -86,7 +88,7 @@ def run_films(
 
 
 def _reported(
-    path: Path, target: Path, colorizer: Any, given: "VideoOptions", json_lines: bool
+    path: Path, target: Path, colorizer: "PageColorizer", given: "VideoOptions", json_lines: bool
 ) -> bool:
     """Colour a film and say how that went; return whether it went well."""
     began, error = time.monotonic(), None
@@ -181,7 +183,7 @@ def _video_options(
     from photochrom.engine.video import VideoOptions
     from photochrom.engine.video_guidance import parse_time, read_cues
 
-    cues: tuple[Any, ...] = ()
+    cues: tuple[Cue, ...] = ()
     whole = Guidance()
     if guidance is not None:
         if guidance.hint or guidance.recipe or guidance.sidecar or guidance.candidates != 1:
@@ -202,7 +204,9 @@ def _video_options(
     )
 
 
-def _colour(path: Path, target: Path, colorizer: Any, given: "VideoOptions") -> "ColouredVideo":
+def _colour(
+    path: Path, target: Path, colorizer: "PageColorizer", given: "VideoOptions"
+) -> "ColouredVideo":
     from photochrom.engine.video import colorize_video
 
     with _FilmProgress(path.name) as tell:

@@ -102,7 +102,7 @@ def read_cues(path: str | Path) -> list[Cue]:
 
     Parameters
     ----------
-    path : str or FlowMap
+    path : str or Path
         JSON: {"hints": [{"at": "1:23.4", "shape": "point", ...}], "shots": [{"at": "2:00",
         "reference": "photo.jpg", "vividness": 0.7}]}, or the list of hints alone. Paths are
         relative to the file.
@@ -132,7 +132,7 @@ def cues_of(table: Any, path: Path) -> list[Cue]:
     ----------
     table : dict or list
         As JSON gives it.
-    path : FlowMap
+    path : Path
         What messages call it; paths in it are relative to its folder.
 
     Raises
@@ -353,7 +353,7 @@ def moved(hint: Hint, path: FlowMap, size: tuple[int, int]) -> Hint | None:
     ----------
     hint : Hint
         In pixels of the upright frames.
-    path : FlowMap
+    path : Path
         From the hint's frame to another.
     size : (width, height)
         Of the frames.

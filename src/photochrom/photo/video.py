@@ -5,15 +5,23 @@ formats (gray, RGB, packed YUV) are converted once to planar YUV of the same dep
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
 from photochrom.extras import require
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.format import VideoFormat
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 HDR_TRANSFERS = {16: "PQ (HDR10, Dolby Vision)", 18: "HLG"}  # of ITU-T H.273
 LIMITED, FULL = 1, 2  # FFmpeg's color_range
@@ -165,7 +173,7 @@ def pyav() -> Any:
     return av
 
 
-def open_container(path: Path) -> Any:
+def open_container(path: Path) -> "InputContainer":
     """Open a film's file for reading.
 
     Raises
@@ -182,12 +190,13 @@ def open_container(path: Path) -> Any:
         raise UnreadablePhotoError(f"{path}: the file is empty. Copy it again.")
     try:
         options = {"protocol_whitelist": "file", "format_whitelist": READERS}
-        return av.open(str(path), metadata_errors="replace", options=options)
+        opened: InputContainer = av.open(str(path), metadata_errors="replace", options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadablePhotoError(
             f"{path}: not a film that can be read, or its index is missing ({_reason(error)}). "
             "If it plays elsewhere, copy it again or remux it: ffmpeg -i IN -c copy OUT.mkv"
         ) from error
+    return opened
 
 
 def describe(path: str | Path) -> VideoFacts:
@@ -215,7 +224,7 @@ def describe(path: str | Path) -> VideoFacts:
         return _facts(path, container, stream, frame)
 
 
-def _film_stream(container: Any, path: Path) -> Any:
+def _film_stream(container: "InputContainer", path: Path) -> "VideoStream":
     """Return the first stream of moving pictures: not a cover, which is a picture attached."""
     av = pyav()
     cover = av.stream.Disposition.attached_pic
@@ -226,7 +235,7 @@ def _film_stream(container: Any, path: Path) -> Any:
     raise UnreadablePhotoError(f"{path}: the file holds {what}; there is nothing to colour.")
 
 
-def _first_frame(container: Any, stream: Any, path: Path) -> Any:
+def _first_frame(container: "InputContainer", stream: "VideoStream", path: Path) -> "VideoFrame":
     av = pyav()
     try:
         for packet in container.demux(stream):
@@ -245,7 +254,9 @@ def _first_frame(container: Any, stream: Any, path: Path) -> Any:
     )
 
 
-def _facts(path: Path, container: Any, stream: Any, frame: Any) -> VideoFacts:
+def _facts(
+    path: Path, container: "InputContainer", stream: "VideoStream", frame: "VideoFrame"
+) -> VideoFacts:
     context = stream.codec_context
     transfer = int(frame.color_trc)
     if transfer in HDR_TRANSFERS:
@@ -269,7 +280,7 @@ def _facts(path: Path, container: Any, stream: Any, frame: Any) -> VideoFacts:
         full = full or frame.format.is_rgb
         notes.append(f"frames of {frame.format.name} are reduced to their own luma")
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    seconds = float((stream.duration or 0) * stream.time_base) if stream.duration else 0.0
+    seconds = float((stream.duration or 0) * _time_base(stream))
     if not seconds and container.duration:
         seconds = container.duration / pyav().time_base
     return VideoFacts(
@@ -283,7 +294,7 @@ def _facts(path: Path, container: Any, stream: Any, frame: Any) -> VideoFacts:
         has_colours=_holds_colours(frame.format),
         transfer=transfer,
         primaries=int(frame.color_primaries),
-        time_base=stream.time_base,
+        time_base=_time_base(stream),
         rate=Fraction(rate),
         rotation=round(frame.rotation / 90) * 90 % 360,
         pixel_aspect=Fraction(stream.sample_aspect_ratio or 1) or Fraction(1),
@@ -298,18 +309,21 @@ def _facts(path: Path, container: Any, stream: Any, frame: Any) -> VideoFacts:
     )
 
 
-def _origin(container: Any, stream: Any) -> int:
+def _origin(container: "InputContainer", stream: "VideoStream") -> int:
     """Return the timestamp from which players count: where a file begins, if after 0."""
     start = max(0, container.start_time or 0)
-    unit: Fraction = stream.time_base
-    return round(Fraction(start, pyav().time_base) / unit)
+    return round(Fraction(start, pyav().time_base) / _time_base(stream))
 
 
-def _holds_colours(format: Any) -> bool:
+def _time_base(stream: "VideoStream") -> Fraction:
+    return stream.time_base or Fraction(1, pyav().time_base)
+
+
+def _holds_colours(format: "VideoFormat") -> bool:
     return len(format.components) >= 3 or format.has_palette
 
 
-def _plane_of(format: Any, path: Path) -> Plane:
+def _plane_of(format: "VideoFormat", path: Path) -> Plane:
     """Return the planar YUV format that keeps a format's luma and the size of its chroma."""
     bits = max(component.bits for component in format.components)
     bits = SHALLOW if bits <= SHALLOW else 10 if bits <= 10 else 12 if bits <= 12 else 16
@@ -330,8 +344,10 @@ def _plane_of(format: Any, path: Path) -> Plane:
 
 
 def read_packets(
-    container: Any, streams: list[Any], failed: Callable[[], None] = lambda: None
-) -> Iterator[Any]:
+    container: "InputContainer",
+    streams: Sequence["Stream"],
+    failed: Callable[[], None] = lambda: None,
+) -> Iterator["Packet[Stream]"]:
     """Yield the packets of streams; places that cannot be read are passed over.
 
     Parameters

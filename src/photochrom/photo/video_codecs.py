@@ -2,10 +2,14 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from photochrom.errors import InvalidValueError, UnsupportedFormatError
 from photochrom.photo.video import FULL, LIMITED, Plane, VideoFacts, pyav
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
 
 DEFAULT_CODEC = "h264"
 
@@ -174,11 +178,13 @@ def _nearest(codec: Codec, facts: VideoFacts, name: str) -> Plane:
     )
 
 
-def new_encoder(container: Any, encoding: Encoding, facts: VideoFacts) -> Any:
+def new_encoder(
+    container: "OutputContainer", encoding: Encoding, facts: VideoFacts
+) -> "VideoStream":
     """Add an encoded stream to a container, with the film's size, colours and time base."""
     av = pyav()
     codec = encoding.codec
-    stream = container.add_stream(codec.encoder, rate=_rate(facts))
+    stream = cast("VideoStream", container.add_stream(codec.encoder, rate=_rate(facts)))
     context = stream.codec_context
     stream.width, stream.height = facts.width, facts.height
     stream.pix_fmt = encoding.plane.format
@@ -191,7 +197,7 @@ def new_encoder(container: Any, encoding: Encoding, facts: VideoFacts) -> Any:
     context.flags |= av.codec.context.Flags.global_header
     context.field_order = facts.field_order
     context.thread_count = 0
-    options = dict(codec.options)
+    options: dict[str, object] = dict(codec.options)
     if encoding.crf is not None:
         options["crf"] = str(encoding.crf)
     if facts.interlaced:

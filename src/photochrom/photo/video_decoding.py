@@ -1,7 +1,7 @@
 """Decode the frames of a film in order of presentation."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,12 @@ from photochrom.photo.video import (
     pyav,
     read_packets,
 )
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.plane import VideoPlane
+    from av.video.stream import VideoStream
 
 COLOURED, COLOURED_SHARE = 6, 1e-3  # codes of 8 bits from the middle; share of chroma samples
 
@@ -36,6 +42,11 @@ class Frame(NamedTuple):
     pts: int
     duration: int
     interlaced: bool
+
+
+def rows_of(plane: "VideoPlane") -> np.ndarray:
+    """Return a plane's lines as they lie in memory, uint8 (h, bytes), without copying them."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
 class Decoder:
@@ -74,9 +85,9 @@ class Decoder:
         """Yield the frames."""
         seeks = self._can_seek()
         with open_container(self.facts.path) as container:
-            stream = container.streams[self.facts.stream]
+            stream = self._stream_in(container)
             stream.thread_type = "AUTO"
-            if seeks:
+            if seeks and self.start is not None:
                 container.seek(self.start, stream=stream)
             last: int | None = None
             for frame in self._decoded(container, stream):
@@ -96,7 +107,7 @@ class Decoder:
             return False
         av = pyav()
         with open_container(self.facts.path) as container:
-            stream = container.streams[self.facts.stream]
+            stream = self._stream_in(container)
             try:
                 container.seek(self.start, stream=stream)
                 frame = next(container.decode(stream), None)
@@ -106,11 +117,16 @@ class Decoder:
             return False
         return bool(frame.key_frame and frame.pts <= self.start)
 
-    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
+    def _stream_in(self, container: "InputContainer") -> "VideoStream":
+        return next(s for s in container.streams.video if s.index == self.facts.stream)
+
+    def _decoded(
+        self, container: "InputContainer", stream: "VideoStream"
+    ) -> Iterator["VideoFrame"]:
         av = pyav()
         for packet in read_packets(container, [stream], self._failed):
             try:
-                frames = packet.decode()
+                frames = stream.decode(packet)
             except av.error.FFmpegError:
                 self._failed()
                 continue
@@ -119,14 +135,14 @@ class Decoder:
     def _failed(self) -> None:
         self.damaged += 1
 
-    def _timestamp(self, frame: Any, last: int | None) -> int:
+    def _timestamp(self, frame: "VideoFrame", last: int | None) -> int:
         if frame.pts is not None:
             return int(frame.pts)
         self.untimed += 1
         step = max(1, round(1 / (self.facts.rate * self.facts.time_base)))
         return 0 if last is None else last + step
 
-    def _frame(self, frame: Any, pts: int) -> Frame:
+    def _frame(self, frame: "VideoFrame", pts: int) -> Frame:
         facts = self.facts
         self.damaged += bool(frame.is_corrupt)
         self.resized += (frame.width, frame.height) != (facts.width, facts.height)
@@ -134,12 +150,12 @@ class Decoder:
         self.has_shown_colours = self.has_shown_colours or self._shows_colours(frame)
         dtype = np.uint8 if facts.plane.bits == SHALLOW else np.uint16
         plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: facts.height]
+        rows = rows_of(plane)[: facts.height]
         luma = rows[:, : facts.width * np.dtype(dtype).itemsize].copy().view(dtype)
         duration = int(frame.duration or 0)
         return Frame(luma, pts, duration, bool(frame.interlaced_frame))
 
-    def _converted(self, frame: Any) -> Any:
+    def _converted(self, frame: "VideoFrame") -> "VideoFrame":
         """Return a frame of the film's size whose first plane is luma, changed only if needed."""
         facts = self.facts
         wanted = facts.plane.format
@@ -156,12 +172,12 @@ class Decoder:
             dst_color_range=FULL if facts.full_range else LIMITED,
         )
 
-    def _shows_colours(self, frame: Any) -> bool:
+    def _shows_colours(self, frame: "VideoFrame") -> bool:
         """Return whether a converted frame's chroma is more than noise."""
         bits = self.facts.plane.bits
         dtype = np.uint8 if bits == SHALLOW else np.uint16
         for plane in frame.planes[1:3]:
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(dtype)
+            rows = rows_of(plane).view(dtype)
             samples = rows[: plane.height : 3, : plane.width : 3].astype(np.int32)
             away = np.abs(samples - 2 ** (bits - 1)) > COLOURED << (bits - SHALLOW)
             if away.mean() > COLOURED_SHARE:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
 from photochrom.photo.video import VideoFacts, open_container, pyav
 from photochrom.photo.video_codecs import Encoding, new_encoder
-from photochrom.photo.video_decoding import Frame
+from photochrom.photo.video_decoding import Frame, rows_of
 from photochrom.photo.video_frame_marks import FrameMarks
 from photochrom.photo.video_streams import (
     add_marker,
@@ -35,6 +35,15 @@ from photochrom.photo.video_streams import (
     not_held,
     other_packets,
 )
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.container.core import Chapter
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.plane import VideoPlane
+    from av.video.stream import VideoStream
 
 CONTAINERS = {
     ".mkv": "matroska", ".webm": "webm", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov",
@@ -108,11 +117,11 @@ class SegmentWriter:
         self._encode(None)
         times = (self.pts, self.durations, self._order)
         pts, durations, order = (np.array(values, np.int64) for values in times)
-        values: dict[str, Any] = {"pts": pts, "durations": durations, "order": order, **state}
+        times_of = {"pts": pts, "durations": durations, "order": order}
         with self._writing():
             self._container.close()
             with self._part.with_suffix(".state").open("wb") as file:
-                np.savez(file, **values)
+                np.savez(file, allow_pickle=False, **times_of, **state)
             for part in (self._part, self._part.with_suffix(".state")):
                 _sync(part)
             self._part.with_suffix(".state").replace(self.path.with_suffix(".npz"))
@@ -127,9 +136,10 @@ class SegmentWriter:
             with suppress(OSError):
                 self._part.with_suffix(suffix).unlink(missing_ok=True)
 
-    def _encode(self, picture: Any) -> None:
+    def _encode(self, picture: "VideoFrame | None") -> None:
         with self._writing():
             for packet in self._stream.encode(picture):
+                assert packet.pts is not None  # as every frame that is encoded has one
                 self._order.append(packet.pts)
                 if packet.dts is None or packet.dts > packet.pts:
                     packet.dts = packet.pts  # x265 leaves it undefined in segments of two frames
@@ -157,9 +167,9 @@ def widened(luma: np.ndarray, facts: VideoFacts, encoding: Encoding) -> np.ndarr
     return luma.astype(np.uint16) << more
 
 
-def _fill(plane: Any, samples: np.ndarray) -> None:
+def _fill(plane: "VideoPlane", samples: np.ndarray) -> None:
     """Copy samples, (h, w), to a plane; where its lines are longer, the last column is repeated."""
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(samples.dtype)
+    rows = rows_of(plane).view(samples.dtype)
     height, width = samples.shape
     rows[:height, :width] = samples
     rows[:height, width:] = samples[:, -1:]
@@ -262,8 +272,8 @@ def join_segments(
 
 
 def _join(
-    out: Any,
-    source: Any,
+    out: "OutputContainer",
+    source: "InputContainer",
     segments: Sequence[Segment],
     stored: tuple[VideoFacts, Encoding],
     marker: dict[str, str],
@@ -281,7 +291,11 @@ def _join(
     return tuple(notes)
 
 
-def _timed(rank: int, packets: Iterator[Any], stream_of: Callable[[Any], Any]) -> Iterator[Any]:
+def _timed(
+    rank: int,
+    packets: Iterator["Packet[Stream]"],
+    stream_of: Callable[["Packet[Stream]"], "Stream"],
+) -> Iterator[tuple[float, int, int, "Packet[Stream]", "Stream"]]:
     """Yield (seconds, rank, number, packet, stream), as a merge by time needs them."""
     last = 0.0
     for number, packet in enumerate(packets):
@@ -291,7 +305,11 @@ def _timed(rank: int, packets: Iterator[Any], stream_of: Callable[[Any], Any]) -
 
 
 def _copy_metadata(
-    out: Any, source: Any, marker: dict[str, str], window: Window, facts: VideoFacts
+    out: "OutputContainer",
+    source: "InputContainer",
+    marker: dict[str, str],
+    window: Window,
+    facts: VideoFacts,
 ) -> None:
     out.metadata.update(kept_tags(source.metadata))
     add_marker(out, marker, has_cover_in(source, out.format.name))
@@ -300,28 +318,30 @@ def _copy_metadata(
         out.set_chapters(_within(chapters, window, facts))
 
 
-def _within(
-    chapters: Sequence[dict[str, Any]], window: Window, facts: VideoFacts
-) -> list[dict[str, Any]]:
+def _within(chapters: Sequence["Chapter"], window: Window, facts: VideoFacts) -> list["Chapter"]:
     """Return the chapters of a part of the film, moved to its start."""
     start, stop = window.seconds(facts)
     if start is None and stop is None:
         return list(chapters)
     start = start or Fraction(0)
-    kept = []
+    kept: list[Chapter] = []
     for chapter in chapters:
-        unit = Fraction(chapter["time_base"])
+        unit = chapter["time_base"] or Fraction(1)
         first = max(chapter["start"] * unit, start)
         last = chapter["end"] * unit if stop is None else min(chapter["end"] * unit, stop)
         if first < last:
-            moved = {"start": round((first - start) / unit), "end": round((last - start) / unit)}
-            kept.append({**chapter, **moved})
+            moved = round((first - start) / unit), round((last - start) / unit)
+            kept.append({**chapter, "start": moved[0], "end": moved[1]})
     return kept
 
 
 def _add_streams(
-    out: Any, source: Any, segment: Path, facts: VideoFacts, encoding: Encoding
-) -> tuple[Any, dict[int, Any], list[str]]:
+    out: "OutputContainer",
+    source: "InputContainer",
+    segment: Path,
+    facts: VideoFacts,
+    encoding: Encoding,
+) -> tuple["VideoStream", dict[int, "Stream"], list[str]]:
     """Add the coloured stream in the place of the source's, and copies of all others.
 
     Returns
@@ -333,40 +353,45 @@ def _add_streams(
     list of str
         Notes on what the container cannot hold.
     """
-    copied: dict[int, Any] = {}
+    copied: dict[int, Stream] = {}
     notes: list[str] = []
-    video: Any = None
     for stream in source.streams:
         if stream.index == facts.stream:
             video = _coloured(out, segment, facts, encoding)
             if facts.rotation:
                 video.set_display_rotation(facts.rotation)
-            made = video
-        else:
-            made = copy_of(out, source, stream, notes)
-            if made is None:
-                continue
+            _describe_as(stream, video)
+        elif made := copy_of(out, source, stream, notes):
             copied[stream.index] = made
-        made.metadata.update(kept_tags(stream.metadata))
-        if made.type != "attachment":
-            made.disposition = stream.disposition
+            _describe_as(stream, made)
     return video, copied, notes
 
 
-def _coloured(out: Any, segment: Path, facts: VideoFacts, encoding: Encoding) -> Any:
+def _describe_as(stream: "Stream", made: "Stream") -> None:
+    """Copy a stream's tags and disposition."""
+    made.metadata.update(kept_tags(stream.metadata))
+    if made.type != "attachment":
+        made.disposition = stream.disposition
+
+
+def _coloured(
+    out: "OutputContainer", segment: Path, facts: VideoFacts, encoding: Encoding
+) -> "VideoStream":
     """Add the coloured stream.
 
     It is that of an encoder like the segments', which encodes nothing, and not a copy of theirs,
     because a copy lacks the frame rate.
     """
-    video = new_encoder(out, encoding, facts)
+    video: VideoStream = new_encoder(out, encoding, facts)
     video.codec_context.open()
     with pyav().open(str(segment)) as container:
         video.codec_context.extradata = container.streams.video[0].codec_context.extradata
     return video
 
 
-def _segment_packets(segments: Sequence[Segment], facts: VideoFacts, start: int) -> Iterator[Any]:
+def _segment_packets(
+    segments: Sequence[Segment], facts: VideoFacts, start: int
+) -> Iterator["Packet[Stream]"]:
     """Yield the segments' packets with exact timestamps, counted from a start."""
     delay = max(_reordered(segment.order) for segment in segments)
     pts = np.concatenate([segment.pts for segment in segments])
@@ -384,7 +409,7 @@ def _segment_packets(segments: Sequence[Segment], facts: VideoFacts, start: int)
             yield packet
 
 
-def _packets(path: Path) -> Iterator[Any]:
+def _packets(path: Path) -> Iterator["Packet[Stream]"]:
     with pyav().open(str(path)) as container:
         for packet in container.demux(video=0):
             if packet.size:

@@ -5,10 +5,15 @@ import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from photochrom.errors import PhotochromError
 from photochrom.photo.video import VideoFacts, open_container, pyav, read_packets
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
 
 MARKER_KEY = "photochrom"  # of the container's metadata
 # Tags that describe the file they come from, not the film.
@@ -35,7 +40,9 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
     }
 
 
-def copy_of(out: Any, source: Any, stream: Any, notes: list[str]) -> Any:
+def copy_of(
+    out: "OutputContainer", source: "InputContainer", stream: "Stream", notes: list[str]
+) -> "Stream | None":
     """Add a stream like one of the source, to be copied.
 
     Parameters
@@ -54,7 +61,7 @@ def copy_of(out: Any, source: Any, stream: Any, notes: list[str]) -> Any:
     if _is_chapter_track(stream, source):
         return None
     attaches = out.format.name == HOLDS_ATTACHMENTS
-    if stream.type == "attachment" and attaches:
+    if isinstance(stream, pyav().stream.AttachmentStream) and attaches:
         return out.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
     if is_cover(stream) and attaches:
         tags = stream.metadata
@@ -71,19 +78,19 @@ def copy_of(out: Any, source: Any, stream: Any, notes: list[str]) -> Any:
     return None
 
 
-def is_cover(stream: Any) -> bool:
+def is_cover(stream: "Stream") -> bool:
     """Return whether a stream is a picture attached to the film."""
     return bool(stream.disposition & pyav().stream.Disposition.attached_pic)
 
 
-def _is_chapter_track(stream: Any, source: Any) -> bool:
+def _is_chapter_track(stream: "Stream", source: "InputContainer") -> bool:
     """Return whether a stream holds the chapters' names in MP4, which the writer makes itself."""
     in_mp4 = "mp4" in source.format.name
     is_text = stream.type == "data" and stream.name == "bin_data"
     return in_mp4 and is_text and bool(source.chapters())
 
 
-def _holds(format: str, stream: Any) -> bool:
+def _holds(format: str, stream: "Stream") -> bool:
     """Return whether a container can hold a stream, by writing an empty file with it."""
     av = pyav()
     context = stream.codec_context
@@ -98,14 +105,14 @@ def _holds(format: str, stream: Any) -> bool:
     return True
 
 
-def _described(stream: Any) -> str:
+def _described(stream: "Stream") -> str:
     what = f"{stream.type or 'unknown'} stream {stream.index}"
     if stream.codec_context is not None:
         return f"{what} ({stream.codec_context.name})"
     return f"{what} ({stream.name})" if stream.name else what
 
 
-def _picture(source: Any, stream: Any) -> bytes:
+def _picture(source: "InputContainer", stream: "Stream") -> bytes:
     """Return the bytes of a cover."""
     with open_container(Path(source.name)) as container:
         for packet in read_packets(container, [container.streams[stream.index]]):
@@ -115,8 +122,11 @@ def _picture(source: Any, stream: Any) -> bytes:
 
 
 def other_packets(
-    source: Any, copied: dict[int, Any], start: Fraction | None, stop: Fraction | None
-) -> Iterator[Any]:
+    source: "InputContainer",
+    copied: dict[int, "Stream"],
+    start: Fraction | None,
+    stop: Fraction | None,
+) -> Iterator["Packet[Stream]"]:
     """Yield the packets of copied streams that lie in a part of the film, moved to its start.
 
     Parameters
@@ -149,11 +159,11 @@ def other_packets(
         yield packet
 
 
-def _is_empty_subtitle(packet: Any) -> bool:
+def _is_empty_subtitle(packet: "Packet[Stream]") -> bool:
     return packet.stream.type == "subtitle" and bytes(packet) == EMPTY_SUBTITLE
 
 
-def has_cover_in(source: Any, format: str) -> bool:
+def has_cover_in(source: "InputContainer", format: str) -> bool:
     """Return whether a source has a cover that a container holds beside, not among, its tags."""
     return format == HOLDS_COVERS and any(is_cover(stream) for stream in source.streams.video)
 
@@ -170,7 +180,7 @@ def marker_of(path: Path) -> dict[str, str] | None:
     return found if isinstance(found, dict) else None
 
 
-def add_marker(out: Any, marker: dict[str, str], has_cover: bool) -> None:
+def add_marker(out: "OutputContainer", marker: dict[str, str], has_cover: bool) -> None:
     """Add the marker to a container's tags."""
     said = json.dumps(marker)
     if has_cover:
@@ -179,7 +189,9 @@ def add_marker(out: Any, marker: dict[str, str], has_cover: bool) -> None:
         out.metadata[MARKER_KEY] = said
 
 
-def not_held(written: Path, source: Any, facts: VideoFacts, format: str) -> Iterator[str]:
+def not_held(
+    written: Path, source: "InputContainer", facts: VideoFacts, format: str
+) -> Iterator[str]:
     """Yield notes on what a written film does not hold of a source, beside its streams."""
     with open_container(written) as container:
         aspect = container.streams.video[0].sample_aspect_ratio or 1
