@@ -146,6 +146,30 @@ def test_a_job_can_be_asked_for_later_and_for_a_part(client):
     assert "no such film" in detail(client.get(f"/v1/videos/{id}"), 404)
 
 
+def test_a_shot_takes_the_colours_of_an_uploaded_reference(client):
+    id = opened(client, start=False)
+    strong = np.empty((96, 96, 3), np.uint8)
+    strong[:] = np.linspace((90, 0, 0), (255, 120, 120), 96)[:, None]
+    files = {"file": ("red.png", encoded(strong))}
+    answer = client.post(f"/v1/videos/{id}/references", files=files)
+    assert answer.status_code == 201, answer.text
+    second = {"at": 2, "reference": answer.json()["reference"]}
+    body = {"container": "mkv", "cues": {"shots": [second]}}
+    assert client.post(f"/v1/videos/{id}/job", json=body).status_code == 202
+    said = until(client, id, "finished", "failed")
+    assert said["state"] == "finished", said["problem"]
+    frames = frames_of(client.get(f"/v1/videos/{id}/result").content)
+    lent, own = frames[22].mean(axis=(0, 1)), frames[5].mean(axis=(0, 1))
+    assert lent[0] - lent[2] > own[0] - own[2] + 15
+    strange = {"cues": {"shots": [{**second, "reference": "0" * 32}]}}
+    told = detail(client.post(f"/v1/videos/{id}/job", json=strange), 422)
+    assert "was not uploaded for this film" in told
+    gray = {"file": ("gray.png", encoded(strong.mean(-1).astype(np.uint8)))}
+    told = detail(client.post(f"/v1/videos/{id}/references", files=gray), 422)
+    assert "gray.png" in told
+    client.delete(f"/v1/videos/{id}")
+
+
 def test_one_film_is_coloured_at_a_time_and_a_deleted_one_leaves_nothing(client):
     service = client.app.state.service
     root = service.films.new_folder().parent
@@ -180,7 +204,7 @@ def test_one_film_is_coloured_at_a_time_and_a_deleted_one_leaves_nothing(client)
         ({"crf": 64}, "crf"),
         ({"cues": {"hints": [RED]}}, "at: Field required"),
         ({"cues": {"hints": [{"at": "soon", **RED}]}}, "at"),
-        ({"cues": {"shots": [{"at": 1, "reference": "/etc/passwd"}]}}, "Extra inputs"),
+        ({"cues": {"shots": [{"at": 1, "reference": "/etc/passwd"}]}}, "String should match"),
         ({"cues": {"hints": [{"at": 1, **RED, "radius": -1}]}}, "radius"),
         ({"method": "/etc/passwd"}, "none of"),
     ],

@@ -22,6 +22,7 @@ from photochrom.engine.guidance import Guidance
 from photochrom.engine.memory import return_frames
 from photochrom.engine.output_names import beside, is_same, is_taken, numbered, state_of
 from photochrom.engine.page_colouring import PLAIN, PageColorizer
+from photochrom.engine.reference import Reference
 from photochrom.engine.shots import SmallFrame, linked
 from photochrom.engine.steady_colours import Memory, keys
 from photochrom.engine.video_colouring import RENDERERS, FilmColouring, Group
@@ -434,7 +435,15 @@ def _held(folder: Path) -> Iterator[None]:
 
 def _decided(shot: dict[str, Any]) -> dict[str, str]:
     """Return a shot's settings for a hash; a reference counts by its content."""
-    return {k: state_of(v) if k == "reference" and v else str(v) for k, v in shot.items()}
+
+    def said(value: object) -> str:
+        if isinstance(value, Reference):
+            return value.sha256
+        if isinstance(value, Path) and value.is_file():
+            return state_of(value)
+        return str(value)
+
+    return {name: said(value) for name, value in shot.items()}
 
 
 def _window(options: VideoOptions, facts: VideoFacts) -> Window:

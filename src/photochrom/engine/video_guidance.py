@@ -17,6 +17,7 @@ import numpy as np
 
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.optical_flow import FlowMap, identity, sample
+from photochrom.engine.reference import Reference
 from photochrom.engine.steady_colours import Key, between
 from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
@@ -28,7 +29,7 @@ ROUNDING = 0.006  # seconds: times are written to the hundredth
 _TIME = re.compile(r"(?:(?:([0-9]+):)?([0-9]{1,2}):)?([0-9]+(?:\.[0-9]+)?)")
 # Each field of a shot, as JSON gives it: its types, and what a message calls them.
 SHOT_FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "reference": ((str,), "a text"),
+    "reference": ((str, Reference), "a text"),
     "palette": ((str, list), "a text or a list"),
     "vividness": ((int, float), "a number"),
     "saturation": ((int, float), "a number"),
@@ -131,7 +132,7 @@ def cues_of(table: Any, path: Path) -> list[Cue]:
     Parameters
     ----------
     table : dict or list
-        As JSON gives it.
+        As JSON gives it; a shot's reference may have been read already.
     path : Path
         What messages call it; paths in it are relative to its folder.
 

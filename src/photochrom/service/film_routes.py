@@ -13,6 +13,7 @@ from photochrom.photo.video_segments import CONTAINERS
 from photochrom.service.film_jobs import Shot
 from photochrom.service.film_schemas import (
     LATEST,
+    ReferenceAnswer,
     ShotAnswer,
     ShotsAnswer,
     VideoAnswer,
@@ -111,6 +112,15 @@ async def video_result(service: Reached, id: str) -> Response:
         return response
 
 
+@router.post("/{id}/references", status_code=201, responses=documented(404, 415))
+async def add_reference(
+    service: Reached, id: str, file: Annotated[UploadFile, File()]
+) -> ReferenceAnswer:
+    """Upload a colour reference: a photograph that shots may take their colours from."""
+    with service.films.hold(id) as film:
+        return ReferenceAnswer(reference=film.lend(await service.read_reference(file)))
+
+
 @router.get("/{id}/shots", responses=documented(404))
 async def video_shots(
     service: Reached,
@@ -148,7 +158,7 @@ async def video_frame(
 
 
 def _start(service: Service, film: Film, body: VideoBody) -> None:
-    options = body.to_options(service.limits)
+    options = body.to_options(service.limits, film.references)
     service.films.colour(film, body.method, body.look, options, body.suffix)
 
 

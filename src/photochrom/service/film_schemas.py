@@ -1,11 +1,14 @@
 """JSON bodies of requests and answers about films."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from photochrom.engine.guidance import Guidance
+from photochrom.engine.reference import Reference
 from photochrom.engine.video import VideoOptions
 from photochrom.engine.video_guidance import Cue, cues_of, parse_time
 from photochrom.errors import InvalidValueError
@@ -44,6 +47,7 @@ Time = (
 )
 Candidate = Annotated[Whole, Field(**CANDIDATE.fields)]
 Seed = Annotated[Whole, Field(ge=0, le=LARGEST_SEED)]
+ReferenceId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Colours = Annotated[list[Colour], Field(min_length=1, max_length=MOST_COLOURS)]
 
 
@@ -57,6 +61,9 @@ class ShotCueBody(Body):
     """What holds for the whole shot that a time falls into."""
 
     at: Time
+    reference: ReferenceId | None = Field(
+        default=None, description="The id of an uploaded colour reference."
+    )
     palette: Colours | MoodName | None = None
     vividness: Annotated[float, Field(**VIVIDNESS.fields)] | None = None
     saturation: Annotated[float, Field(**SATURATION.fields)] | None = None
@@ -70,20 +77,33 @@ class CuesBody(Body):
     hints: list[HintCueBody] = Field(default_factory=list, max_length=MOST_HINTS)
     shots: list[ShotCueBody] = Field(default_factory=list, max_length=MOST_SHOTS)
 
-    def to_cues(self, limits: Limits) -> tuple[Cue, ...]:
+    def to_cues(
+        self, limits: Limits, references: Mapping[str, Reference] = MappingProxyType({})
+    ) -> tuple[Cue, ...]:
         """Return the engine's cues.
 
         Raises
         ------
         InvalidValueError
-            If there are too many hints, or one is not valid.
+            If there are too many hints, one is not valid, or a reference was not uploaded.
         """
         check_hints(self.hints, limits)
         table: dict[str, list[Any]] = {
             "hints": [hint.model_dump() for hint in self.hints],
-            "shots": [shot.model_dump(exclude_none=True) for shot in self.shots],
+            "shots": [_shot_table(shot, references) for shot in self.shots],
         }
         return tuple(cues_of(table, Path("cues")))
+
+
+def _shot_table(shot: ShotCueBody, references: Mapping[str, Reference]) -> dict[str, Any]:
+    table = shot.model_dump(exclude_none=True)
+    if shot.reference is not None:
+        if shot.reference not in references:
+            raise InvalidValueError(
+                f"The reference {shot.reference} was not uploaded for this film. Upload it first."
+            )
+        table["reference"] = references[shot.reference]
+    return table
 
 
 class VideoBody(Body):
@@ -116,7 +136,9 @@ class VideoBody(Body):
         """The suffix of the result, if it is decided."""
         return None if self.container is None else f".{self.container}"
 
-    def to_options(self, limits: Limits) -> VideoOptions:
+    def to_options(
+        self, limits: Limits, references: Mapping[str, Reference] = MappingProxyType({})
+    ) -> VideoOptions:
         """Return the engine's options.
 
         Raises
@@ -136,7 +158,7 @@ class VideoBody(Body):
             start=start,
             stop=stop,
             guidance=Guidance(palette=palette),
-            cues=self.cues.to_cues(limits),
+            cues=self.cues.to_cues(limits, references),
         )
 
 
@@ -161,6 +183,12 @@ class VideoAnswer(BaseModel):
     fps: float = Field(description="Frames coloured in a second.")
     seconds_left: float | None
     notes: list[str] = Field(description="What was assumed, repaired, lost or decided.")
+
+
+class ReferenceAnswer(BaseModel):
+    """An uploaded colour reference, which is kept with its film."""
+
+    reference: str = Field(description="Its id, for a shot of `cues`.")
 
 
 class ShotAnswer(BaseModel):

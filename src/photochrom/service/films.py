@@ -1,6 +1,7 @@
 """Uploaded films and the work on them: shots, frames, and one colouring after another."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 from fastapi import UploadFile
 
+from photochrom.engine.reference import Reference
 from photochrom.engine.video import Progress, VideoOptions
 from photochrom.errors import MissingExtraError, PhotochromError
 from photochrom.options.look import Look
@@ -35,6 +37,7 @@ from photochrom.service.uploads import clean_name, named, save
 from photochrom.service.worker_pool import Worker
 
 WHAT = "film"
+MOST_REFERENCES = 100  # of a film; each is reduced to a small copy
 
 
 @dataclass(eq=False)
@@ -108,11 +111,22 @@ class Film(Kept):
         The newest.
     search : Task, optional
         For its shots.
+    references : dict
+        Colour references by their ids, the last MOST_REFERENCES.
     """
 
     facts: FilmFacts
     colouring: Colouring | None = None
     search: Task | None = None
+    references: dict[str, Reference] = field(default_factory=dict)
+
+    def lend(self, reference: Reference) -> str:
+        """Keep a reference; return its id."""
+        key = secrets.token_hex(16)
+        self.references[key] = reference
+        while len(self.references) > MOST_REFERENCES:
+            del self.references[next(iter(self.references))]
+        return key
 
 
 class Films(Shelf[Film]):

@@ -18,7 +18,7 @@
 
 export { Problem } from "./problem.js";
 export {
-  cancelVideo, capabilities, colourVideo, confidence, crop, forget, forgetVideo, gray, hasKey, hintFields, limits, methods, moods,
+  addVideoReference, cancelVideo, capabilities, colourVideo, confidence, crop, forget, forgetVideo, gray, hasKey, hintFields, limits, methods, moods,
   onKeyNeeded, original, outline, photo, preview, putReference, result, shots, sidecar, suggestions, upload, uploadVideo, video,
   videoFrame, videoResult, zip,
 } from "./engine.js";

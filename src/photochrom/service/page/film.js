@@ -32,16 +32,17 @@ export const shotOf = (shots, at) => Math.max(0, shots.findLastIndex((shot) => s
 
 /**
  * Convert the wishes for frames to the cues of a film.
- * @param {{at: number, wishes: any, method: any}[]} frames
+ * @param {{at: number, wishes: any, method: any, reference?: string|null}[]} frames  `reference` is
+ *   the id of an uploaded one.
  */
 export function cuesOf(frames) {
   const hints = [];
   const shots = [];
-  for (const { at, wishes, method } of frames) {
+  for (const { at, wishes, method, reference = null } of frames) {
     const request = toRequest(wishes, method);
     for (const hint of request.hints) hints.push({ ...hint, at });
     const { vividness, saturation, candidate, seed } = request;
-    const chosen = { palette: request.palette ?? request.mood, vividness, saturation: saturation === 1 ? null : saturation,
+    const chosen = { reference, palette: request.palette ?? request.mood, vividness, saturation: saturation === 1 ? null : saturation,
       candidate: candidate || null, seed: seed || null };
     const shot = Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== null));
     if (Object.keys(shot).length) shots.push({ ...shot, at });
@@ -55,7 +56,6 @@ export function unheeded(frames) {
   const words = [
     wants(({ restore }) => restore) && "Restore",
     wants((wishes) => wishes.white_lightness !== null) && "Tone white down",
-    wants(({ source }) => source.kind === "reference") && "a photo as colour source",
   ].filter(Boolean);
   return words.length ? `Not used for films: ${words.join(", ")}.` : null;
 }

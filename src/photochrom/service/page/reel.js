@@ -170,8 +170,28 @@ export class Reel {
     const said = unheeded(frames);
     if (said) notify(said);
     const { method } = (this.desk.current?.at ?? null) === null ? { method: "photochrom" } : this.desk.wishes;
-    this.show(await this.ask((id) => api.colourVideo(id, { method, cues: cuesOf(frames), ...part })));
+    this.show(await this.ask(async (id) => {
+      const lent = await this.lend(id, photos);
+      const told = frames.map((frame, index) => ({ ...frame, reference: lent[index] }));
+      return api.colourVideo(id, { method, cues: cuesOf(told), ...part });
+    }));
     await this.follow();
+  }
+
+  /** Upload the colour references of frames; their ids, null where there is none. */
+  async lend(id, photos) {
+    const sent = new Map(); // token -> id: several frames may share one
+    const ids = [];
+    for (const { history, references } of photos) {
+      const { source } = history.present.wishes;
+      if (source.kind === "reference" && !sent.has(source.token)) {
+        const file = references.get(source.token);
+        if (!file) throw new Error(`The colour reference ${source.name} is not at hand any more. Choose it again.`);
+        sent.set(source.token, await api.addVideoReference(id, file));
+      }
+      ids.push(source.kind === "reference" ? sent.get(source.token) : null);
+    }
+    return ids;
   }
 
   /** Follow the job to its end. */

@@ -154,6 +154,12 @@ export const forgetVideo = (id) => request(`/v1/videos/${id}`, { method: "DELETE
 export const shots = (id, after) => get(`/v1/videos/${id}/shots?after=${after}`);
 export const videoFrame = (id, at) => image(`/v1/videos/${id}/frame?at=${at}`, {});
 export const colourVideo = async (id, options) => (await post(`/v1/videos/${id}/job`, options)).json();
+/** Upload a colour reference for shots; returns its id. */
+export async function addVideoReference(id, file) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return (await (await request(`/v1/videos/${id}/references`, { method: "POST", form })).json()).reference;
+}
 export const cancelVideo = (id) => request(`/v1/videos/${id}/job`, { method: "DELETE" });
 export const videoResult = async (id) => kept(await request(`/v1/videos/${id}/result`), "film-color");
 

@@ -67,6 +67,7 @@ export const shots = noFilms;
 export const videoFrame = noFilms;
 export const colourVideo = noFilms;
 export const cancelVideo = noFilms;
+export const addVideoReference = noFilms;
 export const videoResult = noFilms;
 
 export const methods = async () => {
