@@ -186,7 +186,7 @@ class Depthwise(nn.Conv2d):
     TensorFlow pads a stride of 2 more at the end than at the start. A kernel with a row and a
     column of zeros before it, padded evenly, is the same function; and on a CPU, depthwise
     convolutions train several times faster in float32 with even padding than in bfloat16 (5 x 5,
-    stride 2, 144 channels: 14 ms against 58 ms).
+    stride 2, 144 channels: 14 ms against 58 ms), and twice as fast with the channels last.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -200,7 +200,13 @@ class Depthwise(nn.Conv2d):
         if x.device.type != "cpu" or self.groups == 1:
             return F.conv2d(x, weight, bias, self.stride, margin, groups=self.groups)
         with torch.autocast("cpu", enabled=False):
-            return F.conv2d(x.float(), weight, bias, self.stride, margin, groups=self.groups)
+            x = channels_last(x)
+            return F.conv2d(x, weight, bias, self.stride, margin, groups=self.groups)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Return (N, C, H, W) in float32 with the channels last in memory."""
+    return x.to(torch.float32, memory_format=torch.channels_last)
 
 
 def make_padding_constant(module: nn.Module) -> None:

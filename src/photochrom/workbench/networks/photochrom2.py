@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from photochrom.workbench.networks.encoder import channels_last
 from photochrom.workbench.networks.photochrom import HEAD_CHANNELS, Guided, attention, silent
 
 RAISED = 2  # of the convex upsampling: stride 8 to 4
@@ -78,7 +79,7 @@ class Local(nn.Module):
         """(N, C, h, w) -> (N, C, h, w)."""
         wide = F.relu(self.widen(self.norm(planes)))
         with torch.autocast(planes.device.type, enabled=False):  # faster backwards on a CPU
-            wide = F.relu(self.near(wide.float()))
+            wide = F.relu(self.near(channels_last(wide)))
         stepped: Tensor = planes + self.narrow(wide)
         return stepped
 
@@ -155,6 +156,7 @@ class Photochrom2(Guided):
         self.up4 = ConvexUp(narrow, stride4)
         self.last_norm = nn.GroupNorm(1, narrow)
         self.add_head(narrow, config.bins)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
         """See `Guided.decode`."""
