@@ -98,6 +98,13 @@ def test_a_store_that_never_answers_is_not_waited_for(pair, monkeypatch):
         pair[1].wait("decoding", 0)
 
 
+def test_last_words_are_not_waited_for_long(pair, monkeypatch):
+    monkeypatch.setattr(machines, "LAST_WORDS_S", 0.2)
+    monkeypatch.setattr(pair[1], "_read", lambda key: time.sleep(60))
+    with pytest.raises(LostProcessError, match="Connection reset"), pair[1].together():
+        raise RuntimeError("gloo: Connection reset by peer")
+
+
 def test_a_broken_connection_becomes_a_sentence_and_other_errors_stay(pair):
     closed = (
         "[/a/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:16064. This is "

@@ -27,7 +27,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from photochrom.errors import InvalidValueError, LostProcessError, PhotochromError
 
 LOST_AFTER_S = 300.0  # without a sign of life
-PROBE_S, POLL_S, BEAT_S, TO_READ_S = 1.0, 0.1, 1.0, 1.0
+PROBE_S, POLL_S, BEAT_S, TO_READ_S, LAST_WORDS_S = 1.0, 0.1, 1.0, 1.0, 5.0
 MOST_NAMED = 3  # differences in one message
 HOW = (
     "Start the same command on every machine, with the same MASTER_ADDR (the first machine's "
@@ -193,7 +193,8 @@ class Machines:
             if self.of == 1 or not _is_of_a_connection(error):
                 self._tell(f"{type(error).__name__}: {error}")
                 raise
-            raise _ended("; ".join(self._ends()) or _first_line(error)) from error
+            ends = _in_time(self._ends, [])
+            raise _ended("; ".join(ends) or _first_line(error)) from error
         except BaseException as error:
             self._tell(f"{type(error).__name__} {error}".strip())
             raise
@@ -311,20 +312,35 @@ class Machines:
 
     def _tell(self, sentence: str) -> None:
         """Leave word of why this process ends; in vain if the first one is gone already."""
-        if self.store is not None:
-            with suppress(RuntimeError):
-                told = {"machine": platform.node() or "?", "why": sentence}
-                self.store.set(f"end/{self.rank}", json.dumps(told))
-                if not self.rank:
-                    time.sleep(TO_READ_S)  # the store ends with the first process
+        if self.store is None:
+            return
+        told = json.dumps({"machine": platform.node() or "?", "why": sentence})
+        _in_time(lambda: self.store.set(f"end/{self.rank}", told), None)
+        if not self.rank:
+            time.sleep(TO_READ_S)  # the store ends with the first process
 
     def _ends(self) -> list[str]:
         """Return what the processes that have ended left as their reasons."""
-        with suppress(RuntimeError):
-            found = ((r, self._read(f"end/{r}")) for r in range(self.of) if r != self.rank)
-            told = [(rank, json.loads(text)) for rank, text in found if text]
-            return [f"process {rank} ({end['machine']}): {end['why']}" for rank, end in told]
-        return []
+        found = ((r, self._read(f"end/{r}")) for r in range(self.of) if r != self.rank)
+        told = [(rank, json.loads(text)) for rank, text in found if text]
+        return [f"process {rank} ({end['machine']}): {end['why']}" for rank, end in told]
+
+
+def _in_time(act: Callable[[], Any], otherwise: Any) -> Any:
+    """Return what the store says, or something else if it is broken or takes long.
+
+    It is asked in another thread, since a store on a machine without power never answers.
+    """
+    answers: list[Any] = []
+
+    def ask() -> None:
+        with suppress(RuntimeError, OSError):
+            answers.append(act())
+
+    asking = threading.Thread(target=ask, name="photochrom-last-words", daemon=True)
+    asking.start()
+    asking.join(LAST_WORDS_S)
+    return answers[0] if answers else otherwise
 
 
 def _ended(why: str) -> LostProcessError:
