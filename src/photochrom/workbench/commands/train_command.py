@@ -136,6 +136,8 @@ def train(
     if folds is not None:
         if stream:
             raise RecipeError("Folds are parts of decoded pictures: leave out --stream.")
+        if nodes > 1 or "TORCHELASTIC_RUN_ID" in os.environ:
+            raise RecipeError("Folds are trained on one machine: leave out --nodes and torchrun.")
         scores = train_folds(read, Path(where), folder, folds, **options)
         return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
     options["stream"] = stream

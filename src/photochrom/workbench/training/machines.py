@@ -172,6 +172,8 @@ class Machines:
             raise _not_met(error, fabric, lost_after) from error
         if fabric.world_size == 1:
             return cls(0, 1, None, lost_after)
+        if fabric.global_rank and not fabric.local_rank:
+            report("All processes are here; the first machine reports from now on.")
         where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         # torchrun's store outlives the processes that it starts again.
         name = f"{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{next(_TRAININGS)}"
