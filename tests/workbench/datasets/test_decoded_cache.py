@@ -221,6 +221,19 @@ def test_a_build_that_fails_or_is_interrupted_leaves_nothing(data, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["pixels.bin", "index.npz", "files.npz"])
+def test_a_cache_that_was_copied_in_part_is_made_again(picture_folder, tmp_path, name):
+    open_cache(picture_folder, tmp_path)
+    (file,) = tmp_path.rglob(name)
+    file.write_bytes(file.read_bytes()[:-100])
+    lines = []
+    assert len(open_cache(picture_folder, tmp_path, report=lines.append)) == 10
+    assert lines[0].startswith(str(file.parent))
+    assert "Decoding" in lines[1]
+    assert np.array_equal(open_cache(picture_folder, tmp_path)[3], drawn_picture(3))
+
+
+@pytest.mark.slow
 def test_a_disk_that_is_too_small_is_said_before_it_is_full(data, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=50_000)
     monkeypatch.setattr(cache_folders.shutil, "disk_usage", lambda _: usage)

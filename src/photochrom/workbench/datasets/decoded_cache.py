@@ -16,6 +16,7 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -103,7 +104,9 @@ def open_cache(
     cache = (folder or default_root()) / f"{source.fingerprint}-{short_side_px}"
     if not (cache / INDEX).exists():
         _adopt_earlier(source, cache, report)
-    if not (cache / INDEX).exists() or not _is_current(source, cache, report):
+    found = _read(cache, report) if (cache / INDEX).exists() else None
+    if found is None or not _is_current(source, cache, report):
+        found = None  # Windows replaces no file that is open
         report(f"Decoding {data} once into {cache} ...")
         name = str(Path(data).resolve()) if Path(data).exists() else str(data)
         with built(cache, report) as made:
@@ -112,10 +115,25 @@ def open_cache(
             about = About(name, short_side_px, pictures)
             write_about(made, about)
         remove_superseded(cache, about, report)
-    with np.load(cache / INDEX) as index:
-        arrays = {name: index[name] for name in index.files}
-    pixels = np.memmap(cache / PIXELS, np.uint8, "r")
-    return PixelCache(pixels, **arrays)
+        found = _read(cache, report)
+    if found is None:
+        raise DataError(f"{cache}: was written, but cannot be read again. Is the disk sound?")
+    return found
+
+
+def _read(cache: Path, report: Callable[[str], None]) -> PixelCache | None:
+    """Read a cache; None, and a line about it, if it is damaged, as by a copy that broke off."""
+    try:
+        with (cache / INDEX).open("rb") as file, np.load(file) as index:
+            arrays = {name: index[name] for name in index.files}
+        found = PixelCache(np.memmap(cache / PIXELS, np.uint8, "r"), **arrays)
+        is_whole = len(found.pixels) == found.offsets[-1] + found.sizes[-1].prod() * 3
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile):
+        is_whole = False
+    if not is_whole:
+        report(f"{cache}: is damaged.")
+        return None
+    return found
 
 
 def _adopt_earlier(source: Source, cache: Path, report: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -92,9 +93,9 @@ class FileStates:
     def load(cls, path: Path) -> Self | None:
         """Read what was noted; None where nothing was, or it is damaged."""
         try:
-            with np.load(path) as noted:
+            with path.open("rb") as file, np.load(file) as noted:
                 return cls(noted["sizes"], noted["times"], noted["digests"])
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
     def save(self, path: Path) -> None:
