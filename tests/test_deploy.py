@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_what_the_build_copies_is_enough_for_the_wheel(tmp_path):
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tmp_path / name)
-    words = ["python", "-m", "build", "--wheel", "--no-isolation", "--outdir", "made", "."]
+    words = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "made", "."]
     if find_spec("hatchling") is None or find_spec("hatch_fancy_pypi_readme") is None:
         words.remove("--no-isolation")
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)

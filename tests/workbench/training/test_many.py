@@ -79,7 +79,7 @@ name = "shared"
 network = "photochrom"
 pretrained = false
 precision = "32-true"
-validate_every = 32
+validate_every = 64
 checkpoint_minutes = 0.0
 phases = [{ pictures = 64, size_px = 32, batch = 4 }]
 [config]
@@ -154,20 +154,20 @@ def test_two_machines_learn_as_one_does_though_one_is_lost_on_the_way(picture_fo
     file, lost = tmp_path / "shared.toml", ["--lost-after", "60"]
     file.write_text(SHARED)
     with two_machines(file, picture_folder, tmp_path, *lost) as (first, second):
-        last, deadline = tmp_path / "0" / "run" / "last.pt", time.monotonic() + 120
+        last, deadline = tmp_path / "0" / "run" / "last.pt", time.monotonic() + 300
         while not last.exists() and time.monotonic() < deadline and first.poll() is None:
             time.sleep(0.05)
         second.kill()
         killed = time.monotonic()
-        _, said = first.communicate(timeout=90)
-        assert time.monotonic() - killed < 60
+        _, said = first.communicate(timeout=300)
+        assert time.monotonic() - killed < 120  # twice --lost-after, which it does not need
     assert first.returncode == 1, said
     assert "Another process of this training has ended" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert 0 < read_checkpoint(last)["step"] < 16
 
     with two_machines(file, picture_folder, tmp_path, *lost, "--resume") as processes:
-        said = [process.communicate(timeout=180)[1] for process in processes]
+        said = [process.communicate(timeout=600)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert not (tmp_path / "1" / "run").exists()  # the first machine alone writes
 
@@ -175,7 +175,7 @@ def test_two_machines_learn_as_one_does_though_one_is_lost_on_the_way(picture_fo
     train(read_recipe(file), picture_folder, tmp_path / "alone", **alone)
     for name in ("log.csv", "validation.csv"):
         of_one, of_two = rows_of(tmp_path / "alone" / name), rows_of(last.parent / name)
-        assert len(of_one) == len(of_two) == (16 if name == "log.csv" else 2)
+        assert len(of_one) == len(of_two) == (16 if name == "log.csv" else 1)
         for one, two in zip(of_one, of_two, strict=True):
             assert two["loss"] == pytest.approx(one["loss"], rel=SAME)
             assert two["rmse"] == pytest.approx(one["rmse"], rel=SAME)
