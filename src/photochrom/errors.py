@@ -20,6 +20,7 @@
     ├── CheckpointError (ValueError)        a checkpoint does not fit
     ├── DataError (ValueError)              a data set is empty, damaged or unusable
     ├── WorkerDiedError (RuntimeError)      a worker process died
+    ├── LostProcessError (RuntimeError)     another process of a training is gone, or never came
     └── TrainingDivergedError (ArithmeticError)  the loss is not finite
 
 An UnwritablePhotoError is an UnwritableFileError as well.
@@ -98,6 +99,10 @@ class DataError(PhotochromError, ValueError):
 
 class WorkerDiedError(PhotochromError, RuntimeError):
     """A worker process died."""
+
+
+class LostProcessError(PhotochromError, RuntimeError):
+    """Another process of a training, perhaps on another machine, is gone or never came."""
 
 
 class TrainingDivergedError(PhotochromError, ArithmeticError):

@@ -35,6 +35,43 @@ def test_a_batch_is_a_function_of_seed_and_step(cache):
     assert not np.array_equal(one.batch(5, 32, 4).ab, one.batch(6, 32, 4).ab)
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_no_picture_comes_twice_in_an_epoch_however_many_ranks_share_it(cache, ranks):
+    batches, share = Batches(cache, FULL, 7, frozenset({"discs/0.png", "dots/9.png"})), 4 // ranks
+    drawn = np.concatenate(
+        [
+            batches.numbered(4 * step + rank * share, share)
+            for step in range(6)
+            for rank in range(ranks)
+        ]
+    )
+    epochs = drawn.reshape(3, 8)
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(1, 9))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_sources_that_are_drawn_more_often_come_as_often_as_that_asks(cache):
+    recipe = DataRecipe(source_power=0.0, source_weights={"dots": 3.0})
+    times = np.stack(
+        [
+            np.bincount(Batches(cache, recipe, seed, frozenset()).numbered(0, 10), minlength=10)
+            for seed in range(200)
+        ]
+    )
+    expected = np.array([2.5 / 6] * 6 + [7.5 / 4] * 4)
+    assert (abs(times - expected) < 1).all()  # in each epoch: rounded up or down
+    assert times.mean(0) == pytest.approx(expected, abs=0.12)
+
+
+def test_ranks_make_the_rows_that_one_would_make(cache):
+    batches = Batches(cache, FULL, 7, frozenset())
+    whole, parts = batches.batch(8, 32, 4), [batches.batch(n, 32, 2) for n in (8, 10)]
+    for name in ("lightness", "ab", "hint_ab", "hint_mask", "global_mask", "label"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(getattr(whole, name), joined)
+
+
 def test_a_batch_has_its_shapes_and_ranges(cache):
     batch = Batches(cache, FULL, 1, frozenset()).batch(0, 32, 8)
     assert batch.lightness.shape == (8, 32, 32)

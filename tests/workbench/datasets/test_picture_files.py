@@ -120,6 +120,8 @@ def test_the_fingerprint_follows_files_and_options(tmp_path):
     assert first == now(pets, 192) != now(pets, 64)
     assert first == now(pets.rename(tmp_path / "moved"), 192)
     pets = tmp_path / "moved"
+    os.utime(pets / "cat" / "a.png", ns=(1, 1))
+    assert first == now(pets, 192)
     (pets / "cat").rename(pets / "dog")
     assert first != now(pets, 192)
     (pets / "dog").rename(pets / "cat")

@@ -1,5 +1,6 @@
 """`photochrom train` and `photochrom export`."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,11 @@ def _line(text: str) -> None:
 
 @contextmanager
 def _loading() -> Iterator[None]:
-    """Say at once what takes long; the line is ended by the first that training says."""
+    """Say at once what takes long; the line is ended by the first that training says.
+
+    PyTorch's own lines about lost connections, with stacks of C++, are left out: an error says it.
+    """
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     print("Loading PyTorch ... ", end="", file=sys.stderr, flush=True)
     try:
         yield
@@ -50,6 +55,7 @@ def train(
     accelerator: str = "auto",
     devices: str = "auto",
     nodes: int = 1,
+    lost_after: float = 300.0,
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
     set: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
@@ -85,8 +91,13 @@ def train(
         its spread are written into folds.json.
     cache : Path
         Where pictures are kept decoded; ~/.cache/photochrom by default.
-    accelerator, devices, nodes :
-        As Lightning Fabric takes them: cpu, cuda, mps; how many; on how many machines.
+    accelerator, devices :
+        As Lightning Fabric takes them: cpu, cuda, mps; how many on each machine.
+    nodes : int
+        On how many machines. Run the same command on each, with MASTER_ADDR (the first machine),
+        MASTER_PORT and NODE_RANK (0, 1, ...) set; or by torchrun, without this option.
+    lost_after : float
+        Seconds to wait for a process that does not come, or no longer answers.
     precision : str
         auto: bfloat16 where the recipe says so and the device has it, else float32; or what is
         insisted on.
@@ -114,19 +125,25 @@ def train(
         "accelerator": accelerator,
         "devices": int(devices) if devices.isascii() and devices.isdecimal() else devices,
         "nodes": nodes,
+        "lost_after": lost_after,
         "precision": given.precision if precision == "auto" and not resume else precision,
         "report": _line,
     }
     with _loading():
         from photochrom.workbench.training.cross_validation import train_folds
         from photochrom.workbench.training.loop import train as run_training
+        from photochrom.workbench.training.machines import is_first
     if folds is not None:
         if stream:
             raise RecipeError("Folds are parts of decoded pictures: leave out --stream.")
+        if nodes > 1 or "TORCHELASTIC_RUN_ID" in os.environ:
+            raise RecipeError("Folds are trained on one machine: leave out --nodes and torchrun.")
         scores = train_folds(read, Path(where), folder, folds, **options)
         return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
     options["stream"] = stream
     last = run_training(read, where, folder, validation_keys=used_keys, **options)
+    if not is_first():
+        return
     best = last.with_name("best.pt")
     # By its error a painter is best before its critic makes it bold.
     shown = best if best.exists() and read.critic is None else last

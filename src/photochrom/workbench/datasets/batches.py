@@ -1,7 +1,8 @@
 """Turn cached pictures into training batches.
 
-A batch is a pure function of the seed and of the step's number, so a run that was stopped
-continues exactly, and any worker can make any batch.
+A run's pictures are numbered from 0. Which picture has a number, and how it is cut, is a pure
+function of the seed and of that number: a run that was stopped continues exactly, any worker can
+make any batch, and many machines share a batch without talking to each other.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from photochrom.workbench.datasets.picture_files import LINEAR
 from photochrom.workbench.datasets.simulated_hints import simulate_hints
 
 Share = Annotated[float, Interval(ge=0, le=1)]
+ORDER, ROW = 0, 1  # what random numbers are drawn for
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class DataRecipe:
         gray pictures out altogether
     leave_out : sources that are not used
     source_power : a source is drawn in proportion to its size to this power: 1 as it is, 0.5
-        balanced
+        balanced. As it is, each picture comes once in an epoch
     source_weights : sources drawn more or less often than that
     short_side_px : larger pictures are reduced to this short side when they are decoded
     smallest_crop : smallest share of the picture's area that a crop keeps
@@ -82,7 +84,10 @@ class Batch:
 
 
 class Batches:
-    """Training batches by step number; `classes` are the sorted names of the pictures' classes."""
+    """Training batches by the numbers of their pictures.
+
+    `classes` are the sorted names of the pictures' classes.
+    """
 
     def __init__(
         self, cache: PixelCache, recipe: DataRecipe, seed: int, validation_keys: frozenset[str]
@@ -91,19 +96,53 @@ class Batches:
         self.indices, self.cumulative = _draw_table(cache, recipe, validation_keys)
         names = cache.labels[self.indices]
         self.classes = np.unique(names[names != ""])
+        self._orders: dict[int, np.ndarray] = {}  # of the last two epochs asked for
 
-    def batch(self, step: int, size_px: int, pictures: int) -> Batch:
-        """Make the batch of a step, from 0; the same for the same seed and step."""
-        random = np.random.default_rng((self.seed, step))
-        drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
+    def batch(self, first: int, size_px: int, pictures: int) -> Batch:
+        """Make a batch of the pictures from number `first` on; the same for the same seed."""
+        numbers = range(first, first + pictures)
         rows = [
-            self.row(self.cache[i], str(self.cache.labels[i]), size_px, random)
-            for i in self.indices[drawn]
+            self.row(
+                self.cache[int(index)],
+                str(self.cache.labels[index]),
+                size_px,
+                np.random.default_rng((self.seed, number, ROW)),
+            )
+            for number, index in zip(numbers, self.numbered(first, pictures), strict=True)
         ]
         return stacked(rows)
 
+    def numbered(self, first: int, pictures: int) -> np.ndarray:
+        """Return which pictures have the numbers from `first` on: indices into the cache.
+
+        An epoch has as many numbers as there are pictures. No picture comes twice in it, unless its
+        source is drawn more often than others; then it comes as often as that asks, rounded up or
+        down.
+        """
+        epochs, places = np.divmod(np.arange(first, first + pictures), len(self.indices))
+        return np.array(
+            [self._order(int(e))[p] for e, p in zip(epochs, places, strict=True)], np.int64
+        )
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Return the order of an epoch.
+
+        Points at equal distances on the cumulative probabilities, in a random order: where all are
+        equal each picture has one.
+        """
+        if epoch not in self._orders:
+            random = np.random.default_rng((self.seed, epoch, ORDER))
+            places = random.permutation(len(self.indices))
+            begins = np.diff(self.cumulative, prepend=0.0)
+            is_even = np.allclose(begins, begins[0], rtol=1e-6, atol=0)
+            offset = 0.5 if is_even else random.random()
+            drawn = np.searchsorted(self.cumulative, (places + offset) / len(places), side="right")
+            last = list(self._orders.items())[-1:]
+            self._orders = {**dict(last), epoch: self.indices[drawn]}
+        return self._orders[epoch]
+
     def draw(self, pictures: int) -> np.ndarray:
-        """Draw pictures as training does: indices into the cache, the same for the same seed."""
+        """Draw a sample, with repetition, as often as training does: indices into the cache."""
         random = np.random.default_rng(self.seed)
         drawn = np.searchsorted(self.cumulative, random.random(pictures), side="right")
         return self.indices[drawn]

@@ -3,21 +3,34 @@
 A network on two cores must not wait for a decoder: every picture is decoded once to uint8 sRGB at
 a modest size and then read from a memory map, which the operating system keeps in memory where
 there is room.
+
+A cache stays while the pictures are the same, whatever their files' times; see `file_states`.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
 from photochrom.errors import DataError
+from photochrom.workbench.datasets.cache_folders import (
+    INDEX,
+    About,
+    built,
+    check_room,
+    default_root,
+    remove_superseded,
+    write_about,
+)
+from photochrom.workbench.datasets.file_states import FileStates
 from photochrom.workbench.datasets.picture_files import Encoded, decode
 from photochrom.workbench.datasets.reader_processes import cores, follow_parent
 from photochrom.workbench.datasets.sources import Source, open_source, rows_of
@@ -25,6 +38,7 @@ from photochrom.workbench.datasets.sources import Source, open_source, rows_of
 CHUNK = 256  # pictures handed to a worker at a time
 MOST_UNREADABLE = 0.01  # share of pictures beyond which a data set is refused
 SMALLEST_SIDE_PX = 32
+PIXELS, FILES = "pixels.bin", "files.npz"  # of a cache
 
 
 class Decoded(NamedTuple):
@@ -72,8 +86,8 @@ def open_cache(
 ) -> PixelCache:
     """Open the cache of a data set; make it first where there is none.
 
-    Raise DataError if the data set is empty or more than one in a hundred of its pictures is
-    unreadable.
+    Raise DataError if the data set is empty, more than one in a hundred of its pictures is
+    unreadable, or there is no room for it. Nothing is left then.
 
     Parameters
     ----------
@@ -87,15 +101,69 @@ def open_cache(
         Takes lines about the progress.
     """
     source = open_source(str(data), report=report)
-    root = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"
-    cache = root / f"{source.fingerprint}-{short_side_px}"
-    if not (cache / "index.npz").exists():
+    cache = (folder or default_root()) / f"{source.fingerprint}-{short_side_px}"
+    if not (cache / INDEX).exists():
+        _adopt_earlier(source, cache, report)
+    found = _read(cache, report) if (cache / INDEX).exists() else None
+    if found is None or not _is_current(source, cache, report):
+        found = None  # Windows replaces no file that is open
         report(f"Decoding {data} once into {cache} ...")
-        _build(source, cache, short_side_px, report)
-    with np.load(cache / "index.npz") as index:
-        arrays = {name: index[name] for name in index.files}
-    pixels = np.memmap(cache / "pixels.bin", np.uint8, "r")
-    return PixelCache(pixels, **arrays)
+        name = str(Path(data).resolve()) if Path(data).exists() else str(data)
+        with built(cache, report) as made:
+            FileStates.of(source.files).save(made / FILES)
+            pictures = _build(source, made, short_side_px, report)
+            about = About(name, short_side_px, pictures)
+            write_about(made, about)
+        remove_superseded(cache, about, report)
+        found = _read(cache, report)
+    if found is None:
+        raise DataError(f"{cache}: was written, but cannot be read again. Is the disk sound?")
+    return found
+
+
+def _read(cache: Path, report: Callable[[str], None]) -> PixelCache | None:
+    """Read a cache; None, and a line about it, if it is damaged, as by a copy that broke off."""
+    try:
+        with (cache / INDEX).open("rb") as file, np.load(file) as index:
+            arrays = {name: index[name] for name in index.files}
+        found = PixelCache(np.memmap(cache / PIXELS, np.uint8, "r"), **arrays)
+        is_whole = len(found.pixels) == found.offsets[-1] + found.sizes[-1].prod() * 3
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile):
+        is_whole = False
+    if not is_whole:
+        report(f"{cache}: is damaged.")
+        return None
+    return found
+
+
+def _adopt_earlier(source: Source, cache: Path, report: Callable[[str], None]) -> None:
+    """Take over the cache that photochrom 0.2 made of the same files, while their times are so."""
+    earlier = cache.with_name(f"{source.earlier()}-{cache.name.rpartition('-')[2]}")
+    if earlier == cache or not (earlier / INDEX).exists():
+        return
+    report(f"Taking over {earlier}, made by an earlier photochrom.")
+    try:
+        FileStates.of(source.files).save(earlier / FILES)
+        earlier.rename(cache)
+    except OSError as error:
+        report(f"{earlier}: cannot be taken over ({error.strerror}).")
+
+
+def _is_current(source: Source, cache: Path, report: Callable[[str], None]) -> bool:
+    """Return whether a cache is of the files as they are; note their times if those are new."""
+    noted = FileStates.load(cache / FILES)
+    if noted is None:
+        report(f"{cache}: does not say which files it was made from.")
+        return False
+    change, now = noted.compare(source.files, report)
+    if change.contents:
+        report(f"{change.contents:,} files hold something else than when they were decoded.")
+        return False
+    if change.times:
+        report("They are the same pictures: nothing is decoded again.")
+        with suppress(OSError):  # somebody else's, who lets us read: compared each time
+            now.save(cache / FILES)
+    return True
 
 
 def _decode_chunk(chunk: list[Encoded], short_side_px: int) -> list[Decoded]:
@@ -116,12 +184,13 @@ def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
             waiting += [pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 1)]
 
 
-def _build(source: Source, cache: Path, short_side_px: int, report: Callable[[str], None]) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
+def _build(source: Source, made: Path, short_side_px: int, report: Callable[[str], None]) -> int:
+    """Decode into a folder; return how many pictures are kept."""
     offset, unreadable, small, seen = 0, 0, 0, 0
     rows: list[tuple[int, tuple[int, ...], str, str, str]] = []
-    part = cache / "pixels.part"
-    with part.open("wb") as out:
+    counts = [unit.rows for unit in source.units]
+    total = None if None in counts else sum(filter(None, counts))
+    with (made / PIXELS).open("wb") as out:
         for chunk in _decoded(source, short_side_px):
             seen += len(chunk)
             for picture in chunk:
@@ -134,28 +203,26 @@ def _build(source: Source, cache: Path, short_side_px: int, report: Callable[[st
                     out.write(picture.pixels.tobytes())
                     rows.append((offset, picture.pixels.shape[:2], *picture[1:]))
                     offset += picture.pixels.size
+            check_room(made, offset, seen, total)
             report(f"{seen} pictures, {offset / 1e9:.2f} GB")
     if unreadable > MOST_UNREADABLE * seen:
         raise DataError(f"{unreadable} of {seen} pictures cannot be decoded; at most 1 in 100 may.")
     if not rows:
         raise DataError(f"None of {seen} pictures has sides of {SMALLEST_SIDE_PX} pixels or more.")
-    part.replace(cache / "pixels.bin")
-    counts = {"pictures": len(rows), "unreadable": unreadable, "small": small}
-    (cache / "counts.json").write_text(json.dumps(counts))
-    _write_index(cache, rows)
+    kept = {"pictures": len(rows), "unreadable": unreadable, "small": small}
+    (made / "counts.json").write_text(json.dumps(kept))
+    _write_index(made, rows)
     report(f"{len(rows)} pictures kept, {unreadable} unreadable, {small} too small.")
+    return len(rows)
 
 
 def _write_index(cache: Path, rows: list[tuple[int, tuple[int, ...], str, str, str]]) -> None:
-    """Write the index last: its presence says that the cache is whole."""
     offsets, sizes, sources, labels, keys = zip(*rows, strict=True)
-    part = cache / "index.part.npz"
     np.savez(
-        part,
+        cache / INDEX,
         offsets=np.array(offsets, np.int64),
         sizes=np.array(sizes, np.int32),
         sources=np.array(sources),
         labels=np.array(labels),
         keys=np.array(keys),
     )
-    part.replace(cache / "index.npz")

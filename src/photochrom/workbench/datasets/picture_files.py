@@ -12,6 +12,7 @@ import numpy as np
 
 from photochrom.color.lab import srgb_to_linear
 from photochrom.errors import DataError
+from photochrom.workbench.datasets.file_states import sample_of
 
 LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 levels of sRGB
 # Of Pillow's, by name: among the others is EPS, which starts Ghostscript on what a stranger wrote.
@@ -78,9 +79,16 @@ def _walk(folder: Path) -> Iterator[Path]:
 def fingerprint(root: Path, files: list[Path], *options: object) -> str:
     """Return a short hash of a data set's files and of how they are read, 16 hexadecimal digits.
 
-    The files' places below the root, sizes and times count, not where the root lies. `options` need
-    a `repr` that does not change.
+    The files' places below the root, their sizes and a sample of their contents count; their times
+    and where the root lies do not. `options` need a `repr` that does not change.
     """
+    folder = root if root.is_dir() else root.parent
+    stats = [(f.relative_to(folder).as_posix(), f.stat().st_size) for f in files]
+    return hashlib.sha256(repr((stats, sample_of(files), options)).encode()).hexdigest()[:16]
+
+
+def earlier_fingerprint(root: Path, files: list[Path], *options: object) -> str:
+    """Return the fingerprint that photochrom 0.2 gave, which changes with the files' times."""
     folder = root if root.is_dir() else root.parent
     stats = [
         (f.relative_to(folder).as_posix(), f.stat().st_size, f.stat().st_mtime_ns) for f in files

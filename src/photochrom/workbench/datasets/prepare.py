@@ -173,6 +173,8 @@ class _Work:
         if not counts.shards:
             return
         now = self.options
+        if before.get("data") == self.source.earlier():  # begun by photochrom 0.2
+            before = {**before, "data": now["data"]}
         if changed := sorted(k for k in now if before.get(k) != now[k]):
             raise DataError(
                 f"{self.out}: was begun with other options or pictures ({', '.join(changed)}). "

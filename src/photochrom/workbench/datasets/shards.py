@@ -5,8 +5,10 @@ the footer and the row groups that are read are fetched. A file may be photochro
 Hugging Face hub, whose class numbers become names.
 """
 
+import importlib
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from photochrom.errors import DataError
+from photochrom.errors import DataError, PhotochromError
 from photochrom.extras import require
 from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files
 
@@ -88,8 +90,11 @@ def _fsspec() -> Any:
 
 
 def _listed(pattern: str) -> list[str]:
-    files, path = _fsspec().core.url_to_fs(pattern)
-    found = sorted(files.glob(path))
+    files, path = _place(pattern)
+    try:
+        found = sorted(files.glob(path))
+    except read_errors() as error:
+        raise DataError(f"{pattern}: the place cannot be listed ({error}).") from error
     if is_remote(pattern):
         found = [str(files.unstrip_protocol(match)) for match in found]
     if not found:
@@ -99,7 +104,8 @@ def _listed(pattern: str) -> list[str]:
 
 def _read_text(address: str) -> str:
     try:
-        with _fsspec().open(address, "rt") as file:
+        files, path = _place(address)
+        with files.open(path, "rt") as file:
             return str(file.read())
     except read_errors() as error:
         raise DataError(f"{address}: the list of files cannot be read ({error}).") from error
@@ -108,11 +114,28 @@ def _read_text(address: str) -> str:
 def read_errors() -> tuple[type[Exception], ...]:
     """Name what reading a damaged or unreachable Parquet file may raise."""
     errors: tuple[type[Exception], ...] = (OSError, ValueError, import_parquet()[0].ArrowException)
+    for library, name in (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError")):
+        if library.partition(".")[0] in sys.modules:  # else it has raised nothing
+            errors += (getattr(importlib.import_module(library), name),)
+    return errors
+
+
+def _place(address: str) -> tuple[Any, str]:
+    """Return the file system of an address, and the path in it.
+
+    Raise DataError if no such file system is known, or its library is not installed.
+    """
     try:
-        from aiohttp import ClientError
-    except ImportError:
-        return errors
-    return (*errors, ClientError)
+        files, path = _fsspec().core.url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        if isinstance(error, PhotochromError):
+            raise
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(
+            f"{address}: cannot be opened ({reason}). An address needs its library: s3fs for "
+            "s3://, gcsfs for gs://, adlfs for abfs://."
+        ) from error
+    return files, str(path)
 
 
 def import_parquet() -> tuple[Any, Any]:
@@ -129,7 +152,7 @@ def open_parquet(address: str) -> Iterator[Any]:
     """Open a Parquet file; a damaged page is noticed by its checksum, where it has one."""
     _, pq = import_parquet()
     if is_remote(address):
-        files, path = _fsspec().core.url_to_fs(address)
+        files, path = _place(address)
         with files.open(path, "rb") as file:
             yield pq.ParquetFile(file, page_checksum_verification=True)
     else:

@@ -1,7 +1,7 @@
 """Where pictures to prepare come from: a folder, Parquet, CIFAR-10, or the Hugging Face hub."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
@@ -18,7 +18,13 @@ from photochrom.workbench.datasets.cifar10 import (
     cifar_units,
     is_cifar_folder,
 )
-from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files, fingerprint
+from photochrom.workbench.datasets.picture_files import (
+    Credit,
+    Encoded,
+    data_files,
+    earlier_fingerprint,
+    fingerprint,
+)
 from photochrom.workbench.datasets.shards import (
     IMAGE_COLUMNS,
     Report,
@@ -40,16 +46,20 @@ class Source:
     """Pictures to prepare.
 
     units : in the order of the data set
-    fingerprint : changes when the data set does
+    fingerprint : changes when the data set does, as far as names, sizes and a sample can tell
     published : whether someone made it as a data set, so that more than a few unreadable pictures
         mean damage; in a folder they are only counted
     damaged_files : Parquet files that were skipped
+    files : those that are read, where they are on this machine
+    earlier : callable; gives the fingerprint by which photochrom 0.2 knew the data set
     """
 
     units: list[Unit]
     fingerprint: str
     published: bool
     damaged_files: int = 0
+    files: tuple[Path, ...] = ()
+    earlier: Callable[[], str] = str
 
 
 def open_source(
@@ -131,7 +141,7 @@ def _open(data: str, labels: tuple[str, ...], annotations: Path | None, report: 
     if (path.is_dir() or path.is_file()) and (batches := cifar_batches(path)):
         _refuse_annotations(annotations, "CIFAR-10")
         _check_classes(labels)
-        return Source(cifar_units(batches, report), fingerprint(path, batches), True)
+        return _of_files(cifar_units(batches, report), True, path, batches)
     files = data_files(path)
     if files[0].suffix == ".parquet":
         _refuse_annotations(annotations, "Parquet files")
@@ -140,7 +150,20 @@ def _open(data: str, labels: tuple[str, ...], annotations: Path | None, report: 
     root = path if path.is_dir() else path.parent
     units = _folder_units(root, files, labels, lists)
     present = [f for f in files if f.exists()]  # a link may lead nowhere
-    return Source(units, fingerprint(path, present, sorted((lists or {}).items())), False)
+    return _of_files(units, False, path, present, sorted((lists or {}).items()))
+
+
+def _of_files(
+    units: list[Unit],
+    published: bool,
+    root: Path,
+    files: list[Path],
+    *options: object,
+    damaged: int = 0,
+) -> Source:
+    now = fingerprint(root, files, *options)
+    earlier = partial(earlier_fingerprint, root, files, *options)
+    return Source(units, now, published, damaged, tuple(files), earlier)
 
 
 def _refuse_annotations(annotations: Path | None, what: str) -> None:
@@ -161,11 +184,9 @@ def _parquet_source(root: Path | None, addresses: list[str], report: Report) -> 
     units, damaged = group_units(addresses, report)
     rows = [unit.rows for unit in units]
     if root is not None:
-        identity = fingerprint(root, [Path(a) for a in addresses], rows)
-    else:
-        local = [Path(a) for a in addresses if not is_remote(a)]
-        identity = fingerprint(Path("/"), [f.resolve() for f in local], addresses, rows)
-    return Source(units, identity, True, damaged)
+        return _of_files(units, True, root, [Path(a) for a in addresses], rows, damaged=damaged)
+    local = [Path(a).resolve() for a in addresses if not is_remote(a)]
+    return _of_files(units, True, Path("/"), local, addresses, rows, damaged=damaged)
 
 
 def _folder_units(

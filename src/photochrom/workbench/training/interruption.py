@@ -1,6 +1,9 @@
-"""A request to stop: noted when the signal comes, obeyed between two steps by all processes."""
+"""A request to stop: noted when the signal comes, obeyed after a step by all processes."""
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
@@ -26,9 +29,38 @@ class StopRequest:
         self.asked = True
 
 
-def is_stopped(fabric: Fabric, here: bool) -> bool:
-    """Return whether any process was asked to stop, so that all stop at the same step."""
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let SIGTERM end what is made before the first step as Ctrl-C does: it is removed."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def shared(
+    fabric: Fabric, terms: dict[str, torch.Tensor], stopped: bool
+) -> tuple[dict[str, float], bool]:
+    """Return the means of a step's losses over all processes, and whether any is asked to stop.
+
+    One exchange for both: all log the same, and all stop at the same step.
+    """
     if fabric.world_size == 1:
-        return here
-    asked: Any = fabric.all_reduce(torch.tensor(float(here), device=fabric.device), reduce_op="sum")
-    return bool(asked)
+        return {name: float(term.detach()) for name, term in terms.items()}, stopped
+    powers = [2 if name == "rmse" else 1 for name in terms]  # a mean of roots is no root of a mean
+    values = [term.detach() ** power for term, power in zip(terms.values(), powers, strict=True)]
+    values.append(torch.tensor(float(stopped)))
+    summed: Any = fabric.all_reduce(
+        torch.stack([v.to(fabric.device, torch.float32) for v in values]), reduce_op="sum"
+    )
+    *sums, asked = summed.tolist()
+    means = [(s / fabric.world_size) ** (1 / p) for s, p in zip(sums, powers, strict=True)]
+    return dict(zip(terms, means, strict=True)), asked > 0

@@ -6,11 +6,13 @@ checkpoint holds the rest, so a run that was stopped anywhere continues as if it
 """
 
 import dataclasses
+import inspect
 import json
 import logging
 import math
 import time
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,11 +21,13 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from photochrom.errors import CheckpointError, InvalidValueError, TrainingDivergedError
 from photochrom.workbench.datasets.batches import Batch, Batches
-from photochrom.workbench.datasets.decoded_cache import open_cache
+from photochrom.workbench.datasets.decoded_cache import PixelCache, open_cache
+from photochrom.workbench.training.agreement import Asked, facts_of_pictures, facts_of_run
 from photochrom.workbench.training.checkpoint import (
     initial_weights,
     read_checkpoint,
@@ -32,7 +36,7 @@ from photochrom.workbench.training.checkpoint import (
     with_encoder,
 )
 from photochrom.workbench.training.held_out import Report, colourless_keys, judged_on
-from photochrom.workbench.training.interruption import StopRequest, is_stopped
+from photochrom.workbench.training.interruption import StopRequest, ending_at_once, shared
 from photochrom.workbench.training.loader_processes import (
     PREFETCH,
     keep_memory,
@@ -40,6 +44,7 @@ from photochrom.workbench.training.loader_processes import (
     workers,
 )
 from photochrom.workbench.training.loss_plot import plot_log
+from photochrom.workbench.training.machines import LOST_AFTER_S, Machines, started_by_torchrun
 from photochrom.workbench.training.precision import AUTOMATIC, Precision, choose_precision
 from photochrom.workbench.training.progress import Progress
 from photochrom.workbench.training.recipe import Phase, Recipe
@@ -54,6 +59,7 @@ from photochrom.workbench.training.run_log import (
     write_text,
 )
 from photochrom.workbench.training.schedule import (
+    check_shares,
     continued,
     in_epochs,
     phase_at,
@@ -68,7 +74,7 @@ from photochrom.workbench.training.training_gallery import draw_gallery
 from photochrom.workbench.training.validation import Validation
 
 PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
-KEYS_FILE = "validation-keys.txt"  # in a run's folder: what it is judged on to its end
+LAST, KEYS_FILE = "last.pt", "validation-keys.txt"  # in a run's folder; what it is judged on
 
 
 class Steps(Dataset[Batch]):
@@ -78,10 +84,11 @@ class Steps(Dataset[Batch]):
         self.batches, self.recipe, self.ranks, self.rank = batches, recipe, ranks, rank
 
     def __getitem__(self, step: int) -> Batch:
-        """Make the batch of a step; ranks draw from disjoint numbers."""
+        """Make this rank's part of a step's batch: together the ranks see what one would."""
         phase = phase_at(self.recipe, step)
-        number = step * self.ranks + self.rank
-        return self.batches.batch(number, phase.size_px, phase.batch // self.ranks)
+        share = phase.batch // self.ranks
+        first = pictures_before(self.recipe, step) + self.rank * share
+        return self.batches.batch(first, phase.size_px, share)
 
 
 def train(
@@ -98,6 +105,7 @@ def train(
     accelerator: str = "auto",
     devices: int | str = "auto",
     nodes: int = 1,
+    lost_after: float = LOST_AFTER_S,
     precision: str = AUTOMATIC,
     report: Report = lambda line: None,
     stop_after: int | None = None,
@@ -114,6 +122,8 @@ def train(
         Pictures that are never trained on, and judged on instead; a resumed run keeps its own.
     resume : bool
         Continue the folder's run, exactly; the recipe may change its schedule only.
+    lost_after : float
+        Seconds that processes wait for one that does not come, or no longer answers.
     report : callable
         Takes lines about the progress, some from another thread: the first says the precision,
         and then there is one at least every few seconds.
@@ -135,77 +145,171 @@ def train(
         If the loss is not finite; the batch is saved beside the checkpoints.
     RecipeError
         If the network or the critic cannot take the size of a phase.
+    InvalidValueError
+        If a number is outside its range, or processes of a training differ in what they are given.
+    LostProcessError
+        If another process does not come, or ends.
     KeyboardInterrupt
         After SIGINT or SIGTERM, once the step is finished and the run saved.
     """
     keep_memory()
-    last = folder / "last.pt"
-    if last.exists() and not resume:
+    if (folder / LAST).exists() and not resume:
         raise CheckpointError(f"{folder}: holds a run already. Resume it, or name another folder.")
-    state = read_checkpoint(last) if resume else None
-    asked = recipe.phases
-    if state is None:
-        recipe, init = with_encoder(recipe, init)
-        begun = recipe
-    else:
-        if precision == AUTOMATIC:
-            precision = asked_precision(folder)
-        begun = recipe_of(state, last)
-        recipe = continued(state, begun, recipe, folder)
     if epochs is not None and epochs < 1:
         raise InvalidValueError(f"epochs must be 1 or more; it is {epochs}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    fabric, computing = _fabric(accelerator, devices, nodes, recipe.precision, precision)
-    fabric.launch()
+    if not resume:
+        recipe, init = with_encoder(recipe, init)
+    elif precision == AUTOMATIC:
+        precision = asked_precision(folder)
+    nodes, devices = _as_started(nodes, devices)
+    fabric, computing = _fabric(
+        accelerator, devices, nodes, recipe.precision, precision, lost_after
+    )
+    machines = Machines.join(fabric, nodes, lost_after, report)
+    asked = Asked(data, stream, epochs, init, cache, precision, computing, validation_keys)
+    with machines.together():
+        return _train(recipe, folder, fabric, machines, asked, resume, report, stop_after)
+
+
+def _train(
+    recipe: Recipe,
+    folder: Path,
+    fabric: Fabric,
+    machines: Machines,
+    asked: Asked,
+    resume: bool,
+    report: Report,
+    stop_after: int | None,
+) -> Path:
+    """Train in this process, beside the others if there are more."""
     told = Progress((lambda line: None) if fabric.global_rank else report)
-    told(f"Training {recipe.name} in {computing}.")
+    told(f"Training {recipe.name} in {asked.computing}.")
     told.begin("getting ready")
-    with told.alive():
-        if stream:
-            pixels = sample_pixels(data, told)
-        else:
-            with fabric.rank_zero_first(local=True):  # one process decodes, the others find it done
-                pixels = open_cache(Path(data), cache, recipe.data.short_side_px, told)
-        stays = folder / KEYS_FILE
-        if state is not None and stays.exists():
-            validation_keys = frozenset(read_keys(stays)) - {""}
-        else:
-            validation_keys = judged_on(pixels, recipe, validation_keys, told)
-        held = validation_keys | colourless_keys(pixels, recipe, told)
+    phases = recipe.phases
+    with ending_at_once(), machines.working(), told.alive():
+        machines.agree("version, command and recipe", facts_of_run(recipe, asked, resume))
+        check_shares(recipe, fabric.world_size)
+        state, stays = _stored(folder, resume, fabric)
+        begun = recipe
+        if state is not None:
+            begun = recipe_of(state, folder / LAST)
+            recipe = continued(state, begun, recipe, folder)
+        pixels = _open_pictures(recipe, asked, fabric, machines, told)
+        validation_keys, held = _held_out(pixels, recipe, asked, stays, fabric, machines, told)
         batches = Batches(pixels, recipe.data, recipe.seed, held)
+        machines.agree("pictures", facts_of_pictures(batches))
         if recipe.config.get("classes") == 0:
             recipe = replace(recipe, config={**recipe.config, "classes": len(batches.classes)})
-        if epochs is not None:
+        if asked.epochs is not None:
             step = 0 if state is None else state["step"]
             recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
-            recipe = in_epochs(recipe, step, epochs, len(batches.indices))
-        run = _begin(recipe, folder, fabric, state, init, batches)
-        run.asked = asked
+            recipe = in_epochs(recipe, step, asked.epochs, len(batches.indices))
+        run = _begin(recipe, folder, fabric, state, asked.init, batches)
+        run.asked = phases
         if state is not None:
             told(f"Resumed {folder} at step {run.step}.")
             if run.step >= total_steps(recipe):
                 told("It is finished: --epochs N goes on for N epochs more.")
         if not fabric.global_rank:
-            run.log.begin(run.step)
-            if not stays.exists() or state is None:
-                write_text(stays, "".join(f"{key}\n" for key in sorted(validation_keys)))
-            write_text(folder / "recipe.json", json.dumps(table_of(recipe), indent=2))
-            asked_for = {"precision": computing.name, "precision_asked": precision}
-            write_environment(folder, data, stream, init, batches, fabric, asked_for)
+            _write_beginning(run, asked, validation_keys, batches, is_new=stays is None)
         validation = Validation.of(batches, validation_keys, recipe)
     source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
-    if stream:
+    if asked.stream:
         of_step = partial(phase_at, recipe)
         ranks = fabric.global_rank, fabric.world_size
-        source = StreamedBatches(data, batches, held, of_step, run.step, *ranks)
-    _take_steps(run, source, len(batches.indices), validation, told, stop_after)
+        source = StreamedBatches(asked.data, batches, held, of_step, run.step, *ranks)
+    _take_steps(run, source, len(batches.indices), validation, machines, told, stop_after)
     if not len(validation) and (folder / LOG).exists() and not fabric.global_rank:
         plot_log(folder)
-    return last
+    return folder / LAST
+
+
+def _as_started(nodes: int, devices: int | str) -> tuple[int, int | str]:
+    """Return how many machines, and processes of each: torchrun has begun as many as it was told.
+
+    Raise InvalidValueError if something else is asked for.
+    """
+    begun = started_by_torchrun()
+    if begun is None:
+        return nodes, devices
+    if nodes not in (1, begun[0]) or devices not in ("auto", begun[1]):
+        raise InvalidValueError(
+            f"torchrun started {begun[1]} processes on each of {begun[0]} machines, but --nodes is "
+            f"{nodes} and --devices {devices}. Leave both out, torchrun decides."
+        )
+    return begun
+
+
+def _stored(
+    folder: Path, resume: bool, fabric: Fabric
+) -> tuple[dict[str, Any] | None, frozenset[str] | None]:
+    """Return the checkpoint and the validation keys of a run that is resumed.
+
+    The first process reads them for all: only its machine needs the run's folder.
+    """
+    found: tuple[dict[str, Any] | None, frozenset[str] | None] = None, None
+    if not fabric.global_rank:
+        folder.mkdir(parents=True, exist_ok=True)
+        if resume:
+            keys = folder / KEYS_FILE
+            kept = frozenset(read_keys(keys)) - {""} if keys.exists() else None
+            found = read_checkpoint(folder / LAST), kept
+    return fabric.broadcast(found) if resume else found
+
+
+def _open_pictures(
+    recipe: Recipe, asked: Asked, fabric: Fabric, machines: Machines, told: Progress
+) -> PixelCache:
+    """Return the decoded pictures; of each machine one process decodes, and all wait for all."""
+    if asked.stream:
+        pixels = sample_pixels(asked.data, told)
+    else:
+        if fabric.local_rank:
+            machines.wait("decoding", fabric.global_rank - fabric.local_rank)
+        pixels = open_cache(Path(asked.data), asked.cache, recipe.data.short_side_px, told)
+    machines.done("decoding")
+    machines.wait("decoding")
+    return pixels
+
+
+def _held_out(
+    pixels: PixelCache,
+    recipe: Recipe,
+    asked: Asked,
+    stays: frozenset[str] | None,
+    fabric: Fabric,
+    machines: Machines,
+    told: Progress,
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the keys that are judged on, and all that are not trained on; the first decides."""
+    keys: tuple[frozenset[str], frozenset[str]] = frozenset(), frozenset()
+    if not fabric.global_rank:
+        judged = stays
+        if judged is None:
+            judged = judged_on(pixels, recipe, asked.validation_keys, told)
+        keys = judged, judged | colourless_keys(pixels, recipe, told)
+        machines.done("parting")
+    machines.wait("parting", 0)
+    return fabric.broadcast(keys)
+
+
+def _write_beginning(
+    run: Run, asked: Asked, validation_keys: frozenset[str], batches: Batches, is_new: bool
+) -> None:
+    """Write what a run's folder holds from its beginning."""
+    run.log.begin(run.step)
+    if is_new:
+        keys = "".join(f"{key}\n" for key in sorted(validation_keys))
+        write_text(run.folder / KEYS_FILE, keys)
+    write_text(run.folder / "recipe.json", json.dumps(table_of(run.recipe), indent=2))
+    asked_for = {"precision": asked.computing.name, "precision_asked": asked.precision}
+    write_environment(
+        run.folder, asked.data, asked.stream, asked.init, batches, run.fabric, asked_for
+    )
 
 
 def _fabric(
-    accelerator: str, devices: int | str, nodes: int, preferred: str, asked: str
+    accelerator: str, devices: int | str, nodes: int, preferred: str, asked: str, lost_after: float
 ) -> tuple[Fabric, Precision]:
     """Return one process, or many that share their gradients, and what they compute in.
 
@@ -219,7 +323,13 @@ def _fabric(
         computing = choose_precision(preferred, fabric.device.type, asked)
         precision: Any = computing.name
         if isinstance(fabric.strategy, DDPStrategy):
-            many = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+            known = inspect.signature(DistributedDataParallel).parameters
+            newer = "forward_sync_buffers" in known
+            options: dict[str, Any] = {
+                "find_unused_parameters": True,
+                "forward_sync_buffers" if newer else "broadcast_buffers": False,
+            }
+            many = DDPStrategy(timeout=timedelta(seconds=lost_after), **options)
             return Fabric(**made, precision=precision, strategy=many), computing
         return Fabric(**made, precision=precision), computing
     except (ValueError, TypeError, RuntimeError) as error:
@@ -277,6 +387,7 @@ def _take_steps(
     source: Dataset[Batch],
     epoch: int,
     validation: Validation,
+    machines: Machines,
     told: Progress,
     stop_after: int | None,
 ) -> None:
@@ -296,10 +407,10 @@ def _take_steps(
             seen = before + phase.batch  # after this step
             run.set_rate(rate_at(recipe, before) * phase.rate)
             run.enter(phase)
-            terms = _step(run, batch, phase)
+            terms, halted = shared(run.fabric, _step(run, batch, phase), bool(stopped))
             for name, term in terms.items():
                 total, times = run.sums.get(name, (0.0, 0))
-                run.sums[name] = total + float(term.detach()), times + 1
+                run.sums[name] = total + term, times + 1
             run.step += 1
             run.update_average(phase.batch)
             now = time.monotonic()
@@ -317,7 +428,10 @@ def _take_steps(
             crossed = before // recipe.validate_every < seen // recipe.validate_every
             if crossed or run.step == last:
                 told.begin(f"judging {len(validation):,} validation pictures")
-                _validate(run, validation, seen, epoch, told)
+                with machines.working():
+                    _validate(run, validation, seen, epoch, told)
+                machines.done(f"validation {run.step}")
+                machines.wait(f"validation {run.step}", 0)
                 run.worse = run.fabric.broadcast(run.worse)  # all stop, or none
                 if recipe.patience and run.worse >= recipe.patience:
                     told(f"No better score in {run.worse} validations: the run ends early.")
@@ -325,11 +439,11 @@ def _take_steps(
             if now - saved > 60 * recipe.checkpoint_minutes:
                 run.save("last")
                 saved = now
-            if halted := is_stopped(run.fabric, bool(stopped)):
+            if halted:
                 break
             told.begin(f"step {run.step + 1:,} of {last:,}")
     run.save("last")
-    if halted and not run.fabric.global_rank:
+    if halted and not run.fabric.local_rank:  # its children's end would end it too soon
         told(f"Stopped at step {run.step} of {last}; --resume goes on.")
         raise KeyboardInterrupt
 
@@ -383,10 +497,13 @@ def _refuse_infinite(run: Run, value: torch.Tensor, batch: Batch, what: str = "l
     if torch.isfinite(value):
         return
     planes = {k: torch.from_numpy(v) for k, v in dataclasses.asdict(batch).items()}
-    torch.save(planes, run.folder / "diverged-batch.pt")
+    rank = run.fabric.global_rank
+    file = run.folder / (f"diverged-batch-{rank}.pt" if rank else "diverged-batch.pt")
+    file.parent.mkdir(parents=True, exist_ok=True)  # on another machine it may not be there
+    torch.save(planes, file)
     raise TrainingDivergedError(
-        f"The {what} is {value.item()} at step {run.step}; the batch lies in "
-        f"{run.folder / 'diverged-batch.pt'}. Try a lower rate, or resume the last checkpoint."
+        f"The {what} is {value.item()} at step {run.step}; the batch lies in {file}. "
+        "Try a lower rate, or resume the last checkpoint."
     )
 
 

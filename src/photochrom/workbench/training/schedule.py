@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from photochrom.errors import CheckpointError
+from photochrom.errors import CheckpointError, RecipeError
 from photochrom.workbench.training.recipe import Phase, Recipe
 
 FOUND_AT_ITS_BEGINNING = ("classes", "encoder", "encoder_weights")  # of a network's configuration
@@ -31,6 +31,18 @@ def steps_in(phase: Phase) -> int:
 def total_steps(recipe: Recipe) -> int:
     """Count the steps of all phases."""
     return sum(steps_in(phase) for phase in recipe.phases)
+
+
+def check_shares(recipe: Recipe, processes: int) -> None:
+    """Raise RecipeError if a batch cannot be shared equally by so many processes."""
+    for number, phase in enumerate(recipe.phases):
+        if phase.batch % processes:
+            nearest = max(1, round(phase.batch / processes)) * processes
+            raise RecipeError(
+                f"Phase {number} has batches of {phase.batch} pictures, which {processes} "
+                "processes cannot share equally. Take another size: "
+                f"--set phases.{number}.batch={nearest}"
+            )
 
 
 def pictures_before(recipe: Recipe, step: int) -> int:
