@@ -57,7 +57,7 @@ class Outcome:
 
     Attributes
     ----------
-    source, target : Path
+    source, target : Path, or str for an address
     status : str
         'coloured', 'skipped', 'failed' or, of a folder, 'passed over'.
     notes : tuple of str
@@ -67,8 +67,8 @@ class Outcome:
         Whether all later tasks would fail too, as with a full disk.
     """
 
-    source: Path
-    target: Path
+    source: Path | str
+    target: Path | str
     status: str
     notes: tuple[str, ...]
     seconds: float
@@ -239,7 +239,7 @@ def colorize_many(
     def run(task: Task) -> Outcome:
         begun = time.monotonic()
         try:
-            return executor.call(_colorize_one, task, resume, sidecar, given)
+            return executor.call(colorize_one, task, resume, sidecar, given)
         except Exception as error:  # the process died, or could not start
             remove_orphans(task.target.parent)
             return _failed(task, error, begun)
@@ -307,7 +307,7 @@ def _failed(task: Task, error: Exception, begun: float) -> Outcome:
     return Outcome(task.source, task.target, "failed", (said,), seconds, is_lost(error))
 
 
-def reason_of(error: Exception, source: Path) -> str:
+def reason_of(error: Exception, source: Path | str) -> str:
     """Return one line that says why a photograph failed."""
     if isinstance(error, WorkerDiedError):
         return f"{source}: {error}. The others are not affected."
@@ -324,13 +324,21 @@ def reason_of(error: Exception, source: Path) -> str:
     return f"{source}: could not be coloured ({what}). Please report this, with the file."
 
 
-def _colorize_one(
+def recorded(options: WriteOptions) -> dict[str, object]:
+    """Return the options that a marker records, as `Colorizer.marker` takes them."""
+    asked: dict[str, object] = {name: options.get(name) for name in ("quality", "float_range")}
+    asked["reading"] = options["reading"].to_table() if "reading" in options else None
+    return asked
+
+
+def colorize_one(
     colorizer: Colorizer,
     task: Task,
     resume: bool,
     sidecar: bool,
     options: WriteOptions,
 ) -> Outcome:
+    """Colour one file; a job of an executor, which never raises. See `colorize_many`."""
     begun = time.monotonic()
 
     def outcome(status: str, notes: tuple[str, ...]) -> Outcome:
@@ -338,10 +346,9 @@ def _colorize_one(
 
     if task.settled:
         return outcome(task.settled[0], task.settled[1:])
-    asked = {name: options.get(name) for name in ("quality", "float_range")}
-    asked["reading"] = options["reading"].to_table() if "reading" in options else None
     try:
-        if resume and _is_done(task, colorizer.marker(task.guidance, **asked), sidecar):
+        marker = colorizer.marker(task.guidance, **recorded(options))
+        if resume and _is_done(task, marker, sidecar):
             return outcome("skipped", ("already coloured with the same method and settings",))
         notes = _write_one(colorizer, task, sidecar, options)
     except Exception as error:  # one bad photograph does not stop the others
