@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
@@ -24,6 +25,8 @@ from photochrom.photo.atomic import atomic_target, is_lost, remove_orphans, unwr
 from photochrom.photo.find import nothing_in, search
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.metadata.xmp import Marker
+
+MOST_FAILURES = 1000  # in a row
 
 
 class WriteOptions(FileOptions, total=False):
@@ -73,6 +76,10 @@ class Outcome:
     notes: tuple[str, ...]
     seconds: float
     ends_run: bool = False
+
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Outcome)
 
 
 def plan(
@@ -244,15 +251,49 @@ def colorize_many(
             remove_orphans(task.target.parent)
             return _failed(task, error, begun)
 
-    waiting: set[Future[Outcome]] = set()
+    def stop() -> None:
+        executor.stop()
+        folders.clean()
+
+    yield from in_threads(run, folders.prepared(tasks), jobs, most, stop)
+
+
+def in_threads(
+    run: Callable[[T], S],
+    tasks: Iterable[T | S],
+    jobs: int,
+    most: int,
+    stop: Callable[[], object],
+) -> Iterator[S]:
+    """Run tasks in threads, and yield their outcomes in order of completion.
+
+    Parameters
+    ----------
+    run : callable
+        Never raises.
+    tasks : iterable of tasks and of outcomes, which are passed on
+    jobs : int
+        Number of threads.
+    most : int
+        Number of tasks that are taken before one has ended.
+    stop : callable
+        Ends the tasks that run, when the caller is interrupted.
+
+    Yields
+    ------
+    Outcome
+        Until one ends the run.
+    """
+    waiting: set[Future[S]] = set()
     is_over = False
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for task in tasks:
-                lost = folders.prepare(task)
-                if lost:
-                    yield lost
-                    break
+                if isinstance(task, Outcome):
+                    yield cast(S, task)
+                    if task.ends_run:
+                        break
+                    continue
                 waiting.add(pool.submit(run, task))
                 while len(waiting) >= most:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -269,9 +310,28 @@ def colorize_many(
         except BaseException:
             for future in waiting:
                 future.cancel()
-            executor.stop()
-            folders.clean()
+            stop()
             raise
+
+
+class FailureStreak:
+    """Counts failures in a row: a run in which everything fails is not worth its time."""
+
+    def __init__(self, most: int = MOST_FAILURES) -> None:
+        self.most, self.count = most, 0
+
+    def add(self, outcome: Outcome) -> str | None:
+        """Count an outcome; return the sentence that ends the run once there are too many."""
+        if outcome.status == "failed":
+            self.count += 1
+        elif outcome.status == "coloured":
+            self.count = 0
+        if self.count < self.most:
+            return None
+        return (
+            f"stopped early: the last {self.count:,} photographs all failed. What is wrong may "
+            "concern all of them; the last message says what it is."
+        )
 
 
 class _Folders:
@@ -294,6 +354,11 @@ class _Folders:
             remove_orphans(folder)
             self._seen.add(folder)
         return None
+
+    def prepared(self, tasks: Iterable[Task]) -> Iterator[Task | Outcome]:
+        """Yield the tasks; instead of one whose folder has disappeared, the outcome."""
+        for task in tasks:
+            yield self.prepare(task) or task
 
     def clean(self) -> None:
         """Remove the unfinished files of stopped processes."""

@@ -6,9 +6,6 @@ files, and messages name the addresses.
 """
 
 import hashlib
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,20 +19,21 @@ from photochrom.engine.batch import Outcome, WriteOptions, reason_of
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.companion_files import MOST_SIDECAR_BYTES
 from photochrom.engine.guidance import Guidance
+from photochrom.engine.hashes import state_hash
 from photochrom.engine.output_names import is_own, is_taken, marker_on
 from photochrom.engine.page_colouring import PLAIN
 from photochrom.engine.reference import Reference
+from photochrom.engine.sidecar import Sidecar
 from photochrom.engine.workers import InProcess
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.photo import storage
 from photochrom.photo.atomic import is_lost, remove_orphans
 from photochrom.photo.metadata.xmp import Marker
 from photochrom.photo.storage import Stored
-from photochrom.photo.temporary_folders import scratch
 
-MOST_NAME_BYTES = 255  # of file systems
 MOST_REFERENCES = 16  # kept open
 DONE_BEFORE = "already coloured with the same method and settings"
+OWN = "this file was created by photochrom"
 
 
 class Caller(Protocol):
@@ -60,6 +58,10 @@ class StoredTask:
         The source, as it was listed.
     exists : bool, optional
         Whether there is a file at the target; None if it is not known.
+    fit : Sidecar, optional
+        A sidecar whose guidance, which is also `guidance`, is fitted to the photograph's size.
+    before : int, optional
+        `state_hash` of the source when an earlier run finished it; unchanged, it is skipped.
     named : bool
         Whether the user named this file. One that was found in a folder, and that photochrom
         created, is skipped.
@@ -73,6 +75,8 @@ class StoredTask:
     reference: str | None = None
     known: Stored | None = None
     exists: bool | None = None
+    fit: Sidecar | None = None
+    before: int | None = None
     named: bool = True
     settled: tuple[str, str] | None = None
 
@@ -89,6 +93,8 @@ class StoredOutcome(Outcome):
         Name of the method; hash of everything that shaped the result.
     known : bool
         Whether a run's table had it: nothing was read.
+    node : str
+        Name of the machine; '' is this one.
     """
 
     size: int | None = None
@@ -96,6 +102,7 @@ class StoredOutcome(Outcome):
     method: str = ""
     recipe: str = ""
     known: bool = False
+    node: str = ""
 
 
 class Recipe(NamedTuple):
@@ -206,29 +213,14 @@ def _copies(task: StoredTask) -> Iterator[_Copies]:
     if not far_source and not far_target:
         yield _Copies(Path(task.source), Path(task.target), None)
         return
-    folder = Path(tempfile.mkdtemp(dir=scratch()))
-    try:
+    with storage.private_copies() as folder:
         for name in ("from", "to"):
             (folder / name).mkdir()
         yield _Copies(
-            folder / "from" / _name(task.source) if far_source else Path(task.source),
-            folder / "to" / _name(task.target) if far_target else Path(task.target),
+            folder / "from" / storage.local_name(task.source) if far_source else Path(task.source),
+            folder / "to" / storage.local_name(task.target) if far_target else Path(task.target),
             folder,
         )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _name(address: str) -> str:
-    """Return a file's own name, which a local file must be able to have."""
-    name = storage.checked_below(storage.name_of(address))
-    size = len(os.fsencode(name))
-    if size > MOST_NAME_BYTES:
-        raise InvalidValueError(
-            f"the name '{name[:40]}...' is too long ({size} bytes; at most {MOST_NAME_BYTES} are "
-            "allowed). Rename the photograph, or name its result in a manifest."
-        )
-    return name
 
 
 def _colour(
@@ -244,6 +236,10 @@ def _colour(
     """Copy the source, colour the copy, copy the result."""
     if storage.cleaned(task.source) == storage.cleaned(task.target):
         raise InvalidValueError("the result would replace the original. Name another folder.")
+    if task.before is not None:
+        task = replace(task, known=source_state(task.source))
+        if _is_as_before(task):
+            return replace(said, status="skipped", notes=(DONE_BEFORE,), known=True)
     if storage.is_address(task.source):
         state = storage.fetch(task.source, copies.source, most_bytes, task.known)
         _fetch_companions(task, state, copies)
@@ -253,7 +249,9 @@ def _colour(
     earlier = _fetch_results(task, copies, sidecar)
     guidance = _guidance(task)
     local = batch.Task(copies.source, copies.target, guidance)
-    done, recipe = caller.call(_colorize_copy, local, resume, sidecar, options, task.named)
+    done, recipe = caller.call(
+        _colorize_copy, local, resume, sidecar, options, task.named, task.fit
+    )
     said = replace(
         said,
         status=done.status,
@@ -265,6 +263,18 @@ def _colour(
     if done.status == "coloured" and storage.is_address(task.target):
         _store_results(task, copies, earlier)
     return said
+
+
+def _is_as_before(task: StoredTask) -> bool:
+    """Return whether a source has not changed since an earlier run, whose result is there."""
+    assert task.known is not None
+    if state_hash(task.known.size, task.known.version) != task.before:
+        return False
+    if task.exists is not None:
+        return task.exists
+    if storage.is_address(task.target):
+        return storage.look(task.target) is not None
+    return Path(task.target).is_file()
 
 
 def _renamed(note: str, said: StoredOutcome, copies: _Copies, ends_run: bool) -> str:
@@ -302,33 +312,12 @@ def open_reference(source: str) -> Reference:
     """
     if not storage.is_address(source):
         return Reference.of(source)
-    with local_copy(source) as path:
+    with storage.local_copy(source) as path:
         try:
             return replace(Reference.of(path), name=storage.cleaned(source))
         except (OSError, InvalidValueError) as error:
             shown = storage.cleaned(source)
             raise type(error)(str(error).replace(str(path), shown)) from error
-
-
-@contextmanager
-def local_copy(source: str | Path, most_bytes: int | None = None) -> Iterator[Path]:
-    """Yield a path to a file: itself, or a temporary copy of what is at an address.
-
-    Raises
-    ------
-    PhotoError
-        If it cannot be read.
-    """
-    if not storage.is_address(source):
-        yield Path(source)
-        return
-    folder = Path(tempfile.mkdtemp(dir=scratch()))
-    try:
-        path = folder / _name(str(source))
-        storage.fetch(str(source), path, most_bytes)
-        yield path
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fetch_companions(task: StoredTask, state: Stored, copies: _Copies) -> None:
@@ -388,11 +377,20 @@ def _colorize_copy(
     sidecar: bool,
     options: WriteOptions,
     named: bool,
+    fit: Sidecar | None,
 ) -> tuple[Outcome, Recipe]:
     """Colour local files; a job of an executor."""
     recipe = recipe_of(colorizer, task.guidance, options, sidecar)
-    if not named and is_own(task.source):
-        task = replace(task, settled=("skipped", "this file was created by photochrom"))
+    if fit is not None:
+        opening: Any = {k: v for k, v in options.items() if k not in ("format", "quality")}
+        try:
+            task = replace(task, guidance=fit.fit(task.source, **opening))
+        except Exception as error:  # one bad photograph does not stop the others
+            task = replace(task, settled=("failed", reason_of(error, task.source)))
+    if task.settled:
+        pass
+    elif not named and is_own(task.source):
+        task = replace(task, settled=("skipped", OWN))
     elif is_taken(task.target) and marker_on(task.target) is None:
         said = f"{task.target}: exists and was not created by photochrom. Move it, or name another"
         task = replace(task, settled=("failed", f"{said} folder for the results with -o."))

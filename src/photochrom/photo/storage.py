@@ -9,6 +9,8 @@ message contains a password or a signature of an address.
 import itertools
 import os
 import re
+import shutil
+import tempfile
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -31,11 +33,14 @@ from photochrom.errors import (
     UnwritablePhotoError,
 )
 from photochrom.extras import how_to_install, require
+from photochrom.photo.atomic import unwritable
 from photochrom.photo.find import Found, kind_of
 from photochrom.photo.part_locks import HOST
+from photochrom.photo.temporary_folders import scratch
 
 BLOCK = 1 << 23  # bytes that are held in memory while a file is copied
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a drive of Windows has one letter
+ARCHIVE_BEGINS = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]+://)")
 ARCHIVES = {".tar": "tar", ".tgz": "tar", ".zip": "zip"}
 SCHEMES_OF_ARCHIVES = frozenset(ARCHIVES.values())
 WEB = frozenset(("http", "https"))
@@ -61,6 +66,7 @@ SECRET = re.compile(
 # Characters of a name that fsspec takes for parts of an address.
 HIDDEN = {"?": "\ue03f", "#": "\ue023", "::": "\ue03a"}
 MOST_ARCHIVES = 8
+MOST_NAME_BYTES = 255  # of file systems
 _COUNTER = itertools.count()
 
 
@@ -172,6 +178,18 @@ def beside(address: str, name: str) -> str:
     return f"{head.rpartition('/')[0]}/{name}{chained}{rest}"
 
 
+def folder_of(source: str) -> str:
+    """Return the folder of a file, local or not."""
+    return parent_of(source) if is_address(source) else str(Path(source).parent)
+
+
+def below(folder: str, relative: str) -> str:
+    """Return the name of something in a folder, local or not; see `join`."""
+    if is_address(folder):
+        return join(folder, relative)
+    return os.path.join(folder, checked_below(relative))  # noqa: PTH118 - it may be one of millions
+
+
 def join(folder: str, *names: str) -> str:
     """Return the address of something below a folder.
 
@@ -181,10 +199,7 @@ def join(folder: str, *names: str) -> str:
         If a name would lead out of the folder.
     """
     relative = checked_below("/".join(names))
-    head, chained, rest = _link(folder)
-    if not head.endswith("/"):
-        head += "/"
-    return f"{head}{relative}{chained}{rest}"
+    return child(folder, relative)
 
 
 def checked_below(relative: str) -> str:
@@ -227,11 +242,15 @@ def is_writable(address: str) -> bool:
 def _link(address: str) -> tuple[str, str, str]:
     """Split a member of an archive from the archive: (member, '::', archive), or (address, '', '').
 
-    Other addresses may have '::' in a name.
+    Names may have '::' too: the archive begins at the first scheme after one, or at the last one.
     """
-    if scheme_of(address) in SCHEMES_OF_ARCHIVES and is_address(address):
-        return address.partition("::")
-    return address, "", ""
+    if scheme_of(address) not in SCHEMES_OF_ARCHIVES or not is_address(address):
+        return address, "", ""
+    found = ARCHIVE_BEGINS.search(address)
+    if found:
+        return address[: found.start()], "::", address[found.end() :]
+    member, chained, archive = address.rpartition("::")
+    return (member, chained, archive) if chained else (address, "", "")
 
 
 # --- the libraries --------------------------------------------------------------------------
@@ -444,8 +463,20 @@ def is_folder(address: str) -> bool:
             return bool(place.files.isdir(place.path))
 
 
-def list_folder(address: str) -> Listing:
-    """Return the files and subfolders of a folder, each sorted; see `find`."""
+def list_folder(address: str, missing_ok: bool = False) -> Listing:
+    """Return the files and subfolders of a folder, each sorted.
+
+    Parameters
+    ----------
+    address : str
+    missing_ok : bool
+        Return an empty listing if there is no such folder.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If it cannot be listed.
+    """
     if scheme_of(address) in WEB:
         raise UnreadablePhotoError(
             f"{cleaned(address)}: a web server does not list its files. Name each picture, in a "
@@ -453,8 +484,13 @@ def list_folder(address: str) -> Listing:
         )
     with _said(address):
         place = _place(address)
-        with place.lock:
-            rows = place.files.ls(place.path, detail=True)
+        try:
+            with place.lock:
+                rows = place.files.ls(place.path, detail=True)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+            rows = []
     files: dict[str, Stored] = {}
     folders = set()
     own = place.path.strip("/")
@@ -466,14 +502,34 @@ def list_folder(address: str) -> Listing:
         if row.get("type") == "directory":
             folders.add(name)
         else:
-            files[name] = _stored(_child(address, name), row, place.version)
+            files[name] = _stored(child(address, name), row, place.version)
     ordered = dict(sorted(files.items()))
     return Listing(ordered, tuple(sorted(folders)))
 
 
-def _child(folder: str, name: str) -> str:
+def child(folder: str, name: str) -> str:
+    """Return the address of a name, which was checked, below a folder."""
     head, chained, rest = _link(folder)
     return f"{head}{'' if head.endswith('/') else '/'}{name}{chained}{rest}"
+
+
+def names_in(folder: str) -> list[str] | None:
+    """Return the names of the files in a folder, local or not; None if they are not told."""
+    if not is_address(folder):
+        try:
+            return os.listdir(folder)  # noqa: PTH208 - names, not paths: there may be millions
+        except FileNotFoundError:
+            return []
+        except OSError:
+            return None
+    try:
+        with _said(folder):
+            place = _place(folder)
+            with place.lock:
+                rows = place.files.ls(place.path, detail=False)
+    except PhotoError as error:
+        return [] if isinstance(error.__cause__, FileNotFoundError) else None
+    return [str(path).rpartition("/")[2] for path in rows]
 
 
 class Search:
@@ -521,7 +577,7 @@ class Search:
         while waiting:
             below = waiting.pop()
             try:
-                listing = list_folder(_child(self.address, below) if below else self.address)
+                listing = list_folder(child(self.address, below) if below else self.address)
             except UnreadablePhotoError as error:
                 if not below:
                     raise
@@ -532,8 +588,13 @@ class Search:
             if photos:
                 yield below, photos
             if self.recursive:
-                deeper = (name for name in reversed(listing.folders) if name not in {".", ".."})
-                waiting += [f"{below}/{name}" if below else name for name in deeper]
+                for name in reversed(listing.folders):
+                    deeper = f"{below}/{name}" if below else name
+                    if name in {".", ".."}:
+                        where = cleaned(child(self.address, deeper))
+                        self.closed[deeper] = f"{where}: is no folder below this one; left out."
+                    else:
+                        waiting.append(deeper)
 
     def _photos(self, listing: Listing) -> Iterator[str]:
         for name in listing.files:
@@ -627,6 +688,65 @@ def fetch(
         with suppress(OSError, OverflowError):
             os.utime(path, ns=(after.modified_ns, after.modified_ns))
     return replace(after, size=size, companions=before.companions)
+
+
+@contextmanager
+def local_copy(source: str | Path, most_bytes: int | None = None) -> Iterator[Path]:
+    """Yield a path to a file: itself, or a temporary copy of what is at an address.
+
+    Raises
+    ------
+    PhotoError
+        If it cannot be read.
+    """
+    if isinstance(source, Path) or not is_address(source):
+        yield Path(source)
+        return
+    with private_copies() as folder:
+        path = folder / local_name(source)
+        fetch(source, path, most_bytes)
+        yield path
+
+
+@contextmanager
+def private_copies() -> Iterator[Path]:
+    """Yield a new private folder, which is removed afterwards, even if the run is killed."""
+    folder = Path(tempfile.mkdtemp(dir=scratch()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def local_name(address: str) -> str:
+    """Return a file's own name, which a local file must be able to have.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is too long, or no name.
+    """
+    name = checked_below(name_of(address))
+    size = len(os.fsencode(name))
+    if size > MOST_NAME_BYTES:
+        raise InvalidValueError(
+            f"the name '{name[:40]}...' is too long ({size} bytes; at most {MOST_NAME_BYTES} are "
+            "allowed). Rename the photograph, or name its result in a manifest."
+        )
+    return name
+
+
+def make_folder(folder: Path) -> None:
+    """Create a local folder for results.
+
+    Raises
+    ------
+    UnwritablePhotoError
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def _too_large(address: str, most_bytes: int) -> PhotoTooLargeError:
