@@ -127,6 +127,7 @@ def _state_or_none(photo: Path) -> Stored:
 
 
 def search_below(place: str, recursive: bool) -> Search:
+    """Return the search of a folder, local or not."""
     return (Search if storage.is_address(place) else _LocalSearch)(place, recursive)
 
 

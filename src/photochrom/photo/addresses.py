@@ -109,6 +109,16 @@ def local_name(address: str) -> str:
     return name
 
 
+def path_of(address: str) -> str:
+    """Return the path below a bucket, container or host; of a member, below its archive's name."""
+    head, chained, rest = link(address)
+    if chained:
+        return f"{PurePosixPath(name_of(rest)).stem}/{head.partition('://')[2].lstrip('/')}"
+    if scheme_of(address) in WEB:
+        return unquote(urlsplit(address).path).lstrip("/")
+    return address.partition("://")[2].lstrip("/").partition("/")[2]
+
+
 def parent_of(address: str) -> str:
     """Return the folder of a file."""
     head, chained, rest = link(address)
