@@ -198,9 +198,9 @@ def said_plainly(address: str, kind: type[PhotoError] = UnreadablePhotoError) ->
         raise
     except ImportError as error:
         raise MissingExtraError(_missing(address)) from error
-    except Exception as found:  # each library has its own
-        error = cause_of(found)
-        raise kind(f"{cleaned(address)}: {_reason(error, kind)}.") from error
+    except Exception as error:  # each library has its own
+        cause = cause_of(error)
+        raise kind(f"{cleaned(address)}: {_reason(cause, kind)}.") from cause
 
 
 def cause_of(error: Exception) -> Exception:
