@@ -268,7 +268,7 @@ def _colour(
 def _is_as_before(task: StoredTask) -> bool:
     """Return whether a source has not changed since an earlier run, whose result is there."""
     assert task.known is not None
-    if state_hash(task.known.size, task.known.version) != task.before:
+    if state_hash(task.known.size, task.known.version) != task.before:  # never without a version
         return False
     if task.exists is not None:
         return task.exists
