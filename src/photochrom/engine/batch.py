@@ -1,10 +1,11 @@
 """Colour many photographs on all cores; skip finished ones and continue after failures."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
@@ -24,6 +25,8 @@ from photochrom.photo.atomic import atomic_target, is_lost, remove_orphans, unwr
 from photochrom.photo.find import nothing_in, search
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.metadata.xmp import Marker
+
+MOST_FAILURES = 1000  # in a row
 
 
 class WriteOptions(FileOptions, total=False):
@@ -57,7 +60,7 @@ class Outcome:
 
     Attributes
     ----------
-    source, target : Path
+    source, target : Path, or str for an address
     status : str
         'coloured', 'skipped', 'failed' or, of a folder, 'passed over'.
     notes : tuple of str
@@ -67,12 +70,16 @@ class Outcome:
         Whether all later tasks would fail too, as with a full disk.
     """
 
-    source: Path
-    target: Path
+    source: Path | str
+    target: Path | str
     status: str
     notes: tuple[str, ...]
     seconds: float
     ends_run: bool = False
+
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Outcome)
 
 
 def plan(
@@ -204,7 +211,7 @@ def colorize_many(
     quality: int | None = None,
     sidecar: bool = False,
     options: FileOptions | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Colour many files, several at a time.
 
     Parameters
@@ -239,20 +246,54 @@ def colorize_many(
     def run(task: Task) -> Outcome:
         begun = time.monotonic()
         try:
-            return executor.call(_colorize_one, task, resume, sidecar, given)
+            return executor.call(colorize_one, task, resume, sidecar, given)
         except Exception as error:  # the process died, or could not start
             remove_orphans(task.target.parent)
             return _failed(task, error, begun)
 
-    waiting: set[Future[Outcome]] = set()
+    def stop() -> None:
+        executor.stop()
+        folders.clean()
+
+    yield from in_threads(run, folders.prepared(tasks), jobs, most, stop)
+
+
+def in_threads(
+    run: Callable[[T], S],
+    tasks: Iterable[T | S],
+    jobs: int,
+    most: int,
+    stop: Callable[[], object],
+) -> Generator[S]:
+    """Run tasks in threads, and yield their outcomes in order of completion.
+
+    Parameters
+    ----------
+    run : callable
+        Never raises.
+    tasks : iterable of tasks and of outcomes, which are passed on
+    jobs : int
+        Number of threads.
+    most : int
+        Number of tasks that are taken before one has ended.
+    stop : callable
+        Ends the tasks that run, when the caller is interrupted.
+
+    Yields
+    ------
+    Outcome
+        Until one ends the run.
+    """
+    waiting: set[Future[S]] = set()
     is_over = False
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for task in tasks:
-                lost = folders.prepare(task)
-                if lost:
-                    yield lost
-                    break
+                if isinstance(task, Outcome):
+                    yield cast(S, task)
+                    if task.ends_run:
+                        break
+                    continue
                 waiting.add(pool.submit(run, task))
                 while len(waiting) >= most:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -269,9 +310,28 @@ def colorize_many(
         except BaseException:
             for future in waiting:
                 future.cancel()
-            executor.stop()
-            folders.clean()
+            stop()
             raise
+
+
+class FailureStreak:
+    """Counts failures in a row: a run in which everything fails is not worth its time."""
+
+    def __init__(self, most: int = MOST_FAILURES) -> None:
+        self.most, self.count = most, 0
+
+    def add(self, outcome: Outcome) -> str | None:
+        """Count an outcome; return the sentence that ends the run once there are too many."""
+        if outcome.status == "failed":
+            self.count += 1
+        elif outcome.status == "coloured":
+            self.count = 0
+        if self.count < self.most:
+            return None
+        return (
+            f"stopped early: the last {self.count:,} photographs all failed. What is wrong may "
+            "concern all of them; the last message says what it is."
+        )
 
 
 class _Folders:
@@ -295,6 +355,11 @@ class _Folders:
             self._seen.add(folder)
         return None
 
+    def prepared(self, tasks: Iterable[Task]) -> Iterator[Task | Outcome]:
+        """Yield the tasks; instead of one whose folder has disappeared, the outcome."""
+        for task in tasks:
+            yield self.prepare(task) or task
+
     def clean(self) -> None:
         """Remove the unfinished files of stopped processes."""
         for folder in self._seen:
@@ -307,7 +372,7 @@ def _failed(task: Task, error: Exception, begun: float) -> Outcome:
     return Outcome(task.source, task.target, "failed", (said,), seconds, is_lost(error))
 
 
-def reason_of(error: Exception, source: Path) -> str:
+def reason_of(error: Exception, source: Path | str) -> str:
     """Return one line that says why a photograph failed."""
     if isinstance(error, WorkerDiedError):
         return f"{source}: {error}. The others are not affected."
@@ -324,13 +389,21 @@ def reason_of(error: Exception, source: Path) -> str:
     return f"{source}: could not be coloured ({what}). Please report this, with the file."
 
 
-def _colorize_one(
+def recorded(options: WriteOptions) -> dict[str, object]:
+    """Return the options that a marker records, as `Colorizer.marker` takes them."""
+    asked: dict[str, object] = {name: options.get(name) for name in ("quality", "float_range")}
+    asked["reading"] = options["reading"].to_table() if "reading" in options else None
+    return asked
+
+
+def colorize_one(
     colorizer: Colorizer,
     task: Task,
     resume: bool,
     sidecar: bool,
     options: WriteOptions,
 ) -> Outcome:
+    """Colour one file; a job of an executor, which never raises. See `colorize_many`."""
     begun = time.monotonic()
 
     def outcome(status: str, notes: tuple[str, ...]) -> Outcome:
@@ -338,10 +411,9 @@ def _colorize_one(
 
     if task.settled:
         return outcome(task.settled[0], task.settled[1:])
-    asked = {name: options.get(name) for name in ("quality", "float_range")}
-    asked["reading"] = options["reading"].to_table() if "reading" in options else None
     try:
-        if resume and _is_done(task, colorizer.marker(task.guidance, **asked), sidecar):
+        marker = colorizer.marker(task.guidance, **recorded(options))
+        if resume and _is_done(task, marker, sidecar):
             return outcome("skipped", ("already coloured with the same method and settings",))
         notes = _write_one(colorizer, task, sidecar, options)
     except Exception as error:  # one bad photograph does not stop the others

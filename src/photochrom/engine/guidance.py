@@ -14,6 +14,7 @@ from photochrom.errors import InvalidValueError
 from photochrom.options.hint import MOST_HINTS, Hint
 from photochrom.options.palette import Palette
 from photochrom.options.ranges import CANDIDATE, SEED
+from photochrom.photo.addresses import is_address
 from photochrom.photo.find import find_photos
 from photochrom.photo.rasterize import Overlay
 
@@ -93,6 +94,10 @@ def _reference(given: "Lender | None") -> Reference | References | None:
     """Open a reference, or a folder of them."""
     if given is None or isinstance(given, (Reference, References)):
         return given
+    if isinstance(given, str) and is_address(given):
+        from photochrom.photo.storage import is_folder
+
+        return References.far(given) if is_folder(given) else Reference.of(given)
     if isinstance(given, (str, Path)) and Path(given).is_dir():
         return References(Path(given), find_photos(Path(given), recursive=True))
     return Reference.of(given)

@@ -108,15 +108,13 @@ def search(folder: Path, recursive: bool = False) -> Found:
         links += (Path(where, name) for name in below if Path(where, name).is_symlink())
         for name in names:
             path = Path(where, name)
-            suffix = path.suffix.lower()
-            if name.startswith("."):
-                continue
-            if suffix in READ_SUFFIXES:
+            kind = kind_of(name)
+            if kind == "photo":
                 (odd if _is_odd(path) else photos).append(path)
-            elif is_film(path):
-                films[suffix] += 1
-            elif suffix in OTHER_SUFFIXES or _is_visual(name):
-                others[suffix] += 1
+            elif kind == "film":
+                films[path.suffix.lower()] += 1
+            elif kind == "other":
+                others[path.suffix.lower()] += 1
     if folder in closed:
         raise UnreadablePhotoError(f"{folder}: cannot be read ({closed[folder]}).")
     return Found(
@@ -127,6 +125,19 @@ def search(folder: Path, recursive: bool = False) -> Found:
         closed,
         dict(films),
     )
+
+
+def kind_of(name: str) -> str | None:
+    """Return what a file's name says that it is: 'photo', 'film', 'other' picture, or None."""
+    path = Path(name)
+    suffix = path.suffix.lower()
+    if name.startswith("."):
+        return None
+    if suffix in READ_SUFFIXES:
+        return "photo"
+    if is_film(path):
+        return "film"
+    return "other" if suffix in OTHER_SUFFIXES or _is_visual(name) else None
 
 
 def _is_odd(path: Path) -> bool:
@@ -156,7 +167,7 @@ def find_photos(folder: Path, recursive: bool = False) -> list[Path]:
     return list(found.photos)
 
 
-def nothing_in(folder: Path, found: Found, recursive: bool) -> str:
+def nothing_in(folder: Path | str, found: Found, recursive: bool) -> str:
     """Return the error for a folder without supported pictures."""
     below = " or its subfolders" if recursive else "; --recursive includes subfolders"
     if found.films and not found.others:

@@ -1,0 +1,314 @@
+"""Manifests: a table, in Parquet or CSV, with one photograph a row.
+
+The column `path` has a photograph's path or address. `result` may name its result and `reference` a
+colour photograph to take its colours from. Relative names lie below the manifest's folder, results
+below the folder for the results, in the same folders: those below the manifest's folder, or else
+all below the bucket or host. Rows are read in batches: ten million need little memory.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from photochrom.engine.hashes import hashes_of
+from photochrom.engine.output_names import INSTEAD_OF_SUFFIX
+from photochrom.engine.run_table import arrow
+from photochrom.errors import InvalidValueError, UnreadablePhotoError
+from photochrom.extras import require
+from photochrom.photo import storage
+
+SUFFIXES = (".parquet", ".csv")
+COLUMNS = ("path", "result", "reference")
+BATCH_ROWS = 1 << 15
+
+
+class Row(NamedTuple):
+    """One photograph: its source, where its result goes, and its own reference."""
+
+    source: str
+    target: str
+    reference: str | None
+
+
+class Survey(NamedTuple):
+    """What all rows of a manifest say: sorted hashes of the results' names, and the folders."""
+
+    results: np.ndarray
+    source_folders: set[str]
+    target_folders: set[str]
+
+
+def is_manifest(source: str) -> bool:
+    """Return whether a name ends like a manifest's."""
+    return storage.name_of(source).lower().endswith(SUFFIXES)
+
+
+def coloured_name(name: str, suffix: str | None = None) -> str:
+    """Return the name of a coloured file; see `photochrom.engine.output_names.beside`.
+
+    The name may have folders; they stay.
+    """
+    dot = name.rfind(".")
+    if dot <= name.rfind("/") + 1 or dot == len(name) - 1:
+        return f"{name}-color{suffix or ''}"
+    own = name[dot:]
+    return f"{name[:dot]}-color{suffix or INSTEAD_OF_SUFFIX.get(own.lower(), own)}"
+
+
+class Manifest:
+    """A manifest; use it as a context manager, since one at an address is copied first.
+
+    Parameters
+    ----------
+    source : str
+        Path or address of the table.
+    output : str, optional
+        Folder of the results; by default, each lies beside its photograph.
+    suffix : str, optional
+        Of the results, such as '.png'.
+
+    Raises
+    ------
+    PhotoError
+        If it cannot be read.
+    InvalidValueError
+        If it is no table, or has no column `path`.
+    """
+
+    def __init__(self, source: str, output: str | None = None, suffix: str | None = None) -> None:
+        require("storage", "Reading a manifest", "pyarrow")
+        self.source, self.output, self.suffix = source, output, suffix
+        self.name = storage.cleaned(source)
+        self.is_far = storage.is_address(source)
+        self.folder = storage.parent_of(source) if self.is_far else str(Path(source).parent)
+        place = storage.cleaned(self.folder) if self.is_far else str(Path(self.folder).absolute())
+        self._own_folder = f"{place.rstrip('/')}/"
+        self._around_sources = _around(self.folder)
+        self._around_targets = _around(output or self.folder)
+        self._stack = ExitStack()
+        self._path = Path(source)
+
+    def __enter__(self) -> "Manifest":
+        try:
+            self._path = self._stack.enter_context(storage.local_copy(self.source))
+            self._columns = self._read_columns()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _read_columns(self) -> list[str]:
+        try:
+            if self._is_csv:
+                with self._open_csv() as reader:
+                    names = list(reader.schema.names)
+            else:
+                import pyarrow.parquet as pq
+
+                names = list(pq.read_schema(self._path).names)
+        except (OSError, ValueError, KeyError) as error:  # ArrowInvalid is a ValueError
+            self._no_table(error)
+        if "path" not in names:
+            raise InvalidValueError(
+                f"{self.name}: a manifest needs the column 'path'; its columns are "
+                f"{', '.join(names[:20]) or 'none'}."
+            )
+        return [name for name in COLUMNS if name in names]
+
+    def _no_table(self, error: Exception) -> NoReturn:
+        if isinstance(error, OSError) and error.strerror:
+            raise UnreadablePhotoError(
+                f"{self.name}: cannot be read ({error.strerror})."
+            ) from error
+        reason = (str(error).splitlines() or [""])[0].replace(str(self._path), self.name)[:160]
+        raise InvalidValueError(
+            f"{self.name}: not a table that can be read ({reason.rstrip('.')})."
+        ) from error
+
+    @property
+    def _is_csv(self) -> bool:
+        return self.name.lower().endswith(".csv")
+
+    def _open_csv(self, columns: list[str] | None = None) -> Any:
+        pa = arrow()
+        from pyarrow import csv
+
+        given: Any = {"strings_can_be_null": True, "null_values": [""]}
+        if columns:
+            given |= {
+                "include_columns": columns,
+                "column_types": dict.fromkeys(columns, pa.string()),
+            }
+        return csv.open_csv(
+            self._path,
+            convert_options=csv.ConvertOptions(**given),
+            parse_options=csv.ParseOptions(newlines_in_values=True),
+        )
+
+    def batches(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield rows as (path, result, reference), in batches."""
+        try:
+            for batch in self._record_batches():
+                missing = [None] * batch.num_rows
+                has = set(batch.schema.names)
+                columns = [
+                    batch.column(name).to_pylist() if name in has else missing for name in COLUMNS
+                ]
+                yield list(zip(*columns, strict=True))
+        except (OSError, ValueError, KeyError) as error:
+            if isinstance(error, InvalidValueError):
+                raise
+            self._no_table(error)
+
+    def _record_batches(self) -> Iterator[Any]:
+        if self._is_csv:
+            with self._open_csv(self._columns) as reader:
+                yield from reader
+            return
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self._path) as file:
+            yield from file.iter_batches(BATCH_ROWS, columns=self._columns)
+
+    def rows(self) -> Iterator[list[Row]]:
+        """Yield the rows, in batches.
+
+        Raises
+        ------
+        InvalidValueError
+            If a row has no path, or a name leads out of its folder. It names the row, from 1.
+        """
+        number = 0
+        for batch in self.batches():
+            rows = []
+            for path, result, reference in batch:
+                number += 1
+                try:
+                    rows.append(self._row(path, result, reference))
+                except InvalidValueError as error:
+                    raise InvalidValueError(f"{self.name}, row {number}: {error}") from error
+            yield rows
+
+    def _row(self, path: Any, result: Any, reference: Any) -> Row:
+        if not isinstance(path, str) or not path:
+            raise InvalidValueError(f"the column 'path' needs a path or an address; got {path!r}.")
+        source, relative = self._resolved(path)
+        if result is not None:
+            if not isinstance(result, str):
+                raise InvalidValueError(f"the column 'result' needs a name; got {result!r}.")
+            target = self._target(storage.checked_below(result))
+        elif self.output is None:
+            target = _beside(source, self.suffix)
+        else:
+            target = self._target(coloured_name(relative, self.suffix))
+        lent = None if reference is None else self._resolved(str(reference))[0]
+        return Row(source, target, lent)
+
+    def _resolved(self, path: str) -> tuple[str, str]:
+        """Return a source, and its name below the folder of the results: with its folders."""
+        if storage.is_address(path):
+            local = storage.path_or_address(path)
+            if isinstance(local, str):
+                path = storage.cleaned(path)
+                below = path.removeprefix(self._own_folder)
+                return local, storage.checked_below(
+                    storage.path_of(path) if below == path else below
+                )
+            path = str(local)
+        if os.path.isabs(path):  # noqa: PTH117 - one of millions
+            below = path.removeprefix(self._own_folder)
+            return path, storage.checked_below(below.lstrip("/"))
+        path = path.removeprefix("./")
+        return self._source(storage.checked_below(path)), path
+
+    def _source(self, relative: str) -> str:
+        before, after = self._around_sources
+        return f"{before}{relative}{after}"
+
+    def _target(self, relative: str) -> str:
+        before, after = self._around_targets
+        return f"{before}{relative}{after}"
+
+    def survey(self, sidecars: bool = False) -> Survey:
+        """Read all rows, and make sure that each has a result of its own.
+
+        Parameters
+        ----------
+        sidecars : bool
+            Whether results must also differ without their suffixes.
+
+        Returns
+        -------
+        Survey
+
+        Raises
+        ------
+        InvalidValueError
+            If two rows have the same result, or a row is not valid.
+        """
+        parts = [np.zeros(0, np.uint64)]
+        sources: set[str] = set()
+        targets: set[str] = set()
+        for rows in self.rows():
+            parts.append(hashes_of([_result_name(row.target, sidecars) for row in rows]))
+            sources.update(_folders([row.source for row in rows]))
+            targets.update(_folders([row.target for row in rows]))
+        hashes = np.concatenate(parts)
+        hashes.sort()
+        twice = hashes[1:][hashes[1:] == hashes[:-1]]
+        if len(twice):
+            self._name_duplicate(set(map(int, twice[:100])), len(twice), sidecars)
+        return Survey(hashes, sources, targets)
+
+    def _name_duplicate(self, twice: set[int], count: int, sidecars: bool) -> None:
+        seen: dict[str, tuple[int, str]] = {}
+        number = 0
+        for rows in self.rows():
+            for row in rows:
+                number += 1
+                name = _result_name(row.target, sidecars)
+                if int(hashes_of([name])[0]) not in twice:
+                    continue
+                first, source = seen.setdefault(name, (number, row.source))
+                if first != number:
+                    more = f" So have {count - 1:,} more rows." if count > 1 else ""
+                    raise InvalidValueError(
+                        f"{self.name}: rows {first} and {number} have the same result, "
+                        f"{storage.cleaned(row.target)} (from {storage.cleaned(source)} and "
+                        f"{storage.cleaned(row.source)}).{more} Name each in the column 'result'."
+                    )
+
+
+def _folders(names: list[str]) -> set[str]:
+    """Return the folders of files."""
+    # Most rows lie in the folder of the row before.
+    some = {name.rpartition("/")[0]: name for name in names if "::" not in name}
+    odd = (name for name in names if "::" in name)
+    return {storage.folder_of(name) for name in (*some.values(), *odd)}
+
+
+def _around(folder: str) -> tuple[str, str]:
+    """Return what stands before and after a name below a folder."""
+    if storage.is_address(folder):
+        before, after = storage.child(folder, "\n").split("\n", 1)
+        return before, after
+    return ("", "") if folder == "." else (f"{folder.rstrip('/')}/", "")
+
+
+def _beside(source: str, suffix: str | None) -> str:
+    if not storage.is_address(source):
+        return coloured_name(source, suffix)
+    name = storage.name_of(source)
+    return storage.beside(source, coloured_name(name, suffix))
+
+
+def _result_name(target: str, sidecars: bool) -> str:
+    target = storage.cleaned(target)
+    return str(Path(target).with_suffix("")) if sidecars else target
