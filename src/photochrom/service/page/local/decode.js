@@ -2,6 +2,7 @@
 
 import { startsWith, text, viewOf } from "./bytes.js";
 import { LINEAR, LUMINANCE, grayOf, lightnessToLuminance, luminanceToLightness } from "./light.js";
+import { plane } from "./planes.js";
 import { Problem } from "../problem.js";
 import { resample } from "./resample.js";
 import { PROBE_PX, tintOf } from "./tint.js";
@@ -11,6 +12,7 @@ const STRIP_ROWS = 256;
 const HEAD_BYTES = 1 << 18; // in which the size of a JPEG or PNG stands
 const MEGAPIXELS = { each: 20, most: 120, unknown: 60 }; // for each GiB of memory, where a browser says how much
 const REFERENCE_PX = 192; // short side at which a reference is kept
+const MOST_BANDS = 40e6; // pixels whose three bands are held at once
 /** @type {[string, (head: Uint8Array) => boolean][]} */
 const FORMATS = [
   ["jpeg", (head) => startsWith(head, [0xff, 0xd8, 0xff])],
@@ -25,8 +27,9 @@ const FORMATS = [
 
 /**
  * @typedef {Uint8Array|Uint16Array} Codes
- * @typedef {{format: string, width: number, height: number, codes: Codes, luminance: Float64Array, tint: string,
- *   original: Blob|null, notes: string[]}} Decoded
+ * `seen` is the lightness in L* at the size at which the network sees the photograph.
+ * @typedef {{format: string, width: number, height: number, codes: Codes, luminance: Float64Array, seen: import("./planes.js").Plane,
+ *   tint: string, original: Blob|null, notes: string[]}} Decoded
  */
 
 /** Y of each code: of 256 grays of sRGB, or of L* in 65535 steps. */
@@ -101,9 +104,10 @@ async function headOf(file, name) {
  * Decode a photograph.
  * @param {Blob} file
  * @param {string} name
+ * @param {(width: number, height: number) => {width: number, height: number}} sizeOf  At which the network sees it.
  * @returns {Promise<Decoded>}
  */
-export async function decode(file, name) {
+export async function decode(file, name, sizeOf) {
   const { head, format } = await headOf(file, name);
   const bitmap = await bitmapOf(file, name, format);
   try {
@@ -113,7 +117,8 @@ export async function decode(file, name) {
     const tint = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX)));
     const isGray = codes instanceof Uint8Array;
     const original = isGray ? null : await jpegOf(canvasOf(bitmap, ...fitted(width, height, PROOF_PX)));
-    return { format, width, height, codes, luminance: tableOf(codes), tint, original, notes: notesOn(head, format) };
+    const seen = seenOf(bitmap, codes, sizeOf(width, height));
+    return { format, width, height, codes, luminance: tableOf(codes), seen, tint, original, notes: notesOn(head, format) };
   } finally {
     bitmap.close();
   }
@@ -183,14 +188,40 @@ function grays(data, codes, from) {
   return true;
 }
 
+/** The lightness that the network sees: colours are reduced before they become lightness, as photochrom does it. */
+function seenOf(bitmap, codes, { width, height }) {
+  if (codes instanceof Uint16Array && codes.length <= MOST_BANDS) {
+    const [red, green, blue] = bandsOf(bitmap).map((data) => resample({ width: bitmap.width, height: bitmap.height, data }, width, height).data);
+    const table = tableOf(codes);
+    return plane(width, height, Float32Array.from(red, (v, i) => luminanceToLightness(table[codeOf(v, green[i], blue[i])])));
+  }
+  const table = tableOf(codes);
+  const small = resample({ width: bitmap.width, height: bitmap.height, data: codes }, width, height);
+  return plane(width, height, Float32Array.from(small.data, (code) => luminanceToLightness(table[code])));
+}
+
+/** Red, green and blue of all pixels. */
+function bandsOf(bitmap) {
+  const bands = [0, 1, 2].map(() => new Uint8Array(bitmap.width * bitmap.height));
+  fill(bitmap, bands, (data, _, from) => {
+    bands.forEach((own, band) => {
+      for (let i = band, at = from; i < data.length; i += 4, at += 1) own[at] = data[i];
+    });
+    return true;
+  });
+  return bands;
+}
+
 const WEIGHTED = LUMINANCE.map((share) => LINEAR.map((v) => v * share * 65535));
 
-function lightnesses(data, codes, from) {
+/** The code of lightness of a colour. */
+function codeOf(red, green, blue) {
   const [reds, greens, blues] = WEIGHTED;
-  const table = ofLuminance();
-  for (let i = 0, at = from; i < data.length; i += 4, at += 1) {
-    codes[at] = table[Math.min(65535, (reds[data[i]] + greens[data[i + 1]] + blues[data[i + 2]] + 0.5) | 0)];
-  }
+  return ofLuminance()[Math.min(65535, (reds[red] + greens[green] + blues[blue] + 0.5) | 0)];
+}
+
+function lightnesses(data, codes, from) {
+  for (let i = 0, at = from; i < data.length; i += 4, at += 1) codes[at] = codeOf(data[i], data[i + 1], data[i + 2]);
   return true;
 }
 
