@@ -19,18 +19,6 @@ from photochrom.service.page_folder import write_page
 
 RUNTIME = Path(__file__).parents[2] / "node_modules" / "onnxruntime-web"
 RUNTIME_VARIABLE = "PHOTOCHROM_BROWSER_RUNTIME"
-PLAIN: dict[str, object] = {
-    "method": "photochrom",
-    "vividness": None,
-    "saturation": 1,
-    "white_lightness": None,
-    "hints": [],
-    "palette": None,
-    "mood": None,
-    "reference": False,
-    "candidate": 0,
-    "seed": 0,
-}
 # Ask the page's own engine; a file comes back as a list of its bytes.
 ASK = """async ([call, given]) => {
     const api = await import(new URL('page/api.js', document.baseURI));
@@ -40,6 +28,12 @@ ASK = """async ([call, given]) => {
     if (!(blob instanceof Blob)) return answer;
     const bytes = [...new Uint8Array(await blob.arrayBuffer())];
     return { name: answer.name, notes: answer.notes, bytes };
+}"""
+
+LEND = """async (bytes) => {
+    const api = await import(new URL('page/api.js', document.baseURI));
+    const [id] = JSON.parse(sessionStorage['photochrom/tab']).slice(-1).map((photo) => photo.id);
+    await api.putReference(id, new File([Uint8Array.from(bytes)], 'reference.png'));
 }"""
 
 
@@ -120,6 +114,11 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
 def ask(page: Page, call: str, *given: Any) -> Any:
     """Call a function of the page's engine for the newest photograph."""
     return page.evaluate(ASK, [call, list(given)])
+
+
+def lend(page: Page, content: bytes) -> None:
+    """Give the newest photograph a picture to take colours from."""
+    page.evaluate(LEND, list(content))
 
 
 def pixels(answer: Any) -> np.ndarray:

@@ -20,6 +20,7 @@ import { workingSize } from "./tiling.js";
 
 const KEPT_PIXELS = 2; // photographs whose full-size lightness stays in memory
 const KEPT_ANSWERS = 8;
+const STEPS = 655.35; // of one L*, in codes of 16 bits
 const KNEE = 4; // of the white that is toned down: see `photochrom.engine.highlights`
 
 /** Lower the lightest tones: `photochrom.engine.highlights`. */
@@ -111,13 +112,22 @@ export class Engine {
     const white = wishes.white_lightness ?? null;
     const target = this.targetOf(photo, wishes, info.centres);
     const key = JSON.stringify([photo.id, white, wishes.palette, wishes.mood, wishes.reference ? photo.reference?.key : null]);
-    const lightness = await this.small.get(`${photo.id} ${white}`, () =>
-      (white === null ? photo.seen : mapPlane(photo.seen, (i) => tonedDown(photo.seen.data[i], white))));
+    const lightness = white === null ? photo.seen : await this.small.get(`${photo.id} ${white}`, () => this.seenWith(photo, white));
     return {
       key, lightness, size: this.seenSize(photo.width, photo.height), target, pause,
       full: { width: photo.width, height: photo.height }, hints: wishes.hints,
       vividness: wishes.vividness, saturation: wishes.saturation, candidate: this.candidateOf(wishes),
     };
+  }
+
+  /** What the network sees where white is toned down: at full size, as photochrom does it. */
+  async seenWith(photo, white) {
+    const { codes, luminance } = await this.decoded(photo);
+    const table = Uint16Array.from(luminance, (y) =>
+      Math.round(STEPS * tonedDown(Math.round(STEPS * luminanceToLightness(y)) / STEPS, white)));
+    const data = Uint16Array.from(codes, (code) => table[code]);
+    const small = resample({ width: photo.width, height: photo.height, data }, photo.seen.width, photo.seen.height);
+    return mapPlane(photo.seen, (i) => small.data[i] / STEPS);
   }
 
   candidateOf({ candidate, seed }) {
