@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import pyvips
 from axe_playwright_python.sync_playwright import Axe
-from PIL import ExifTags, Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw, ImageOps
 from playwright.sync_api import expect
 from tests.service.browsing import (
     colour_at,
@@ -30,6 +30,7 @@ from tests.service.vectors import (
     file_of,
     scene,
     stored_answers,
+    toned,
 )
 
 from photochrom.color.lab import rgb_to_lab
@@ -38,7 +39,7 @@ from photochrom.engine.sidecar import read_sidecar
 from photochrom.options.hint import Hint
 from photochrom.photo.headers import array_of, resize_image
 from photochrom.photo.metadata.xmp import marker_of
-from photochrom.service.page_folder import WEIGHTS_PATH
+from photochrom.service.page_folder import PROBE_WITHIN, WEIGHTS_PATH
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MOST_DIFFERENCE = 0.05  # mean CIEDE2000; one level of the input changed costs 0.3
@@ -114,6 +115,99 @@ def test_it_resizes_to_the_bit_as_libvips_does(visit, host, page_folder):
         for size, values in zip(SIZES, page.evaluate(RESAMPLE, given), strict=True):
             expected = array_of(resize_image(image, *size))
             np.testing.assert_array_equal(np.reshape(values, expected.shape), expected, str(size))
+
+
+def tiff(array: np.ndarray, **options: Any) -> bytes:
+    """Encode a picture as a TIFF."""
+    pixels = array.astype(np.uint8) * 255 if array.dtype == bool else array
+    image = pyvips.Image.new_from_array(pixels if pixels.ndim == 3 else pixels[..., None])
+    kinds = {("uchar", 1): "b-w", ("ushort", 1): "grey16", ("uchar", 3): "srgb"}
+    return image.copy(interpretation=kinds[image.format, image.bands]).tiffsave_buffer(**options)
+
+
+def test_tiffs_are_read_as_the_engine_reads_them(visit, host, page_folder):
+    gray = scene(120, 160)
+    turned = io.BytesIO()
+    Image.fromarray(np.rot90(gray)).save(turned, "TIFF", tiffinfo={274: 6}, dpi=(300, 300))
+    fine = gray.astype(np.uint16) * 257 + np.arange(160, dtype=np.uint16)
+    files = {
+        "gray.tif": (tiff(gray, compression="lzw", predictor="horizontal"), 0.05),
+        "deep.tif": (tiff(fine, compression="deflate", bigtiff=True), 0.15),  # saved with 8 bits
+        "toned.tif": (tiff(toned(gray), compression="jpeg", Q=95, tile=True), 0.6),  # two decoders
+        "turned.tif": (turned.getvalue(), 0.15),
+    }
+    page = visit(host(page_folder)[0])
+    for name, (content, most) in files.items():
+        give(page, {"name": name, "mimeType": "image/tiff", "buffer": content})
+        page.wait_for_function("name => document.title.includes(name)", arg=name)
+        answer = ask(page, "result", PLAIN, PNG)
+        assert "TIFF cannot be written in the browser: the result is a PNG." in answer["notes"]
+        expected = Colorizer().colorize_file(content, format="png").content
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(expected))).convert("RGB")
+        # Pillow cuts 16 bits to 8, where the browser rounds.
+        assert difference(pixels(answer), np.asarray(upright)) < most + 0.25 * (name == "deep.tif")
+    assert Image.open(io.BytesIO(bytes(answer["bytes"]))).info["dpi"] == pytest.approx(
+        (300, 300), abs=0.01
+    )
+
+
+def test_transparency_is_kept_and_another_profile_becomes_srgb(visit, host, page_folder):
+    gray = scene(120, 160)
+    alpha = np.full(gray.shape, 255, np.uint8)
+    alpha[:40], alpha[:, :30] = 128, 0
+    page = visit(host(page_folder)[0])
+    give(page, as_file(np.dstack([gray, alpha]), "clear.png"))
+    answer = ask(page, "result", PLAIN, PNG)
+    result = np.asarray(Image.open(io.BytesIO(bytes(answer["bytes"]))))
+    np.testing.assert_array_equal(result[..., 3], alpha)
+    lightness, own = (rgb_to_lab(each / 255)[..., 0] for each in (result[..., :3], levels(gray)))
+    assert np.abs(lightness - own)[alpha > 0].mean() < 0.6  # browsers round transparent colours
+    jpeg = pixels(ask(page, "result", PLAIN, {**PNG, "format": "jpeg"}))
+    assert jpeg[60:, :25].min() > 245
+
+    image = pyvips.Image.new_from_array(toned(gray)).copy(interpretation="srgb")
+    wide = image.icc_export(output_profile="p3").pngsave_buffer()
+    give(page, {"name": "wide.png", "mimeType": "image/png", "buffer": wide})
+    page.wait_for_function("name => document.title.includes(name)", arg="wide.png")
+    answer = ask(page, "result", PLAIN, PNG)
+    assert "The colour profile was converted to sRGB." in answer["notes"]
+    lightness, own = (rgb_to_lab(each / 255)[..., 0] for each in (pixels(answer), toned(gray)))
+    assert np.abs(lightness - own).mean() < 0.4
+
+
+def levels(gray: np.ndarray) -> np.ndarray:
+    return np.repeat(gray[..., None], 3, -1)
+
+
+# A session that fails stands in for a lost graphics processor; everything else is real.
+LOSE = """async () => {
+    const local = (path) => import(new URL(`page/local/${path}`, document.baseURI));
+    const facts = await (await fetch('page/local/facts.json')).json();
+    const [{ openNetwork }, { plane }] = [await local('opening.js'), await local('planes.js')];
+    const network = await openNetwork(facts, document.baseURI);
+    const { width, height, ab } = facts.probe;
+    const draw = (_, i) => 10 + ((i * 7 + Math.floor(i / width) * 3) % 80);
+    const lightness = plane(width, height, Float32Array.from({ length: width * height }, draw));
+    const session = network.session;
+    let runs = 0;
+    const failing = (...given) => {
+        runs += 1;
+        return runs < 3 ? session.run(...given) : new Promise(() => {});
+    };
+    network.session = { run: failing, release: async () => {} };
+    const lost = new Promise((_, reject) => { setTimeout(() => reject(new Error('lost')), 3000); });
+    lost.catch(() => {});
+    network.guard(lost, async () => session);
+    const found = await network.predict({ lightness }, 'picture', async () => {});
+    const far = found.ab.flatMap(({ data }, k) => [...data].map((v, i) => Math.abs(v - ab[k][i])));
+    return { runs, far: Math.max(...far), isPlain: network.session === session };
+}"""
+
+
+def test_a_lost_graphics_processor_loses_nothing(visit, host, page_folder):
+    found = visit(host(page_folder)[0]).evaluate(LOSE)
+    assert found["runs"] >= 1 and found["isPlain"]
+    assert found["far"] < PROBE_WITHIN  # what the page was written with, by the engine in Python
 
 
 def test_a_large_photo_is_coloured_at_full_size_in_its_own_lightness(visit, host, page_folder):
@@ -207,7 +301,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
     Image.new("1", (40_000, 30_000)).save(huge, "PNG")
     told = {
         "notes.txt": (b"no picture", "not a picture"),
-        "scan.tif": (photo_bytes(drawn(60, 80), "TIFF"), "cannot read TIFF"),
+        "scan.tif": (b"II*\0" + bytes(range(200)), "damaged or incomplete"),
+        "fax.tif": (tiff(drawn(60, 80) > 99, compression="ccittfax4", bitdepth=1), "cannot read"),
         "cut.jpg": (photo_bytes(drawn(240, 320))[:3000], "damaged or incomplete"),
         "huge.png": (huge.getvalue(), "1200 megapixels; this device"),
     }

@@ -248,7 +248,8 @@ export class Engine {
     const scale = Math.max(width, height) / Math.max(photo.width, photo.height);
     const { data } = resample({ width: photo.width, height: photo.height, data: decoded.codes }, width, height);
     const join = new Join(this.luminanceOf(decoded, wishes), field, overlays.map((each) => scaled(each, scale, scale)), width, height);
-    return save(photo, data, join, wishes, kind, this.facts, pause);
+    const alpha = decoded.alpha && resample({ width: photo.width, height: photo.height, data: decoded.alpha }, width, height).data;
+    return save(photo, data, alpha, join, wishes, kind, this.facts, pause);
   }
 
   /** What a settings file says of the reference. */

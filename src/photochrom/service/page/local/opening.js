@@ -1,7 +1,8 @@
-/** Load the network: its weights, checked by their hash, and ONNX Runtime Web. */
+/** Load the network: its weights, checked by their hash, and ONNX Runtime Web, on a graphics processor if there is one. */
 
 import { sha256 } from "./bytes.js";
 import { Network } from "./network.js";
+import { plane } from "./planes.js";
 import { Problem } from "../problem.js";
 
 const MOST_THREADS = 4;
@@ -24,20 +25,80 @@ export async function fetched(url, { sha256: wanted, bytes }) {
   return content;
 }
 
+const notStarted = (error) => new Problem(0, "Not started",
+  `The colouring network could not be started: ${error.message}. Close other tabs, then reload the page.`);
+
+/** Load a build of ONNX Runtime Web. */
+async function runtime(name, root) {
+  const ort = await import(new URL(`runtime/${name}`, root).href);
+  ort.env.wasm.wasmPaths = new URL("runtime/", root).href;
+  ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+  ort.env.logLevel = "error";
+  return ort;
+}
+
+const sessionOn = (ort, provider, content) =>
+  ort.InferenceSession.create(content, { executionProviders: [provider], graphOptimizationLevel: "all" });
+
+/** Whether there is a graphics processor, and what the runtime's build for it needs of the browser. */
+async function hasGpu(isAnyWelcome) {
+  const { gpu } = /** @type {any} */ (navigator);
+  if (!gpu || !("Suspending" in WebAssembly)) return false;
+  const adapter = await gpu.requestAdapter().catch(() => null);
+  return Boolean(adapter) && (isAnyWelcome || !adapter.info?.isFallbackAdapter); // in software it is slower than WebAssembly
+}
+
+/** Return a promise, wrapped, that is rejected when the graphics processor is lost. */
+async function lossOf(ort) {
+  const device = await ort.env.webgpu.device;
+  const lost = device.lost.then(({ message }) => { throw new Error(message || "The graphics processor was lost."); });
+  lost.catch(() => {}); // heard where the network runs
+  return { lost };
+}
+
+/**
+ * Open the network on the graphics processor. Its answer to the probe must be photochrom's; if it
+ * fails then or later, the same build goes on without it.
+ */
+async function openOnGpu(content, facts, root) {
+  const ort = await runtime("ort.jspi.min.mjs", root);
+  const plainly = () => sessionOn(ort, "wasm", content);
+  try {
+    const session = await sessionOn(ort, "webgpu", content);
+    const network = new Network(ort, session, facts.method);
+    network.guard((await lossOf(ort)).lost, plainly);
+    if (await answersAs(network, facts.probe)) return network;
+    await network.retreat();
+    return network;
+  } catch {
+    return new Network(ort, await plainly(), facts.method);
+  }
+}
+
+/** Whether a network gives the colours that photochrom gave for a drawn picture. */
+async function answersAs(network, { width, height, ab, within }) {
+  const lightness = plane(width, height, Float32Array.from({ length: width * height }, (_, i) => 10 + ((i * 7 + Math.floor(i / width) * 3) % 80)));
+  const found = await network.predict({ lightness }, "probe", async () => {});
+  return found.ab.every(({ data }, band) => data.every((value, i) => Math.abs(value - ab[band][i]) <= within));
+}
+
 /** Open the network. */
 export async function openNetwork(facts, root) {
   if (typeof WebAssembly === "undefined") {
     throw new Problem(0, "No WebAssembly", "This browser has WebAssembly switched off, which colouring needs. Switch it on, or use another browser.");
   }
   const content = await fetched(new URL(facts.weights.path, root), facts.weights);
-  const ort = await import(new URL("runtime/ort.wasm.min.mjs", root).href);
-  ort.env.wasm.wasmPaths = new URL("runtime/", root).href;
-  ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
-  ort.env.logLevel = "error";
+  if (await hasGpu(facts.any_gpu)) {
+    try {
+      return await openOnGpu(content, facts, root);
+    } catch {
+      // the build for graphics processors does not run here
+    }
+  }
   try {
-    const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
-    return new Network(ort, session, facts.method);
+    const ort = await runtime("ort.wasm.min.mjs", root);
+    return new Network(ort, await sessionOn(ort, "wasm", content), facts.method);
   } catch (error) {
-    throw new Problem(0, "Not started", `The colouring network could not be started: ${error.message}. Close other tabs, then reload the page.`);
+    throw notStarted(error);
   }
 }
