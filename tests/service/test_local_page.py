@@ -197,7 +197,7 @@ LOSE = """async () => {
     network.session = { run: failing, release: async () => {} };
     const lost = new Promise((_, reject) => { setTimeout(() => reject(new Error('lost')), 3000); });
     lost.catch(() => {});
-    network.guard(lost, async () => session);
+    network.guard(lost, async () => ({ ort: network.ort, session }));
     const found = await network.predict({ lightness }, 'picture', async () => {});
     const far = found.ab.flatMap(({ data }, k) => [...data].map((v, i) => Math.abs(v - ab[k][i])));
     return { runs, far: Math.max(...far), isPlain: network.session === session };

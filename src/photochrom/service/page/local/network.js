@@ -27,13 +27,13 @@ export class Network {
     this.inputs = new Set(session.inputNames);
     this.kept = new Map(); // key -> what was found without hints
     this.lost = null;
-    this.plainly = null; // opens another session, after this one failed
+    this.plainly = null; // opens another runtime and session, after these failed
   }
 
   /**
    * Prepare for the loss of the processor that the session runs on.
    * @param {Promise<never>} lost
-   * @param {() => Promise<any>} plainly  Open a session on another one.
+   * @param {() => Promise<{ort: any, session: any}>} plainly  Open a session on another one.
    */
   guard(lost, plainly) {
     this.lost = lost;
@@ -46,7 +46,7 @@ export class Network {
     [this.lost, this.plainly] = [null, null];
     this.session.release().catch(() => {}); // may wait for a processor that is gone
     this.kept.clear(); // what it gave last may be damaged
-    this.session = await open();
+    Object.assign(this, await open());
   }
 
   /** The parameters of a vividness; of the default for null. */
@@ -115,22 +115,26 @@ export class Network {
   }
 
   async run(feed, wanted) {
-    const { Tensor } = this.ort;
-    const tensors = Object.fromEntries(Object.entries(feed)
-      .filter(([name]) => this.inputs.has(name))
-      .map(([name, { data, dims }]) => [name, new Tensor("float32", data, dims)]));
-    const found = await this.answer(tensors, wanted);
+    const found = await this.answer(feed, wanted);
     return Object.fromEntries(wanted.map((name) => [name, { data: found[name].data, dims: found[name].dims }]));
   }
 
-  async answer(tensors, wanted) {
-    if (!this.plainly) return this.session.run(tensors, wanted);
+  async answer(feed, wanted) {
+    const ask = () => this.session.run(this.tensors(feed), wanted);
+    if (!this.plainly) return ask();
     try {
-      return await Promise.race([this.session.run(tensors, wanted), this.lost]);
+      return await Promise.race([ask(), this.lost]);
     } catch {
       await this.retreat();
-      return this.session.run(tensors, wanted);
+      return ask();
     }
+  }
+
+  tensors(feed) {
+    const { Tensor } = this.ort;
+    return Object.fromEntries(Object.entries(feed)
+      .filter(([name]) => this.inputs.has(name))
+      .map(([name, { data, dims }]) => [name, new Tensor("float32", data, dims)]));
   }
 
   /** @param {Request} request */

@@ -6,6 +6,7 @@ import { plane } from "./planes.js";
 import { Problem } from "../problem.js";
 
 const MOST_THREADS = 4;
+const PROBE_MS = 20000; // in which a graphics processor must have started and answered
 
 /** Fetch a file of this page, and check its hash where the browser can. */
 export async function fetched(url, { sha256: wanted, bytes }) {
@@ -56,23 +57,40 @@ async function lossOf(ort) {
   return { lost };
 }
 
+/** Open the network on any processor, with a build of the runtime that is loaded, or else with the plain one. */
+async function openPlainly(content, facts, root, ort = null) {
+  if (ort) {
+    try {
+      const session = await sessionOn(ort, "wasm", content);
+      if (await answersAs(new Network(ort, session, facts.method), facts.probe)) return { ort, session };
+    } catch {
+      // it may still wait for a lost processor
+    }
+  }
+  const plain = await runtime("ort.wasm.min.mjs", root);
+  return { ort: plain, session: await sessionOn(plain, "wasm", content) };
+}
+
 /**
- * Open the network on the graphics processor. Its answer to the probe must be photochrom's; if it
- * fails then or later, the same build goes on without it.
+ * Open the network on the graphics processor, or without it where its answer to the probe is not
+ * photochrom's; null if it is late. If it fails later, the network goes on without it.
  */
 async function openOnGpu(content, facts, root) {
   const ort = await runtime("ort.jspi.min.mjs", root);
-  const plainly = () => sessionOn(ort, "wasm", content);
-  try {
+  const plainly = () => openPlainly(content, facts, root, ort);
+  const late = new Promise((resolve) => setTimeout(() => resolve(null), facts.any_gpu ? 20 * PROBE_MS : PROBE_MS));
+  let network = null;
+  const isRight = (async () => {
     const session = await sessionOn(ort, "webgpu", content);
-    const network = new Network(ort, session, facts.method);
+    network = new Network(ort, session, facts.method);
     network.guard((await lossOf(ort)).lost, plainly);
-    if (await answersAs(network, facts.probe)) return network;
-    await network.retreat();
-    return network;
-  } catch {
-    return new Network(ort, await plainly(), facts.method);
-  }
+    return answersAs(network, facts.probe);
+  })();
+  const verdict = await Promise.race([isRight.catch(() => false), late]);
+  if (verdict) return network;
+  if (verdict === null) return null;
+  const other = await plainly();
+  return new Network(other.ort, other.session, facts.method);
 }
 
 /** Whether a network gives the colours that photochrom gave for a drawn picture. */
@@ -88,16 +106,11 @@ export async function openNetwork(facts, root) {
     throw new Problem(0, "No WebAssembly", "This browser has WebAssembly switched off, which colouring needs. Switch it on, or use another browser.");
   }
   const content = await fetched(new URL(facts.weights.path, root), facts.weights);
-  if (await hasGpu(facts.any_gpu)) {
-    try {
-      return await openOnGpu(content, facts, root);
-    } catch {
-      // the build for graphics processors does not run here
-    }
-  }
+  const onGpu = await hasGpu(facts.any_gpu) ? await openOnGpu(content, facts, root).catch(() => null) : null;
+  if (onGpu) return onGpu;
   try {
-    const ort = await runtime("ort.wasm.min.mjs", root);
-    return new Network(ort, await sessionOn(ort, "wasm", content), facts.method);
+    const { ort, session } = await openPlainly(content, facts, root);
+    return new Network(ort, session, facts.method);
   } catch (error) {
     throw notStarted(error);
   }
