@@ -238,6 +238,7 @@ def test_a_photo_is_hinted_and_downloaded_with_what_its_file_carries(
         *("", "jpeg", "png")
     ]
     give(page, {"name": "turned.jpg", "mimeType": "image/jpeg", "buffer": content})
+    expect(page.locator("#no-restore")).to_be_visible()
     near, far = colour_at(page, 0.3, 0.3), colour_at(page, 0.9, 0.9)
     hint_at(page, 0.3, 0.3)
     assert np.hypot(*(colour_at(page, 0.3, 0.3) - near)[1:]) > 15
