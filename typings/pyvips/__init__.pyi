@@ -37,6 +37,10 @@ class Region:
 
 _Operand: TypeAlias = "Image | float"
 
+class Interpolate:
+    @staticmethod
+    def new(name: str) -> Interpolate: ...
+
 class Image:
     _references: list[object]
     width: int
@@ -84,6 +88,17 @@ class Image:
     ) -> Image: ...
     def icc_export(self, *, pcs: str, intent: str, depth: int) -> Image: ...
     def resize(self, scale: float, *, vscale: float = ...) -> Image: ...
+    def affine(
+        self,
+        matrix: list[float],
+        *,
+        interpolate: Interpolate,
+        idx: float,
+        idy: float,
+        oarea: list[int],
+        extend: str,
+        premultiplied: bool,
+    ) -> Image: ...
     def shrink(self, hshrink: float, vshrink: float) -> Image: ...
     def embed(self, x: int, y: int, width: int, height: int, *, extend: str) -> Image: ...
     def crop(self, left: int, top: int, width: int, height: int) -> Image: ...

@@ -1,6 +1,6 @@
 """The page as a folder of files, in which the browser itself colours: no service behind it.
 
-The page's own files and the weights come from the package, ONNX Runtime Web from
+The page's own files and the weights come from the package, ONNX Runtime Web and GeoTIFF from
 `photochrom.service.browser_runtime`. What differs from the service's page: `engine.js` names the
 local engine, `index.html` has the content security policy, and a service worker keeps the files.
 """
@@ -11,8 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from photochrom._version import __version__
 from photochrom.colorization.catalogue import WEIGHTS, load_method
+from photochrom.colorization.method import Request
 from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.options.palette import MOODS
 from photochrom.service.browser_runtime import runtime_files
@@ -22,9 +25,19 @@ FACTS = "page/local/facts.json"
 WEIGHTS_PATH = "weights/photochrom.onnx"
 WORKER = "service-worker.js"
 ELSEWHERE = {"engine.js", "remote.js", "local/service-worker.js", "index.html"}
-UNLISTED = {"_headers", "runtime/LICENSE", "runtime/ThirdPartyNotices.txt"}
+UNLISTED = {
+    "_headers",
+    *(f"runtime/{name}" for name in ("LICENSE", "ThirdPartyNotices.txt", "geotiff-notices.txt")),
+}
+# The network's runtime for WebGPU, and for any processor: a browser loads one of them.
+EITHER = (
+    "runtime/ort-wasm-simd-threaded.jspi.wasm",
+    "runtime/ort-wasm-simd-threaded.wasm",
+)
 LARGE_BYTES = 1_000_000  # kept by the browser when they are first fetched, not before
 ENGINE = '/** The engine of this page: this browser. */\n\nexport * from "./local/local.js";\n'
+PROBE_PX = (96, 64)
+PROBE_WITHIN = 0.1  # ab units
 POLICY = (
     "default-src 'none'; img-src 'self' blob: data:; style-src 'self'; "
     "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; "
@@ -60,26 +73,27 @@ def write_page(out: Path, runtime: Path | None = None) -> int:
     out : Path
         A new or empty folder, or one that an earlier call wrote: those files are replaced.
     runtime : Path, optional
-        ONNX Runtime Web; see `photochrom.service.browser_runtime.runtime_files`.
+        The packages from npm; see `photochrom.service.browser_runtime.runtime_files`.
 
     Returns
     -------
     int
-        Bytes that a browser fetches at the first visit.
+        The most bytes that a browser fetches at the first visit.
 
     Raises
     ------
     InvalidValueError
-        If the folder has other files, or `runtime` is not the pinned version.
+        If the folder has other files, or `runtime` is not the pinned versions.
     MissingExtraError
-        If ONNX Runtime Web cannot be fetched.
+        If a package cannot be fetched.
     UnwritableFileError
         If the folder cannot be written.
     """
     _check(out)
     files = {f"runtime/{name}": content for name, content in runtime_files(runtime).items()}
     files |= dict(_own_files())
-    fetched = sum(len(content) for path, content in files.items() if path not in UNLISTED)
+    sizes = {path: len(content) for path, content in files.items() if path not in UNLISTED}
+    fetched = sum(sizes.values()) - min(sizes[path] for path in EITHER)
     files[FACTS] = _facts(fetched, files[WEIGHTS_PATH])
     files[WORKER] = _worker(files)
     try:
@@ -135,9 +149,23 @@ def _facts(fetched: int, weights: bytes) -> bytes:
             "sha256": hashlib.sha256(weights).hexdigest(),
         },
         "method": load_method("photochrom").info.to_table(),
+        "probe": _probe(),
         "moods": MOODS,
     }
     return json.dumps(table).encode()
+
+
+def _probe() -> dict[str, object]:
+    """Return what the network gives for a drawn picture: a graphics processor must give it too.
+
+    The picture is drawn by `opening.js` in the same way.
+    """
+    width, height = PROBE_PX
+    rows, places = np.arange(height)[:, None], np.arange(height * width).reshape(height, width)
+    lightness = (10 + (places * 7 + rows * 3) % 80).astype(np.float32)
+    ab = load_method("photochrom").predict(Request(lightness=lightness)).ab[0]
+    bands = [[round(float(value), 3) for value in ab[..., band].ravel()] for band in (0, 1)]
+    return {"width": width, "height": height, "ab": bands, "within": PROBE_WITHIN}
 
 
 def _worker(files: dict[str, bytes]) -> bytes:

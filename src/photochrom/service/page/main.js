@@ -47,6 +47,7 @@ function tameDialogs() {
 function offer({ restores, formats, staysHere, clearStorage, whenLoading }) {
   byId("stays").hidden = !staysHere;
   byId("restore").closest("label").hidden = !restores;
+  byId("no-restore").hidden = restores;
   for (const option of byId("save-format").querySelectorAll("option")) {
     if (option.value && !formats.includes(option.value)) option.remove();
   }

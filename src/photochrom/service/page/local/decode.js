@@ -1,16 +1,20 @@
 /** From a file to the lightness of its pixels. The browser decodes; the arithmetic is photochrom's. */
 
 import { startsWith, text, viewOf } from "./bytes.js";
-import { LINEAR, LUMINANCE, grayOf, lightnessToLuminance, luminanceToLightness } from "./light.js";
+import { LINEAR, LUMINANCE, grayOf, lightnessToLuminance, luminanceToLightness, srgbToLinear } from "./light.js";
+import { plane } from "./planes.js";
 import { Problem } from "../problem.js";
 import { resample } from "./resample.js";
+import { openTiff } from "./tiff.js";
 import { PROBE_PX, tintOf } from "./tint.js";
 
 export const PROOF_PX = 1280;
 const STRIP_ROWS = 256;
 const HEAD_BYTES = 1 << 18; // in which the size of a JPEG or PNG stands
 const MEGAPIXELS = { each: 20, most: 120, unknown: 60 }; // for each GiB of memory, where a browser says how much
+const WITH_ALPHA = ["png", "gif", "webp", "avif"];
 const REFERENCE_PX = 192; // short side at which a reference is kept
+const MOST_BANDS = 40e6; // pixels whose three bands are held at once
 /** @type {[string, (head: Uint8Array) => boolean][]} */
 const FORMATS = [
   ["jpeg", (head) => startsWith(head, [0xff, 0xd8, 0xff])],
@@ -18,19 +22,28 @@ const FORMATS = [
   ["gif", (head) => startsWith(head, "GIF8")],
   ["bmp", (head) => startsWith(head, "BM")],
   ["webp", (head) => startsWith(head, "RIFF") && text(head.subarray(8, 12)) === "WEBP"],
-  ["tiff", (head) => startsWith(head, "II*\0") || startsWith(head, "MM\0*")],
+  ["tiff", (head) => ["II*\0", "MM\0*", "II+\0", "MM\0+"].some((magic) => startsWith(head, magic))], // also BigTIFF
   ["avif", (head) => text(head.subarray(4, 8)) === "ftyp" && /avi[fs]/.test(text(head.subarray(8, 32)))],
   ["heic", (head) => text(head.subarray(4, 8)) === "ftyp" && /hei[cxfm]|hev|mif1/.test(text(head.subarray(8, 32)))],
 ];
 
 /**
  * @typedef {Uint8Array|Uint16Array} Codes
- * @typedef {{format: string, width: number, height: number, codes: Codes, luminance: Float64Array, tint: string,
- *   original: Blob|null, notes: string[]}} Decoded
+ * `seen` is the lightness in L* at the size at which the network sees the photograph; `alpha` is null where all is opaque.
+ * @typedef {{format: string, width: number, height: number, codes: Codes, luminance: Float64Array, seen: import("./planes.js").Plane,
+ *   alpha: Uint8Array|null, tint: string, original: Blob|null, notes: string[]}} Decoded
  */
 
-/** Y of each code: of 256 grays of sRGB, or of L* in 65535 steps. */
-const tableOf = (codes) => (codes instanceof Uint8Array ? LINEAR : ofLightness());
+/** Y of each code: of 256 or 65536 grays of sRGB, or of L* in 65535 steps. */
+function tableOf(codes, isGray) {
+  if (codes instanceof Uint8Array) return LINEAR;
+  return isGray ? ofDeepGray() : ofLightness();
+}
+let grayTable = null;
+function ofDeepGray() {
+  grayTable ??= Float64Array.from({ length: 65536 }, (_, code) => srgbToLinear(code / 65535));
+  return grayTable;
+}
 let lightnessTable = null;
 function ofLightness() {
   lightnessTable ??= Float64Array.from({ length: 65536 }, (_, code) => lightnessToLuminance(code / 655.35));
@@ -81,7 +94,7 @@ async function bitmapOf(file, name, format) {
     // An element is drawn upright by its EXIF orientation; so is a bitmap, which Firefox must be told.
     return await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
   } catch {
-    throw new Problem(422, "Not readable", ["tiff", "heic", "avif"].includes(format)
+    throw new Problem(422, "Not readable", ["heic", "avif"].includes(format)
       ? `${name}: this browser cannot read ${format.toUpperCase()} files. Convert the file to JPEG or PNG, or colour it with photochrom on a computer.`
       : `${name}: this file is damaged or incomplete. Copy it again.`);
   }
@@ -101,31 +114,40 @@ async function headOf(file, name) {
  * Decode a photograph.
  * @param {Blob} file
  * @param {string} name
+ * @param {(width: number, height: number) => {width: number, height: number}} sizeOf  At which the network sees it.
  * @returns {Promise<Decoded>}
  */
-export async function decode(file, name) {
+export async function decode(file, name, sizeOf) {
   const { head, format } = await headOf(file, name);
-  const bitmap = await bitmapOf(file, name, format);
+  const { bitmap, grays, notes } = await pixelsIn(file, name, format);
   try {
     const { width, height } = bitmap;
     checkSize(name, [width, height]);
-    const codes = codesOf(bitmap);
+    const alpha = WITH_ALPHA.includes(format) ? alphaOf(bitmap) : null;
+    const codes = grays ?? codesOf(bitmap, alpha);
+    const isGray = Boolean(grays) || codes instanceof Uint8Array;
     const tint = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX)));
-    const isGray = codes instanceof Uint8Array;
     const original = isGray ? null : await jpegOf(canvasOf(bitmap, ...fitted(width, height, PROOF_PX)));
-    return { format, width, height, codes, luminance: tableOf(codes), tint, original, notes: notesOn(head, format) };
+    const luminance = tableOf(codes, isGray);
+    const seen = seenOf(bitmap, codes, luminance, isGray, alpha, sizeOf(width, height));
+    const said = [...notes, ...notesOn(head, format), ...(alpha ? ["Transparent places are shown on white; a PNG keeps them."] : [])];
+    return { format, width, height, codes, luminance, seen, alpha, tint, original, notes: said };
   } finally {
     bitmap.close();
   }
 }
 
+/** The pixels of a file in 8 bits, and its grays where they are deeper or the browser did not decode them. */
+async function pixelsIn(file, name, format) {
+  if (format !== "tiff") return { bitmap: await bitmapOf(file, name, format), grays: null, notes: [] };
+  const tiff = await openTiff(file, name);
+  checkSize(name, [tiff.width, tiff.height]);
+  const { codes, image } = await tiff.read();
+  return { bitmap: await createImageBitmap(image), grays: codes, notes: tiff.notes };
+}
+
 function notesOn(head, format) {
-  if (format !== "png") return [];
-  const [depth, kind] = [head[24], head[25]];
-  return [
-    ...(depth === 16 ? ["This file has 16 bits per channel; the browser reads 8 of them."] : []),
-    ...(kind === 4 || kind === 6 ? ["Transparent places are shown on white, and saved so."] : []),
-  ];
+  return format === "png" && head[24] === 16 ? ["This file has 16 bits per channel; the browser reads 8 of them."] : [];
 }
 
 /** The size of a picture reduced to a longest side. */
@@ -156,23 +178,46 @@ function drawn(bitmap, width, height) {
 const jpegOf = (canvas) => canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 });
 
 /** Codes of all pixels: grays as they are; colours as lightness, in 16 bits. */
-function codesOf(bitmap) {
-  return fill(bitmap, new Uint8Array(bitmap.width * bitmap.height), grays) ??
-    fill(bitmap, new Uint16Array(bitmap.width * bitmap.height), lightnesses);
+function codesOf(bitmap, alpha) {
+  return fill(bitmap, new Uint8Array(bitmap.width * bitmap.height), grays, !alpha) ??
+    fill(bitmap, new Uint16Array(bitmap.width * bitmap.height), lightnesses, !alpha);
 }
 
-/** Fill codes strip by strip; null where a strip does not suit them. */
-function fill(bitmap, codes, of) {
+/**
+ * Fill values strip by strip; null where a strip does not suit them.
+ * @template Values
+ * @param {ImageBitmap} bitmap
+ * @param {Values} values
+ * @param {(data: Uint8ClampedArray, values: Values, from: number) => boolean} of
+ * @param {boolean} isOpaque  Otherwise colours are read as stored, and white where nothing shows.
+ */
+function fill(bitmap, values, of, isOpaque) {
   const { width, height } = bitmap;
   const rows = Math.min(height, STRIP_ROWS);
   const context = contextOf(width, rows);
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
-    context.fillRect(0, 0, width, rows);
+    if (isOpaque) context.fillRect(0, 0, width, rows);
+    else context.clearRect(0, 0, width, rows);
     context.drawImage(bitmap, 0, top, width, count, 0, 0, width, count);
-    if (!of(context.getImageData(0, 0, width, count).data, codes, top * width)) return null;
+    const { data } = context.getImageData(0, 0, width, count);
+    if (!isOpaque) for (let i = 3; i < data.length; i += 4) if (!data[i]) data.fill(255, i - 3, i);
+    if (!of(data, values, top * width)) return null;
   }
-  return codes;
+  return values;
+}
+
+/** The transparency of a picture; null if there is none. */
+function alphaOf(bitmap) {
+  let isOpaque = true;
+  const alpha = fill(bitmap, new Uint8Array(bitmap.width * bitmap.height), (data, values, from) => {
+    for (let i = 3, at = from; i < data.length; i += 4, at += 1) {
+      values[at] = data[i];
+      if (data[i] < 255) isOpaque = false;
+    }
+    return true;
+  }, false);
+  return isOpaque ? null : alpha;
 }
 
 function grays(data, codes, from) {
@@ -183,14 +228,36 @@ function grays(data, codes, from) {
   return true;
 }
 
+/** The lightness that the network sees: colours are reduced before they become lightness, as photochrom does it. */
+function seenOf(bitmap, codes, luminance, isGray, alpha, { width, height }) {
+  const reduced = (data) => resample({ width: bitmap.width, height: bitmap.height, data }, width, height).data;
+  let small = null;
+  if (!isGray && codes.length <= MOST_BANDS) {
+    const [red, green, blue] = bandsOf(bitmap, alpha).map(reduced);
+    small = Uint16Array.from(red, (v, i) => codeOf(v, green[i], blue[i]));
+  }
+  return plane(width, height, Float32Array.from(small ?? reduced(codes), (code) => luminanceToLightness(luminance[code])));
+}
+
+/** Red, green and blue of all pixels. */
+function bandsOf(bitmap, alpha) {
+  const bands = [0, 1, 2].map(() => new Uint8Array(bitmap.width * bitmap.height));
+  return fill(bitmap, bands, (data, own, from) => {
+    for (let i = 0, at = from; i < data.length; i += 4, at += 1) for (let band = 0; band < 3; band += 1) own[band][at] = data[i + band];
+    return true;
+  }, !alpha);
+}
+
 const WEIGHTED = LUMINANCE.map((share) => LINEAR.map((v) => v * share * 65535));
 
-function lightnesses(data, codes, from) {
+/** The code of lightness of a colour. */
+function codeOf(red, green, blue) {
   const [reds, greens, blues] = WEIGHTED;
-  const table = ofLuminance();
-  for (let i = 0, at = from; i < data.length; i += 4, at += 1) {
-    codes[at] = table[Math.min(65535, (reds[data[i]] + greens[data[i + 1]] + blues[data[i + 2]] + 0.5) | 0)];
-  }
+  return ofLuminance()[Math.min(65535, (reds[red] + greens[green] + blues[blue] + 0.5) | 0)];
+}
+
+function lightnesses(data, codes, from) {
+  for (let i = 0, at = from; i < data.length; i += 4, at += 1) codes[at] = codeOf(data[i], data[i + 1], data[i + 2]);
   return true;
 }
 
@@ -207,7 +274,7 @@ export function proofOf({ width, height, codes, luminance }) {
 
 /** A part of a file as it is, as a JPEG. */
 export async function originalCrop(file, name, format, { left, top, width, height, long_side_px: side }) {
-  const bitmap = await bitmapOf(file, name, format);
+  const { bitmap } = await pixelsIn(file, name, format);
   const [wide, high] = fitted(width, height, side);
   const context = contextOf(wide, high);
   context.imageSmoothingQuality = "high";
@@ -222,7 +289,7 @@ export async function originalCrop(file, name, format, { left, top, width, heigh
  */
 export async function referenceOf(file, name) {
   const { format } = await headOf(file, name);
-  const bitmap = await bitmapOf(file, name, format);
+  const { bitmap } = await pixelsIn(file, name, format);
   const { width, height } = bitmap;
   const isColour = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX))) === "colour";
   const scale = Math.min(1, REFERENCE_PX / Math.min(width, height));

@@ -9,7 +9,7 @@ import { Join } from "./join.js";
 import { Kept } from "./kept.js";
 import { LIGHTNESS, LINEAR, grayOf, hexOf, lightnessToLuminance, luminanceToLightness } from "./light.js";
 import { openNetwork } from "./opening.js";
-import { plane } from "./planes.js";
+import { mapPlane, plane } from "./planes.js";
 import { Problem } from "../problem.js";
 import { moved, overlaysOf, scaled } from "./rasterize.js";
 import { resample } from "./resample.js";
@@ -20,6 +20,7 @@ import { workingSize } from "./tiling.js";
 
 const KEPT_PIXELS = 2; // photographs whose full-size lightness stays in memory
 const KEPT_ANSWERS = 8;
+const STEPS = 655.35; // of one L*, in codes of 16 bits
 const KNEE = 4; // of the white that is toned down: see `photochrom.engine.highlights`
 
 /** Lower the lightest tones: `photochrom.engine.highlights`. */
@@ -41,6 +42,8 @@ export class Engine {
     this.fields = new Kept(KEPT_ANSWERS);
     this.small = new Kept(KEPT_ANSWERS);
     this.opening = null;
+    const { short_side_px: shortSide, stride } = facts.method;
+    this.seenSize = (width, height) => workingSize(height, width, shortSide, stride);
   }
 
   /** Load the network, once; after a failure, try again. */
@@ -60,12 +63,12 @@ export class Engine {
 
   /** Open a photograph; its full-size lightness is read again when it is needed. */
   async open({ id, file, name }) {
-    const decoded = await decode(file, name);
+    const decoded = await decode(file, name, this.seenSize);
     const { width, height } = decoded;
     const proof = proofOf(decoded);
     await this.pixels.get(id, () => decoded);
-    const { format, tint, notes, original } = decoded;
-    this.photos.set(id, { id, file, name, format, width, height, proof, original, reference: null });
+    const { format, tint, notes, original, seen } = decoded;
+    this.photos.set(id, { id, file, name, format, width, height, proof, seen, original, reference: null });
     return {
       id, name, format, width, height, pages: 1, bit_depth: 8, notes, tint,
       preview: { width: proof.width, height: proof.height },
@@ -78,7 +81,7 @@ export class Engine {
   }
 
   decoded({ id, file, name }) {
-    return this.pixels.get(id, () => decode(file, name));
+    return this.pixels.get(id, () => decode(file, name, this.seenSize));
   }
 
   async setReference({ id, file, name }) {
@@ -106,20 +109,25 @@ export class Engine {
   /** Everything that the network needs to know about a photograph and its guidance. */
   async ask(photo, wishes, pause) {
     const { info } = (await this.ready()).network;
-    const { width, height } = photo.proof;
     const white = wishes.white_lightness ?? null;
     const target = this.targetOf(photo, wishes, info.centres);
     const key = JSON.stringify([photo.id, white, wishes.palette, wishes.mood, wishes.reference ? photo.reference?.key : null]);
-    const size = workingSize(height, width, info.short_side_px, info.stride);
-    const lightness = await this.small.get(`${photo.id} ${white}`, () => {
-      const small = resample(this.proof(photo, white), size.width, size.height);
-      return plane(size.width, size.height, Float32Array.from(small.data, (code) => LIGHTNESS[code]));
-    });
-    const scale = Math.max(width, height) / Math.max(photo.width, photo.height);
+    const lightness = white === null ? photo.seen : await this.small.get(`${photo.id} ${white}`, () => this.seenWith(photo, white));
     return {
-      key, lightness, size, target, pause, full: { width, height }, hints: wishes.hints.map((hint) => scaledHint(hint, scale)),
+      key, lightness, size: this.seenSize(photo.width, photo.height), target, pause,
+      full: { width: photo.width, height: photo.height }, hints: wishes.hints,
       vividness: wishes.vividness, saturation: wishes.saturation, candidate: this.candidateOf(wishes),
     };
+  }
+
+  /** What the network sees where white is toned down: at full size, as photochrom does it. */
+  async seenWith(photo, white) {
+    const { codes, luminance } = await this.decoded(photo);
+    const table = Uint16Array.from(luminance, (y) =>
+      Math.round(STEPS * tonedDown(Math.round(STEPS * luminanceToLightness(y)) / STEPS, white)));
+    const data = Uint16Array.from(codes, (code) => table[code]);
+    const small = resample({ width: photo.width, height: photo.height, data }, photo.seen.width, photo.seen.height);
+    return mapPlane(photo.seen, (i) => small.data[i] / STEPS);
   }
 
   candidateOf({ candidate, seed }) {
@@ -240,7 +248,8 @@ export class Engine {
     const scale = Math.max(width, height) / Math.max(photo.width, photo.height);
     const { data } = resample({ width: photo.width, height: photo.height, data: decoded.codes }, width, height);
     const join = new Join(this.luminanceOf(decoded, wishes), field, overlays.map((each) => scaled(each, scale, scale)), width, height);
-    return save(photo, data, join, wishes, kind, this.facts, pause);
+    const alpha = decoded.alpha && resample({ width: photo.width, height: photo.height, data: decoded.alpha }, width, height).data;
+    return save(photo, data, alpha, join, wishes, kind, this.facts, pause);
   }
 
   /** What a settings file says of the reference. */
@@ -249,10 +258,6 @@ export class Engine {
     return reference && { file: reference.name, sha256: reference.sha256 };
   }
 }
-
-const scaledHint = (hint, scale) => ({
-  ...hint, points: hint.points.map(([x, y]) => [x * scale, y * scale]), radius: (hint.radius ?? 8) * scale,
-});
 
 /** Average a plane around a place given as shares of its sides. */
 function windowMean({ width, height, data }, x, y, radius) {

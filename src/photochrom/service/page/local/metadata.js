@@ -8,6 +8,8 @@
 import { big, joined, latin, startsWith, text, viewOf } from "./bytes.js";
 import { jfif, qualityOf, segment } from "./jpeg-encoder.js";
 import { SIGNATURE, chunk } from "./png-encoder.js";
+import { isSrgb } from "./profiles.js";
+import { openTiff } from "./tiff.js";
 import { XMP_EXTENDED, withMarker } from "./xmp.js";
 
 const EXIF = "Exif\0\0";
@@ -35,11 +37,14 @@ const nothing = () => ({ exif: null, xmp: null, icc: null, density: null, segmen
 
 /**
  * Read what a file carries.
- * @param {Bytes} bytes
+ * @param {Blob} file
+ * @param {string} name
  * @param {string} format
  */
-export async function carriedOf(bytes, format) {
+export async function carriedOf(file, name, format) {
   try {
+    if (format === "tiff") return { ...nothing(), ...(await openTiff(file, name)).carried };
+    const bytes = new Uint8Array(await file.arrayBuffer());
     if (format === "jpeg") return ofJpeg(bytes);
     if (format === "png") return await ofPng(bytes);
     if (format === "webp") return ofWebp(bytes);
@@ -168,14 +173,6 @@ export function uprightExif(exif, width, height) {
   } catch {
     return null;
   }
-}
-
-/** Whether a profile describes sRGB, by its own description. */
-export function isSrgb(icc) {
-  if (text(icc.subarray(16, 20)) !== "RGB ") return false;
-  let described = "";
-  for (let at = 128; at < icc.length; at += 8192) described += text(icc.subarray(at, at + 8192));
-  return /sRGB/.test(described.replaceAll("\0", ""));
 }
 
 /**

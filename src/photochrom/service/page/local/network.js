@@ -26,6 +26,27 @@ export class Network {
     this.info = info;
     this.inputs = new Set(session.inputNames);
     this.kept = new Map(); // key -> what was found without hints
+    this.lost = null;
+    this.plainly = null; // opens another runtime and session, after these failed
+  }
+
+  /**
+   * Prepare for the loss of the processor that the session runs on.
+   * @param {Promise<never>} lost
+   * @param {() => Promise<{ort: any, session: any}>} plainly  Open a session on another one.
+   */
+  guard(lost, plainly) {
+    this.lost = lost;
+    this.plainly = plainly;
+  }
+
+  /** Go on with the other session. */
+  async retreat() {
+    const open = this.plainly;
+    [this.lost, this.plainly] = [null, null];
+    this.session.release().catch(() => {}); // may wait for a processor that is gone
+    this.kept.clear(); // what it gave last may be damaged
+    Object.assign(this, await open());
   }
 
   /** The parameters of a vividness; of the default for null. */
@@ -94,12 +115,26 @@ export class Network {
   }
 
   async run(feed, wanted) {
+    const found = await this.answer(feed, wanted);
+    return Object.fromEntries(wanted.map((name) => [name, { data: found[name].data, dims: found[name].dims }]));
+  }
+
+  async answer(feed, wanted) {
+    const ask = () => this.session.run(this.tensors(feed), wanted);
+    if (!this.plainly) return ask();
+    try {
+      return await Promise.race([ask(), this.lost]);
+    } catch {
+      await this.retreat();
+      return ask();
+    }
+  }
+
+  tensors(feed) {
     const { Tensor } = this.ort;
-    const tensors = Object.fromEntries(Object.entries(feed)
+    return Object.fromEntries(Object.entries(feed)
       .filter(([name]) => this.inputs.has(name))
       .map(([name, { data, dims }]) => [name, new Tensor("float32", data, dims)]));
-    const found = await this.session.run(tensors, wanted);
-    return Object.fromEntries(wanted.map((name) => [name, { data: found[name].data, dims: found[name].dims }]));
   }
 
   /** @param {Request} request */

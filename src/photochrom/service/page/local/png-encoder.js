@@ -12,15 +12,21 @@ export function chunk(type, content) {
 }
 
 export class PngEncoder {
-  /** @param {Uint8Array<ArrayBuffer>[]} chunks  To place before the pixels. */
-  constructor(width, height, chunks) {
+  /**
+   * @param {number} width
+   * @param {number} height
+   * @param {Uint8Array<ArrayBuffer>[]} chunks  To place before the pixels.
+   * @param {number} bands  3, or 4 with transparency.
+   */
+  constructor(width, height, chunks, bands = 3) {
     this.width = width;
+    this.bands = bands;
     /** @type {BlobPart[]} */
-    this.parts = [SIGNATURE, chunk("IHDR", joined(big(width, 4), big(height, 4), [8, 2, 0, 0, 0])), ...chunks];
+    this.parts = [SIGNATURE, chunk("IHDR", joined(big(width, 4), big(height, 4), [8, bands === 4 ? 6 : 2, 0, 0, 0])), ...chunks];
     const stream = new CompressionStream("deflate");
     this.writer = stream.writable.getWriter();
     this.reading = this.collect(stream.readable.getReader());
-    this.above = new Uint8Array(3 * width);
+    this.above = new Uint8Array(bands * width);
   }
 
   async collect(reader) {
@@ -31,9 +37,9 @@ export class PngEncoder {
     }
   }
 
-  /** Write some rows of RGB. */
+  /** Write some rows of RGB or RGBA. */
   async write(rgb, rows) {
-    const line = 3 * this.width;
+    const line = this.bands * this.width;
     const filtered = new Uint8Array(rows * (line + 1));
     for (let row = 0, to = 0; row < rows; row += 1) {
       filtered[to] = UP;

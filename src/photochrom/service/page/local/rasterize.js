@@ -3,6 +3,7 @@
 import { LINEAR, abOf, labToLinear, linearToSrgb, luminanceToLightness } from "./light.js";
 import { plane } from "./planes.js";
 
+const RADIUS = 8; // of a hint that names none
 const FEATHER = 0.25; // of the radius
 const REGION_FEATHER_PX = 2;
 const SMALLEST_RADIUS_PX = 0.71; // at the working size
@@ -19,7 +20,7 @@ const SMALLEST_RADIUS_PX = 0.71; // at the working size
 export function overlaysOf(hints, all = false) {
   return hints.filter((hint) => all || !hint.keep).map((hint) => ({
     points: hint.points,
-    radius: hint.shape === "region" ? 0 : hint.radius,
+    radius: hint.shape === "region" ? 0 : hint.radius ?? RADIUS,
     ab: /** @type {[number, number]} */ (hint.colour ? abOf(hint.colour) : [0, 0]),
     closed: hint.shape === "region",
   }));
