@@ -20,6 +20,7 @@
     ├── CheckpointError (ValueError)        a checkpoint does not fit
     ├── DataError (ValueError)              a data set is empty, damaged or unusable
     ├── WorkerDiedError (RuntimeError)      a worker process died
+    ├── ClusterError (ConnectionError)      a Ray cluster cannot be used, or was lost
     └── TrainingDivergedError (ArithmeticError)  the loss is not finite
 
 An UnwritablePhotoError is an UnwritableFileError as well.
@@ -65,7 +66,15 @@ class UnsupportedFormatError(PhotoError):
 
 
 class PhotoTooLargeError(PhotoError):
-    """The picture has more megapixels or pages, or needs more memory, than allowed."""
+    """The picture has more megapixels or pages, or needs more memory, than allowed.
+
+    Attributes
+    ----------
+    megabytes : float or None
+        What its decoder needs, if that is more than allowed.
+    """
+
+    megabytes: float | None = None
 
 
 class UnwritableFileError(PhotochromError, OSError):
@@ -98,6 +107,10 @@ class DataError(PhotochromError, ValueError):
 
 class WorkerDiedError(PhotochromError, RuntimeError):
     """A worker process died."""
+
+
+class ClusterError(PhotochromError, ConnectionError):
+    """A Ray cluster cannot be used, or was lost."""
 
 
 class TrainingDivergedError(PhotochromError, ArithmeticError):

@@ -257,6 +257,8 @@ def _colour(
         status=done.status,
         notes=tuple(_renamed(note, said, copies, done.ends_run) for note in done.notes),
         ends_run=done.ends_run,
+        megapixels=done.megapixels,
+        needs_megabytes=done.needs_megabytes,
         method=recipe.method,
         recipe=with_reference(recipe.key, task.reference),
     )
