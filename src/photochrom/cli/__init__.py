@@ -164,6 +164,7 @@ def _run_words(words: list[str]) -> int:
     """Run the command line and return the exit code."""
     photo, *options = words
     to_file = len(options) == 2 and options[0] in ("-o", "--output") and options[1][:1] != "-"
+    to_file = to_file and "://" not in options[1]
     if (not options or to_file) and os.path.isfile(photo):  # noqa: PTH113 - see _begin_early
         # The simplest command line needs no parser, which is slow to import.
         from photochrom.cli.run import run

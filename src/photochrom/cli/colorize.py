@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.cli.addresses import place, places
 from photochrom.cli.film import FilmOptions
 from photochrom.cli.guidance_options import GuidanceOptions
 from photochrom.cli.reading_options import ReadOptions
@@ -29,7 +30,7 @@ else:
     ColorizeOptions = with_words(
         RunOptions,
         {
-            "output": Parameter(name=["--output", "-o"]),
+            "output": Parameter(name=["--output", "-o"], converter=place),
             "recursive": Parameter(name=["--recursive", "-r"], negative=()),
             "resume": FLAG,
             "watch": FLAG,
@@ -51,7 +52,7 @@ else:
 
 
 def colorize(
-    sources: Annotated[list[Path], Parameter(name="SOURCE", negative=())],
+    sources: Annotated[list[Path | str], Parameter(name="SOURCE", negative=(), converter=places)],
     /,
     *,
     options: ColorizeOptions = ColorizeOptions(),  # noqa: B008 - frozen
@@ -63,8 +64,9 @@ def colorize(
 
     Parameters
     ----------
-    sources : list of Path
-        Photographs, films, folders of photographs, or - for standard input.
+    sources : list of Path or str
+        Photographs, films, folders, archives (.zip, .tar) or manifests (.parquet, .csv) of
+        photographs, addresses of them such as s3://archive/scans/, or - for standard input.
     options : RunOptions
         What to do, and how results look.
     reading : ReadOptions

@@ -78,7 +78,7 @@ def run_films(
     given = _video_options(options, film or FilmOptions(), guidance)
     failed = 0
     with endings():
-        targets = _targets(films, options.output, given.codec)
+        targets = _targets(films, options.local_output, given.codec)
         colorizer = PageColorizer(options.method, **options.look, device=options.device)
         for path, target in zip(films, targets, strict=True):
             failed += not _reported(path, target, colorizer, given, options.json_lines)

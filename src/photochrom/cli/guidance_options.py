@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.cli.addresses import place
 from photochrom.cli.numbers import check_digits
 from photochrom.errors import InvalidValueError
 from photochrom.options.ranges import CANDIDATES, SEED
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from photochrom.engine.guidance import Guidance
     from photochrom.engine.picture_types import HintTable
     from photochrom.engine.sidecar import Sidecar
+
+PlaceOption = Annotated[Path | str | None, Parameter(converter=place)]
 
 
 @Parameter(name="*")
@@ -36,9 +39,9 @@ class GuidanceOptions:
         How far the colours of --hint spread: near, thing (over the object they are on), whole
         (over the whole picture), or a distance on the object, 0.02 to 2 times the picture's
         longer side.
-    hints : Path
+    hints : Path or str
         A JSON file with a list of hints: points, strokes and regions.
-    reference : Path
+    reference : Path or str
         A colour photograph to take colours from, or a folder, whose most similar photo is used.
     palette : str
         Colours to use, such as '#c0622d,#d99a2b', or a mood such as autumn, seaside or pastel.
@@ -46,7 +49,7 @@ class GuidanceOptions:
         Number of plausible colourings to write: FILE-color-1, FILE-color-2 and so on.
     seed : int
         Seed of the random choices.
-    recipe : Path
+    recipe : Path or str
         A sidecar whose decisions are applied, including method and look.
     sidecar : bool
         Also write FILE-color.json, from which --recipe can repeat the result.
@@ -54,12 +57,12 @@ class GuidanceOptions:
 
     hint: Annotated[tuple[str, ...], Parameter(negative=())] = ()
     reach: Literal["near", "thing", "whole"] | float = "near"
-    hints: Path | None = None
-    reference: Path | None = None
+    hints: PlaceOption = None
+    reference: PlaceOption = None
     palette: str | None = None
     candidates: Annotated[int, Parameter(validator=Number(**CANDIDATES.words))] = 1
     seed: Annotated[int, Parameter(validator=Number(**SEED.words))] = 0
-    recipe: Path | None = None
+    recipe: PlaceOption = None
     sidecar: Annotated[bool, Parameter(negative=())] = False
 
     def guidance(self) -> "Guidance":
@@ -142,17 +145,20 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _read_hints(path: Path | None) -> "list[HintTable]":
-    if path is None:
+def _read_hints(source: Path | str | None) -> "list[HintTable]":
+    if source is None:
         return []
-    from photochrom.photo.given_files import read_given_text
+    from photochrom.photo.given_files import MOST_BYTES, read_given_text
+    from photochrom.photo.storage import cleaned, local_copy
 
-    try:
-        content = json.loads(read_given_text(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidValueError(f"{path}: cannot read hints ({error}).") from error
+    name = cleaned(str(source))
+    with local_copy(source, MOST_BYTES) as path:
+        try:
+            content = json.loads(read_given_text(path))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InvalidValueError(f"{name}: cannot read hints ({error}).") from error
     if not isinstance(content, list):
-        raise InvalidValueError(f"{path}: must contain a JSON list of hints.")
+        raise InvalidValueError(f"{name}: must contain a JSON list of hints.")
     return content
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,8 @@ from photochrom.errors import (
 )
 from photochrom.photo.film_names import is_film
 
+STORED_SUFFIXES = frozenset((".csv", ".parquet", ".tar", ".tgz", ".zip"))
+
 if TYPE_CHECKING:
     from photochrom.cli.film import FilmOptions
     from photochrom.cli.guidance_options import GuidanceOptions
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    sources: list[Path],
+    sources: Sequence[Path | str],
     options: RunOptions,
     reading: "ReadOptions | None" = None,
     guidance: "GuidanceOptions | None" = None,
@@ -49,8 +51,8 @@ def run(
 
     Parameters
     ----------
-    sources : list of Path
-        Photographs, folders, or `-`.
+    sources : sequence of Path or str
+        Photographs, folders, archives, manifests, addresses, or `-`.
     options : RunOptions
     reading : ReadOptions, optional
         How scans are read.
@@ -66,15 +68,28 @@ def run(
     """
     if not sources:
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
-    films = [source for source in sources if is_film(source)]
+    if is_stored(sources, options):
+        from photochrom.cli.run_stored import run_stored
+
+        return run_stored(sources, options, reading, guidance, film)
+    paths = list(map(Path, sources))
+    films = [path for path in paths if is_film(path)]
     if not films:
-        _check_no_film(sources, film)
-        return _run_photos(sources, options, reading, guidance)
+        _check_no_film(paths, film)
+        return _run_photos(paths, options, reading, guidance)
     from photochrom.cli.film import run_films
 
-    photos = [source for source in sources if source not in films]
+    photos = [path for path in paths if path not in films]
     failed = _run_photos(photos, options, reading, guidance) if photos else 0
     return max(failed, run_films(films, options, film, guidance, reading))
+
+
+def is_stored(sources: Sequence[Path | str], options: RunOptions) -> bool:
+    """Return whether a run has addresses, archives or manifests."""
+    if isinstance(options.output, str) or any(isinstance(source, str) for source in sources):
+        return True
+    named = (Path(source) for source in sources)
+    return any(path.suffix.lower() in STORED_SUFFIXES and not _is_folder(path) for path in named)
 
 
 def _check_no_film(sources: list[Path], film: "FilmOptions | None") -> None:
@@ -99,36 +114,31 @@ def _run_photos(
     piped = PIPE in sources or options.output == PIPE
     _check_words(sources, options, guidance, piped)
     many = options.watch or len(sources) > 1 or _is_folder(sources[0])
-    if many and options.output is not None:
-        _check_folder(options.output, sources)
+    if many and options.local_output is not None:
+        _check_folder(options.local_output, sources)
     jobs = 1 if options.watch or not many else options.jobs or cores()
     if not any(map(_is_folder, sources)):
         jobs = min(jobs, len(sources) * (guidance.candidates if guidance else 1))
-    recipe = guidance.read_recipe() if guidance else None
-    if recipe is not None and (options.method, options.look) != (METHOD, RunOptions().look):
-        raise InvalidValueError(
-            "--recipe cannot be combined with --method, --vividness, --saturation, "
-            "--working-px, --restore or --white-lightness. Leave them out."
-        )
+    recipe = read_recipe(options, guidance)
     threads = 1 if jobs > 1 else 0
-    make = partial(_make, recipe, options.method, options.look, options.device, threads)
+    make = partial(make_colorizer, recipe, options.method, options.look, options.device, threads)
     with endings():
         if many:
-            executor = _begin_many(make, jobs, options.device, options.timeout)
+            executor = begin_many(make, jobs, options.device, options.timeout)
         else:
-            executor = _begin_one(make, recipe, options.method, options.device, threads)
+            executor = begin_one(make, recipe, options.method, options.device, threads)
         try:
-            if note := executor.call(_note, recipe):
+            if note := executor.call(weights_note, recipe):
                 say(f"photochrom: {note}")
             if recipe and options.float_range is None:
                 options = replace(options, float_range=recipe.float_range)
             opening: FileOptions = {**options.limits, **(reading.options() if reading else {})}
             if piped:
                 source = standard_input() if sources[0] == PIPE else sources[0]
-                decided = _guidance(guidance)
+                decided = guidance_of(guidance)
                 return executor.call(_pipe, source, options, recipe, decided, opening)
             job = _Job(sources, options, guidance, recipe, opening, executor)
-            return _report(
+            return report(
                 job.outcomes(jobs, many),
                 options.json_lines,
                 many or (guidance is not None and guidance.candidates > 1),
@@ -142,6 +152,17 @@ def _run_photos(
             raise UnreadablePhotoError(reason_of(error, sources[0])) from error
         finally:
             executor.stop()
+
+
+def read_recipe(options: RunOptions, guidance: "GuidanceOptions | None") -> "Sidecar | None":
+    """Read the sidecar of --recipe, which excludes other options of method and look."""
+    recipe = guidance.read_recipe() if guidance else None
+    if recipe is not None and (options.method, options.look) != (METHOD, RunOptions().look):
+        raise InvalidValueError(
+            "--recipe cannot be combined with --method, --vividness, --saturation, "
+            "--working-px, --restore or --white-lightness. Leave them out."
+        )
+    return recipe
 
 
 def _check_words(
@@ -184,7 +205,7 @@ def _check_folder(output: Path, sources: list[Path]) -> None:
         )
 
 
-def _make(
+def make_colorizer(
     recipe: "Sidecar | None", method: str, look: "LookOptions", device: str, threads: int
 ) -> "Colorizer":
     """Return the colorizer of the recipe, or of the options."""
@@ -195,7 +216,7 @@ def _make(
     return Colorizer(method, **look, device=device, threads=threads)
 
 
-def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Executor:
+def begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Executor:
     """Start the worker processes."""
     from photochrom.engine.memory import most_memory
 
@@ -208,7 +229,7 @@ def _begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: flo
     return workers
 
 
-def _begin_one(
+def begin_one(
     make: "partial[Colorizer]", recipe: "Sidecar | None", method: str, device: str, threads: int
 ) -> Executor:
     """Create the colorizer in this process: one photograph does not wait for a worker to start."""
@@ -223,7 +244,8 @@ def _begin_one(
     return InProcess(make())
 
 
-def _note(colorizer: "Colorizer", recipe: "Sidecar | None") -> str | None:
+def weights_note(colorizer: "Colorizer", recipe: "Sidecar | None") -> str | None:
+    """Return a note if a recipe was made with other weights; a job of an executor."""
     return recipe.note(colorizer) if recipe else None
 
 
@@ -256,7 +278,7 @@ def _pipe(
         guidance = recipe.fit(picture, **opening)
     coloured = colorizer.colorize_file(
         picture,
-        None if to_stdout else options.output,
+        None if to_stdout else options.local_output,
         format=options.target_format,
         quality=options.quality,
         guidance=guidance,
@@ -269,7 +291,8 @@ def _pipe(
     return 0
 
 
-def _guidance(guidance_options: "GuidanceOptions | None") -> "Guidance":
+def guidance_of(guidance_options: "GuidanceOptions | None") -> "Guidance":
+    """Return the guidance that the options describe."""
     from photochrom.engine.guidance import Guidance
 
     return Guidance() if guidance_options is None else guidance_options.guidance()
@@ -287,11 +310,11 @@ class _Job:
     executor: Executor
     count: int | None = None
 
-    def outcomes(self, jobs: int, many: bool) -> "Iterator[Outcome]":
+    def outcomes(self, jobs: int, many: bool) -> "Generator[Outcome]":
         """Yield the outcome of each photograph."""
         from photochrom.engine import batch
 
-        self._guidance = _guidance(self.given)
+        self._guidance = guidance_of(self.given)
         self._sidecar = self.given is not None and self.given.sidecar
         self._names = batch.Names(self._sidecar, self._is_own)
         tasks = self._watched() if self.options.watch else iter(self._planned(many))
@@ -311,10 +334,11 @@ class _Job:
         """Return the tasks: what is coloured, and where the results go."""
         from photochrom.engine import batch
 
-        if not many and self.options.output is not None and _names_a_file(self.options.output):
-            tasks = self._fitted([batch.Task(self.sources[0], self.options.output, self._guidance)])
+        output = self.options.local_output
+        if not many and output is not None and _names_a_file(output):
+            tasks = self._fitted([batch.Task(self.sources[0], output, self._guidance)])
         else:
-            tasks = self._plan(self.sources, self.options.output)
+            tasks = self._plan(self.sources, output)
         self.count = len(tasks)
         return tasks
 
@@ -339,8 +363,8 @@ class _Job:
 
         def plan_one(photo: Path) -> "list[Task]":
             below = (
-                self.options.output / photo.parent.relative_to(folder)
-                if self.options.output
+                self.options.local_output / photo.parent.relative_to(folder)
+                if self.options.local_output
                 else None
             )
             return [] if self._is_own(photo) else self._plan([photo], below)
@@ -364,14 +388,18 @@ def _names_a_file(output: Path) -> bool:
     return not _is_folder(output) and (output.suffix != "" or output.exists())
 
 
-def _report(
-    outcomes: "Iterator[Outcome]",
+def report(
+    outcomes: "Generator[Outcome]",
     json_lines: bool,
     many: bool,
     count: Callable[[], int | None],
 ) -> int:
     """Print the outcome of each photograph and return the exit code."""
+    from photochrom.engine.batch import FailureStreak
+
     told: Counter[str] = Counter()
+    streak = FailureStreak()
+    hopeless = None
     with _progress(many and not json_lines, count()) as tell:
         for outcome in outcomes:
             told[outcome.status] += 1
@@ -379,6 +407,12 @@ def _report(
                 to_standard_output(json.dumps(_as_json(outcome)).encode() + b"\n")
             else:
                 tell(outcome)
+            hopeless = streak.add(outcome)
+            if hopeless:
+                outcomes.close()
+                break
+    if hopeless:
+        say(f"photochrom: {hopeless}")
     total = count()
     if total is not None and told.total() < total:
         say(f"photochrom: stopped; {total - told.total()} not started.")
@@ -423,6 +457,8 @@ class _progress:  # noqa: N801 - used as a context manager
     def __call__(self, outcome: "Outcome") -> None:
         if self.bar:
             self.progress.advance(self.task)
+        if getattr(outcome, "known", False):  # an earlier run has told it; there may be millions
+            return
         for line in _lines_of(outcome):
             if self.bar:
                 self.progress.console.print(shown(line), markup=False, highlight=False)

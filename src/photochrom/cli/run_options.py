@@ -23,9 +23,9 @@ class RunOptions:
 
     Attributes
     ----------
-    output : Path
-        A file, for one photograph; a folder (a name without suffix), for any number; or `-` for
-        standard output.
+    output : Path or str
+        A file, for one photograph; a folder (a name without suffix) or its address, for any number;
+        or `-` for standard output.
     recursive : bool
         Include subfolders, and keep their structure in the output folder.
     resume : bool
@@ -67,7 +67,7 @@ class RunOptions:
         Print one JSON object per photograph on standard output.
     """
 
-    output: Path | None = None
+    output: Path | str | None = None
     recursive: bool = False
     resume: bool = False
     watch: bool = False
@@ -87,6 +87,11 @@ class RunOptions:
     max_megabytes: float = 4000.0
     float_range: tuple[float, float] | None = None
     json_lines: bool = False
+
+    @property
+    def local_output(self) -> Path | None:
+        """The output, in a run without addresses."""
+        return None if self.output is None else Path(self.output)
 
     @property
     def target_format(self) -> str | None:

@@ -1,7 +1,7 @@
 """Colour many photographs on all cores; skip finished ones and continue after failures."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -219,7 +219,7 @@ def colorize_many(
     quality: int | None = None,
     sidecar: bool = False,
     options: FileOptions | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Colour many files, several at a time.
 
     Parameters
@@ -272,7 +272,7 @@ def in_threads(
     jobs: int,
     most: int,
     stop: Callable[[], object],
-) -> Iterator[S]:
+) -> Generator[S]:
     """Run tasks in threads, and yield their outcomes in order of completion.
 
     Parameters

@@ -16,6 +16,7 @@ from photochrom.options.palette import Palette
 from photochrom.options.ranges import CANDIDATE, SEED
 from photochrom.photo.find import find_photos
 from photochrom.photo.rasterize import Overlay
+from photochrom.photo.storage import is_address, is_folder
 
 SMALLEST_RADIUS_PX = 0.71  # at the working size: a smaller place could fall between the pixels
 
@@ -93,6 +94,8 @@ def _reference(given: "Lender | None") -> Reference | References | None:
     """Open a reference, or a folder of them."""
     if given is None or isinstance(given, (Reference, References)):
         return given
+    if isinstance(given, str) and is_address(given):
+        return References.far(given) if is_folder(given) else Reference.of(given)
     if isinstance(given, (str, Path)) and Path(given).is_dir():
         return References(Path(given), find_photos(Path(given), recursive=True))
     return Reference.of(given)

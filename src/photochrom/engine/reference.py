@@ -7,8 +7,9 @@ compared. So grass matches grass and skin matches skin, whatever their true colo
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,8 +20,10 @@ from photochrom.color.lab import rgb_to_lab
 from photochrom.colorization.method import Method, Request
 from photochrom.engine.picture_kinds import open_picture
 from photochrom.engine.picture_types import PictureOrPhoto
-from photochrom.errors import InvalidValueError, PhotoError
+from photochrom.errors import InvalidValueError, PhotoError, UnreadablePhotoError
 from photochrom.photo.resize import resize
+from photochrom.photo.storage import cleaned, fetch, find, is_address, local_copy, name_of
+from photochrom.photo.temporary_folders import scratch
 
 SMALL_PX = 192  # short side at which a reference is kept
 HISTOGRAM_STEP = 4  # the network was trained on histograms of colours averaged over 4 x 4 pixels
@@ -51,6 +54,7 @@ class Reference:
         Parameters
         ----------
         picture : str, Path, bytes, binary file, PIL image, tensor, or uint8 array (H, W, 3)
+            A str may be an address.
 
         Raises
         ------
@@ -59,6 +63,8 @@ class Reference:
         InvalidValueError
             If it is not in colour.
         """
+        if isinstance(picture, str) and is_address(picture):
+            return cls._far(picture)
         photo = open_picture(picture)
         width, height = photo.upright_size
         scale = min(1.0, SMALL_PX / min(width, height))
@@ -71,6 +77,15 @@ class Reference:
         content = b"" if photo.path is None else photo.path.read_bytes()
         digest = hashlib.sha256(content).hexdigest() if content else ""
         return cls(lab, str(picture) if isinstance(picture, (str, Path)) else "", digest)
+
+    @classmethod
+    def _far(cls, address: str) -> Self:
+        name = cleaned(address)
+        with local_copy(address) as path:
+            try:
+                return replace(cls.of(path), name=name)
+            except (PhotoError, InvalidValueError) as error:
+                raise type(error)(str(error).replace(str(path), name)) from error
 
     def to_table(self) -> dict[str, str]:
         """Return its entry in a sidecar."""
@@ -103,6 +118,8 @@ class References:
     folder : Path
     photos : sequence of Path
         The photographs in it.
+    names : mapping of Path to str, optional
+        What the folder and photographs are called, if they are copies.
 
     Raises
     ------
@@ -110,13 +127,37 @@ class References:
         If none of the photographs can be used.
     """
 
-    def __init__(self, folder: Path, photos: Sequence[Path]) -> None:
-        self.folder, self.photos = folder, photos
+    def __init__(
+        self, folder: Path, photos: Sequence[Path], names: Mapping[Path, str] | None = None
+    ) -> None:
+        self.folder, self.photos, self.names = folder, photos, names or {}
         self._described: list[tuple[Path, np.ndarray]] | None = None
 
     def to_table(self) -> dict[str, str]:
         """Return its entry in a marker."""
-        return {"folder": str(self.folder)}
+        return {"folder": self._name(self.folder)}
+
+    def _name(self, path: Path) -> str:
+        return self.names.get(path, str(path))
+
+    @classmethod
+    def far(cls, address: str) -> Self:
+        """Copy a folder of references at an address to a temporary folder, and return them.
+
+        Raises
+        ------
+        PhotoError
+            If it cannot be read, or has no photographs.
+        """
+        folder = Path(tempfile.mkdtemp(dir=scratch()))
+        names = {folder: cleaned(address)}
+        for number, found in enumerate(find(address, recursive=True)):
+            path = folder / f"{number}{Path(name_of(found.address)).suffix}"
+            fetch(found.address, path, known=found)
+            names[path] = cleaned(found.address)
+        if len(names) == 1:
+            raise UnreadablePhotoError(f"{cleaned(address)}: no pictures in this folder.")
+        return cls(folder, sorted(names.keys() - {folder}), names)
 
     def choose(self, lightness: np.ndarray, method: Method) -> Reference:
         """Return the photograph that is most similar to a picture.
@@ -135,9 +176,10 @@ class References:
         if self._described is None:
             self._described = list(_describe_all(self.photos, method))
         if not self._described:
-            raise InvalidValueError(f"{self.folder}: contains no colour photograph.")
+            raise InvalidValueError(f"{self._name(self.folder)}: contains no colour photograph.")
         wanted = describe(lightness, method)
-        return Reference.of(max(self._described, key=lambda pair: float(wanted @ pair[1]))[0])
+        best = max(self._described, key=lambda pair: float(wanted @ pair[1]))[0]
+        return replace(Reference.of(best), name=self._name(best))
 
 
 def _describe_all(photos: Sequence[Path], method: Method) -> Iterator[tuple[Path, np.ndarray]]:

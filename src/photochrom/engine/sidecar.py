@@ -5,6 +5,7 @@ gives the same pixels on the same machine and versions, and the same within a le
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Self, Unpack
@@ -14,7 +15,7 @@ from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.picture_types import FileOptions
 from photochrom.engine.reference import Reference
-from photochrom.errors import InvalidValueError, UnwritablePhotoError
+from photochrom.errors import InvalidValueError, UnreadablePhotoError, UnwritablePhotoError
 from photochrom.options.hint import HINT_SCHEMA, MOST_HINTS, Hint
 from photochrom.options.look import Look
 from photochrom.options.palette import MOST_COLOURS, Palette
@@ -28,6 +29,7 @@ from photochrom.options.ranges import (
 )
 from photochrom.photo.given_files import read_given
 from photochrom.photo.photo import Photo
+from photochrom.photo.storage import beside, cleaned, folder_of, is_address, local_copy, name_of
 
 MOST_BYTES = 64_000_000  # of a sidecar: the maximum of hints and points is far smaller
 NUMBER_OR_NULL = {"type": ["number", "null"]}
@@ -235,12 +237,13 @@ def is_sidecar(path: Path) -> bool:
     return isinstance(table, dict) and "photochrom" in table
 
 
-def read_sidecar(path: Path) -> Sidecar:
+def read_sidecar(source: Path | str) -> Sidecar:
     """Read a sidecar.
 
     Parameters
     ----------
-    path : Path
+    source : Path or str
+        A path or an address.
         The reference is searched at its recorded path, then beside the sidecar.
 
     Raises
@@ -248,14 +251,16 @@ def read_sidecar(path: Path) -> Sidecar:
     InvalidValueError
         If it cannot be read, is not a sidecar, or its reference is missing or has changed.
     """
-    try:
-        table = json.loads(read_given(path, MOST_BYTES))
-        return sidecar_of(table, path.parent)
-    except STRANGE as error:
-        raise InvalidValueError(f"{path}: not a sidecar of photochrom ({error}).") from error
+    name = cleaned(str(source))
+    with local_copy(source, MOST_BYTES) as path:
+        try:
+            table = json.loads(read_given(path, MOST_BYTES))
+            return sidecar_of(table, folder_of(str(source)))
+        except STRANGE as error:
+            raise InvalidValueError(f"{name}: not a sidecar of photochrom ({error}).") from error
 
 
-def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
+def sidecar_of(table: dict[str, Any], folder: str) -> Sidecar:
     """Return a sidecar from its table; see `read_sidecar`."""
     guidance, look = dict(table["wishes"]), dict(table["look"])
     unknown = look.keys() - {f.name for f in fields(Look)}
@@ -283,12 +288,19 @@ def sidecar_of(table: dict[str, Any], folder: Path) -> Sidecar:
     )
 
 
-def _reference(colour_source: dict[str, str], folder: Path) -> Reference:
-    named = Path(colour_source["file"])
-    for path in (named, folder / named.name):
-        if path.is_file():
-            reference = Reference.of(path)
-            if reference.sha256 != colour_source["sha256"]:
-                raise InvalidValueError(f"the reference {path} has changed")
-            return reference
+def _reference(colour_source: dict[str, str], folder: str) -> Reference:
+    """Open the recorded reference: at its recorded place, or beside the sidecar."""
+    named = str(colour_source["file"])
+    for place in (named, beside(f"{folder}/", name_of(named))):
+        if is_address(place):
+            with suppress(UnreadablePhotoError):
+                return _unchanged(Reference.of(place), place, colour_source)
+        elif Path(place).is_file():
+            return _unchanged(Reference.of(place), place, colour_source)
     raise InvalidValueError(f"its reference {named} is missing")
+
+
+def _unchanged(reference: Reference, place: str, colour_source: dict[str, str]) -> Reference:
+    if reference.sha256 != colour_source["sha256"]:
+        raise InvalidValueError(f"the reference {place} has changed")
+    return reference

@@ -312,14 +312,7 @@ def open_reference(source: str) -> Reference:
     InvalidValueError
         If it is not in colour.
     """
-    if not storage.is_address(source):
-        return Reference.of(source)
-    with storage.local_copy(source) as path:
-        try:
-            return replace(Reference.of(path), name=storage.cleaned(source))
-        except (OSError, InvalidValueError) as error:
-            shown = storage.cleaned(source)
-            raise type(error)(str(error).replace(str(path), shown)) from error
+    return Reference.of(source)
 
 
 def _fetch_companions(task: StoredTask, state: Stored, copies: _Copies) -> None:

@@ -8,7 +8,7 @@ request for each file.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -163,9 +163,9 @@ class StoredRun:
     def _is_folder(self, source: str) -> bool:
         if is_manifest(source):
             return False
-        if storage.is_archive(source):
-            return True
-        return storage.is_folder(source) if storage.is_address(source) else Path(source).is_dir()
+        if storage.is_address(source):
+            return storage.is_archive(source) or storage.is_folder(source)
+        return Path(source).is_dir() or storage.is_archive(source)
 
     def _open_manifests(self) -> None:
         """Open all manifests, and refuse those in which two rows have the same result."""
@@ -242,7 +242,7 @@ class StoredRun:
 
     def _from_folder(self, source: str, names: "_Names") -> Iterator[Item]:
         """Yield the tasks of a folder or an archive, one of its folders after the other."""
-        archive = storage.is_archive(source)
+        archive = _is_archive(source)
         place = storage.inside(source) if archive else source
         recursive = self.wishes.recursive or archive
         output = self.output
@@ -547,8 +547,14 @@ def _settled(source: str, status: str, said: str) -> StoredOutcome:
     return StoredOutcome(shown, shown, status, (said,), 0.0)
 
 
+def _is_archive(source: str) -> bool:
+    if not storage.is_archive(source):
+        return False
+    return storage.is_address(source) or not Path(source).is_dir()
+
+
 def _is_writable(place: str) -> bool:
-    if storage.is_archive(place):
+    if _is_archive(place):
         return False
     return not storage.is_address(place) or storage.is_writable(place)
 
@@ -592,7 +598,7 @@ def colorize_all(
     resume: bool = False,
     sidecar: bool = False,
     options: WriteOptions | None = None,
-) -> Iterator[StoredOutcome]:
+) -> Generator[StoredOutcome]:
     """Colour the tasks of a run on this machine.
 
     Parameters
@@ -620,3 +626,24 @@ def colorize_all(
         return colour() if blames_machine(outcome) else outcome
 
     yield from in_threads(run, items, jobs, 2 * jobs, executor.stop)
+
+
+def recorded(
+    outcomes: Generator[StoredOutcome], table: RunTable | None
+) -> Generator[StoredOutcome]:
+    """Yield outcomes, and write each to the table of the run.
+
+    Raises
+    ------
+    UnwritablePhotoError
+        If the table cannot be written, at the end or for long.
+    """
+    try:
+        for outcome in outcomes:
+            if table is not None:
+                table.add(outcome)
+            yield outcome
+    finally:
+        outcomes.close()
+        if table is not None:
+            table.flush()

@@ -17,12 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from photochrom.errors import (
     InvalidValueError,
@@ -125,6 +123,8 @@ def path_or_address(text: str) -> Path | str:
     if not is_address(text):
         return Path(text)
     if scheme_of(text) in ("file", "local") and "::" not in text:
+        from urllib.request import url2pathname  # imports what only web addresses need
+
         return Path(url2pathname(urlsplit(text).path))
     return text
 
@@ -435,6 +435,8 @@ def _stored(address: str, info: dict[str, Any], archive: str = "") -> Stored:
 def _nanoseconds(time: object) -> int | None:
     """Return a time, as any library gives it, in nanoseconds since 1970."""
     if isinstance(time, str):
+        from email.utils import parsedate_to_datetime
+
         with suppress(ValueError):
             time = parsedate_to_datetime(time) if "," in time else datetime.fromisoformat(time)
     if isinstance(time, datetime):

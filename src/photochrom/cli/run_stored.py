@@ -1,0 +1,146 @@
+"""Run `photochrom SOURCE` where sources or results are at addresses, in archives or manifests."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from photochrom.cli.interrupts import endings
+from photochrom.cli.messages import say
+from photochrom.cli.run import (
+    begin_many,
+    begin_one,
+    guidance_of,
+    make_colorizer,
+    read_recipe,
+    report,
+    weights_note,
+)
+from photochrom.cli.run_options import RunOptions
+from photochrom.cli.standard_streams import PIPE
+from photochrom.errors import InvalidValueError
+from photochrom.photo.film_names import is_film
+
+if TYPE_CHECKING:
+    from photochrom.cli.film import FilmOptions
+    from photochrom.cli.guidance_options import GuidanceOptions
+    from photochrom.cli.reading_options import ReadOptions
+    from photochrom.engine.batch import WriteOptions
+    from photochrom.engine.picture_types import FileOptions
+    from photochrom.engine.sidecar import Sidecar
+    from photochrom.engine.stored_run import Wishes
+
+COPIES_PER_JOB = 2  # files are copied while others are coloured
+
+
+def run_stored(
+    sources: Sequence[Path | str],
+    options: RunOptions,
+    reading: "ReadOptions | None" = None,
+    guidance: "GuidanceOptions | None" = None,
+    film: "FilmOptions | None" = None,
+) -> int:
+    """Colour photographs at addresses; see `photochrom.cli.run.run`.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    from photochrom.colorization.network import cores
+    from photochrom.engine.stored import recipe_of
+    from photochrom.engine.stored_run import StoredRun, colorize_all, recorded
+
+    check_words(sources, options, film)
+    recipe = read_recipe(options, guidance)
+    wishes = wishes_of(options, guidance, recipe)
+    written = write_options(options, reading, recipe)
+    output = None if options.output is None else str(options.output)
+    with (
+        endings(),
+        StoredRun(list(map(str, sources)), output, wishes, report=_tell) as run,
+    ):
+        jobs = (options.jobs or cores()) if run.many else 1
+        threads = 1 if jobs > 1 else 0
+        make = partial(
+            make_colorizer, recipe, options.method, options.look, options.device, threads
+        )
+        executor = (
+            begin_many(make, jobs, options.device, options.timeout)
+            if run.many
+            else begin_one(make, recipe, options.method, options.device, threads)
+        )
+        try:
+            if note := executor.call(weights_note, recipe):
+                _tell(note)
+            items = run.items(
+                lambda guidance: executor.call(recipe_of, guidance, written, wishes.sidecar)
+            )
+            outcomes = colorize_all(
+                executor,
+                items,
+                jobs=jobs * COPIES_PER_JOB,
+                resume=wishes.resume,
+                sidecar=wishes.sidecar,
+                options=written,
+            )
+            return report(
+                recorded(outcomes, run.table),
+                options.json_lines,
+                run.many or wishes.candidates > 1,
+                lambda: run.count,
+            )
+        finally:
+            executor.stop()
+
+
+def _tell(line: str) -> None:
+    say(f"photochrom: {line}")
+
+
+def check_words(
+    sources: Sequence[Path | str], options: RunOptions, film: "FilmOptions | None"
+) -> None:
+    """Reject what works with local files only."""
+    if PIPE in sources or options.output == PIPE:
+        raise InvalidValueError(
+            "Standard input and output cannot be combined with addresses, archives and manifests."
+        )
+    if options.watch:
+        raise InvalidValueError("--watch takes exactly one folder of this machine.")
+    films = [source for source in sources if is_film(Path(source))]
+    if films or (film is not None and any(vars(film).values())):
+        raise InvalidValueError(
+            "Films are coloured from and to files of this machine, in a run of their own. Copy "
+            f"{'the film' if not films else films[0]} here first."
+        )
+
+
+def wishes_of(
+    options: RunOptions, guidance: "GuidanceOptions | None", recipe: "Sidecar | None"
+) -> "Wishes":
+    """Return what is asked for, for every photograph."""
+    from photochrom.engine.stored_run import Wishes
+    from photochrom.photo.formats import FORMATS
+
+    format = options.target_format
+    return Wishes(
+        guidance_of(guidance),
+        1 if guidance is None else guidance.candidates,
+        recipe,
+        FORMATS[format].suffixes[0] if format else None,
+        guidance is not None and guidance.sidecar,
+        options.resume,
+        options.recursive,
+    )
+
+
+def write_options(
+    options: RunOptions, reading: "ReadOptions | None", recipe: "Sidecar | None"
+) -> "WriteOptions":
+    """Return how files are read and written."""
+    opening: FileOptions = {**options.limits, **(reading.options() if reading else {})}
+    if recipe is not None and options.float_range is None:
+        opening["float_range"] = recipe.float_range
+    given = {**opening, "format": options.target_format, "quality": options.quality}
+    return cast("WriteOptions", given)
