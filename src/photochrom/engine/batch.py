@@ -434,9 +434,7 @@ def colorize_one(
     return replace(outcome("coloured", coloured.notes), megapixels=coloured.megapixels)
 
 
-def _write_one(
-    colorizer: Colorizer, task: Task, sidecar: bool, options: WriteOptions
-) -> Coloured:
+def _write_one(colorizer: Colorizer, task: Task, sidecar: bool, options: WriteOptions) -> Coloured:
     """Write a result, and its sidecar if requested."""
     place = task.target.with_suffix(".json")
     try:

@@ -4,8 +4,8 @@ Ray Data gives tasks to actors, one for each core or GPU of the cluster, and rep
 with a worker or a node. Here is only what it does not know: what a photograph is, which failures
 are worth another try, and how much memory that needs.
 
-A run is done in rounds, each of what was listed meanwhile. At the end of a round come, once more and
-each by itself, the photographs that need more memory than a worker has reserved, those whose
+A run is done in rounds, each of what was listed meanwhile. At the end of a round come, once more
+and each by itself, the photographs that need more memory than a worker has reserved, those whose
 failure may be the machine's, and those that were lost with their worker again and again.
 """
 
@@ -13,9 +13,9 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Self
 from urllib.parse import urlsplit
@@ -144,7 +144,7 @@ class Cluster:
 
     def colorize(
         self, items: Iterable[Item], work: Work, tick: Callable[[], object] = lambda: None
-    ) -> Iterator[StoredOutcome]:
+    ) -> Generator[StoredOutcome]:
         """Colour the tasks of a run.
 
         Parameters
@@ -194,7 +194,8 @@ class Cluster:
         streak: FailureStreak,
     ) -> Iterator[StoredOutcome]:
         """Colour some tasks: all at first, then those that are worth another try."""
-        again: dict[int, list[_Again]] = {}
+        again: dict[int, list[StoredTask]] = {}
+        failed: list[StoredOutcome] = []
         ordinary = self._ordinary_bytes()
         left = set(range(len(tasks)))
         for done in self._pass(tasks, work, ordinary, CHUNK, tick):
@@ -206,21 +207,21 @@ class Cluster:
             if memory is None:
                 yield self._named(outcome, work)
             else:
-                again.setdefault(memory, []).append(_Again(tasks[done.number], outcome))
-            if streak.count >= streak.most:
-                yield from (each.outcome for some in again.values() for each in some)
+                again.setdefault(memory, []).append(tasks[done.number])
+                failed.append(outcome)
+            if streak.count >= streak.most:  # another try of all of them would not help
+                yield from (self._named(each, work) for each in failed)
                 return
-        lost = [_Again(tasks[number]) for number in sorted(left)]
-        again.setdefault(ordinary, []).extend(lost)
+        again.setdefault(ordinary, []).extend(tasks[number] for number in sorted(left))
         for memory, some in sorted(again.items()):
-            yield from self._once_more(some, work, memory, tick)
+            if some:
+                yield from self._once_more(some, work, memory, tick)
 
     def _once_more(
-        self, some: "list[_Again]", work: Work, memory: int, tick: Callable[[], object]
+        self, tasks: list[StoredTask], work: Work, memory: int, tick: Callable[[], object]
     ) -> Iterator[StoredOutcome]:
-        left = set(range(len(some)))
-        tasks = [each.task for each in some]
-        for done in self._pass(tasks, work, memory, 1, tick) if some else ():
+        left = set(range(len(tasks)))
+        for done in self._pass(tasks, work, memory, 1, tick):
             left.discard(done.number)
             yield self._named(done.outcome, work)
         for number in sorted(left):
@@ -285,14 +286,6 @@ class Cluster:
             "a larger node, or save the photograph as a baseline JPEG or a TIFF with small strips."
         )
         return replace(outcome, notes=(said,))
-
-
-@dataclass(frozen=True)
-class _Again:
-    """A task that is worth another try, with its first outcome, if there is one."""
-
-    task: StoredTask
-    outcome: StoredOutcome = StoredOutcome("", "", "failed", ("",), 0.0)
 
 
 # The jobs of the process that is connected to the cluster.

@@ -263,9 +263,7 @@ class Driver:
         ray.shutdown()
 
 
-def _dataset(
-    work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
-) -> Any:
+def _dataset(work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int) -> Any:
     """Return the dataset whose rows are what was done; it is computed as it is read."""
     import ray
     from ray.data import ActorPoolStrategy, DataContext

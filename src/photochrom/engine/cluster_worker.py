@@ -186,5 +186,4 @@ def _within(options: WriteOptions, memory: int) -> WriteOptions:
     """Return the options with no more memory for a decoder than an actor has reserved."""
     most = max(0.0, memory - BASE_BYTES) / 1e6
     given = options.get("max_megabytes")
-    limited: WriteOptions = {**options, "max_megabytes": most if given is None else min(given, most)}
-    return limited
+    return {**options, "max_megabytes": most if given is None else min(given, most)}
