@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 def place(type_: Any, tokens: "Sequence[Token]") -> Path | str:
     """Convert a token to a path, or leave it as text if it is an address."""
-    from photochrom.photo.storage import path_or_address
+    from photochrom.photo.addresses import path_or_address
 
     return path_or_address(tokens[0].value)
 

@@ -14,9 +14,9 @@ from photochrom.errors import InvalidValueError
 from photochrom.options.hint import MOST_HINTS, Hint
 from photochrom.options.palette import Palette
 from photochrom.options.ranges import CANDIDATE, SEED
+from photochrom.photo.addresses import is_address
 from photochrom.photo.find import find_photos
 from photochrom.photo.rasterize import Overlay
-from photochrom.photo.storage import is_address, is_folder
 
 SMALLEST_RADIUS_PX = 0.71  # at the working size: a smaller place could fall between the pixels
 
@@ -95,6 +95,8 @@ def _reference(given: "Lender | None") -> Reference | References | None:
     if given is None or isinstance(given, (Reference, References)):
         return given
     if isinstance(given, str) and is_address(given):
+        from photochrom.photo.storage import is_folder
+
         return References.far(given) if is_folder(given) else Reference.of(given)
     if isinstance(given, (str, Path)) and Path(given).is_dir():
         return References(Path(given), find_photos(Path(given), recursive=True))

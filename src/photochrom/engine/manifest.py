@@ -2,9 +2,11 @@
 
 The column `path` has a photograph's path or address. `result` may name its result and `reference` a
 colour photograph to take its colours from. Relative names lie below the manifest's folder, results
-below the folder for the results. Rows are read in batches: ten million need little memory.
+below the folder for the results, in the same folders: those below the manifest's folder, or else
+all below the bucket or host. Rows are read in batches: ten million need little memory.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -75,6 +77,8 @@ class Manifest:
         self.name = storage.cleaned(source)
         self.is_far = storage.is_address(source)
         self.folder = storage.parent_of(source) if self.is_far else str(Path(source).parent)
+        place = storage.cleaned(self.folder) if self.is_far else str(Path(self.folder).absolute())
+        self._own_folder = f"{place.rstrip('/')}/"
         self._stack = ExitStack()
         self._path = Path(source)
 
@@ -198,12 +202,19 @@ class Manifest:
         return Row(source, target, lent)
 
     def _resolved(self, path: str) -> tuple[str, str]:
-        """Return a source, and its name below the folder of the results."""
+        """Return a source, and its name below the folder of the results: with its folders."""
         if storage.is_address(path):
             local = storage.path_or_address(path)
-            return str(local), storage.checked_below(storage.name_of(path))
-        if Path(path).is_absolute():
-            return path, Path(path).name
+            if isinstance(local, str):
+                path = storage.cleaned(path)
+                below = path.removeprefix(self._own_folder)
+                return local, storage.checked_below(
+                    storage.path_of(path) if below == path else below
+                )
+            path = str(local)
+        if os.path.isabs(path):  # noqa: PTH117 - one of millions
+            below = path.removeprefix(self._own_folder)
+            return path, storage.checked_below(below.lstrip("/"))
         path = path.removeprefix("./")
         return self._below(self.folder, storage.checked_below(path)), path
 

@@ -21,8 +21,8 @@ from photochrom.colorization.method import Method, Request
 from photochrom.engine.picture_kinds import open_picture
 from photochrom.engine.picture_types import PictureOrPhoto
 from photochrom.errors import InvalidValueError, PhotoError, UnreadablePhotoError
+from photochrom.photo.addresses import cleaned, is_address, name_of
 from photochrom.photo.resize import resize
-from photochrom.photo.storage import cleaned, fetch, find, is_address, local_copy, name_of
 from photochrom.photo.temporary_folders import scratch
 
 SMALL_PX = 192  # short side at which a reference is kept
@@ -80,6 +80,8 @@ class Reference:
 
     @classmethod
     def _far(cls, address: str) -> Self:
+        from photochrom.photo.storage import local_copy
+
         name = cleaned(address)
         with local_copy(address) as path:
             try:
@@ -149,6 +151,8 @@ class References:
         PhotoError
             If it cannot be read, or has no photographs.
         """
+        from photochrom.photo.storage import fetch, find
+
         folder = Path(tempfile.mkdtemp(dir=scratch()))
         names = {folder: cleaned(address)}
         for number, found in enumerate(find(address, recursive=True)):

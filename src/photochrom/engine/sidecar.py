@@ -27,9 +27,9 @@ from photochrom.options.ranges import (
     WHITE_LIGHTNESS,
     WORKING_PX,
 )
+from photochrom.photo.addresses import beside, cleaned, folder_of, is_address, name_of
 from photochrom.photo.given_files import read_given
 from photochrom.photo.photo import Photo
-from photochrom.photo.storage import beside, cleaned, folder_of, is_address, local_copy, name_of
 
 MOST_BYTES = 64_000_000  # of a sidecar: the maximum of hints and points is far smaller
 NUMBER_OR_NULL = {"type": ["number", "null"]}
@@ -251,6 +251,9 @@ def read_sidecar(source: Path | str) -> Sidecar:
     InvalidValueError
         If it cannot be read, is not a sidecar, or its reference is missing or has changed.
     """
+    # Imported late: most runs have no addresses.
+    from photochrom.photo.storage import local_copy
+
     name = cleaned(str(source))
     with local_copy(source, MOST_BYTES) as path:
         try:

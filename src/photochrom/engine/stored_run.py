@@ -7,13 +7,10 @@ request for each file.
 """
 
 import os
-import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Self
 
@@ -24,6 +21,7 @@ from photochrom.engine.guidance import Guidance
 from photochrom.engine.hashes import Hashes, hashes_of, recipe_hash, state_hash
 from photochrom.engine.manifest import Manifest, Row, coloured_name, is_manifest
 from photochrom.engine.page_colouring import PLAIN
+from photochrom.engine.run_listing import Listed, child_of, search_below
 from photochrom.engine.run_table import NO_RESULT, RunTable, row_key, written
 from photochrom.engine.sidecar import Sidecar
 from photochrom.engine.stored import (
@@ -33,19 +31,15 @@ from photochrom.engine.stored import (
     StoredTask,
     blames_machine,
     colorize_stored,
-    source_state,
     with_reference,
 )
 from photochrom.engine.workers import Executor
 from photochrom.errors import InvalidValueError, PhotoError
 from photochrom.photo import storage
-from photochrom.photo.find import Found, kind_of, nothing_in, search
-from photochrom.photo.storage import Search, Stored
+from photochrom.photo.find import kind_of, nothing_in
+from photochrom.photo.storage import Stored
 
-THREADS = 16  # that list folders
-MOST_NAMES = 1_000_000  # that braces stand for
 Item = StoredTask | StoredOutcome
-BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,7 @@ class StoredRun:
         wishes: Wishes | None = None,
         report: Callable[[str], object] = lambda line: None,
     ) -> None:
-        self.sources = [each for source in sources for each in expanded(source)]
+        self.sources = [each for source in sources for each in storage.expanded(source)]
         self.output, self.wishes, self.report = output, wishes or Wishes(), report
         self.count: int | None = None
         self.table: RunTable | None = None
@@ -248,7 +242,7 @@ class StoredRun:
         output = self.output
         if output is not None and archive:  # shards may have the same names in them
             output = storage.below(output, PurePosixPath(storage.name_of(source)).stem)
-        listed = _search(place, recursive)
+        listed = search_below(place, recursive)
         try:
             for below, photos in listed.folders():
                 if len(self.sources) == 1:  # no other folder has the same results
@@ -258,7 +252,7 @@ class StoredRun:
             yield _failed(place, str(error))
             return
         for below, said in sorted(listed.closed.items()):
-            yield _failed(_child(place, below), said)
+            yield _failed(child_of(place, below), said)
         if not listed.count:
             shown = storage.cleaned(place)
             yield _failed(place, nothing_in(shown, listed.found, recursive))
@@ -268,7 +262,7 @@ class StoredRun:
     def _from_one_folder(
         self, place: str, output: str | None, below: str, photos: list[Stored], names: "_Names"
     ) -> Iterator[Item]:
-        source = _child(place, below) if below else place
+        source = child_of(place, below) if below else place
         try:
             target = source if output is None else storage.below(output, below) if below else output
         except InvalidValueError as error:
@@ -277,7 +271,7 @@ class StoredRun:
         tasks = []
         for photo in photos:
             name = coloured_name(storage.name_of(photo.address), self.wishes.suffix)
-            task = StoredTask(photo.address, _child(target, name), known=photo, named=False)
+            task = StoredTask(photo.address, child_of(target, name), known=photo, named=False)
             tasks += self._candidates(task, names)
         there = storage.names_in(target)
         yield from self._sifted(tasks, None if there is None else set(there))
@@ -328,7 +322,7 @@ class StoredRun:
         return with_reference(self._keys[number], task.reference)
 
     def _from_manifest(self, manifest: Manifest) -> Iterator[Item]:
-        listed = None if self._done is None else _Listed(manifest, self.wishes.candidates)
+        listed = None if self._done is None else Listed(manifest, self.wishes.candidates)
         for rows in manifest.rows():
             for n, guidance in enumerate(self._guidances):
                 targets = [self._numbered(row.target, n) for row in rows]
@@ -341,7 +335,7 @@ class StoredRun:
                     yield from self._compared(rows, targets, n, listed)
 
     def _compared(
-        self, rows: list[Row], targets: list[str], number: int, listed: "_Listed"
+        self, rows: list[Row], targets: list[str], number: int, listed: "Listed"
     ) -> Iterator[Item]:
         """Yield the tasks of a manifest's rows; instead of those that the table has, outcomes."""
         assert self._done is not None
@@ -381,115 +375,6 @@ def _recipe_hashes(key: str, rows: list[Row]) -> np.ndarray:
     return np.fromiter((known[row.reference] for row in rows), np.uint64, len(rows))
 
 
-class _Listed:
-    """The states of a manifest's sources, and its results, from one listing of each folder.
-
-    Attributes
-    ----------
-    states : Hashes
-        Name of a source -> `state_hash`.
-    results : Hashes
-        Names of the files in the folders of results.
-    silent : set of str
-        Folders that are not told, such as those of a web server.
-    """
-
-    def __init__(self, manifest: Manifest, candidates: int) -> None:
-        sources: set[str] = set()
-        targets: set[str] = set()
-        for rows in manifest.rows():
-            sources.update(storage.folder_of(row.source) for row in rows)
-            targets.update(storage.folder_of(row.target) for row in rows)
-        self.silent: set[str] = set()
-        self.states = self._gathered(_states_in, sources)
-        self.results = self._gathered(_results_in, targets)
-
-    def _gathered(
-        self, look: Callable[[str], tuple[np.ndarray, np.ndarray] | None], folders: set[str]
-    ) -> Hashes:
-        keys, values = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
-        ordered = sorted(folders)
-        with ThreadPoolExecutor(THREADS) as pool:
-            for folder, found in zip(ordered, pool.map(look, ordered), strict=True):
-                if found is None:
-                    self.silent.add(folder)
-                else:
-                    keys.append(found[0])
-                    values.append(found[1])
-        return Hashes(np.concatenate(keys), np.concatenate(values))
-
-
-def _states_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
-    try:
-        files = files_in(folder)
-    except PhotoError:
-        return None
-    names = hashes_of([written(_child(folder, name)) for name in files])
-    states = (state_hash(found.size, found.version) for found in files.values())
-    return names, np.fromiter(states, np.uint64, len(files))
-
-
-def _results_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
-    there = storage.names_in(folder)
-    if there is None:
-        return None
-    names = hashes_of([written(_child(folder, name)) for name in there])
-    return names, np.zeros(len(names), np.uint64)
-
-
-def files_in(folder: str) -> Mapping[str, Stored]:
-    """Return the files in a folder, local or not, by name.
-
-    Raises
-    ------
-    UnreadablePhotoError
-        If it cannot be listed.
-    """
-    if storage.is_address(folder):
-        return storage.list_folder(folder, missing_ok=True).files
-    found = {}
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            state = entry.stat()
-            stamp = state.st_mtime_ns
-            found[entry.name] = Stored(entry.path, state.st_size, str(stamp), stamp)
-    return found
-
-
-class _LocalSearch(Search):
-    """The same of a local folder."""
-
-    def folders(self) -> Iterator[tuple[str, list[Stored]]]:
-        """Yield each folder's name below the search's, and its photographs; see `Search`."""
-        top = Path(self.address)
-        found = search(top, self.recursive)
-        self._found = found
-        self.closed = {
-            str(path.relative_to(top)): f"{path}: cannot be opened ({reason})."
-            for path, reason in found.closed.items()
-        }
-        self.count = len(found.photos)
-        for folder, photos in groupby(sorted(found.photos), key=lambda path: path.parent):
-            below = folder.relative_to(top).as_posix()
-            yield "" if below == "." else below, [_state_or_none(photo) for photo in photos]
-
-    @property
-    def found(self) -> Found:
-        """What was passed over."""
-        return self._found
-
-
-def _state_or_none(photo: Path) -> Stored:
-    try:
-        return source_state(str(photo))
-    except PhotoError:  # colouring it gives the error
-        return Stored(str(photo), None, "")
-
-
-def _search(place: str, recursive: bool) -> Search:
-    return (Search if storage.is_address(place) else _LocalSearch)(place, recursive)
-
-
 class _Names:
     """Names of results, each given once."""
 
@@ -518,13 +403,6 @@ def _with_number(target: str, number: int) -> str:
     """Return `old-color-2.jpg`; see `photochrom.engine.output_names.numbered`."""
     stem, dot, suffix = target.rpartition(".")
     return f"{stem}-{number}{dot}{suffix}" if "/" not in suffix and dot else f"{target}-{number}"
-
-
-def _child(folder: str, name: str) -> str:
-    """Return the name of what was listed in a folder."""
-    if storage.is_address(folder):
-        return storage.child(folder, name)
-    return os.path.join(folder, name)  # noqa: PTH118 - one of millions
 
 
 def _beside(source: str, name: str) -> str:
@@ -561,33 +439,6 @@ def _is_writable(place: str) -> bool:
 
 def _comparable(place: str) -> str:
     return place if storage.is_address(place) else os.path.realpath(place)
-
-
-def expanded(source: str) -> list[str]:
-    """Return the names that braces stand for: `scans-{0000..0009}.tar`, `{a,b}.zip`.
-
-    A local file that has such a name is itself.
-    """
-    if "{" not in source or (not storage.is_address(source) and Path(source).exists()):
-        return [source]
-    found = BRACES.search(source)
-    if found is None:
-        return [source]
-    if found[3] is not None:
-        middle = found[3].split(",")
-    else:
-        first, last = int(found[1]), int(found[2])
-        if not 0 <= last - first < MOST_NAMES:
-            raise InvalidValueError(
-                f"{storage.cleaned(source)}: the numbers in braces must rise, by at most "
-                f"{MOST_NAMES:,}."
-            )
-        middle = [f"{number:0{len(found[1])}}" for number in range(first, last + 1)]
-    return [
-        name
-        for part in middle
-        for name in expanded(f"{source[: found.start()]}{part}{source[found.end() :]}")
-    ]
 
 
 def colorize_all(

@@ -1,0 +1,245 @@
+"""Addresses of files: `s3://bucket/a.jpg`, `https://...`, `zip://a/b.jpg::s3://bucket/x.zip`.
+
+Only texts are handled here; `photochrom.photo.storage` reads and writes what they name. Plain paths
+are no addresses; `file://` is turned into a path. A member of an archive is named before it, with
+`::` between them, as fsspec writes it.
+"""
+
+import os
+import re
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from photochrom.errors import InvalidValueError
+
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a drive of Windows has one letter
+ARCHIVE_BEGINS = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]+://)")
+ARCHIVES = {".tar": "tar", ".tgz": "tar", ".zip": "zip"}
+SCHEMES_OF_ARCHIVES = frozenset(ARCHIVES.values())
+WEB = frozenset(("http", "https"))
+SECRET = re.compile(
+    r"signature|token|credential|passw|secret|access_?key|api_?key|auth|^x-(amz|goog|ms)-"
+    r"|^(key|sig|expires|policy|key-pair-id|googleaccessid)$"
+    r"|^(se|sp|sv|sr|st|ss|srt|spr|sip|skoid|sktid|skt|ske|sks|skv|sdd)$",
+    re.IGNORECASE,
+)
+BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+MOST_NAMES = 1_000_000  # that braces stand for
+MOST_NAME_BYTES = 255  # of file systems
+
+
+def is_address(text: object) -> bool:
+    """Return whether a text is an address and not a path."""
+    return isinstance(text, str) and ADDRESS.match(text) is not None
+
+
+def scheme_of(address: str) -> str:
+    """Return the scheme of an address, such as 's3'."""
+    return address.partition("://")[0].lower()
+
+
+def path_or_address(text: str) -> Path | str:
+    """Return an address as text, anything else and `file://` addresses as a path."""
+    if not is_address(text):
+        return Path(text)
+    if scheme_of(text) in ("file", "local") and "::" not in text:
+        from urllib.request import url2pathname  # imports what only web addresses need
+
+        return Path(url2pathname(urlsplit(text).path))
+    return text
+
+
+def cleaned(address: str) -> str:
+    """Return an address without password and signature, for messages, tables and markers.
+
+    The same file has the same cleaned address whoever reads it and whenever a signature was made.
+    """
+    head, chained, rest = link(address)
+    if chained:
+        return f"{head}::{cleaned(rest)}"
+    if not is_address(address):
+        return address
+    address = re.sub(r"://[^/]*@", "://", address, count=1)
+    if scheme_of(address) not in WEB or "?" not in address:
+        return address
+    place, _, query = address.partition("?")
+    kept = [part for part in query.partition("#")[0].split("&") if not _is_secret(part)]
+    return f"{place}?{'&'.join(map(_shortened, kept))}" if kept else place
+
+
+def _is_secret(part: str) -> bool:
+    return SECRET.search(unquote(part.partition("=")[0])) is not None
+
+
+def _shortened(part: str) -> str:
+    """Return a part of a query with a long value, which may be a secret, as its hash."""
+    name, _, value = part.partition("=")
+    return part if len(value) <= 40 else f"{name}={sha256(value.encode()).hexdigest()[:12]}"
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which each address is cleaned."""
+    return re.sub(r"""[A-Za-z][A-Za-z0-9+.-]+://[^\s'"<>()]+""", lambda m: cleaned(m[0]), text)
+
+
+def name_of(address: str) -> str:
+    """Return the last part of an address: the file's own name."""
+    head = link(address)[0]
+    if scheme_of(head) in WEB:
+        head = unquote(urlsplit(head).path)
+    return head.rstrip("/").rpartition("/")[2]
+
+
+def local_name(address: str) -> str:
+    """Return a file's own name, which a local file must be able to have.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is too long, or no name.
+    """
+    name = checked_below(name_of(address))
+    size = len(os.fsencode(name))
+    if size > MOST_NAME_BYTES:
+        raise InvalidValueError(
+            f"the name '{name[:40]}...' is too long ({size} bytes; at most {MOST_NAME_BYTES} are "
+            "allowed). Rename the photograph, or name its result in a manifest."
+        )
+    return name
+
+
+def path_of(address: str) -> str:
+    """Return the path below a bucket, container or host; of a member, below its archive's name."""
+    head, chained, rest = link(address)
+    if chained:
+        return f"{PurePosixPath(name_of(rest)).stem}/{head.partition('://')[2].lstrip('/')}"
+    if scheme_of(address) in WEB:
+        return unquote(urlsplit(address).path).lstrip("/")
+    return address.partition("://")[2].lstrip("/").partition("/")[2]
+
+
+def parent_of(address: str) -> str:
+    """Return the folder of a file."""
+    head, chained, rest = link(address)
+    folder = head.rstrip("/").rpartition("/")[0]
+    return f"{folder}/{chained}{rest}" if chained else folder
+
+
+def beside(address: str, name: str) -> str:
+    """Return the address of another file in the same folder."""
+    head, chained, rest = link(address)
+    return f"{head.rpartition('/')[0]}/{name}{chained}{rest}"
+
+
+def folder_of(source: str) -> str:
+    """Return the folder of a file, local or not."""
+    return parent_of(source) if is_address(source) else str(Path(source).parent)
+
+
+def below(folder: str, relative: str) -> str:
+    """Return the name of something in a folder, local or not; see `join`."""
+    if is_address(folder):
+        return join(folder, relative)
+    return os.path.join(folder, checked_below(relative))  # noqa: PTH118 - it may be one of millions
+
+
+def join(folder: str, *names: str) -> str:
+    """Return the address of something below a folder.
+
+    Raises
+    ------
+    InvalidValueError
+        If a name would lead out of the folder.
+    """
+    relative = checked_below("/".join(names))
+    return child(folder, relative)
+
+
+def child(folder: str, name: str) -> str:
+    """Return the address of a name, which was checked, below a folder."""
+    head, chained, rest = link(folder)
+    return f"{head}{'' if head.endswith('/') else '/'}{name}{chained}{rest}"
+
+
+def checked_below(relative: str) -> str:
+    """Return a relative name that stays below its folder.
+
+    Raises
+    ------
+    InvalidValueError
+        If it has a part such as '..', or is absolute.
+    """
+    parts = relative.replace("\\", "/").split("/") if os.name == "nt" else relative.split("/")
+    if {"", ".", ".."} & set(parts) or "\0" in relative:
+        raise InvalidValueError(
+            f"'{relative}' is no name below a folder: it is absolute, or has an empty part, '.' "
+            "or '..'. Rename it, or name the result in a manifest."
+        )
+    return relative
+
+
+def companions_of(name: str) -> tuple[str, ...]:
+    """Return the names that XMP sidecars of a picture may have."""
+    names = (str(PurePosixPath(name).with_suffix(".xmp")), f"{name}.xmp")
+    return tuple(dict.fromkeys(other for other in names if other != name))
+
+
+def is_below(address: str, folder: str) -> bool:
+    """Return whether an address lies inside a folder, or is that folder."""
+    return f"{cleaned(address).rstrip('/')}/".startswith(f"{cleaned(folder).rstrip('/')}/")
+
+
+def is_archive(text: str) -> bool:
+    """Return whether a name ends like an archive's whose members can be read."""
+    return PurePosixPath(name_of(text)).suffix.lower() in ARCHIVES
+
+
+def inside(archive: str) -> str:
+    """Return the address of an archive's contents: `zip://::s3://bucket/x.zip`."""
+    return f"{ARCHIVES[PurePosixPath(name_of(archive)).suffix.lower()]}://::{archive}"
+
+
+def is_writable(address: str) -> bool:
+    """Return whether results can be written to this kind of storage at all."""
+    return scheme_of(address) not in WEB | SCHEMES_OF_ARCHIVES
+
+
+def link(address: str) -> tuple[str, str, str]:
+    """Split a member of an archive from the archive: (member, '::', archive), or (address, '', '').
+
+    Names may have '::' too: the archive begins at the first scheme after one, or at the last one.
+    """
+    if scheme_of(address) not in SCHEMES_OF_ARCHIVES or not is_address(address):
+        return address, "", ""
+    found = ARCHIVE_BEGINS.search(address)
+    if found:
+        return address[: found.start()], "::", address[found.end() :]
+    member, chained, archive = address.rpartition("::")
+    return (member, chained, archive) if chained else (address, "", "")
+
+
+def expanded(source: str) -> list[str]:
+    """Return the names that braces stand for: `scans-{0000..0009}.tar`, `{a,b}.zip`.
+
+    A local file that has such a name is itself.
+    """
+    if "{" not in source or (not is_address(source) and Path(source).exists()):
+        return [source]
+    found = BRACES.search(source)
+    if found is None:
+        return [source]
+    if found[3] is not None:
+        middle = found[3].split(",")
+    else:
+        first, last = int(found[1]), int(found[2])
+        if not 0 <= last - first < MOST_NAMES:
+            raise InvalidValueError(
+                f"{cleaned(source)}: the numbers in braces must rise, by at most {MOST_NAMES:,}."
+            )
+        middle = [f"{number:0{len(found[1])}}" for number in range(first, last + 1)]
+    return [
+        name
+        for part in middle
+        for name in expanded(f"{source[: found.start()]}{part}{source[found.end() :]}")
+    ]

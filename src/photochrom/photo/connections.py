@@ -1,0 +1,223 @@
+"""Connections to storages, by fsspec and the library that each kind of storage needs.
+
+The libraries find credentials by themselves. Their errors become sentences that name the address,
+without password and signature.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from photochrom.errors import (
+    InvalidValueError,
+    MissingExtraError,
+    PhotoError,
+    UnreadablePhotoError,
+    UnwritablePhotoError,
+)
+from photochrom.extras import how_to_install, require
+from photochrom.photo.addresses import (
+    SCHEMES_OF_ARCHIVES,
+    WEB,
+    cleaned,
+    is_address,
+    link,
+    scheme_of,
+    without_secrets,
+)
+
+PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
+    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+}
+# Characters of a name that fsspec takes for parts of an address.
+HIDDEN = {"?": "\ue03f", "#": "\ue023", "::": "\ue03a"}
+VERSIONS = ("ETag", "etag", "generation", "CRC", "md5Hash", "content_md5", "checksum")
+TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified")
+MOST_ARCHIVES = 8
+
+
+class _Archive:
+    """An open archive; its index is read once. tarfile must not be read by two threads."""
+
+    def __init__(self, files: Any, version: str) -> None:
+        self.files, self.version, self.lock = files, version, threading.Lock()
+
+
+_ARCHIVES: OrderedDict[str, _Archive] = OrderedDict()
+_ARCHIVES_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address, resolved: the storage, the path in it, and a lock if only one may read."""
+
+    files: Any
+    path: str
+    lock: Any = field(default_factory=nullcontext)
+    version: str = ""  # of the archive
+
+
+def fsspec() -> Any:
+    """Return fsspec, or raise MissingExtraError."""
+    require("storage", "Using addresses", "fsspec")
+    import fsspec
+
+    return fsspec
+
+
+def connect(address: str) -> Place:
+    """Connect to the storage of an address."""
+    head, chained, rest = link(address)
+    if scheme_of(address) in SCHEMES_OF_ARCHIVES:
+        archive = _archive(scheme_of(address), rest) if chained else None
+        if archive is None:
+            raise InvalidValueError(
+                f"{cleaned(address)}: names no archive. A member is written "
+                "zip://FOLDER/NAME.jpg::ARCHIVE.zip."
+            )
+        member = head.partition("://")[2]
+        return Place(archive.files, member, archive.lock, archive.version)
+    scheme = scheme_of(address)
+    hidden = address
+    if scheme not in WEB:
+        for character, instead in HIDDEN.items():
+            hidden = hidden.replace(character, instead)
+    files, path = fsspec().core.url_to_fs(hidden, **_options(scheme))
+    with suppress(AttributeError):  # what was listed may have changed since
+        files.dircache.use_listings_cache = False
+    for character, instead in HIDDEN.items():
+        path = path.replace(instead, character)
+    return Place(files, path)
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """Return what a storage's library needs besides what it finds by itself."""
+    if scheme in WEB:
+        require("storage", "Reading from a web server", "aiohttp")
+        import aiohttp
+
+        # A large file may take long, but silence may not.
+        seconds = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
+        return {"client_kwargs": {"timeout": seconds}}
+    return {}
+
+
+def _archive(kind: str, address: str) -> _Archive:
+    """Open an archive; the last few stay open."""
+    version = _version_of(address) if is_address(address) else _state_of_path(address)
+    with _ARCHIVES_LOCK:
+        found = _ARCHIVES.get(address)
+        if found is None or found.version != version:
+            opened = is_address(address) and connect(address)
+            file = opened.files.open(opened.path) if opened else Path(address).open("rb")  # noqa: SIM115
+            found = _Archive(fsspec().filesystem(kind, fo=file), version)
+            _ARCHIVES[address] = found
+        _ARCHIVES.move_to_end(address)
+        while len(_ARCHIVES) > MOST_ARCHIVES:
+            _ARCHIVES.popitem(last=False)
+    return found
+
+
+def _version_of(address: str) -> str:
+    there = connect(address)
+    return stored(address, there.files.info(there.path), there.version).version
+
+
+def _state_of_path(path: str) -> str:
+    found = Path(path).stat()
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file, as a storage lists it.
+
+    Attributes
+    ----------
+    address : str
+    size : int, optional
+        Bytes; some web servers do not tell.
+    version : str
+        What changes when the content changes: an ETag, a checksum or the time; '' if unknown.
+    modified_ns : int, optional
+        Time of the last change, nanoseconds since 1970.
+    companions : tuple of str, optional
+        Names of the XMP sidecars beside a picture; None if it is not known whether there are any.
+    """
+
+    address: str
+    size: int | None
+    version: str
+    modified_ns: int | None = None
+    companions: tuple[str, ...] | None = None
+
+
+def stored(address: str, info: dict[str, Any], archive: str = "") -> Stored:
+    """Return what a storage's library tells about a file; `archive` is its archive's version."""
+    size = info.get("size")
+    modified = next((info[name] for name in TIMES if info.get(name)), None)
+    modified_ns = nanoseconds(modified)
+    version = next((info[name] for name in VERSIONS if info.get(name)), None)
+    if version is None:
+        version = archive or modified_ns or nanoseconds(info.get("created"))
+    text = "" if version is None else str(version).strip('"')
+    return Stored(address, None if size is None else int(size), text, modified_ns)
+
+
+def nanoseconds(time: object) -> int | None:
+    """Return a time, as any library gives it, in nanoseconds since 1970."""
+    if isinstance(time, str):
+        from email.utils import parsedate_to_datetime
+
+        with suppress(ValueError):
+            time = parsedate_to_datetime(time) if "," in time else datetime.fromisoformat(time)
+    if isinstance(time, datetime):
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return int(time * 1_000_000) * 1000 if isinstance(time, int | float) else None
+
+
+@contextmanager
+def said_plainly(address: str, kind: type[PhotoError] = UnreadablePhotoError) -> Iterator[None]:
+    """Turn any error of a storage's library into a sentence with the address."""
+    try:
+        yield
+    except (PhotoError, InvalidValueError, MissingExtraError):
+        raise
+    except ImportError as error:
+        raise MissingExtraError(_missing(address)) from error
+    except Exception as error:  # each library has its own
+        raise kind(f"{cleaned(address)}: {_reason(error, kind)}.") from error
+
+
+def _missing(address: str) -> str:
+    scheme = scheme_of(link(address)[2] or address)
+    package = PACKAGES.get(scheme, "a package of fsspec's list")
+    ours = how_to_install("storage") if package in ("s3fs", "aiohttp") else None
+    return (
+        f"{cleaned(address)}: addresses with {scheme}:// need {package}, which is not installed. "
+        f"{ours or f'Run: pip install {package}'}"
+    )
+
+
+def _reason(error: BaseException, kind: type[PhotoError]) -> str:
+    cannot = "cannot be written" if kind is UnwritablePhotoError else "cannot be read"
+    if isinstance(error, FileNotFoundError):
+        return "does not exist" if kind is UnreadablePhotoError else f"{cannot} (no such place)"
+    if isinstance(error, PermissionError):
+        return f"{cannot} (access denied). Check the rights of your credentials"
+    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        return f"{cannot} (no credentials were found for this storage)"
+    if isinstance(error, ValueError) and "Protocol not known" in str(error):
+        return "is of an unknown kind; s3://, gs://, abfs://, sftp://, https:// are known"
+    lines = str(error).strip().splitlines()
+    what = without_secrets(lines[0])[:200].rstrip(". ") if lines else ""
+    return f"{cannot} ({what or type(error).__name__})"
