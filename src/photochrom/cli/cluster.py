@@ -61,11 +61,12 @@ def run_on_cluster(
     here = WorkerProcesses(partial(make, "cpu", 1), 1)  # says what results it would make
     with (
         endings(),
+        Cluster(address, options.jobs) as cluster,
         StoredRun(list(map(str, places)), output, wishes, report=_tell) as run,
-        Cluster(address, _needed(places, options.output), options.jobs) as cluster,
         here,
     ):
         cluster.workers(options.device)
+        cluster.check(_needed(places, options.output))
         if note := here.call(weights_note, recipe):
             _tell(note)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from photochrom.engine.batch import FailureStreak
@@ -32,10 +32,11 @@ from photochrom.photo import storage
 ORDINARY_BYTES = 1_000_000_000  # that a worker reserves
 MOST_TASKS = 100_000  # in a round
 GATHER_SECONDS = 3.0  # that the first round waits for more tasks
-PORT_SECONDS = 4.0
+CONNECT_SECONDS, PORT_SECONDS = 9.0, 4.0
 TICK_SECONDS = 0.5
 LISTED = 1000  # items that are passed on at once; fewer if listing takes longer than a tick
 Item = StoredTask | StoredOutcome
+T = TypeVar("T")
 
 
 def checked_address(address: str) -> str:
@@ -82,8 +83,6 @@ class Cluster:
     ----------
     address : str
         See `checked_address`.
-    places : tuple of str
-        Local folders that every node must see.
     jobs : int, optional
         Maximum number of workers; by default, one for each core, or GPU.
 
@@ -100,27 +99,52 @@ class Cluster:
         If Ray is not installed.
     """
 
-    def __init__(self, address: str, places: tuple[str, ...] = (), jobs: int | None = None) -> None:
+    def __init__(self, address: str, jobs: int | None = None) -> None:
         require("cluster", "Running on a cluster", "ray", "pyarrow")
-        self.address, self._places, self._jobs = address, places, jobs
+        self.address, self._jobs = address, jobs
         self.nodes: list[Node] = []
         self._labels: dict[str, str] = {}
-        self._worker = Worker(partial(connect, address))
+        self._worker: Worker | None = None
 
     def __enter__(self) -> Self:
+        until = time.time() + CONNECT_SECONDS
         checked_address(self.address)
+        self._worker = Worker(partial(connect, self.address, until))
         try:
-            self.nodes = self._worker.call(_nodes, self._places)
-        except WorkerDiedError as error:
-            self._worker.close()
-            raise ClusterError(f"No Ray cluster answers at {self.address}.") from error
+            self.check()
         except BaseException:
             self._worker.close()
             raise
-        self._labels = {node.id: node.label for node in self.nodes}
         return self
 
+    def check(self, places: tuple[str, ...] = ()) -> None:
+        """Raise if a node cannot take part.
+
+        Parameters
+        ----------
+        places : tuple of str
+            Local folders that every node must see.
+
+        Raises
+        ------
+        ClusterError
+        """
+        self.nodes = self._call(_nodes, places)
+        self._labels = {node.id: node.label for node in self.nodes}
+
+    def _call(self, job: Callable[..., T], *given: Any) -> T:
+        """Run a job in the process that is connected to the cluster."""
+        assert self._worker is not None
+        try:
+            return self._worker.call(job, *given)
+        except WorkerDiedError as error:
+            raise ClusterError(
+                f"The Ray cluster at {self.address} was lost. What was coloured is complete: run "
+                "the same command again with --resume."
+            ) from error
+
     def __exit__(self, kind: object, *error: object) -> None:
+        assert self._worker is not None
         if kind is None:
             with suppress(Exception):  # all work is done: whatever fails now does not matter
                 self._worker.call(_stop)
@@ -239,18 +263,12 @@ class Cluster:
         tick: Callable[[], object],
     ) -> Iterator[Done]:
         """Colour tasks with Ray Data, and yield each as it is done, unless its worker dies."""
-        try:
-            self._worker.call(_begin, work, tasks, memory, self._jobs, chunk)
-            while (some := self._worker.call(_next)) is not None:
-                for done in some:
-                    node = self._labels.get(done.outcome.node, done.outcome.node[:6])
-                    yield replace(done, outcome=replace(done.outcome, node=node))
-                tick()
-        except WorkerDiedError as error:
-            raise ClusterError(
-                f"The Ray cluster at {self.address} was lost. What was coloured is complete: run "
-                "the same command again with --resume."
-            ) from error
+        self._call(_begin, work, tasks, memory, self._jobs, chunk)
+        while (some := self._call(_next)) is not None:
+            for done in some:
+                node = self._labels.get(done.outcome.node, done.outcome.node[:6])
+                yield replace(done, outcome=replace(done.outcome, node=node))
+            tick()
 
     def _ordinary_bytes(self) -> int:
         return int(min(ORDINARY_BYTES, self._largest()))

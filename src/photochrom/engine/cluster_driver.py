@@ -10,6 +10,7 @@ would not find memory. Nothing of that is done here.
 """
 
 import logging
+import math
 import os
 import pickle
 import queue
@@ -27,10 +28,11 @@ from photochrom.engine.cluster_worker import Colourer, Done, Work, facts, packed
 from photochrom.engine.stored import StoredTask
 from photochrom.errors import ClusterError, PhotochromError
 
-CONNECT_SECONDS = 7.0
+CONNECT_SECONDS, LEAST_SECONDS = 8.0, 4.0
 NODE_SECONDS = 120.0  # until a busy node has started a process
 WAIT_SECONDS = 0.5
 MOST_REPETITIONS = 20  # of the same photographs, whose worker dies
+MOST_DEATHS = 3  # of workers that have not begun yet, in a row
 CHUNK = 8  # photographs that are given to a worker at once
 CHUNKS_PER_CORE = 4
 HEAD = "node:__internal_head__"
@@ -75,13 +77,15 @@ class Connection(Protocol):
         """Disconnect."""
 
 
-def connect(address: str) -> Connection:
+def connect(address: str, until: float = math.inf) -> Connection:
     """Connect to a cluster; what a `Worker` makes.
 
     Parameters
     ----------
     address : str
         'auto', 'HOST:PORT' or 'ray://HOST:PORT'.
+    until : float
+        Time, in seconds since 1970, after which a cluster that does not answer is given up.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def connect(address: str) -> Connection:
         If there is none, or Ray or Python have other versions there.
     """
     _silence()
-    _call_in_time(lambda: _init(address), address)
+    _call_in_time(lambda: _init(address), address, until)
     return _OnHead() if address.startswith("ray://") else Driver()
 
 
@@ -99,7 +103,6 @@ def _silence() -> None:
     for number in (1, 2):
         os.dup2(null, number)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 
@@ -107,15 +110,12 @@ def _silence() -> None:
 def _init(address: str) -> None:
     import ray
 
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if not address.startswith("ray://"):
-        options["include_dashboard"] = None
-    ray.init(address=address, **options)
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
 
 
-def _call_in_time(job: Callable[[], None], address: str) -> None:
+def _call_in_time(job: Callable[[], None], address: str, until: float) -> None:
     """Run what may wait for a silent cluster for minutes."""
-    import ray  # noqa: F401 - slow; not part of the time
+    import ray  # noqa: F401 - slow
 
     failed: list[BaseException] = []
 
@@ -127,7 +127,7 @@ def _call_in_time(job: Callable[[], None], address: str) -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(CONNECT_SECONDS)
+    thread.join(max(LEAST_SECONDS, min(CONNECT_SECONDS, until - time.time())))
     if thread.is_alive():
         raise ClusterError(f"No Ray cluster answers at {address}. Check the address.")
     if failed:
@@ -271,6 +271,7 @@ def _dataset(work: Work, tasks: list[StoredTask], memory: int, jobs: int | None,
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.max_consecutive_actor_init_deaths = MOST_DEATHS
     context.max_errored_blocks = -1  # the tasks of a worker that dies again and again are missing
     is_cpu = work.device == "cpu"
     resource = "CPU" if is_cpu else "GPU"
