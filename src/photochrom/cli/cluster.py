@@ -36,14 +36,13 @@ def run_on_cluster(
     int
         The exit code.
     """
-    from photochrom.engine.cluster import Cluster, checked_address
+    from photochrom.engine.cluster import Cluster
     from photochrom.engine.cluster_worker import Work
     from photochrom.engine.guidance import Guidance
     from photochrom.engine.stored import recipe_of
     from photochrom.engine.stored_run import StoredRun, recorded
     from photochrom.engine.workers import WorkerProcesses
 
-    address = checked_address(options.cluster or "auto")
     check_words(sources, options, film)
     places = [_absolute(source) for source in sources]
     options = replace(
@@ -61,7 +60,7 @@ def run_on_cluster(
     here = WorkerProcesses(partial(make, "cpu", 1), 1)  # says what results it would make
     with (
         endings(),
-        Cluster(address, options.jobs) as cluster,
+        Cluster(options.cluster or "auto", options.jobs) as cluster,
         StoredRun(list(map(str, places)), output, wishes, report=_tell) as run,
         here,
     ):

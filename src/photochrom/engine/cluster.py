@@ -30,6 +30,7 @@ from photochrom.extras import require
 from photochrom.photo import storage
 
 ORDINARY_BYTES = 1_000_000_000  # that a worker reserves
+LEAST_BYTES = BASE_BYTES + 40_000_000
 MOST_TASKS = 100_000  # in a round
 GATHER_SECONDS = 3.0  # that the first round waits for more tasks
 CONNECT_SECONDS, PORT_SECONDS = 9.0, 4.0
@@ -266,12 +267,20 @@ class Cluster:
         self._call(_begin, work, tasks, memory, self._jobs, chunk)
         while (some := self._call(_next)) is not None:
             for done in some:
-                node = self._labels.get(done.outcome.node, done.outcome.node[:6])
-                yield replace(done, outcome=replace(done.outcome, node=node))
+                yield replace(
+                    done, outcome=replace(done.outcome, node=self._label(done.outcome.node))
+                )
             tick()
 
+    def _label(self, node: str) -> str:
+        """Return a node's name; one that came since the run began is not known."""
+        host, _, id = node.partition("/")
+        return self._labels.get(id, f"{host}/{id[:6]}")
+
     def _ordinary_bytes(self) -> int:
-        return int(min(ORDINARY_BYTES, self._largest()))
+        """Return what a worker reserves: less where else cores would be idle, but enough."""
+        shares = [node.memory / node.cpus for node in self.nodes if node.cpus]
+        return int(min(ORDINARY_BYTES, max(LEAST_BYTES, min(shares)), self._largest()))
 
     def _largest(self) -> float:
         """Return the memory of the largest node."""

@@ -29,6 +29,8 @@ from photochrom.engine.stored import (
 )
 from photochrom.engine.workers import WorkerProcesses
 from photochrom.errors import ClusterError
+from photochrom.photo import storage
+from photochrom.photo.atomic import remove_orphans
 
 COPIES = 2  # photographs at the same time: one is copied while the other is coloured
 BASE_BYTES = 600_000_000  # of a colouring process and its actor, beyond what a decoder holds
@@ -64,7 +66,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """The outcome of a task by its number in the pass; `node` of the outcome is a Ray id."""
+    """The outcome of a task by its number in the pass; its node is 'HOST/ID', with Ray's id."""
 
     number: int
     outcome: StoredOutcome
@@ -130,7 +132,7 @@ class Colourer:
 
         self._work, self._shared, memory = pickle.loads(work)
         context = ray.get_runtime_context()
-        self._node = context.get_node_id()
+        self._node = f"{socket.gethostname()}/{context.get_node_id()}"
         # What this actor finished before it died is not coloured twice.
         self._is_again = context.was_current_actor_reconstructed
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -140,6 +142,7 @@ class Colourer:
             self._work.make, 1, seconds=self._work.seconds, most_bytes=most_bytes
         )
         self._processes.start()
+        self._cleared: set[Path] = set()
         self._check()
 
     def _check(self) -> None:
@@ -170,6 +173,7 @@ class Colourer:
 
     def _colour(self, numbered: tuple[int, StoredTask]) -> Done:
         number, task = numbered
+        self._clear(task.target)
         outcome = colorize_stored(
             self._processes,
             task,
@@ -180,6 +184,13 @@ class Colourer:
         if not self._work.resume and outcome.notes == (DONE_BEFORE,):  # by this run
             outcome = replace(outcome, status="coloured", notes=())
         return Done(number, replace(outcome, node=self._node))
+
+    def _clear(self, target: str) -> None:
+        """Remove what killed workers of this node left in a folder, once."""
+        folder = Path(target).parent
+        if not storage.is_address(target) and folder not in self._cleared:
+            self._cleared.add(folder)
+            remove_orphans(folder)
 
 
 def _within(options: WriteOptions, memory: int) -> WriteOptions:
