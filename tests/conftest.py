@@ -2,7 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -83,6 +86,47 @@ def drawn_picture(seed: int, height: int = 72, width: int = 96) -> np.ndarray:
         inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
         picture[inside] = random.uniform(0, 255, 3) * (0.6 + 0.4 * x[inside][:, None])
     return np.asarray(picture.round(), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Run an S3 server on this machine; return its address."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return the file system of an S3 server with an empty bucket, `archive`."""
+    import s3fs
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "AKIAOFTESTS",
+        "AWS_SECRET_ACCESS_KEY": "secret-of-tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    if files.exists("archive"):
+        files.rm("archive", recursive=True)
+    files.mkdir("archive")
+    yield files
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,14 @@ class Row(NamedTuple):
     reference: str | None
 
 
+class Survey(NamedTuple):
+    """What all rows of a manifest say: sorted hashes of the results' names, and the folders."""
+
+    results: np.ndarray
+    source_folders: set[str]
+    target_folders: set[str]
+
+
 def is_manifest(source: str) -> bool:
     """Return whether a name ends like a manifest's."""
     return storage.name_of(source).lower().endswith(SUFFIXES)
@@ -223,29 +231,36 @@ class Manifest:
             return storage.child(folder, relative)
         return relative if folder == "." else f"{folder.rstrip('/')}/{relative}"
 
-    def count(self, sidecars: bool = False) -> int:
-        """Return the number of rows, once each is known to have a result of its own.
+    def survey(self, sidecars: bool = False) -> Survey:
+        """Read all rows, and make sure that each has a result of its own.
 
         Parameters
         ----------
         sidecars : bool
             Whether results must also differ without their suffixes.
 
+        Returns
+        -------
+        Survey
+
         Raises
         ------
         InvalidValueError
             If two rows have the same result, or a row is not valid.
         """
-        parts = [
-            hashes_of([_result_name(row.target, sidecars) for row in rows]) for rows in self.rows()
-        ]
-        hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
-        total = len(hashes)
+        parts = [np.zeros(0, np.uint64)]
+        sources: set[str] = set()
+        targets: set[str] = set()
+        for rows in self.rows():
+            parts.append(hashes_of([_result_name(row.target, sidecars) for row in rows]))
+            sources.update([storage.folder_of(row.source) for row in rows])
+            targets.update([storage.folder_of(row.target) for row in rows])
+        hashes = np.concatenate(parts)
         hashes.sort()
         twice = hashes[1:][hashes[1:] == hashes[:-1]]
         if len(twice):
             self._name_duplicate(set(map(int, twice[:100])), len(twice), sidecars)
-        return total
+        return Survey(hashes, sources, targets)
 
     def _name_duplicate(self, twice: set[int], count: int, sidecars: bool) -> None:
         seen: dict[str, tuple[int, str]] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from photochrom.engine.hashes import Hashes, hashes_of, state_hash
-from photochrom.engine.manifest import Manifest
+from photochrom.engine.manifest import Survey
 from photochrom.engine.run_table import written
 from photochrom.engine.stored import source_state
 from photochrom.errors import PhotoError
@@ -34,15 +34,10 @@ class Listed:
         Folders that are not told, such as those of a web server.
     """
 
-    def __init__(self, manifest: Manifest, candidates: int) -> None:
-        sources: set[str] = set()
-        targets: set[str] = set()
-        for rows in manifest.rows():
-            sources.update(storage.folder_of(row.source) for row in rows)
-            targets.update(storage.folder_of(row.target) for row in rows)
+    def __init__(self, survey: Survey) -> None:
         self.silent: set[str] = set()
-        self.states = self._gathered(_states_in, sources)
-        self.results = self._gathered(_results_in, targets)
+        self.states = self._gathered(_states_in, survey.source_folders)
+        self.results = self._gathered(_results_in, survey.target_folders)
 
     def _gathered(
         self, look: Callable[[str], tuple[np.ndarray, np.ndarray] | None], folders: set[str]

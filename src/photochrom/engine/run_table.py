@@ -225,7 +225,8 @@ def _row(outcome: StoredOutcome, now: float) -> dict[str, object]:
 
 def written(name: object) -> str:
     """Return a name as the table has it: cleaned, with bytes that are no UTF-8 escaped."""
-    return storage.cleaned(str(name)).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = storage.cleaned(str(name))
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _hashes_of(batch: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

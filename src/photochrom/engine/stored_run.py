@@ -19,7 +19,7 @@ import numpy as np
 from photochrom.engine.batch import WriteOptions, in_threads
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.hashes import Hashes, hashes_of, recipe_hash, state_hash
-from photochrom.engine.manifest import Manifest, Row, coloured_name, is_manifest
+from photochrom.engine.manifest import Manifest, Row, Survey, coloured_name, is_manifest
 from photochrom.engine.page_colouring import PLAIN
 from photochrom.engine.run_listing import Listed, child_of, search_below
 from photochrom.engine.run_table import NO_RESULT, RunTable, row_key, written
@@ -106,6 +106,7 @@ class StoredRun:
         self.count: int | None = None
         self.table: RunTable | None = None
         self._manifests: dict[str, Manifest] = {}
+        self._surveys: dict[str, Survey] = {}
         self._stack = ExitStack()
         self._done: Hashes | None = None
 
@@ -164,7 +165,12 @@ class StoredRun:
     def _open_manifests(self) -> None:
         """Open all manifests, and refuse those in which two rows have the same result."""
         manifests = [source for source in self.sources if is_manifest(source)]
-        rows = 0
+        if manifests and len(manifests) < len(self.sources):
+            raise InvalidValueError(
+                f"{storage.cleaned(manifests[0])}: manifests are coloured in a run of their own. "
+                "Leave out the other sources, or name them in the manifest."
+            )
+        results: dict[str, np.ndarray] = {}
         for source in dict.fromkeys(manifests):
             manifest = Manifest(source, self.output, self.wishes.suffix)
             self._manifests[source] = self._stack.enter_context(manifest)
@@ -173,9 +179,17 @@ class StoredRun:
                     f"{manifest.name}: is only read; results cannot be written beside it. Name a "
                     "folder for them with -o."
                 )
-            rows += manifest.count(self.wishes.sidecar)
+            self._surveys[source] = survey = manifest.survey(self.wishes.sidecar)
+            for other, names in results.items():
+                if len(np.intersect1d(names, survey.results)):
+                    raise InvalidValueError(
+                        f"{manifest.name} and {storage.cleaned(other)} have rows with the same "
+                        "result. Colour them in two runs, or name each in the column 'result'."
+                    )
+            results[source] = survey.results
         files = len(self.sources) - len(self._folders) - len(manifests)
         if not self._folders:
+            rows = sum(map(len, results.values()))
             self.count = (rows + files) * self.wishes.candidates
 
     def _find_table(self) -> None:
@@ -314,7 +328,7 @@ class StoredRun:
         if state_hash(task.known.size, task.known.version) != before:
             return task
         if value & NO_RESULT or task.exists:
-            return _known(task.source, task.target)
+            return _known(written(task.source), written(task.target))
         return task if task.exists is False else replace(task, before=before)
 
     def _key(self, task: StoredTask) -> str:
@@ -322,7 +336,7 @@ class StoredRun:
         return with_reference(self._keys[number], task.reference)
 
     def _from_manifest(self, manifest: Manifest) -> Iterator[Item]:
-        listed = None if self._done is None else Listed(manifest, self.wishes.candidates)
+        listed = None if self._done is None else Listed(self._surveys[manifest.source])
         for rows in manifest.rows():
             for n, guidance in enumerate(self._guidances):
                 targets = [self._numbered(row.target, n) for row in rows]
@@ -412,7 +426,6 @@ def _beside(source: str, name: str) -> str:
 
 
 def _known(source: str, target: str) -> StoredOutcome:
-    source, target = storage.cleaned(source), storage.cleaned(target)
     return StoredOutcome(source, target, "skipped", (DONE_BEFORE,), 0.0, known=True)
 
 

@@ -31,7 +31,7 @@ MOST_NAME_BYTES = 255  # of file systems
 
 def is_address(text: object) -> bool:
     """Return whether a text is an address and not a path."""
-    return isinstance(text, str) and ADDRESS.match(text) is not None
+    return isinstance(text, str) and "://" in text and ADDRESS.match(text) is not None
 
 
 def scheme_of(address: str) -> str:
@@ -43,7 +43,7 @@ def path_or_address(text: str) -> Path | str:
     """Return an address as text, anything else and `file://` addresses as a path."""
     if not is_address(text):
         return Path(text)
-    if scheme_of(text) in ("file", "local") and "::" not in text:
+    if text[:4].lower() == "file" and scheme_of(text) == "file" and "::" not in text:
         from urllib.request import url2pathname  # imports what only web addresses need
 
         return Path(url2pathname(urlsplit(text).path))
@@ -55,6 +55,8 @@ def cleaned(address: str) -> str:
 
     The same file has the same cleaned address whoever reads it and whenever a signature was made.
     """
+    if "@" not in address and "?" not in address:  # one of millions
+        return address
     head, chained, rest = link(address)
     if chained:
         return f"{head}::{cleaned(rest)}"
@@ -210,7 +212,7 @@ def link(address: str) -> tuple[str, str, str]:
 
     Names may have '::' too: the archive begins at the first scheme after one, or at the last one.
     """
-    if scheme_of(address) not in SCHEMES_OF_ARCHIVES or not is_address(address):
+    if "::" not in address or scheme_of(address) not in SCHEMES_OF_ARCHIVES:
         return address, "", ""
     found = ARCHIVE_BEGINS.search(address)
     if found:

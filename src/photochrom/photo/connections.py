@@ -5,6 +5,7 @@ without password and signature.
 """
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -48,8 +49,10 @@ MOST_ARCHIVES = 8
 class _Archive:
     """An open archive; its index is read once. tarfile must not be read by two threads."""
 
-    def __init__(self, files: Any, version: str) -> None:
-        self.files, self.version, self.lock = files, version, threading.Lock()
+    def __init__(self, kind: str, file: Any, version: str) -> None:
+        weakref.finalize(self, file.close)  # once no thread reads it
+        self.files = fsspec().filesystem(kind, fo=file)
+        self.version, self.lock = version, threading.Lock()
 
 
 _ARCHIVES: OrderedDict[str, _Archive] = OrderedDict()
@@ -63,7 +66,7 @@ class Place:
     files: Any
     path: str
     lock: Any = field(default_factory=nullcontext)
-    version: str = ""  # of the archive
+    archive: _Archive | None = None
 
 
 def fsspec() -> Any:
@@ -85,7 +88,7 @@ def connect(address: str) -> Place:
                 "zip://FOLDER/NAME.jpg::ARCHIVE.zip."
             )
         member = head.partition("://")[2]
-        return Place(archive.files, member, archive.lock, archive.version)
+        return Place(archive.files, member, archive.lock, archive)
     scheme = scheme_of(address)
     hidden = address
     if scheme not in WEB:
@@ -119,7 +122,7 @@ def _archive(kind: str, address: str) -> _Archive:
         if found is None or found.version != version:
             opened = is_address(address) and connect(address)
             file = opened.files.open(opened.path) if opened else Path(address).open("rb")  # noqa: SIM115
-            found = _Archive(fsspec().filesystem(kind, fo=file), version)
+            found = _Archive(kind, file, version)
             _ARCHIVES[address] = found
         _ARCHIVES.move_to_end(address)
         while len(_ARCHIVES) > MOST_ARCHIVES:
@@ -129,7 +132,7 @@ def _archive(kind: str, address: str) -> _Archive:
 
 def _version_of(address: str) -> str:
     there = connect(address)
-    return stored(address, there.files.info(there.path), there.version).version
+    return stored(address, there.files.info(there.path), there).version
 
 
 def _state_of_path(path: str) -> str:
@@ -161,14 +164,15 @@ class Stored:
     companions: tuple[str, ...] | None = None
 
 
-def stored(address: str, info: dict[str, Any], archive: str = "") -> Stored:
-    """Return what a storage's library tells about a file; `archive` is its archive's version."""
+def stored(address: str, info: dict[str, Any], there: Place) -> Stored:
+    """Return what a storage's library tells about a file."""
     size = info.get("size")
     modified = next((info[name] for name in TIMES if info.get(name)), None)
     modified_ns = nanoseconds(modified)
     version = next((info[name] for name in VERSIONS if info.get(name)), None)
     if version is None:
-        version = archive or modified_ns or nanoseconds(info.get("created"))
+        of_archive = there.archive.version if there.archive else None
+        version = of_archive or modified_ns or nanoseconds(info.get("created"))
     text = "" if version is None else str(version).strip('"')
     return Stored(address, None if size is None else int(size), text, modified_ns)
 
@@ -195,7 +199,16 @@ def said_plainly(address: str, kind: type[PhotoError] = UnreadablePhotoError) ->
     except ImportError as error:
         raise MissingExtraError(_missing(address)) from error
     except Exception as error:  # each library has its own
-        raise kind(f"{cleaned(address)}: {_reason(error, kind)}.") from error
+        cause = cause_of(error)
+        raise kind(f"{cleaned(address)}: {_reason(cause, kind)}.") from cause
+
+
+def cause_of(error: Exception) -> Exception:
+    """Return what is behind an error: fsspec calls any answer of a web server 'not found'."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    return error if getattr(cause, "status", None) in (404, 410) else cause
 
 
 def _missing(address: str) -> str:
@@ -212,7 +225,7 @@ def _reason(error: BaseException, kind: type[PhotoError]) -> str:
     cannot = "cannot be written" if kind is UnwritablePhotoError else "cannot be read"
     if isinstance(error, FileNotFoundError):
         return "does not exist" if kind is UnreadablePhotoError else f"{cannot} (no such place)"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
         return f"{cannot} (access denied). Check the rights of your credentials"
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
         return f"{cannot} (no credentials were found for this storage)"

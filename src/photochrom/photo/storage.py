@@ -98,6 +98,7 @@ __all__ = [
 ]
 
 BLOCK = 1 << 23  # bytes that are held in memory while a file is copied
+PART_BYTES = 1 << 23  # of an upload in parts, of which two are held in memory
 # Stores where an object appears only when it is complete.
 WHOLE = frozenset(
     "s3 s3a gs gcs abfs abfss az adl oss r2 b2 oci memory".split()  # noqa: SIM905
@@ -288,7 +289,7 @@ def store(path: Path, address: str) -> None:
     with said_plainly(address, UnwritablePhotoError):
         place = connect(address)
         if scheme_of(address) in WHOLE:
-            options = {"chunksize": BLOCK, "max_concurrency": 2} if _is_s3(address) else {}
+            options = {"chunksize": PART_BYTES, "max_concurrency": 2} if _is_s3(address) else {}
             place.files.put_file(str(path), place.path, **options)
         else:
             _put_and_rename(path, place)

@@ -17,7 +17,7 @@ from photochrom.photo.addresses import (
     name_of,
     scheme_of,
 )
-from photochrom.photo.connections import Stored, connect, said_plainly, stored
+from photochrom.photo.connections import Stored, cause_of, connect, said_plainly, stored
 from photochrom.photo.find import Found, kind_of
 
 
@@ -60,11 +60,13 @@ def look(address: str) -> Stored | None:
             place = connect(address)
             with place.lock:
                 info = place.files.info(place.path)
-        except (FileNotFoundError, NotADirectoryError, KeyError):
+        except (FileNotFoundError, NotADirectoryError, KeyError) as error:
+            if cause_of(error) is not error and not isinstance(cause_of(error), FileNotFoundError):
+                raise
             return None
         if info.get("type") == "directory":
             raise UnreadablePhotoError(f"{cleaned(address)}: is a folder; a file is needed.")
-        return stored(address, info, place.version)
+        return stored(address, info, place)
 
 
 def is_folder(address: str) -> bool:
@@ -127,7 +129,7 @@ def list_folder(address: str, missing_ok: bool = False) -> Listing:
         if row.get("type") == "directory":
             folders.add(name)
         else:
-            files[name] = stored(child(address, name), row, place.version)
+            files[name] = stored(child(address, name), row, place)
     ordered = dict(sorted(files.items()))
     return Listing(ordered, tuple(sorted(folders)))
 
