@@ -40,6 +40,7 @@ COMMAND = [sys.executable, "-c", "from photochrom.cli import main; main()"]
 OBJECT_STORE_BYTES = 100_000_000
 BAD_SHARE = 0.02
 STORAGE_GONE_SECONDS, STORAGE_FULL_SECONDS = 10.0, 5.0
+PACE, PACE_SECONDS = 0.02, 20.0  # share of results, or time, from one harm to the next
 DIFFERENCE = 4.0  # mean, of 255, between a source and its result without colour, or another source
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -179,7 +180,16 @@ class Harm:
             self.kill("colouring" if random.random() < 0.5 else "actors")
             if rare:
                 rare.pop(0)()
-            time.sleep(random.uniform(0.5, 3))
+            self._wait(is_over)
+
+    def _wait(self, is_over: Callable[[], bool]) -> None:
+        """Wait until the run has come on: a worker needs seconds to start."""
+        wanted = self._scans.results() + PACE * len(self._scans.good)
+        until = time.monotonic() + PACE_SECONDS
+        while time.monotonic() < until and self._scans.results() < wanted:
+            if self._run.process.poll() is not None or is_over():
+                return
+            time.sleep(0.5)
 
     def kill(self, kind: str) -> None:
         """Kill a process of a kind."""

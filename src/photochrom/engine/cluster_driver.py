@@ -107,15 +107,22 @@ def _silence() -> None:
     logging.disable(logging.WARNING)
 
 
-def _init(address: str) -> None:
+def _ray() -> Any:
+    """Return Ray, which has types for a part of it."""
     import ray
+
+    return ray
+
+
+def _init(address: str) -> None:
+    ray = _ray()
 
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def _call_in_time(job: Callable[[], None], address: str, until: float) -> None:
     """Run what may wait for a silent cluster for minutes."""
-    import ray  # noqa: F401 - slow
+    _ray()  # slow to import
 
     failed: list[BaseException] = []
 
@@ -137,7 +144,7 @@ def _call_in_time(job: Callable[[], None], address: str, until: float) -> None:
 def _why_not(error: BaseException, address: str) -> str:
     said = " ".join(str(error).split())
     if "ersion mismatch" in said or "different version" in said.lower():
-        import ray
+        ray = _ray()
 
         return (
             f"The Ray cluster at {address} has another version of Ray or Python than this machine "
@@ -159,7 +166,7 @@ class Driver:
 
     def nodes(self, places: tuple[str, ...]) -> list[Node]:
         """Return the nodes, once each is known to have photochrom and to see the folders."""
-        import ray
+        ray = _ray()
 
         alive = [node for node in ray.nodes() if node["Alive"]]
         hosts = Counter(node["NodeManagerHostname"] for node in alive)
@@ -174,7 +181,7 @@ class Driver:
 
     def _check(self, nodes: list[Node], places: tuple[str, ...]) -> None:
         """Ask each node that can work."""
-        import ray
+        ray = _ray()
         from ray.exceptions import GetTimeoutError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -258,14 +265,14 @@ class Driver:
 
     def stop(self) -> None:
         """Disconnect."""
-        import ray
+        ray = _ray()
 
         ray.shutdown()
 
 
 def _dataset(work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int) -> Any:
     """Return the dataset whose rows are what was done; it is computed as it is read."""
-    import ray
+    ray = _ray()
     from ray.data import ActorPoolStrategy, DataContext
 
     context = DataContext.get_current()
@@ -350,13 +357,13 @@ class _OnHead:
     """A `Driver` on the head of the cluster, reached by Ray's client."""
 
     def __init__(self) -> None:
-        import ray
+        ray = _ray()
 
         options = {"num_cpus": 0, "resources": {HEAD: 0.001}, "max_concurrency": 2}
         self._actor: Any = ray.remote(Driver).options(**options).remote()
 
     def _call(self, name: str, *given: Any) -> Any:
-        import ray
+        ray = _ray()
 
         try:
             return ray.get(getattr(self._actor, name).remote(*given))
@@ -381,6 +388,6 @@ class _OnHead:
 
     def stop(self) -> None:
         """Disconnect."""
-        import ray
+        ray = _ray()
 
         ray.shutdown()

@@ -237,9 +237,11 @@ def _reason(error: BaseException, kind: type[PhotoError]) -> str:
 
 
 # Ends of the names of errors that a storage's library raises if there is no answer.
-PASSING = ("ConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError")
-PASSING += ("ClientConnectorError", "ServerDisconnectedError", "ServerTimeoutError")
-PASSING += ("IncompleteRead", "ClientPayloadError", "ResponseStreamingError")
+PASSING = (
+    *("ConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"),
+    *("ClientConnectorError", "ServerDisconnectedError", "ServerTimeoutError"),
+    *("IncompleteRead", "ClientPayloadError", "ResponseStreamingError"),
+)
 TOO_MANY, FULL = 429, 507  # of HTTP
 
 
