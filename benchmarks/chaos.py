@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Break a run on a cluster in every way, and count what became of each photograph.
 
-    python benchmarks/chaos.py [--photographs 2000] [--nodes 3] [--method gray] [--seed 0]
+    python benchmarks/chaos.py [--photographs 2000] [--nodes 3] [--method gray] [--pace 0.02]
 
 A Ray cluster of several nodes and an S3 server (moto) run on this machine; the server is reached
 through a proxy that can be taken away, or be full. While `photochrom s3://scans/ -o s3://coloured/
@@ -40,7 +40,7 @@ COMMAND = [sys.executable, "-c", "from photochrom.cli import main; main()"]
 OBJECT_STORE_BYTES = 100_000_000
 BAD_SHARE = 0.02
 STORAGE_GONE_SECONDS, STORAGE_FULL_SECONDS = 10.0, 5.0
-PACE, PACE_SECONDS = 0.02, 20.0  # share of results, or time, from one harm to the next
+PACE_SECONDS = 20.0  # from one harm to the next, if no results come
 DIFFERENCE = 4.0  # mean, of 255, between a source and its result without colour, or another source
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--method", default="gray")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pace", type=float, default=0.02, help="share of results between harms")
     given = parser.parse_args()
     begun = time.monotonic()
     with closing(Storage()) as storage:
@@ -75,13 +76,13 @@ def run_all(storage: "Storage", scans: "Scans", given: argparse.Namespace) -> li
     phases = []
     with closing(Nodes(given.nodes)) as nodes:
         run = Run(nodes.address, given.method)
-        harm = Harm(storage, scans, nodes, run)
+        harm = Harm(storage, scans, nodes, run, given.pace)
         harm.until(lambda: scans.results() >= given.photographs * 0.5)
         nodes.kill_head()
         phases.append({"name": "the head is killed", **run.end(), "harm": dict(harm.done)})
     with closing(Nodes(given.nodes)) as nodes:
         run = Run(nodes.address, given.method, "--resume")
-        harm = Harm(storage, scans, nodes, run)
+        harm = Harm(storage, scans, nodes, run, given.pace)
         harm.until(lambda: False)
         phases.append({"name": "resumed", **run.end(), "harm": dict(harm.done)})
         run = Run(nodes.address, given.method, "--resume")
@@ -165,7 +166,10 @@ def _kind(process: Any) -> str:
 class Harm:
     """Does harm at random while a run goes on."""
 
-    def __init__(self, storage: "Storage", scans: "Scans", nodes: Nodes, run: Run) -> None:
+    def __init__(
+        self, storage: "Storage", scans: "Scans", nodes: Nodes, run: Run, pace: float
+    ) -> None:
+        self._pace = pace
         self.done: Counter[str] = Counter()
         self._storage, self._scans, self._nodes, self._run = storage, scans, nodes, run
 
@@ -184,7 +188,7 @@ class Harm:
 
     def _wait(self, is_over: Callable[[], bool]) -> None:
         """Wait until the run has come on: a worker needs seconds to start."""
-        wanted = self._scans.results() + PACE * len(self._scans.good)
+        wanted = self._scans.results() + self._pace * len(self._scans.good)
         until = time.monotonic() + PACE_SECONDS
         while time.monotonic() < until and self._scans.results() < wanted:
             if self._run.process.poll() is not None or is_over():

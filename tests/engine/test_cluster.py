@@ -24,7 +24,7 @@ from photochrom.engine.cluster_worker import BASE_BYTES, Work, packed, shared_by
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.stored import StoredOutcome, StoredTask, recipe_of
-from photochrom.errors import ClusterError, InvalidValueError
+from photochrom.errors import ClusterError, InvalidValueError, MissingExtraError
 from photochrom.options.hint import Hint
 
 pytest.importorskip("ray")
@@ -197,6 +197,19 @@ def test_what_is_known_is_passed_on_and_nothing_to_do_needs_no_worker(nodes):
 
 
 @pytest.mark.slow
+def test_nobody_is_told_of_the_use_of_ray(nodes, monkeypatch):
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    with Cluster(nodes.address) as cluster:
+        assert cluster._worker.call(_is_reported) is False
+
+
+def _is_reported(connection):
+    from ray._common.usage.usage_lib import usage_stats_enabled
+
+    return usage_stats_enabled()
+
+
+@pytest.mark.slow
 def test_a_silent_port_is_no_cluster():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -276,3 +289,24 @@ def test_listing_goes_on_while_nothing_is_taken_and_its_error_is_raised():
         assert [task.source for task in next(taken)] == ["a.jpg"]
         with pytest.raises(ClusterError, match="the listing failed"):
             next(taken)
+
+
+def test_an_ordinary_run_imports_nothing_of_a_cluster(tmp_path):
+    draw(tmp_path, "a.png", "b.png")
+    code = (
+        "import sys\n"
+        "from photochrom.cli.run import run\n"
+        "from photochrom.cli.run_options import RunOptions\n"
+        "from pathlib import Path\n"
+        "run([Path('a.png'), Path('b.png')], RunOptions(method='gray', jobs=1))\n"
+        "print([m for m in ('ray', 'fsspec', 'pyarrow') if m in sys.modules])\n"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_cluster_without_ray_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("photochrom.extras.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"Running on a cluster needs ray .*\[cluster\]"):
+        Cluster("auto")

@@ -102,7 +102,6 @@ def _silence() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(null, number)
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 
