@@ -230,8 +230,16 @@ def test_a_closed_port_is_no_cluster_and_nothing_is_written(tmp_path):
 
 @pytest.mark.parametrize("address", ["", "head", "head:x", "http://head:1", "ray://head", "a:1/b"])
 def test_what_is_no_address_of_a_cluster_is_refused(address):
-    with pytest.raises(InvalidValueError, match="--cluster needs"):
+    with pytest.raises(InvalidValueError, match="--cluster .or RAY_ADDRESS. needs"):
         checked_address(address)
+
+
+def test_auto_is_what_the_environment_says(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
+    with pytest.raises(ClusterError, match="No Ray cluster answers at 127.0.0.1:"):
+        checked_address("auto")
+    monkeypatch.delenv("RAY_ADDRESS")
+    assert checked_address("auto") == "auto"
 
 
 def test_another_version_of_ray_is_named():

@@ -9,6 +9,7 @@ and each by itself, the photographs that need more memory than a worker has rese
 failure may be the machine's, and those that were lost with their worker again and again.
 """
 
+import os
 import queue
 import socket
 import threading
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 
 from photochrom.engine.batch import FailureStreak
 from photochrom.engine.cluster_driver import CHUNK, Connection, Node, connect
-from photochrom.engine.cluster_worker import BASE_BYTES, Done, Work
+from photochrom.engine.cluster_worker import BASE_BYTES, LEAST_DECODER_BYTES, Done, Work
 from photochrom.engine.stored import StoredOutcome, StoredTask, blames_machine
 from photochrom.engine.workers import Worker
 from photochrom.errors import ClusterError, InvalidValueError, WorkerDiedError
@@ -30,7 +31,7 @@ from photochrom.extras import require
 from photochrom.photo import storage
 
 ORDINARY_BYTES = 1_000_000_000  # that a worker reserves
-LEAST_BYTES = BASE_BYTES + 40_000_000
+LEAST_BYTES = BASE_BYTES + LEAST_DECODER_BYTES
 MOST_TASKS = 100_000  # in a round
 GATHER_SECONDS = 3.0  # that the first round waits for more tasks
 CONNECT_SECONDS, PORT_SECONDS = 9.0, 4.0
@@ -42,6 +43,8 @@ T = TypeVar("T")
 
 def checked_address(address: str) -> str:
     """Return the address of a cluster, once something listens there.
+
+    'auto' is what the environment variable RAY_ADDRESS says, if it is set, as in a Ray job.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ def checked_address(address: str) -> str:
         If nothing listens there.
     """
     if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or "auto"
+    if address == "auto":
         return address
     try:
         parts = urlsplit(address if "://" in address else f"//{address}")
@@ -64,7 +69,8 @@ def checked_address(address: str) -> str:
         host, port, parts = None, None, urlsplit("")
     if not host or not port or parts.scheme not in ("", "ray") or parts.path not in ("", "/"):
         raise InvalidValueError(
-            f"--cluster needs 'auto', HOST:PORT or ray://HOST:PORT; got {address!r}."
+            f"--cluster (or RAY_ADDRESS) needs 'auto', HOST:PORT or ray://HOST:PORT; got "
+            f"{address!r}."
         )
     try:
         socket.create_connection((host, port), PORT_SECONDS).close()
@@ -109,7 +115,7 @@ class Cluster:
 
     def __enter__(self) -> Self:
         until = time.time() + CONNECT_SECONDS
-        checked_address(self.address)
+        self.address = checked_address(self.address)
         self._worker = Worker(partial(connect, self.address, until))
         try:
             self.check()

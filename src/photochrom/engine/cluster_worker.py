@@ -34,6 +34,7 @@ from photochrom.photo.atomic import remove_orphans
 
 COPIES = 2  # photographs at the same time: one is copied while the other is coloured
 BASE_BYTES = 600_000_000  # of a colouring process and its actor, beyond what a decoder holds
+LEAST_DECODER_BYTES = 40_000_000
 SHARED = (Guidance, Sidecar)  # may be large, and are the same for many tasks
 
 
@@ -195,6 +196,6 @@ class Colourer:
 
 def _within(options: WriteOptions, memory: int) -> WriteOptions:
     """Return the options with no more memory for a decoder than an actor has reserved."""
-    most = max(0.0, memory - BASE_BYTES) / 1e6
+    most = max(LEAST_DECODER_BYTES, memory - BASE_BYTES) / 1e6
     given = options.get("max_megabytes")
     return {**options, "max_megabytes": most if given is None else min(given, most)}
