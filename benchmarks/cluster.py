@@ -5,19 +5,31 @@
 
 Every node has one core. Each way colours two numbers of drawn photographs; the difference of the
 times, over the difference of the numbers, is the time a photograph, without what starting takes.
-Then the same with the method `gray` and small photographs, whose time is mostly overhead.
+Then the same with the method `gray` and small photographs, whose time is mostly overhead. The time
+of the processor is of all processes of the command and the cluster; unlike the other it means
+something while other programs run.
 """
 
 import argparse
+import resource
 import subprocess
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 from chaos import COMMAND, Nodes
 from PIL import Image
+
+
+class Times(NamedTuple):
+    """Seconds, and seconds of the processor, for one photograph."""
+
+    wall: float
+    cpu: float
 
 
 def main() -> None:
@@ -27,30 +39,27 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=600, help="photographs for the overhead")
     parser.add_argument("--megapixels", type=float, default=3.0)
     given = parser.parse_args()
+    kinds = (("photochrom", given.pictures, given.megapixels), ("gray", given.small, 0.02))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for kind, count, megapixels in (
-            ("large", given.pictures, given.megapixels),
-            ("small", given.small, 0.02),
-        ):
-            draw(folder / f"{kind} few", count // 4, megapixels)
-            draw(folder / f"{kind} many", count, megapixels)
-        plain = {
-            "large": seconds_each(folder, "large", given.pictures, "-m", "photochrom", "-j", "1"),
-            "small": seconds_each(folder, "small", given.small, "-m", "gray", "-j", "1"),
-        }
-        print("| way | s a photograph | efficiency | overhead of gray, ms |\n|---|---|---|---|")
-        print(f"| one plain process | {plain['large']:.3f} | 1 | 0 |", flush=True)
-        for count in given.workers:
-            with closing(Nodes(count)) as nodes:
-                words = ("--cluster", nodes.address)
-                large = seconds_each(folder, "large", given.pictures, "-m", "photochrom", *words)
-                small = seconds_each(folder, "small", given.small, "-m", "gray", *words)
-            efficiency = plain["large"] / large / count
-            overhead = 1000 * (count * small - plain["small"])
-            print(
-                f"| {count} workers | {large:.3f} | {efficiency:.2f} | {overhead:.1f} |", flush=True
-            )
+        print("| way | method | s a photograph | efficiency | CPU s | efficiency |")
+        print("|---|---|---|---|---|---|")
+        for method, count, megapixels in kinds:
+            draw(folder / f"{method} few", count // 4, megapixels)
+            draw(folder / f"{method} many", count, megapixels)
+            plain = of_one(folder, method, count, None, "-j", "1")
+            show("one plain process", method, plain, plain, 1)
+            for workers in given.workers:
+                with closing(Nodes(workers)) as nodes:
+                    found = of_one(folder, method, count, nodes, "--cluster", nodes.address)
+                show(f"{workers} workers", method, found, plain, workers)
+
+
+def show(way: str, method: str, found: Times, plain: Times, workers: int) -> None:
+    """Print a row."""
+    wall, cpu = plain.wall / found.wall / workers, plain.cpu / found.cpu
+    row = f"{found.wall:.4f} | {wall:.2f} | {found.cpu:.4f} | {cpu:.2f}"
+    print(f"| {way} | {method} | {row} |", flush=True)
 
 
 def draw(folder: Path, count: int, megapixels: float) -> None:
@@ -66,20 +75,37 @@ def draw(folder: Path, count: int, megapixels: float) -> None:
         )
 
 
-def seconds_each(folder: Path, kind: str, count: int, *words: str) -> float:
-    """Return the seconds a photograph, from the times of a few and of many."""
-    times = []
+def of_one(folder: Path, method: str, count: int, nodes: Nodes | None, *words: str) -> Times:
+    """Return the times for a photograph, from those of a few and of many."""
+    found = []
     for some in ("few", "many"):
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            begun = time.monotonic()
+            source = str(folder / f"{method} {some}")
+            begun, used = time.monotonic(), cpu_seconds(nodes)
             subprocess.run(
-                [*COMMAND, str(folder / f"{kind} {some}"), "-o", out, *words],
+                [*COMMAND, source, "-o", out, "-m", method, *words],
                 check=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            times.append(time.monotonic() - begun)
-    return (times[1] - times[0]) / (count - count // 4)
+            found.append(Times(time.monotonic() - begun, cpu_seconds(nodes) - used))
+    few, many = found
+    photographs = count - count // 4
+    return Times((many.wall - few.wall) / photographs, (many.cpu - few.cpu) / photographs)
+
+
+def cpu_seconds(nodes: Nodes | None) -> float:
+    """Return the time of the processor of ended commands, and of all processes of the nodes."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = usage.ru_utime + usage.ru_stime
+    for pid in nodes.processes() if nodes else ():
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            for each in (process, *process.children(recursive=True)):
+                with suppress(psutil.Error):
+                    times = each.cpu_times()
+                    total += sum(times[:4])
+    return total
 
 
 if __name__ == "__main__":

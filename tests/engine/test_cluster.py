@@ -128,6 +128,22 @@ def test_the_command_says_what_matters_and_resumes(nodes, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_manifest_may_be_empty_or_name_what_is_gone(nodes, tmp_path):
+    draw(tmp_path, "ж é.png")
+    (tmp_path / "m.csv").write_text("path\ngone.png\nж é.png\n", "utf-8")
+    (tmp_path / "empty.csv").write_text("path\n")
+    words = ("-m", "gray", "-o", "out", "--cluster", nodes.address)
+    done = run("m.csv", *words, cwd=tmp_path)
+    assert done.stderr.splitlines() == [
+        f"photochrom: {tmp_path / 'gone.png'}: cannot be read (No such file or directory).",
+        "1 coloured, 1 failed.",
+    ]
+    assert (tmp_path / "out" / "ж é-color.png").exists()
+    empty = run("empty.csv", *words, cwd=tmp_path)
+    assert (empty.returncode, empty.stderr) == (0, "0 coloured.\n")
+
+
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(nodes, tmp_path):
     scans, out = tmp_path / "scans", tmp_path / "out"
     draw(scans, *(f"{n:03}.png" for n in range(300)))
