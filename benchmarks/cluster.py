@@ -14,13 +14,13 @@ import argparse
 import resource
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import psutil
 from chaos import COMMAND, Nodes
 from PIL import Image
 
@@ -81,31 +81,62 @@ def of_one(folder: Path, method: str, count: int, nodes: Nodes | None, *words: s
     for some in ("few", "many"):
         with tempfile.TemporaryDirectory(dir=folder) as out:
             source = str(folder / f"{method} {some}")
-            begun, used = time.monotonic(), cpu_seconds(nodes)
-            subprocess.run(
-                [*COMMAND, source, "-o", out, "-m", method, *words],
-                check=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            found.append(Times(time.monotonic() - begun, cpu_seconds(nodes) - used))
+            begun, usage = time.monotonic(), Usage(nodes)
+            with usage:
+                subprocess.run(
+                    [*COMMAND, source, "-o", out, "-m", method, *words],
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            found.append(Times(time.monotonic() - begun, usage.seconds))
     few, many = found
     photographs = count - count // 4
     return Times((many.wall - few.wall) / photographs, (many.cpu - few.cpu) / photographs)
 
 
-def cpu_seconds(nodes: Nodes | None) -> float:
-    """Return the time of the processor of ended commands, and of all processes of the nodes."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    total = usage.ru_utime + usage.ru_stime
-    for pid in nodes.processes() if nodes else ():
-        with suppress(psutil.Error):
-            process = psutil.Process(pid)
-            for each in (process, *process.children(recursive=True)):
-                with suppress(psutil.Error):
-                    times = each.cpu_times()
-                    total += sum(times[:4])
-    return total
+class Usage:
+    """The time of the processor of ended commands, and of all processes of the nodes.
+
+    Those are looked at several times a second, since nobody waits for a process that is killed.
+    """
+
+    def __init__(self, nodes: Nodes | None) -> None:
+        self._nodes, self._is_over = nodes, threading.Event()
+        self._seen: dict[tuple[int, float], float] = {}
+        self._thread = threading.Thread(target=self._watch)
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._look()
+        self._begun = self._total()
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self.seconds = self._total() - self._begun
+
+    def _total(self) -> float:
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return ended.ru_utime + ended.ru_stime + sum(self._seen.values())
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(0.2):
+            self._look()
+
+    def _look(self) -> None:
+        if self._nodes is None:
+            return
+        import psutil  # Ray, which is imported by now, brings it
+
+        for pid in self._nodes.processes():
+            with suppress(psutil.Error):
+                process = psutil.Process(pid)
+                for each in (process, *process.children(recursive=True)):
+                    with suppress(psutil.Error):
+                        key = each.pid, each.create_time()
+                        self._seen[key] = sum(each.cpu_times()[:2])
 
 
 if __name__ == "__main__":

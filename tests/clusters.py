@@ -40,6 +40,7 @@ class Nodes:
         # This folder, for colorizers that tests define; and no report about the use of Ray.
         environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
         environment["PYTHONPATH"] = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+        environment["RAY_worker_niceness"] = "0"  # tests run beside others
         environment["RAY_gcs_rpc_server_reconnect_timeout_s"] = "5"
         self._process = subprocess.Popen(
             [sys.executable, "-c", NODES],
