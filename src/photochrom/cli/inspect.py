@@ -7,13 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from photochrom.cli.addresses import place
 from photochrom.options.ranges import RADIUS, SUGGESTIONS
 
 Method = Annotated[str, Parameter(name=["--method", "-m"])]
 
 
 def suggest(
-    source: Path,
+    source: Annotated[Path | str, Parameter(converter=place)],
     x: float,
     y: float,
     /,
@@ -27,8 +28,8 @@ def suggest(
 
     Parameters
     ----------
-    source : Path
-        A photograph.
+    source : Path or str
+        A photograph, or its address.
     x : float
         Pixels from the left edge of the upright photograph.
     y : float
@@ -43,8 +44,10 @@ def suggest(
         Print the colours as JSON.
     """
     from photochrom.engine.colorize import Colorizer
+    from photochrom.photo.storage import local_copy
 
-    found = Colorizer(method).suggest(source, x, y, radius, count=count)
+    with local_copy(source) as path:
+        found = Colorizer(method).suggest(path, x, y, radius, count=count)
     table = [{"colour": "#{:02x}{:02x}{:02x}".format(*s.rgb), "share": s.share} for s in found]
     if json_output:
         print(json.dumps(table))
@@ -54,7 +57,7 @@ def suggest(
 
 
 def confidence(
-    source: Path,
+    source: Annotated[Path | str, Parameter(converter=place)],
     /,
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
@@ -64,16 +67,19 @@ def confidence(
 
     Parameters
     ----------
-    source : Path
-        A photograph.
+    source : Path or str
+        A photograph, or its address.
     output : Path
-        The PNG file to write; SOURCE-confidence.png by default.
+        The PNG file to write; SOURCE-confidence.png by default, in this folder if it is an address.
     method : str
         A method that estimates its confidence: photochrom, or an exported network.
     """
     from photochrom.engine.colorize import Colorizer
     from photochrom.engine.confidence_map import write_confidence
+    from photochrom.photo.storage import local_copy, name_of
 
-    target = output or source.with_name(f"{source.stem}-confidence.png")
-    write_confidence(Colorizer(method), source, target)
+    beside = source if isinstance(source, Path) else Path(name_of(source))
+    target = output or beside.with_name(f"{beside.stem}-confidence.png")
+    with local_copy(source) as path:
+        write_confidence(Colorizer(method), path, target)
     print(target)

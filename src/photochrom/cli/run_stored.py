@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from photochrom.engine.sidecar import Sidecar
     from photochrom.engine.stored_run import Wishes
 
+MOST_BYTES_PER_PIXEL = 16  # four floating-point channels
 COPIES_PER_JOB = 2  # files are copied while others are coloured
 
 
@@ -83,6 +84,7 @@ def run_stored(
                 resume=wishes.resume,
                 sidecar=wishes.sidecar,
                 options=written,
+                most_bytes=most_bytes(options),
             )
             return report(
                 recorded(outcomes, run.table),
@@ -92,6 +94,11 @@ def run_stored(
             )
         finally:
             executor.stop()
+
+
+def most_bytes(options: RunOptions) -> int:
+    """Return the size of the largest file that is copied: more has more pixels than allowed."""
+    return int(options.max_megapixels * 1e6 * MOST_BYTES_PER_PIXEL)
 
 
 def _tell(line: str) -> None:

@@ -236,7 +236,7 @@ def _hashes_of(batch: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     recipes = {recipe: recipe_hash(recipe) for recipe in set(column["recipe"])}
     states = (
         (state_hash(size, version) ^ recipes[recipe]) | (notes[:1] == [OWN])
-        if status in FINISHED
+        if status in FINISHED and version  # without, nobody knows whether it has changed
         else 0
         for size, version, recipe, status, notes in zip(
             *(column[name] for name in ("size", "version", "recipe", "status", "notes")),

@@ -33,6 +33,7 @@ from photochrom.photo.metadata.xmp import Marker
 from photochrom.photo.storage import Stored
 
 MOST_REFERENCES = 16  # kept open
+RESULTS = ".results"  # beside the copy of a source
 DONE_BEFORE = "already coloured with the same method and settings"
 OWN = "this file was created by photochrom"
 
@@ -224,11 +225,12 @@ def _copies(task: StoredTask) -> Iterator[_Copies]:
         yield _Copies(Path(task.source), Path(task.target), None)
         return
     with storage.private_copies() as folder:
-        for name in ("from", "to"):
-            (folder / name).mkdir()
+        results = folder / RESULTS
+        if far_target:
+            results.mkdir()
         yield _Copies(
-            folder / "from" / storage.local_name(task.source) if far_source else Path(task.source),
-            folder / "to" / storage.local_name(task.target) if far_target else Path(task.target),
+            folder / storage.local_name(task.source) if far_source else Path(task.source),
+            results / storage.local_name(task.target) if far_target else Path(task.target),
             folder,
         )
 
@@ -280,7 +282,7 @@ def _colour(
 def _is_as_before(task: StoredTask) -> bool:
     """Return whether a source has not changed since an earlier run, whose result is there."""
     assert task.known is not None
-    if state_hash(task.known.size, task.known.version) != task.before:
+    if state_hash(task.known.size, task.known.version) != task.before:  # never without a version
         return False
     if task.exists is not None:
         return task.exists
@@ -298,7 +300,7 @@ def _renamed(note: str, said: StoredOutcome, copies: _Copies, ends_run: bool) ->
             f" It is first written to the temporary folder {copies.folder.parent.parent}; the "
             "environment variable TMPDIR names another."
         )
-    for path, address in ((copies.source, said.source), (copies.target, said.target)):
+    for path, address in ((copies.target, said.target), (copies.source, said.source)):
         if path.is_relative_to(copies.folder):
             folder = storage.parent_of(str(address)).rstrip("/")
             note = note.replace(str(path), str(address)).replace(str(path.parent), folder)
@@ -371,7 +373,7 @@ def _store_results(task: StoredTask, copies: _Copies, earlier: dict[Path, str]) 
     """Copy what is new to the target's folder: the picture last, since it counts as the result."""
     others = sorted(set(copies.target.parent.iterdir()) - {copies.target})
     for path in (*others, copies.target):
-        if earlier.get(path) != _digest(path):
+        if path not in earlier or earlier[path] != _digest(path):
             storage.store(path, storage.beside(task.target, path.name))
 
 

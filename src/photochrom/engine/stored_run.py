@@ -462,6 +462,7 @@ def colorize_all(
     resume: bool = False,
     sidecar: bool = False,
     options: WriteOptions | None = None,
+    most_bytes: int | None = None,
 ) -> Generator[StoredOutcome]:
     """Colour the tasks of a run on this machine.
 
@@ -473,7 +474,7 @@ def colorize_all(
     jobs : int
         Number of tasks at the same time; more than the executor's processes, so that files are
         copied while others are coloured.
-    resume, sidecar, options :
+    resume, sidecar, options, most_bytes :
         See `colorize_stored`.
 
     Yields
@@ -484,7 +485,13 @@ def colorize_all(
 
     def run(task: StoredTask) -> StoredOutcome:
         colour = partial(
-            colorize_stored, executor, task, resume=resume, sidecar=sidecar, options=options
+            colorize_stored,
+            executor,
+            task,
+            resume=resume,
+            sidecar=sidecar,
+            options=options,
+            most_bytes=most_bytes,
         )
         outcome = colour()
         return colour() if blames_machine(outcome) else outcome

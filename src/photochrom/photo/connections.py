@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from photochrom.errors import (
     InvalidValueError,
@@ -43,16 +44,26 @@ PACKAGES = {
 HIDDEN = {"?": "\ue03f", "#": "\ue023", "::": "\ue03a"}
 VERSIONS = ("ETag", "etag", "generation", "CRC", "md5Hash", "content_md5", "checksum")
 TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified")
+SSH = frozenset(("sftp", "ssh"))
+# Stores where an object appears only when it is complete.
+WHOLE = frozenset(
+    "s3 s3a gs gcs abfs abfss az adl oss r2 b2 oci memory".split()  # noqa: SIM905
+)
 MOST_ARCHIVES = 8
+CONNECT_SECONDS, SILENCE_SECONDS = 30.0, 60.0
+_LOCKS: "WeakKeyDictionary[Any, Any]" = WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
 
 
 class _Archive:
     """An open archive; its index is read once. tarfile must not be read by two threads."""
 
-    def __init__(self, kind: str, file: Any, version: str) -> None:
+    def __init__(self, kind: str, file: Any, version: str, lock: Any = None) -> None:
         weakref.finalize(self, file.close)  # once no thread reads it
         self.files = fsspec().filesystem(kind, fo=file)
-        self.version, self.lock = version, threading.Lock()
+        # Whoever reads a member reads the archive, which its storage may have a lock for.
+        has_lock = lock is not None and not isinstance(lock, nullcontext)
+        self.version, self.lock = version, lock if has_lock else threading.RLock()
 
 
 _ARCHIVES: OrderedDict[str, _Archive] = OrderedDict()
@@ -94,12 +105,36 @@ def connect(address: str) -> Place:
     if scheme not in WEB:
         for character, instead in HIDDEN.items():
             hidden = hidden.replace(character, instead)
-    files, path = fsspec().core.url_to_fs(hidden, **_options(scheme))
+    if scheme in SSH:
+        files, path = _connected(hidden)
+    else:
+        files, path = fsspec().core.url_to_fs(hidden, **_options(scheme))
     with suppress(AttributeError):  # what was listed may have changed since
         files.dircache.use_listings_cache = False
     for character, instead in HIDDEN.items():
         path = path.replace(instead, character)
-    return Place(files, path)
+    return Place(files, path, _lock_of(scheme, files))
+
+
+def _connected(address: str) -> tuple[Any, str]:
+    """Connect to a server of SFTP, and again if the connection was lost; nothing waits for ever."""
+    options = _options(scheme_of(address))
+    with _LOCKS_LOCK:  # one connection for all threads
+        files, path = fsspec().core.url_to_fs(address, **options)
+        transport = files.client.get_transport()
+        if transport is None or not transport.is_active():
+            type(files).clear_instance_cache()
+            files, path = fsspec().core.url_to_fs(address, **options)
+        files.ftp.get_channel().settimeout(SILENCE_SECONDS)
+    return files, path
+
+
+def _lock_of(scheme: str, files: Any) -> Any:
+    """Return the lock of a storage whose library must not be called by two threads at once."""
+    if scheme in WHOLE | WEB:  # asynchronous, or in memory
+        return nullcontext()
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(files, threading.RLock())
 
 
 def _options(scheme: str) -> dict[str, Any]:
@@ -109,9 +144,11 @@ def _options(scheme: str) -> dict[str, Any]:
         import aiohttp
 
         # A large file may take long, but silence may not.
-        seconds = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
+        seconds = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+        )
         return {"client_kwargs": {"timeout": seconds}}
-    return {}
+    return {"timeout": CONNECT_SECONDS} if scheme in SSH else {}
 
 
 def _archive(kind: str, address: str) -> _Archive:
@@ -120,9 +157,7 @@ def _archive(kind: str, address: str) -> _Archive:
     with _ARCHIVES_LOCK:
         found = _ARCHIVES.get(address)
         if found is None or found.version != version:
-            opened = is_address(address) and connect(address)
-            file = opened.files.open(opened.path) if opened else Path(address).open("rb")  # noqa: SIM115
-            found = _Archive(kind, file, version)
+            found = _opened_archive(kind, address, version)
             _ARCHIVES[address] = found
         _ARCHIVES.move_to_end(address)
         while len(_ARCHIVES) > MOST_ARCHIVES:
@@ -130,9 +165,18 @@ def _archive(kind: str, address: str) -> _Archive:
     return found
 
 
+def _opened_archive(kind: str, address: str, version: str) -> _Archive:
+    if not is_address(address):
+        return _Archive(kind, Path(address).open("rb"), version)
+    there = connect(address)
+    with there.lock:
+        return _Archive(kind, there.files.open(there.path), version, there.lock)
+
+
 def _version_of(address: str) -> str:
     there = connect(address)
-    return stored(address, there.files.info(there.path), there).version
+    with there.lock:
+        return stored(address, there.files.info(there.path), there).version
 
 
 def _state_of_path(path: str) -> str:

@@ -42,7 +42,7 @@ from photochrom.photo.addresses import (
     without_secrets,
 )
 from photochrom.photo.atomic import unwritable
-from photochrom.photo.connections import Place, Stored, connect, said_plainly
+from photochrom.photo.connections import WHOLE, Place, Stored, connect, said_plainly
 from photochrom.photo.part_locks import HOST
 from photochrom.photo.storage_search import (
     Listing,
@@ -99,10 +99,6 @@ __all__ = [
 
 BLOCK = 1 << 23  # bytes that are held in memory while a file is copied
 PART_BYTES = 1 << 23  # of an upload in parts, of which two are held in memory
-# Stores where an object appears only when it is complete.
-WHOLE = frozenset(
-    "s3 s3a gs gcs abfs abfss az adl oss r2 b2 oci memory".split()  # noqa: SIM905
-)
 _COUNTER = itertools.count()
 
 
@@ -292,7 +288,8 @@ def store(path: Path, address: str) -> None:
             options = {"chunksize": PART_BYTES, "max_concurrency": 2} if _is_s3(address) else {}
             place.files.put_file(str(path), place.path, **options)
         else:
-            _put_and_rename(path, place)
+            with place.lock:
+                _put_and_rename(path, place)
 
 
 def _is_s3(address: str) -> bool:
@@ -302,8 +299,11 @@ def _is_s3(address: str) -> bool:
 def _put_and_rename(path: Path, place: Place) -> None:
     folder, _, name = place.path.rpartition("/")
     part = f"{folder}/.{name[:80]}.photochrom-{HOST}-{os.getpid()}-{next(_COUNTER)}.part"
-    with suppress(FileExistsError):
+    try:
         place.files.makedirs(folder, exist_ok=True)
+    except Exception:  # another process may have created it; SFTP does not say so
+        if not place.files.isdir(folder):
+            raise
     try:
         place.files.put_file(str(path), part)
         place.files.mv(part, place.path)
