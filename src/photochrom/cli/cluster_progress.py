@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,7 +43,8 @@ class ClusterProgress:
         self._told: Counter[str] = Counter()
         self._pictures: Counter[str] = Counter()
         self._megapixels: Counter[str] = Counter()
-        self._recent: deque[tuple[float, str, float]] = deque()
+        # Pictures and megapixels of each node, a second: a second has thousands of pictures.
+        self._recent: dict[int, dict[str, tuple[int, float]]] = {}
         self._begun = self._printed = self._refreshed = clock()
         self._live: Any = None
 
@@ -71,7 +72,9 @@ class ClusterProgress:
         if outcome.status == "coloured":
             self._pictures[node] += 1
             self._megapixels[node] += outcome.megapixels  # type: ignore[assignment]
-            self._recent.append((self._clock(), node, outcome.megapixels))
+            second = self._recent.setdefault(int(self._clock()), {})
+            pictures, megapixels = second.get(node, (0, 0.0))
+            second[node] = pictures + 1, megapixels + outcome.megapixels
         if not self._quiet and outcome.status == "failed":
             self._print(f"photochrom: {outcome.notes[0]}")
         elif not self._quiet and outcome.status == "passed over":
@@ -128,11 +131,16 @@ class ClusterProgress:
     def _speed(self, node: str | None) -> tuple[float, float]:
         """Return pictures and megapixels a second, of one node or all, in the last minute."""
         now = self._clock()
-        while self._recent and self._recent[0][0] < now - WINDOW_SECONDS:
-            self._recent.popleft()
+        for second in [second for second in self._recent if second < now - WINDOW_SECONDS]:
+            del self._recent[second]
         seconds = max(1e-9, min(WINDOW_SECONDS, now - self._begun))
-        some = [megapixels for _, name, megapixels in self._recent if node in (None, name)]
-        return len(some) / seconds, sum(some) / seconds
+        some = [
+            counts
+            for second in self._recent.values()
+            for name, counts in second.items()
+            if node in (None, name)
+        ]
+        return sum(n for n, _ in some) / seconds, sum(area for _, area in some) / seconds
 
 
 def shown_text(lines: list[str]) -> Any:
