@@ -28,6 +28,12 @@ def state_hash(size: int | None, version: str) -> int:
     return hashed(size, version) & ~1
 
 
+def state_hashes(sizes: Sequence[int | None], versions: Sequence[str]) -> np.ndarray:
+    """Return `state_hash` of several files."""
+    pairs = zip(sizes, versions, strict=True)
+    return hashes_of([f"{size}\n{version}" for size, version in pairs]) & ~np.uint64(1)
+
+
 def recipe_hash(recipe: str) -> int:
     """Return the hash of a recipe; its lowest bit is free."""
     return hashed(recipe) & ~1
@@ -43,10 +49,13 @@ class Hashes:
 
     def __init__(self, keys: np.ndarray, values: np.ndarray) -> None:
         order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        last = np.ones(len(keys), bool)
-        last[:-1] = keys[1:] != keys[:-1]
-        self._keys, self._values = keys[last], values[order[last]]
+        keys, values = keys[order], values[order]
+        del order
+        if (keys[1:] == keys[:-1]).any():
+            last = np.ones(len(keys), bool)
+            last[:-1] = keys[1:] != keys[:-1]
+            keys, values = keys[last], values[last]
+        self._keys, self._values = keys, values
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -87,6 +87,8 @@ class Manifest:
         self.folder = storage.parent_of(source) if self.is_far else str(Path(source).parent)
         place = storage.cleaned(self.folder) if self.is_far else str(Path(self.folder).absolute())
         self._own_folder = f"{place.rstrip('/')}/"
+        self._around_sources = _around(self.folder)
+        self._around_targets = _around(output or self.folder)
         self._stack = ExitStack()
         self._path = Path(source)
 
@@ -201,11 +203,11 @@ class Manifest:
         if result is not None:
             if not isinstance(result, str):
                 raise InvalidValueError(f"the column 'result' needs a name; got {result!r}.")
-            target = self._below(self.output or self.folder, storage.checked_below(result))
+            target = self._target(storage.checked_below(result))
         elif self.output is None:
             target = _beside(source, self.suffix)
         else:
-            target = self._below(self.output, coloured_name(relative, self.suffix))
+            target = self._target(coloured_name(relative, self.suffix))
         lent = None if reference is None else self._resolved(str(reference))[0]
         return Row(source, target, lent)
 
@@ -224,12 +226,15 @@ class Manifest:
             below = path.removeprefix(self._own_folder)
             return path, storage.checked_below(below.lstrip("/"))
         path = path.removeprefix("./")
-        return self._below(self.folder, storage.checked_below(path)), path
+        return self._source(storage.checked_below(path)), path
 
-    def _below(self, folder: str, relative: str) -> str:
-        if storage.is_address(folder):
-            return storage.child(folder, relative)
-        return relative if folder == "." else f"{folder.rstrip('/')}/{relative}"
+    def _source(self, relative: str) -> str:
+        before, after = self._around_sources
+        return f"{before}{relative}{after}"
+
+    def _target(self, relative: str) -> str:
+        before, after = self._around_targets
+        return f"{before}{relative}{after}"
 
     def survey(self, sidecars: bool = False) -> Survey:
         """Read all rows, and make sure that each has a result of its own.
@@ -253,8 +258,8 @@ class Manifest:
         targets: set[str] = set()
         for rows in self.rows():
             parts.append(hashes_of([_result_name(row.target, sidecars) for row in rows]))
-            sources.update([storage.folder_of(row.source) for row in rows])
-            targets.update([storage.folder_of(row.target) for row in rows])
+            sources.update(_folders([row.source for row in rows]))
+            targets.update(_folders([row.target for row in rows]))
         hashes = np.concatenate(parts)
         hashes.sort()
         twice = hashes[1:][hashes[1:] == hashes[:-1]]
@@ -279,6 +284,22 @@ class Manifest:
                         f"{storage.cleaned(row.target)} (from {storage.cleaned(source)} and "
                         f"{storage.cleaned(row.source)}).{more} Name each in the column 'result'."
                     )
+
+
+def _folders(names: list[str]) -> set[str]:
+    """Return the folders of files."""
+    # Most rows lie in the folder of the row before.
+    some = {name.rpartition("/")[0]: name for name in names if "::" not in name}
+    odd = (name for name in names if "::" in name)
+    return {storage.folder_of(name) for name in (*some.values(), *odd)}
+
+
+def _around(folder: str) -> tuple[str, str]:
+    """Return what stands before and after a name below a folder."""
+    if storage.is_address(folder):
+        before, after = storage.child(folder, "\n").split("\n", 1)
+        return before, after
+    return ("", "") if folder == "." else (f"{folder.rstrip('/')}/", "")
 
 
 def _beside(source: str, suffix: str | None) -> str:

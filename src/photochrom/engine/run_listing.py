@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from photochrom.engine.hashes import Hashes, hashes_of, state_hash
+from photochrom.engine.hashes import Hashes, hashes_of, state_hashes
 from photochrom.engine.manifest import Survey
 from photochrom.engine.run_table import written
 from photochrom.engine.stored import source_state
@@ -59,16 +59,17 @@ def _states_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
         files = files_in(folder)
     except PhotoError:
         return None
-    names = hashes_of([written(child_of(folder, name)) for name in files])
-    states = (state_hash(found.size, found.version) for found in files.values())
-    return names, np.fromiter(states, np.uint64, len(files))
+    found = list(files.values())
+    names = hashes_of([written(each.address) for each in found])
+    return names, state_hashes([each.size for each in found], [each.version for each in found])
 
 
 def _results_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
     there = storage.names_in(folder)
     if there is None:
         return None
-    names = hashes_of([written(child_of(folder, name)) for name in there])
+    before, after = child_of(folder, "\n").split("\n", 1)
+    names = hashes_of([written(f"{before}{name}{after}") for name in there])
     return names, np.zeros(len(names), np.uint64)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.engine.hashes import Hashes, empty, hashes_of, recipe_hash, state_hash
+from photochrom.engine.hashes import Hashes, empty, hashes_of, recipe_hash, state_hashes
 from photochrom.engine.stored import OWN, StoredOutcome
 from photochrom.errors import PhotoError, UnreadablePhotoError, UnwritablePhotoError
 from photochrom.extras import require
@@ -193,18 +193,19 @@ class RunTable:
             Hash of `row_key` -> the exclusive or of `state_hash` and `recipe_hash`, with the
             lowest bit set if there is no result by intention; 0 if it failed.
         """
-        keys, states, times = [], [], []
+        found = []
         columns = ["source", "result", "size", "version", "recipe", "status", "notes", "time"]
         for table in self.tables(columns):
             for batch in table.to_batches(max_chunksize=1 << 16):
-                found = _hashes_of(batch)
-                keys.append(found[0])
-                states.append(found[1])
-                times.append(found[2])
-        if not keys:
+                found.append(_hashes_of(batch))
+        if not found:
             return empty()
-        order = np.argsort(np.concatenate(times), kind="stable")
-        return Hashes(np.concatenate(keys)[order], np.concatenate(states)[order])
+        rows = np.concatenate(found)
+        found.clear()
+        times = rows["time"]
+        if (times[1:] < times[:-1]).any():  # several processes wrote it
+            rows = rows[np.argsort(times, kind="stable")]
+        return Hashes(rows["key"], rows["state"])
 
 
 def _row(outcome: StoredOutcome, now: float) -> dict[str, object]:
@@ -229,25 +230,24 @@ def written(name: object) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _hashes_of(batch: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    count = batch.num_rows
-    column = {name: batch.column(name).to_pylist() for name in batch.schema.names if name != "time"}
-    keys = list(map(row_key, column["source"], column["result"]))
+HASHED = np.dtype([("key", np.uint64), ("state", np.uint64), ("time", np.int64)])
+
+
+def _hashes_of(batch: Any) -> np.ndarray:
+    """Return the key, the state and the time of each row."""
+    names = ("source", "result", "size", "version", "recipe", "status", "notes")
+    column = {name: batch.column(name).to_pylist() for name in names}
     recipes = {recipe: recipe_hash(recipe) for recipe in set(column["recipe"])}
-    states = (
-        (state_hash(size, version) ^ recipes[recipe]) | (notes[:1] == [OWN])
-        if status in FINISHED and version  # without, nobody knows whether it has changed
-        else 0
-        for size, version, recipe, status, notes in zip(
-            *(column[name] for name in ("size", "version", "recipe", "status", "notes")),
-            strict=True,
-        )
-    )
-    return (
-        hashes_of(keys),
-        np.fromiter(states, np.uint64, count),
-        np.asarray(batch.column("time").cast("int64")),
-    )
+    state = state_hashes(column["size"], column["version"])
+    state ^= np.array([recipes[recipe] for recipe in column["recipe"]], np.uint64)
+    state |= np.array([notes[:1] == [OWN] for notes in column["notes"]], bool).astype(np.uint64)
+    # Without a version, nobody knows whether a source has changed.
+    finished = zip(column["status"], column["version"], strict=True)
+    state[[status not in FINISHED or not version for status, version in finished]] = 0
+    found = np.empty(batch.num_rows, HASHED)
+    found["key"] = hashes_of(list(map(row_key, column["source"], column["result"])))
+    found["state"], found["time"] = state, np.asarray(batch.column("time").cast("int64"))
+    return found
 
 
 def read_rows(results: str) -> Any:

@@ -211,9 +211,8 @@ class Stored:
 def stored(address: str, info: dict[str, Any], there: Place) -> Stored:
     """Return what a storage's library tells about a file."""
     size = info.get("size")
-    modified = next((info[name] for name in TIMES if info.get(name)), None)
-    modified_ns = nanoseconds(modified)
-    version = next((info[name] for name in VERSIONS if info.get(name)), None)
+    modified_ns = nanoseconds(_first_of(info, TIMES))
+    version = _first_of(info, VERSIONS)
     if version is None:
         of_archive = there.archive.version if there.archive else None
         version = of_archive or modified_ns or nanoseconds(info.get("created"))
@@ -221,8 +220,17 @@ def stored(address: str, info: dict[str, Any], there: Place) -> Stored:
     return Stored(address, None if size is None else int(size), text, modified_ns)
 
 
+def _first_of(info: dict[str, Any], names: tuple[str, ...]) -> Any:
+    for name in names:
+        if found := info.get(name):
+            return found
+    return None
+
+
 def nanoseconds(time: object) -> int | None:
     """Return a time, as any library gives it, in nanoseconds since 1970."""
+    if time is None:
+        return None
     if isinstance(time, str):
         from email.utils import parsedate_to_datetime
 

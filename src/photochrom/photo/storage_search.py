@@ -120,16 +120,17 @@ def list_folder(address: str, missing_ok: bool = False) -> Listing:
             rows = []
     files: dict[str, Stored] = {}
     folders = set()
-    own = place.path.strip("/")
+    own = f"/{place.path.strip('/')}"
+    before, after = child(address, "\n").split("\n", 1)
     for row in rows:
         path = str(row["name"]).rstrip("/")
         name = path.rpartition("/")[2]
-        if path.strip("/") == own or not name:  # the marker of an empty folder
-            continue
+        if not name or (own.endswith(f"/{name}") and path.strip("/") == own[1:]):
+            continue  # the marker of an empty folder
         if row.get("type") == "directory":
             folders.add(name)
         else:
-            files[name] = stored(child(address, name), row, place)
+            files[name] = stored(f"{before}{name}{after}", row, place)
     ordered = dict(sorted(files.items()))
     return Listing(ordered, tuple(sorted(folders)))
 
