@@ -4,7 +4,7 @@ from photochrom.engine.stored import StoredOutcome
 
 def outcome(node, status="coloured", megapixels=12.0):
     notes = ("b.jpg: bad",) if status == "failed" else ()
-    return StoredOutcome("b.jpg", "c.jpg", status, notes, 1.0, False, megapixels, node=node)
+    return StoredOutcome("b.jpg", "c.jpg", status, notes, 1.0, megapixels=megapixels, node=node)
 
 
 def test_speeds_are_of_the_last_minute_and_tell_the_time_left(capsys):

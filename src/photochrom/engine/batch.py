@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -82,8 +82,8 @@ class Outcome:
     notes: tuple[str, ...]
     seconds: float
     ends_run: bool = False
-    megapixels: float = 0.0
-    needs_megabytes: float | None = None
+    megapixels: float = field(default=0.0, kw_only=True)
+    needs_megabytes: float | None = field(default=None, kw_only=True)
 
 
 T = TypeVar("T")
