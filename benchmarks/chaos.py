@@ -151,12 +151,6 @@ class Nodes:
                     found += [p.pid for p in below if _kind(p) == of]
         return found
 
-    def processes(self) -> list[int]:
-        """Return all processes that Ray started here, without those below them."""
-        nodes = self._cluster.list_all_nodes()
-        every = (info for node in nodes for some in node.all_processes.values() for info in some)
-        return [info.process.pid for info in every]
-
     def close(self) -> None:
         """End all nodes."""
         with suppress(Exception):
