@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,20 @@ def test_the_command_makes_no_connection_and_writes_its_result_alone(places):
     assert (many["code"], many["used"]) == (0, {}), many
     results = ["a-color.png", "a.png", "b.jpg", "out/a-color.png", "out/b-color.jpg"]
     assert written(places) == [f"work/{name}" for name in results]
+
+
+@pytest.mark.slow
+def test_a_manifest_and_an_archive_of_this_machine_need_no_connection(places):
+    draw(places / "work", "a.png", "b.png")
+    (places / "work" / "m.csv").write_text("path\na.png\n")
+    with zipfile.ZipFile(places / "work" / "z.zip", "w") as packed:
+        packed.write(places / "work" / "b.png", "b.png")
+    for source in ("m.csv", "z.zip"):
+        done = run(places, "-c", COMMAND, source, "-o", "out", "-m", "gray")
+        assert (done["code"], done["used"]) == (0, {}), done
+    made = [name for name in written(places) if "run.parquet" not in name]
+    results = ["a.png", "b.png", "m.csv", "out/a-color.png", "out/z/b-color.png", "z.zip"]
+    assert made == [f"work/{name}" for name in results]
 
 
 @pytest.mark.slow
