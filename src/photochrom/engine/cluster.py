@@ -107,7 +107,7 @@ class Cluster:
     """
 
     def __init__(self, address: str, jobs: int | None = None) -> None:
-        require("cluster", "Running on a cluster", "ray", "pyarrow")
+        require("cluster", "Running on a cluster", "ray", "grpc", "pyarrow")
         self.address, self._jobs = address, jobs
         self.nodes: list[Node] = []
         self._labels: dict[str, str] = {}

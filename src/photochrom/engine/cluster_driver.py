@@ -28,12 +28,13 @@ from photochrom.engine.cluster_worker import Colourer, Done, Work, facts, packed
 from photochrom.engine.stored import StoredTask
 from photochrom.errors import ClusterError, PhotochromError
 
-CONNECT_SECONDS, LEAST_SECONDS = 8.0, 4.0
+CONNECT_SECONDS, LEAST_SECONDS = 8.0, 3.0
+BEGIN_SECONDS = 60.0  # until a cluster has let this process in; a busy head starts one for it
 NODE_SECONDS = 120.0  # until a busy node has started a process
 WAIT_SECONDS = 0.5
 MOST_REPETITIONS = 20  # of the same photographs, whose worker dies
 MOST_DEATHS = 3  # of workers that have not begun yet, in a row
-CHUNK = 8  # photographs that are given to a worker at once
+CHUNK = 16  # photographs that are given to a worker at once
 CHUNKS_PER_CORE = 4
 HEAD = "node:__internal_head__"
 
@@ -93,7 +94,9 @@ def connect(address: str, until: float = math.inf) -> Connection:
         If there is none, or Ray or Python have other versions there.
     """
     _silence()
-    _call_in_time(lambda: _init(address), address, until)
+    if address != "auto" and "RAY_USE_TLS" not in os.environ:
+        _check_port(address, until)
+    _call_in_time(lambda: _init(address), address)
     return _OnHead() if address.startswith("ray://") else Driver()
 
 
@@ -115,14 +118,28 @@ def _ray() -> Any:
 
 def _init(address: str) -> None:
     ray = _ray()
-
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
 
 
-def _call_in_time(job: Callable[[], None], address: str, until: float) -> None:
-    """Run what may wait for a silent cluster for minutes."""
-    _ray()  # slow to import
+def _check_port(address: str, until: float) -> None:
+    """Raise if no gRPC server answers, as all of Ray's are: Ray would wait for minutes."""
+    import grpc
 
+    options = (("grpc.enable_http_proxy", 0),)
+    with grpc.insecure_channel(address.removeprefix("ray://"), options) as channel:
+        try:
+            seconds = max(LEAST_SECONDS, min(CONNECT_SECONDS, until - time.time()))
+            grpc.channel_ready_future(channel).result(seconds)
+        except grpc.FutureTimeoutError:
+            raise _silent(address) from None
+
+
+def _silent(address: str) -> ClusterError:
+    return ClusterError(f"No Ray cluster answers at {address}. Check the address.")
+
+
+def _call_in_time(job: Callable[[], None], address: str) -> None:
+    """Run what may wait for a silent cluster for minutes."""
     failed: list[BaseException] = []
 
     def run() -> None:
@@ -133,9 +150,9 @@ def _call_in_time(job: Callable[[], None], address: str, until: float) -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(max(LEAST_SECONDS, min(CONNECT_SECONDS, until - time.time())))
+    thread.join(BEGIN_SECONDS)
     if thread.is_alive():
-        raise ClusterError(f"No Ray cluster answers at {address}. Check the address.")
+        raise _silent(address)
     if failed:
         raise ClusterError(_why_not(failed[0], address)) from failed[0]
 
