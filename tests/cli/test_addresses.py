@@ -92,6 +92,7 @@ def test_a_reference_at_an_address_may_be_a_folder(scans, tmp_path):
         (["s3://archive/scans/", "-o", "-"], "cannot be combined with addresses"),
         (["s3://archive/scans/", "--watch"], "--watch takes exactly one folder of this machine"),
         (["s3://archive/film.mp4"], "Copy s3://archive/film.mp4 here first"),
+        (["https://a:secret-of-tests@h/film.mp4?sig=x"], "Copy https://h/film.mp4 here first"),
         (["gs://archive/a.jpg"], "pip install gcsfs"),
         (["foo://archive/a.jpg"], "of an unknown kind"),
         (["none.parquet"], "none.parquet: cannot be read"),

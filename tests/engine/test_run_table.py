@@ -154,7 +154,10 @@ def test_names_that_are_no_text_and_secrets_can_be_written(tmp_path):
     assert value_of(table.done(), written(odd), SOME.target)
 
 
-@given(st.dictionaries(st.text(), st.integers(0, 2**64 - 1)), st.lists(st.text()))
+@given(
+    st.dictionaries(st.text(max_size=5), st.integers(0, 2**64 - 1), max_size=9),
+    st.lists(st.text(max_size=5), max_size=9),
+)
 def test_hashes_are_a_dictionary(known, asked):
     names = list(known)
     values = np.array([known[name] for name in names], np.uint64)

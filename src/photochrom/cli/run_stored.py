@@ -19,6 +19,7 @@ from photochrom.cli.run import (
 from photochrom.cli.run_options import RunOptions
 from photochrom.cli.standard_streams import PIPE
 from photochrom.errors import InvalidValueError
+from photochrom.photo.addresses import cleaned, name_of
 from photochrom.photo.film_names import is_film
 
 if TYPE_CHECKING:
@@ -115,11 +116,11 @@ def check_words(
         )
     if options.watch:
         raise InvalidValueError("--watch takes exactly one folder of this machine.")
-    films = [source for source in sources if is_film(Path(source))]
+    films = [name for source in sources if is_film(Path(name_of(name := str(source))))]
     if films or (film is not None and any(vars(film).values())):
         raise InvalidValueError(
             "Films are coloured from and to files of this machine, in a run of their own. Copy "
-            f"{'the film' if not films else films[0]} here first."
+            f"{cleaned(films[0]) if films else 'the film'} here first."
         )
 
 
