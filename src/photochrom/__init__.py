@@ -44,7 +44,13 @@ if TYPE_CHECKING:
 
 # Disable telemetry in every dependency, whatever the environment says. Set before any of them is
 # imported; child processes inherit it.
-os.environ.update({"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"})
+os.environ.update(
+    {
+        "ORT_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+)
 
 _LATER = {  # imported when they are first used
     "ColouredVideo": "photochrom.engine.video",

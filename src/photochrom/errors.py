@@ -21,6 +21,7 @@
     ├── DataError (ValueError)              a data set is empty, damaged or unusable
     ├── WorkerDiedError (RuntimeError)      a worker process died
     ├── LostProcessError (RuntimeError)     another process of a training is gone, or never came
+    ├── ClusterError (ConnectionError)      a Ray cluster cannot be used, or was lost
     └── TrainingDivergedError (ArithmeticError)  the loss is not finite
 
 An UnwritablePhotoError is an UnwritableFileError as well.
@@ -66,7 +67,15 @@ class UnsupportedFormatError(PhotoError):
 
 
 class PhotoTooLargeError(PhotoError):
-    """The picture has more megapixels or pages, or needs more memory, than allowed."""
+    """The picture has more megapixels or pages, or needs more memory, than allowed.
+
+    Attributes
+    ----------
+    megabytes : float or None
+        What its decoder needs, if that is more than allowed.
+    """
+
+    megabytes: float | None = None
 
 
 class UnwritableFileError(PhotochromError, OSError):
@@ -103,6 +112,10 @@ class WorkerDiedError(PhotochromError, RuntimeError):
 
 class LostProcessError(PhotochromError, RuntimeError):
     """Another process of a training, perhaps on another machine, is gone or never came."""
+
+
+class ClusterError(PhotochromError, ConnectionError):
+    """A Ray cluster cannot be used, or was lost."""
 
 
 class TrainingDivergedError(PhotochromError, ArithmeticError):

@@ -10,6 +10,7 @@ INSTALL = "pip install '.[{extra}]'"
 PACKAGES = {
     "PIL": "Pillow",
     "cv2": "opencv-python-headless",
+    "grpc": "grpcio",
     "prometheus_client": "prometheus-client",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",

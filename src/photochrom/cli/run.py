@@ -30,6 +30,7 @@ from photochrom.photo.film_names import is_film
 STORED_SUFFIXES = frozenset((".csv", ".parquet", ".tar", ".tgz", ".zip"))
 
 if TYPE_CHECKING:
+    from photochrom.cli.cluster_progress import ClusterProgress
     from photochrom.cli.film import FilmOptions
     from photochrom.cli.guidance_options import GuidanceOptions
     from photochrom.cli.reading_options import ReadOptions
@@ -68,6 +69,10 @@ def run(
     """
     if not sources:
         raise InvalidValueError("Name a photograph: photochrom old-photo.jpg.")
+    if options.cluster is not None:
+        from photochrom.cli.cluster import run_on_cluster
+
+        return run_on_cluster(sources, options, reading, guidance, film)
     if is_stored(sources, options):
         from photochrom.cli.run_stored import run_stored
 
@@ -393,6 +398,7 @@ def report(
     json_lines: bool,
     many: bool,
     count: Callable[[], int | None],
+    progress: "ClusterProgress | None" = None,
 ) -> int:
     """Print the outcome of each photograph and return the exit code."""
     from photochrom.engine.batch import FailureStreak
@@ -400,12 +406,12 @@ def report(
     told: Counter[str] = Counter()
     streak = FailureStreak()
     hopeless = None
-    with _progress(many and not json_lines, count()) as tell:
+    with progress or _progress(many and not json_lines, count()) as tell:
         for outcome in outcomes:
             told[outcome.status] += 1
             if json_lines:
                 to_standard_output(json.dumps(_as_json(outcome)).encode() + b"\n")
-            else:
+            if not json_lines or progress:
                 tell(outcome)
             hopeless = streak.add(outcome)
             if hopeless:

@@ -50,6 +50,10 @@ class RunOptions:
         1 to 100, for JPEG, WebP and AVIF; by default at least 90 and not below the source's.
     jobs : int
         Photographs coloured at the same time, each in its own process; one per core by default.
+    cluster : str
+        Colour on the machines of a Ray cluster: auto (the one that runs on this machine),
+        HOST:PORT or ray://HOST:PORT. Sources and results are addresses, or folders that all
+        machines reach under the same path.
     device : str
         Device that runs the network.
     timeout : float
@@ -80,6 +84,7 @@ class RunOptions:
     format: Literal["jpeg", "png", "tiff", "webp", "avif", "jpg", "tif"] | None = None
     quality: int | None = None
     jobs: int | None = None
+    cluster: str | None = None
     device: Literal["cpu", "cuda", "coreml", "directml"] = "cpu"
     timeout: float = 1800.0
     max_megapixels: float = 1000.0

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -12,12 +12,14 @@ from photochrom.engine.guidance import Guidance
 from photochrom.engine.output_names import beside, is_own, is_same, is_taken, marker_on, numbered
 from photochrom.engine.page_colouring import PLAIN
 from photochrom.engine.picture_types import FileOptions
+from photochrom.engine.result import Coloured
 from photochrom.engine.sidecar import Sidecar, check_place, is_sidecar
 from photochrom.engine.workers import Executor, InProcess
 from photochrom.errors import (
     MissingExtraError,
     PhotochromError,
     PhotoError,
+    PhotoTooLargeError,
     UnreadablePhotoError,
     WorkerDiedError,
 )
@@ -68,6 +70,10 @@ class Outcome:
     seconds : float
     ends_run : bool
         Whether all later tasks would fail too, as with a full disk.
+    megapixels : float
+        Of what was coloured.
+    needs_megabytes : float, optional
+        What its decoder needs, if it failed because that is more than allowed.
     """
 
     source: Path | str
@@ -76,6 +82,8 @@ class Outcome:
     notes: tuple[str, ...]
     seconds: float
     ends_run: bool = False
+    megapixels: float = field(default=0.0, kw_only=True)
+    needs_megabytes: float | None = field(default=None, kw_only=True)
 
 
 T = TypeVar("T")
@@ -369,7 +377,12 @@ class _Folders:
 def _failed(task: Task, error: Exception, begun: float) -> Outcome:
     seconds = time.monotonic() - begun
     said = reason_of(error, task.source)
-    return Outcome(task.source, task.target, "failed", (said,), seconds, is_lost(error))
+    needed = error.megabytes if isinstance(error, PhotoTooLargeError) else None
+    return Outcome(
+        *(task.source, task.target, "failed", (said,), seconds),
+        ends_run=is_lost(error),
+        needs_megabytes=needed,
+    )
 
 
 def reason_of(error: Exception, source: Path | str) -> str:
@@ -415,16 +428,14 @@ def colorize_one(
         marker = colorizer.marker(task.guidance, **recorded(options))
         if resume and _is_done(task, marker, sidecar):
             return outcome("skipped", ("already coloured with the same method and settings",))
-        notes = _write_one(colorizer, task, sidecar, options)
+        coloured = _write_one(colorizer, task, sidecar, options)
     except Exception as error:  # one bad photograph does not stop the others
         return _failed(task, error, begun)
-    return outcome("coloured", notes)
+    return replace(outcome("coloured", coloured.notes), megapixels=coloured.megapixels)
 
 
-def _write_one(
-    colorizer: Colorizer, task: Task, sidecar: bool, options: WriteOptions
-) -> tuple[str, ...]:
-    """Write a result, and its sidecar if requested; return the notes."""
+def _write_one(colorizer: Colorizer, task: Task, sidecar: bool, options: WriteOptions) -> Coloured:
+    """Write a result, and its sidecar if requested."""
     place = task.target.with_suffix(".json")
     try:
         task.target.parent.mkdir(parents=True, exist_ok=True)
@@ -439,7 +450,7 @@ def _write_one(
         )
         with atomic_target(place) as part:
             part.write_text(decided.to_json(), "utf-8")
-    return coloured.notes
+    return coloured
 
 
 def _is_done(task: Task, marker: Marker, sidecar: bool) -> bool:

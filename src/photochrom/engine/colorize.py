@@ -432,4 +432,5 @@ class Colorizer(PageColorizer):
         return Coloured(
             *(written.data, written.path, notes, guidance, photo.upright_size),
             confidence=findings.confidence,
+            megapixels=sum(header.width * header.height for header in photo.headers) / 1e6,
         )

@@ -34,6 +34,8 @@ class Coloured(NamedTuple):
         Upright, of the first page.
     confidence : float32 array, (h, w), or None
         Of the first page; see `Colorizer.confidence`.
+    megapixels : float
+        Of all pages.
     """
 
     content: bytes | None
@@ -42,6 +44,7 @@ class Coloured(NamedTuple):
     guidance: Guidance
     size: tuple[int, int]
     confidence: np.ndarray | None = None
+    megapixels: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from photochrom.engine.workers import InProcess
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.photo import storage
 from photochrom.photo.atomic import is_lost, remove_orphans
+from photochrom.photo.connections import may_pass
 from photochrom.photo.metadata.xmp import Marker
 from photochrom.photo.storage import Stored
 
@@ -96,6 +97,8 @@ class StoredOutcome(Outcome):
         Whether a run's table had it: nothing was read.
     node : str
         Name of the machine; '' is this one.
+    may_pass : bool
+        Whether it failed because the storage did not answer, or was not ready.
     """
 
     size: int | None = None
@@ -104,6 +107,7 @@ class StoredOutcome(Outcome):
     recipe: str = ""
     known: bool = False
     node: str = ""
+    may_pass: bool = False
 
 
 class Recipe(NamedTuple):
@@ -195,7 +199,13 @@ def colorize_stored(
         if not storage.is_address(task.target):
             remove_orphans(Path(task.target).parent)  # of a process that died
         reason = storage.without_secrets(reason_of(error, source))
-        said = replace(said, status="failed", notes=(reason,), ends_run=is_lost(error))
+        said = replace(
+            said,
+            status="failed",
+            notes=(reason,),
+            ends_run=is_lost(error),
+            may_pass=may_pass(error),
+        )
     return replace(said, seconds=time.monotonic() - begun)
 
 
@@ -259,6 +269,8 @@ def _colour(
         status=done.status,
         notes=tuple(_renamed(note, said, copies, done.ends_run) for note in done.notes),
         ends_run=done.ends_run,
+        megapixels=done.megapixels,
+        needs_megabytes=done.needs_megabytes,
         method=recipe.method,
         recipe=with_reference(recipe.key, task.reference),
     )
@@ -392,7 +404,8 @@ def _colorize_copy(
     return batch.colorize_one(colorizer, task, resume, sidecar, options), recipe
 
 
-def blames_machine(outcome: Outcome) -> bool:
-    """Return whether a failure may be the machine's: another worker may succeed."""
+def blames_machine(outcome: StoredOutcome) -> bool:
+    """Return whether a failure may be the machine's or its network's: another try may succeed."""
     signs = ("SIGKILL", "not enough memory")
-    return outcome.status == "failed" and any(sign in outcome.notes[0] for sign in signs)
+    is_blamed = outcome.may_pass or any(sign in note for note in outcome.notes for sign in signs)
+    return outcome.status == "failed" and is_blamed

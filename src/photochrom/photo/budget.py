@@ -111,12 +111,14 @@ class Spent:
             )
         megabytes = held_bytes(header, kind, carried) / 1e6
         if megabytes > self._budget.max_megabytes:
-            raise PhotoTooLargeError(
+            error = PhotoTooLargeError(
                 f"{name}: a decoder may use at most {self._budget.max_megabytes:g} MB; {size} "
                 f"pixels of this {kind.upper()} need about {megabytes:.0f}, as they are decoded "
                 "at once. Save it as a baseline JPEG, a PNG without interlacing or a TIFF with "
                 "small strips, or raise max_megabytes (--max-megabytes) if you trust it."
             )
+            error.megabytes = megabytes
+            raise error
         if pixels * max(0, carried.scans - FREE_SCANS) > MOST_SCANNED:
             raise PhotoTooLargeError(
                 f"{name}: a JPEG of {size} pixels has at most "

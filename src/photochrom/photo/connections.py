@@ -286,3 +286,34 @@ def _reason(error: BaseException, kind: type[PhotoError]) -> str:
     lines = str(error).strip().splitlines()
     what = without_secrets(lines[0])[:200].rstrip(". ") if lines else ""
     return f"{cannot} ({what or type(error).__name__})"
+
+
+# Ends of the names of errors that a storage's library raises if there is no answer.
+PASSING = (
+    *("ConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"),
+    *("ClientConnectorError", "ServerDisconnectedError", "ServerTimeoutError"),
+    *("IncompleteRead", "ClientPayloadError", "ResponseStreamingError"),
+)
+TOO_MANY, FULL = 429, 507  # of HTTP
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return whether an error is that a storage does not answer, or is not ready now."""
+    seen: BaseException | None = error
+    while seen is not None:
+        status = _http_status(seen)
+        if isinstance(seen, ConnectionError | TimeoutError) or type(seen).__name__.endswith(
+            PASSING
+        ):
+            return True
+        if status is not None and (status >= 500 or status == TOO_MANY) and status != FULL:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _http_status(error: BaseException) -> int | None:
+    response = getattr(error, "response", None)  # botocore's
+    told = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    status = told.get("HTTPStatusCode") or getattr(error, "status", None)
+    return status if isinstance(status, int) else None

@@ -1,0 +1,409 @@
+"""The connection to a Ray cluster, in a process of its own.
+
+Ray ends the process that is connected to a cluster when that is lost, and prints what its users
+need not know. Therefore the command talks to it through a `Worker`, whose death it survives. With
+`ray://` the same object runs as an actor on the cluster's head, since Ray Data does not work
+through Ray's client.
+
+Ray Data runs the actors, restarts them, repeats what was lost with them and holds back work that
+would not find memory. Nothing of that is done here.
+"""
+
+import logging
+import math
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from photochrom._version import __version__
+from photochrom.engine.cluster_worker import Colourer, Done, Work, facts, packed, shared_by
+from photochrom.engine.stored import StoredTask
+from photochrom.errors import ClusterError, PhotochromError
+
+CONNECT_SECONDS, LEAST_SECONDS = 8.0, 3.0
+BEGIN_SECONDS = 60.0  # until a cluster has let this process in; a busy head starts one for it
+NODE_SECONDS = 120.0  # until a busy node has started a process
+WAIT_SECONDS = 0.5
+MOST_REPETITIONS = 20  # of the same photographs, whose worker dies
+MOST_DEATHS = 3  # of workers that have not begun yet, in a row
+CHUNK = 16  # photographs that are given to a worker at once
+CHUNKS_PER_CORE = 4
+HEAD = "node:__internal_head__"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a cluster.
+
+    Attributes
+    ----------
+    id : str
+        Ray's.
+    label : str
+        The host's name; with the beginning of the id if the host has several nodes.
+    cpus, gpus, memory : float
+        What Ray may use there; memory in bytes.
+    """
+
+    id: str
+    label: str
+    cpus: float
+    gpus: float
+    memory: float
+
+
+class Connection(Protocol):
+    """What the command's process needs of a cluster."""
+
+    def nodes(self, places: tuple[str, ...]) -> list[Node]:
+        """Return the nodes; raise ClusterError if one of them cannot take part."""
+
+    def begin(
+        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
+    ) -> None:
+        """Start to colour tasks."""
+
+    def next(self) -> list[Done] | None:
+        """Return what was done since the last call, after a short wait; None at the end."""
+
+    def stop(self) -> None:
+        """Disconnect."""
+
+
+def connect(address: str, until: float = math.inf) -> Connection:
+    """Connect to a cluster; what a `Worker` makes.
+
+    Parameters
+    ----------
+    address : str
+        'auto', 'HOST:PORT' or 'ray://HOST:PORT'.
+    until : float
+        Time, in seconds since 1970, after which a cluster that does not answer is given up.
+
+    Raises
+    ------
+    ClusterError
+        If there is none, or Ray or Python have other versions there.
+    """
+    _silence()
+    if address != "auto" and "RAY_USE_TLS" not in os.environ:
+        _check_port(address, until)
+    _call_in_time(lambda: _init(address), address)
+    return _OnHead() if address.startswith("ray://") else Driver()
+
+
+def _silence() -> None:
+    """Discard what Ray prints; its logs on the nodes have it too."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(null, number)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+
+
+def _ray() -> Any:
+    """Return Ray, which has types for a part of it."""
+    import ray
+
+    return ray
+
+
+def _init(address: str) -> None:
+    ray = _ray()
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+
+
+def _check_port(address: str, until: float) -> None:
+    """Raise if no gRPC server answers, as all of Ray's are: Ray would wait for minutes."""
+    import grpc
+
+    options = (("grpc.enable_http_proxy", 0),)
+    with grpc.insecure_channel(address.removeprefix("ray://"), options) as channel:
+        try:
+            seconds = max(LEAST_SECONDS, min(CONNECT_SECONDS, until - time.time()))
+            grpc.channel_ready_future(channel).result(seconds)
+        except grpc.FutureTimeoutError:
+            raise _silent(address) from None
+
+
+def _silent(address: str) -> ClusterError:
+    return ClusterError(f"No Ray cluster answers at {address}. Check the address.")
+
+
+def _call_in_time(job: Callable[[], None], address: str) -> None:
+    """Run what may wait for a silent cluster for minutes."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            job()
+        except BaseException as error:  # also SystemExit
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(BEGIN_SECONDS)
+    if thread.is_alive():
+        raise _silent(address)
+    if failed:
+        raise ClusterError(_why_not(failed[0], address)) from failed[0]
+
+
+def _why_not(error: BaseException, address: str) -> str:
+    said = " ".join(str(error).split())
+    if "ersion mismatch" in said or "different version" in said.lower():
+        ray = _ray()
+
+        return (
+            f"The Ray cluster at {address} has another version of Ray or Python than this machine "
+            f"(Ray {ray.__version__}, Python {sys.version.split()[0]}): {said[:300]}"
+        )
+    if address == "auto":
+        return (
+            "No Ray cluster runs on this machine. Start one (ray start --head), or name its "
+            "address: --cluster HOST:6379 or --cluster ray://HOST:10001."
+        )
+    return f"No Ray cluster answers at {address} ({said[:200] or type(error).__name__})."
+
+
+class Driver:
+    """Runs tasks on the cluster that this process is connected to, with Ray Data."""
+
+    def __init__(self) -> None:
+        self._inbox: queue.SimpleQueue[list[Done] | BaseException | None] = queue.SimpleQueue()
+
+    def nodes(self, places: tuple[str, ...]) -> list[Node]:
+        """Return the nodes, once each is known to have photochrom and to see the folders."""
+        ray = _ray()
+
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        hosts = Counter(node["NodeManagerHostname"] for node in alive)
+        found = []
+        for node in alive:
+            host, has = node["NodeManagerHostname"], node["Resources"]
+            label = host if hosts[host] == 1 else f"{host}/{node['NodeID'][:6]}"
+            sizes = (float(has.get(name, 0)) for name in ("CPU", "GPU", "memory"))
+            found.append(Node(node["NodeID"], label, *sizes))
+        self._check(found, places)
+        return found
+
+    def _check(self, nodes: list[Node], places: tuple[str, ...]) -> None:
+        """Ask each node that can work."""
+        ray = _ray()
+        from ray.exceptions import GetTimeoutError
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        asked = {
+            node: ray.remote(facts)
+            .options(
+                num_cpus=0,
+                max_retries=0,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
+            )
+            .remote(places)
+            for node in nodes
+            if node.cpus
+        }
+        until = time.monotonic() + NODE_SECONDS
+        for node, answer in asked.items():
+            try:
+                has = ray.get(answer, timeout=max(1.0, until - time.monotonic()))
+            except GetTimeoutError:
+                raise ClusterError(f"node {node.label}: does not answer.") from None
+            except Exception as error:
+                _raise_if_absent(node, error)
+                continue  # it has gone since; others take its place
+            _compare(node, has)
+
+    def begin(
+        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
+    ) -> None:
+        """Start to colour tasks.
+
+        Parameters
+        ----------
+        work : Work
+        tasks : list of StoredTask
+        memory : int
+            Bytes that each worker reserves.
+        jobs : int, optional
+            Maximum number of workers.
+        chunk : int
+            Maximum number of tasks that are given to a worker at once.
+        """
+        given = (work, tasks, memory, jobs, chunk)
+        threading.Thread(target=self._iterate, args=given, daemon=True).start()
+
+    def _iterate(
+        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
+    ) -> None:
+        try:
+            for table in _dataset(work, tasks, memory, jobs, chunk).iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            ):
+                for done in table.column("done").to_pylist():
+                    self._inbox.put(pickle.loads(done))
+            self._inbox.put(None)
+        except BaseException as error:
+            self._inbox.put(error)
+
+    def next(self) -> list[Done] | None:
+        """Return what was done since the last call, after a short wait; None at the end.
+
+        Raises
+        ------
+        ClusterError
+            If the run cannot go on.
+        """
+        found: list[Done] = []
+        try:
+            first = self._inbox.get(timeout=WAIT_SECONDS)
+            while True:
+                if isinstance(first, BaseException):
+                    raise _told(first) from None
+                if first is None:
+                    if not found:
+                        return None
+                    self._inbox.put(None)  # for the next call
+                    return found
+                found += first
+                first = self._inbox.get_nowait()
+        except queue.Empty:
+            return found
+
+    def stop(self) -> None:
+        """Disconnect."""
+        ray = _ray()
+
+        ray.shutdown()
+
+
+def _dataset(work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int) -> Any:
+    """Return the dataset whose rows are what was done; it is computed as it is read."""
+    ray = _ray()
+    from ray.data import ActorPoolStrategy, DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.max_consecutive_actor_init_deaths = MOST_DEATHS
+    context.max_errored_blocks = -1  # the tasks of a worker that dies again and again are missing
+    is_cpu = work.device == "cpu"
+    resource = "CPU" if is_cpu else "GPU"
+    most = int(max(1.0, ray.cluster_resources().get(resource, 1.0)))
+    shared, numbered = shared_by(tasks), list(enumerate(tasks))
+    chunk = max(1, min(chunk, len(tasks) // (CHUNKS_PER_CORE * most)))
+    rows = [
+        {"tasks": packed(numbered[begin : begin + chunk], shared)}
+        for begin in range(0, len(numbered), chunk)
+    ]
+    first = max(1, min(len(rows), most, jobs or most))
+    # A row is what is repeated if a worker dies, so each is a block of its own.
+    return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        Colourer,
+        fn_constructor_args=(pickle.dumps((work, shared, memory)),),
+        batch_size=None,
+        batch_format="pyarrow",
+        num_cpus=1,
+        num_gpus=None if is_cpu else 1,
+        memory=memory,
+        compute=ActorPoolStrategy(
+            min_size=1,
+            initial_size=first,
+            max_size=jobs,
+            max_tasks_in_flight_per_actor=2,
+        ),
+        ray_remote_args_fn=_repeated,
+    )
+
+
+def _repeated() -> dict[str, Any]:
+    """Return how often Ray repeats what an actor was doing when it died."""
+    return {"max_task_retries": MOST_REPETITIONS}
+
+
+def _raise_if_absent(node: Node, error: Exception) -> None:
+    """Raise if an error means that photochrom is not installed there."""
+    said = str(error)
+    if "photochrom" in said and ("ModuleNotFoundError" in said or "AttributeError" in said):
+        raise ClusterError(
+            f"node {node.label}: photochrom {__version__} with the extra 'cluster' is not "
+            "installed there. Install the same on all nodes."
+        ) from None
+
+
+def _compare(node: Node, has: dict[str, Any]) -> None:
+    """Raise if a node has another version, or does not see a folder."""
+    if has["photochrom"] != __version__:
+        raise ClusterError(
+            f"node {node.label}: has photochrom {has['photochrom']}, this machine {__version__}. "
+            "Install the same on all nodes."
+        )
+    if has["missing"]:
+        raise ClusterError(
+            f"node {node.label}: does not see {' and '.join(has['missing'])}. Folders must be "
+            "reached under the same path on all nodes; or name an address, such as s3://."
+        )
+
+
+def _told(error: BaseException) -> PhotochromError:
+    """Return an error of Ray as one of ours: its cause, if that is one, or its first line."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ClusterError):
+            return ClusterError(str(seen))
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    ours = [line for line in lines if "ClusterError:" in line]
+    if ours:
+        return ClusterError(ours[-1].partition("ClusterError:")[2].strip())
+    what = lines[0][:300] if lines else ""
+    return ClusterError(f"The cluster stopped the run ({type(error).__name__}: {what}).")
+
+
+class _OnHead:
+    """A `Driver` on the head of the cluster, reached by Ray's client."""
+
+    def __init__(self) -> None:
+        ray = _ray()
+
+        options = {"num_cpus": 0, "resources": {HEAD: 0.001}, "max_concurrency": 2}
+        self._actor: Any = ray.remote(Driver).options(**options).remote()
+
+    def _call(self, name: str, *given: Any) -> Any:
+        ray = _ray()
+
+        try:
+            return ray.get(getattr(self._actor, name).remote(*given))
+        except Exception as error:
+            raise _told(error) from None
+
+    def nodes(self, places: tuple[str, ...]) -> list[Node]:
+        """See `Driver.nodes`."""
+        found: list[Node] = self._call("nodes", places)
+        return found
+
+    def begin(
+        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
+    ) -> None:
+        """See `Driver.begin`."""
+        self._call("begin", work, tasks, memory, jobs, chunk)
+
+    def next(self) -> list[Done] | None:
+        """See `Driver.next`."""
+        found: list[Done] | None = self._call("next")
+        return found
+
+    def stop(self) -> None:
+        """Disconnect."""
+        ray = _ray()
+
+        ray.shutdown()
