@@ -180,7 +180,7 @@ def test_processes_of_a_batch_have_their_time_and_memory(monkeypatch):
         ("cpu", 0.0, None, sys.platform == "linux"),
         ("cuda", 5.0, 5.0, False),
     ):
-        executor = run._begin_many(None, 2, device, timeout)
+        executor = run.begin_many(None, 2, device, timeout)
         for worker in executor._all:
             assert worker._seconds == seconds
             assert (worker._most_bytes is not None) == is_bounded
@@ -442,7 +442,7 @@ def test_no_more_processes_are_started_than_there_are_photographs(folder, monkey
         started.append(jobs)
         raise InvalidValueError("started")
 
-    monkeypatch.setattr(module, "_begin_many", begin)
+    monkeypatch.setattr(module, "begin_many", begin)
     photo = folder / "a.jpg"
     with pytest.raises(InvalidValueError, match="started"):
         module.run([photo, photo], RunOptions(jobs=64))
