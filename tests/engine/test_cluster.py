@@ -76,7 +76,7 @@ def tasks_of(folder, out):
     return [StoredTask(str(path), str(out / path.name)) for path in sorted(folder.iterdir())]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_a_photograph_does_to_its_process_costs_that_photograph(nodes, tmp_path):
     scans, out, notes = (tmp_path / name for name in ("scans", "out", "notes"))
     notes.mkdir()
@@ -107,7 +107,7 @@ def test_what_a_photograph_does_to_its_process_costs_that_photograph(nodes, tmp_
     assert {o.node for o in found} == {node.label for node in cluster.nodes}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_says_what_matters_and_resumes(nodes, tmp_path):
     scans, out = tmp_path / "scans", tmp_path / "out"
     draw(scans, "a.png", "b.png", "c.png")
@@ -127,7 +127,7 @@ def test_the_command_says_what_matters_and_resumes(nodes, tmp_path):
     assert names_in(out)[:3] == ["a-color.png", "b-color.png", "c-color.png"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_manifest_may_be_empty_or_name_what_is_gone(nodes, tmp_path):
     draw(tmp_path, "ж é.png")
     (tmp_path / "m.csv").write_text("path\ngone.png\nж é.png\n", "utf-8")
@@ -143,7 +143,7 @@ def test_a_manifest_may_be_empty_or_name_what_is_gone(nodes, tmp_path):
     assert (empty.returncode, empty.stderr) == (0, "0 coloured.\n")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(nodes, tmp_path):
     scans, out = tmp_path / "scans", tmp_path / "out"
     draw(scans, *(f"{n:03}.png" for n in range(300)))
@@ -162,7 +162,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(nodes, tmp_path):
     assert not list(out.glob(".*.part"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_reaches_a_cluster_through_rays_client(nodes, tmp_path):
     draw(tmp_path / "scans", "a.png", "b.png")
     with Cluster(nodes.client, jobs=1) as cluster:
@@ -172,7 +172,7 @@ def test_a_run_reaches_a_cluster_through_rays_client(nodes, tmp_path):
     assert len({o.node for o in done}) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_node_with_another_photochrom_or_without_a_folder_is_named(nodes, tmp_path):
     other = tmp_path / "src" / "photochrom"
     shutil.copytree(ROOT / "src" / "photochrom", other)
@@ -194,7 +194,7 @@ def test_a_node_with_another_photochrom_or_without_a_folder_is_named(nodes, tmp_
             [*cluster.colorize([StoredTask("a.png", "b.png")], work)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_in_which_everything_fails_stops_early(nodes, tmp_path):
     tasks = [StoredTask(str(tmp_path / f"{n}.png"), str(tmp_path / "o.png")) for n in range(2000)]
     with Cluster(nodes.address) as cluster:
@@ -203,7 +203,7 @@ def test_a_run_in_which_everything_fails_stops_early(nodes, tmp_path):
     assert {o.status for o in done} == {"failed"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_known_is_passed_on_and_nothing_to_do_needs_no_worker(nodes):
     known = [StoredOutcome(f"{n}.jpg", "", "skipped", ("",), 0.0, known=True) for n in range(2500)]
     with Cluster(nodes.address) as cluster:
@@ -212,7 +212,7 @@ def test_what_is_known_is_passed_on_and_nothing_to_do_needs_no_worker(nodes):
         assert [*cluster.colorize([], work)] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nobody_is_told_of_the_use_of_ray(nodes, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
     with Cluster(nodes.address) as cluster:
@@ -225,7 +225,7 @@ def _is_reported(connection):
     return usage_stats_enabled()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_silent_port_is_no_cluster():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

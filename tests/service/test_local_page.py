@@ -82,6 +82,7 @@ def tables(*hints: Hint) -> list[dict[str, object]]:
     return [hint.to_table() for hint in hints]
 
 
+@pytest.mark.long
 def test_it_gives_what_the_engine_gave_for_each_stored_vector(visit, host, page_folder):
     page = visit(host(page_folder)[0])
     found = {}
@@ -106,6 +107,7 @@ def test_it_gives_what_the_engine_gave_for_each_stored_vector(visit, host, page_
     assert {name: value for name, value in found.items() if value >= MOST_DIFFERENCE} == {}
 
 
+@pytest.mark.long
 def test_it_resizes_to_the_bit_as_libvips_does(visit, host, page_folder):
     page = visit(host(page_folder)[0])
     for kind in (np.uint8, np.uint16):
@@ -125,6 +127,7 @@ def tiff(array: np.ndarray, **options: Any) -> bytes:
     return image.copy(interpretation=kinds[image.format, image.bands]).tiffsave_buffer(**options)
 
 
+@pytest.mark.long
 def test_tiffs_are_read_as_the_engine_reads_them(visit, host, page_folder):
     gray = scene(120, 160)
     turned = io.BytesIO()
@@ -151,6 +154,7 @@ def test_tiffs_are_read_as_the_engine_reads_them(visit, host, page_folder):
     )
 
 
+@pytest.mark.long
 def test_transparency_is_kept_and_another_profile_becomes_srgb(visit, host, page_folder):
     gray = scene(120, 160)
     alpha = np.full(gray.shape, 255, np.uint8)
@@ -204,12 +208,14 @@ LOSE = """async () => {
 }"""
 
 
+@pytest.mark.long
 def test_a_lost_graphics_processor_loses_nothing(visit, host, page_folder):
     found = visit(host(page_folder)[0]).evaluate(LOSE)
     assert found["runs"] >= 1 and found["isPlain"]
     assert found["far"] < PROBE_WITHIN  # what the page was written with, by the engine in Python
 
 
+@pytest.mark.long
 def test_a_large_photo_is_coloured_at_full_size_in_its_own_lightness(visit, host, page_folder):
     picture = np.asarray(Image.fromarray(drawn(480, 640)).resize((1700, 1275)))
     page = visit(host(page_folder)[0])
@@ -223,6 +229,7 @@ def test_a_large_photo_is_coloured_at_full_size_in_its_own_lightness(visit, host
     assert np.abs(lightness - own).mean() < 0.3
 
 
+@pytest.mark.long
 def test_a_photo_is_hinted_and_downloaded_with_what_its_file_carries(
     visit, host, page_folder, tmp_path
 ):
@@ -287,6 +294,7 @@ def test_it_works_offline_after_the_first_visit_and_finds_its_photo_again(visit,
     assert page.evaluate("crossOriginIsolated")  # the service worker adds the headers
 
 
+@pytest.mark.long
 def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp_path):
     damaged = tmp_path / "damaged"
     for path in (p for p in page_folder.rglob("*") if p.is_file()):

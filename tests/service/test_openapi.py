@@ -112,6 +112,7 @@ def test_the_description_names_the_version_and_every_promised_route():
         "POST /v1/videos/{id}/job",
         "DELETE /v1/videos/{id}/job",
         "GET /v1/videos/{id}/result",
+        "POST /v1/videos/{id}/references",
         "GET /v1/videos/{id}/shots",
         "GET /v1/videos/{id}/frame",
     }

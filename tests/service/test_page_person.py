@@ -339,6 +339,7 @@ def test_a_drag_is_painted_small_and_its_end_in_full(open_page):
     assert any(url.endswith("/preview") for url in asked)
 
 
+@pytest.mark.long
 def test_old_pictures_hold_no_memory(open_page):
     page = open_page()
     page.add_init_script(

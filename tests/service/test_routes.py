@@ -719,4 +719,4 @@ def test_a_body_that_would_take_long_to_read_is_refused_at_once(client, opened, 
     files = {"file": ("a.jpg", encoded(GRAY[:32, :32]))}
     formed = client.post("/v1/colorize", files=files, data={"wishes": json.dumps(body)})
     assert {answer.status_code, formed.status_code} <= {413, 422}
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 12  # of two requests, also on a busy machine

@@ -45,7 +45,7 @@ hold_out = 0.2
 BEYOND = 15  # steps: twelve are of the first two phases
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_two_processes_go_through_all_phases_and_stop_together(picture_folder, tmp_path):
     recipe, run = tmp_path / "many.toml", tmp_path / "run"
@@ -148,7 +148,7 @@ def rows_of(file):
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(opened)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_two_machines_learn_as_one_does_though_one_is_lost_on_the_way(picture_folder, tmp_path):
     file, lost = tmp_path / "shared.toml", ["--lost-after", "60"]

@@ -47,6 +47,8 @@ RECIPES = sorted(CHECKOUT.glob("*.toml"))
 VARIANTS = [("resnet18-regression", p) for p in ("deeper", "cross-entropy", "balanced")]
 VARIANTS += [(file.stem, "here") for file in RECIPES if not file.stem.startswith("photochrom")]
 VARIANTS += [("fusion", "colour-only")]
+LARGE = {("resnet50-palette", "here"), ("fusion", "here")}  # their networks take long here
+CASES = [pytest.param(*v, marks=pytest.mark.long if v in LARGE else ()) for v in VARIANTS]
 # One that paints and one that classifies; that each network's export gives what torch gives is
 # tested in tests/workbench/networks.
 EXPORTED = {("unet", "here"), ("resnet50-palette", "here")}
@@ -80,7 +82,7 @@ def cache(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "profile"), VARIANTS)
+@pytest.mark.parametrize(("name", "profile"), CASES)
 def test_a_recipe_trains_and_resumes_and_what_it_made_colours_a_file(
     name, profile, picture_folder, cache, tmp_path, monkeypatch
 ):
