@@ -47,7 +47,7 @@ RECIPES = sorted(CHECKOUT.glob("*.toml"))
 VARIANTS = [("resnet18-regression", p) for p in ("deeper", "cross-entropy", "balanced")]
 VARIANTS += [(file.stem, "here") for file in RECIPES if not file.stem.startswith("photochrom")]
 VARIANTS += [("fusion", "colour-only")]
-LARGE = {("resnet50-palette", "here"), ("fusion", "here")}  # their networks take long here
+LARGE = {(name, "here") for name in ("resnet50-palette", "fusion", "mobilenet-fusion", "nogan")}
 CASES = [pytest.param(*v, marks=pytest.mark.long if v in LARGE else ()) for v in VARIANTS]
 # One that paints and one that classifies; that each network's export gives what torch gives is
 # tested in tests/workbench/networks.
