@@ -129,6 +129,22 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     s3fs.S3FileSystem.clear_instance_cache()
 
 
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """Return fsspec's file system in memory, empty."""
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    _empty(files)
+    yield files
+    _empty(files)
+
+
+def _empty(files: Any) -> None:
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+
+
 @pytest.fixture(scope="session")
 def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two sources of six and four coloured PNGs."""

@@ -1,4 +1,3 @@
-import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,14 +19,6 @@ from photochrom.photo.temporary_folders import scratch
 @pytest.fixture(scope="module")
 def gray():
     return Colorizer("gray")
-
-
-@pytest.fixture
-def memory():
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    yield files
-    files.store.clear()
 
 
 @pytest.fixture

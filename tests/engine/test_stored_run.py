@@ -2,7 +2,6 @@ import tarfile
 import zipfile
 from collections import Counter
 
-import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,14 +17,6 @@ from photochrom.engine.workers import InProcess
 from photochrom.errors import InvalidValueError, WorkerDiedError
 from photochrom.options.hint import Hint
 from photochrom.photo import storage
-
-
-@pytest.fixture
-def memory():
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    yield files
-    files.store.clear()
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,6 @@ from photochrom.photo.storage import fetch, find, look, stat, store
 ODD_NAMES = ("a b.jpg", "ü #1?.jpg", "100%25.jpg", "a[0]*.jpg", "a::b.jpg", "x&y=z.jpg")
 
 
-@pytest.fixture
-def memory():
-    files = fsspec.filesystem("memory")
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-    yield files
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
-
-
 def fill(files, *names, content=b"content"):
     for name in names:
         files.pipe_file(name, content)
