@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from photochrom.cli.cluster_progress import ClusterProgress
 from photochrom.cli.interrupts import endings
-from photochrom.cli.messages import say
 from photochrom.cli.run import make_colorizer, read_recipe, report, weights_note
 from photochrom.cli.run_options import RunOptions
-from photochrom.cli.run_stored import check_words, wishes_of, write_options
+from photochrom.cli.run_stored import check_words, tell, wishes_of, write_options
 
 if TYPE_CHECKING:
     from photochrom.cli.film import FilmOptions
@@ -61,13 +60,13 @@ def run_on_cluster(
     with (
         endings(),
         Cluster(options.cluster or "auto", options.jobs) as cluster,
-        StoredRun(list(map(str, places)), output, wishes, report=_tell) as run,
+        StoredRun(list(map(str, places)), output, wishes, report=tell) as run,
         here,
     ):
         cluster.workers(options.device)
         cluster.check(_needed(places, options.output))
         if note := here.call(weights_note, recipe):
-            _tell(note)
+            tell(note)
 
         def recipe_key(guidance: "Guidance") -> "Recipe":
             return here.call(recipe_of, guidance, written, wishes.sidecar)
@@ -97,7 +96,3 @@ def _needed(sources: Sequence[Path | str], output: Path | str | None) -> tuple[s
     paths = [place for place in (*sources, output) if isinstance(place, Path)]
     folders = (path if path.is_dir() else path.parent for path in paths)
     return tuple(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
-
-
-def _tell(line: str) -> None:
-    say(f"photochrom: {line}")

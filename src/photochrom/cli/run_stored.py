@@ -60,7 +60,7 @@ def run_stored(
     output = None if options.output is None else str(options.output)
     with (
         endings(),
-        StoredRun(list(map(str, sources)), output, wishes, report=_tell) as run,
+        StoredRun(list(map(str, sources)), output, wishes, report=tell) as run,
     ):
         jobs = (options.jobs or cores()) if run.many else 1
         threads = 1 if jobs > 1 else 0
@@ -74,7 +74,7 @@ def run_stored(
         )
         try:
             if note := executor.call(weights_note, recipe):
-                _tell(note)
+                tell(note)
             items = run.items(
                 lambda guidance: executor.call(recipe_of, guidance, written, wishes.sidecar)
             )
@@ -102,7 +102,8 @@ def most_bytes(options: RunOptions) -> int:
     return int(options.max_megapixels * 1e6 * MOST_BYTES_PER_PIXEL)
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Say a line to the person at the terminal."""
     say(f"photochrom: {line}")
 
 
