@@ -1,6 +1,7 @@
 """Pictures and networks that the tests of several packages need."""
 
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import hypothesis
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 hypothesis.settings.register_profile("fast", max_examples=25)  # of `scripts/test --fast`
@@ -204,5 +206,12 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
             [1.0, 0.8, 0.2, 1.2, 0.6],
         ],
     }
-    path = tmp_path_factory.mktemp("exported") / "small.onnx"
-    return ExportedNetwork(network, path, export_network(network, recipe, path, described))
+    # One process exports for all that run tests at the same time.
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    path, kept = shared / "exported" / "small.onnx", shared / "small.info"
+    with FileLock(shared / "small.lock"):
+        if not kept.exists():
+            path.parent.mkdir()
+            kept.write_bytes(pickle.dumps(export_network(network, recipe, path, described)))
+    return ExportedNetwork(network, path, pickle.loads(kept.read_bytes()))

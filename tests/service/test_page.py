@@ -45,7 +45,11 @@ def camera_files() -> list[Any]:
     plain[ExifTags.Base.Artist] = "A. Nonymous"
     return [
         pytest.param("turned.jpg", photo_bytes(gray, exif=exif, quality=92), 8, id="jpeg-turned"),
-        pytest.param("deep.png", photo_bytes(deep, "PNG", exif=plain), 16, id="png-16-bit"),
+        pytest.param(
+            *("deep.png", photo_bytes(deep, "PNG", exif=plain), 16),
+            id="png-16-bit",
+            marks=pytest.mark.long,
+        ),
     ]
 
 
@@ -128,6 +132,7 @@ def test_the_keyboard_alone_opens_hints_moves_recolours_deletes_and_undoes(open_
     expect(page.locator("#show-before")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.long
 def test_brushes_draw_strokes_and_keep_places_gray(open_page):
     page = open_page(gray_photo())
 
@@ -197,6 +202,7 @@ def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
     assert page.get_attribute(".candidate:nth-child(1)", "aria-checked") == "true"
 
 
+@pytest.mark.long
 def test_guesses_are_striped_and_two_methods_stand_side_by_side(open_page):
     page = open_page(gray_photo())
     page.keyboard.press("c")
@@ -287,6 +293,7 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
         assert Image.open(archive.open("two-color.jpg")).size == (451, 300)
 
 
+@pytest.mark.long
 def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(open_page):
     page = open_page()
     gray, colour = data.coffee()[::2, ::2, 1], data.coffee()[::2, ::2]
@@ -312,6 +319,7 @@ def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(ope
     expect(page.locator("#file-name")).to_have_text("paste.jpg")
 
 
+@pytest.mark.long
 def test_wheel_and_drag_move_the_view_and_the_place_under_the_pointer_stays(open_page):
     page = open_page(gray_photo())
     before = page.locator("#pane-main .picture").bounding_box()
@@ -383,8 +391,15 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
     assert small == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("device", "scheme"),
+    [
+        pytest.param(DESKTOP, "light", id="desktop-light"),
+        pytest.param(PHONE, "dark", id="phone-dark"),
+        pytest.param(DESKTOP, "dark", id="desktop-dark", marks=pytest.mark.long),
+        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.long),
+    ],
+)
 def test_axe_finds_nothing_serious(open_page, scheme, device):
     page = open_page(color_scheme=scheme, **device)
 
@@ -479,6 +494,7 @@ def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
     expect(page.locator("#error-save")).to_have_text("The file is damaged.")
 
 
+@pytest.mark.long
 def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keeps(open_page):
     page = open_page(gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
     expect(page.locator("#strip-count")).to_have_text("2 coloured")
@@ -503,6 +519,7 @@ def test_a_zip_says_what_it_lacks_and_comes_in_as_many_parts_as_the_service_keep
     expect(page.locator("#error-strip")).to_contain_text("not-coloured.txt in the zip names them")
 
 
+@pytest.mark.long
 def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
     page = open_page(gray_photo())
     page.mouse.click(*place(page, 0.5, 0.3))
@@ -514,6 +531,7 @@ def test_a_place_waits_for_its_colour_while_the_tool_changes(open_page):
     assert [hint["colour"] for hint in kept_hints(page)] == ["#2c5fa8"]
 
 
+@pytest.mark.long
 def test_a_slider_takes_its_own_keys_and_goes_back_to_normal(open_page):
     page = open_page(gray_photo())
     repainted(page, lambda: page.press("#saturation", "PageUp"))
@@ -541,6 +559,7 @@ def test_a_wish_that_an_older_request_overtook_is_asked_for_again(open_page):
     assert len(asked) > 1
 
 
+@pytest.mark.long
 def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_page):
     page = open_page(gray_photo())
     page.get_by_role("radio", name="A photo").click()
@@ -552,6 +571,7 @@ def test_a_reference_that_is_refused_is_not_chosen_and_said_where_it_is(open_pag
     repainted(page, lambda: page.press("#saturation", "PageUp"))
 
 
+@pytest.mark.long
 def test_two_tabs_keep_each_others_photographs(open_page):
     page = open_page(gray_photo("one.jpg"))
     other = open_tab(page)
@@ -605,6 +625,7 @@ def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page)
     expect(other.locator("#gone")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_forgotten(open_page):
     page = open_page(gray_photo())
     colour_source = {

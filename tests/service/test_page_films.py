@@ -75,7 +75,10 @@ def coloured(page: Page) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    "device",
+    [pytest.param(DESKTOP, id="desktop"), pytest.param(PHONE, id="phone", marks=pytest.mark.long)],
+)
 def test_a_film_is_opened_hinted_previewed_coloured_and_saved(
     open_page: Callable[..., Page], device: dict[str, object]
 ) -> None:

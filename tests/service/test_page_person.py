@@ -110,6 +110,7 @@ def drop(page: Page, path: Path, target: str = "#stage") -> None:
         session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": files})
 
 
+@pytest.mark.long
 def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
     folder = tmp_path / "shoebox"
     (folder / "more").mkdir(parents=True)
@@ -308,6 +309,7 @@ def test_undo_is_remembered_and_takes_no_new_thinking(open_page):
         assert int(answer.value.headers["photochrom-milliseconds"]) < 100
 
 
+@pytest.mark.long
 def test_saturation_is_seen_at_once_and_asked_for_when_it_is_let_go(open_page):
     page = open_page(gray_photo())
     at_rest(page)
@@ -325,6 +327,7 @@ def test_saturation_is_seen_at_once_and_asked_for_when_it_is_let_go(open_page):
     assert [url for url in asked if url.endswith("/preview")] != []
 
 
+@pytest.mark.long
 def test_a_drag_is_painted_small_and_its_end_in_full(open_page):
     page = open_page(large_photo())
     hint_at(page, *SUIT)
@@ -404,6 +407,7 @@ def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page
     expect(page.locator("#file-name")).to_have_text("portrait.jpg")
 
 
+@pytest.mark.long
 def test_a_colour_under_the_pointer_is_seen_on_the_picture_and_goes_with_it(open_page):
     page = open_page(gray_photo())
     page.mouse.click(*place(page, *SUIT))
@@ -419,6 +423,7 @@ def test_a_colour_under_the_pointer_is_seen_on_the_picture_and_goes_with_it(open
     expect(page.locator("#undo")).to_be_disabled()
 
 
+@pytest.mark.long
 def test_a_key_that_is_held_compares_and_one_that_is_tapped_switches(open_page):
     page = open_page(gray_photo())
     line = page.locator("#split")
@@ -438,6 +443,7 @@ def test_a_key_that_is_held_compares_and_one_that_is_tapped_switches(open_page):
     expect(line).to_have_attribute("aria-valuenow", "100")
 
 
+@pytest.mark.long
 def test_full_screen_leaves_nothing_but_the_picture_and_the_palette(open_page):
     page = open_page(gray_photo())
     page.keyboard.press("f")
@@ -559,6 +565,7 @@ def test_a_click_selects_a_thing_whose_colour_is_one_hint(open_page):
     assert kept_hints(page) == []
 
 
+@pytest.mark.long
 def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_page):
     page = open_page(gray_photo())
     held: list[Route] = []
@@ -583,6 +590,7 @@ def test_escape_cancels_a_selection_before_and_after_its_outline_has_come(open_p
     assert kept_hints(page) == []
 
 
+@pytest.mark.long
 def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
     page = open_page(gray_photo())
     page.keyboard.press("4")
@@ -603,6 +611,7 @@ def test_a_thing_is_selected_by_the_keyboard_and_by_a_finger(open_page):
     assert [hint["shape"] for hint in kept_hints(phone)] == ["region"]
 
 
+@pytest.mark.long
 def test_the_marker_of_an_outline_lies_inside_it_even_where_its_mean_does_not(open_page):
     bow = [[0, 0], [100, 0], [100, 10], [10, 10], [10, 90], [100, 90], [100, 100], [0, 100]]
     held = open_page().evaluate(
@@ -705,6 +714,7 @@ def test_a_hints_reach_is_dragged_and_the_picture_follows(open_page):
     expect(page.locator("#hint-list .name")).to_contain_text("reach 6 %")  # a drag is one step
 
 
+@pytest.mark.long
 def test_the_reach_of_a_stroke_is_a_rim_around_it_and_keys_change_it(open_page):
     page = open_page()
     sent = sent_hints(page)
