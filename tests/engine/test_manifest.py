@@ -134,3 +134,48 @@ def test_a_coloured_name_is_that_of_a_path(name):
     if not Path(name).name.endswith("."):  # which Python's versions split in two ways
         assert Path(coloured_name(name)) == beside(Path(name))
         assert Path(coloured_name(name, ".png")) == beside(Path(name), None, ".png")
+
+
+PARTS = st.sampled_from(
+    ["a", "é b", ".a", "..", ".", "", "a.b", "c:", "#", "x?y", "%20", "u@h", "a::b", "\\", "1.HEIC"]
+)
+ROOTS = st.sampled_from(
+    [
+        "",
+        "/",
+        "./",
+        "s3://b/",
+        "s3://b/m/",
+        "S3://b/",
+        "memory://",
+        "https://h/",
+        "zip://",
+        "file:///",
+    ]
+)
+ENDS = st.sampled_from([".jpg", ".PNG", ".nef", ".heic", "", ".", ".tar"])
+NAMES = st.tuples(ROOTS, st.lists(PARTS, max_size=3), ENDS).map(
+    lambda parts: parts[0] + "/".join(parts[1]) + parts[2]
+)
+
+
+@given(
+    st.lists(NAMES, min_size=1, max_size=3),
+    st.sampled_from([None, "/out", "out", "s3://out/x", "zip://::s3://b/x.zip"]),
+    st.sampled_from([None, ".png"]),
+    st.sampled_from(["m.csv", "/lists/m.csv", "s3://b/m/m.csv"]),
+)
+def test_a_batch_of_rows_is_read_as_each_row_is(names, output, suffix, place):
+    manifest = Manifest(place, output, suffix)
+    batch = pa.record_batch({"path": names})
+    together = manifest._plain_rows(batch)
+    if together is not None:
+        assert list(together) == [manifest._row(name, None, None) for name in names]
+
+
+def test_plain_rows_are_read_together(tmp_path):
+    for names in (["a/b.jpg", "é c.NEF"], ["s3://b/a.jpg", "s3://b/c/d.png"], ["/a/b.tif"]):
+        rows = Manifest("m.csv", "out")._plain_rows(pa.record_batch({"path": names}))
+        assert rows is not None and rows.sources == names
+    odd = pa.record_batch({"path": ["a.jpg"], "reference": ["b.jpg"]})
+    assert Manifest("m.csv", "out")._plain_rows(odd) is None

@@ -177,6 +177,15 @@ def test_a_manifest_is_coloured_once(gray, memory, small, tmp_path):
     assert told(again) == {("skipped", True): 1, ("coloured", False): 2, ("failed", False): 1}
 
 
+def test_a_manifest_in_the_current_folder_is_coloured_once(gray, small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(small)
+    manifest(tmp_path / "m.csv", "a.png,,")
+    for output in (None, "out", "."):
+        run(gray, ["m.csv"], output)
+        assert told(run(gray, ["m.csv"], output, resume=True)) == {("skipped", True): 1}
+
+
 def test_a_folder_that_cannot_be_listed_is_asked_file_by_file(
     gray, memory, small, tmp_path, monkeypatch
 ):

@@ -210,14 +210,24 @@ class Stored:
 
 def stored(address: str, info: dict[str, Any], there: Place) -> Stored:
     """Return what a storage's library tells about a file."""
-    size = info.get("size")
     modified_ns = nanoseconds(_first_of(info, TIMES))
+    return Stored(address, size_of(info), version_of(info, there), modified_ns)
+
+
+def size_of(info: dict[str, Any]) -> int | None:
+    """Return the number of bytes of a file, if its storage tells."""
+    size = info.get("size")
+    return None if size is None else int(size)
+
+
+def version_of(info: dict[str, Any], there: Place) -> str:
+    """Return what changes when a file's content changes; see `Stored`."""
     version = _first_of(info, VERSIONS)
     if version is None:
+        modified_ns = nanoseconds(_first_of(info, TIMES))
         of_archive = there.archive.version if there.archive else None
         version = of_archive or modified_ns or nanoseconds(info.get("created"))
-    text = "" if version is None else str(version).strip('"')
-    return Stored(address, None if size is None else int(size), text, modified_ns)
+    return "" if version is None else str(version).strip('"')
 
 
 def _first_of(info: dict[str, Any], names: tuple[str, ...]) -> Any:
