@@ -46,6 +46,7 @@ os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",  # whatever token an earlier cluster of this user has left
     "RAY_worker_niceness": "0",  # by default workers give way to whatever else runs
+    "RAY_raylet_start_wait_time_s": "120",  # this machine may be busy
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",  # how long a lost head is waited for
     "AWS_ACCESS_KEY_ID": "nobody",
     "AWS_SECRET_ACCESS_KEY": "nothing",

@@ -31,6 +31,9 @@ from photochrom.engine.stored import StoredTask
 from photochrom.errors import ClusterError, PhotochromError
 
 CONNECT_SECONDS, LEAST_SECONDS = 8.0, 3.0
+# How long this process waits for a head that does not answer; then Ray ends it. The nodes have
+# Ray's own 60 s, so that a fault of the network that ends in time ends no worker either.
+LOST, LOST_SECONDS = "RAY_gcs_rpc_server_reconnect_timeout_s", "15"
 BEGIN_SECONDS = 60.0  # until a cluster has let this process in; a busy head starts one for it
 NODE_SECONDS = 120.0  # until a busy node has started a process
 WAIT_SECONDS = 0.5
@@ -109,6 +112,7 @@ def connect(address: str, until: float = math.inf) -> Connection:
         If there is none, or Ray or Python have other versions there.
     """
     _silence()
+    os.environ.setdefault(LOST, LOST_SECONDS)
     if address != "auto" and "RAY_USE_TLS" not in os.environ:
         _check_port(address, until)
     _call_in_time(lambda: _init(address), address)

@@ -9,7 +9,7 @@ all below the bucket or host. Rows are read in batches: ten million need little 
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -23,8 +23,9 @@ from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.extras import require
 from photochrom.photo import storage
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", ".csv", ".csv.gz")
 COLUMNS = ("path", "result", "reference")
+GZIP = b"\x1f\x8b"
 BATCH_ROWS = 1 << 15
 # A name below a folder without what an address, or a path, gives a meaning to; as RE2 has it.
 _PART = r"[^./?@#:\\\x00][^/?@#:\\\x00]*"
@@ -149,13 +150,20 @@ class Manifest:
                 f"{self.name}: cannot be read ({error.strerror})."
             ) from error
         reason = (str(error).splitlines() or [""])[0].replace(str(self._path), self.name)[:160]
+        if "utf8" in reason.lower().replace("-", ""):
+            reason = "its text is not in UTF-8"
         raise InvalidValueError(
             f"{self.name}: not a table that can be read ({reason.rstrip('.')})."
         ) from error
 
+    def _begins_with(self, content: bytes) -> bool:
+        with suppress(OSError), self._path.open("rb") as file:
+            return file.read(len(content)) == content
+        return False
+
     @property
     def _is_csv(self) -> bool:
-        return self.name.lower().endswith(".csv")
+        return self.name.lower().endswith((".csv", ".csv.gz"))
 
     def _open_csv(self, columns: list[str] | None = None) -> Any:
         pa = arrow()
@@ -167,8 +175,10 @@ class Manifest:
                 "include_columns": columns,
                 "column_types": dict.fromkeys(columns, pa.string()),
             }
+        # pyarrow would tell by the end of the name.
+        compression = "gzip" if self._begins_with(GZIP) else None
         return csv.open_csv(
-            self._path,
+            pa.input_stream(str(self._path), compression=compression),
             convert_options=csv.ConvertOptions(**given),
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
@@ -226,6 +236,7 @@ class Manifest:
         paths = batch.column("path")
         if not _is_text(paths) or paths.null_count or not len(paths):
             return None
+        paths = paths.cast("string")
         if any(batch.column(n).null_count < len(paths) for n in batch.schema.names if n != "path"):
             return None
         root = self._root_of(paths[0].as_py())
@@ -255,15 +266,17 @@ class Manifest:
         if not isinstance(path, str) or not path:
             raise InvalidValueError(f"the column 'path' needs a path or an address; got {path!r}.")
         source, relative = self._resolved(path)
-        if result is not None:
-            if not isinstance(result, str):
-                raise InvalidValueError(f"the column 'result' needs a name; got {result!r}.")
+        if not _is_empty(result):
+            _check_name("result", result)
             target = self._target(storage.checked_below(result))
         elif self.output is None:
             target = _beside(source, self.suffix)
         else:
             target = self._target(coloured_name(relative, self.suffix))
-        lent = None if reference is None else self._resolved(str(reference))[0]
+        if _is_empty(reference):
+            return Row(source, target, None)
+        _check_name("reference", reference)
+        lent = self._resolved(reference)[0]
         return Row(source, target, lent)
 
     def _resolved(self, path: str) -> tuple[str, str]:
@@ -371,7 +384,19 @@ def _result_names(targets: list[str], sidecars: bool) -> list[str]:
 
 
 def _is_text(column: Any) -> bool:
-    return column.type in (arrow().string(), arrow().large_string())
+    pa = arrow()
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return kind in (pa.string(), pa.large_string(), pa.string_view())
+
+
+def _is_empty(cell: Any) -> bool:
+    """Return whether a cell has nothing; pandas writes NaN into it."""
+    return cell is None or cell == "" or cell != cell
+
+
+def _check_name(column: str, cell: Any) -> None:
+    if not isinstance(cell, str):
+        raise InvalidValueError(f"the column '{column}' needs a name; got {cell!r}.")
 
 
 def _coloured_names(names: Any, suffix: str | None) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -255,7 +255,7 @@ class StoredRun:
         recursive = self.wishes.recursive or archive
         output = self.output
         if output is not None and archive:  # shards may have the same names in them
-            output = storage.below(output, PurePosixPath(storage.name_of(source)).stem)
+            output = storage.below(output, storage.archive_stem(source))
         listed = search_below(place, recursive)
         try:
             for below, photos in listed.folders():

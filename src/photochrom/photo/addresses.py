@@ -15,7 +15,7 @@ from photochrom.errors import InvalidValueError
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a drive of Windows has one letter
 ARCHIVE_BEGINS = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]+://)")
-ARCHIVES = {".tar": "tar", ".tgz": "tar", ".zip": "zip"}
+ARCHIVES = {".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip"}
 SCHEMES_OF_ARCHIVES = frozenset(ARCHIVES.values())
 WEB = frozenset(("http", "https"))
 SECRET = re.compile(
@@ -121,7 +121,7 @@ def path_of(address: str) -> str:
     """Return the path below a bucket, container or host; of a member, below its archive's name."""
     head, chained, rest = link(address)
     if chained:
-        return f"{PurePosixPath(name_of(rest)).stem}/{head.partition('://')[2].lstrip('/')}"
+        return f"{archive_stem(rest)}/{head.partition('://')[2].lstrip('/')}"
     if scheme_of(address) in WEB:
         return unquote(urlsplit(address).path).lstrip("/")
     return address.partition("://")[2].lstrip("/").partition("/")[2]
@@ -200,12 +200,25 @@ def is_below(address: str, folder: str) -> bool:
 
 def is_archive(text: str) -> bool:
     """Return whether a name ends like an archive's whose members can be read."""
-    return PurePosixPath(name_of(text)).suffix.lower() in ARCHIVES
+    return _archive_end(name_of(text)) is not None
+
+
+def _archive_end(name: str) -> str | None:
+    return next((end for end in ARCHIVES if name.lower().endswith(end)), None)
+
+
+def archive_stem(archive: str) -> str:
+    """Return the name of an archive without its end: `x` of `s3://bucket/x.tar.gz`."""
+    name = name_of(archive)
+    end = _archive_end(name)
+    return name[: -len(end)] if end and len(name) > len(end) else PurePosixPath(name).stem
 
 
 def inside(archive: str) -> str:
     """Return the address of an archive's contents: `zip://::s3://bucket/x.zip`."""
-    return f"{ARCHIVES[PurePosixPath(name_of(archive)).suffix.lower()]}://::{archive}"
+    end = _archive_end(name_of(archive))
+    assert end is not None
+    return f"{ARCHIVES[end]}://::{archive}"
 
 
 def is_writable(address: str) -> bool:

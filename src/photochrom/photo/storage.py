@@ -20,6 +20,7 @@ from photochrom.photo.addresses import (
     SCHEMES_OF_ARCHIVES,
     WEB,
     all_cleaned,
+    archive_stem,
     below,
     beside,
     checked_below,
@@ -43,7 +44,14 @@ from photochrom.photo.addresses import (
     without_secrets,
 )
 from photochrom.photo.atomic import unwritable
-from photochrom.photo.connections import WHOLE, Place, Stored, connect, said_plainly
+from photochrom.photo.connections import (
+    WHOLE,
+    Place,
+    Stored,
+    connect,
+    opened_member,
+    said_plainly,
+)
 from photochrom.photo.part_locks import HOST
 from photochrom.photo.storage_search import (
     Listing,
@@ -65,6 +73,7 @@ __all__ = [
     "Search",
     "Stored",
     "all_cleaned",
+    "archive_stem",
     "below",
     "beside",
     "checked_below",
@@ -182,7 +191,7 @@ def _opened(address: str, place: Place) -> Any:
         headers = {"Accept-Encoding": "identity"}
         return place.files.open(place.path, "rb", block_size=0, headers=headers)
     if scheme in SCHEMES_OF_ARCHIVES:
-        return place.files.open(place.path, "rb")
+        return opened_member(address, place)
     file = place.files.open(place.path, "rb", block_size=BLOCK, cache_type="none")
     if hasattr(file, "prefetch"):  # paramiko would wait for each 32 kB
         file.prefetch()

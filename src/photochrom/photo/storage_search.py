@@ -9,6 +9,7 @@ from typing import Any
 
 from photochrom.errors import PhotoError, UnreadablePhotoError
 from photochrom.photo.addresses import (
+    SCHEMES_OF_ARCHIVES,
     WEB,
     child,
     cleaned,
@@ -29,6 +30,9 @@ from photochrom.photo.connections import (
     version_of,
 )
 from photochrom.photo.find import Found, kind_of
+
+# What lies in a folder without a name, as in `a//b.jpg`, is told as such by these.
+TELL_EMPTY = frozenset(("s3", "s3a", "memory")) | SCHEMES_OF_ARCHIVES
 
 
 @dataclass(frozen=True)
@@ -153,10 +157,13 @@ def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Any], set[
     own = place.path.strip("/")
     own_name = own.rpartition("/")[2]
     for row in rows:
-        path = str(row["name"]).rstrip("/")
+        told = str(row["name"])
+        path = told.rstrip("/")
         name = path.rpartition("/")[2]
         if not name or (name == own_name and path.strip("/") == own):
-            continue  # the marker of an empty folder
+            if scheme_of(address) in TELL_EMPTY and told[-1:] in ("", "/"):
+                row.get("type") == "directory" and folders.add("")
+            continue  # else the marker of an empty folder
         if row.get("type") == "directory":
             folders.add(name)
         else:
@@ -241,8 +248,8 @@ class Search:
             if self.recursive:
                 for name in reversed(listing.folders):
                     deeper = f"{below}/{name}" if below else name
-                    if name in {".", ".."}:
-                        where = cleaned(child(self.address, deeper))
+                    if name in {"", ".", ".."}:
+                        where = cleaned(child(self.address, f"{deeper}/" if not name else deeper))
                         self.closed[deeper] = f"{where}: is no folder below this one; left out."
                     else:
                         waiting.append(deeper)
