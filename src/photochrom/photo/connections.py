@@ -166,11 +166,11 @@ def _connected(address: str) -> tuple[Any, str]:
 
 def _lock_of(scheme: str, files: Any) -> Any:
     """Return the lock of a storage whose library must not be called by two threads at once."""
-    # All readers of a file in memory share one position.
+    # All threads share what is in memory, and the position in each file.
     if scheme in WHOLE | WEB and scheme != "memory":  # asynchronous
         return nullcontext()
     with _LOCKS_LOCK:
-        return _LOCKS.setdefault(files, threading.RLock())
+        return _LOCKS.setdefault(type(files) if scheme == "memory" else files, threading.RLock())
 
 
 def _options(scheme: str) -> dict[str, Any]:

@@ -154,6 +154,7 @@ def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Any], set[
             rows = []
     files: dict[str, Any] = {}
     folders = set()
+    tells_empty = scheme_of(address) in TELL_EMPTY
     own = place.path.strip("/")
     own_name = own.rpartition("/")[2]
     for row in rows:
@@ -161,8 +162,8 @@ def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Any], set[
         path = told.rstrip("/")
         name = path.rpartition("/")[2]
         if not name or (name == own_name and path.strip("/") == own):
-            if scheme_of(address) in TELL_EMPTY and told[-1:] in ("", "/"):
-                row.get("type") == "directory" and folders.add("")
+            if row.get("type") == "directory" and tells_empty and told[-1:] in ("", "/"):
+                folders.add("")
             continue  # else the marker of an empty folder
         if row.get("type") == "directory":
             folders.add(name)
