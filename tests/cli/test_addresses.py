@@ -111,13 +111,19 @@ def test_a_reference_at_an_address_may_be_a_folder(scans, command, tmp_path):
         (["s3://archive/film.mp4"], "Copy s3://archive/film.mp4 here first"),
         (["https://a:secret-of-tests@h/film.mp4?sig=x"], "Copy https://h/film.mp4 here first"),
         (["gs://archive/a.jpg"], "pip install gcsfs"),
-        (["foo://archive/a.jpg"], "of an unknown kind"),
+        (["foo://a:secret-of-tests@archive/a.jpg"], "of an unknown kind"),
+        (["m.csv", "-o", "out"], "row 1: 's3://h/x.png' is no name below a folder"),
+        (["head.csv", "-o", "out"], "its columns are s3://h/x.png"),
+        (["m.csv", "--cluster", "ray://a:secret-of-tests@h:1"], "needs 'auto', HOST:PORT or"),
+        (["m.csv", "-m", "s3://a:secret-of-tests@h/n.onnx"], "n.onnx: cannot read the network"),
         (["none.parquet"], "none.parquet: cannot be read"),
     ],
 )
 def test_what_is_wrong_is_one_line(s3, tmp_path, monkeypatch, command, words, said):
     monkeypatch.chdir(tmp_path)
-    told = command(*words, "-m", "gray", code=1)
+    (tmp_path / "m.csv").write_text("path,result\na.png,s3://a:secret-of-tests@h/x.png\n")
+    (tmp_path / "head.csv").write_text("s3://a:secret-of-tests@h/x.png\na.png\n")
+    told = command(*words, *["-m", "gray"] * ("-m" not in words), code=1)
     assert said in told and told.startswith("photochrom: ") and told.count("\n") == 1
 
 

@@ -259,7 +259,9 @@ def test_a_closed_port_is_no_cluster_and_nothing_is_written(tmp_path):
     assert names_in(tmp_path) == ["scans"]
 
 
-@pytest.mark.parametrize("address", ["", "head", "head:x", "http://head:1", "ray://head", "a:1/b"])
+@pytest.mark.parametrize(
+    "address", ["", "head", "head:x", "http://head:1", "ray://head", "a:1/b", "ray://u:p@a:1"]
+)
 def test_what_is_no_address_of_a_cluster_is_refused(address):
     with pytest.raises(InvalidValueError, match="--cluster .or RAY_ADDRESS. needs"):
         checked_address(address)

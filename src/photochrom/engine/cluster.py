@@ -67,10 +67,16 @@ def checked_address(address: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, urlsplit("")
-    if not host or not port or parts.scheme not in ("", "ray") or parts.path not in ("", "/"):
+    if (
+        not host
+        or not port
+        or parts.scheme not in ("", "ray")
+        or parts.path not in ("", "/")
+        or "@" in address
+    ):
         raise InvalidValueError(
             f"--cluster (or RAY_ADDRESS) needs 'auto', HOST:PORT or ray://HOST:PORT; got "
-            f"{address!r}."
+            f"{address.rpartition('@')[2]!r}."
         )
     try:
         socket.create_connection((host, port), PORT_SECONDS).close()

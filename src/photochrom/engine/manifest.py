@@ -140,7 +140,7 @@ class Manifest:
         if "path" not in names:
             raise InvalidValueError(
                 f"{self.name}: a manifest needs the column 'path'; its columns are "
-                f"{', '.join(names[:20]) or 'none'}."
+                f"{storage.without_secrets(', '.join(names[:20])) or 'none'}."
             )
         return [name for name in COLUMNS if name in names]
 
@@ -149,7 +149,8 @@ class Manifest:
             raise UnreadablePhotoError(
                 f"{self.name}: cannot be read ({error.strerror})."
             ) from error
-        reason = (str(error).splitlines() or [""])[0].replace(str(self._path), self.name)[:160]
+        reason = (str(error).splitlines() or [""])[0].replace(str(self._path), self.name)
+        reason = storage.without_secrets(reason)[:160]
         if "utf8" in reason.lower().replace("-", ""):
             reason = "its text is not in UTF-8"
         raise InvalidValueError(
@@ -222,7 +223,8 @@ class Manifest:
             try:
                 rows.append(self._row(*row))
             except InvalidValueError as error:
-                raise InvalidValueError(f"{self.name}, row {number}: {error}") from error
+                said = storage.without_secrets(str(error))
+                raise InvalidValueError(f"{self.name}, row {number}: {said}") from error
         return Rows(*map(list, zip(*rows, strict=True))) if rows else Rows([], [], [])
 
     def _plain_rows(self, batch: Any) -> Rows | None:

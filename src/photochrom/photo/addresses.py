@@ -87,7 +87,8 @@ def _shortened(part: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which each address is cleaned."""
+    """Return a text in which each address is cleaned, also one that became a path: `s3:/u:p@h`."""
+    text = re.sub(r"\b([A-Za-z][A-Za-z0-9+.-]+:/)(?!/)[^/\s]*@", r"\1", text)
     return re.sub(r"""[A-Za-z][A-Za-z0-9+.-]+://[^\s'"<>()]+""", lambda m: cleaned(m[0]), text)
 
 
