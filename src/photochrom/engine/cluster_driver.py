@@ -20,6 +20,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -40,6 +41,7 @@ WAIT_SECONDS = 0.5
 MOST_REPETITIONS = 20  # of the same photographs, whose worker dies
 MOST_DEATHS = 250  # of workers that have not begun yet, in a row; a large node may refuse them all
 NOTES_SECONDS = 1.0  # between questions which nodes have refused
+NOTES_WAIT_SECONDS = 5.0
 CHUNK = 16  # photographs that are given to a worker at once
 CHUNKS_PER_CORE = 4
 HEAD = "node:__internal_head__"
@@ -319,14 +321,19 @@ class Driver:
         """
         if self._notes is None or time.monotonic() - self._asked < NOTES_SECONDS:
             return []
-        ray = _ray()
         self._asked = time.monotonic()
-        self._refused |= ray.get(self._notes.all.remote())
+        self._ask()
         new = [Refusal(*each) for each in self._refused.items() if each[0] not in self._told]
         self._told |= set(self._refused)
         if new and not self._cores("CPU"):
             raise ClusterError(f"node {new[0].node[:6]}: {new[0].said}")
         return new
+
+    def _ask(self) -> None:
+        """Ask which nodes have refused; if nobody answers, this process's node is lost."""
+        ray = _ray()
+        with suppress(Exception):
+            self._refused |= ray.get(self._notes.all.remote(), timeout=NOTES_WAIT_SECONDS)
 
     def _cores(self, resource: str) -> float:
         """Return the cores, or GPUs, of the nodes that can take part."""
@@ -336,8 +343,7 @@ class Driver:
 
     def _options(self) -> dict[str, Any]:
         """Return options of the next actor: how often Ray repeats what it did, and where it is."""
-        ray = _ray()
-        self._refused |= ray.get(self._notes.all.remote())
+        self._ask()
         options: dict[str, Any] = {"max_task_retries": MOST_REPETITIONS}
         if self._refused:
             options["label_selector"] = {NODE_ID: f"!in({','.join(sorted(self._refused))})"}
