@@ -115,7 +115,7 @@ def test_a_reference_at_an_address_may_be_a_folder(scans, command, tmp_path):
         (["m.csv", "-o", "out"], "row 1: 's3://h/x.png' is no name below a folder"),
         (["head.csv", "-o", "out"], "its columns are s3://h/x.png"),
         (["m.csv", "--cluster", "ray://a:secret-of-tests@h:1"], "needs 'auto', HOST:PORT or"),
-        (["m.csv", "-m", "s3://a:secret-of-tests@h/n.onnx"], "n.onnx: cannot read the network"),
+        (["a.png", "-m", "s3://a:secret-of-tests@h/n.onnx"], "n.onnx: cannot read the network"),
         (["none.parquet"], "none.parquet: cannot be read"),
     ],
 )
@@ -123,6 +123,7 @@ def test_what_is_wrong_is_one_line(s3, tmp_path, monkeypatch, command, words, sa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.csv").write_text("path,result\na.png,s3://a:secret-of-tests@h/x.png\n")
     (tmp_path / "head.csv").write_text("s3://a:secret-of-tests@h/x.png\na.png\n")
+    (tmp_path / "a.png").write_bytes(b"")
     told = command(*words, *["-m", "gray"] * ("-m" not in words), code=1)
     assert said in told and told.startswith("photochrom: ") and told.count("\n") == 1
 
