@@ -1,12 +1,19 @@
 #!/usr/bin/env python3
-"""Time a cluster of one, two or more nodes on this machine against one plain process.
+"""Compare runs on a cluster of this machine with the plain command on the same cores.
 
-    python benchmarks/cluster.py [--workers 1 2] [--pictures 60] [--megapixels 3] [--repeat 3]
+    python benchmarks/cluster.py [--workers 1 2] [--pictures 24] [--repeat 2]    # four minutes
 
-Every node has one core. Each way colours the same drawn photographs; the time for one is taken from
-the times at which results were written, from a fifth of them on, so that what starting takes is
-left out. Then the same with the method `gray` and small photographs, whose time is mostly overhead.
-Plain runs and runs on clusters alternate, since other programs may take their share.
+For each number of workers, both colour the same drawn photographs: the plain command with as many
+processes (`--jobs`), and a cluster of as many nodes with one core each. Both have as many cores,
+and no others (Linux): left to itself, one plain process computes with all cores, and a worker does
+not. Everything of Ray, and the command, runs on those cores too. Runs alternate, since other
+programs may take their share.
+
+Two measures of each: `steady` is from a fifth to four fifths of the results, so without what
+starting and ending take; `whole` is the whole command, for so few photographs mostly the start.
+Processor time is that of all processes of the command and the cluster in the same steady part; it
+means something on a busy machine too. `gray` colours small photographs with next to no work: what
+remains is what each photograph costs beyond colouring.
 """
 
 import argparse
@@ -14,48 +21,89 @@ import os
 import statistics
 import subprocess
 import tempfile
-from contextlib import closing
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from chaos import COMMAND, Nodes
 from PIL import Image
 
+TICK_SECONDS = 1.0
+
+
+class Took(NamedTuple):
+    """Milliseconds for a photograph: by the clock, and of all processors."""
+
+    whole: float
+    steady: float
+    processor: float
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--pictures", type=int, default=60)
-    parser.add_argument("--small", type=int, default=1500, help="photographs for the overhead")
+    parser.add_argument("--pictures", type=int, default=24, help="for each worker")
+    parser.add_argument("--small", type=int, default=500, help="for each worker, with `gray`")
     parser.add_argument("--megapixels", type=float, default=3.0)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=2)
     given = parser.parse_args()
-    kinds = (("photochrom", given.pictures, given.megapixels), ("gray", given.small, 0.02))
-    print("| workers | method | plain, ms | cluster, ms | efficiency | overhead, ms | load |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"Load before: {os.getloadavg()[0]:.1f}. Milliseconds a photograph, medians.\n")
+    print("| workers | method | | whole | steady | processor |")
+    print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for method, count, megapixels in kinds:
-            draw(folder / method, count, megapixels)
-            for workers in given.workers:
-                with closing(Nodes(workers)) as nodes:
-                    pairs = [
-                        (
-                            milliseconds(folder / method, method, "-j", "1"),
-                            milliseconds(folder / method, method, "--cluster", nodes.address),
-                        )
-                        for _ in range(given.repeat)
-                    ]
-                show(method, workers, pairs)
+        for workers in given.workers:
+            with bound(workers), closing(Nodes(workers)) as nodes:
+                compare(Path(name), "photochrom", workers, given, nodes.address)
+                if workers == 1:
+                    compare(Path(name), "gray", workers, given, nodes.address)
+    print(f"\nLoad after: {os.getloadavg()[0]:.1f}.")
 
 
-def show(method: str, workers: int, pairs: list[tuple[float, float]]) -> None:
-    """Print a row of medians."""
-    plain, cluster = (statistics.median(times) for times in zip(*pairs, strict=True))
-    efficiency = statistics.median(p / c / workers for p, c in pairs)
-    overhead = statistics.median(c * workers - p for p, c in pairs)
-    row = f"{plain:.1f} | {cluster:.1f} | {efficiency:.2f} | {overhead:.1f}"
-    print(f"| {workers} | {method} | {row} | {os.getloadavg()[0]:.0f} |", flush=True)
+def compare(
+    folder: Path, method: str, workers: int, given: argparse.Namespace, address: str
+) -> None:
+    """Colour in both ways and print three rows."""
+    count, megapixels, repeat = given.pictures, given.megapixels, given.repeat
+    if method == "gray":
+        count, megapixels, repeat = given.small, 0.02, 1
+    scans = folder / f"{method}-{workers}"
+    draw(scans, count * workers, megapixels)
+    pairs = [
+        (
+            measured(scans, method, "--jobs", str(workers)),
+            measured(scans, method, "--cluster", address),
+        )
+        for _ in range(repeat)
+    ]
+    plain, cluster = (
+        Took(*map(statistics.median, zip(*some, strict=True))) for some in zip(*pairs, strict=True)
+    )
+    ratios = (p / c for p, c in zip(plain, cluster, strict=True))
+    for what, numbers, digits in (
+        ("plain", plain, 1),
+        ("cluster", cluster, 1),
+        ("efficiency", ratios, 2),
+    ):
+        cells = " | ".join(f"{number:.{digits}f}" for number in numbers)
+        print(f"| {workers} | {method} | {what} | {cells} |", flush=True)
+
+
+@contextmanager
+def bound(cores: int) -> Iterator[None]:
+    """Give this process, and those that it starts, some of the cores only (Linux)."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def draw(folder: Path, count: int, megapixels: float) -> None:
@@ -63,26 +111,67 @@ def draw(folder: Path, count: int, megapixels: float) -> None:
     folder.mkdir()
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     random = np.random.default_rng(0)
+    noise = random.normal(0, 6, (height, height * 4 // 3))
     for number in range(count):
         y, x = np.mgrid[:height, : height * 4 // 3] / height
-        picture = 128 + 60 * np.sin(3 * x + number) * np.cos(4 * y) + random.normal(0, 6, x.shape)
+        picture = 128 + 60 * np.sin(3 * x + number) * np.cos(4 * y) + np.roll(noise, number, 1)
         Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(
             folder / f"{number}.jpg", quality=90
         )
 
 
-def milliseconds(source: Path, method: str, *words: str) -> float:
-    """Return the time for a photograph."""
-    with tempfile.TemporaryDirectory(dir=source.parent) as out:
+def measured(source: Path, method: str, *words: str) -> Took:
+    """Colour all photographs, and return what one takes."""
+    with tempfile.TemporaryDirectory(dir=source.parent) as out, closing(Usage()) as usage:
+        begun = time.time()
         subprocess.run(
             [*COMMAND, str(source), "-o", out, "-m", method, *words],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        times = sorted(path.stat().st_mtime_ns for path in Path(out).glob("*.jpg"))
-    steady = times[len(times) // 5 :]
-    return (steady[-1] - steady[0]) / 1e6 / (len(steady) - 1)
+        whole = time.time() - begun
+        times = sorted(path.stat().st_mtime for path in Path(out).glob("*.jpg"))
+    first, last = len(times) // 5, len(times) * 4 // 5
+    count = last - first
+    processor = usage.at(times[last]) - usage.at(times[first])
+    return Took(
+        1000 * whole / len(times), 1000 * (times[last] - times[first]) / count,
+        1000 * processor / count,
+    )  # fmt: skip
+
+
+class Usage:
+    """The processor time of all processes below this one, over time."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[int, float], float] = {}
+        self._times: list[float] = []
+        self._totals: list[float] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        import psutil
+        import ray  # noqa: F401 - brings psutil
+
+        while not self._is_over.wait(TICK_SECONDS):
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    used = process.cpu_times()
+                    self._seconds[process.pid, process.create_time()] = used.user + used.system
+            self._times.append(time.time())
+            self._totals.append(sum(self._seconds.values()))
+
+    def at(self, moment: float) -> float:
+        """Return the seconds used until a moment."""
+        return float(np.interp(moment, self._times, self._totals))
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._is_over.set()
+        self._thread.join()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,12 @@ class Deadly(Colorizer):
         if tries.name == "hungry":
             np.ones(10**10)
         return super().colorize_file(source, target, **options)
+
+
+class Slow(Colorizer):
+    """A colorizer that takes half a second longer."""
+
+    def colorize_file(self, *given: Any, **options: Any) -> Coloured:
+        """Colour a file, later."""
+        time.sleep(0.5)
+        return super().colorize_file(*given, **options)

@@ -1,5 +1,6 @@
 """Runs on a Ray cluster of two nodes, which runs on this machine."""
 
+import re
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import pytest
 import pyvips
 from PIL import Image
 from tests.clusters import ROOT, Nodes
-from tests.engine.deadly import Deadly
+from tests.engine.deadly import Deadly, Slow
 
 from photochrom._version import __version__
 from photochrom.engine.cluster import Cluster, checked_address
@@ -173,21 +174,35 @@ def test_a_run_reaches_a_cluster_through_rays_client(nodes, tmp_path):
 
 
 @pytest.mark.long
-def test_a_node_with_another_photochrom_or_without_a_folder_is_named(nodes, tmp_path):
+def test_a_node_with_another_photochrom_is_named_and_left_out(nodes, tmp_path):
     other = tmp_path / "src" / "photochrom"
     shutil.copytree(ROOT / "src" / "photochrom", other)
     (other / "_version.py").write_text('__version__ = "0.0.1"\n')
-    nodes.add(LARGE, env_vars={"PYTHONPATH": str(other.parent)})
-    try:
-        said = f"node .*: has photochrom 0.0.1, this machine {__version__}"
-        with pytest.raises(ClusterError, match=said), Cluster(nodes.address):
-            pass
-    finally:
-        nodes.remove()
+    said = []
+    draw(tmp_path / "scans", *(f"{n}.png" for n in range(24)))
+    with Cluster(nodes.address, report=said.append) as cluster:
+        tasks = tasks_of(tmp_path / "scans", tmp_path / "out")
+        nodes.add(LARGE, num_cpus=2, env_vars={"PYTHONPATH": str(other.parent)})
+        try:  # it has joined since the nodes were asked
+            done = [*cluster.colorize(tasks, work_of(partial(Slow, "gray")))]
+            with Cluster(nodes.address, report=said.append) as another:
+                assert len(another.nodes) == 2
+        finally:
+            nodes.remove()
+        assert Counter(o.status for o in done) == {"coloured": 24}
+        assert {o.node for o in done} <= {node.label for node in cluster.nodes}
+    assert len(said) == 2  # once in each run
+    for line in said:
+        assert re.fullmatch(
+            f"node .*: has photochrom 0.0.1, this machine {re.escape(__version__)}. Install the "
+            "same on all nodes. The run goes on without this node.",
+            line,
+        )
     with Cluster(nodes.address) as cluster:
         away = str(tmp_path / "away")
         with pytest.raises(ClusterError, match=f"node .*: does not see {away}"):
             cluster.check((away,))
+        cluster.check()
         make = partial(Colorizer, "gray")
         work = Work(make, "another network", {})
         with pytest.raises(ClusterError, match="its network differs"):
@@ -244,7 +259,9 @@ def test_a_closed_port_is_no_cluster_and_nothing_is_written(tmp_path):
     assert names_in(tmp_path) == ["scans"]
 
 
-@pytest.mark.parametrize("address", ["", "head", "head:x", "http://head:1", "ray://head", "a:1/b"])
+@pytest.mark.parametrize(
+    "address", ["", "head", "head:x", "http://head:1", "ray://head", "a:1/b", "ray://u:p@a:1"]
+)
 def test_what_is_no_address_of_a_cluster_is_refused(address):
     with pytest.raises(InvalidValueError, match="--cluster .or RAY_ADDRESS. needs"):
         checked_address(address)

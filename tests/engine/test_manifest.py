@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import fsspec
@@ -74,6 +75,8 @@ def test_a_manifest_at_an_address_has_its_pictures_beside_it():
         ({"path": [1, 2]}, "row 1: the column 'path' needs a path or an address; got 1"),
         ({"path": ["a.jpg", "../b.jpg"]}, "row 2: '../b.jpg' is no name below"),
         ({"path": ["a.jpg"], "result": ["/etc/passwd"]}, "row 1: '/etc/passwd' is no name below"),
+        ({"path": ["a.jpg"], "result": [3]}, "row 1: the column 'result' needs a name; got 3"),
+        ({"path": ["a.jpg"], "reference": [3]}, "row 1: the column 'reference' needs a name"),
         ({"path": ["a.jpg"], "result": [".."]}, "row 1: '..' is no name below"),
         ({"path": ["s3://a/../../b.jpg"]}, "row 1: '../../b.jpg' is no name below"),
         (
@@ -134,3 +137,71 @@ def test_a_coloured_name_is_that_of_a_path(name):
     if not Path(name).name.endswith("."):  # which Python's versions split in two ways
         assert Path(coloured_name(name)) == beside(Path(name))
         assert Path(coloured_name(name, ".png")) == beside(Path(name), None, ".png")
+
+
+PARTS = st.sampled_from(
+    ["a", "é b", ".a", "..", ".", "", "a.b", "c:", "#", "x?y", "%20", "u@h", "a::b", "\\", "1.HEIC"]
+)
+ROOTS = st.sampled_from(
+    [
+        "",
+        "/",
+        "./",
+        "s3://b/",
+        "s3://b/m/",
+        "S3://b/",
+        "memory://",
+        "https://h/",
+        "zip://",
+        "file:///",
+    ]
+)
+ENDS = st.sampled_from([".jpg", ".PNG", ".nef", ".heic", "", ".", ".tar"])
+NAMES = st.tuples(ROOTS, st.lists(PARTS, max_size=3), ENDS).map(
+    lambda parts: parts[0] + "/".join(parts[1]) + parts[2]
+)
+
+
+@given(
+    st.lists(NAMES, min_size=1, max_size=3),
+    st.sampled_from([None, "/out", "out", "s3://out/x", "zip://::s3://b/x.zip"]),
+    st.sampled_from([None, ".png"]),
+    st.sampled_from(["m.csv", "/lists/m.csv", "s3://b/m/m.csv"]),
+)
+def test_a_batch_of_rows_is_read_as_each_row_is(names, output, suffix, place):
+    manifest = Manifest(place, output, suffix)
+    batch = pa.record_batch({"path": names})
+    together = manifest._plain_rows(batch)
+    if together is not None:
+        assert list(together) == [manifest._row(name, None, None) for name in names]
+
+
+def test_plain_rows_are_read_together(tmp_path):
+    for names in (["a/b.jpg", "é c.NEF"], ["s3://b/a.jpg", "s3://b/c/d.png"], ["/a/b.tif"]):
+        rows = Manifest("m.csv", "out")._plain_rows(pa.record_batch({"path": names}))
+        assert rows is not None and rows.sources == names
+    odd = pa.record_batch({"path": ["a.jpg"], "reference": ["b.jpg"]})
+    assert Manifest("m.csv", "out")._plain_rows(odd) is None
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_any_kind_of_text_is_a_path(kind, tmp_path):
+    paths = pa.array(["a.jpg", "b/c.jpg"], kind)
+    for column in (paths, paths.cast("string").dictionary_encode()):
+        path = table(tmp_path / "m.parquet", path=column)
+        assert [row.target for row in rows_of(path, "/o")] == ["/o/a-color.jpg", "/o/b/c-color.jpg"]
+
+
+def test_empty_cells_name_nothing(tmp_path):
+    for nothing in (None, "", float("nan")):
+        columns = {"result": [nothing], "reference": [nothing]}
+        path = table(tmp_path / "m.parquet", path=["a.jpg"], **columns)
+        assert rows_of(path, "/o") == [Row(f"{tmp_path}/a.jpg", "/o/a-color.jpg", None)]
+
+
+def test_a_compressed_csv_is_read(tmp_path):
+    content = gzip.compress("path\né.jpg\n".encode())
+    for name in ("m.csv.gz", "M.CSV.GZ", "m.csv"):
+        (tmp_path / name).write_bytes(content)
+        assert is_manifest(name)
+        assert rows_of(tmp_path / name, "/o")[0].target == "/o/é-color.jpg"

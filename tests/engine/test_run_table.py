@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photochrom.engine.hashes import Hashes, hashed, hashes_of, recipe_hash, state_hash
-from photochrom.engine.run_table import RunTable, read_rows, row_key, written
+from photochrom.engine.hashes import (
+    Hashes,
+    hashed,
+    hashes_of,
+    name_hashes,
+    pair_hashes,
+    recipe_hash,
+    state_hash,
+)
+from photochrom.engine.run_table import RunTable, all_written, read_rows, written
 from photochrom.engine.stored import OWN, StoredOutcome
 from photochrom.errors import UnreadablePhotoError, UnwritablePhotoError
 from photochrom.photo import storage
@@ -33,7 +41,7 @@ def results(request, tmp_path):
 
 
 def value_of(done, source, target):
-    found, values = done.find(hashes_of([row_key(source, target)]))
+    found, values = done.find(pair_hashes([source], [target]))
     return int(values[0]) if found[0] else None
 
 
@@ -161,8 +169,8 @@ def test_names_that_are_no_text_and_secrets_can_be_written(tmp_path):
 def test_hashes_are_a_dictionary(known, asked):
     names = list(known)
     values = np.array([known[name] for name in names], np.uint64)
-    table = Hashes(hashes_of(names), values)
-    found, given_back = table.find(hashes_of(asked + names))
+    table = Hashes(name_hashes(names), values)
+    found, given_back = table.find(name_hashes(asked + names))
     assert found.tolist() == [name in known for name in asked + names]
     assert [int(v) for v in given_back] == [known.get(name, 0) for name in asked + names]
 
@@ -170,3 +178,9 @@ def test_hashes_are_a_dictionary(known, asked):
 @given(st.text())
 def test_hashes_of_many_are_those_of_one(text):
     assert int(hashes_of([text])[0]) == hashed(text)
+
+
+@given(st.lists(st.sampled_from(["a.jpg", "s3://u:p@b/é.jpg", "https://h/a?sig=x&b=1", "\udcff"])))
+def test_names_of_many_are_written_as_those_of_one(names):
+    assert all_written(names) == list(map(written, names))
+    assert storage.all_cleaned(names) == list(map(storage.cleaned, names))

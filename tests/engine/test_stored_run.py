@@ -1,3 +1,4 @@
+import io
 import tarfile
 import zipfile
 from collections import Counter
@@ -144,6 +145,68 @@ def test_archives_and_shards_are_read_as_folders(gray, memory, small, tmp_path):
         run(gray, [tmp_path / "z.zip"])
 
 
+def archive(path, members, mode="w"):
+    """Write a tar of (name, content or link)."""
+    with tarfile.open(path, mode) as packed:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                packed.addfile(member)
+            else:
+                member.size = len(content)
+                packed.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_a_compressed_tar_is_an_archive_whatever_its_name(gray, small, tmp_path):
+    members = [("0001.png", small), ("0001.left.png", small), ("0001.cls", b"3")]
+    for name, mode in (("a.tar.gz", "w:gz"), ("b.tgz", "w:gz"), ("c.tar", "w:gz"), ("d.tgz", "w")):
+        done = run(gray, [archive(tmp_path / name, members, mode)], str(tmp_path / "out"))
+        assert told(done) == {("coloured", False): 2}
+        made = sorted(path.name for path in (tmp_path / "out" / name[0]).iterdir())
+        assert made == ["0001-color.png", "0001.left-color.png"]
+
+
+def test_no_member_of_an_archive_is_lost_silently(gray, small, tmp_path):
+    members = [("a.png", small), ("link.png", "a.png"), ("/root.png", small), ("../up.png", small)]
+    members += [("nothing.png", "/etc/passwd"), ("loop.png", "loop.png")]
+    path = archive(tmp_path / "a.tar", members)
+    done = {storage.name_of(o.source): o for o in run(gray, [path], str(tmp_path / "out"))}
+    coloured = {name for name, o in done.items() if o.status == "coloured"}
+    assert coloured == {"a.png", "link.png"}
+    assert set(done) - coloured == {"root.png", "..", "nothing.png", "loop.png"}
+    assert "no such name" in done["root.png"].notes[0]
+    assert "is no file that can be read from its archive" in done["loop.png"].notes[0]
+    (tmp_path / "cut.tar").write_bytes(path.read_bytes()[:1300])
+    (cut,) = run(gray, [tmp_path / "cut.tar"], str(tmp_path / "out"))
+    assert "its end is missing, or it is damaged" in cut.notes[0]
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as packed:
+        for name in ("a.png", "/etc/x.png", "b/../../c.png"):
+            packed.writestr(name, small)
+    done = run(gray, [tmp_path / "z.zip"], str(tmp_path / "out"))
+    assert told(done) == {("coloured", False): 1, ("failed", False): 2}
+
+
+def test_what_lies_in_a_folder_without_a_name_is_named(gray, memory, small):
+    fill(memory, small, "/in/a//b.png", "/in/a/c.png")
+    done = run(gray, ["memory://in"], "memory://out", recursive=True)
+    assert told(done) == {("coloured", False): 1, ("failed", False): 1}
+    (lost,) = (o for o in done if o.status == "failed")
+    assert lost.notes == ("memory://in/a//: is no folder below this one; left out.",)
+
+
+def test_a_member_with_a_password_is_a_failure(gray, small, tmp_path):
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as packed:
+        packed.writestr("a.png", small)
+    content = bytearray((tmp_path / "z.zip").read_bytes())
+    for mark, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        content[content.index(mark) + flags] |= 1
+    (tmp_path / "z.zip").write_bytes(content)
+    (done,) = run(gray, [tmp_path / "z.zip"], str(tmp_path / "out"))
+    assert done.status == "failed" and "password" in done.notes[0]
+
+
 def test_a_local_folder_goes_to_a_storage(gray, memory, small, tmp_path):
     (tmp_path / "below").mkdir()
     for name in ("a.png", "below/b.png", "notes.psd"):
@@ -175,6 +238,15 @@ def test_a_manifest_is_coloured_once(gray, memory, small, tmp_path):
     Image.fromarray(np.full((9, 9), 7, np.uint8)).save(tmp_path / "d.png")
     again = run(gray, [path], "memory://out", resume=True)
     assert told(again) == {("skipped", True): 1, ("coloured", False): 2, ("failed", False): 1}
+
+
+def test_a_manifest_in_the_current_folder_is_coloured_once(gray, small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(small)
+    manifest(tmp_path / "m.csv", "a.png,,")
+    for output in (None, "out", "."):
+        run(gray, ["m.csv"], output)
+        assert told(run(gray, ["m.csv"], output, resume=True)) == {("skipped", True): 1}
 
 
 def test_a_folder_that_cannot_be_listed_is_asked_file_by_file(

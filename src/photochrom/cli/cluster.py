@@ -59,7 +59,7 @@ def run_on_cluster(
     here = WorkerProcesses(partial(make, "cpu", 1), 1)  # says what results it would make
     with (
         endings(),
-        Cluster(options.cluster or "auto", options.jobs) as cluster,
+        Cluster(options.cluster or "auto", options.jobs, tell) as cluster,
         StoredRun(list(map(str, places)), output, wishes, report=tell) as run,
         here,
     ):

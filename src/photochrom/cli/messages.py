@@ -11,10 +11,14 @@ FIRST_BYTE, LAST_BYTE = 0xDC80, 0xDCFF  # surrogateescape: bytes of a name that 
 
 
 def shown(text: str) -> str:
-    """Return a text with control and invisible characters escaped.
+    """Return a text with control and invisible characters escaped, and without passwords.
 
     File names may contain almost any byte, and errors quote the contents of files.
     """
+    if ":/" in text:
+        from photochrom.photo.addresses import without_secrets
+
+        text = without_secrets(text)
     return "".join(map(_shown, text))
 
 

@@ -27,7 +27,7 @@ from photochrom.errors import (
 )
 from photochrom.photo.film_names import is_film
 
-STORED_SUFFIXES = frozenset((".csv", ".parquet", ".tar", ".tgz", ".zip"))
+STORED_ENDS = (".csv", ".csv.gz", ".parquet", ".tar", ".tar.gz", ".tgz", ".zip")
 
 if TYPE_CHECKING:
     from photochrom.cli.cluster_progress import ClusterProgress
@@ -94,7 +94,7 @@ def is_stored(sources: Sequence[Path | str], options: RunOptions) -> bool:
     if isinstance(options.output, str) or any(isinstance(source, str) for source in sources):
         return True
     named = (Path(source) for source in sources)
-    return any(path.suffix.lower() in STORED_SUFFIXES and not _is_folder(path) for path in named)
+    return any(path.name.lower().endswith(STORED_ENDS) and not _is_folder(path) for path in named)
 
 
 def _check_no_film(sources: list[Path], film: "FilmOptions | None") -> None:

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from photochrom.engine.batch import FailureStreak
-from photochrom.engine.cluster_driver import CHUNK, Connection, Node, connect
+from photochrom.engine.cluster_driver import CHUNK, Connection, Node, Refusal, connect
 from photochrom.engine.cluster_worker import BASE_BYTES, LEAST_DECODER_BYTES, Done, Work
 from photochrom.engine.stored import StoredOutcome, StoredTask, blames_machine
 from photochrom.engine.workers import Worker
@@ -67,10 +67,16 @@ def checked_address(address: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, urlsplit("")
-    if not host or not port or parts.scheme not in ("", "ray") or parts.path not in ("", "/"):
+    if (
+        not host
+        or not port
+        or parts.scheme not in ("", "ray")
+        or parts.path not in ("", "/")
+        or "@" in address
+    ):
         raise InvalidValueError(
             f"--cluster (or RAY_ADDRESS) needs 'auto', HOST:PORT or ray://HOST:PORT; got "
-            f"{address!r}."
+            f"{address.rpartition('@')[2]!r}."
         )
     try:
         socket.create_connection((host, port), PORT_SECONDS).close()
@@ -92,25 +98,33 @@ class Cluster:
         See `checked_address`.
     jobs : int, optional
         Maximum number of workers; by default, one for each core, or GPU.
+    report : callable
+        Is told, once, of each node that cannot take part.
 
     Attributes
     ----------
     nodes : list of Node
-        As the run began.
+        That could take part as the run began.
 
     Raises
     ------
     ClusterError
-        On entering, if there is no cluster, or a node cannot take part.
+        On entering, if there is no cluster, or no node can take part.
     MissingExtraError
         If Ray is not installed.
     """
 
-    def __init__(self, address: str, jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        jobs: int | None = None,
+        report: Callable[[str], object] = lambda line: None,
+    ) -> None:
         require("cluster", "Running on a cluster", "ray", "grpc", "pyarrow")
-        self.address, self._jobs = address, jobs
+        self.address, self._jobs, self._report = address, jobs, report
         self.nodes: list[Node] = []
         self._labels: dict[str, str] = {}
+        self._refused: set[str] = set()
         self._worker: Worker | None = None
 
     def __enter__(self) -> Self:
@@ -125,7 +139,7 @@ class Cluster:
         return self
 
     def check(self, places: tuple[str, ...] = ()) -> None:
-        """Raise if a node cannot take part.
+        """Find the nodes that can take part, and raise if there is none.
 
         Parameters
         ----------
@@ -136,8 +150,21 @@ class Cluster:
         ------
         ClusterError
         """
-        self.nodes = self._call(_nodes, places)
-        self._labels = {node.id: node.label for node in self.nodes}
+        nodes = self._call(_nodes, places)
+        self._labels = {node.id: node.label for node in nodes}
+        self.nodes = [node for node in nodes if not node.refusal]
+        refused = [node for node in nodes if node.refusal]
+        if refused and not any(node.cpus for node in self.nodes):
+            raise ClusterError(f"node {refused[0].label}: {refused[0].refusal}")
+        for node in refused:
+            self._leave_out(Refusal(node.id, node.refusal))
+
+    def _leave_out(self, refusal: Refusal) -> None:
+        """Say, once, that a node does not take part."""
+        if refusal.node not in self._refused:
+            self._refused.add(refusal.node)
+            label = self._labels.get(refusal.node, refusal.node[:6])
+            self._report(f"node {label}: {refusal.said} The run goes on without this node.")
 
     def _call(self, job: Callable[..., T], *given: Any) -> T:
         """Run a job in the process that is connected to the cluster."""
@@ -273,6 +300,9 @@ class Cluster:
         self._call(_begin, work, tasks, memory, self._jobs, chunk)
         while (some := self._call(_next)) is not None:
             for done in some:
+                if isinstance(done, Refusal):
+                    self._leave_out(done)
+                    continue
                 yield replace(
                     done, outcome=replace(done.outcome, node=self._label(done.outcome.node))
                 )
@@ -339,7 +369,7 @@ def _begin(
     connection.begin(work, tasks, memory, jobs, chunk)
 
 
-def _next(connection: Connection) -> list[Done] | None:
+def _next(connection: Connection) -> list[Done | Refusal] | None:
     return connection.next()
 
 

@@ -20,23 +20,32 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from photochrom._version import __version__
-from photochrom.engine.cluster_worker import Colourer, Done, Work, facts, packed, shared_by
+from photochrom.engine import cluster_gate
+from photochrom.engine.cluster_gate import Gate, Notes, refusal
+from photochrom.engine.cluster_worker import Done, Work, packed, shared_by
 from photochrom.engine.stored import StoredTask
 from photochrom.errors import ClusterError, PhotochromError
 
 CONNECT_SECONDS, LEAST_SECONDS = 8.0, 3.0
+# How long this process waits for a head that does not answer; then Ray ends it. The nodes have
+# Ray's own 60 s, so that a fault of the network that ends in time ends no worker either.
+LOST, LOST_SECONDS = "RAY_gcs_rpc_server_reconnect_timeout_s", "15"
 BEGIN_SECONDS = 60.0  # until a cluster has let this process in; a busy head starts one for it
 NODE_SECONDS = 120.0  # until a busy node has started a process
 WAIT_SECONDS = 0.5
 MOST_REPETITIONS = 20  # of the same photographs, whose worker dies
-MOST_DEATHS = 3  # of workers that have not begun yet, in a row
+MOST_DEATHS = 250  # of workers that have not begun yet, in a row; a large node may refuse them all
+NOTES_SECONDS = 1.0  # between questions which nodes have refused
+NOTES_WAIT_SECONDS = 5.0
 CHUNK = 16  # photographs that are given to a worker at once
 CHUNKS_PER_CORE = 4
 HEAD = "node:__internal_head__"
+NODE_ID = "ray.io/node-id"  # a label of every node
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class Node:
         The host's name; with the beginning of the id if the host has several nodes.
     cpus, gpus, memory : float
         What Ray may use there; memory in bytes.
+    refusal : str
+        Why it cannot take part, or ''.
     """
 
     id: str
@@ -58,20 +69,29 @@ class Node:
     cpus: float
     gpus: float
     memory: float
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A node, by Ray's id, that cannot take part, and why."""
+
+    node: str
+    said: str
 
 
 class Connection(Protocol):
     """What the command's process needs of a cluster."""
 
     def nodes(self, places: tuple[str, ...]) -> list[Node]:
-        """Return the nodes; raise ClusterError if one of them cannot take part."""
+        """Return the nodes, and which of them cannot take part."""
 
     def begin(
         self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
     ) -> None:
         """Start to colour tasks."""
 
-    def next(self) -> list[Done] | None:
+    def next(self) -> list[Done | Refusal] | None:
         """Return what was done since the last call, after a short wait; None at the end."""
 
     def stop(self) -> None:
@@ -94,6 +114,7 @@ def connect(address: str, until: float = math.inf) -> Connection:
         If there is none, or Ray or Python have other versions there.
     """
     _silence()
+    os.environ.setdefault(LOST, LOST_SECONDS)
     if address != "auto" and "RAY_USE_TLS" not in os.environ:
         _check_port(address, until)
     _call_in_time(lambda: _init(address), address)
@@ -179,9 +200,14 @@ class Driver:
 
     def __init__(self) -> None:
         self._inbox: queue.SimpleQueue[list[Done] | BaseException | None] = queue.SimpleQueue()
+        self._refused: dict[str, str] = {}  # why, by Ray's id of a node
+        self._told: set[str] = set()  # which of them the command knows
+        self._places: tuple[str, ...] = ()
+        self._notes: Any = None
+        self._asked = 0.0
 
     def nodes(self, places: tuple[str, ...]) -> list[Node]:
-        """Return the nodes, once each is known to have photochrom and to see the folders."""
+        """Return the nodes, and which of them have another photochrom or do not see the folders."""
         ray = _ray()
 
         alive = [node for node in ray.nodes() if node["Alive"]]
@@ -190,38 +216,44 @@ class Driver:
         for node in alive:
             host, has = node["NodeManagerHostname"], node["Resources"]
             label = host if hosts[host] == 1 else f"{host}/{node['NodeID'][:6]}"
-            sizes = (float(has.get(name, 0)) for name in ("CPU", "GPU", "memory"))
-            found.append(Node(node["NodeID"], label, *sizes))
-        self._check(found, places)
-        return found
+            cpus, gpus, memory = (float(has.get(name, 0)) for name in ("CPU", "GPU", "memory"))
+            found.append(Node(node["NodeID"], label, cpus, gpus, memory))
+        self._places = places
+        for id, said in self._refusals(found, places).items():
+            self._refused.pop(id, None)
+            if said:
+                self._refused[id] = said
+        self._told |= set(self._refused)
+        return [replace(node, refusal=self._refused.get(node.id, "")) for node in found]
 
-    def _check(self, nodes: list[Node], places: tuple[str, ...]) -> None:
-        """Ask each node that can work."""
+    def _refusals(self, nodes: list[Node], places: tuple[str, ...]) -> dict[str, str]:
+        """Ask each node that can work; return why it cannot take part, or '', by id."""
         ray = _ray()
         from ray.exceptions import GetTimeoutError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+        _send_gate()
         asked = {
-            node: ray.remote(facts)
+            node: ray.remote(refusal)
             .options(
                 num_cpus=0,
                 max_retries=0,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
             )
-            .remote(places)
+            .remote(__version__, places)
             for node in nodes
             if node.cpus
         }
+        found = {}
         until = time.monotonic() + NODE_SECONDS
         for node, answer in asked.items():
             try:
-                has = ray.get(answer, timeout=max(1.0, until - time.monotonic()))
+                found[node.id] = ray.get(answer, timeout=max(1.0, until - time.monotonic()))
             except GetTimeoutError:
-                raise ClusterError(f"node {node.label}: does not answer.") from None
-            except Exception as error:
-                _raise_if_absent(node, error)
+                found[node.id] = "does not answer."
+            except Exception:
                 continue  # it has gone since; others take its place
-            _compare(node, has)
+        return found
 
     def begin(
         self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
@@ -246,7 +278,7 @@ class Driver:
         self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
     ) -> None:
         try:
-            for table in _dataset(work, tasks, memory, jobs, chunk).iter_batches(
+            for table in self._dataset(work, tasks, memory, jobs, chunk).iter_batches(
                 batch_size=None, batch_format="pyarrow", prefetch_batches=0
             ):
                 for done in table.column("done").to_pylist():
@@ -255,7 +287,7 @@ class Driver:
         except BaseException as error:
             self._inbox.put(error)
 
-    def next(self) -> list[Done] | None:
+    def next(self) -> list[Done | Refusal] | None:
         """Return what was done since the last call, after a short wait; None at the end.
 
         Raises
@@ -263,7 +295,7 @@ class Driver:
         ClusterError
             If the run cannot go on.
         """
-        found: list[Done] = []
+        found: list[Done | Refusal] = [*self._new_refusals()]
         try:
             first = self._inbox.get(timeout=WAIT_SECONDS)
             while True:
@@ -279,6 +311,90 @@ class Driver:
         except queue.Empty:
             return found
 
+    def _new_refusals(self) -> list[Refusal]:
+        """Return the nodes that have refused since the last call.
+
+        Raises
+        ------
+        ClusterError
+            If no other node is left.
+        """
+        if self._notes is None or time.monotonic() - self._asked < NOTES_SECONDS:
+            return []
+        self._asked = time.monotonic()
+        self._ask()
+        new = [Refusal(*each) for each in self._refused.items() if each[0] not in self._told]
+        self._told |= set(self._refused)
+        if new and not self._cores("CPU"):
+            raise ClusterError(f"node {new[0].node[:6]}: {new[0].said}")
+        return new
+
+    def _ask(self) -> None:
+        """Ask which nodes have refused; if nobody answers, this process's node is lost."""
+        ray = _ray()
+        with suppress(Exception):
+            self._refused |= ray.get(self._notes.all.remote(), timeout=NOTES_WAIT_SECONDS)
+
+    def _cores(self, resource: str) -> float:
+        """Return the cores, or GPUs, of the nodes that can take part."""
+        ray = _ray()
+        usable = (n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in self._refused)
+        return float(sum(node["Resources"].get(resource, 0) for node in usable))
+
+    def _options(self) -> dict[str, Any]:
+        """Return options of the next actor: how often Ray repeats what it did, and where it is."""
+        self._ask()
+        options: dict[str, Any] = {"max_task_retries": MOST_REPETITIONS}
+        if self._refused:
+            options["label_selector"] = {NODE_ID: f"!in({','.join(sorted(self._refused))})"}
+        return options
+
+    def _dataset(
+        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
+    ) -> Any:
+        """Return the dataset whose rows are what was done; it is computed as it is read."""
+        ray = _ray()
+        from ray.data import ActorPoolStrategy, DataContext
+
+        _send_gate()
+        if self._notes is None:
+            self._notes = ray.remote(Notes).options(num_cpus=0, **_on_this_node()).remote()
+
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.max_consecutive_actor_init_deaths = MOST_DEATHS
+        # The tasks of a worker that dies again and again are missing.
+        context.max_errored_blocks = -1
+        is_cpu = work.device == "cpu"
+        resource = "CPU" if is_cpu else "GPU"
+        most = int(max(1.0, self._cores(resource)))
+        shared, numbered = shared_by(tasks), list(enumerate(tasks))
+        given = pickle.dumps((work, shared, memory))
+        chunk = max(1, min(chunk, len(tasks) // (CHUNKS_PER_CORE * most)))
+        rows = [
+            {"tasks": packed(numbered[begin : begin + chunk], shared)}
+            for begin in range(0, len(numbered), chunk)
+        ]
+        first = max(1, min(len(rows), most, jobs or most))
+        # A row is what is repeated if a worker dies, so each is a block of its own.
+        return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            Gate,
+            fn_constructor_args=(__version__, self._places, given, self._notes),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=1,
+            num_gpus=None if is_cpu else 1,
+            memory=memory,
+            compute=ActorPoolStrategy(
+                min_size=1,
+                initial_size=first,
+                max_size=jobs,
+                max_tasks_in_flight_per_actor=2,
+            ),
+            ray_remote_args_fn=self._options,
+        )
+
     def stop(self) -> None:
         """Disconnect."""
         ray = _ray()
@@ -286,72 +402,19 @@ class Driver:
         ray.shutdown()
 
 
-def _dataset(work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int) -> Any:
-    """Return the dataset whose rows are what was done; it is computed as it is read."""
+def _send_gate() -> None:
+    """Make Ray send the gate's code, since nodes may have another photochrom, or none."""
+    cloudpickle: Any = _ray().cloudpickle
+    cloudpickle.register_pickle_by_value(cluster_gate)
+
+
+def _on_this_node() -> dict[str, Any]:
+    """Return the options of an actor that ends with this process's node at the latest."""
     ray = _ray()
-    from ray.data import ActorPoolStrategy, DataContext
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    context.max_consecutive_actor_init_deaths = MOST_DEATHS
-    context.max_errored_blocks = -1  # the tasks of a worker that dies again and again are missing
-    is_cpu = work.device == "cpu"
-    resource = "CPU" if is_cpu else "GPU"
-    most = int(max(1.0, ray.cluster_resources().get(resource, 1.0)))
-    shared, numbered = shared_by(tasks), list(enumerate(tasks))
-    chunk = max(1, min(chunk, len(tasks) // (CHUNKS_PER_CORE * most)))
-    rows = [
-        {"tasks": packed(numbered[begin : begin + chunk], shared)}
-        for begin in range(0, len(numbered), chunk)
-    ]
-    first = max(1, min(len(rows), most, jobs or most))
-    # A row is what is repeated if a worker dies, so each is a block of its own.
-    return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        Colourer,
-        fn_constructor_args=(pickle.dumps((work, shared, memory)),),
-        batch_size=None,
-        batch_format="pyarrow",
-        num_cpus=1,
-        num_gpus=None if is_cpu else 1,
-        memory=memory,
-        compute=ActorPoolStrategy(
-            min_size=1,
-            initial_size=first,
-            max_size=jobs,
-            max_tasks_in_flight_per_actor=2,
-        ),
-        ray_remote_args_fn=_repeated,
-    )
-
-
-def _repeated() -> dict[str, Any]:
-    """Return how often Ray repeats what an actor was doing when it died."""
-    return {"max_task_retries": MOST_REPETITIONS}
-
-
-def _raise_if_absent(node: Node, error: Exception) -> None:
-    """Raise if an error means that photochrom is not installed there."""
-    said = str(error)
-    if "photochrom" in said and ("ModuleNotFoundError" in said or "AttributeError" in said):
-        raise ClusterError(
-            f"node {node.label}: photochrom {__version__} with the extra 'cluster' is not "
-            "installed there. Install the same on all nodes."
-        ) from None
-
-
-def _compare(node: Node, has: dict[str, Any]) -> None:
-    """Raise if a node has another version, or does not see a folder."""
-    if has["photochrom"] != __version__:
-        raise ClusterError(
-            f"node {node.label}: has photochrom {has['photochrom']}, this machine {__version__}. "
-            "Install the same on all nodes."
-        )
-    if has["missing"]:
-        raise ClusterError(
-            f"node {node.label}: does not see {' and '.join(has['missing'])}. Folders must be "
-            "reached under the same path on all nodes; or name an address, such as s3://."
-        )
+    node = ray.get_runtime_context().get_node_id()
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
 
 def _told(error: BaseException) -> PhotochromError:
@@ -397,9 +460,9 @@ class _OnHead:
         """See `Driver.begin`."""
         self._call("begin", work, tasks, memory, jobs, chunk)
 
-    def next(self) -> list[Done] | None:
+    def next(self) -> list[Done | Refusal] | None:
         """See `Driver.next`."""
-        found: list[Done] | None = self._call("next")
+        found: list[Done | Refusal] | None = self._call("next")
         return found
 
     def stop(self) -> None:

@@ -7,7 +7,6 @@ crashes, or needs too much memory, is the failure of one photograph and not of t
 import io
 import os
 import pickle
-import platform
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -110,15 +109,6 @@ def unpacked(content: bytes, shared: list[Any]) -> list[tuple[int, StoredTask]]:
     return tasks
 
 
-def facts(places: tuple[str, ...]) -> dict[str, Any]:
-    """Return what a node has: versions, and which of some local folders it sees."""
-    return {
-        "photochrom": __version__,
-        "python": platform.python_version(),
-        "missing": [place for place in places if not Path(place).exists()],
-    }
-
-
 class Colourer:
     """Colours photographs; an actor of Ray Data, which calls it with tables of packed tasks.
 
@@ -136,7 +126,8 @@ class Colourer:
         self._node = f"{socket.gethostname()}/{context.get_node_id()}"
         # What this actor finished before it died is not coloured twice.
         self._is_again = context.was_current_actor_reconstructed
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        for threads in ("OPENBLAS_NUM_THREADS", "VIPS_CONCURRENCY"):
+            os.environ.setdefault(threads, "1")  # a worker has one core
         self._options = _within(self._work.options, memory)
         most_bytes = memory if self._work.device == "cpu" else None
         self._processes = WorkerProcesses(
@@ -148,17 +139,16 @@ class Colourer:
 
     def _check(self) -> None:
         """Raise if this node would make other results than the command's machine."""
-        host = socket.gethostname()
         try:
             recipe = self._processes.call(
                 recipe_of, Guidance(), self._work.options, self._work.sidecar
             )
         except Exception as error:
-            raise ClusterError(f"node {host}: the method cannot be used there ({error}).") from None
+            raise ClusterError(f"the method cannot be used there ({error}).") from None
         if recipe.key != self._work.expected:
             raise ClusterError(
-                f"node {host}: its photochrom {__version__} or its network differs from this "
-                "machine's: results would differ. Install the same on all nodes."
+                f"its photochrom {__version__} or its network differs from this machine's: "
+                "results would differ. Install the same on all nodes."
             )
 
     def __call__(self, table: Any) -> Any:

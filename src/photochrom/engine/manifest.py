@@ -7,23 +7,30 @@ all below the bucket or host. Rows are read in batches: ten million need little 
 """
 
 import os
+import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from photochrom.engine.hashes import hashes_of
+from photochrom.engine.hashes import name_hashes
 from photochrom.engine.output_names import INSTEAD_OF_SUFFIX
-from photochrom.engine.run_table import arrow
+from photochrom.engine.run_table import arrow, texts_of
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.extras import require
 from photochrom.photo import storage
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", ".csv", ".csv.gz")
 COLUMNS = ("path", "result", "reference")
+GZIP = b"\x1f\x8b"
 BATCH_ROWS = 1 << 15
+# A name below a folder without what an address, or a path, gives a meaning to; as RE2 has it.
+_PART = r"[^./?@#:\\\x00][^/?@#:\\\x00]*"
+PLAIN_BELOW = rf"^({_PART}/)*{_PART}\.[A-Za-z0-9]+$"
+PLAIN_ROOT = re.compile(rf"(?!https?:|file:|zip:|tar:)[A-Za-z][A-Za-z0-9+.-]+://{_PART}/", re.I)
 
 
 class Row(NamedTuple):
@@ -32,6 +39,21 @@ class Row(NamedTuple):
     source: str
     target: str
     reference: str | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Several rows, by column; there may be millions."""
+
+    sources: list[str]
+    targets: list[str]
+    references: list[str | None]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(Row, self.sources, self.targets, self.references)
 
 
 class Survey(NamedTuple):
@@ -118,7 +140,7 @@ class Manifest:
         if "path" not in names:
             raise InvalidValueError(
                 f"{self.name}: a manifest needs the column 'path'; its columns are "
-                f"{', '.join(names[:20]) or 'none'}."
+                f"{storage.without_secrets(', '.join(names[:20])) or 'none'}."
             )
         return [name for name in COLUMNS if name in names]
 
@@ -127,14 +149,22 @@ class Manifest:
             raise UnreadablePhotoError(
                 f"{self.name}: cannot be read ({error.strerror})."
             ) from error
-        reason = (str(error).splitlines() or [""])[0].replace(str(self._path), self.name)[:160]
+        reason = (str(error).splitlines() or [""])[0].replace(str(self._path), self.name)
+        reason = storage.without_secrets(reason)[:160]
+        if "utf8" in reason.lower().replace("-", ""):
+            reason = "its text is not in UTF-8"
         raise InvalidValueError(
             f"{self.name}: not a table that can be read ({reason.rstrip('.')})."
         ) from error
 
+    def _begins_with(self, content: bytes) -> bool:
+        with suppress(OSError), self._path.open("rb") as file:
+            return file.read(len(content)) == content
+        return False
+
     @property
     def _is_csv(self) -> bool:
-        return self.name.lower().endswith(".csv")
+        return self.name.lower().endswith((".csv", ".csv.gz"))
 
     def _open_csv(self, columns: list[str] | None = None) -> Any:
         pa = arrow()
@@ -146,26 +176,13 @@ class Manifest:
                 "include_columns": columns,
                 "column_types": dict.fromkeys(columns, pa.string()),
             }
+        # pyarrow would tell by the end of the name.
+        compression = "gzip" if self._begins_with(GZIP) else None
         return csv.open_csv(
-            self._path,
+            pa.input_stream(str(self._path), compression=compression),
             convert_options=csv.ConvertOptions(**given),
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
-
-    def batches(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield rows as (path, result, reference), in batches."""
-        try:
-            for batch in self._record_batches():
-                missing = [None] * batch.num_rows
-                has = set(batch.schema.names)
-                columns = [
-                    batch.column(name).to_pylist() if name in has else missing for name in COLUMNS
-                ]
-                yield list(zip(*columns, strict=True))
-        except (OSError, ValueError, KeyError) as error:
-            if isinstance(error, InvalidValueError):
-                raise
-            self._no_table(error)
 
     def _record_batches(self) -> Iterator[Any]:
         if self._is_csv:
@@ -177,7 +194,7 @@ class Manifest:
         with pq.ParquetFile(self._path) as file:
             yield from file.iter_batches(BATCH_ROWS, columns=self._columns)
 
-    def rows(self) -> Iterator[list[Row]]:
+    def rows(self) -> Iterator[Rows]:
         """Yield the rows, in batches.
 
         Raises
@@ -185,30 +202,83 @@ class Manifest:
         InvalidValueError
             If a row has no path, or a name leads out of its folder. It names the row, from 1.
         """
-        number = 0
-        for batch in self.batches():
-            rows = []
-            for path, result, reference in batch:
-                number += 1
-                try:
-                    rows.append(self._row(path, result, reference))
-                except InvalidValueError as error:
-                    raise InvalidValueError(f"{self.name}, row {number}: {error}") from error
-            yield rows
+        begin = 1
+        try:
+            for batch in self._record_batches():
+                rows = self._plain_rows(batch) or self._rows(batch, begin)
+                begin += len(rows)
+                yield rows
+        except (OSError, ValueError, KeyError) as error:
+            if isinstance(error, InvalidValueError):
+                raise
+            self._no_table(error)
+
+    def _rows(self, batch: Any, begin: int) -> Rows:
+        """Return the rows of a batch whose first has a number."""
+        missing = [None] * batch.num_rows
+        has = set(batch.schema.names)
+        cells = [batch.column(name).to_pylist() if name in has else missing for name in COLUMNS]
+        rows = []
+        for number, row in enumerate(zip(*cells, strict=True), begin):
+            try:
+                rows.append(self._row(*row))
+            except InvalidValueError as error:
+                said = storage.without_secrets(str(error))
+                raise InvalidValueError(f"{self.name}, row {number}: {said}") from error
+        return Rows(*map(list, zip(*rows, strict=True))) if rows else Rows([], [], [])
+
+    def _plain_rows(self, batch: Any) -> Rows | None:
+        """Return the rows of a batch, a column at a time, or None if a row needs `_row`.
+
+        Nearly all of ten million are plain: they have only a path, all below the same folder,
+        bucket or host, and no character in it that an address gives a meaning to.
+        """
+        import pyarrow.compute as pc
+
+        paths = batch.column("path")
+        if not _is_text(paths) or paths.null_count or not len(paths):
+            return None
+        paths = paths.cast("string")
+        if any(batch.column(n).null_count < len(paths) for n in batch.schema.names if n != "path"):
+            return None
+        root = self._root_of(paths[0].as_py())
+        below = pc.utf8_slice_codeunits(paths, len(root))  # binary_slice fails
+        is_plain = pc.and_(
+            pc.starts_with(paths, root), pc.match_substring_regex(below, PLAIN_BELOW)
+        )
+        is_own = pc.starts_with(paths, self._own_folder)
+        if not pc.all(is_plain).as_py() or (root != self._own_folder and pc.any(is_own).as_py()):
+            return None
+        before, after = self._around_sources if not root else (root, "")
+        sources = texts_of(pc.binary_join_element_wise(before, below, after, ""))
+        if self.output is not None:
+            before, after = self._around_targets
+        coloured = _coloured_names(below, self.suffix)
+        targets = texts_of(pc.binary_join_element_wise(before, coloured, after, ""))
+        return Rows(sources, targets, [None] * len(paths))
+
+    def _root_of(self, path: str) -> str:
+        """Return what `_resolved` takes from a path, if it is plain."""
+        if path.startswith(self._own_folder):
+            return self._own_folder
+        root = PLAIN_ROOT.match(path)
+        return root[0] if root else "/" if path.startswith("/") else ""
 
     def _row(self, path: Any, result: Any, reference: Any) -> Row:
         if not isinstance(path, str) or not path:
             raise InvalidValueError(f"the column 'path' needs a path or an address; got {path!r}.")
         source, relative = self._resolved(path)
-        if result is not None:
-            if not isinstance(result, str):
-                raise InvalidValueError(f"the column 'result' needs a name; got {result!r}.")
+        if not _is_empty(result):
+            _check_name("result", result)
             target = self._target(storage.checked_below(result))
         elif self.output is None:
             target = _beside(source, self.suffix)
         else:
             target = self._target(coloured_name(relative, self.suffix))
-        lent = None if reference is None else self._resolved(str(reference))[0]
+        if _is_empty(reference):
+            return Row(source, target, None)
+        _check_name("reference", reference)
+        lent = self._resolved(reference)[0]
         return Row(source, target, lent)
 
     def _resolved(self, path: str) -> tuple[str, str]:
@@ -257,9 +327,9 @@ class Manifest:
         sources: set[str] = set()
         targets: set[str] = set()
         for rows in self.rows():
-            parts.append(hashes_of([_result_name(row.target, sidecars) for row in rows]))
-            sources.update(_folders([row.source for row in rows]))
-            targets.update(_folders([row.target for row in rows]))
+            parts.append(name_hashes(_result_names(rows.targets, sidecars)))
+            sources.update(_folders(rows.sources))
+            targets.update(_folders(rows.targets))
         hashes = np.concatenate(parts)
         hashes.sort()
         twice = hashes[1:][hashes[1:] == hashes[:-1]]
@@ -273,8 +343,8 @@ class Manifest:
         for rows in self.rows():
             for row in rows:
                 number += 1
-                name = _result_name(row.target, sidecars)
-                if int(hashes_of([name])[0]) not in twice:
+                (name,) = _result_names([row.target], sidecars)
+                if int(name_hashes([name])[0]) not in twice:
                     continue
                 first, source = seen.setdefault(name, (number, row.source))
                 if first != number:
@@ -309,6 +379,40 @@ def _beside(source: str, suffix: str | None) -> str:
     return storage.beside(source, coloured_name(name, suffix))
 
 
-def _result_name(target: str, sidecars: bool) -> str:
-    target = storage.cleaned(target)
-    return str(Path(target).with_suffix("")) if sidecars else target
+def _result_names(targets: list[str], sidecars: bool) -> list[str]:
+    """Return the names that must differ."""
+    targets = storage.all_cleaned(targets)
+    return [str(Path(target).with_suffix("")) for target in targets] if sidecars else targets
+
+
+def _is_text(column: Any) -> bool:
+    pa = arrow()
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return kind in (pa.string(), pa.large_string(), pa.string_view())
+
+
+def _is_empty(cell: Any) -> bool:
+    """Return whether a cell has nothing; pandas writes NaN into it."""
+    return cell is None or cell == "" or cell != cell
+
+
+def _check_name(column: str, cell: Any) -> None:
+    if not isinstance(cell, str):
+        raise InvalidValueError(f"the column '{column}' needs a name; got {cell!r}.")
+
+
+def _coloured_names(names: Any, suffix: str | None) -> Any:
+    """Return `coloured_name` of each name in a pyarrow array, which `PLAIN_BELOW` describes."""
+    import pyarrow.compute as pc
+
+    if suffix is not None:
+        return pc.replace_substring_regex(names, r"\.[A-Za-z0-9]+$", f"-color{suffix}")
+    coloured = pc.replace_substring_regex(names, r"(\.[A-Za-z0-9]+)$", r"-color\1")
+    for ending in set(INSTEAD_OF_SUFFIX.values()):
+        ends = [own for own, instead in INSTEAD_OF_SUFFIX.items() if instead == ending]
+        foreign = rf"(?i)({'|'.join(map(re.escape, ends))})$"
+        is_foreign = pc.match_substring_regex(names, foreign)
+        if pc.any(is_foreign).as_py():
+            instead = pc.replace_substring_regex(names, foreign, f"-color{ending}")
+            coloured = pc.if_else(is_foreign, instead, coloured)
+    return coloured

@@ -1,7 +1,7 @@
 """What is there, for a run: photographs below a folder, and which of a manifest's have changed."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from photochrom.engine.hashes import Hashes, hashes_of, state_hashes
+from photochrom.engine.hashes import Hashes, name_hashes, state_hashes
 from photochrom.engine.manifest import Survey
-from photochrom.engine.run_table import written
+from photochrom.engine.run_table import all_written
 from photochrom.engine.stored import source_state
 from photochrom.errors import PhotoError
 from photochrom.photo import storage
@@ -56,25 +56,30 @@ class Listed:
 
 def _states_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
     try:
-        files = files_in(folder)
+        files = states_in(folder)
     except PhotoError:
         return None
-    found = list(files.values())
-    names = hashes_of([written(each.address) for each in found])
-    return names, state_hashes([each.size for each in found], [each.version for each in found])
+    names = _hashes_in(folder, list(files))
+    sizes, versions = zip(*files.values(), strict=True) if files else ((), ())
+    return names, state_hashes(sizes, versions)
 
 
 def _results_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
     there = storage.names_in(folder)
     if there is None:
         return None
-    before, after = child_of(folder, "\n").split("\n", 1)
-    names = hashes_of([written(f"{before}{name}{after}") for name in there])
-    return names, np.zeros(len(names), np.uint64)
+    return _hashes_in(folder, there), np.zeros(len(there), np.uint64)
 
 
-def files_in(folder: str) -> Mapping[str, Stored]:
-    """Return the files in a folder, local or not, by name.
+def _hashes_in(folder: str, names: list[str]) -> np.ndarray:
+    """Return the hashes of files in a folder."""
+    # Files of the folder in which the command runs are named without it.
+    before, after = ("", "") if folder == "." else child_of(folder, "\n").split("\n", 1)
+    return name_hashes(all_written([f"{before}{name}{after}" for name in names]))
+
+
+def states_in(folder: str) -> dict[str, tuple[int | None, str]]:
+    """Return the size and version of each file in a folder, local or not, by name.
 
     Raises
     ------
@@ -82,13 +87,12 @@ def files_in(folder: str) -> Mapping[str, Stored]:
         If it cannot be listed.
     """
     if storage.is_address(folder):
-        return storage.list_folder(folder, missing_ok=True).files
-    found = {}
+        return storage.list_states(folder)
+    found: dict[str, tuple[int | None, str]] = {}
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             state = entry.stat()
-            stamp = state.st_mtime_ns
-            found[entry.name] = Stored(entry.path, state.st_size, str(stamp), stamp)
+            found[entry.name] = state.st_size, str(state.st_mtime_ns)
     return found
 
 

@@ -11,18 +11,18 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from photochrom.engine.batch import WriteOptions, in_threads
 from photochrom.engine.guidance import Guidance
-from photochrom.engine.hashes import Hashes, hashes_of, recipe_hash, state_hash
-from photochrom.engine.manifest import Manifest, Row, Survey, coloured_name, is_manifest
+from photochrom.engine.hashes import Hashes, name_hashes, pair_hashes, recipe_hash, state_hash
+from photochrom.engine.manifest import Manifest, Rows, Survey, coloured_name, is_manifest
 from photochrom.engine.page_colouring import PLAIN
 from photochrom.engine.run_listing import Listed, child_of, search_below
-from photochrom.engine.run_table import NO_RESULT, RunTable, row_key, written
+from photochrom.engine.run_table import NO_RESULT, RunTable, all_written, written
 from photochrom.engine.sidecar import Sidecar
 from photochrom.engine.stored import (
     DONE_BEFORE,
@@ -255,7 +255,7 @@ class StoredRun:
         recursive = self.wishes.recursive or archive
         output = self.output
         if output is not None and archive:  # shards may have the same names in them
-            output = storage.below(output, PurePosixPath(storage.name_of(source)).stem)
+            output = storage.below(output, storage.archive_stem(source))
         listed = search_below(place, recursive)
         try:
             for below, photos in listed.folders():
@@ -315,8 +315,9 @@ class StoredRun:
         if self._done is None or not tasks:
             yield from tasks
             return
-        keys = hashes_of([row_key(written(task.source), written(task.target)) for task in tasks])
-        _, values = self._done.find(keys)
+        sources = all_written([task.source for task in tasks])
+        results = all_written([task.target for task in tasks])
+        _, values = self._done.find(pair_hashes(sources, results))
         for task, value in zip(tasks, values.tolist(), strict=True):
             yield self._told(task, value) if value else task
 
@@ -339,7 +340,9 @@ class StoredRun:
         listed = None if self._done is None else Listed(self._surveys[manifest.source])
         for rows in manifest.rows():
             for n, guidance in enumerate(self._guidances):
-                targets = [self._numbered(row.target, n) for row in rows]
+                targets = rows.targets
+                if self.wishes.candidates > 1:
+                    targets = [self._numbered(target, n) for target in targets]
                 if listed is None:
                     yield from (
                         StoredTask(row.source, target, guidance, row.reference, fit=self.wishes.fit)
@@ -349,44 +352,43 @@ class StoredRun:
                     yield from self._compared(rows, targets, n, listed)
 
     def _compared(
-        self, rows: list[Row], targets: list[str], number: int, listed: "Listed"
+        self, rows: Rows, targets: list[str], number: int, listed: "Listed"
     ) -> Iterator[Item]:
         """Yield the tasks of a manifest's rows; instead of those that the table has, outcomes."""
         assert self._done is not None
-        sources, results = [written(row.source) for row in rows], list(map(written, targets))
-        _, values = self._done.find(hashes_of(list(map(row_key, sources, results))))
+        sources, results = all_written(rows.sources), all_written(targets)
+        _, values = self._done.find(pair_hashes(sources, results))
         recipes = _recipe_hashes(self._keys[number], rows)
         before = (values & ~np.uint64(NO_RESULT)) ^ recipes
-        is_listed, states = listed.states.find(hashes_of(sources))
-        exists, _ = listed.results.find(hashes_of(results))
+        is_listed, states = listed.states.find(name_hashes(sources))
+        exists, _ = listed.results.find(name_hashes(results))
         has_result = exists | (values & np.uint64(NO_RESULT)).astype(bool)
         is_done = (values != 0) & is_listed & (states == before) & has_result
         guidance, fit = self._guidances[number], self.wishes.fit
-        for n, done in enumerate(is_done.tolist()):
-            row, target = rows[n], targets[n]
-            if done:
+        for n, is_known in enumerate(is_done.tolist()):
+            if is_known:
                 yield _known(sources[n], results[n])
                 continue
+            source, target, reference = rows.sources[n], targets[n], rows.references[n]
             is_told = storage.folder_of(target) not in listed.silent
-            unknown = values[n] and storage.folder_of(row.source) in listed.silent
+            unknown = values[n] and storage.folder_of(source) in listed.silent
             yield StoredTask(
-                row.source,
+                source,
                 target,
                 guidance,
-                row.reference,
+                reference,
                 fit=fit,
                 exists=bool(exists[n]) if is_told else None,
                 before=int(before[n]) if unknown or (values[n] and not is_told) else None,
             )
 
 
-def _recipe_hashes(key: str, rows: list[Row]) -> np.ndarray:
+def _recipe_hashes(key: str, rows: Rows) -> np.ndarray:
     """Return the hash of each row's recipe, whose reference may be its own."""
     known = {
-        reference: recipe_hash(with_reference(key, reference))
-        for reference in {row.reference for row in rows}
+        reference: recipe_hash(with_reference(key, reference)) for reference in set(rows.references)
     }
-    return np.fromiter((known[row.reference] for row in rows), np.uint64, len(rows))
+    return np.fromiter(map(known.__getitem__, rows.references), np.uint64, len(rows))
 
 
 class _Names:
@@ -425,8 +427,14 @@ def _beside(source: str, name: str) -> str:
     return str(Path(source).with_name(name))
 
 
+KNOWN = StoredOutcome("", "", "skipped", (DONE_BEFORE,), 0.0, known=True)
+
+
 def _known(source: str, target: str) -> StoredOutcome:
-    return StoredOutcome(source, target, "skipped", (DONE_BEFORE,), 0.0, known=True)
+    """Return `KNOWN` of a source and target; of millions, `replace` would take a third."""
+    outcome = object.__new__(StoredOutcome)
+    vars(outcome).update(vars(KNOWN), source=source, target=target)
+    return outcome
 
 
 def _failed(source: str, said: str) -> StoredOutcome:

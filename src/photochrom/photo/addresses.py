@@ -15,7 +15,7 @@ from photochrom.errors import InvalidValueError
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a drive of Windows has one letter
 ARCHIVE_BEGINS = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]+://)")
-ARCHIVES = {".tar": "tar", ".tgz": "tar", ".zip": "zip"}
+ARCHIVES = {".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip"}
 SCHEMES_OF_ARCHIVES = frozenset(ARCHIVES.values())
 WEB = frozenset(("http", "https"))
 SECRET = re.compile(
@@ -70,6 +70,12 @@ def cleaned(address: str) -> str:
     return f"{place}?{'&'.join(map(_shortened, kept))}" if kept else place
 
 
+def all_cleaned(addresses: list[str]) -> list[str]:
+    """Return `cleaned` of each address; of millions, nearly all are so already."""
+    text = "".join(addresses)
+    return addresses if "@" not in text and "?" not in text else list(map(cleaned, addresses))
+
+
 def _is_secret(part: str) -> bool:
     return SECRET.search(unquote(part.partition("=")[0])) is not None
 
@@ -81,7 +87,8 @@ def _shortened(part: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which each address is cleaned."""
+    """Return a text in which each address is cleaned, also one that became a path: `s3:/u:p@h`."""
+    text = re.sub(r"\b([A-Za-z][A-Za-z0-9+.-]+:/)(?!/)[^/\s]*@", r"\1", text)
     return re.sub(r"""[A-Za-z][A-Za-z0-9+.-]+://[^\s'"<>()]+""", lambda m: cleaned(m[0]), text)
 
 
@@ -115,7 +122,7 @@ def path_of(address: str) -> str:
     """Return the path below a bucket, container or host; of a member, below its archive's name."""
     head, chained, rest = link(address)
     if chained:
-        return f"{PurePosixPath(name_of(rest)).stem}/{head.partition('://')[2].lstrip('/')}"
+        return f"{archive_stem(rest)}/{head.partition('://')[2].lstrip('/')}"
     if scheme_of(address) in WEB:
         return unquote(urlsplit(address).path).lstrip("/")
     return address.partition("://")[2].lstrip("/").partition("/")[2]
@@ -194,12 +201,25 @@ def is_below(address: str, folder: str) -> bool:
 
 def is_archive(text: str) -> bool:
     """Return whether a name ends like an archive's whose members can be read."""
-    return PurePosixPath(name_of(text)).suffix.lower() in ARCHIVES
+    return _archive_end(name_of(text)) is not None
+
+
+def _archive_end(name: str) -> str | None:
+    return next((end for end in ARCHIVES if name.lower().endswith(end)), None)
+
+
+def archive_stem(archive: str) -> str:
+    """Return the name of an archive without its end: `x` of `s3://bucket/x.tar.gz`."""
+    name = name_of(archive)
+    end = _archive_end(name)
+    return name[: -len(end)] if end and len(name) > len(end) else PurePosixPath(name).stem
 
 
 def inside(archive: str) -> str:
     """Return the address of an archive's contents: `zip://::s3://bucket/x.zip`."""
-    return f"{ARCHIVES[PurePosixPath(name_of(archive)).suffix.lower()]}://::{archive}"
+    end = _archive_end(name_of(archive))
+    assert end is not None
+    return f"{ARCHIVES[end]}://::{archive}"
 
 
 def is_writable(address: str) -> bool:

@@ -50,6 +50,7 @@ WHOLE = frozenset(
     "s3 s3a gs gcs abfs abfss az adl oss r2 b2 oci memory".split()  # noqa: SIM905
 )
 MOST_ARCHIVES = 8
+BLOCK_OF_TAR = 512
 CONNECT_SECONDS, SILENCE_SECONDS = 30.0, 60.0
 _LOCKS: "WeakKeyDictionary[Any, Any]" = WeakKeyDictionary()
 _LOCKS_LOCK = threading.Lock()
@@ -60,10 +61,27 @@ class _Archive:
 
     def __init__(self, kind: str, file: Any, version: str, lock: Any = None) -> None:
         weakref.finalize(self, file.close)  # once no thread reads it
-        self.files = fsspec().filesystem(kind, fo=file)
+        options = {"compression": "gzip"} if kind == "tar" and _is_gzip(file) else {}
+        self.files = fsspec().filesystem(kind, fo=file, **options)
+        if kind == "tar":
+            _check_end(self.files.tar)
         # Whoever reads a member reads the archive, which its storage may have a lock for.
         has_lock = lock is not None and not isinstance(lock, nullcontext)
         self.version, self.lock = version, lock if has_lock else threading.RLock()
+
+
+def _check_end(tar: Any) -> None:
+    """Raise if what follows the last member is no end: tarfile takes it for one."""
+    tar.fileobj.seek(tar.offset)
+    if any(tar.fileobj.read(BLOCK_OF_TAR)):
+        raise OSError("its end is missing, or it is damaged")
+
+
+def _is_gzip(file: Any) -> bool:
+    """Return whether a file is compressed, whatever its name."""
+    begins = bytes(file.read(2)) == b"\x1f\x8b"
+    file.seek(0)
+    return begins
 
 
 _ARCHIVES: OrderedDict[str, _Archive] = OrderedDict()
@@ -78,6 +96,23 @@ class Place:
     path: str
     lock: Any = field(default_factory=nullcontext)
     archive: _Archive | None = None
+
+
+def opened_member(address: str, place: Place) -> Any:
+    """Open a member of an archive.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If it is no file; fsspec says so in several ways.
+    """
+    try:
+        return place.files.open(place.path, "rb")
+    except (KeyError, AttributeError, RecursionError) as error:
+        raise UnreadablePhotoError(
+            f"{cleaned(address)}: is no file that can be read from its archive: a link to nothing, "
+            "a special file, or a name that is absolute. Unpack the archive first."
+        ) from error
 
 
 def fsspec() -> Any:
@@ -131,10 +166,11 @@ def _connected(address: str) -> tuple[Any, str]:
 
 def _lock_of(scheme: str, files: Any) -> Any:
     """Return the lock of a storage whose library must not be called by two threads at once."""
-    if scheme in WHOLE | WEB:  # asynchronous, or in memory
+    # All threads share what is in memory, and the position in each file.
+    if scheme in WHOLE | WEB and scheme != "memory":  # asynchronous
         return nullcontext()
     with _LOCKS_LOCK:
-        return _LOCKS.setdefault(files, threading.RLock())
+        return _LOCKS.setdefault(type(files) if scheme == "memory" else files, threading.RLock())
 
 
 def _options(scheme: str) -> dict[str, Any]:
@@ -210,14 +246,24 @@ class Stored:
 
 def stored(address: str, info: dict[str, Any], there: Place) -> Stored:
     """Return what a storage's library tells about a file."""
-    size = info.get("size")
     modified_ns = nanoseconds(_first_of(info, TIMES))
+    return Stored(address, size_of(info), version_of(info, there), modified_ns)
+
+
+def size_of(info: dict[str, Any]) -> int | None:
+    """Return the number of bytes of a file, if its storage tells."""
+    size = info.get("size")
+    return None if size is None else int(size)
+
+
+def version_of(info: dict[str, Any], there: Place) -> str:
+    """Return what changes when a file's content changes; see `Stored`."""
     version = _first_of(info, VERSIONS)
     if version is None:
+        modified_ns = nanoseconds(_first_of(info, TIMES))
         of_archive = there.archive.version if there.archive else None
         version = of_archive or modified_ns or nanoseconds(info.get("created"))
-    text = "" if version is None else str(version).strip('"')
-    return Stored(address, None if size is None else int(size), text, modified_ns)
+    return "" if version is None else str(version).strip('"')
 
 
 def _first_of(info: dict[str, Any], names: tuple[str, ...]) -> Any:
@@ -277,6 +323,8 @@ def _reason(error: BaseException, kind: type[PhotoError]) -> str:
     cannot = "cannot be written" if kind is UnwritablePhotoError else "cannot be read"
     if isinstance(error, FileNotFoundError):
         return "does not exist" if kind is UnreadablePhotoError else f"{cannot} (no such place)"
+    if isinstance(error, KeyError):
+        return f"{cannot} (its archive has no such name)"
     if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
         return f"{cannot} (access denied). Check the rights of your credentials"
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):

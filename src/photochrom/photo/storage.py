@@ -19,6 +19,8 @@ from photochrom.photo.addresses import (
     MOST_NAME_BYTES,
     SCHEMES_OF_ARCHIVES,
     WEB,
+    all_cleaned,
+    archive_stem,
     below,
     beside,
     checked_below,
@@ -42,7 +44,14 @@ from photochrom.photo.addresses import (
     without_secrets,
 )
 from photochrom.photo.atomic import unwritable
-from photochrom.photo.connections import WHOLE, Place, Stored, connect, said_plainly
+from photochrom.photo.connections import (
+    WHOLE,
+    Place,
+    Stored,
+    connect,
+    opened_member,
+    said_plainly,
+)
 from photochrom.photo.part_locks import HOST
 from photochrom.photo.storage_search import (
     Listing,
@@ -50,6 +59,7 @@ from photochrom.photo.storage_search import (
     find,
     is_folder,
     list_folder,
+    list_states,
     look,
     names_in,
     stat,
@@ -62,6 +72,8 @@ __all__ = [
     "Listing",
     "Search",
     "Stored",
+    "all_cleaned",
+    "archive_stem",
     "below",
     "beside",
     "checked_below",
@@ -80,6 +92,7 @@ __all__ = [
     "is_writable",
     "join",
     "list_folder",
+    "list_states",
     "local_copy",
     "local_name",
     "look",
@@ -178,7 +191,7 @@ def _opened(address: str, place: Place) -> Any:
         headers = {"Accept-Encoding": "identity"}
         return place.files.open(place.path, "rb", block_size=0, headers=headers)
     if scheme in SCHEMES_OF_ARCHIVES:
-        return place.files.open(place.path, "rb")
+        return opened_member(address, place)
     file = place.files.open(place.path, "rb", block_size=BLOCK, cache_type="none")
     if hasattr(file, "prefetch"):  # paramiko would wait for each 32 kB
         file.prefetch()

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from photochrom.errors import PhotoError, UnreadablePhotoError
 from photochrom.photo.addresses import (
+    SCHEMES_OF_ARCHIVES,
     WEB,
     child,
     cleaned,
@@ -17,8 +19,20 @@ from photochrom.photo.addresses import (
     name_of,
     scheme_of,
 )
-from photochrom.photo.connections import Stored, cause_of, connect, said_plainly, stored
+from photochrom.photo.connections import (
+    Place,
+    Stored,
+    cause_of,
+    connect,
+    said_plainly,
+    size_of,
+    stored,
+    version_of,
+)
 from photochrom.photo.find import Found, kind_of
+
+# What lies in a folder without a name, as in `a//b.jpg`, is told as such by these.
+TELL_EMPTY = frozenset(("s3", "s3a", "memory")) | SCHEMES_OF_ARCHIVES
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,26 @@ def list_folder(address: str, missing_ok: bool = False) -> Listing:
     UnreadablePhotoError
         If it cannot be listed.
     """
+    place, rows, folders = _listed(address, missing_ok)
+    before, after = child(address, "\n").split("\n", 1)
+    files = {name: stored(f"{before}{name}{after}", rows[name], place) for name in sorted(rows)}
+    return Listing(files, tuple(sorted(folders)))
+
+
+def list_states(address: str) -> dict[str, tuple[int | None, str]]:
+    """Return the size and version of each file in a folder, by name; none if it does not exist.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If it cannot be listed.
+    """
+    place, rows, _ = _listed(address, missing_ok=True)
+    return {name: (size_of(row), version_of(row, place)) for name, row in rows.items()}
+
+
+def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Any], set[str]]:
+    """Return the storage of a folder, what it tells of each file, and the names of subfolders."""
     if scheme_of(address) in WEB:
         raise UnreadablePhotoError(
             f"{cleaned(address)}: a web server does not list its files. Name each picture, in a "
@@ -118,21 +152,24 @@ def list_folder(address: str, missing_ok: bool = False) -> Listing:
             if not missing_ok:
                 raise
             rows = []
-    files: dict[str, Stored] = {}
+    files: dict[str, Any] = {}
     folders = set()
-    own = f"/{place.path.strip('/')}"
-    before, after = child(address, "\n").split("\n", 1)
+    tells_empty = scheme_of(address) in TELL_EMPTY
+    own = place.path.strip("/")
+    own_name = own.rpartition("/")[2]
     for row in rows:
-        path = str(row["name"]).rstrip("/")
+        told = str(row["name"])
+        path = told.rstrip("/")
         name = path.rpartition("/")[2]
-        if not name or (own.endswith(f"/{name}") and path.strip("/") == own[1:]):
-            continue  # the marker of an empty folder
+        if not name or (name == own_name and path.strip("/") == own):
+            if row.get("type") == "directory" and tells_empty and told[-1:] in ("", "/"):
+                folders.add("")
+            continue  # else the marker of an empty folder
         if row.get("type") == "directory":
             folders.add(name)
         else:
-            files[name] = stored(f"{before}{name}{after}", row, place)
-    ordered = dict(sorted(files.items()))
-    return Listing(ordered, tuple(sorted(folders)))
+            files[name] = row
+    return place, files, folders
 
 
 def names_in(folder: str) -> list[str] | None:
@@ -212,8 +249,8 @@ class Search:
             if self.recursive:
                 for name in reversed(listing.folders):
                     deeper = f"{below}/{name}" if below else name
-                    if name in {".", ".."}:
-                        where = cleaned(child(self.address, deeper))
+                    if name in {"", ".", ".."}:
+                        where = cleaned(child(self.address, f"{deeper}/" if not name else deeper))
                         self.closed[deeper] = f"{where}: is no folder below this one; left out."
                     else:
                         waiting.append(deeper)
