@@ -6,7 +6,7 @@ formats (gray, RGB, packed YUV) are converted once to planar YUV of the same dep
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
 from photochrom.extras import require
+from photochrom.photo.video_joins import CLOCK, JOINABLE, Clock, Recording, find_recordings
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -100,6 +101,8 @@ class VideoFacts:
         Whether its frames have timestamps.
     notes : tuple of str
         What was assumed.
+    recordings : tuple of Recording
+        If several were put together; else empty.
     """
 
     path: Path
@@ -124,6 +127,7 @@ class VideoFacts:
     origin: int = 0
     is_timed: bool = True
     notes: tuple[str, ...] = ()
+    recordings: tuple[Recording, ...] = ()
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -221,7 +225,28 @@ def describe(path: str | Path) -> VideoFacts:
     with open_container(path) as container:
         stream = _film_stream(container, path)
         frame = _first_frame(container, stream, path)
-        return _facts(path, container, stream, frame)
+        return _joined(_facts(path, container, stream, frame))
+
+
+def _joined(facts: VideoFacts) -> VideoFacts:
+    """Return a film's facts with its recordings, if it consists of several."""
+    with open_container(facts.path) as container:
+        if container.format.name not in JOINABLE:
+            return facts
+        timed = [*container.streams.video, *container.streams.audio]
+        found, end = find_recordings(container.format.name, read_packets(container, timed))
+    if not found:
+        return facts
+    begins = Fraction(found[0].begins, CLOCK)
+    seconds = float(Fraction(end, CLOCK) - begins)
+    return replace(
+        facts,
+        recordings=found,
+        origin=round(begins / facts.time_base),
+        seconds=seconds,
+        frames=round(seconds * float(facts.rate)),
+        notes=(*facts.notes, f"{len(found)} recordings in one file; their times go on"),
+    )
 
 
 def _film_stream(container: "InputContainer", path: Path) -> "VideoStream":
@@ -347,6 +372,7 @@ def read_packets(
     container: "InputContainer",
     streams: Sequence["Stream"],
     failed: Callable[[], None] = lambda: None,
+    recordings: Sequence[Recording] = (),
 ) -> Iterator["Packet[Stream]"]:
     """Yield the packets of streams; places that cannot be read are passed over.
 
@@ -356,12 +382,16 @@ def read_packets(
     streams : list of av.stream.Stream
     failed : callable
         Called for each such place.
+    recordings : sequence of Recording
+        Of the file; packets get times that go on.
     """
+    clock = Clock(recordings)
     left = MOST_FAILURES
     while left:
         try:
             for packet in container.demux(streams):
                 left = MOST_FAILURES
+                clock.set(packet)
                 yield packet
         except pyav().error.FFmpegError:
             failed()

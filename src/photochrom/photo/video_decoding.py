@@ -103,7 +103,7 @@ class Decoder:
 
     def _can_seek(self) -> bool:
         """Return whether seeking leads to a whole frame at the start, or before it."""
-        if self.start is None or not self.facts.is_timed:
+        if self.start is None or not self.facts.is_timed or self.facts.recordings:
             return False
         av = pyav()
         with open_container(self.facts.path) as container:
@@ -124,7 +124,8 @@ class Decoder:
         self, container: "InputContainer", stream: "VideoStream"
     ) -> Iterator["VideoFrame"]:
         av = pyav()
-        for packet in read_packets(container, [stream], self._failed):
+        recordings = self.facts.recordings
+        for packet in read_packets(container, [stream], self._failed, recordings):
             try:
                 frames = stream.decode(packet)
             except av.error.FFmpegError:

@@ -27,13 +27,13 @@ from photochrom.photo.video import VideoFacts, open_container, pyav
 from photochrom.photo.video_codecs import Encoding, new_encoder
 from photochrom.photo.video_decoding import Frame, rows_of
 from photochrom.photo.video_frame_marks import FrameMarks
+from photochrom.photo.video_others import other_packets
 from photochrom.photo.video_streams import (
     add_marker,
     copy_of,
     has_cover_in,
     kept_tags,
     not_held,
-    other_packets,
 )
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def _join(
     _copy_metadata(out, source, marker, window, facts)
     video, copied, notes = _add_streams(out, source, segments[0].path, *stored)
     ours = _timed(0, _segment_packets(segments, facts, window.start or 0), lambda _: video)
-    others = other_packets(source, copied, *window.seconds(facts))
+    others = other_packets(source, copied, *window.seconds(facts), facts.recordings)
     theirs = _timed(1, others, lambda packet: copied[packet.stream.index])
     for *_, packet, stream in heapq.merge(ours, theirs):
         packet.stream = stream

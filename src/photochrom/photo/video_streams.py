@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from photochrom.photo.video import VideoFacts, open_container, pyav, read_packet
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
-    from av.packet import Packet
     from av.stream import Stream
 
 MARKER_KEY = "photochrom"  # of the container's metadata
@@ -26,7 +24,6 @@ KNOWN_IN_TRANSPORT = {
     "dts", "mp2", "mp3", "opus", "truehd", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle",
 }  # fmt: skip
 HOLDS_ATTACHMENTS, HOLDS_COVERS = "matroska", "mp4"
-EMPTY_SUBTITLE = b"\0\0"  # of MP4, between two others; its writer makes them itself
 # With a cover, MP4 holds no tags of our own, and the marker lies in this one after its own name.
 INSTEAD_OF_MARKER = "keywords"
 
@@ -119,48 +116,6 @@ def _picture(source: "InputContainer", stream: "Stream") -> bytes:
             if packet.size and packet.stream.index == stream.index:
                 return bytes(packet)
     return b""
-
-
-def other_packets(
-    source: "InputContainer",
-    copied: dict[int, "Stream"],
-    start: Fraction | None,
-    stop: Fraction | None,
-) -> Iterator["Packet[Stream]"]:
-    """Yield the packets of copied streams that lie in a part of the film, moved to its start.
-
-    Parameters
-    ----------
-    source : PyAV container
-    copied : dict
-        Index in the source -> copied stream.
-    start, stop : Fraction or None
-        Seconds. Without a start, timestamps are kept.
-    """
-    streamed = {index for index, made in copied.items() if made.type != "attachment"}
-    wanted = [source.streams[index] for index in sorted(streamed)]
-    if not wanted:
-        return
-    for packet in read_packets(source, wanted):
-        if not packet.size or packet.stream.index not in streamed:
-            continue
-        if packet.size == len(EMPTY_SUBTITLE) and _is_empty_subtitle(packet):
-            continue
-        known = packet.pts if packet.pts is not None else packet.dts
-        if known is None or is_cover(packet.stream):
-            yield packet
-            continue
-        time = known * packet.time_base
-        if (start is not None and time < start) or (stop is not None and time >= stop):
-            continue
-        moved = round((start or 0) / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - moved
-        packet.dts = None if packet.dts is None else packet.dts - moved
-        yield packet
-
-
-def _is_empty_subtitle(packet: "Packet[Stream]") -> bool:
-    return packet.stream.type == "subtitle" and bytes(packet) == EMPTY_SUBTITLE
 
 
 def has_cover_in(source: "InputContainer", format: str) -> bool:
