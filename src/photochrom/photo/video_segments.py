@@ -23,6 +23,7 @@ import numpy as np
 
 from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
+from photochrom.photo.matroska_display import ROOM, write_pixel_aspect
 from photochrom.photo.video import VideoFacts, open_container, pyav
 from photochrom.photo.video_codecs import Encoding, new_encoder
 from photochrom.photo.video_decoding import Frame, rows_of
@@ -266,9 +267,21 @@ def join_segments(
             options = {"movflags": flags} if format in ("mp4", "mov", "3gp") else {}
             with av.open(str(part), "w", format=format, options=options) as out:
                 notes = _join(out, source, segments, (facts, encoding), marker, window)
+            if _needs_display_size(format, facts):
+                _write_pixel_aspect(part, facts)
             return (*notes, *not_held(part, source, facts, format))
     except av.error.FFmpegError as error:
         raise unwritable(target, error.strerror or str(error)) from error
+
+
+def _needs_display_size(format: str, facts: VideoFacts) -> bool:
+    return format in ("matroska", "webm") and facts.pixel_aspect != 1
+
+
+def _write_pixel_aspect(path: Path, facts: VideoFacts) -> None:
+    with open_container(path) as container:
+        number = container.streams.video[0].index  # tracks come before covers
+    write_pixel_aspect(path, number, facts.width, facts.height, facts.pixel_aspect)
 
 
 def _join(
@@ -361,6 +374,8 @@ def _add_streams(
             if facts.rotation:
                 video.set_display_rotation(facts.rotation)
             _describe_as(stream, video)
+            if _needs_display_size(out.format.name, facts):
+                video.metadata["title"] = video.metadata.get("title", "") + ROOM
         elif made := copy_of(out, source, stream, notes):
             copied[stream.index] = made
             _describe_as(stream, made)

@@ -24,6 +24,7 @@ KNOWN_IN_TRANSPORT = {
     "dts", "mp2", "mp3", "opus", "truehd", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle",
 }  # fmt: skip
 HOLDS_ATTACHMENTS, HOLDS_COVERS = "matroska", "mp4"
+ASPECT_ERROR = 1e-3  # relative: containers and FFmpeg round the shape of pixels
 # With a cover, MP4 holds no tags of our own, and the marker lies in this one after its own name.
 INSTEAD_OF_MARKER = "keywords"
 
@@ -153,7 +154,7 @@ def not_held(
         held = {key.lower() for key in container.metadata}
         if source.chapters() and not container.chapters():
             yield f"left out: chapters, which {format} cannot hold"
-    if aspect != facts.pixel_aspect:
+    if abs(aspect / facts.pixel_aspect - 1) > ASPECT_ERROR:
         shape = f"{facts.pixel_aspect.numerator}:{facts.pixel_aspect.denominator}"
         yield f"left out: the shape of pixels, {shape}, which cannot be written to {format}"
     lost = [key for key in kept_tags(source.metadata) if key.lower() not in held]
