@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
 from photochrom.extras import require
+from photochrom.photo.sniff import still_kind
 from photochrom.photo.video_joins import CLOCK, JOINABLE, Clock, Recording, find_recordings
 
 if TYPE_CHECKING:
@@ -196,11 +197,24 @@ def open_container(path: Path) -> "InputContainer":
         options = {"protocol_whitelist": "file", "format_whitelist": READERS}
         opened: InputContainer = av.open(str(path), metadata_errors="replace", options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        _check_no_still(path)
         raise UnreadablePhotoError(
             f"{path}: not a film that can be read, or its index is missing ({_reason(error)}). "
             "If it plays elsewhere, copy it again or remux it: ffmpeg -i IN -c copy OUT.mkv"
         ) from error
     return opened
+
+
+def _check_no_still(path: Path) -> None:
+    """Raise UnreadablePhotoError if a file is a photograph or a document named like a film."""
+    found = still_kind(path)
+    if found is None:
+        return
+    kind, suffix = found
+    to_do = f"Rename it to {path.with_suffix(suffix).name}; then it is coloured as a photograph."
+    raise UnreadablePhotoError(
+        f"{path}: not a film but a file of kind {kind}." + (f" {to_do}" if suffix else "")
+    )
 
 
 def describe(path: str | Path) -> VideoFacts:
@@ -222,6 +236,7 @@ def describe(path: str | Path) -> VideoFacts:
         If it is HDR, or its frames are too large or of a format that cannot be converted.
     """
     path = Path(path)
+    _check_no_still(path)
     with open_container(path) as container:
         stream = _film_stream(container, path)
         frame = _first_frame(container, stream, path)
@@ -301,7 +316,7 @@ def _facts(
     matrix = int(frame.colorspace)
     if matrix not in KNOWN_MATRICES:
         matrix = BT709 if frame.height >= HD_LINES else BT601
-    if plane.format != frame.format.name and _holds_colours(frame.format):
+    if plane.format != frame.format.name.replace("yuvj", "yuv") and _holds_colours(frame.format):
         full = full or frame.format.is_rgb
         notes.append(f"frames of {frame.format.name} are reduced to their own luma")
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
