@@ -31,7 +31,7 @@ BT709, UNSPECIFIED, BT601 = 1, 2, 6  # of ITU-T H.273, matrix coefficients
 KNOWN_MATRICES = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114)}
 KNOWN_MATRICES |= {7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 HD_LINES = 720  # from this height on, untagged films are BT.709, else BT.601
-MOST_SIDE = 16384
+MOST_SIDE, MOST_PIXELS = 16384, 2**26  # twice 8K; a frame more takes gigabytes to encode
 MOST_FAILURES = 100  # reads in a row that fail, before a film counts as ended
 SHALLOW = 8
 # FFmpeg's readers of film files. Others, such as those of playlists, open further files and
@@ -239,6 +239,7 @@ def describe(path: str | Path) -> VideoFacts:
     _check_no_still(path)
     with open_container(path) as container:
         stream = _film_stream(container, path)
+        _check_size(path, stream.width, stream.height)  # before one is decoded
         frame = _first_frame(container, stream, path)
         return _joined(_facts(path, container, stream, frame))
 
@@ -304,11 +305,7 @@ def _facts(
             f"{path}: high dynamic range film ({HDR_TRANSFERS[transfer]}) is not coloured. Convert "
             "it to standard range first, for instance with FFmpeg's zscale and tonemap filters."
         )
-    if max(frame.width, frame.height) > MOST_SIDE:
-        raise UnsupportedFormatError(
-            f"{path}: frames of {frame.width} x {frame.height} are too large; a side may have "
-            f"{MOST_SIDE:,} pixels."
-        )
+    _check_size(path, frame.width, frame.height)
     plane, notes = _plane_of(frame.format, path), []
     full = int(frame.color_range) == FULL or frame.format.name.startswith("yuvj")
     if int(frame.color_range) not in (LIMITED, FULL) and not _holds_colours(frame.format):
@@ -347,6 +344,14 @@ def _facts(
         is_timed=frame.pts is not None,
         notes=tuple(notes),
     )
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if max(width, height) > MOST_SIDE or width * height > MOST_PIXELS:
+        raise UnsupportedFormatError(
+            f"{path}: frames of {width} x {height} are too large; a side may have {MOST_SIDE:,} "
+            f"pixels, a frame {MOST_PIXELS / 1e6:.0f} million. Scale it first."
+        )
 
 
 def _origin(container: "InputContainer", stream: "VideoStream") -> int:
