@@ -313,9 +313,12 @@ def _facts(
     matrix = int(frame.colorspace)
     if matrix not in KNOWN_MATRICES:
         matrix = BT709 if frame.height >= HD_LINES else BT601
-    if plane.format != frame.format.name.replace("yuvj", "yuv") and _holds_colours(frame.format):
+    same_luma = {frame.format.name, frame.format.name.replace("yuvj", "yuv").replace("yuva", "yuv")}
+    if plane.format not in same_luma and _holds_colours(frame.format):
         full = full or frame.format.is_rgb
         notes.append(f"frames of {frame.format.name} are reduced to their own luma")
+    if _has_alpha(frame.format) or stream.metadata.get("alpha_mode") == "1":
+        notes.append("left out: transparency")
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     seconds = float((stream.duration or 0) * _time_base(stream))
     if not seconds and container.duration:
@@ -368,6 +371,10 @@ def _holds_colours(format: "VideoFormat") -> bool:
     return len(format.components) >= 3 or format.has_palette
 
 
+def _has_alpha(format: "VideoFormat") -> bool:
+    return any(component.is_alpha for component in format.components)
+
+
 def _plane_of(format: "VideoFormat", path: Path) -> Plane:
     """Return the planar YUV format that keeps a format's luma and the size of its chroma."""
     bits = max(component.bits for component in format.components)
@@ -377,6 +384,8 @@ def _plane_of(format: "VideoFormat", path: Path) -> Plane:
         across = -(-1024 // format.chroma_width(1024))
         down = -(-1024 // format.chroma_height(1024))
     elif len(format.components) < 3 and not format.has_palette:  # gray: the size players expect
+        across, down = 2, 2
+    if (across, down) == (4, 4):  # of old codecs; its chroma is replaced
         across, down = 2, 2
     layout = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (4, 1): "411", (1, 2): "440"}
     if (across, down) not in layout:

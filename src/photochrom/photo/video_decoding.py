@@ -1,6 +1,6 @@
 """Decode the frames of a film in order of presentation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,9 +14,12 @@ from photochrom.photo.video import (
     pyav,
     read_packets,
 )
+from photochrom.photo.video_joins import Clock
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.plane import VideoPlane
     from av.video.stream import VideoStream
@@ -123,15 +126,24 @@ class Decoder:
     def _decoded(
         self, container: "InputContainer", stream: "VideoStream"
     ) -> Iterator["VideoFrame"]:
-        av = pyav()
         recordings = self.facts.recordings
-        for packet in read_packets(container, [stream], self._failed, recordings):
-            try:
-                frames = stream.decode(packet)
-            except av.error.FFmpegError:
-                self._failed()
-                continue
-            yield from frames
+        clock, current = Clock(recordings), 0
+        for packet in read_packets(container, [stream], self._failed):
+            if recordings and clock.number_of(packet) != current:
+                current = clock.number_of(packet)
+                yield from self._decode(stream, None)  # what is still held of the one before
+                stream.codec_context.flush_buffers()
+            clock.set(packet)
+            yield from self._decode(stream, packet)
+
+    def _decode(
+        self, stream: "VideoStream", packet: "Packet[Stream] | None"
+    ) -> Sequence["VideoFrame"]:
+        try:
+            return stream.decode(packet)
+        except pyav().error.FFmpegError:
+            self._failed()
+            return ()
 
     def _failed(self) -> None:
         self.damaged += 1

@@ -152,15 +152,19 @@ class Clock:
         self._positions = [recording.position for recording in recordings]
         self._last: dict[int, int] = {}  # place of each stream's last packet that has one
 
+    def number_of(self, packet: "Packet[Stream]") -> int:
+        """Return to which recording a packet belongs, from 0."""
+        index = packet.stream.index
+        if packet.pos is not None and packet.pos >= 0:
+            self._last[index] = packet.pos
+        return max(0, bisect_right(self._positions, self._last.get(index, 0)) - 1)
+
     def set(self, packet: "Packet[Stream]") -> None:
         """Change a packet's times."""
         if not self.recordings or not packet.time_base:
             return
-        index = packet.stream.index
-        if packet.pos is not None and packet.pos >= 0:
-            self._last[index] = packet.pos
-        at = bisect_right(self._positions, self._last.get(index, 0)) - 1
-        recording, scale = self.recordings[max(0, at)], Fraction(packet.time_base) * CLOCK
+        recording = self.recordings[self.number_of(packet)]
+        scale = Fraction(packet.time_base) * CLOCK
         if packet.dts is not None:
             packet.dts = round(recording.time_of(round(packet.dts * scale)) / scale)
         if packet.pts is not None:

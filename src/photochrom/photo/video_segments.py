@@ -30,12 +30,15 @@ from photochrom.photo.video_decoding import Frame, rows_of
 from photochrom.photo.video_frame_marks import FrameMarks
 from photochrom.photo.video_others import other_packets
 from photochrom.photo.video_streams import (
+    TIMECODE,
     add_marker,
     copy_of,
     has_cover_in,
     kept_tags,
     not_held,
+    timecode_of,
 )
+from photochrom.photo.video_timecode import later_timecode
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -295,6 +298,7 @@ def _join(
     facts = stored[0]
     _copy_metadata(out, source, marker, window, facts)
     video, copied, notes = _add_streams(out, source, segments[0].path, *stored)
+    _set_timecode(video, source, window, facts)
     ours = _timed(0, _segment_packets(segments, facts, window.start or 0), lambda _: video)
     others = other_packets(source, copied, *window.seconds(facts), facts.recordings)
     theirs = _timed(1, others, lambda packet: copied[packet.stream.index])
@@ -380,6 +384,20 @@ def _add_streams(
             copied[stream.index] = made
             _describe_as(stream, made)
     return video, copied, notes
+
+
+def _set_timecode(
+    video: "VideoStream", source: "InputContainer", window: Window, facts: VideoFacts
+) -> None:
+    """Give the coloured stream the film's timecode, at the start of the wanted part."""
+    streams = (source.streams[facts.stream], *source.streams)
+    found = next((timecode for stream in streams if (timecode := timecode_of(stream))), None)
+    if found is None:
+        return
+    for name in [key for key in video.metadata if key.lower() == TIMECODE]:
+        del video.metadata[name]
+    passed = (window.start or facts.origin) - facts.origin
+    video.metadata[TIMECODE] = later_timecode(found, passed * facts.time_base, facts.rate)
 
 
 def _describe_as(stream: "Stream", made: "Stream") -> None:
