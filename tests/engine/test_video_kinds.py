@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from tests.films import Look, lumas, new_stream, scene, video_frame, write_film
 
+from photochrom.engine import video
 from photochrom.engine.page_colouring import PageColorizer
-from photochrom.engine.video import VideoOptions, colorize_video
+from photochrom.engine.video import VideoOptions, colorize_video, segment_folder
+from photochrom.photo import video_segments
 
 pytestmark = pytest.mark.slow
 PICTURES = scene(6)
@@ -90,3 +92,31 @@ def test_chroma_of_a_sixteenth_is_read(tmp_path):
         lumas(film), lumas(coloured(film, tmp_path / "out.mkv").target), strict=True
     ):
         assert np.array_equal(source, kept)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "leaves"),
+    [
+        (video, "describe", False),
+        (video, "choose_encoding", False),
+        (video._Film, "_plan", False),
+        (video, "join_segments", True),
+        (video_segments, "other_packets", True),
+        (video_segments, "not_held", True),
+    ],
+)
+def test_ctrl_c_in_each_phase_leaves_no_half_film(tmp_path, monkeypatch, module, name, leaves):
+    film = write_film(tmp_path / "film.mkv", PICTURES, Look("libx264"), extras=True)
+    target = tmp_path / "out.mkv"
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            coloured(film, target)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"film.mkv"} | ({segment_folder(target).name} if leaves else set())
+    assert coloured(film, target, resume=True).frames == len(PICTURES)
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mkv", "out.mkv"}
