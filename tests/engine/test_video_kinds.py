@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from tests.films import Look, lumas, new_stream, scene, video_frame, write_film
+from tests.films import Look, lumas, new_stream, scene, times, video_frame, write_film
 
 from photochrom.engine import video
 from photochrom.engine.page_colouring import PageColorizer
@@ -120,3 +120,31 @@ def test_ctrl_c_in_each_phase_leaves_no_half_film(tmp_path, monkeypatch, module,
     assert left == {"film.mkv"} | ({segment_folder(target).name} if leaves else set())
     assert coloured(film, target, resume=True).frames == len(PICTURES)
     assert {path.name for path in tmp_path.iterdir()} == {"film.mkv", "out.mkv"}
+
+
+def with_times(film, wrong):
+    """Change the times of a film's frames in its first cluster, in milliseconds."""
+    content = bytearray(film.read_bytes())
+    cluster = content.index(b"\x1f\x43\xb6\x75")
+    at, number = cluster, 0
+    while (at := content.find(b"\xa3", at + 1)) > 0 and number <= max(wrong):
+        size_bytes = 9 - content[at + 1].bit_length()
+        block = at + 1 + size_bytes
+        if content[block] != 0x81:  # the first track
+            continue
+        if number in wrong:
+            content[block + 1 : block + 3] = wrong[number].to_bytes(2, "big", signed=True)
+        at, number = block, number + 1
+    film.write_bytes(content)
+
+
+@pytest.mark.parametrize("wrong", [{3: 9000}, {3: 40}, {3: 0, 6: 20000}, {0: 5000}])
+def test_one_wrong_time_does_not_cost_the_frames_after_it(tmp_path, wrong):
+    look = Look(format="gray", rate=Fraction(25))
+    film = write_film(tmp_path / "film.mkv", [np.full((32, 32), n / 9) for n in range(9)], look)
+    with_times(film, wrong)
+    result = coloured(film, tmp_path / "out.mkv")
+    assert result.frames == 9
+    assert any(f"time was wrong: {len(wrong)};" in note for note in result.notes)
+    shown = [float(t.pts) * 25 for t in times(result.target)]
+    assert np.allclose(shown, range(9), atol=0.51)
