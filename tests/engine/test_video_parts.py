@@ -97,8 +97,9 @@ def joined(target, parts):
     ("firsts", "suffix"),
     [
         ((5000, 3, 90000), ".mkv"),
-        ((95440, 95420, 50), ".ts"),  # 33 bits end at 95,443.7 s
-        ((100, 20, 1000), ".mp4"),
+        # 33 bits end at 95,443.7 s
+        pytest.param((95440, 95420, 50), ".ts", marks=pytest.mark.long),
+        pytest.param((100, 20, 1000), ".mp4", marks=pytest.mark.long),
     ],
 )
 def test_recordings_put_together_keep_all_frames_and_sound_in_step(tmp_path, firsts, suffix):

@@ -57,6 +57,7 @@ def test_the_thinnest_frames_are_looked_at_in_no_more_than_three_tiles(tmp_path,
     assert squeezed(1000, 4000) == (1000, 4000)
 
 
+@pytest.mark.long
 def test_frames_that_would_take_gigabytes_are_refused_before_one_is_decoded(tmp_path):
     path = tmp_path / "film.mkv"
     with av.open(str(path), "w") as container:
