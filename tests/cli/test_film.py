@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.films import Look, lumas, scene, write_film
 
 from photochrom import cli
@@ -250,3 +251,52 @@ def test_ctrl_c_and_kill_say_how_to_go_on(tmp_path, number):
     again = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=True)
     assert f"{film} -> {target}" in again.stderr.splitlines()
     assert len(lumas(target)) == 200
+
+
+def test_a_film_given_twice_or_by_two_names_is_coloured_once(run, film, tmp_path):
+    link, folder = tmp_path / "link.mp4", tmp_path / "folder"
+    link.symlink_to(film)
+    folder.symlink_to(tmp_path)
+    code, said, _ = run(film, film, link, folder / "film.mp4", *GRAY)
+    assert code == 0
+    assert said == [
+        f"photochrom: {film}: given twice; it is coloured once.",
+        f"photochrom: {link}: given twice, as {film}; it is coloured once.",
+        f"photochrom: {folder / 'film.mp4'}: given twice, as {film}; it is coloured once.",
+        f"{film} -> {tmp_path / 'film-color.mp4'}",
+        *(line for line in said if line.startswith("  ")),
+    ]
+
+
+def test_films_of_one_folder_by_two_names_do_not_share_a_result(run, tmp_path):
+    one = write_film(tmp_path / "film.mkv", scene(2))
+    other = write_film(tmp_path / "film.avi", scene(3), Look("mpeg4"))
+    (tmp_path / "folder").symlink_to(tmp_path)
+    assert run(one, tmp_path / "folder" / other.name, *GRAY)[0] == 0
+    assert len(lumas(tmp_path / "film-color.mkv")) == 2
+    assert len(lumas(tmp_path / "film-color-2.mkv")) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [("JPEG", ".jpg"), ("PNG", ".png"), ("WebP", ".webp"), ("TIFF", ".tif"), ("AVIF", ".avif")],
+)
+def test_a_photograph_named_like_a_film_is_called_one(run, tmp_path, kind, suffix):
+    path = tmp_path / "photo.mp4"
+    Image.fromarray((scene(1)[0] * 255).astype("uint8")).save(path, format=kind)
+    code, said, _ = run(path, *GRAY)
+    assert code == 1
+    assert said == [
+        f"photochrom: {path}: not a film but a file of kind {kind}. "
+        f"Rename it to photo{suffix}; then it is coloured as a photograph."
+    ]
+    assert run(path.rename(path.with_suffix(suffix)), *GRAY)[0] == 0
+
+
+def test_moving_pictures_of_other_kinds_are_films_if_they_are_named_so(run, tmp_path):
+    pictures = [Image.fromarray((p * 255).astype("uint8")) for p in scene(5)]
+    for kind in ("GIF", "PNG"):
+        path = tmp_path / f"{kind}.mp4"
+        pictures[0].save(path, format=kind, save_all=True, append_images=pictures[1:], duration=40)
+        assert run(path, *GRAY)[0] == 0
+        assert len(lumas(tmp_path / f"{kind}-color.mp4")) == 5

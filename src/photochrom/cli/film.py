@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,6 +81,7 @@ def run_films(
     given = _video_options(options, film or FilmOptions(), guidance)
     failed = 0
     with endings():
+        films = list(_once(films))
         targets = _targets(films, options.local_output, given.codec)
         colorizer = PageColorizer(options.method, **options.look, device=options.device)
         for path, target in zip(films, targets, strict=True):
@@ -138,6 +140,23 @@ def _how_to_go_on(target: Path) -> str:
     return "Finished parts are kept. Run again with --resume to continue."
 
 
+def _once(films: list[Path]) -> Iterator[Path]:
+    """Yield each film once, whatever names it is given by."""
+    seen: dict[tuple[int, int] | Path, Path] = {}
+    for film in films:
+        try:
+            state = film.stat()
+            file: tuple[int, int] | Path = (state.st_dev, state.st_ino)
+        except OSError:  # colouring it says what is wrong
+            file = film
+        if file in seen:
+            same = "" if film == seen[file] else f", as {seen[file]}"
+            say(f"photochrom: {film}: given twice{same}; it is coloured once.")
+            continue
+        seen[file] = film
+        yield film
+
+
 def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[Path]:
     """Return where each film is written; no two are the same."""
     from photochrom.engine.output_names import numbered
@@ -159,11 +178,14 @@ def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[
     except OSError as error:
         raise unwritable(output or "", error) from error
     targets: list[Path] = []
+    taken: set[Path] = set()
     for film in films:
-        target, number = default_target(film, codec, output), 1
-        while numbered(target, number) in targets:
+        target = default_target(film, codec, output)
+        folder, number = target.parent.resolve(), 1  # two names of a folder are one
+        while folder / numbered(target, number).name in taken:
             number += 1
         targets.append(numbered(target, number))
+        taken.add(folder / targets[-1].name)
     return targets
 
 

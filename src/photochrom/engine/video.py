@@ -316,6 +316,9 @@ class _Film:
         if self.decoder.misplaced:
             count = self.decoder.misplaced
             yield f"frames left out, as their time repeats or runs backwards: {count}"
+        if self.decoder.moved:
+            count = self.decoder.moved
+            yield f"frames whose time was wrong: {count}; placed between their neighbours"
         if self.decoder.untimed:
             yield f"frames without a timestamp: {self.decoder.untimed}; spaced evenly"
 

@@ -104,6 +104,31 @@ def sniff(path: Path, name: str) -> str:
     return found
 
 
+def still_kind(path: Path) -> tuple[str, str] | None:
+    """Return what a file is that is named like a film but is a picture or document.
+
+    Returns
+    -------
+    (kind, suffix) or None
+        Its kind as people call it; the suffix of a photograph, '' if it is none. None for whatever
+        may be a film, such as an animated GIF, PNG or AVIF.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER_BYTES)
+    except (OSError, ValueError):
+        return None
+    found = _format_of(head)
+    is_moving = b"acTL" in head or head[8:12] == b"avis" or found == "gif"
+    if found is None or found == "MP4" or is_moving:
+        return None
+    if found == "raw":
+        return NAMES["raw"], ""
+    kind = NAMES.get(found, "WebP" if found == "webp" else found.upper())
+    suffix = {"jpeg": ".jpg", "tiff": ".tif"}.get(found, f".{found}")
+    return (kind, suffix) if found in LOADERS or found in FOREIGN else (found, "")
+
+
 def _has_raw_suffix(path: Path, name: str) -> bool:
     return any(PurePath(text).suffix.lower() in RAW_SUFFIXES for text in (path, name))
 

@@ -6,7 +6,7 @@ formats (gray, RGB, packed YUV) are converted once to planar YUV of the same dep
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
 from photochrom.extras import require
+from photochrom.photo.sniff import still_kind
+from photochrom.photo.video_joins import CLOCK, JOINABLE, Clock, Recording, find_recordings
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -29,7 +31,7 @@ BT709, UNSPECIFIED, BT601 = 1, 2, 6  # of ITU-T H.273, matrix coefficients
 KNOWN_MATRICES = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114)}
 KNOWN_MATRICES |= {7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 HD_LINES = 720  # from this height on, untagged films are BT.709, else BT.601
-MOST_SIDE = 16384
+MOST_SIDE, MOST_PIXELS = 16384, 2**26  # twice 8K; a frame more takes gigabytes to encode
 MOST_FAILURES = 100  # reads in a row that fail, before a film counts as ended
 SHALLOW = 8
 # FFmpeg's readers of film files. Others, such as those of playlists, open further files and
@@ -100,6 +102,8 @@ class VideoFacts:
         Whether its frames have timestamps.
     notes : tuple of str
         What was assumed.
+    recordings : tuple of Recording
+        If several were put together; else empty.
     """
 
     path: Path
@@ -124,6 +128,7 @@ class VideoFacts:
     origin: int = 0
     is_timed: bool = True
     notes: tuple[str, ...] = ()
+    recordings: tuple[Recording, ...] = ()
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -192,11 +197,24 @@ def open_container(path: Path) -> "InputContainer":
         options = {"protocol_whitelist": "file", "format_whitelist": READERS}
         opened: InputContainer = av.open(str(path), metadata_errors="replace", options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        _check_no_still(path)
         raise UnreadablePhotoError(
             f"{path}: not a film that can be read, or its index is missing ({_reason(error)}). "
             "If it plays elsewhere, copy it again or remux it: ffmpeg -i IN -c copy OUT.mkv"
         ) from error
     return opened
+
+
+def _check_no_still(path: Path) -> None:
+    """Raise UnreadablePhotoError if a file is a photograph or a document named like a film."""
+    found = still_kind(path)
+    if found is None:
+        return
+    kind, suffix = found
+    to_do = f"Rename it to {path.with_suffix(suffix).name}; then it is coloured as a photograph."
+    raise UnreadablePhotoError(
+        f"{path}: not a film but a file of kind {kind}." + (f" {to_do}" if suffix else "")
+    )
 
 
 def describe(path: str | Path) -> VideoFacts:
@@ -218,10 +236,33 @@ def describe(path: str | Path) -> VideoFacts:
         If it is HDR, or its frames are too large or of a format that cannot be converted.
     """
     path = Path(path)
+    _check_no_still(path)
     with open_container(path) as container:
         stream = _film_stream(container, path)
+        _check_size(path, stream.width, stream.height)  # before one is decoded
         frame = _first_frame(container, stream, path)
-        return _facts(path, container, stream, frame)
+        return _joined(_facts(path, container, stream, frame))
+
+
+def _joined(facts: VideoFacts) -> VideoFacts:
+    """Return a film's facts with its recordings, if it consists of several."""
+    with open_container(facts.path) as container:
+        if container.format.name not in JOINABLE:
+            return facts
+        timed = [*container.streams.video, *container.streams.audio]
+        found, end = find_recordings(container.format.name, read_packets(container, timed))
+    if not found:
+        return facts
+    begins = Fraction(found[0].begins, CLOCK)
+    seconds = float(Fraction(end, CLOCK) - begins)
+    return replace(
+        facts,
+        recordings=found,
+        origin=round(begins / facts.time_base),
+        seconds=seconds,
+        frames=round(seconds * float(facts.rate)),
+        notes=(*facts.notes, f"{len(found)} recordings in one file; their times go on"),
+    )
 
 
 def _film_stream(container: "InputContainer", path: Path) -> "VideoStream":
@@ -264,11 +305,7 @@ def _facts(
             f"{path}: high dynamic range film ({HDR_TRANSFERS[transfer]}) is not coloured. Convert "
             "it to standard range first, for instance with FFmpeg's zscale and tonemap filters."
         )
-    if max(frame.width, frame.height) > MOST_SIDE:
-        raise UnsupportedFormatError(
-            f"{path}: frames of {frame.width} x {frame.height} are too large; a side may have "
-            f"{MOST_SIDE:,} pixels."
-        )
+    _check_size(path, frame.width, frame.height)
     plane, notes = _plane_of(frame.format, path), []
     full = int(frame.color_range) == FULL or frame.format.name.startswith("yuvj")
     if int(frame.color_range) not in (LIMITED, FULL) and not _holds_colours(frame.format):
@@ -276,9 +313,12 @@ def _facts(
     matrix = int(frame.colorspace)
     if matrix not in KNOWN_MATRICES:
         matrix = BT709 if frame.height >= HD_LINES else BT601
-    if plane.format != frame.format.name and _holds_colours(frame.format):
+    same_luma = {frame.format.name, frame.format.name.replace("yuvj", "yuv").replace("yuva", "yuv")}
+    if plane.format not in same_luma and _holds_colours(frame.format):
         full = full or frame.format.is_rgb
         notes.append(f"frames of {frame.format.name} are reduced to their own luma")
+    if _has_alpha(frame.format) or stream.metadata.get("alpha_mode") == "1":
+        notes.append("left out: transparency")
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     seconds = float((stream.duration or 0) * _time_base(stream))
     if not seconds and container.duration:
@@ -309,6 +349,14 @@ def _facts(
     )
 
 
+def _check_size(path: Path, width: int, height: int) -> None:
+    if max(width, height) > MOST_SIDE or width * height > MOST_PIXELS:
+        raise UnsupportedFormatError(
+            f"{path}: frames of {width} x {height} are too large; a side may have {MOST_SIDE:,} "
+            f"pixels, a frame {MOST_PIXELS / 1e6:.0f} million. Scale it first."
+        )
+
+
 def _origin(container: "InputContainer", stream: "VideoStream") -> int:
     """Return the timestamp from which players count: where a file begins, if after 0."""
     start = max(0, container.start_time or 0)
@@ -323,6 +371,10 @@ def _holds_colours(format: "VideoFormat") -> bool:
     return len(format.components) >= 3 or format.has_palette
 
 
+def _has_alpha(format: "VideoFormat") -> bool:
+    return any(component.is_alpha for component in format.components)
+
+
 def _plane_of(format: "VideoFormat", path: Path) -> Plane:
     """Return the planar YUV format that keeps a format's luma and the size of its chroma."""
     bits = max(component.bits for component in format.components)
@@ -332,6 +384,8 @@ def _plane_of(format: "VideoFormat", path: Path) -> Plane:
         across = -(-1024 // format.chroma_width(1024))
         down = -(-1024 // format.chroma_height(1024))
     elif len(format.components) < 3 and not format.has_palette:  # gray: the size players expect
+        across, down = 2, 2
+    if (across, down) == (4, 4):  # of old codecs; its chroma is replaced
         across, down = 2, 2
     layout = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (4, 1): "411", (1, 2): "440"}
     if (across, down) not in layout:
@@ -347,6 +401,7 @@ def read_packets(
     container: "InputContainer",
     streams: Sequence["Stream"],
     failed: Callable[[], None] = lambda: None,
+    recordings: Sequence[Recording] = (),
 ) -> Iterator["Packet[Stream]"]:
     """Yield the packets of streams; places that cannot be read are passed over.
 
@@ -356,12 +411,16 @@ def read_packets(
     streams : list of av.stream.Stream
     failed : callable
         Called for each such place.
+    recordings : sequence of Recording
+        Of the file; packets get times that go on.
     """
+    clock = Clock(recordings)
     left = MOST_FAILURES
     while left:
         try:
             for packet in container.demux(streams):
                 left = MOST_FAILURES
+                clock.set(packet)
                 yield packet
         except pyav().error.FFmpegError:
             failed()

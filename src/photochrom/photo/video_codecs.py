@@ -1,5 +1,6 @@
 """Choose how a coloured film is encoded: codec, pixel format, container."""
 
+import io
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -31,6 +32,8 @@ class Codec(NamedTuple):
         Of the containers that hold it.
     is_even : bool
         Whether it stores whole chroma samples only.
+    least_side : int
+        Of a frame, pixels.
     """
 
     encoder: str
@@ -39,6 +42,7 @@ class Codec(NamedTuple):
     options: dict[str, str]
     suffixes: tuple[str, ...]
     is_even: bool = False
+    least_side: int = 1
 
 
 _EIGHT = ("yuv420p", "yuv422p", "yuv444p")
@@ -53,9 +57,9 @@ CODECS = {
                   (*_MP4, ".ts", ".m2ts", ".mts", ".flv", ".3gp"), is_even=True),
     "h265": Codec("libx265", (*_EIGHT, *_TEN, *_TWELVE), (0, 17, 51),
                   {"preset": "fast", "x265-params": "log-level=none"}, (*_MP4, ".ts"),
-                  is_even=True),
+                  is_even=True, least_side=16),
     "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), (1, 10, 63), {"preset": "8"},
-                 (".mp4", ".mkv", ".webm")),
+                 (".mp4", ".mkv", ".webm"), least_side=64),  # smaller ones never ended
     "vp9": Codec("libvpx-vp9", (*_EIGHT, *_TEN, *_TWELVE), (0, 18, 63),
                  {"deadline": "good", "cpu-used": "4", "row-mt": "1", "b": "0"},
                  (".webm", ".mkv", ".mp4")),
@@ -67,6 +71,7 @@ CODECS = {
 }  # fmt: skip
 # What a container cannot take is stored in this one.
 OTHERWISE = ".mkv"
+USUAL = (66, 4096)  # sides that every codec stores
 
 
 class Encoding(NamedTuple):
@@ -150,7 +155,43 @@ def choose_encoding(name: str, facts: VideoFacts, crf: int | None) -> tuple[Enco
         size = "" if _holds_size(codec, wanted, facts) else " of an odd size"
         notes.append(f"stored as {plane.format}: {name} does not hold {wanted.format}{size}")
     chosen = crf if crf is not None else codec.quality[1] if codec.quality else None
-    return Encoding(name, plane, chosen), notes
+    encoding = Encoding(name, plane, chosen)
+    _check_size(encoding, facts)
+    return encoding, notes
+
+
+def _check_size(encoding: Encoding, facts: VideoFacts) -> None:
+    """Raise UnsupportedFormatError if a codec does not store frames of a film's size."""
+    if _stores_size(encoding, facts):
+        return
+    others = [
+        name
+        for name, codec in CODECS.items()
+        if codec.encoder != encoding.codec.encoder
+        and encoding.plane.format in codec.formats
+        and _stores_size(encoding._replace(name=name, crf=None), facts)
+    ]
+    instead = f" Use --codec {' or '.join(others)}." if others else " Scale it first."
+    raise UnsupportedFormatError(
+        f"{facts.path}: {encoding.name} does not store frames of {facts.width} x {facts.height}."
+        + instead
+    )
+
+
+def _stores_size(encoding: Encoding, facts: VideoFacts) -> bool:
+    """Return whether a codec stores a film's size; sizes that are not usual are tried."""
+    sides = facts.width, facts.height
+    if min(sides) < encoding.codec.least_side:
+        return False
+    if min(sides) >= USUAL[0] and max(sides) <= USUAL[1]:
+        return True
+    av = pyav()
+    with av.open(io.BytesIO(), "w", format="matroska") as trial:
+        try:
+            new_encoder(trial, encoding, facts).codec_context.open()
+        except (av.error.FFmpegError, ValueError):
+            return False
+    return True
 
 
 def _holds_size(codec: Codec, plane: Plane, facts: VideoFacts) -> bool:

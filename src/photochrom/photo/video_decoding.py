@@ -1,6 +1,6 @@
 """Decode the frames of a film in order of presentation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,9 +14,12 @@ from photochrom.photo.video import (
     pyav,
     read_packets,
 )
+from photochrom.photo.video_joins import Clock
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.plane import VideoPlane
     from av.video.stream import VideoStream
@@ -64,8 +67,10 @@ class Decoder:
     ----------
     damaged : int
         Packets and frames that the decoder could not read, or concealed.
+    moved : int
+        Frames whose time did not lie between those of their neighbours; it was set right.
     misplaced : int
-        Frames whose time is not after that of the frame before them; they are left out.
+        Frames for which there is no such time; they are left out.
     untimed : int
         Frames without a timestamp; they follow the frame before them at the film's rate.
     resized : int
@@ -78,7 +83,7 @@ class Decoder:
         self, facts: VideoFacts, start: int | None = None, stop: int | None = None
     ) -> None:
         self.facts, self.start, self.stop = facts, start, stop
-        self.damaged = self.misplaced = self.untimed = self.resized = 0
+        self.damaged = self.moved = self.misplaced = self.untimed = self.resized = 0
         self.has_shown_colours = False
 
     def __iter__(self) -> Iterator[Frame]:
@@ -89,21 +94,47 @@ class Decoder:
             stream.thread_type = "AUTO"
             if seeks and self.start is not None:
                 container.seek(self.start, stream=stream)
-            last: int | None = None
-            for frame in self._decoded(container, stream):
-                pts = self._timestamp(frame, last)
+            for frame, pts in self._timed(self._decoded(container, stream)):
                 if self.stop is not None and pts >= self.stop:
                     return
-                if last is not None and pts <= last:
-                    self.misplaced += 1
-                    continue
-                last = pts
                 if self.start is None or pts >= self.start:
                     yield self._frame(frame, pts)
 
+    def _timed(self, frames: Iterator["VideoFrame"]) -> Iterator[tuple["VideoFrame", int]]:
+        """Yield frames with times that increase; each waits for the next, which shows its place."""
+        last: int | None = None
+        held: tuple[VideoFrame, int] | None = None
+        for frame in frames:
+            pts = self._timestamp(frame, last if held is None else held[1])
+            if held is not None and (placed := self._placed(held[1], last, pts)) is not None:
+                last = placed
+                yield held[0], placed
+            held = frame, pts
+        if held is not None and (placed := self._placed(held[1], last, None)) is not None:
+            yield held[0], placed
+
+    def _placed(self, pts: int, last: int | None, following: int | None) -> int | None:
+        """Return a frame's time, set right if it does not lie between those of its neighbours."""
+        if last is None:
+            if following is None or pts < following:
+                return pts
+            self.moved += 1
+            return following - self._step()
+        if following is not None and last + 1 < following and not last < pts < following:
+            self.moved += 1  # one wrong time must not cost all frames after it
+            return (last + following) // 2
+        if pts > last:
+            return pts
+        self.misplaced += 1
+        return None
+
+    def _step(self) -> int:
+        """Return a frame's length at the film's rate."""
+        return max(1, round(1 / (self.facts.rate * self.facts.time_base)))
+
     def _can_seek(self) -> bool:
         """Return whether seeking leads to a whole frame at the start, or before it."""
-        if self.start is None or not self.facts.is_timed:
+        if self.start is None or not self.facts.is_timed or self.facts.recordings:
             return False
         av = pyav()
         with open_container(self.facts.path) as container:
@@ -123,14 +154,24 @@ class Decoder:
     def _decoded(
         self, container: "InputContainer", stream: "VideoStream"
     ) -> Iterator["VideoFrame"]:
-        av = pyav()
+        recordings = self.facts.recordings
+        clock, current = Clock(recordings), 0
         for packet in read_packets(container, [stream], self._failed):
-            try:
-                frames = stream.decode(packet)
-            except av.error.FFmpegError:
-                self._failed()
-                continue
-            yield from frames
+            if recordings and clock.number_of(packet) != current:
+                current = clock.number_of(packet)
+                yield from self._decode(stream, None)  # what is still held of the one before
+                stream.codec_context.flush_buffers()
+            clock.set(packet)
+            yield from self._decode(stream, packet)
+
+    def _decode(
+        self, stream: "VideoStream", packet: "Packet[Stream] | None"
+    ) -> Sequence["VideoFrame"]:
+        try:
+            return stream.decode(packet)
+        except pyav().error.FFmpegError:
+            self._failed()
+            return ()
 
     def _failed(self) -> None:
         self.damaged += 1
@@ -139,8 +180,7 @@ class Decoder:
         if frame.pts is not None:
             return int(frame.pts)
         self.untimed += 1
-        step = max(1, round(1 / (self.facts.rate * self.facts.time_base)))
-        return 0 if last is None else last + step
+        return 0 if last is None else last + self._step()
 
     def _frame(self, frame: "VideoFrame", pts: int) -> Frame:
         facts = self.facts

@@ -23,18 +23,22 @@ import numpy as np
 
 from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.atomic import atomic_target, unwritable
+from photochrom.photo.matroska_display import ROOM, write_pixel_aspect
 from photochrom.photo.video import VideoFacts, open_container, pyav
 from photochrom.photo.video_codecs import Encoding, new_encoder
 from photochrom.photo.video_decoding import Frame, rows_of
 from photochrom.photo.video_frame_marks import FrameMarks
+from photochrom.photo.video_others import other_packets
 from photochrom.photo.video_streams import (
+    TIMECODE,
     add_marker,
     copy_of,
     has_cover_in,
     kept_tags,
     not_held,
-    other_packets,
+    timecode_of,
 )
+from photochrom.photo.video_timecode import later_timecode
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -266,9 +270,21 @@ def join_segments(
             options = {"movflags": flags} if format in ("mp4", "mov", "3gp") else {}
             with av.open(str(part), "w", format=format, options=options) as out:
                 notes = _join(out, source, segments, (facts, encoding), marker, window)
+            if _needs_display_size(format, facts):
+                _write_pixel_aspect(part, facts)
             return (*notes, *not_held(part, source, facts, format))
     except av.error.FFmpegError as error:
         raise unwritable(target, error.strerror or str(error)) from error
+
+
+def _needs_display_size(format: str, facts: VideoFacts) -> bool:
+    return format in ("matroska", "webm") and facts.pixel_aspect != 1
+
+
+def _write_pixel_aspect(path: Path, facts: VideoFacts) -> None:
+    with open_container(path) as container:
+        number = container.streams.video[0].index  # tracks come before covers
+    write_pixel_aspect(path, number, facts.width, facts.height, facts.pixel_aspect)
 
 
 def _join(
@@ -282,8 +298,9 @@ def _join(
     facts = stored[0]
     _copy_metadata(out, source, marker, window, facts)
     video, copied, notes = _add_streams(out, source, segments[0].path, *stored)
+    _set_timecode(video, source, window, facts)
     ours = _timed(0, _segment_packets(segments, facts, window.start or 0), lambda _: video)
-    others = other_packets(source, copied, *window.seconds(facts))
+    others = other_packets(source, copied, *window.seconds(facts), facts.recordings)
     theirs = _timed(1, others, lambda packet: copied[packet.stream.index])
     for *_, packet, stream in heapq.merge(ours, theirs):
         packet.stream = stream
@@ -361,10 +378,26 @@ def _add_streams(
             if facts.rotation:
                 video.set_display_rotation(facts.rotation)
             _describe_as(stream, video)
+            if _needs_display_size(out.format.name, facts):
+                video.metadata["title"] = video.metadata.get("title", "") + ROOM
         elif made := copy_of(out, source, stream, notes):
             copied[stream.index] = made
             _describe_as(stream, made)
     return video, copied, notes
+
+
+def _set_timecode(
+    video: "VideoStream", source: "InputContainer", window: Window, facts: VideoFacts
+) -> None:
+    """Give the coloured stream the film's timecode, at the start of the wanted part."""
+    streams = (source.streams[facts.stream], *source.streams)
+    found = next((timecode for stream in streams if (timecode := timecode_of(stream))), None)
+    if found is None:
+        return
+    for name in [key for key in video.metadata if key.lower() == TIMECODE]:
+        del video.metadata[name]
+    passed = (window.start or facts.origin) - facts.origin
+    video.metadata[TIMECODE] = later_timecode(found, passed * facts.time_base, facts.rate)
 
 
 def _describe_as(stream: "Stream", made: "Stream") -> None:

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,12 @@ from photochrom.photo.video import VideoFacts, open_container, pyav, read_packet
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
-    from av.packet import Packet
     from av.stream import Stream
 
 MARKER_KEY = "photochrom"  # of the container's metadata
 # Tags that describe the file they come from, not the film.
 OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
-OWN_TAGS |= {"bps", "number_of_frames", "number_of_bytes"}
+OWN_TAGS |= {"bps", "number_of_frames", "number_of_bytes", "alpha_mode"}
 ALSO_OWN = "_statistics_"  # the beginning of others
 TRANSPORT = "mpegts"  # takes any stream, but players know these alone
 KNOWN_IN_TRANSPORT = {
@@ -26,7 +24,8 @@ KNOWN_IN_TRANSPORT = {
     "dts", "mp2", "mp3", "opus", "truehd", "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle",
 }  # fmt: skip
 HOLDS_ATTACHMENTS, HOLDS_COVERS = "matroska", "mp4"
-EMPTY_SUBTITLE = b"\0\0"  # of MP4, between two others; its writer makes them itself
+TIMECODE = "timecode"  # the tag of a film and of its track
+ASPECT_ERROR = 1e-3  # relative: containers and FFmpeg round the shape of pixels
 # With a cover, MP4 holds no tags of our own, and the marker lies in this one after its own name.
 INSTEAD_OF_MARKER = "keywords"
 
@@ -58,7 +57,7 @@ def copy_of(
     PyAV stream or None
         None if the container cannot hold it, or makes it itself.
     """
-    if _is_chapter_track(stream, source):
+    if _is_chapter_track(stream, source) or is_timecode(stream):
         return None
     attaches = out.format.name == HOLDS_ATTACHMENTS
     if isinstance(stream, pyav().stream.AttachmentStream) and attaches:
@@ -88,6 +87,17 @@ def _is_chapter_track(stream: "Stream", source: "InputContainer") -> bool:
     in_mp4 = "mp4" in source.format.name
     is_text = stream.type == "data" and stream.name == "bin_data"
     return in_mp4 and is_text and bool(source.chapters())
+
+
+def is_timecode(stream: "Stream") -> bool:
+    """Return whether a stream is a track of timecodes, which writers make from the film's tag."""
+    return stream.type == "data" and timecode_of(stream) is not None
+
+
+def timecode_of(stream: "Stream | InputContainer") -> str | None:
+    """Return the timecode in a stream's or file's tags, whatever the case of its name."""
+    found = (value for key, value in stream.metadata.items() if key.lower() == TIMECODE)
+    return next(found, None)
 
 
 def _holds(format: str, stream: "Stream") -> bool:
@@ -121,48 +131,6 @@ def _picture(source: "InputContainer", stream: "Stream") -> bytes:
     return b""
 
 
-def other_packets(
-    source: "InputContainer",
-    copied: dict[int, "Stream"],
-    start: Fraction | None,
-    stop: Fraction | None,
-) -> Iterator["Packet[Stream]"]:
-    """Yield the packets of copied streams that lie in a part of the film, moved to its start.
-
-    Parameters
-    ----------
-    source : PyAV container
-    copied : dict
-        Index in the source -> copied stream.
-    start, stop : Fraction or None
-        Seconds. Without a start, timestamps are kept.
-    """
-    streamed = {index for index, made in copied.items() if made.type != "attachment"}
-    wanted = [source.streams[index] for index in sorted(streamed)]
-    if not wanted:
-        return
-    for packet in read_packets(source, wanted):
-        if not packet.size or packet.stream.index not in streamed:
-            continue
-        if packet.size == len(EMPTY_SUBTITLE) and _is_empty_subtitle(packet):
-            continue
-        known = packet.pts if packet.pts is not None else packet.dts
-        if known is None or is_cover(packet.stream):
-            yield packet
-            continue
-        time = known * packet.time_base
-        if (start is not None and time < start) or (stop is not None and time >= stop):
-            continue
-        moved = round((start or 0) / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - moved
-        packet.dts = None if packet.dts is None else packet.dts - moved
-        yield packet
-
-
-def _is_empty_subtitle(packet: "Packet[Stream]") -> bool:
-    return packet.stream.type == "subtitle" and bytes(packet) == EMPTY_SUBTITLE
-
-
 def has_cover_in(source: "InputContainer", format: str) -> bool:
     """Return whether a source has a cover that a container holds beside, not among, its tags."""
     return format == HOLDS_COVERS and any(is_cover(stream) for stream in source.streams.video)
@@ -194,11 +162,15 @@ def not_held(
 ) -> Iterator[str]:
     """Yield notes on what a written film does not hold of a source, beside its streams."""
     with open_container(written) as container:
-        aspect = container.streams.video[0].sample_aspect_ratio or 1
+        film = container.streams.video[0]
+        aspect = film.sample_aspect_ratio or 1
+        has_timecode = any(timecode_of(tagged) for tagged in (film, container))
         held = {key.lower() for key in container.metadata}
         if source.chapters() and not container.chapters():
             yield f"left out: chapters, which {format} cannot hold"
-    if aspect != facts.pixel_aspect:
+    if not has_timecode and any(map(timecode_of, source.streams)):
+        yield f"left out: the timecode, which {format} cannot hold"
+    if abs(aspect / facts.pixel_aspect - 1) > ASPECT_ERROR:
         shape = f"{facts.pixel_aspect.numerator}:{facts.pixel_aspect.denominator}"
         yield f"left out: the shape of pixels, {shape}, which cannot be written to {format}"
     lost = [key for key in kept_tags(source.metadata) if key.lower() not in held]
