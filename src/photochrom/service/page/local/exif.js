@@ -2,6 +2,7 @@
 
 import { viewOf } from "./bytes.js";
 
+const [ACROSS, DOWN] = [282, 283]; // resolution
 const [ORIENTATION, SUB_IFD, PIXEL_WIDTH, PIXEL_HEIGHT] = [0x0112, 0x8769, 0xa002, 0xa003];
 
 /** Call with the view and place of each entry of an IFD; return the place of the next IFD's offset. */
@@ -20,18 +21,26 @@ function setEntry(view, at, isLittle, value) {
 /**
  * EXIF for an upright picture: the orientation is reset, the size is the picture's, the thumbnail in
  * gray is left out. Null if it is damaged.
+ * @param {boolean} isSwapped  Whether its sides were.
  */
-export function uprightExif(exif, width, height) {
+export function uprightExif(exif, width, height, isSwapped) {
   const out = exif.slice();
   const view = viewOf(out);
   try {
     const isLittle = out[0] === 0x49;
     let sub = 0;
+    const places = {};
     const next = entriesOf(view, view.getUint32(4, isLittle), isLittle, (at, tag) => {
+      places[tag] = at + 8;
       if (tag === ORIENTATION) setEntry(view, at, isLittle, 1);
       if (tag === SUB_IFD) sub = view.getUint32(at + 8, isLittle);
     });
     view.setUint32(next, 0, isLittle);
+    if (isSwapped && places[ACROSS] && places[DOWN]) {
+      const [across, down] = [view.getUint32(places[ACROSS]), view.getUint32(places[DOWN])];
+      view.setUint32(places[ACROSS], down);
+      view.setUint32(places[DOWN], across);
+    }
     if (sub) {
       entriesOf(view, sub, isLittle, (at, tag) => {
         if (tag === PIXEL_WIDTH) setEntry(view, at, isLittle, width);

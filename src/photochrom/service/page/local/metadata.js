@@ -6,7 +6,7 @@
  */
 
 import { big, joined, latin, startsWith, text, viewOf } from "./bytes.js";
-import { uprightExif } from "./exif.js";
+import { orientationIn, uprightExif } from "./exif.js";
 import { APP13, app13Of, iptcAsXmp } from "./iptc.js";
 import { jfif, qualityOf, segment } from "./jpeg-encoder.js";
 import { SIGNATURE, chunk } from "./png-encoder.js";
@@ -28,7 +28,8 @@ const MOST_SEGMENT = 65533 - 2;
  * @property {Bytes|null} xmp
  * @property {Bytes|null} icc
  * @property {Bytes|null} iptc   IIM datasets, or Photoshop's resources.
- * @property {{across: number, down: number}|null} density  Dots per metre.
+ * @property {{across: number, down: number}|null} density  Dots per metre, upright.
+ * @property {number} turn        The orientation in the file, 1 to 8.
  * @property {Bytes[]} segments  Further segments of a JPEG: extended XMP, comments.
  * @property {Bytes[]} chunks    Further chunks of a PNG: texts and time.
  * @property {number|null} quality    Of a JPEG, in libjpeg's scale.
@@ -37,7 +38,7 @@ const MOST_SEGMENT = 65533 - 2;
 
 /** @returns {Carried} */
 const nothing = () => ({
-  exif: null, xmp: null, icc: null, iptc: null, density: null, segments: [], chunks: [], quality: null, notes: [],
+  exif: null, xmp: null, icc: null, iptc: null, density: null, turn: 1, segments: [], chunks: [], quality: null, notes: [],
 });
 
 /**
@@ -47,6 +48,15 @@ const nothing = () => ({
  * @param {string} format
  */
 export async function carriedOf(file, name, format) {
+  const found = await asStored(file, name, format);
+  if (found.exif && format !== "tiff") found.turn = orientationIn(found.exif);
+  const { density } = found;
+  if (density && found.turn > 4) found.density = { across: density.down, down: density.across };
+  return found;
+}
+
+/** @returns {Promise<Carried>} */
+async function asStored(file, name, format) {
   try {
     if (format === "tiff") return { ...nothing(), ...(await openTiff(file, name)).carried };
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -152,7 +162,7 @@ function ofWebp(bytes) {
  */
 function kept(carried, width, height, marker, properties) {
   const notes = [...carried.notes];
-  const exif = carried.exif && uprightExif(carried.exif, width, height);
+  const exif = carried.exif && uprightExif(carried.exif, width, height, carried.turn > 4);
   if (carried.exif && !exif) notes.push("The EXIF data are damaged and were left out.");
   const icc = carried.icc && (isSrgb(carried.icc) || restorable(carried.icc)) ? carried.icc : null;
   if (carried.icc && !icc) notes.push("The colour profile was converted to sRGB.");

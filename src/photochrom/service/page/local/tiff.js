@@ -19,7 +19,7 @@ const LIMITS = { Uint8Array: 255, Uint8ClampedArray: 255, Uint16Array: 65535, Fl
  * @property {number} height
  * @property {() => Promise<import("./samples.js").Samples>} read
  * @property {string[]} notes
- * @property {{density: {across: number, down: number}|null} & Awaited<ReturnType<typeof tiffMetadata>>} carried
+ * @property {{density: {across: number, down: number}|null, turn: number} & Awaited<ReturnType<typeof tiffMetadata>>} carried
  */
 
 /**
@@ -44,7 +44,7 @@ export async function openTiff(file, name) {
   const [width, height] = turn > 4 ? size.reverse() : size;
   return {
     width, height, notes: notesOn(page),
-    carried: { ...metadata, density: densityOf(tags) },
+    carried: { ...metadata, turn, density: densityOf(tags) },
     read: () => unlessDamaged(name, () => samplesOf(image, tags, profileFor(tags, metadata), turn)),
   };
 }
