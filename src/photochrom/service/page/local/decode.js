@@ -1,12 +1,14 @@
 /** From a file to the lightness of its pixels. The browser decodes; the arithmetic is photochrom's. */
 
 import { startsWith, text, viewOf } from "./bytes.js";
+import { orientationOfJpeg } from "./exif.js";
 import { LINEAR, LUMINANCE, grayOf, lightnessCodeTable, lightnessCodes, luminanceToLightness } from "./light.js";
 import { plane } from "./planes.js";
 import { deepPng, isDeepPng } from "./png-decoder.js";
 import { Problem } from "../problem.js";
 import { resample } from "./resample.js";
 import { alphaIn, imageOf, smallTone, toneOf } from "./samples.js";
+import { shrinkFor, shrunk } from "./shrink.js";
 import { openTiff } from "./tiff.js";
 import { PROBE_PX, tintOf } from "./tint.js";
 
@@ -109,7 +111,8 @@ export async function decode(file, name, sizeOf) {
     const tint = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX)));
     const original = isGray ? null : await jpegOf(canvasOf(bitmap, ...fitted(width, height, PROOF_PX)));
     const size = sizeOf(width, height);
-    const small = samples ? smallTone(samples, size.width, size.height) : smallIn(bitmap, codes, isGray, alpha, size);
+    const reduced = reducer(bitmap, size, format, head);
+    const small = samples ? smallTone(samples, size.width, size.height) : smallIn(bitmap, codes, isGray, alpha, reduced);
     const seen = plane(size.width, size.height, Float32Array.from(small, (code) => luminanceToLightness(luminance[code])));
     const bits = samples?.data instanceof Uint16Array ? 16 : 8;
     const clear = alpha ? [samples ? "A PNG keeps the transparency of this file." : "Transparent places are shown on white; a PNG keeps them."] : [];
@@ -227,9 +230,18 @@ function grays(data, codes, from) {
   return true;
 }
 
+/** How codes are reduced to a size; libvips lets libjpeg begin with that. */
+function reducer({ width, height }, wanted, format, head) {
+  const factor = format === "jpeg" ? shrinkFor(width, height, wanted) : 1;
+  return (data) => {
+    const whole = { width, height, data };
+    const source = factor > 1 && data instanceof Uint8Array ? shrunk(whole, factor, orientationOfJpeg(head)) : whole;
+    return resample(source, wanted.width, wanted.height).data;
+  };
+}
+
 /** The codes at the size that the network sees: colours are reduced before they become lightness. */
-function smallIn(bitmap, codes, isGray, alpha, { width, height }) {
-  const reduced = (data) => resample({ width: bitmap.width, height: bitmap.height, data }, width, height).data;
+function smallIn(bitmap, codes, isGray, alpha, reduced) {
   if (isGray || codes.length > MOST_BANDS) return reduced(codes);
   const [red, green, blue] = bandsOf(bitmap, alpha).map(reduced);
   return Uint16Array.from(red, (v, i) => codeOf(v, green[i], blue[i]));

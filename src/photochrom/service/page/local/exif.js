@@ -1,7 +1,8 @@
 /** EXIF blocks, which are TIFF directories (CIPA DC-008). */
 
-import { viewOf } from "./bytes.js";
+import { startsWith, viewOf } from "./bytes.js";
 
+export const EXIF = "Exif\0\0";
 const [ACROSS, DOWN] = [282, 283]; // resolution
 const [ORIENTATION, SUB_IFD, PIXEL_WIDTH, PIXEL_HEIGHT] = [0x0112, 0x8769, 0xa002, 0xa003];
 
@@ -66,4 +67,16 @@ export function orientationIn(exif) {
     return 1; // damaged
   }
   return found >= 1 && found <= 8 ? found : 1;
+}
+
+/** The orientation of a JPEG, from its first bytes. */
+export function orientationOfJpeg(head) {
+  const view = viewOf(head);
+  for (let at = 2; at + 4 <= head.length && head[at] === 0xff && head[at + 1] !== 0xda;) {
+    const length = view.getUint16(at + 2);
+    const content = head.subarray(at + 4, at + 2 + length);
+    if (head[at + 1] === 0xe1 && startsWith(content, EXIF)) return orientationIn(content.subarray(EXIF.length));
+    at += head[at + 1] === 0xff ? 1 : 2 + length;
+  }
+  return 1;
 }

@@ -6,7 +6,7 @@
  */
 
 import { big, joined, latin, startsWith, text, viewOf } from "./bytes.js";
-import { orientationIn, uprightExif } from "./exif.js";
+import { EXIF, orientationIn, uprightExif } from "./exif.js";
 import { APP13, app13Of, iptcAsXmp } from "./iptc.js";
 import { jfif, qualityOf, segment } from "./jpeg-encoder.js";
 import { SIGNATURE, chunk } from "./png-encoder.js";
@@ -14,7 +14,6 @@ import { isSrgb, restorable } from "./profiles.js";
 import { openTiff } from "./tiff.js";
 import { XMP_EXTENDED, withMarker } from "./xmp.js";
 
-const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const ICC = "ICC_PROFILE\0";
 const XMP_WORD = "XML:com.adobe.xmp";

@@ -30,6 +30,7 @@ const MOST_BYTES = 1_000_000; // of one carrier
 const MOST_PROFILE = 8_000_000;
 const MOST_ENTRIES = 4096;
 const MOST_NAMED = 10;
+const MOST_PAGES = 1000; // that are counted
 const NAMES = { [EXIF_IFD]: "EXIF", [GPS_IFD]: "The place (GPS)", [IPTC]: "IPTC", [XMP]: "XMP", [PHOTOSHOP]: "Photoshop's resources", [PROFILE]: "The profile" };
 
 class Reader {
@@ -69,6 +70,23 @@ class Reader {
     return slots;
   }
 
+  /** How many directories there are; the chain of a damaged file may be a circle. */
+  async count() {
+    const seen = new Set();
+    for (let at = this.first; at && !seen.has(at) && seen.size < MOST_PAGES;) {
+      seen.add(at);
+      try {
+        const [head, each, pointer] = this.isBig ? [8, 20, 8] : [2, 12, 4];
+        const view = viewOf(await this.bytes(at, head));
+        const entries = this.isBig ? this.number(view, 0) : view.getUint16(0, this.isLittle);
+        at = this.number(viewOf(await this.bytes(at + head + each * entries, pointer)), 0);
+      } catch {
+        break;
+      }
+    }
+    return seen.size;
+  }
+
   /** @returns {Promise<Entry>} */
   async value({ tag, kind, count, size, entry }, most) {
     const inline = this.isBig ? 8 : 4;
@@ -81,7 +99,7 @@ class Reader {
 
 /**
  * @param {Blob} file
- * @returns {Promise<{exif: Bytes|null, xmp: Bytes|null, iptc: Bytes|null, icc: Bytes|null, notes: string[]}>}
+ * @returns {Promise<{exif: Bytes|null, xmp: Bytes|null, iptc: Bytes|null, icc: Bytes|null, pages: number, notes: string[]}>}
  */
 export async function tiffMetadata(file) {
   const reader = new Reader(file, new Uint8Array(await file.slice(0, 16).arrayBuffer()));
@@ -101,7 +119,7 @@ export async function tiffMetadata(file) {
   const [xmp, own, resources, icc] = [await valueOf(XMP), await valueOf(IPTC), await valueOf(PHOTOSHOP), await valueOf(PROFILE, MOST_PROFILE)];
   const others = [...slots.keys()].filter((tag) => !OF_PIXELS.has(tag) && !DESCRIPTIVE.includes(tag) && !NAMES[tag]);
   if (others.length) notes.push(`TIFF tags left out: ${named(others)}.`);
-  return { exif, xmp, iptc: resources ? withIim(resources, own) : own, icc, notes };
+  return { exif, xmp, iptc: resources ? withIim(resources, own) : own, icc, pages: await reader.count(), notes };
 }
 
 const named = (tags) => tags.slice(0, MOST_NAMED).join(", ") + (tags.length > MOST_NAMED ? ` and ${tags.length - MOST_NAMED} more` : "");

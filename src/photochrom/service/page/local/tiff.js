@@ -8,6 +8,8 @@ import { tiffMetadata } from "./tiff-metadata.js";
 const LIBRARY = new URL("../../runtime/geotiff.js", import.meta.url).href;
 const [KIND, ORIENTATION, EXTRA] = [262, 274, 338];
 const [ACROSS, DOWN, UNIT] = [282, 283, 296];
+const [BITS, SAMPLES] = [258, 277];
+const DEFAULTS = { [BITS]: [1], [SAMPLES]: 1 }; // of files that leave them out, which GeoTIFF does not know
 const [WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK] = [0, 1, 2, 5];
 const ALPHA = [1, 2]; // of ExtraSamples: associated or not
 const PER_METRE = { 2: 1 / 0.0254, 3: 100 }; // of an inch, of a centimetre
@@ -36,7 +38,8 @@ export async function openTiff(file, name) {
     const tiff = await library.fromBlob(file);
     const image = await tiff.getImage(0);
     const [tags, metadata] = [await tagsOf(image), await tiffMetadata(file)];
-    return { image, tags, metadata, pages: await tiff.getImageCount() };
+    for (const tag of [BITS, SAMPLES]) if (!image.fileDirectory.hasTag(tag)) image.fileDirectory.actualizedFields.set(tag, DEFAULTS[tag]);
+    return { image, tags, metadata };
   });
   const { image, tags, metadata } = page;
   const turn = tags.orientation >= 1 && tags.orientation <= 8 ? tags.orientation : 1;
@@ -84,10 +87,10 @@ function profileFor(tags, { icc }) {
   return profile?.curves.length === (isGray(tags) ? 1 : 3) ? profile : null;
 }
 
-function notesOn({ tags, metadata, pages }) {
+function notesOn({ tags, metadata }) {
   const isUnread = metadata.icc && !isSrgb(metadata.icc) && !profileFor(tags, metadata);
   return [
-    ...(pages > 1 ? [`The file has ${pages} pages: only the first is used.`] : []),
+    ...(metadata.pages > 1 ? [`The file has ${metadata.pages} pages: only the first is used.`] : []),
     ...(isUnread ? ["The colour profile of this TIFF cannot be read in the browser: its values are taken as sRGB."] : []),
   ];
 }
