@@ -41,6 +41,7 @@ from photochrom.engine.sidecar import read_sidecar
 from photochrom.options.hint import Hint
 from photochrom.photo.headers import array_of, resize_image
 from photochrom.photo.metadata.xmp import NAMESPACES, RDF, marker_of
+from photochrom.photo.photo import Photo
 from photochrom.photo.tiff import IPTC, XMP
 from photochrom.service.page_folder import PROBE_WITHIN, WEIGHTS_PATH
 
@@ -133,9 +134,38 @@ def vips(array: np.ndarray) -> pyvips.Image:
     return image.copy(interpretation=kinds[image.format, image.bands])
 
 
+SEEN = """async ([bytes, width, height]) => {
+    const { decode } = await import(new URL('page/local/decode.js', document.baseURI));
+    const file = new File([Uint8Array.from(bytes)], 'turned.jpg');
+    return [...(await decode(file, file.name, () => ({ width, height }))).seen.data];
+}"""
+
+
+@pytest.mark.long
+def test_the_network_sees_a_large_jpeg_as_the_engine_shows_it(visit, host, page_folder):
+    page = visit(host(page_folder)[0])
+    noise = np.random.default_rng(0).normal(0, 6, (821, 1099))
+    gray = (scene(821, 1099) + noise).clip(0, 255).astype(np.uint8)
+    for turn in (1, 3, 6, 8):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = turn
+        content = photo_bytes(gray, quality=92, exif=exif)
+        width, height = (128, 160) if turn > 4 else (160, 128)  # libjpeg reduces by 2
+        seen = np.reshape(page.evaluate(SEEN, [list(content), width, height]), (height, width))
+        expected = Photo.open(content).small_lightness(width, height)
+        assert np.abs(seen - expected).mean() < 0.1, turn  # 0.2 if all is reduced at once
+
+
 def tiff(array: np.ndarray, **options: Any) -> bytes:
     """Encode a picture as a TIFF."""
     return vips(array).tiffsave_buffer(**options)
+
+
+def in_a_circle(content: bytes) -> bytes:
+    """Return a TIFF whose only directory names itself as the next."""
+    first = int.from_bytes(content[4:8], "little")
+    end = first + 2 + 12 * int.from_bytes(content[first : first + 2], "little")
+    return content[:end] + content[4:8] + content[end + 4 :]
 
 
 @pytest.mark.long
@@ -143,8 +173,12 @@ def test_tiffs_are_read_as_the_engine_reads_them(visit, host, page_folder):
     gray = scene(120, 160)
     turned = io.BytesIO()
     Image.fromarray(np.rot90(gray)).save(turned, "TIFF", tiffinfo={274: 6}, dpi=(300, 300))
+    bilevel = io.BytesIO()  # without BitsPerSample, whose default is 1
+    Image.fromarray(gray > 110).save(bilevel, "TIFF")
     files = {
         "gray.tif": (tiff(gray, compression="lzw", predictor="horizontal"), 0.05),
+        "circle.tif": (in_a_circle(tiff(gray)), 0.05),
+        "bilevel.tif": (bilevel.getvalue(), 0.05),
         "toned.tif": (tiff(toned(gray), compression="jpeg", Q=95, tile=True), 0.6),  # two decoders
         "turned.tif": (turned.getvalue(), 0.15),
     }
