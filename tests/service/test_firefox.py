@@ -17,7 +17,12 @@ from tests.service.vectors import scene
 
 from photochrom.color.lab import rgb_to_lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
+pytestmark = [
+    *(pytest.mark.browser, pytest.mark.slow, pytest.mark.long),
+    # marionette_driver leaves sockets open while it waits for Firefox.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 PATIENCE = 180  # seconds, on a machine that has other work
 COLOURED = "document.title.includes('old.jpg') && !document.getElementById('split').hidden"
 READY = "document.documentElement.hasAttribute('data-ready')"
