@@ -1,10 +1,14 @@
 /** From a file to the lightness of its pixels. The browser decodes; the arithmetic is photochrom's. */
 
 import { startsWith, text, viewOf } from "./bytes.js";
-import { LINEAR, LUMINANCE, grayOf, lightnessToLuminance, luminanceToLightness, srgbToLinear } from "./light.js";
+import { orientationOfJpeg } from "./exif.js";
+import { LINEAR, LUMINANCE, grayOf, lightnessCodeTable, lightnessCodes, luminanceToLightness } from "./light.js";
 import { plane } from "./planes.js";
+import { deepPng, isDeepPng } from "./png-decoder.js";
 import { Problem } from "../problem.js";
 import { resample } from "./resample.js";
+import { alphaIn, imageOf, smallTone, toneOf } from "./samples.js";
+import { shrinkFor, shrunk } from "./shrink.js";
 import { openTiff } from "./tiff.js";
 import { PROBE_PX, tintOf } from "./tint.js";
 
@@ -31,30 +35,8 @@ const FORMATS = [
  * @typedef {Uint8Array|Uint16Array} Codes
  * `seen` is the lightness in L* at the size at which the network sees the photograph; `alpha` is null where all is opaque.
  * @typedef {{format: string, width: number, height: number, codes: Codes, luminance: Float64Array, seen: import("./planes.js").Plane,
- *   alpha: Uint8Array|null, tint: string, original: Blob|null, notes: string[]}} Decoded
+ *   alpha: Codes|null, bits: 8|16, tint: string, original: Blob|null, notes: string[]}} Decoded
  */
-
-/** Y of each code: of 256 or 65536 grays of sRGB, or of L* in 65535 steps. */
-function tableOf(codes, isGray) {
-  if (codes instanceof Uint8Array) return LINEAR;
-  return isGray ? ofDeepGray() : ofLightness();
-}
-let grayTable = null;
-function ofDeepGray() {
-  grayTable ??= Float64Array.from({ length: 65536 }, (_, code) => srgbToLinear(code / 65535));
-  return grayTable;
-}
-let lightnessTable = null;
-function ofLightness() {
-  lightnessTable ??= Float64Array.from({ length: 65536 }, (_, code) => lightnessToLuminance(code / 655.35));
-  return lightnessTable;
-}
-let codeTable = null;
-/** The code of L* of each luminance in 65535 steps. */
-function ofLuminance() {
-  codeTable ??= Uint16Array.from({ length: 65536 }, (_, y) => Math.round(luminanceToLightness(y / 65535) * 655.35));
-  return codeTable;
-}
 
 /** The largest number of megapixels that this device is asked to hold. */
 export function mostMegapixels() {
@@ -119,35 +101,55 @@ async function headOf(file, name) {
  */
 export async function decode(file, name, sizeOf) {
   const { head, format } = await headOf(file, name);
-  const { bitmap, grays, notes } = await pixelsIn(file, name, format);
+  const { bitmap, samples, notes } = await pixelsIn(file, name, format, head);
   try {
     const { width, height } = bitmap;
     checkSize(name, [width, height]);
-    const alpha = WITH_ALPHA.includes(format) ? alphaOf(bitmap) : null;
-    const codes = grays ?? codesOf(bitmap, alpha);
-    const isGray = Boolean(grays) || codes instanceof Uint8Array;
+    const alpha = samples ? alphaIn(samples) : WITH_ALPHA.includes(format) ? alphaOf(bitmap) : null;
+    const { codes, luminance } = samples ? toneOf(samples) : toneIn(bitmap, alpha);
+    const isGray = luminance !== lightnessCodes();
     const tint = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX)));
     const original = isGray ? null : await jpegOf(canvasOf(bitmap, ...fitted(width, height, PROOF_PX)));
-    const luminance = tableOf(codes, isGray);
-    const seen = seenOf(bitmap, codes, luminance, isGray, alpha, sizeOf(width, height));
-    const said = [...notes, ...notesOn(head, format), ...(alpha ? ["Transparent places are shown on white; a PNG keeps them."] : [])];
-    return { format, width, height, codes, luminance, seen, alpha, tint, original, notes: said };
+    const size = sizeOf(width, height);
+    const reduced = reducer(bitmap, size, format, head);
+    const small = samples ? smallTone(samples, size.width, size.height) : smallIn(bitmap, codes, isGray, alpha, reduced);
+    const seen = plane(size.width, size.height, Float32Array.from(small, (code) => luminanceToLightness(luminance[code])));
+    const bits = samples?.data instanceof Uint16Array ? 16 : 8;
+    const clear = alpha ? [samples ? "A PNG keeps the transparency of this file." : "Transparent places are shown on white; a PNG keeps them."] : [];
+    return { format, width, height, codes, luminance, seen, alpha, bits, tint, original, notes: [...notes, ...clear] };
   } finally {
     bitmap.close();
   }
 }
 
-/** The pixels of a file in 8 bits, and its grays where they are deeper or the browser did not decode them. */
-async function pixelsIn(file, name, format) {
-  if (format !== "tiff") return { bitmap: await bitmapOf(file, name, format), grays: null, notes: [] };
-  const tiff = await openTiff(file, name);
-  checkSize(name, [tiff.width, tiff.height]);
-  const { codes, image } = await tiff.read();
-  return { bitmap: await createImageBitmap(image), grays: codes, notes: tiff.notes };
+/** The lightness of what the browser has decoded: of grays, or of colours. */
+function toneIn(bitmap, alpha) {
+  const codes = codesOf(bitmap, alpha);
+  return { codes, luminance: codes instanceof Uint8Array ? LINEAR : lightnessCodes() };
 }
 
-function notesOn(head, format) {
-  return format === "png" && head[24] === 16 ? ["This file has 16 bits per channel; the browser reads 8 of them."] : [];
+/**
+ * The pixels of a file in 8 bits, and all of them where photochrom has read them itself.
+ * @param {Blob} file
+ * @param {string} name
+ * @param {string} format
+ * @param {Uint8Array} head
+ */
+async function pixelsIn(file, name, format, head) {
+  if (format === "tiff") {
+    const tiff = await openTiff(file, name);
+    checkSize(name, [tiff.width, tiff.height]);
+    const samples = await tiff.read();
+    return { bitmap: await createImageBitmap(imageOf(samples)), samples, notes: tiff.notes };
+  }
+  if (!isDeepPng(head)) return { bitmap: await bitmapOf(file, name, format), samples: null, notes: [] };
+  const samples = await deepPng(new Uint8Array(await file.arrayBuffer())).catch((error) => {
+    if (error instanceof RangeError && /allocation|array length/i.test(error.message)) throw error; // memory
+    throw new Problem(422, "Not readable", `${name}: this file is damaged or incomplete. Copy it again.`);
+  });
+  if (samples) return { bitmap: await createImageBitmap(imageOf(samples)), samples, notes: [] };
+  const notes = ["This file has 16 bits per channel; because of its colour profile the browser reads 8 of them."];
+  return { bitmap: await bitmapOf(file, name, format), samples: null, notes };
 }
 
 /** The size of a picture reduced to a longest side. */
@@ -228,15 +230,21 @@ function grays(data, codes, from) {
   return true;
 }
 
-/** The lightness that the network sees: colours are reduced before they become lightness, as photochrom does it. */
-function seenOf(bitmap, codes, luminance, isGray, alpha, { width, height }) {
-  const reduced = (data) => resample({ width: bitmap.width, height: bitmap.height, data }, width, height).data;
-  let small = null;
-  if (!isGray && codes.length <= MOST_BANDS) {
-    const [red, green, blue] = bandsOf(bitmap, alpha).map(reduced);
-    small = Uint16Array.from(red, (v, i) => codeOf(v, green[i], blue[i]));
-  }
-  return plane(width, height, Float32Array.from(small ?? reduced(codes), (code) => luminanceToLightness(luminance[code])));
+/** How codes are reduced to a size; libvips lets libjpeg begin with that. */
+function reducer({ width, height }, wanted, format, head) {
+  const factor = format === "jpeg" ? shrinkFor(width, height, wanted) : 1;
+  return (data) => {
+    const whole = { width, height, data };
+    const source = factor > 1 && data instanceof Uint8Array ? shrunk(whole, factor, orientationOfJpeg(head)) : whole;
+    return resample(source, wanted.width, wanted.height).data;
+  };
+}
+
+/** The codes at the size that the network sees: colours are reduced before they become lightness. */
+function smallIn(bitmap, codes, isGray, alpha, reduced) {
+  if (isGray || codes.length > MOST_BANDS) return reduced(codes);
+  const [red, green, blue] = bandsOf(bitmap, alpha).map(reduced);
+  return Uint16Array.from(red, (v, i) => codeOf(v, green[i], blue[i]));
 }
 
 /** Red, green and blue of all pixels. */
@@ -253,7 +261,7 @@ const WEIGHTED = LUMINANCE.map((share) => LINEAR.map((v) => v * share * 65535));
 /** The code of lightness of a colour. */
 function codeOf(red, green, blue) {
   const [reds, greens, blues] = WEIGHTED;
-  return ofLuminance()[Math.min(65535, (reds[red] + greens[green] + blues[blue] + 0.5) | 0)];
+  return lightnessCodeTable()[Math.min(65535, (reds[red] + greens[green] + blues[blue] + 0.5) | 0)];
 }
 
 function lightnesses(data, codes, from) {
@@ -268,13 +276,14 @@ function lightnesses(data, codes, from) {
 export function proofOf({ width, height, codes, luminance }) {
   const [wide, high] = fitted(width, height, PROOF_PX);
   const small = resample({ width, height, data: codes }, wide, high);
-  if (small.data instanceof Uint8Array) return small;
+  if (luminance === LINEAR) return small;
   return { width: wide, height: high, data: Uint8Array.from(small.data, (code) => grayOf(luminanceToLightness(luminance[code]))) };
 }
 
 /** A part of a file as it is, as a JPEG. */
-export async function originalCrop(file, name, format, { left, top, width, height, long_side_px: side }) {
-  const { bitmap } = await pixelsIn(file, name, format);
+export async function originalCrop(file, name, { left, top, width, height, long_side_px: side }) {
+  const { head, format } = await headOf(file, name);
+  const { bitmap } = await pixelsIn(file, name, format, head);
   const [wide, high] = fitted(width, height, side);
   const context = contextOf(wide, high);
   context.imageSmoothingQuality = "high";
@@ -288,8 +297,8 @@ export async function originalCrop(file, name, format, { left, top, width, heigh
  * @returns {Promise<{width: number, height: number, data: Uint8ClampedArray}>}  RGBA.
  */
 export async function referenceOf(file, name) {
-  const { format } = await headOf(file, name);
-  const { bitmap } = await pixelsIn(file, name, format);
+  const { head, format } = await headOf(file, name);
+  const { bitmap } = await pixelsIn(file, name, format, head);
   const { width, height } = bitmap;
   const isColour = tintOf(drawn(bitmap, ...fitted(width, height, PROBE_PX))) === "colour";
   const scale = Math.min(1, REFERENCE_PX / Math.min(width, height));

@@ -67,10 +67,10 @@ export class Engine {
     const { width, height } = decoded;
     const proof = proofOf(decoded);
     await this.pixels.get(id, () => decoded);
-    const { format, tint, notes, original, seen } = decoded;
-    this.photos.set(id, { id, file, name, format, width, height, proof, seen, original, reference: null });
+    const { format, bits, tint, notes, original, seen } = decoded;
+    this.photos.set(id, { id, file, name, format, bits, width, height, proof, seen, original, reference: null });
     return {
-      id, name, format, width, height, pages: 1, bit_depth: 8, notes, tint,
+      id, name, format, width, height, pages: 1, bit_depth: bits, notes, tint,
       preview: { width: proof.width, height: proof.height },
     };
   }
@@ -173,7 +173,7 @@ export class Engine {
 
   async crop({ id, part, wishes }, pause) {
     const photo = this.photo(id);
-    if (!wishes) return originalCrop(photo.file, photo.name, photo.format, part);
+    if (!wishes) return originalCrop(photo.file, photo.name, part);
     const { field, overlays } = await this.field(photo, wishes, pause);
     const decoded = await this.decoded(photo);
     const codes = cutOut(decoded, part);

@@ -15,6 +15,12 @@ const TINY = 0.05; // of LINEAR_MAX
 const AB_TO_F = [1 / 500, -1 / 200];
 
 const ENCODED = Uint8Array.from({ length: LINEAR_MAX + 1 }, (_, v) => Math.round(255 * linearToSrgb(v / LINEAR_MAX)));
+let deeplyEncoded = null;
+function encodedIn(out) {
+  if (!(out instanceof Uint16Array)) return ENCODED;
+  deeplyEncoded ??= Uint16Array.from({ length: LINEAR_MAX + 1 }, (_, v) => Math.round(65535 * linearToSrgb(v / LINEAR_MAX)));
+  return deeplyEncoded;
+}
 
 /** Positions between the cells of a field. */
 function placesOf(starts, length, scale, cells) {
@@ -75,7 +81,7 @@ export class Join {
    * @param {Uint8Array|Uint16Array} codes  Of the whole picture.
    * @param {number} top
    * @param {number} rows
-   * @param {Uint8Array|Uint8ClampedArray} out  RGB or RGBA of the rows.
+   * @param {Uint8Array|Uint8ClampedArray|Uint16Array} out  RGB or RGBA of the rows, of 8 or 16 bits.
    * @param {number} bands  3 or 4; alpha is not written.
    */
   strip(codes, top, rows, out, bands = 3) {
@@ -96,6 +102,7 @@ export class Join {
   row(codes, from, out, to, bands) {
     const [slopeA, slopeB, offsetA, offsetB, lowA, lowB, highA, highB] = this.line;
     const { f: table, repeat, width } = this;
+    const encoded = encodedIn(out);
     const [[rx, rz], [gx, gz], [bx, bz]] = CHROMA;
     for (let x = 0, step = 0, left = repeat; x < width; x += 1, to += bands) {
       const f = table[codes[from + x]];
@@ -118,9 +125,9 @@ export class Join {
       const beyond = above > below ? above : below;
       const less = beyond > 1 ? 1 / beyond : 1;
       const base = y + 0.5;
-      out[to] = ENCODED[(red * less + base) | 0];
-      out[to + 1] = ENCODED[(green * less + base) | 0];
-      out[to + 2] = ENCODED[(blue * less + base) | 0];
+      out[to] = encoded[(red * less + base) | 0];
+      out[to + 1] = encoded[(green * less + base) | 0];
+      out[to + 2] = encoded[(blue * less + base) | 0];
       left -= 1;
       if (!left) { step += 1; left = repeat; }
     }

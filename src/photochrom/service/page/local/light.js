@@ -1,6 +1,6 @@
 /** sRGB, linear light and CIE L*a*b* (D65): the formulas and constants of `photochrom.color`. */
 
-const RGB_TO_XYZ = [
+export const RGB_TO_XYZ = [
   [0.4123908, 0.3575843, 0.1804808],
   [0.212639, 0.7151687, 0.0721923],
   [0.0193308, 0.1191948, 0.9505322],
@@ -11,7 +11,7 @@ export const DELTA = 6 / 29;
 const TINY = 1e-12;
 
 /** The inverse of a 3 x 3 matrix by its cofactors. */
-function inverse(m) {
+export function inverse(m) {
   const at = (i, j) => m[i % 3][j % 3];
   const cofactor = (i, j) => at(i + 1, j + 1) * at(i + 2, j + 2) - at(i + 1, j + 2) * at(i + 2, j + 1);
   const determinant = [0, 1, 2].reduce((sum, j) => sum + m[0][j] * cofactor(0, j), 0);
@@ -30,6 +30,24 @@ export const lightnessToLuminance = (lightness) => expand((lightness + 16) / 116
 
 /** Linear light of each of 256 codes of sRGB. */
 export const LINEAR = Float64Array.from({ length: 256 }, (_, code) => srgbToLinear(code / 255));
+let deepLinear = null;
+/** Linear light of each of 65536 codes of sRGB. */
+export function deepLinearTable() {
+  deepLinear ??= Float64Array.from({ length: 65536 }, (_, code) => srgbToLinear(code / 65535));
+  return deepLinear;
+}
+let lightnessTable = null;
+/** Y of each code of lightness: L* 0 to 100 in 65535 steps. */
+export function lightnessCodes() {
+  lightnessTable ??= Float64Array.from({ length: 65536 }, (_, code) => lightnessToLuminance(code / 655.35));
+  return lightnessTable;
+}
+let codeTable = null;
+/** The code of lightness of each luminance in 65535 steps. */
+export function lightnessCodeTable() {
+  codeTable ??= Uint16Array.from({ length: 65536 }, (_, y) => Math.round(luminanceToLightness(y / 65535) * 655.35));
+  return codeTable;
+}
 /** L* of each of 256 gray codes of sRGB. */
 export const LIGHTNESS = LINEAR.map(luminanceToLightness);
 

@@ -6,17 +6,17 @@
  */
 
 import { big, joined, latin, startsWith, text, viewOf } from "./bytes.js";
+import { EXIF, orientationIn, uprightExif } from "./exif.js";
+import { APP13, app13Of, iptcAsXmp } from "./iptc.js";
 import { jfif, qualityOf, segment } from "./jpeg-encoder.js";
 import { SIGNATURE, chunk } from "./png-encoder.js";
-import { isSrgb } from "./profiles.js";
+import { isSrgb, restorable } from "./profiles.js";
 import { openTiff } from "./tiff.js";
 import { XMP_EXTENDED, withMarker } from "./xmp.js";
 
-const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const ICC = "ICC_PROFILE\0";
 const XMP_WORD = "XML:com.adobe.xmp";
-const [ORIENTATION, SUB_IFD, PIXEL_WIDTH, PIXEL_HEIGHT] = [0x0112, 0x8769, 0xa002, 0xa003];
 const PER_INCH = 1 / 0.0254; // of dots per metre
 const MOST_SEGMENT = 65533 - 2;
 
@@ -26,14 +26,19 @@ const MOST_SEGMENT = 65533 - 2;
  * @property {Bytes|null} exif   The TIFF structure.
  * @property {Bytes|null} xmp
  * @property {Bytes|null} icc
- * @property {{across: number, down: number}|null} density  Dots per metre.
- * @property {Bytes[]} segments  Further segments of a JPEG: IPTC, extended XMP, comments.
+ * @property {Bytes|null} iptc   IIM datasets, or Photoshop's resources.
+ * @property {{across: number, down: number}|null} density  Dots per metre, upright.
+ * @property {number} turn        The orientation in the file, 1 to 8.
+ * @property {Bytes[]} segments  Further segments of a JPEG: extended XMP, comments.
  * @property {Bytes[]} chunks    Further chunks of a PNG: texts and time.
  * @property {number|null} quality    Of a JPEG, in libjpeg's scale.
+ * @property {string[]} notes  What is damaged or left out.
  */
 
 /** @returns {Carried} */
-const nothing = () => ({ exif: null, xmp: null, icc: null, density: null, segments: [], chunks: [], quality: null });
+const nothing = () => ({
+  exif: null, xmp: null, icc: null, iptc: null, density: null, turn: 1, segments: [], chunks: [], quality: null, notes: [],
+});
 
 /**
  * Read what a file carries.
@@ -42,6 +47,15 @@ const nothing = () => ({ exif: null, xmp: null, icc: null, density: null, segmen
  * @param {string} format
  */
 export async function carriedOf(file, name, format) {
+  const found = await asStored(file, name, format);
+  if (found.exif && format !== "tiff") found.turn = orientationIn(found.exif);
+  const { density } = found;
+  if (density && found.turn > 4) found.density = { across: density.down, down: density.across };
+  return found;
+}
+
+/** @returns {Promise<Carried>} */
+async function asStored(file, name, format) {
   try {
     if (format === "tiff") return { ...nothing(), ...(await openTiff(file, name)).carried };
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -69,7 +83,9 @@ function ofJpeg(bytes) {
     else if (marker === 0xe1 && startsWith(content, EXIF)) found.exif ??= content.slice(EXIF.length);
     else if (marker === 0xe1 && startsWith(content, XMP)) found.xmp ??= content.slice(XMP.length);
     else if (marker === 0xe2 && startsWith(content, ICC)) profile.push([content[ICC.length], content.slice(ICC.length + 2)]);
-    else if (marker === 0xed || marker === 0xfe || (marker === 0xe1 && startsWith(content, XMP_EXTENDED))) {
+    else if (marker === 0xed && startsWith(content, APP13)) {
+      found.iptc = joined(found.iptc ?? latin(APP13), content.subarray(APP13.length));
+    } else if (marker === 0xfe || (marker === 0xe1 && startsWith(content, XMP_EXTENDED))) {
       found.segments.push(bytes.slice(at, at + 2 + length));
     }
     at += 2 + length;
@@ -85,7 +101,7 @@ function densityOfJfif(content) {
 }
 
 async function ofPng(bytes) {
-  const found = nothing();
+  const found = { ...nothing(), isDescribed: false };
   const view = viewOf(bytes);
   for (let at = SIGNATURE.length; at + 12 <= bytes.length;) {
     const length = view.getUint32(at);
@@ -95,10 +111,12 @@ async function ofPng(bytes) {
     else if (type === "pHYs" && content[8] === 1) {
       found.density = { across: view.getUint32(at + 8), down: view.getUint32(at + 12) };
     } else if (type === "iCCP") found.icc = await inflated(content.subarray(content.indexOf(0) + 2));
+    else if (type === "cICP") found.isDescribed = true; // the browser has followed it, not the profile
     else if (type === "iTXt" && startsWith(content, XMP_WORD)) found.xmp = await textOf(content);
     else if (["tEXt", "zTXt", "iTXt", "tIME"].includes(type)) found.chunks.push(bytes.slice(at, at + 12 + length));
     at += 12 + length;
   }
+  if (found.isDescribed) found.icc = null;
   return found;
 }
 
@@ -135,58 +153,19 @@ function ofWebp(bytes) {
   return found;
 }
 
-/** Call with the view and place of each entry of an IFD; return the place of the next IFD's offset. */
-function entriesOf(view, ifd, isLittle, hear) {
-  const count = view.getUint16(ifd, isLittle);
-  for (let i = 0; i < count; i += 1) hear(ifd + 2 + 12 * i, view.getUint16(ifd + 2 + 12 * i, isLittle));
-  return ifd + 2 + 12 * count;
-}
-
-/** Set an entry that holds one number of 16 or 32 bits. */
-function setEntry(view, at, isLittle, value) {
-  if (view.getUint16(at + 2, isLittle) === 3) view.setUint16(at + 8, value, isLittle);
-  else view.setUint32(at + 8, value, isLittle);
-}
-
-/**
- * EXIF for an upright picture: the orientation is reset, the size is the picture's, the thumbnail in
- * gray is left out. Null if it is damaged.
- */
-export function uprightExif(exif, width, height) {
-  const out = exif.slice();
-  const view = viewOf(out);
-  try {
-    const isLittle = out[0] === 0x49;
-    let sub = 0;
-    const next = entriesOf(view, view.getUint32(4, isLittle), isLittle, (at, tag) => {
-      if (tag === ORIENTATION) setEntry(view, at, isLittle, 1);
-      if (tag === SUB_IFD) sub = view.getUint32(at + 8, isLittle);
-    });
-    view.setUint32(next, 0, isLittle);
-    if (sub) {
-      entriesOf(view, sub, isLittle, (at, tag) => {
-        if (tag === PIXEL_WIDTH) setEntry(view, at, isLittle, width);
-        if (tag === PIXEL_HEIGHT) setEntry(view, at, isLittle, height);
-      });
-    }
-    return out;
-  } catch {
-    return null;
-  }
-}
-
 /**
  * What can be written into a coloured file, with notes on what cannot.
  * @param {Carried} carried
  * @param {Object<string, string>} marker
+ * @param {import("./iptc.js").Property[]} properties  To add to XMP.
  */
-function kept(carried, width, height, marker) {
-  const notes = [];
-  const exif = carried.exif && uprightExif(carried.exif, width, height);
+function kept(carried, width, height, marker, properties) {
+  const notes = [...carried.notes];
+  const exif = carried.exif && uprightExif(carried.exif, width, height, carried.turn > 4);
   if (carried.exif && !exif) notes.push("The EXIF data are damaged and were left out.");
-  const icc = carried.icc && isSrgb(carried.icc) ? carried.icc : null;
+  const icc = carried.icc && (isSrgb(carried.icc) || restorable(carried.icc)) ? carried.icc : null;
   if (carried.icc && !icc) notes.push("The colour profile was converted to sRGB.");
-  const xmp = withMarker(carried.xmp, marker);
+  const xmp = withMarker(carried.xmp, marker, properties);
   notes.push(...xmp.notes);
   return { exif, icc, xmp: xmp.packet, notes };
 }
@@ -196,7 +175,7 @@ function kept(carried, width, height, marker) {
  * @param {Carried} carried
  */
 export function jpegSegments(carried, width, height, marker) {
-  const { exif, icc, xmp, notes } = kept(carried, width, height, marker);
+  const { exif, icc, xmp, notes } = kept(carried, width, height, marker, []);
   const { density } = carried;
   const inches = density && [density.across, density.down].map((dots) => Math.min(65535, Math.max(1, Math.round(dots / PER_INCH))));
   const segments = [inches ? jfif(1, inches[0], inches[1]) : jfif(0, 1, 1)];
@@ -211,6 +190,8 @@ export function jpegSegments(carried, width, height, marker) {
   for (let i = 0; i < count; i += 1) {
     segments.push(segment(0xe2, latin(ICC), [i + 1, count], icc.subarray(i * size, (i + 1) * size)));
   }
+  const iptc = carried.iptc && app13Of(carried.iptc);
+  if (iptc) add(0xed, "", iptc, "IPTC data");
   segments.push(...carried.segments);
   if (carried.chunks.length) notes.push("Texts that only a PNG can hold were left out.");
   return { segments, notes };
@@ -221,15 +202,17 @@ export function jpegSegments(carried, width, height, marker) {
  * @param {Carried} carried
  */
 export async function pngChunks(carried, width, height, marker) {
-  const { exif, icc, xmp, notes } = kept(carried, width, height, marker);
+  const moved = carried.iptc ? iptcAsXmp(carried.iptc, "PNG") : { properties: [], notes: [] };
+  const { exif, icc, xmp, notes } = kept(carried, width, height, marker, moved.properties);
+  notes.push(...moved.notes);
   const chunks = [];
-  if (icc) chunks.push(chunk("iCCP", joined(latin("sRGB\0\0"), await deflated(icc))));
+  if (icc) chunks.push(chunk("iCCP", joined(latin("icc\0\0"), await deflated(icc))));
   else chunks.push(chunk("sRGB", Uint8Array.of(0)));
   const { density } = carried;
   if (density) chunks.push(chunk("pHYs", joined(big(Math.round(density.across), 4), big(Math.round(density.down), 4), [1])));
   chunks.push(chunk("iTXt", joined(latin(`${XMP_WORD}\0\0\0\0\0`), xmp)));
   if (exif) chunks.push(chunk("eXIf", exif));
   chunks.push(...carried.chunks);
-  if (carried.segments.length) notes.push("IPTC data and comments that only a JPEG can hold were left out.");
+  if (carried.segments.length) notes.push("Comments that only a JPEG can hold were left out.");
   return { chunks, notes };
 }

@@ -1,6 +1,6 @@
 /** Exact colours inside small places of a full-size picture: `photochrom.photo.rasterize`. */
 
-import { LINEAR, abOf, labToLinear, linearToSrgb, luminanceToLightness } from "./light.js";
+import { LINEAR, abOf, deepLinearTable, labToLinear, linearToSrgb, luminanceToLightness } from "./light.js";
 import { plane } from "./planes.js";
 
 const RADIUS = 8; // of a hint that names none
@@ -105,11 +105,12 @@ function fillInside(points, near, left, top, width, height) {
 /**
  * Draw overlays on some rows of a joined picture, in linear light, in place.
  * @param {Overlay[]} overlays  Later ones are on top.
- * @param {Uint8Array|Uint8ClampedArray} out  The rows.
+ * @param {Uint8Array|Uint8ClampedArray|Uint16Array} out  The rows, of 8 or 16 bits.
  * @param {Float64Array} luminance  Y of each code.
  * @param {Uint8Array|Uint16Array} codes  Of the whole picture.
  */
 export function paint(overlays, out, bands, luminance, codes, width, top, rows) {
+  const [most, linear] = out instanceof Uint16Array ? [65535, deepLinearTable()] : [255, LINEAR];
   for (const overlay of overlays) {
     const [left, first, right, last] = windowOf(overlay, width, top + rows);
     const from = Math.max(first, top);
@@ -124,8 +125,8 @@ export function paint(overlays, out, bands, luminance, codes, width, top, rows) 
         if (!wanted) known.set(code, wanted = labToLinear(luminanceToLightness(luminance[code]), ...overlay.ab, luminance[code]));
         const at = ((y - top) * width + x) * bands;
         for (let band = 0; band < 3; band += 1) {
-          const present = LINEAR[out[at + band]];
-          out[at + band] = Math.round(255 * linearToSrgb(present + (wanted[band] - present) * shares[i]));
+          const present = linear[out[at + band]];
+          out[at + band] = Math.round(most * linearToSrgb(present + (wanted[band] - present) * shares[i]));
         }
       }
     }

@@ -2,6 +2,7 @@
 
 const NAME = "photochrom";
 const FILES = "files";
+const BYTES = "bytes of a file";
 const ROOT = new URL("../../", import.meta.url).href; // of this copy of the page
 
 function opened() {
@@ -27,10 +28,34 @@ async function inStore(mode, act) {
   }
 }
 
+/**
+ * The same with bytes instead of files: a private window of WebKit stores no others.
+ * @returns {Promise<any>}
+ */
+async function inBytes(value) {
+  if (value instanceof Blob) return { [BYTES]: await value.arrayBuffer(), type: value.type };
+  if (!value || typeof value !== "object") return value;
+  return Object.fromEntries(await Promise.all(Object.entries(value).map(async ([key, one]) => [key, await inBytes(one)])));
+}
+
+function inFiles(value) {
+  if (!value || typeof value !== "object" || value instanceof Blob) return value;
+  if (value[BYTES]) return new Blob([value[BYTES]], { type: value.type });
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, inFiles(one)]));
+}
+
 /** @returns {Promise<boolean>}  Whether the file could be stored: storage may be full or forbidden. */
-export const put = (id, file) => inStore("readwrite", (files) => files.put(file, id)).then(() => true, () => false);
+export async function put(id, file) {
+  const store = (value) => inStore("readwrite", (files) => files.put(value, id));
+  try {
+    await store(file).catch(async () => store(await inBytes(file)));
+    return true;
+  } catch {
+    return false;
+  }
+}
 /** @returns {Promise<any>}  The stored file and its name, or null. */
-export const get = (id) => inStore("readonly", (files) => files.get(id)).then((found) => found ?? null, () => null);
+export const get = (id) => inStore("readonly", (files) => files.get(id)).then((found) => inFiles(found ?? null), () => null);
 export const remove = (id) => inStore("readwrite", (files) => files.delete(id)).catch(() => {});
 
 /** Delete the photographs, settings and files that this page has stored; loading it again stores its files again. */

@@ -4,6 +4,7 @@ const RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
 const MARKER = "https://github.com/photochrom/photochrom/ns/1.0/";
 const IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 const SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
+const NAMESPACES = { dc: "http://purl.org/dc/elements/1.1/", photoshop: "http://ns.adobe.com/photoshop/1.0/" };
 export const XMP_EXTENDED = "http://ns.adobe.com/xmp/extension/\0";
 // Namespaces that announce further pictures, films or maps in the file, which are not copied.
 const ANNOUNCING = [
@@ -21,13 +22,39 @@ function blockOf(marker) {
     `Iptc4xmpExt:DigitalSourceType="${SOURCE_TYPE}"/>`;
 }
 
+/** Whether a packet has a property, under whatever prefix. */
+function hasProperty(text, name) {
+  const [prefix, local] = name.split(":");
+  const bound = [...text.matchAll(/xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']/g)].filter(([, , space]) => space === NAMESPACES[prefix]);
+  return bound.some(([, own]) => new RegExp(`[<\\s]${own}:${local}[\\s=>/]`).test(text));
+}
+
+/** An element with the properties that a packet does not have. */
+function propertiesOf(text, properties) {
+  const missing = properties.filter(({ name }) => !hasProperty(text, name));
+  if (!missing.length) return "";
+  const spaces = Object.entries(NAMESPACES).map(([prefix, uri]) => ` xmlns:${prefix}="${uri}"`).join("");
+  const lines = missing.map(({ name, container, values }) => `<${name}>${valueOf(container, values)}</${name}>`);
+  return `<rdf:Description xmlns:rdf="${RDF}" rdf:about=""${spaces}>${lines.join("")}</rdf:Description>`;
+}
+
+function valueOf(container, values) {
+  // eslint-disable-next-line no-control-regex -- XML forbids these
+  const cleaned = values.map((value) => escaped(value.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "")));
+  if (!container) return cleaned[0];
+  const language = container === "Alt" ? ' xml:lang="x-default"' : "";
+  const shown = container === "Alt" ? cleaned.slice(0, 1) : cleaned;
+  return `<rdf:${container}>${shown.map((value) => `<rdf:li${language}>${value}</rdf:li>`).join("")}</rdf:${container}>`;
+}
+
 /**
- * Put the marker into a packet; everything else in it stays.
+ * Put the marker, and properties that are not there yet, into a packet; everything else in it stays.
  * @param {Uint8Array|null} packet
  * @param {Object<string, string>} marker
+ * @param {import("./iptc.js").Property[]} properties
  * @returns {{packet: Uint8Array, notes: string[]}}
  */
-export function withMarker(packet, marker) {
+export function withMarker(packet, marker, properties = []) {
   const notes = [];
   let text = packet === null ? EMPTY : new TextDecoder().decode(packet).replace(/\0+$/, "");
   if (!/<\/[\w.-]+:RDF\s*>/.test(text)) {
@@ -40,6 +67,6 @@ export function withMarker(packet, marker) {
   // An earlier marker, as photochrom writes it: one element of its own.
   text = text.replace(new RegExp(`<rdf:Description[^<>]*xmlns:photochrom="${MARKER}"[^<>]*/>`, "g"), "");
   const at = text.search(/<\/[\w.-]+:RDF\s*>(?![\s\S]*<\/[\w.-]+:RDF\s*>)/);
-  text = text.slice(0, at) + blockOf(marker) + text.slice(at);
+  text = text.slice(0, at) + blockOf(marker) + propertiesOf(text, properties) + text.slice(at);
   return { packet: new TextEncoder().encode(text), notes };
 }
