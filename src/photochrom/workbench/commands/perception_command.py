@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from photochrom.workbench.perception.preferences import Preferences
     from photochrom.workbench.perception.study_files import Study
     from photochrom.workbench.perception.study_results import Results, Row
+    from photochrom.workbench.perception.votes import Choice, Vote
 
 Count = Parameter(validator=Number(gte=0))
 VotesUrl = Annotated[str | None, Parameter(env_var="PHOTOCHROM_VOTES")]  # it may hold a password
@@ -209,7 +210,7 @@ def results(
 
 
 def _show_real(
-    study: "Study", votes: list[Any], participants: list[str], most_failed: int, by_picture: bool
+    study: "Study", votes: "list[Vote]", participants: list[str], most_failed: int, by_picture: bool
 ) -> frozenset[str]:
     from photochrom.workbench.perception.study_results import summarise
 
@@ -222,7 +223,11 @@ def _show_real(
 
 
 def _show_preferences(
-    study: "Study", votes: list[Any], participants: list[str], most_failed: int, by_picture: bool
+    study: "Study",
+    votes: "list[Choice]",
+    participants: list[str],
+    most_failed: int,
+    by_picture: bool,
 ) -> frozenset[str]:
     from photochrom.workbench.perception.preferences import summarise_choices
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
@@ -13,6 +13,7 @@ from photochrom.errors import RecipeError
 from photochrom.extras import require
 
 if TYPE_CHECKING:
+    from photochrom.workbench.training.loop import TrainOptions
     from photochrom.workbench.training.recipe import Recipe
 
 BUILTIN_EPOCHS = 20  # a first result in a minute
@@ -117,7 +118,7 @@ def train(
     folder = run or Path("runs") / run_name(read.name, read.profile, data)
     if run is None and resume and (recipe / RUN_RECIPE).exists():
         folder = recipe
-    options: dict[str, Any] = {
+    options: TrainOptions = {
         "epochs": epochs,
         "resume": resume,
         "init": init or (None if resume else given.init),
@@ -140,8 +141,7 @@ def train(
             raise RecipeError("Folds are trained on one machine: leave out --nodes and torchrun.")
         scores = train_folds(read, Path(where), folder, folds, **options)
         return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
-    options["stream"] = stream
-    last = run_training(read, where, folder, validation_keys=used_keys, **options)
+    last = run_training(read, where, folder, stream=stream, validation_keys=used_keys, **options)
     if not is_first():
         return
     best = last.with_name("best.pt")

@@ -20,13 +20,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from photochrom.errors import InvalidValueError
 from photochrom.extras import require
 from photochrom.workbench.datasets.public_addresses import addresses_of, is_global, is_literal
+
+if TYPE_CHECKING:
+    import httpx2
 
 AGENT = "photochrom"
 DIGITS = re.compile("[0-9]{1,18}")
@@ -355,7 +358,9 @@ class PoliteClient:
             outcome = "unreachable"
         return NotFetchedError(outcome, f"{url} ({error})", lasting=False)
 
-    def _read(self, response: Any, kinds: tuple[str, ...], deadline: _Deadline) -> Fetched | str:
+    def _read(
+        self, response: "httpx2.Response", kinds: tuple[str, ...], deadline: _Deadline
+    ) -> Fetched | str:
         status, headers = response.status_code, response.headers
         if status in REDIRECTS and "location" in headers:
             return str(response.url.join(headers["location"]))
@@ -373,7 +378,7 @@ class PoliteClient:
             raise NotFetchedError("wrong type", f"{response.url} is {kind or 'of no stated type'}")
         return Fetched(self._body(response, deadline), str(response.url))
 
-    def _body(self, response: Any, deadline: _Deadline) -> bytes:
+    def _body(self, response: "httpx2.Response", deadline: _Deadline) -> bytes:
         largest = self.policy.largest_bytes
         announced = response.headers.get("content-length", "")
         too_large = NotFetchedError("too large", f"{response.url} has more than {largest} bytes")

@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from photochrom.color.lab import srgb_to_linear
 from photochrom.errors import DataError
 from photochrom.workbench.datasets.file_states import sample_of
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 levels of sRGB
 # Of Pillow's, by name: among the others is EPS, which starts Ghostscript on what a stranger wrote.
@@ -30,7 +33,7 @@ class Credit(NamedTuple):
     url: str = ""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
+    def of(cls, row: Mapping[str, object]) -> Self:
         """Take it from a row of a data set; '' where the row says nothing."""
         return cls(*(str(row.get(name) or "") for name in cls._fields))
 
@@ -117,7 +120,7 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
     return np.asarray(picture)
 
 
-def _upright(picture: Any) -> Any:
+def _upright(picture: "Image.Image") -> "Image.Image":
     """Turn a Pillow picture as its EXIF says; damaged EXIF is passed over."""
     from PIL import ImageOps
 
@@ -126,7 +129,7 @@ def _upright(picture: Any) -> Any:
     return picture
 
 
-def _in_srgb(picture: Any) -> Any:
+def _in_srgb(picture: "Image.Image") -> "Image.Image":
     """Turn a Pillow picture into sRGB; a profile that does not fit it is passed over."""
     from PIL import ImageCms
 
@@ -135,5 +138,6 @@ def _in_srgb(picture: Any) -> Any:
         with suppress(ImageCms.PyCMSError, OSError):
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             srgb = ImageCms.createProfile("sRGB")
-            return ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB")
+            if converted := ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB"):
+                return converted
     return picture.convert("RGB")

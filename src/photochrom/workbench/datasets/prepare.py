@@ -6,14 +6,14 @@ continues from there and ends with the same files as one that was not.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.near_duplicates import NearIndex
@@ -22,6 +22,9 @@ from photochrom.workbench.datasets.shards import MOST_CORRUPT, Report
 from photochrom.workbench.datasets.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
 from photochrom.workbench.datasets.standardised_pictures import open_pool, read_units, standardised
 from photochrom.workbench.datasets.standardize import UNREADABLE, Row, Standard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near-duplicate"
 REASONS = (OTHER_LABEL, NOT_LISTED, UNREADABLE, "too small", "gray", DUPLICATE, NEAR_DUPLICATE)
@@ -169,7 +172,7 @@ class _Work:
         if not self.counts.shards:
             self._record()  # or shards would be taken for somebody else's
 
-    def _take_up(self, before: dict[str, Any], counts: Counts, done: bool) -> None:
+    def _take_up(self, before: Mapping[str, object], counts: Counts, done: bool) -> None:
         if not counts.shards:
             return
         now = self.options
@@ -323,7 +326,7 @@ def _read_state(path: Path) -> tuple[dict[str, Any], Counts, bool]:
         ) from error
 
 
-def _write_json(values: dict[str, Any], path: Path) -> None:
+def _write_json(values: Mapping[str, object], path: Path) -> None:
     path.write_text(json.dumps(values, indent=1) + "\n")
 
 
@@ -332,7 +335,7 @@ def _write_parquet(rows: list[Row], path: Path) -> None:
     import pyarrow.parquet as pq
 
     names = [*Row._fields[:-1], *Credit._fields]
-    schema = pa.schema([(name, _arrow_type(pa, name)) for name in names])
+    schema = pa.schema([(name, _arrow_type(name)) for name in names])
     columns = zip(*((*row[:-1], *row.credit) for row in rows), strict=True)
     arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
     table = pa.table(arrays, schema=schema)
@@ -342,7 +345,9 @@ def _write_parquet(rows: list[Row], path: Path) -> None:
         )
 
 
-def _arrow_type(pa: Any, name: str) -> Any:
+def _arrow_type(name: str) -> "pa.DataType":
+    import pyarrow as pa
+
     types = {
         "image": pa.binary(),
         "width": pa.int32(),

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from photochrom.errors import DataError, PhotochromError
 from photochrom.extras import require
 from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 UNREADABLE_ROW = "unreadable"
 MOST_CORRUPT = 0.01  # share of shards, and of rows, beyond which a data set is refused
@@ -29,6 +32,7 @@ IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp")
 ROWS_AT_ONCE = 64
 _RANGE = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 
 
@@ -160,19 +164,16 @@ def open_parquet(address: str) -> Iterator[Any]:
             yield pq.ParquetFile(file, page_checksum_verification=True)
 
 
-def retried(address: str, read: Callable[[], Any]) -> Any:
+def retried(address: str, read: Callable[[], T]) -> T:
     """Call `read`; far away, again after a pause where the network failed."""
-    attempts = ATTEMPTS if is_remote(address) else 1
-    for attempt in range(attempts):
+    for attempt in range(ATTEMPTS - 1 if is_remote(address) else 0):
         try:
             return read()
         except DataError:
             raise
         except read_errors():  # fsspec calls a server that is busy a file that is not found
-            if attempt == attempts - 1:
-                raise
             time.sleep(WAIT_S * 2**attempt)
-    return None
+    return read()
 
 
 def group_rows(address: str) -> list[int]:
@@ -186,7 +187,7 @@ def group_rows(address: str) -> list[int]:
         return [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
 
 
-def image_column(schema: Any, address: str) -> str:
+def image_column(schema: "pa.Schema", address: str) -> str:
     """Name the column that holds the encoded pictures."""
     for name in IMAGE_COLUMNS:
         if name in schema.names:
@@ -291,9 +292,13 @@ def _rows(address: str, group: int, first: int, source: str) -> Iterator[Encoded
 
 
 def _encoded(
-    row: dict[str, Any], image: Any, names: list[str], source: str, key: str
+    row: dict[str, Any],
+    image: bytes | dict[str, bytes] | None,  # a dict is the hub's Image feature
+    names: list[str],
+    source: str,
+    key: str,
 ) -> Encoded | str:
-    image = image["bytes"] if isinstance(image, dict) else image  # the hub's Image feature
+    image = image["bytes"] if isinstance(image, dict) else image
     if not image:
         return UNREADABLE_ROW
     label = row.get("label")
@@ -304,7 +309,7 @@ def _encoded(
     return Encoded(image, row.get("source") or source, text, key, Credit.of(row))
 
 
-def _label_names(schema: Any) -> list[str]:
+def _label_names(schema: "pa.Schema") -> list[str]:
     """Return the names of class numbers that the hub stores in the file's metadata."""
     stored = (schema.metadata or {}).get(b"huggingface")
     if stored is None:

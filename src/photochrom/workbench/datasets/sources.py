@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from photochrom.errors import DataError
 from photochrom.extras import require
@@ -34,6 +34,9 @@ from photochrom.workbench.datasets.shards import (
     is_remote,
     one_word,
 )
+
+if TYPE_CHECKING:
+    from datasets import ClassLabel, IterableDataset
 
 OTHER_LABEL = "other label"
 NOT_LISTED = "not listed"
@@ -275,7 +278,7 @@ def _hub_unit(name: str) -> Unit:
 
 
 def _read_hub(
-    stream: Any, column: str, classes: dict[str, Any], source: str
+    stream: "IterableDataset", column: str, classes: dict[str, "ClassLabel"], source: str
 ) -> Iterator[Encoded | str]:
     label_column = next(iter(classes), "label")
     for number, row in enumerate(_unbroken(stream, source)):
@@ -294,7 +297,7 @@ def _read_hub(
         yield Encoded(image, row.get("source") or source, text, key, Credit.of(row))
 
 
-def _unbroken(stream: Any, name: str) -> Iterator[dict[str, Any]]:
+def _unbroken(stream: "IterableDataset", name: str) -> Iterator[dict[str, Any]]:
     try:
         yield from stream
     except Exception as error:  # of the network, of the hub, of the data set's own format

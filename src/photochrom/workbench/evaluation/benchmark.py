@@ -6,7 +6,7 @@ Methods are run through the engine, so that what is scored is what a person gets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,11 @@ from photochrom.workbench.evaluation.scoring import (
     score_samples,
 )
 
+if TYPE_CHECKING:
+    from photochrom.engine.guidance import Guidance
+    from photochrom.engine.prediction import Colouring
+    from photochrom.photo.photo import Photo
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -50,9 +55,18 @@ class Engine(Protocol):
         """The method's own description: `name`, and what it `accepts` and `requires`."""
 
     def predict_ab(
-        self, lightness: Floats, *, hints: Hints | None = None, vividness: float | None = None
+        self,
+        lightness: Floats,
+        *,
+        hints: Hints | None = None,
+        histogram: Floats | None = None,
+        chroma: float | None = None,
+        vividness: float | None = None,
     ) -> Floats:
         """Colour a lightness (h, w) in [0, 100]: ab (h, w, 2)."""
+
+    def colouring(self, photo: "Photo", page: int, guidance: "Guidance") -> "Colouring":
+        """Predict the colours of a page of a photo, from 0, under guidance."""
 
 
 Open = Callable[..., Engine]

@@ -22,6 +22,7 @@ from photochrom.errors import DataError
 from photochrom.photo.find import find_photos
 from photochrom.photo.photo import Photo
 from photochrom.photo.resize import resize
+from photochrom.workbench.evaluation.benchmark import Engine
 from photochrom.workbench.evaluation.compared_rows import Predict
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
 
@@ -39,7 +40,7 @@ class ReferenceMethod:
         Colour photographs, at any depth; none of those that are judged.
     """
 
-    def __init__(self, colorizer: Any, folder: Path) -> None:
+    def __init__(self, colorizer: Engine, folder: Path) -> None:
         photos = find_photos(folder, recursive=True) if folder.is_dir() else []
         if not photos:
             raise DataError(f"{folder}: needs colour photographs to borrow from; there is none.")
@@ -65,7 +66,7 @@ class ReferenceMethod:
         )
 
 
-def with_own_histogram(colorizer: Any, vividness: float | None = None) -> Predict:
+def with_own_histogram(colorizer: Engine, vividness: float | None = None) -> Predict:
     """Colour each photograph with its own true histogram and mean chroma: a perfect reference."""
     centres = np.array(colorizer.info.centres, np.float32)
 

@@ -9,7 +9,9 @@ exported graph holds all of it.
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from photochrom.workbench.networks.outputs import ColourNetwork
 
 
 class Colours(NamedTuple):
@@ -20,7 +22,7 @@ class Colours(NamedTuple):
     logits: Tensor  # (N, Q, h, w), neither rebalanced nor annealed
 
 
-class AnnealedMeanNetwork(nn.Module):
+class AnnealedMeanNetwork(ColourNetwork):
     """Base of the networks that give a distribution over ab bins.
 
     Attributes

@@ -157,7 +157,7 @@ def _mobilenet(weights: str, pretrained: bool) -> tuple[nn.Sequential, int]:
     return nn.Sequential(*stages).train(), fifth.out_channels
 
 
-def _load_by_name(body: Any, path: Path) -> None:
+def _load_by_name(body: nn.Module, path: Path) -> None:
     """Load what the encoder needs of a file under timm's names, its stem in colour."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -1,4 +1,4 @@
-"""What the networks that paint share: their scale, their output, and where they start from."""
+"""What networks share: sizes and, of those that paint, their scale and their output."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,29 @@ class ColourOutput(NamedTuple):
     ab: Tensor  # (N, 2, h, w), ab units
 
 
-class Painter(nn.Module):
+class ColourNetwork(nn.Module):
+    """Base of the networks that colour.
+
+    Attributes
+    ----------
+    stride : int
+        Sides of the input are multiples of this, in pixels.
+    working_px : tuple of int
+        The least and the greatest short side that it was made for, in pixels.
+    paper : str
+        Its source.
+    """
+
+    stride: int
+    working_px: tuple[int, int]
+    paper: str
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that come from pretrained weights: none, unless overridden."""
+        return []
+
+
+class Painter(ColourNetwork):
     """Base of the networks that paint colours, without a distribution.
 
     Attributes
@@ -39,10 +61,6 @@ class Painter(nn.Module):
     def forward(self, lightness: Tensor) -> ColourOutput:
         """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, h, w) in ab units."""
         return ColourOutput(self.unscaled(self.paint(lightness)))
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that come from pretrained weights: none, unless overridden."""
-        return []
 
 
 class EightBitPainter(Painter):

@@ -14,7 +14,7 @@ MOBILENET = "mobilenetv1_100"  # as timm names it
 MOBILENET_STEM = "conv_stem.weight"
 
 
-def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
+def timm_body(name: str, pretrained: bool, **options: object) -> Any:
     """Build a timm model that sees one channel; a colour stem is summed over its channels.
 
     Raise MissingExtraError if timm is not installed, and CheckpointError if the weights are neither

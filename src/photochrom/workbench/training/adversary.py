@@ -15,6 +15,7 @@ from torch import Tensor
 
 from photochrom.errors import RecipeError, ShapeError
 from photochrom.workbench.networks.outputs import Painter
+from photochrom.workbench.training.checkpoint import CriticState
 from photochrom.workbench.training.recipe import Recipe, build_network
 
 MEMORY = 0.9  # share of the past in the running mean of the critic's loss
@@ -103,7 +104,7 @@ class Adversary:
         self.network.requires_grad_(True)
         return self.settings.weight * loss
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> CriticState:
         """Return what a checkpoint keeps."""
         return {
             "network": self.network.state_dict(),
@@ -111,7 +112,7 @@ class Adversary:
             "running_loss": self.running_loss,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: CriticState) -> None:
         """Continue from `state`."""
         self.network.load_state_dict(state["network"], strict=True)
         self.optimizer.load_state_dict(state["optimizer"])

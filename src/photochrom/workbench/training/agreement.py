@@ -3,7 +3,7 @@
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -55,7 +55,7 @@ def facts_of_pictures(batches: Batches) -> dict[str, object]:
     return {"count": len(kept), "hash of names and sizes": contents.hexdigest()[:8]}
 
 
-def _flat(table: Any, name: str = "") -> dict[str, object]:
+def _flat(table: object, name: str = "") -> dict[str, object]:
     """Return the values of nested tables by names as `--set` takes them."""
     if isinstance(table, list | tuple) and any(isinstance(part, dict) for part in table):
         table = dict(enumerate(table))

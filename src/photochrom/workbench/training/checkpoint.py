@@ -3,15 +3,16 @@
 import copy
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from photochrom.errors import CheckpointError, PhotoError
 from photochrom.photo.atomic import atomic_target
 from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
+from photochrom.workbench.networks.outputs import ColourNetwork
 from photochrom.workbench.networks.pretrained_bodies import (
     MOBILENET,
     MOBILENET_STEM,
@@ -23,7 +24,31 @@ from photochrom.workbench.training.recipe import Recipe, recipe_from_table
 SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as float16
 
 
-def save_atomically(state: dict[str, Any], path: Path) -> None:
+class CriticState(TypedDict):
+    """What a checkpoint holds of a critic."""
+
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    running_loss: float
+
+
+class State(TypedDict):
+    """What a checkpoint holds; older ones lack what is not required."""
+
+    recipe: dict[str, Any]
+    network: dict[str, Tensor]
+    average: dict[str, Tensor]
+    step: int
+    seconds: float
+    best: float
+    worse: NotRequired[int]
+    sums: NotRequired[dict[str, tuple[float, int]]]
+    asked: NotRequired[list[dict[str, Any]]]
+    optimizer: NotRequired[dict[str, Any]]  # of the last checkpoint alone, as is the critic
+    critic: NotRequired[CriticState]
+
+
+def save_atomically(state: State, path: Path) -> None:
     """Write a checkpoint whole or not at all.
 
     Raise CheckpointError if it cannot be written; the one before stays.
@@ -36,13 +61,13 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
         raise CheckpointError(f"{path}: the checkpoint cannot be written ({reason}).") from error
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> State:
     """Read a checkpoint without running code from it.
 
     Raise CheckpointError if the file is missing, damaged, or not a checkpoint of photochrom.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint.") from error
     except Exception as error:  # torch raises many kinds for a damaged file
@@ -52,21 +77,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def recipe_of(state: dict[str, Any], path: Path) -> Recipe:
+def recipe_of(state: State, path: Path) -> Recipe:
     """Return the recipe that a checkpoint was made by."""
     return recipe_from_table(state["recipe"], str(path))
 
 
-def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
+def network_of(state: State, path: Path) -> tuple[ColourNetwork, Recipe]:
     """Rebuild a checkpoint's network with its averaged weights, for export or `--init`."""
     recipe = recipe_of(state, path)
     kind = network(recipe.network)
-    module = kind.build(checked(kind.config, recipe.config, f"{path}, config"), pretrained=False)
+    module: ColourNetwork = kind.build(
+        checked(kind.config, recipe.config, f"{path}, config"), pretrained=False
+    )
     load_strictly(module, state["average"], path)
     return module, recipe
 
 
-def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> None:
+def load_strictly(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     """Load weights, every name and shape of them.
 
     Raise CheckpointError if a tensor is missing, unknown, or of another shape.

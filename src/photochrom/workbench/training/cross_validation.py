@@ -4,14 +4,14 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Unpack
 
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.datasets.decoded_cache import open_cache
 from photochrom.workbench.datasets.splits import split_in_folds
 from photochrom.workbench.training.checkpoint import read_checkpoint, recipe_of
 from photochrom.workbench.training.held_out import described
-from photochrom.workbench.training.loop import train
+from photochrom.workbench.training.loop import TrainOptions, train
 from photochrom.workbench.training.recipe import Recipe
 from photochrom.workbench.training.validation import score_name
 
@@ -31,13 +31,13 @@ class Scores:
 
 
 def train_folds(
-    recipe: Recipe, data: Path, folder: Path, folds: int, *, cache: Path | None, **options: Any
+    recipe: Recipe, data: Path, folder: Path, folds: int, **options: Unpack[TrainOptions]
 ) -> Scores:
     """Train once for each part of the pictures, judged on that part; near-duplicates share one.
 
     Parameters
     ----------
-    recipe, data, cache, options :
+    recipe, data, options :
         As `train` takes them; a fold whose folder holds a run already goes on as it was begun, or
         is resumed if `resume` says so.
     folder : Path
@@ -53,7 +53,7 @@ def train_folds(
         If a fold would be empty, since near-duplicates stay together.
     """
     report = options.get("report", lambda line: None)
-    pixels = open_cache(data, cache, report=report)
+    pixels = open_cache(data, options.get("cache"), report=report)
     pictures = described(pixels, recipe, report)
     if not 2 <= folds <= len(pictures.keys):
         raise InvalidValueError(
@@ -64,18 +64,17 @@ def train_folds(
     best = []
     for number in range(folds):
         run, part = folder / f"fold-{number}", frozenset(parts[f"fold-{number}"])
-        how = _as_begun(recipe, run / "last.pt", options)
-        train(data=data, folder=run, validation_keys=part, cache=cache, **how)
+        begun, how = _as_begun(recipe, run / "last.pt", options)
+        train(begun, data, run, validation_keys=part, **how)
         best.append(float(read_checkpoint(run / "best.pt")["best"]))
     scores = Scores(score_name(recipe), tuple(best), mean(best), stdev(best))
     (folder / "folds.json").write_text(json.dumps(asdict(scores), indent=2))
     return scores
 
 
-def _as_begun(recipe: Recipe, last: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a fold's run: a new one, or the one that was stopped."""
+def _as_begun(recipe: Recipe, last: Path, options: TrainOptions) -> tuple[Recipe, TrainOptions]:
+    """Return recipe and options of a fold's run: a new one, or the one that was stopped."""
     if not last.exists() or options.get("resume"):
-        return {**options, "recipe": recipe, "resume": last.exists()}
+        return recipe, {**options, "resume": last.exists()}
     phases = recipe_of(read_checkpoint(last), last).phases  # no epochs more than were asked
-    ours = {"recipe": replace(recipe, phases=phases), "resume": True, "epochs": None}
-    return {**options, **ours}
+    return replace(recipe, phases=phases), {**options, "resume": True, "epochs": None}

@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from lightning_fabric import Fabric
@@ -29,6 +29,7 @@ from photochrom.workbench.datasets.batches import Batch, Batches
 from photochrom.workbench.datasets.decoded_cache import PixelCache, open_cache
 from photochrom.workbench.training.agreement import Asked, facts_of_pictures, facts_of_run
 from photochrom.workbench.training.checkpoint import (
+    State,
     initial_weights,
     read_checkpoint,
     recipe_of,
@@ -89,6 +90,22 @@ class Steps(Dataset[Batch]):
         share = phase.batch // self.ranks
         first = pictures_before(self.recipe, step) + self.rank * share
         return self.batches.batch(first, phase.size_px, share)
+
+
+class TrainOptions(TypedDict, total=False):
+    """Options of `train` that every fold of a cross-validation takes alike."""
+
+    epochs: int | None
+    resume: bool
+    init: Path | None
+    cache: Path | None
+    accelerator: str
+    devices: int | str
+    nodes: int
+    lost_after: float
+    precision: str
+    report: Report
+    stop_after: int | None
 
 
 def train(
@@ -242,12 +259,12 @@ def _as_started(nodes: int, devices: int | str) -> tuple[int, int | str]:
 
 def _stored(
     folder: Path, resume: bool, fabric: Fabric
-) -> tuple[dict[str, Any] | None, frozenset[str] | None]:
+) -> tuple[State | None, frozenset[str] | None]:
     """Return the checkpoint and the validation keys of a run that is resumed.
 
     The first process reads them for all: only its machine needs the run's folder.
     """
-    found: tuple[dict[str, Any] | None, frozenset[str] | None] = None, None
+    found: tuple[State | None, frozenset[str] | None] = None, None
     if not fabric.global_rank:
         folder.mkdir(parents=True, exist_ok=True)
         if resume:
@@ -342,7 +359,7 @@ def _begin(
     recipe: Recipe,
     folder: Path,
     fabric: Fabric,
-    state: dict[str, Any] | None,
+    state: State | None,
     init: Path | None,
     batches: Batches,
 ) -> Run:

@@ -18,13 +18,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import count
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from photochrom.errors import InvalidValueError, LostProcessError, PhotochromError
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
 
 LOST_AFTER_S = 300.0  # without a sign of life
 PROBE_S, POLL_S, BEAT_S, TO_READ_S, LAST_WORDS_S = 1.0, 0.1, 1.0, 1.0, 5.0
@@ -36,6 +39,7 @@ HOW = (
 distributed: Any = torch.distributed  # which names not all that it exports
 _TRAININGS = count()  # of this process; all processes count alike
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 
 
@@ -145,7 +149,7 @@ class Machines:
         Seconds without a sign of life after which a process is taken to be lost.
     """
 
-    def __init__(self, rank: int, of: int, store: Any, lost_after: float) -> None:
+    def __init__(self, rank: int, of: int, store: "Store | None", lost_after: float) -> None:
         self.rank, self.of, self.lost_after = rank, of, lost_after
         self.store = store
         self._beats = 0
@@ -195,7 +199,7 @@ class Machines:
             if self.of == 1 or not _is_of_a_connection(error):
                 self._tell(f"{type(error).__name__}: {error}")
                 raise
-            ends = _in_time(self._ends, [])
+            ends = _in_time(self._ends, list[str]())
             raise _ended("; ".join(ends) or _first_line(error)) from error
         except BaseException as error:
             self._tell(f"{type(error).__name__} {error}".strip())
@@ -314,10 +318,11 @@ class Machines:
 
     def _tell(self, sentence: str) -> None:
         """Leave word of why this process ends; in vain if the first one is gone already."""
-        if self.store is None:
+        store = self.store
+        if store is None:
             return
         told = json.dumps({"machine": platform.node() or "?", "why": sentence})
-        _in_time(lambda: self.store.set(f"end/{self.rank}", told), None)
+        _in_time(lambda: store.set(f"end/{self.rank}", told), None)
         if not self.rank:
             time.sleep(TO_READ_S)  # the store ends with the first process
 
@@ -328,12 +333,12 @@ class Machines:
         return [f"process {rank} ({end['machine']}): {end['why']}" for rank, end in told]
 
 
-def _in_time(act: Callable[[], Any], otherwise: Any) -> Any:
+def _in_time(act: Callable[[], T], otherwise: T) -> T:
     """Return what the store says, or something else if it is broken or takes long.
 
     It is asked in another thread, since a store on a machine without power never answers.
     """
-    answers: list[Any] = []
+    answers: list[T] = []
 
     def ask() -> None:
         with suppress(RuntimeError, OSError):

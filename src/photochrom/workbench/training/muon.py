@@ -6,7 +6,7 @@ that both share a learning rate. What is no matrix (biases, norms, depthwise con
 last layers) takes AdamW's steps, in the same optimizer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ class Muon(Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Take one step."""
         for group in self.param_groups:
             for parameter in group["params"]:

@@ -15,7 +15,7 @@ from photochrom.errors import RecipeError
 from photochrom.workbench.networks.annealed_mean import Classifier
 from photochrom.workbench.networks.fusion import Fusion
 from photochrom.workbench.networks.nogan import Nogan
-from photochrom.workbench.networks.outputs import Painter
+from photochrom.workbench.networks.outputs import ColourNetwork, Painter
 from photochrom.workbench.networks.photochrom import Guided
 from photochrom.workbench.training.recipe import Loss, Recipe
 from photochrom.workbench.training.step import Tensors, classification_loss, distribution_loss
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 Objective = Callable[[Any, Tensors, Loss, torch.Generator], Answer]
 
 
-def check_fit(recipe: Recipe, network: Any) -> None:
+def check_fit(recipe: Recipe, network: ColourNetwork) -> None:
     """Raise RecipeError unless a network takes the recipe's sizes and its kind of loss."""
     for phase in recipe.phases:
         if phase.size_px % network.stride:

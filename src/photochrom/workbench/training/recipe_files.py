@@ -107,7 +107,7 @@ def _toml_value(text: str) -> Any:
     return read["value"] if len(read) == 1 else text
 
 
-def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
+def _changed(inside: object, names: Sequence[str], value: object, change: str) -> Any:
     """Return a copy in which one value, however deep, is another."""
     if not names:
         return value

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from photochrom.workbench.training.adversary import Adversary
-from photochrom.workbench.training.checkpoint import save_atomically, table_of
+from photochrom.workbench.training.checkpoint import State, save_atomically, table_of
 from photochrom.workbench.training.muon import Muon
 from photochrom.workbench.training.objectives import check_fit, objective
 from photochrom.workbench.training.recipe import Phase, Recipe, build_network
@@ -93,7 +94,7 @@ class Run:
         """Write a checkpoint into the run's folder, on the first rank."""
         if self.fabric.global_rank:
             return
-        state = {
+        state: State = {
             "recipe": table_of(self.recipe),
             "network": self.network.state_dict(),
             "average": self.average,
@@ -110,7 +111,7 @@ class Run:
                 state["critic"] = self.critic.state()
         save_atomically(state, self.folder / f"{name}.pt")
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Continue from a checkpoint."""
         self.network.load_state_dict(state["network"], strict=True)
         for name, weight in state["average"].items():
@@ -122,7 +123,7 @@ class Run:
         self.worse, self.sums = state.get("worse", 0), state.get("sums", {})
 
 
-def _parted(network: Any, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _parted(network: nn.Module, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Part groups into what takes Muon's steps and what does not: pretrained, first, last."""
     ends = {
         id(p)

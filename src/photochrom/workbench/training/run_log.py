@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def progress_line(recipe: Recipe, seen: int, means: dict[str, float], speed: flo
     return f"{seen:,} of {of:,} pictures, {terms}, {pace}, {duration((of - seen) / speed)} left"
 
 
-def _append(path: Path, row: dict[str, Any]) -> None:
+def _append(path: Path, row: Mapping[str, object]) -> None:
     """Append a row to a CSV file whose columns are those of its rows so far and of this one."""
     rows = read_rows(path)
     columns = list(dict.fromkeys(name for each in (*rows[:1], row) for name in each))
@@ -111,7 +112,7 @@ def _append(path: Path, row: dict[str, Any]) -> None:
         csv.DictWriter(file, columns, restval="").writerow(row)
 
 
-def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
+def _write_rows(path: Path, columns: list[str], rows: Sequence[Mapping[str, object]]) -> None:
     with atomic_target(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()

@@ -4,9 +4,9 @@ import dataclasses
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from photochrom.errors import CheckpointError, RecipeError
+from photochrom.workbench.training.checkpoint import State
 from photochrom.workbench.training.recipe import Phase, Recipe
 
 FOUND_AT_ITS_BEGINNING = ("classes", "encoder", "encoder_weights")  # of a network's configuration
@@ -84,7 +84,7 @@ def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
     return replace(recipe, phases=(*done, *rest))
 
 
-def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path) -> Recipe:
+def continued(state: State, begun: Recipe, given: Recipe, folder: Path) -> Recipe:
     """Return the recipe that a resumed run goes on with.
 
     `state` is the run's last checkpoint, `begun` its recipe; `given` may differ from that in its
