@@ -8,7 +8,7 @@ import pytest
 from photochrom.errors import InvalidValueError
 from photochrom.service import connections
 from photochrom.service.clients import Clients, client_of_address, matching_key
-from photochrom.service.connections import connection_count
+from photochrom.service.http_connections import connection_count
 from photochrom.service.limits import Limits
 from photochrom.service.log_limits import WRITTEN_EACH, Aggregated, aggregated_log
 from photochrom.service.rate_limit import MOST_CLIENTS, Rate

@@ -111,7 +111,7 @@ def build_app() -> "App":
     """Return the command with all its subcommands."""
     from cyclopts import App, Parameter
 
-    from photochrom.cli.colorize import colorize
+    from photochrom.cli.colorize_command import colorize
     from photochrom.cli.numbers import convert
 
     app = App(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say
+from photochrom.cli.outcome_report import report
 from photochrom.cli.run import (
     begin_many,
     begin_one,
     guidance_of,
     make_colorizer,
     read_recipe,
-    report,
     weights_note,
 )
 from photochrom.cli.run_options import RunOptions

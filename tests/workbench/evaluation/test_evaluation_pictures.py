@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photochrom.color.gray import GRAYS, bt601
+from photochrom.color.gray_conversions import GRAYS, bt601
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.evaluation.evaluation_pictures import (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.color.gray import GRAYS
+from photochrom.color.gray_conversions import GRAYS
 from photochrom.color.lab import luminance_to_lightness, rgb_to_lab, srgb_to_linear
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.picture_files import decode
@@ -57,9 +57,9 @@ def make_sample(
 ) -> Sample:
     """Make a photograph, sRGB in uint8 (h, w, 3), gray, and keep its truth.
 
-    `gray` is a name of `photochrom.color.gray.GRAYS`. Any but 'lightness' changes only what the
-    method is shown: its ab is joined with the true lightness, so that the error is that of the
-    colour alone. Raise InvalidValueError if there is no such gray.
+    `gray` is a name of `photochrom.color.gray_conversions.GRAYS`. Any but 'lightness' changes only
+    what the method is shown: its ab is joined with the true lightness, so that the error is that of
+    the colour alone. Raise InvalidValueError if there is no such gray.
     """
     if gray not in GRAYS:
         raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; it is {gray!r}.")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from photochrom.color.difference import chroma
 from photochrom.color.gamut import lab_to_rgb
-from photochrom.color.gray import lightness
+from photochrom.color.gray_conversions import lightness
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import (
     DataError,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from photochrom.errors import InvalidValueError
 from photochrom.service.clients import FORWARDED, Clients
-from photochrom.service.connections import server_config
+from photochrom.service.http_connections import server_config
 from photochrom.service.log_limits import aggregated_log
 from photochrom.service.middleware import LOOPBACK_NAMES
 from photochrom.service.server import Server, is_loopback, listen, url_of

@@ -12,7 +12,7 @@ from photochrom.workbench.training.network_inputs import neutral_inputs
 from photochrom.workbench.training.validation import Validation, averaged
 
 if TYPE_CHECKING:
-    from photochrom.workbench.training.run import Run
+    from photochrom.workbench.training.run_state import Run
 
 PICTURES = 8
 MOMENTS = 8  # columns at most, evenly chosen

@@ -16,7 +16,7 @@ from photochrom.workbench.training.recipe import Recipe
 from photochrom.workbench.training.step import Tensors
 
 if TYPE_CHECKING:
-    from photochrom.workbench.training.run import Run
+    from photochrom.workbench.training.run_state import Run
 
 BATCH = 50
 HINTS = 10  # patches a picture in the judgement with hints
