@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
 # The help texts are declared here, so that `--help` imports no command's module.
 COMMANDS = {
-    "colorize": ("cli.colorize", "Colour photographs; `colorize` may be omitted."),
+    "colorize": ("cli.colorize_command", "Colour photographs; `colorize` may be omitted."),
     "frames": ("cli.film", "Write a picture of each shot of a film."),
     "serve": ("cli.serve", "Serve the page and the HTTP service on this machine."),
     "page": (

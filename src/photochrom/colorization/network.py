@@ -78,7 +78,7 @@ class NetworkMethod:
         digest = hashlib.sha256(content).hexdigest()
         if sha256 is not None and digest != sha256:
             raise WeightsError(
-                f"{path}: its SHA-256 must be {sha256[:16]}...; it is {digest[:16]}... "
+                f"{path}: its SHA-256 must be {sha256[:16]}...; got {digest[:16]}... "
                 "The file is damaged; install photochrom again."
             )
         if sha256 is None:

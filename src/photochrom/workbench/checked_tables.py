@@ -70,4 +70,4 @@ def _sentence(first: "ErrorDetails", place: str, adapter: "TypeAdapter[Any]") ->
     if first["type"] == "value_error":
         return f"{place}: {first['ctx']['error']}"
     said = first["msg"].partition(" ")[2].replace(" after validation", "")
-    return f"{place}: {said}; it is {first['input']!r}."
+    return f"{place}: {said}; got {first['input']!r}."

@@ -105,7 +105,7 @@ def test_photographs_are_scored_at_the_size_that_is_asked_for(tmp_path, capsys):
     assert "scored reduced to it" in small["notes"][0]
     assert "left gray" in capsys.readouterr().out
     assert small["rows"]["gray"]["ciede2000"] != whole["rows"]["gray"]["ciede2000"]
-    with pytest.raises(InvalidValueError, match="at least 11; it is 3"):
+    with pytest.raises(InvalidValueError, match="at least 11; got 3"):
         run(*words, "--scored-px", 3)
 
 

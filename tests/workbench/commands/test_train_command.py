@@ -77,7 +77,7 @@ def test_a_run_is_resumed_by_its_folder_and_has_one_profile(trained, options, tm
     train(trained, run=run, **options)
     train(run, resume=True, epochs=1, **options)
     assert read_checkpoint(run / "last.pt")["step"] == 8
-    with pytest.raises(RecipeError, match="a run has one profile"):
+    with pytest.raises(RecipeError, match="a run keeps its profile"):
         train(run, profile="other", **options)
 
 

@@ -149,5 +149,5 @@ def test_one_picture_is_no_group(tmp_path, picture_folder):
     (tmp_path / "a.png").write_bytes((picture_folder / "discs" / "0.png").read_bytes())
     with pytest.raises(DataError, match="there are 1"):
         group_sample(draw_sample(tmp_path), 5, 0, all_scores=False)
-    with pytest.raises(InvalidValueError, match="it is 0"):
+    with pytest.raises(InvalidValueError, match="got 0"):
         draw_sample(tmp_path, 0)

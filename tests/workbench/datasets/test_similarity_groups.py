@@ -47,5 +47,5 @@ def test_too_few_different_pictures_are_refused():
     same = np.zeros((10, 8, 8, 3), np.uint8)
     with pytest.raises(DataError, match="there are 1"):
         fit_preselection(same, 2)
-    with pytest.raises(InvalidValueError, match="it is 0"):
+    with pytest.raises(InvalidValueError, match="got 0"):
         fit_preselection(same, 0)

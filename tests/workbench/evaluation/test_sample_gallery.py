@@ -155,7 +155,7 @@ def test_a_figure_has_a_row_a_picture_and_a_column_a_method(seen, tmp_path):
 
 
 def test_what_is_no_figure_is_refused(seen, tmp_path):
-    with pytest.raises(InvalidValueError, match=r"\.png file; it is 'figure\.jpg'"):
+    with pytest.raises(InvalidValueError, match=r"\.png file; got 'figure\.jpg'"):
         draw_figure(seen[1], tmp_path / "figure.jpg")
     with pytest.raises(InvalidValueError, match="at least 1 picture"):
         draw_figure(seen[1], tmp_path / "figure.png", most=0)

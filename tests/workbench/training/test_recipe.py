@@ -304,7 +304,7 @@ def test_single_values_are_laid_over_a_profile():
         ("loss.huber=much", "huber: should be a valid number; it is 'much'"),
         ("loss.kind=1", "kind: should be 'distribution'"),
         ("loss.kind=other", "kind: should be 'distribution', "),
-        ("name.deep=1", "there is no table that 'deep' could be in"),
+        ("name.deep=1", "'deep' is not in a table"),
         ("phases.3.batch=1", "needs a number from 0 to 2 in place of '3'"),
         ("phases.٠.batch=1", "needs a number from 0 to 2 in place of '٠'"),
         ("phases.batch=1", "needs a number from 0 to 2 in place of 'batch'"),
@@ -345,10 +345,18 @@ def test_profiles_of_another_shape_are_refused(text, message, tmp_path):
 @pytest.mark.parametrize(
     ("name", "config", "said"),
     [
-        ("unet", {"channels": [-1, 8, 8]}, "'unet' cannot be built like this"),
-        ("unet", {"channels": []}, "'unet' cannot be built like this"),
-        ("nogan-critic", {"channels": []}, "'nogan-critic' cannot be built like this"),
-        ("patch-critic", {"channels": [8]}, "'patch-critic' cannot be built like this"),
+        ("unet", {"channels": [-1, 8, 8]}, "'unet' cannot be built with this configuration"),
+        ("unet", {"channels": []}, "'unet' cannot be built with this configuration"),
+        (
+            "nogan-critic",
+            {"channels": []},
+            "'nogan-critic' cannot be built with this configuration",
+        ),
+        (
+            "patch-critic",
+            {"channels": [8]},
+            "'patch-critic' cannot be built with this configuration",
+        ),
         ("fusion", {"width": "wide"}, "width: should be a valid number"),
     ],
 )

@@ -26,7 +26,7 @@ def builtin(name: str, root: Path | None = None) -> Path:
     brings the photographs, is not installed.
     """
     if name != f"{PREFIX}tiny":
-        raise DataError(f"No built-in data set '{name}'. There is: {PREFIX}tiny.")
+        raise DataError(f"No built-in data set '{name}'. Available: {PREFIX}tiny.")
     require("train", name, "skimage")
     from PIL import Image
     from skimage import data

@@ -112,7 +112,7 @@ def built(cache: Path, report: Report) -> Iterator[Path]:
             raise
         raise DataError(
             f"{root}: decoded pictures cannot be kept there ({error.strerror}). What was decoded "
-            "is removed. Make room, name another folder with --cache, or train with --stream."
+            "is removed. Free some space, name another folder with --cache, or train with --stream."
         ) from error
     finally:
         remove(private)
@@ -151,8 +151,8 @@ def remove_superseded(cache: Path, about: About, report: Report) -> None:
         names = " ".join(shlex.quote(str(path)) for path in unknown)
         kept = "caches" if len(unknown) > 1 else "cache"
         report(
-            f"{len(unknown)} older {kept} of unknown data: {gigabytes(size)}. If you need "
-            f"{'them' if len(unknown) > 1 else 'it'} no more: rm -r {names}"
+            f"{len(unknown)} older {kept} of unknown data: {gigabytes(size)}. If you no longer "
+            f"need {'them' if len(unknown) > 1 else 'it'}: rm -r {names}"
         )
 
 

@@ -113,7 +113,7 @@ def _encoded(file: Path, pixels: np.ndarray, labels: np.ndarray) -> Iterator[Enc
 class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"it wants to run {module}.{name}")
+            raise pickle.UnpicklingError(f"it would run {module}.{name}")
         return super().find_class(module, name)
 
 

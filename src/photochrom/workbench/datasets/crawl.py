@@ -60,9 +60,9 @@ def crawl(
         If httpx2, protego or pyarrow is not installed.
     """
     if search is None and not urls:
-        raise InvalidValueError("a crawl needs a query or a list of addresses; there is neither.")
+        raise InvalidValueError("a crawl needs a query or a list of addresses; got neither.")
     if limit < 1 or shard_pictures < 1:
-        raise InvalidValueError(f"limit must be 1 or more; it is {limit}.")
+        raise InvalidValueError(f"limit must be 1 or more; got {limit}.")
     import_parquet()
     with PoliteClient(policy or FetchPolicy()) as client, Ledger(folder) as ledger:
         if search is not None:

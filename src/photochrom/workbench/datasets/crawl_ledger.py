@@ -65,7 +65,7 @@ class Ledger:
         except (sqlite3.Error, OSError) as error:
             busy = "locked" in str(error)
             raise DataError(
-                f"{folder}: another crawl writes there. Wait for it, or take another folder."
+                f"{folder}: another crawl is writing to it. Wait for it, or choose another folder."
                 if busy
                 else f"{folder / FILE}: cannot be used ({error})."
             ) from error

@@ -124,7 +124,7 @@ def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
     `count` is below 1.
     """
     if count < 1:
-        raise InvalidValueError(f"pictures must be 1 or more; it is {count}.")
+        raise InvalidValueError(f"pictures must be 1 or more; got {count}.")
     random = np.random.default_rng(seed)
     source = open_source(str(data))
     seen = len(source.units)
@@ -248,7 +248,7 @@ def keys_of_group(
 def check_group(group: int, groups: int) -> None:
     """Raise InvalidValueError unless `group` is in 1..`groups`."""
     if not 1 <= group <= groups:
-        raise InvalidValueError(f"group must lie in 1..{groups}; it is {group}.")
+        raise InvalidValueError(f"group must lie in 1..{groups}; got {group}.")
 
 
 def study(

@@ -117,7 +117,7 @@ def open_cache(
         remove_superseded(cache, about, report)
         found = _read(cache, report)
     if found is None:
-        raise DataError(f"{cache}: was written, but cannot be read again. Is the disk sound?")
+        raise DataError(f"{cache}: was written but cannot be read again. Check the disk.")
     return found
 
 
@@ -141,12 +141,12 @@ def _adopt_earlier(source: Source, cache: Path, report: Callable[[str], None]) -
     earlier = cache.with_name(f"{source.earlier()}-{cache.name.rpartition('-')[2]}")
     if earlier == cache or not (earlier / INDEX).exists():
         return
-    report(f"Taking over {earlier}, made by an earlier photochrom.")
+    report(f"Using {earlier}, made by an earlier version of photochrom.")
     try:
         FileStates.of(source.files).save(earlier / FILES)
         earlier.rename(cache)
     except OSError as error:
-        report(f"{earlier}: cannot be taken over ({error.strerror}).")
+        report(f"{earlier}: cannot be reused ({error.strerror}).")
 
 
 def _is_current(source: Source, cache: Path, report: Callable[[str], None]) -> bool:
@@ -157,10 +157,10 @@ def _is_current(source: Source, cache: Path, report: Callable[[str], None]) -> b
         return False
     change, now = noted.compare(source.files, report)
     if change.contents:
-        report(f"{change.contents:,} files hold something else than when they were decoded.")
+        report(f"{change.contents:,} files have changed since they were decoded.")
         return False
     if change.times:
-        report("They are the same pictures: nothing is decoded again.")
+        report("The pictures are the same; nothing is decoded again.")
         with suppress(OSError):  # somebody else's, who lets us read: compared each time
             now.save(cache / FILES)
     return True

@@ -76,7 +76,7 @@ class FetchPolicy:
         """Refuse numbers that would mean no requests, or no end of them."""
         for name in ("per_second", "tries", "connect_s", "read_s", "total_s", "largest_bytes"):
             if not getattr(self, name) > 0:
-                raise InvalidValueError(f"{name} must be above 0; it is {getattr(self, name)}.")
+                raise InvalidValueError(f"{name} must be above 0; got {getattr(self, name)}.")
 
     @property
     def user_agent(self) -> str:

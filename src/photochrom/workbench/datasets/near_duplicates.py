@@ -39,8 +39,7 @@ def bands(distance: int) -> list[tuple[int, int]]:
     """
     if not 0 <= distance <= LARGEST_DISTANCE:
         raise InvalidValueError(
-            f"The distance of near-duplicates must be 0 to {LARGEST_DISTANCE} bits; it is "
-            f"{distance}."
+            f"The distance of near-duplicates must be 0 to {LARGEST_DISTANCE} bits; got {distance}."
         )
     edges = np.linspace(0, HASH_BITS, distance + 2).astype(int)
     widths = np.minimum(np.diff(edges), WIDEST_BAND)

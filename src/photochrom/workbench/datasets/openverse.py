@@ -77,8 +77,8 @@ class Search(NamedTuple):
             if cursor and failure.outcome in PAST_THE_END:
                 return Page([], None)
             raise DataError(
-                f"{self.source} gave no list of pictures ({failure}). What was fetched is kept; "
-                "run the same command again later."
+                f"{self.source} returned no list of pictures ({failure}). What was fetched is "
+                "kept; run the same command again later."
             ) from failure
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{url}: not an answer as documented ({error!r}).") from error
@@ -105,13 +105,13 @@ def make_search(
         Of the API; the public one by default.
     """
     if source not in _SOURCES:
-        raise InvalidValueError(f"a source is one of {', '.join(_SOURCES)}; it is {source!r}.")
+        raise InvalidValueError(f"a source is one of {', '.join(_SOURCES)}; got {source!r}.")
     if not query.strip():
-        raise InvalidValueError("a query needs at least one word; it is empty.")
+        raise InvalidValueError("a query needs at least one word; got none.")
     strange = sorted(set(licences) - set(LICENCES))
     if strange or not licences:
         raise InvalidValueError(
-            f"licences are some of {', '.join(LICENCES)}; they are {', '.join(licences) or 'none'}."
+            f"licences are some of {', '.join(LICENCES)}; got {', '.join(licences) or 'none'}."
         )
     return Search(source, query.strip(), licences, address or _SOURCES[source].address)
 

@@ -46,9 +46,9 @@ def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
     (0, 1]. Raise ShapeError or InvalidValueError if they are not.
     """
     if values.ndim != 3:
-        raise ShapeError(f"A picture needs the shape (H, W, C); it is {values.shape}.")
+        raise ShapeError(f"A picture needs the shape (H, W, C); got {values.shape}.")
     if not 0 < variance <= 1:
-        raise InvalidValueError(f"The share of variance must be in (0, 1]; it is {variance}.")
+        raise InvalidValueError(f"The share of variance must be in (0, 1]; got {variance}.")
     rows = values.reshape(len(values), -1).astype(np.float64)
     mean = rows.mean(axis=0)
     scores, scales, loadings = np.linalg.svd(rows - mean, full_matrices=False)

@@ -61,9 +61,9 @@ class Choice:
 
     def __post_init__(self) -> None:
         if self.shard_rows < 1:
-            raise InvalidValueError(f"A shard needs 1 picture or more; it is {self.shard_rows}.")
+            raise InvalidValueError(f"A shard needs 1 picture or more; got {self.shard_rows}.")
         if self.limit is not None and self.limit < 1:
-            raise InvalidValueError(f"The limit must be 1 picture or more; it is {self.limit}.")
+            raise InvalidValueError(f"The limit must be 1 picture or more; got {self.limit}.")
 
 
 @dataclass
@@ -163,8 +163,8 @@ class _Work:
             self._take_up(*_read_state(state))
         elif any(self.out.glob("*.parquet")):
             raise DataError(
-                f"{self.out}: holds Parquet files but no {STATE}, so they are not from here. "
-                "Choose another folder."
+                f"{self.out}: holds Parquet files but no {STATE}, so photochrom did not "
+                "prepare them. Choose another folder."
             )
         for file in self.out.glob("pictures-*.parquet"):
             if int(file.stem.removeprefix("pictures-")) >= self.counts.shards:
@@ -180,7 +180,7 @@ class _Work:
             before = {**before, "data": now["data"]}
         if changed := sorted(k for k in now if before.get(k) != now[k]):
             raise DataError(
-                f"{self.out}: was begun with other options or pictures ({', '.join(changed)}). "
+                f"{self.out}: was started with other options or pictures ({', '.join(changed)}). "
                 "Choose another folder, or remove this one."
             )
         self.counts, self.done = counts, done
@@ -188,7 +188,7 @@ class _Work:
         if rows != self.counts.kept:
             raise DataError(
                 f"{self.out}: its shards hold {rows} pictures, and {self.counts.kept} were "
-                "written. Remove it and begin anew."
+                "written. Remove it and start again."
             )
         if not self.done:
             self.report(f"Continuing after {self.counts.seen} pictures.")
@@ -274,8 +274,8 @@ class _Work:
                 write(part)
         except UnwritablePhotoError as error:
             raise DataError(
-                f"{error} The {self.counts.shards} shards before it are whole; make room and run "
-                "the same command again to continue."
+                f"{error} The {self.counts.shards} shards before it are complete; free some "
+                "space and run the same command again to continue."
             ) from error
 
     def _refuse_damage(self) -> None:
@@ -311,7 +311,7 @@ def _writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error.strerror}).") from error
+        raise DataError(f"{folder}: cannot be created ({error.strerror}).") from error
     remove_orphans(folder)
 
 
@@ -322,7 +322,7 @@ def _read_state(path: Path) -> tuple[dict[str, Any], Counts, bool]:
         return dict(state["options"]), Counts(**state["counts"]), bool(state["done"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{path}: is damaged ({error!r}). Remove {path.parent} and begin anew."
+            f"{path}: is damaged ({error!r}). Remove {path.parent} and start again."
         ) from error
 
 

@@ -98,11 +98,11 @@ def _listed(pattern: str) -> list[str]:
     try:
         found = sorted(files.glob(path))
     except read_errors() as error:
-        raise DataError(f"{pattern}: the place cannot be listed ({error}).") from error
+        raise DataError(f"{pattern}: cannot be listed ({error}).") from error
     if is_remote(pattern):
         found = [str(files.unstrip_protocol(match)) for match in found]
     if not found:
-        raise DataError(f"{pattern}: no such files, or a place that cannot be listed.")
+        raise DataError(f"{pattern}: no such files, or they cannot be listed.")
     return found
 
 

@@ -97,7 +97,7 @@ def fit_preselection(
         If scikit-learn is not installed.
     """
     if groups < 1:
-        raise InvalidValueError(f"groups must be 1 or more; it is {groups}.")
+        raise InvalidValueError(f"groups must be 1 or more; got {groups}.")
     different = len(np.unique(thumbnails.reshape(len(thumbnails), -1), axis=0))
     if different < max(groups, 2):
         raise DataError(

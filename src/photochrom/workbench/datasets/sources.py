@@ -92,7 +92,9 @@ def open_source(
         Is told about files that are damaged or missing.
     """
     if annotations is not None and not labels:
-        raise DataError("Annotation lists need a label that picks one of them, such as bird.")
+        raise DataError(
+            "Annotation lists need a label (--label) that selects one of them, such as bird."
+        )
     source = _open(data, labels, annotations, report)
     if not labels and keys is None:
         return source
@@ -302,5 +304,5 @@ def _unbroken(stream: "IterableDataset", name: str) -> Iterator[dict[str, Any]]:
         yield from stream
     except Exception as error:  # of the network, of the hub, of the data set's own format
         raise DataError(
-            f"{HUB}{name}: broke off ({error}). Run the same command again to continue."
+            f"{HUB}{name}: was interrupted ({error}). Run the same command again to continue."
         ) from error

@@ -156,9 +156,7 @@ def read_hold_out(share: float) -> list[Fraction]:
     Raise InvalidValueError if the share is outside (0, 1).
     """
     if not 0 < share < 1:
-        raise InvalidValueError(
-            f"The share held out must be in (0, 1), such as 0.1; it is {share}."
-        )
+        raise InvalidValueError(f"The share held out must be in (0, 1), such as 0.1; got {share}.")
     held = Fraction(str(share))  # 0.1 as it is written, not as a float holds it
     return [1 - held, held]
 
@@ -216,7 +214,7 @@ def split_in_folds(
         If a fold would be empty.
     """
     if folds < 2:
-        raise InvalidValueError(f"There must be 2 folds or more; it is {folds}.")
+        raise InvalidValueError(f"There must be 2 folds or more; got {folds}.")
     names = [f"fold-{n}" for n in range(folds)]
     shares = dict.fromkeys(names[:-1], Fraction(1, folds))
     return _split(described, shares, names[-1], seed, by_hue, near_bits)
@@ -333,5 +331,5 @@ def write_split(split: Split, out: Path) -> list[Path]:
     except UnwritablePhotoError as error:
         raise DataError(str(error)) from error
     except OSError as error:
-        raise DataError(f"{out}: cannot be made ({error.strerror}).") from error
+        raise DataError(f"{out}: cannot be created ({error.strerror}).") from error
     return [out / f"{name}.txt" for name in lists]

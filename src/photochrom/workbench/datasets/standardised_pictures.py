@@ -76,7 +76,7 @@ class _Pool:
 def open_pool(jobs: int | None) -> _Pool:
     """Return so many processes, or all cores."""
     if jobs is not None and jobs < 1:
-        raise InvalidValueError(f"The number of processes must be 1 or more; it is {jobs}.")
+        raise InvalidValueError(f"The number of processes must be 1 or more; got {jobs}.")
     return _Pool(jobs or cores())
 
 
@@ -96,6 +96,6 @@ def standardised(
             waiting += [pool.submit(work, c) for c in islice(chunks, 1)]
     except BrokenProcessPool as error:
         raise DataError(
-            "A process that decoded pictures was killed, perhaps for want of memory. Run the same "
-            "command again to continue, with fewer processes (--jobs 1)."
+            "A process that decoded pictures was killed, perhaps because memory ran out. Run the "
+            "same command again to continue, with fewer processes (--jobs 1)."
         ) from error

@@ -88,7 +88,7 @@ def stream_pictures(
     """
     share = _share(rank, ranks, worker, workers)
     if shuffle_buffer < 1:
-        raise InvalidValueError(f"The shuffle buffer must be 1 or more; it is {shuffle_buffer}.")
+        raise InvalidValueError(f"The shuffle buffer must be 1 or more; got {shuffle_buffer}.")
     mixed = shuffle_buffer > 1
     rows = _share_of_rows(data, share, (seed, epoch) if mixed else None, report)
     pictures = _sound(rows, report)
@@ -100,7 +100,7 @@ def stream_pictures(
 def _share(rank: int, ranks: int, worker: int, workers: int) -> Share:
     for what, number, of in (("rank", rank, ranks), ("worker", worker, workers)):
         if not 0 <= number < of:
-            raise InvalidValueError(f"The {what} must be 0 to {of - 1}; it is {number}.")
+            raise InvalidValueError(f"The {what} must be 0 to {of - 1}; got {number}.")
     return Share(rank * workers + worker, ranks * workers)
 
 

@@ -171,7 +171,7 @@ class Benchmark:
         """
         if self.scored_px < SSIM_WINDOW_PX:
             raise InvalidValueError(
-                f"scored_px must be at least {SSIM_WINDOW_PX}; it is {self.scored_px}. The default "
+                f"scored_px must be at least {SSIM_WINDOW_PX}; got {self.scored_px}. The default "
                 f"is {SCORED_PX}."
             )
         sources = [references(self.mean_ab, self.saturations)]
@@ -268,8 +268,8 @@ def _check_own_names(outputs: Mapping[str, Path], methods: Sequence[str]) -> Non
     taken = {TRUTH, *REFERENCES, *methods} & outputs.keys()
     if taken:
         raise InvalidValueError(
-            f"outputs need a name of their own; '{min(taken)}' is a row already. "
-            f"Name them otherwise: {min(taken)}-outputs={outputs[min(taken)]}"
+            f"outputs need a name of their own; '{min(taken)}' is already a row. "
+            f"Choose another name: {min(taken)}-outputs={outputs[min(taken)]}"
         )
 
 

@@ -78,7 +78,7 @@ def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -
     """
     if pictures < 1 or resamples < 1:
         raise InvalidValueError(
-            f"pictures and resamples must be at least 1; they are {pictures} and {resamples}."
+            f"pictures and resamples must be at least 1; got {pictures} and {resamples}."
         )
     random = np.random.default_rng(seed)
     counts = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples)

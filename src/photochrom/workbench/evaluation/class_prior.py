@@ -82,5 +82,5 @@ def measure_class_prior(samples: Iterable[Sample]) -> ClassPrior:
         numbers = bin_numbers(sample.lab[..., 1:])
         counts += np.bincount(numbers.reshape(-1), minlength=counts.size) / numbers.size
     if not keys:
-        raise DataError("an evaluation needs at least one photograph; there is none.")
+        raise DataError("an evaluation needs at least one photograph; got none.")
     return ClassPrior(tuple(keys), counts / counts.sum(), tuple(short_sides_px))

@@ -55,7 +55,7 @@ def draw_figure(gallery: Gallery, target: Path, most: int = PICTURES, tile_px: i
 def check_figure(target: Path) -> None:
     """Refuse what is no .png file, before anything is measured."""
     if target.suffix.lower() != ".png":
-        raise InvalidValueError(f"a figure is a .png file; it is {target.name!r}.")
+        raise InvalidValueError(f"a figure is a .png file; got {target.name!r}.")
 
 
 def _fitted(rgb: Bytes, tile_px: int) -> Bytes:

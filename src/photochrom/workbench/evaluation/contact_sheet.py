@@ -62,10 +62,10 @@ def contact_sheet(
         If the sheet cannot be written.
     """
     if output.suffix.lower() not in SUFFIXES:
-        raise InvalidValueError(f"a sheet is one of {', '.join(SUFFIXES)}; it is {output.name!r}.")
+        raise InvalidValueError(f"a sheet is one of {', '.join(SUFFIXES)}; got {output.name!r}.")
     if tile_px < 16 or columns < 1:
         raise InvalidValueError(
-            f"tile_px must be at least 16 and columns at least 1; they are {tile_px}, {columns}."
+            f"tile_px must be at least 16 and columns at least 1; got {tile_px}, {columns}."
         )
     pairs: list[tuple[str, Bytes, Bytes]] = []
     for one in read_pictures(data):

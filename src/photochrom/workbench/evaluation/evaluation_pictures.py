@@ -43,11 +43,11 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
     """
     rgb = decode(image)
     if rgb is None:
-        raise DataError(f"{key}: not a picture that can be decoded. Take it out of the data.")
+        raise DataError(f"{key}: not a picture that can be decoded. Remove it from the data.")
     if min(rgb.shape[:2]) < SSIM_WINDOW_PX:
         raise DataError(
             f"{key}: a side needs at least {SSIM_WINDOW_PX} pixels to be judged; the picture has "
-            f"{rgb.shape[1]} x {rgb.shape[0]}. Take it out of the data."
+            f"{rgb.shape[1]} x {rgb.shape[0]}. Remove it from the data."
         )
     return rgb
 
@@ -62,7 +62,7 @@ def make_sample(
     the colour alone. Raise InvalidValueError if there is no such gray.
     """
     if gray not in GRAYS:
-        raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; it is {gray!r}.")
+        raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; got {gray!r}.")
     encoded = rgb.astype(np.float32) / 255
     lab = rgb_to_lab(encoded)
     if gray == "lightness":

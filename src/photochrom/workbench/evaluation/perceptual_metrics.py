@@ -140,8 +140,8 @@ def _weights(name: str, source: str, metric: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         raise DataError(
-            f"{metric} is not measured: its weights {path} are not there. "
-            f"Fetch them from {source}{name}"
+            f"{metric} is not measured: its weights are missing ({path}). "
+            f"Download them from {source}{name}"
         )
     return path
 

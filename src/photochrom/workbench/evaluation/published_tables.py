@@ -145,8 +145,8 @@ def _around(text: str, name: str) -> tuple[str, str]:
     _, closed, after = rest.partition(END)
     if not (opened and closed):
         raise DataError(
-            f"the document needs the lines {begin(name)} and {END}, between which the table "
-            "stands; one is missing. Add them where it shall be."
+            f"the document needs the lines {begin(name)} and {END} around the table; one "
+            "is missing. Add them where the table should be."
         )
     return before, after
 
@@ -159,7 +159,7 @@ def check(text: str, entries: Sequence[Entry]) -> None:
     known = _sets(entries)
     for name in COLUMNS:
         if name not in known and begin(name) in text:
-            raise DataError(f"the document has a table '{name}', and there is no record of one.")
+            raise DataError(f"the document has a table '{name}', but there is no record of it.")
     for name in known:
         before, after = _around(text, name)
         found = text[len(before) + len(begin(name)) : len(text) - len(after) - len(END)]

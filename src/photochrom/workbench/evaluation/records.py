@@ -100,7 +100,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON ({error}).") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: needs one JSON object; it is a {type(content).__name__}.")
+        raise DataError(f"{path}: needs one JSON object; got a {type(content).__name__}.")
     return content
 
 

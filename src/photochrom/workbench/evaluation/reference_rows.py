@@ -43,7 +43,7 @@ class ReferenceMethod:
     def __init__(self, colorizer: Engine, folder: Path) -> None:
         photos = find_photos(folder, recursive=True) if folder.is_dir() else []
         if not photos:
-            raise DataError(f"{folder}: needs colour photographs to borrow from; there is none.")
+            raise DataError(f"{folder}: contains no colour photographs to use as references.")
         self.name, self.folder, self.photos = colorizer.info.name, folder, len(photos)
         self._colorizer, self._references = colorizer, References(folder, photos)
         self._judge = load_method("photochrom")

@@ -184,7 +184,7 @@ class Evaluation:
             group = (record["part"], record["name"], record["setting"])
             self._groups.setdefault(group, {})[record["picture"]] = record
         if not self.records:
-            raise DataError("an evaluation needs at least one photograph; there is none.")
+            raise DataError("an evaluation needs at least one photograph; got none.")
 
     @property
     def pictures(self) -> int:
@@ -210,7 +210,7 @@ class Evaluation:
         if records is None or column not in next(iter(records.values())):
             known = ", ".join(n for n in self.names(part))
             raise InvalidValueError(
-                f"{column!r} of {name!r} was not measured in {part!r}; it holds: {known}."
+                f"{column!r} of {name!r} was not measured in {part!r}. Measured: {known}."
             )
         return np.array([records[picture][column] for picture in sorted(records)])
 
@@ -279,7 +279,7 @@ class Evaluation:
         settings = sorted(s for p, n, s in self._groups if (p, n) == (knob, name) and s is not None)
         if not settings:
             known = ", ".join(self.names(knob)) or "nothing"
-            raise InvalidValueError(f"no curve of {name!r} over {knob!r}; there is: {known}.")
+            raise InvalidValueError(f"no curve of {name!r} over {knob!r}. Measured: {known}.")
 
         def over(metric: Metric) -> Floats:
             points = [self.quantity(name, metric, knob, setting) for setting in settings]
@@ -289,7 +289,7 @@ class Evaluation:
 
     def _metric(self, key: str) -> Metric:
         if key not in BY_KEY:
-            raise InvalidValueError(f"metric must be one of {', '.join(BY_KEY)}; it is {key!r}.")
+            raise InvalidValueError(f"metric must be one of {', '.join(BY_KEY)}; got {key!r}.")
         return BY_KEY[key]
 
     def curve(self, knob: str, name: str, metric: str = "ratio") -> list[Point]:

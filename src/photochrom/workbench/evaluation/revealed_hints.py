@@ -41,7 +41,7 @@ def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
     if min(height, width) < PATCH_PX or count < 0:
         raise InvalidValueError(
             f"revealing needs a picture of at least {PATCH_PX} x {PATCH_PX} and a count of 0 or "
-            f"more; they are {width} x {height} and {count}."
+            f"more; got {width} x {height} and {count}."
         )
     random = np.random.default_rng((seed, zlib.crc32(key.encode())))
     ends = (height - PATCH_PX + 1, width - PATCH_PX + 1)

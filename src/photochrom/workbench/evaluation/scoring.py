@@ -81,7 +81,7 @@ def score(
     if ab.shape != (*sample.lightness.shape, 2) or not np.isfinite(ab).all():
         raise MethodOutputError(
             f"{name} on {sample.key}: ab must be finite and {(*sample.lightness.shape, 2)}; "
-            f"it is {ab.shape}, {np.count_nonzero(~np.isfinite(ab))} numbers not finite."
+            f"got {ab.shape}, {np.count_nonzero(~np.isfinite(ab))} numbers not finite."
         )
     rgb = finish(sample, ab) if own is None else own
     if scored is not None and scored is not sample:

@@ -36,7 +36,7 @@ class Config:
     def __post_init__(self) -> None:
         if self.global_px < GLOBAL_STRIDE or self.global_px % GLOBAL_STRIDE:
             raise InvalidValueError(
-                f"global_px must be a positive multiple of {GLOBAL_STRIDE}; it is {self.global_px}."
+                f"global_px must be a positive multiple of {GLOBAL_STRIDE}; got {self.global_px}."
             )
 
     def channels(self, of_the_paper: int) -> int:

@@ -47,7 +47,7 @@ class Config:
 
     def __post_init__(self) -> None:
         if not 3 <= len(self.widths) <= 5:
-            raise InvalidValueError(f"widths needs 3 to 5 numbers; it is {self.widths}.")
+            raise InvalidValueError(f"widths needs 3 to 5 numbers; got {self.widths}.")
 
 
 class Nogan(Painter):

@@ -35,9 +35,9 @@ class Config(mirrored_levels.Config):
 
     def __post_init__(self) -> None:
         if self.skips not in SKIPS:
-            raise InvalidValueError(f"skips needs 'add' or 'concatenate'; it is '{self.skips}'.")
+            raise InvalidValueError(f"skips needs 'add' or 'concatenate'; got '{self.skips}'.")
         if len(self.channels) < 2:
-            raise InvalidValueError(f"channels needs 2 levels or more; it is {self.channels}.")
+            raise InvalidValueError(f"channels needs 2 levels or more; got {self.channels}.")
 
 
 class Pix2pix(MirroredLevels):

@@ -28,7 +28,8 @@ def timm_body(name: str, pretrained: bool, **options: object) -> Any:
             raise
         raise CheckpointError(
             f"{name} needs its ImageNet weights, which timm could not fetch ({error}). Connect "
-            "once, so that they stay in its cache; or start from weights you have: --init FILE."
+            "to the internet once, so that timm can cache them, or start from your own weights: "
+            "--init FILE."
         ) from error
 
 

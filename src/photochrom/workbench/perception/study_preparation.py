@@ -179,11 +179,11 @@ def _check_begin(target: Path, pictures: int, practice: int, checks: int, size_p
     if pictures < 1 or practice < 0 or checks < 0 or not 16 <= size_px <= 2048:
         raise InvalidValueError(
             "a study needs 1 picture or more, practice and checks of 0 or more, and a size of 16 "
-            f"to 2048; they are {pictures}, {practice}, {checks} and {size_px}."
+            f"to 2048; got {pictures}, {practice}, {checks} and {size_px}."
         )
     if target.exists():
         raise InvalidValueError(
-            f"{target}: exists. A study is made once, for its votes belong to it; name another."
+            f"{target}: exists already, and votes may refer to it. Name another folder."
         )
 
 
@@ -194,7 +194,7 @@ def _check_alternatives(task: Task, names: Sequence[str]) -> None:
         )
     if task == PREFER and len(names) < 2:
         raise InvalidValueError(
-            f"a preference needs two colourings or more; there is {names[0]!r} alone. Give another "
+            f"a preference needs two or more colourings; got only {names[0]!r}. Give another "
             "--method, --outputs or --truth."
         )
 
@@ -209,7 +209,7 @@ def _colours(methods: Sequence[str]) -> dict[str, Colour]:
         if colorizer.info.requires:
             raise InvalidValueError(
                 f"'{method}' needs {' and '.join(colorizer.info.requires)} for each photograph; "
-                "a study asks only methods that colour by themselves."
+                "a study can use only methods that need no guidance."
             )
         name = colorizer.info.name
         name = Path(method).stem if name in colours else name
@@ -220,7 +220,7 @@ def _colours(methods: Sequence[str]) -> dict[str, Colour]:
 
 def _check_name(name: str, colours: Mapping[str, Colour]) -> None:
     if not name or name in colours or name in (RAINBOW, TRUTH):
-        raise InvalidValueError(f"every method needs a name of its own; {name!r} comes again.")
+        raise InvalidValueError(f"every method needs a name of its own; {name!r} is used twice.")
 
 
 def _by_engine(colorizer: "Colorizer") -> Colour:
@@ -371,7 +371,7 @@ def _write(target: Path, contents: Mapping[str, bytes]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     except OSError as error:
-        raise UnwritableFileError(f"{target}: cannot be made ({error.strerror}).") from error
+        raise UnwritableFileError(f"{target}: cannot be created ({error.strerror}).") from error
     try:
         for name in sorted(contents):
             (part / name).write_bytes(contents[name])

@@ -72,7 +72,7 @@ def wilson(successes: int, trials: int) -> Estimate:
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise InvalidValueError(
-            f"a share needs 1 trial or more and 0 to as many successes; they are {trials} and "
+            f"a share needs 1 trial or more and 0 to as many successes; got {trials} and "
             f"{successes}."
         )
     share, squared = successes / trials, Z_95**2
@@ -112,7 +112,7 @@ def participation(
     Raise InvalidValueError if `most_failed` is negative.
     """
     if most_failed < 0:
-        raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
+        raise InvalidValueError(f"--max-failed needs 0 or more; got {most_failed}.")
     begun = set(participants)
     checks = [vote for vote in votes if vote.part == "check"]
     failed = Counter(vote.participant for vote in checks if is_wrong(vote))

@@ -38,8 +38,8 @@ def serve(
     """
     if not invitation and not is_open and not is_loopback(host):
         raise InvalidValueError(
-            f"{host} can be reached from other machines: say who may take part, with --invitation "
-            "WORD (part of the address that you send out), or --open for anybody."
+            f"{host} can be reached from other machines. Allow participants with --invitation WORD "
+            "(part of the address that you send out), or anybody with --open."
         )
     if invitation and len(invitation) > MOST_INVITATION:
         raise InvalidValueError(

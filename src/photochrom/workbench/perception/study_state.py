@@ -57,10 +57,10 @@ class Showing:
             )
         if self.most_participants < 1:
             raise InvalidValueError(
-                f"--max-participants needs 1 or more; it is {self.most_participants}."
+                f"--max-participants needs 1 or more; got {self.most_participants}."
             )
         if not self.begun_at_once >= 1 or not self.begun_per_hour > 0:
-            raise InvalidValueError(f"--per-hour needs 1 or more; it is {self.begun_per_hour}.")
+            raise InvalidValueError(f"--per-hour needs 1 or more; got {self.begun_per_hour}.")
 
 
 class AboutAnswer(BaseModel):
@@ -117,7 +117,7 @@ class StudyState:
         if needed is not None and not compare_digest(sent, needed.encode()):
             _refuse_for(self._guesses.take(CLIENT.get()))
             raise Problem(
-                403, "This study is by invitation. Open the whole address that you were sent."
+                403, "This study needs an invitation. Open the complete address that you were sent."
             )
         if self.votes.count_participants() >= self.showing.most_participants:
             raise Problem(403, "This study has all the participants that it needs. Thank you.")
@@ -141,13 +141,13 @@ class StudyState:
     def count(self, vote: Vote | Choice) -> None:
         """Count a vote, once; raise Problem 409 if that trial has one."""
         if not self.votes.add(vote):
-            raise Problem(409, f"Trial {vote.trial} has its vote already.")
+            raise Problem(409, f"Trial {vote.trial} already has a vote.")
 
     def answered(self, participant: str) -> int:
         """Count a participant's votes; raise Problem 404 if nobody has that id."""
         answered = self.votes.answered(participant) if ID.fullmatch(participant) else None
         if answered is None:
-            raise Problem(404, "This study has no such participant. Begin anew.")
+            raise Problem(404, "This study has no such participant. Start again.")
         return answered
 
     def trial(self, participant: str, number: int) -> Trial:
@@ -158,9 +158,9 @@ class StudyState:
         """
         answered, trials = self.answered(participant), self.trials(participant)
         if not 1 <= number <= len(trials):
-            raise Problem(404, f"There are the trials 1 to {len(trials)}; there is no {number}.")
+            raise Problem(404, f"The trials are 1 to {len(trials)}; there is no trial {number}.")
         if number <= answered:
-            raise Problem(409, f"Trial {number} has its vote already. The next is {answered + 1}.")
+            raise Problem(409, f"Trial {number} already has a vote. The next is {answered + 1}.")
         if number > answered + AHEAD:
             raise Problem(409, f"Trial {number} comes later. The next is {answered + 1}.")
         return trials[number - 1]

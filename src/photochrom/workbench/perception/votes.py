@@ -219,13 +219,13 @@ def _open(url: str) -> Engine:
     except ArgumentError as error:
         raise InvalidValueError(  # not shown: it may hold a password
             "--votes needs a URL of SQLAlchemy, such as sqlite:///votes.db or "
-            "postgresql+psycopg://user@host/name; what came is none."
+            "postgresql+psycopg://user@host/name; the given text is not one."
         ) from error
     try:
         engine = create_engine(parsed, pool_pre_ping=True)
     except NoSuchModuleError as error:
         raise InvalidValueError(
-            f"--votes: SQLAlchemy knows no database '{parsed.drivername}'."
+            f"--votes: SQLAlchemy does not know the database '{parsed.drivername}'."
         ) from error
     except ModuleNotFoundError as error:
         raise MissingExtraError(

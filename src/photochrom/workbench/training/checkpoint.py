@@ -111,8 +111,7 @@ def load_strictly(module: nn.Module, weights: dict[str, Tensor], path: Path) -> 
     for name, tensor in weights.items():
         if tensor.shape != ours[name].shape:
             raise CheckpointError(
-                f"{path}: {name} needs shape {tuple(ours[name].shape)}; "
-                f"it is {tuple(tensor.shape)}."
+                f"{path}: {name} needs shape {tuple(ours[name].shape)}; got {tuple(tensor.shape)}."
             )
     module.load_state_dict(weights, strict=True)
 
@@ -165,7 +164,9 @@ def average_with(module: nn.Module, path: Path) -> None:
     initial_weights(other, path)
     ours, theirs = module.state_dict(), other.state_dict()
     if "centres" in ours and (ours["centres"] - theirs["centres"]).abs().max() > SAME_AB:
-        raise CheckpointError(f"{path}: its bins are other colours; such weights have no mean.")
+        raise CheckpointError(
+            f"{path}: its bins are different colours, so the weights cannot be averaged."
+        )
     middle = {k: (v + theirs[k]) / 2 for k, v in ours.items() if v.is_floating_point()}
     module.load_state_dict({**ours, **middle})
 
@@ -196,7 +197,7 @@ def _read_pickled(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(f"{path}: is not a readable file of weights ({error}).") from error
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise CheckpointError(f"{path}: does not hold tensors by name.")
+        raise CheckpointError(f"{path}: does not contain named tensors.")
     return state
 
 

@@ -57,8 +57,8 @@ def train_folds(
     pictures = described(pixels, recipe, report)
     if not 2 <= folds <= len(pictures.keys):
         raise InvalidValueError(
-            f"Folds needs to lie between 2 and the number of pictures, {len(pictures.keys)}; "
-            f"it is {folds}."
+            f"The number of folds must be between 2 and the number of pictures, "
+            f"{len(pictures.keys)}; got {folds}."
         )
     parts = split_in_folds(pictures, folds, recipe.seed, recipe.data.by_hue).parts
     best = []

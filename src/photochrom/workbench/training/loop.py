@@ -163,9 +163,11 @@ def train(
     """
     keep_memory()
     if (folder / LAST).exists() and not resume:
-        raise CheckpointError(f"{folder}: holds a run already. Resume it, or name another folder.")
+        raise CheckpointError(
+            f"{folder}: already contains a run. Resume it (--resume), or name another folder."
+        )
     if epochs is not None and epochs < 1:
-        raise InvalidValueError(f"epochs must be 1 or more; it is {epochs}.")
+        raise InvalidValueError(f"epochs must be 1 or more; got {epochs}.")
     if not resume:
         recipe, init = with_encoder(recipe, init)
     elif precision == AUTOMATIC:
@@ -220,7 +222,7 @@ def _train(
         if state is not None:
             told(f"Resumed {folder} at step {run.step}.")
             if run.step >= total_steps(recipe):
-                told("It is finished: --epochs N goes on for N epochs more.")
+                told("It is finished. Use --epochs N to train for N more epochs.")
         if not fabric.global_rank:
             write_beginning(run, asked, validation_keys, batches, is_new=stays is None)
         validation = Validation.of(batches, validation_keys, recipe)
@@ -308,7 +310,7 @@ def _take_steps(
             told.begin(f"step {run.step + 1:,} of {last:,}")
     run.save("last")
     if halted and not run.fabric.local_rank:  # its children's end would end it too soon
-        told(f"Stopped at step {run.step} of {last}; --resume goes on.")
+        told(f"Stopped at step {run.step} of {last}; --resume continues.")
         raise KeyboardInterrupt
 
 
@@ -366,7 +368,7 @@ def _refuse_infinite(run: Run, value: torch.Tensor, batch: Batch, what: str = "l
     file.parent.mkdir(parents=True, exist_ok=True)  # on another machine it may not be there
     torch.save(planes, file)
     raise TrainingDivergedError(
-        f"The {what} is {value.item()} at step {run.step}; the batch lies in {file}. "
+        f"The {what} is {value.item()} at step {run.step}; the batch is saved in {file}. "
         "Try a lower rate, or resume the last checkpoint."
     )
 

@@ -64,7 +64,7 @@ def started_by_torchrun() -> tuple[int, int] | None:
 def check_place(nodes: int) -> None:
     """Raise InvalidValueError if this machine does not know where the others are, or its number."""
     if nodes < 1:
-        raise InvalidValueError(f"--nodes needs 1 or more; it is {nodes}.")
+        raise InvalidValueError(f"--nodes needs 1 or more; got {nodes}.")
     missing = [n for n in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if not os.environ.get(n)]
     if missing:
         raise InvalidValueError(
@@ -74,11 +74,11 @@ def check_place(nodes: int) -> None:
     port, rank = _number("MASTER_PORT", 0), _number("NODE_RANK", -1)
     if not 0 < port < 65536:
         raise InvalidValueError(
-            f"MASTER_PORT needs a number from 1 to 65535; it is '{os.environ['MASTER_PORT']}'."
+            f"MASTER_PORT needs a number from 1 to 65535; got '{os.environ['MASTER_PORT']}'."
         )
     if not 0 <= rank < nodes:
         raise InvalidValueError(
-            f"NODE_RANK needs a number from 0 to {nodes - 1}; it is '{os.environ['NODE_RANK']}'."
+            f"NODE_RANK needs a number from 0 to {nodes - 1}; got '{os.environ['NODE_RANK']}'."
         )
 
 
@@ -123,7 +123,7 @@ def _check_store(address: str, port: int, seconds: float) -> None:
     if answers[:1] != [None]:
         why = f"it answers: {_first_line(answers[0])}" if answers and answers[0] else "no answer"
         raise LostProcessError(
-            f"What listens at {_at(address, port)} is not a training of photochrom ({why}); "
+            f"The program at {_at(address, port)} is not a photochrom training ({why}); "
             f"waited {seconds:.0f} s. {HOW}"
         )
 
@@ -167,7 +167,9 @@ class Machines:
         if nodes > 1 and is_ours:
             check_place(nodes)
             where = environment.main_address, environment.main_port
-            report(f"Machine {environment.node_rank() + 1} of {nodes}; meeting at {_at(*where)}.")
+            report(
+                f"Machine {environment.node_rank() + 1} of {nodes}; connecting at {_at(*where)}."
+            )
             if environment.node_rank() or environment.local_rank():
                 reach_first(*where, lost_after)
         try:
@@ -177,7 +179,7 @@ class Machines:
         if fabric.world_size == 1:
             return cls(0, 1, None, lost_after)
         if fabric.global_rank and not fabric.local_rank:
-            report("All processes are here; the first machine reports from now on.")
+            report("All processes are connected; the first machine reports from now on.")
         where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         # torchrun's store outlives the processes that it starts again.
         name = f"{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{next(_TRAININGS)}"
@@ -368,16 +370,17 @@ def _is_of_a_connection(error: BaseException) -> bool:
 def _not_met(error: Exception, fabric: Fabric, seconds: float) -> PhotochromError:
     environment: Any = getattr(fabric.strategy, "cluster_environment", None)
     if environment is None:
-        return InvalidValueError(f"The training cannot begin: {_first_line(error)}")
+        return InvalidValueError(f"The training cannot start: {_first_line(error)}")
     where = _at(environment.main_address, environment.main_port)
     if "EADDRINUSE" in str(error) or "in use" in str(error):
         return LostProcessError(
-            f"The port of {where} is in use on the first machine. Take another MASTER_PORT."
+            f"The port of {where} is in use on the first machine. Choose another MASTER_PORT."
         )
     if isinstance(error, ValueError) and not isinstance(error, distributed.DistError):
-        return InvalidValueError(f"The training cannot begin: {_first_line(error)}")
+        return InvalidValueError(f"The training cannot start: {_first_line(error)}")
     return LostProcessError(
-        f"Not all processes came to {where} within {seconds:.0f} s ({_first_line(error)}). {HOW}"
+        f"Not all processes connected to {where} within {seconds:.0f} s "
+        f"({_first_line(error)}). {HOW}"
     )
 
 

@@ -40,7 +40,7 @@ def check_fit(recipe: Recipe, network: ColourNetwork) -> None:
         if phase.size_px % network.stride:
             raise RecipeError(
                 f"recipe {recipe.name}, phases: '{recipe.network}' needs a size_px that is a "
-                f"multiple of {network.stride}; it is {phase.size_px}."
+                f"multiple of {network.stride}; got {phase.size_px}."
             )
     is_classifier = isinstance(network, Classifier)
     serves = {
@@ -53,7 +53,7 @@ def check_fit(recipe: Recipe, network: ColourNetwork) -> None:
     if not serves[recipe.loss.kind]:
         fitting = ", ".join(kind for kind, fits in serves.items() if fits)
         raise RecipeError(
-            f"recipe {recipe.name}, loss, kind: '{recipe.network}' takes {fitting}; it is "
+            f"recipe {recipe.name}, loss, kind: '{recipe.network}' takes {fitting}; got "
             f"{recipe.loss.kind!r}."
         )
 

@@ -25,7 +25,7 @@ def as_started(nodes: int, devices: int | str) -> tuple[int, int | str]:
     if nodes not in (1, begun[0]) or devices not in ("auto", begun[1]):
         raise InvalidValueError(
             f"torchrun started {begun[1]} processes on each of {begun[0]} machines, but --nodes is "
-            f"{nodes} and --devices {devices}. Leave both out, torchrun decides."
+            f"{nodes} and --devices {devices}. Leave both out; torchrun decides."
         )
     return begun
 

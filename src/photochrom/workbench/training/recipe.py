@@ -187,4 +187,6 @@ def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str
     except PhotochromError:
         raise
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise RecipeError(f"{where}: '{name}' cannot be built like this ({error}).") from error
+        raise RecipeError(
+            f"{where}: '{name}' cannot be built with this configuration ({error})."
+        ) from error

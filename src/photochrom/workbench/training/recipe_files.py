@@ -94,7 +94,7 @@ def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any
         key, equals, text = change.partition("=")
         names = key.strip().split(".")
         if not equals or not all(names):
-            raise RecipeError(f"--set needs KEY=VALUE, such as loss.huber=0.1; it is '{change}'.")
+            raise RecipeError(f"--set needs KEY=VALUE, such as loss.huber=0.1; got '{change}'.")
         table = _changed(table, names, _toml_value(text.strip()), change)
     return table
 
@@ -123,14 +123,14 @@ def _changed(inside: object, names: Sequence[str], value: object, change: str) -
     if inside is None:  # of a stored recipe: a table that it does not have
         inside = {}
     if not isinstance(inside, dict):
-        raise RecipeError(f"--set {change}: there is no table that '{first}' could be in.")
+        raise RecipeError(f"--set {change}: '{first}' is not in a table.")
     return {**inside, first: _changed(inside.get(first, {}), rest, value, change)}
 
 
 def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, Any]:
     profiles = table.pop("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise RecipeError(f"{where}, profiles: needs a table of tables; it is {profiles!r}.")
+        raise RecipeError(f"{where}, profiles: needs a table of tables; got {profiles!r}.")
     if not profile and not profiles:
         return table
     name, chain = profile or DEFAULT_PROFILE, list[str]()

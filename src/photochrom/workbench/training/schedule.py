@@ -40,7 +40,7 @@ def check_shares(recipe: Recipe, processes: int) -> None:
             nearest = max(1, round(phase.batch / processes)) * processes
             raise RecipeError(
                 f"Phase {number} has batches of {phase.batch} pictures, which {processes} "
-                "processes cannot share equally. Take another size: "
+                "processes cannot share equally. Choose another size: "
                 f"--set phases.{number}.batch={nearest}"
             )
 
@@ -99,7 +99,7 @@ def continued(state: State, begun: Recipe, given: Recipe, folder: Path) -> Recip
     ]
     if differing:
         raise CheckpointError(
-            f"{folder}: was begun with another recipe ({', '.join(differing)} differ). "
+            f"{folder}: was started with another recipe ({', '.join(differing)} differ). "
             "Only the schedule may change; begin another run, or give the run's own recipe."
         )
     asked = begun.phases  # of the recipe that the run was given, before epochs were counted
