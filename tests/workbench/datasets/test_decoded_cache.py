@@ -198,8 +198,8 @@ def test_a_cache_of_an_earlier_photochrom_is_taken_over_or_named(data, tmp_path)
     (root / made.name).rename(root / "0123456789abcdef-192")  # of files nobody knows
     lines = []
     open_cache(data, root, report=lines.append)
-    named = f"1 older cache of unknown data: 0 MB. If you no longer need it: rm -r {root}/0123456789a"
-    assert any(line.startswith(named) for line in lines)
+    named = "1 older cache of unknown data: 0 MB. If you no longer need it: rm -r "
+    assert any(line.startswith(f"{named}{root}/0123456789a") for line in lines)
     assert "0123456789abcdef-192" in caches(root)
 
 
