@@ -26,8 +26,8 @@ from photochrom.workbench.evaluation.sample_gallery import Gallery
 def seen(parquet, open_as):
     galleries = []
 
-    def observe(survey):
-        galleries.append(Gallery(survey))
+    def observe(class_prior):
+        galleries.append(Gallery(class_prior))
         return galleries
 
     found = Benchmark(parquet, ["tint"], resamples=20, open_as=open_as, observe=observe).run()
@@ -63,8 +63,8 @@ def test_histograms_are_shares_and_find_the_hue():
 
 
 def test_which_pictures_are_kept_is_drawn_by_the_seed():
-    survey = ClassPrior(tuple(map(str, range(100))), np.zeros(313))
-    first, again, other = (list(Gallery(survey, 7, seed).pictures) for seed in (0, 0, 1))
+    class_prior = ClassPrior(tuple(map(str, range(100))), np.zeros(313))
+    first, again, other = (list(Gallery(class_prior, 7, seed).pictures) for seed in (0, 0, 1))
     assert first == again != other
     assert len(first) == 7
     assert first == sorted(first, key=int)

@@ -60,7 +60,7 @@ def study(
         part.write_text(to_html(found), encoding="utf-8")
     _line(f"Wrote {report}.")
     if group is not None and keys is not None:
-        chosen = (found.all_scores if all_scores else found.first_scores).preselection
+        chosen = (found.all_scores if all_scores else found.first_scores).model
         listed = keys_of_group(data, chosen, group, _line)
         with atomic_target(keys) as part:
             part.write_text("".join(f"{key}\n" for key in listed), encoding="utf-8")

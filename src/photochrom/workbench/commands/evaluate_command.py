@@ -224,12 +224,12 @@ class _Looks:
         if options.perceptual:
             self._observers, self._notes = _open_perceptual()
 
-    def observe(self, survey: "ClassPrior") -> "Sequence[Observer]":
+    def observe(self, class_prior: "ClassPrior") -> "Sequence[Observer]":
         if not self._wanted:
             return self._observers
         from photochrom.workbench.evaluation.sample_gallery import Gallery
 
-        self.gallery = Gallery(survey, self._most, self._seed)
+        self.gallery = Gallery(class_prior, self._most, self._seed)
         return [*self._observers, self.gallery]
 
     def finish(self, evaluation: "Evaluation") -> "Evaluation":

@@ -1,4 +1,4 @@
-"""The folders in which decoded pictures are kept: made whole or not at all, and not piled up."""
+"""Folders of caches: written completely or not at all; superseded ones are removed."""
 
 import json
 import os
@@ -25,7 +25,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class About:
-    """What a cache was made from; those of photochrom 0.2 do not say."""
+    """What a cache was made from; caches of photochrom 0.2 do not record it."""
 
     data: str
     short_side_px: int
@@ -52,7 +52,7 @@ def list_caches(root: Path) -> list[Folder]:
 
 
 def read_about(folder: Path) -> About | None:
-    """Read what a cache was made from; None where it does not say."""
+    """Read what a cache was made from; None if it is not recorded."""
     try:
         table = json.loads((folder / ABOUT).read_text("utf-8"))
         return About(str(table["data"]), int(table["short_side_px"]), int(table["pictures"]))
@@ -71,7 +71,7 @@ def size_of(folder: Path) -> int:
 
 
 def gigabytes(size: float) -> str:
-    """Say a size: '15.2 GB', '3 MB'."""
+    """Format a size: '15.2 GB', '3 MB'."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
@@ -119,7 +119,7 @@ def built(cache: Path, report: Report) -> Iterator[Path]:
 
 
 def check_room(folder: Path, written: int, seen: int, total: int | None) -> None:
-    """Raise DataError as soon as a disk is seen to be too small for what is still to come."""
+    """Raise DataError as soon as the disk is known to be too small for the rest."""
     if not total or not seen:
         return
     to_come = written / seen * max(0, total - seen)
@@ -135,7 +135,7 @@ def check_room(folder: Path, written: int, seen: int, total: int | None) -> None
 def remove_superseded(cache: Path, about: About, report: Report) -> None:
     """Remove the caches of earlier states of the same data, and name those of unknown data.
 
-    Whoever reads one of them keeps it until it ends, but on Windows, where it then stays.
+    A process that reads one keeps it until it ends; on Windows the folder then stays.
     """
     others = [folder for folder in list_caches(cache.parent) if folder.path != cache]
     for folder in others:
@@ -157,5 +157,5 @@ def remove_superseded(cache: Path, about: About, report: Report) -> None:
 
 
 def default_root() -> Path:
-    """Return where caches lie if nobody says: the user's folder for what can be made again."""
+    """Return the default folder of caches: the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"

@@ -1,4 +1,4 @@
-"""The figures of a study, drawn by matplotlib without a screen."""
+"""The figures of a data report, drawn by matplotlib without a display."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ SWATCH_LIGHTNESS = 65.0
 
 
 def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
-    """Return a drawn figure as a PNG with a transparent ground, at 150 pixels an inch.
+    """Return a figure as a PNG with a transparent background, at 150 pixels per inch.
 
     Raise MissingExtraError if matplotlib is not installed.
     """
@@ -48,7 +48,7 @@ def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
 def draw_reduction(
     reductions: Sequence[Reduction], name: str, label: str, figure: "Figure", ink: str
 ) -> None:
-    """Draw a number of each reduction, such as psnr, against the variance kept."""
+    """Plot a number of each reduction, such as psnr, against the variance kept."""
     axes = figure.subplots()
     scale = 100 if name == "stored_share" else 1
     values = [scale * getattr(r, name) for r in reductions]
@@ -60,7 +60,7 @@ def draw_reduction(
 
 
 def draw_errors(trials: Sequence[PaletteTrial], figure: "Figure", ink: str) -> None:
-    """Draw what palettes lose against how many colours they have."""
+    """Plot the error of palettes against their number of colours."""
     axes = figure.subplots()
     for name, label, color in (
         ("ab", "distance in ab", BLUE),
@@ -73,7 +73,7 @@ def draw_errors(trials: Sequence[PaletteTrial], figure: "Figure", ink: str) -> N
 
 
 def draw_seconds(trials: Sequence[PaletteTrial], figure: "Figure", ink: str) -> None:
-    """Draw how long palettes take to fit against how many colours they have."""
+    """Plot the time to fit palettes against their number of colours."""
     axes = figure.subplots()
     seconds = [np.nan if trial.seconds is None else trial.seconds for trial in trials]
     axes.plot(_counts(trials), seconds, "o-", color=GREEN)
@@ -91,7 +91,7 @@ def _over_colours(axes: "Axes", trials: Sequence[PaletteTrial], label: str) -> N
 
 
 def draw_planes(trials: Sequence[PaletteTrial], figure: "Figure", ink: str) -> None:
-    """Draw where each palette's colours lie in the ab plane."""
+    """Plot each palette's colours in the ab plane."""
     columns = 4
     planes = figure.subplots(-(-len(trials) // columns), columns, squeeze=False).ravel()
     for axes in planes[len(trials) :]:

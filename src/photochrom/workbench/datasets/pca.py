@@ -40,7 +40,7 @@ def stored_share(components: int, rows: int, columns: int, channels: int = 3) ->
 
 
 def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
-    """Keep as many principal components of a picture's rows as hold a share of their variance.
+    """Keep as many principal components of a picture's rows as a share of their variance needs.
 
     `values` (H, W, C) may be in any space, but the share depends on its scales; `variance` is in
     (0, 1]. Raise ShapeError or InvalidValueError if they are not.
@@ -77,7 +77,7 @@ def _rounding(values: np.ndarray) -> float:
 def reduce_rgb(rgb: np.ndarray, variance: float) -> Reduced:
     """Reduce and restore sRGB, uint8 (H, W, 3), in Lab as 8 bits scale it; see `reduce_rows`.
 
-    Colours outside sRGB give way in chroma.
+    Colours outside sRGB lose chroma.
     """
     scale = np.array([LIGHTNESS_SCALE, 1, 1], np.float32)
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)

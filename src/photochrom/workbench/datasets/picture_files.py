@@ -24,7 +24,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"
 
 
 class Credit(NamedTuple):
-    """Who made a picture, and on which terms it may be used: `photochrom data crawl`'s columns."""
+    """Author and licence of a picture: the columns of `photochrom data crawl`."""
 
     licence: str = ""
     licence_url: str = ""
@@ -34,12 +34,12 @@ class Credit(NamedTuple):
 
     @classmethod
     def of(cls, row: Mapping[str, object]) -> Self:
-        """Take it from a row of a data set; '' where the row says nothing."""
+        """Read it from a row of a data set; missing fields are ''."""
         return cls(*(str(row.get(name) or "") for name in cls._fields))
 
 
 class Encoded(NamedTuple):
-    """One picture as it lies in the data set."""
+    """One picture as stored in the data set."""
 
     image: bytes
     source: str
@@ -71,7 +71,7 @@ def data_files(data: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Return the files below a folder; one that a link leads back to is not entered again."""
+    """Return the files below a folder; loops of links are followed once."""
     entered: set[str] = set()
     for below, folders, files in os.walk(folder, followlinks=True):
         entered.add(os.path.realpath(below))
@@ -121,7 +121,7 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
 
 
 def _upright(picture: "Image.Image") -> "Image.Image":
-    """Turn a Pillow picture as its EXIF says; damaged EXIF is passed over."""
+    """Turn a Pillow picture upright by its EXIF; damaged EXIF is ignored."""
     from PIL import ImageOps
 
     with suppress(Exception):
@@ -130,7 +130,7 @@ def _upright(picture: "Image.Image") -> "Image.Image":
 
 
 def _in_srgb(picture: "Image.Image") -> "Image.Image":
-    """Turn a Pillow picture into sRGB; a profile that does not fit it is passed over."""
+    """Convert a Pillow picture to sRGB; a profile that does not fit is ignored."""
     from PIL import ImageCms
 
     profile = picture.info.get("icc_profile")

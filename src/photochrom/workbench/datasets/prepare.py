@@ -1,4 +1,4 @@
-"""Make a training set: read, refuse, standardise, write Parquet.
+"""Prepare a training set: read, filter, standardise, write Parquet.
 
 What is refused is counted by reason. The work is done in the order of the data set, whatever the
 number of processes, and what is done is recorded with each finished shard; so a run that was killed
@@ -36,7 +36,7 @@ STATE, COUNTS = "prepare.json", "counts.json"
 
 @dataclass(frozen=True)
 class Choice:
-    """Which pictures are taken, and how they are laid out.
+    """Which pictures are kept, and how they are stored.
 
     labels : only pictures with one of these; all if empty
     annotations : folder of lists that say which pictures carry a label; '' for none
@@ -68,7 +68,7 @@ class Choice:
 
 @dataclass
 class Counts:
-    """What became of the pictures.
+    """The numbers of pictures by outcome.
 
     seen, kept, shards, bytes : pictures looked at, pictures written, files, bytes of the encoded
         pictures
@@ -100,7 +100,7 @@ def prepare(
     report: Report = lambda line: None,
     progress: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
-    """Make a training set, or continue one that was interrupted.
+    """Prepare a training set, or continue an interrupted run.
 
     Raise DataError if there is nothing to read, nothing is left, too much of a published data set
     is damaged, the folder holds other work, or it cannot be written to.
@@ -138,7 +138,7 @@ def _refuse_inside(data: str, out: Path) -> None:
 
 
 class _Work:
-    """One prepared data set: what is done, what was seen, and the shard under way."""
+    """The state of a run: options, counts, known hashes, and the current shard."""
 
     def __init__(
         self, out: Path, source: Source, standard: Standard, choice: Choice, report: Report
@@ -156,7 +156,7 @@ class _Work:
         self._begin()
 
     def _begin(self) -> None:
-        """Take up what an earlier run left, and remove what it did not finish."""
+        """Continue from an earlier run, and remove its unfinished files."""
         _writable(self.out)
         state = self.out / STATE
         if state.exists():
@@ -194,7 +194,7 @@ class _Work:
             self.report(f"Continuing after {self.counts.seen} pictures.")
 
     def _remember_shard(self, path: Path) -> int:
-        """Take up what a shard holds; give how many pictures."""
+        """Read the hashes of a shard; return its number of pictures."""
         import pyarrow.parquet as pq
 
         try:
@@ -213,7 +213,7 @@ class _Work:
         self.digests.add(bytes.fromhex(digest))
 
     def run(self, pool: Executor | None, progress: Callable[[Counts], None]) -> None:
-        """Work through the rest of the source."""
+        """Process the rest of the source."""
         pictures = read_units(self.source.units, self.counts.seen, self.choice.shuffle_seed)
         if self.choice.limit is not None:
             pictures = islice(pictures, self.choice.limit - self.counts.seen)
@@ -253,7 +253,7 @@ class _Work:
         return self.out / f"pictures-{number:05d}.parquet"
 
     def _write_shard(self, done: bool = False) -> None:
-        """Write the shard first, then that it is written: a kill in between costs only time."""
+        """Write the shard, then record it: a kill in between only costs time."""
         if self.shard:
             path = self._path(self.counts.shards)
             self._write(path, partial(_write_parquet, self.shard))
@@ -316,7 +316,7 @@ def _writable(folder: Path) -> None:
 
 
 def _read_state(path: Path) -> tuple[dict[str, Any], Counts, bool]:
-    """Read an earlier run's options, what it counted, and whether it came to its end."""
+    """Read an earlier run's options and counts, and whether it was finished."""
     try:
         state = json.loads(path.read_text())
         return dict(state["options"]), Counts(**state["counts"]), bool(state["done"])

@@ -1,4 +1,4 @@
-"""Read pictures from Parquet files, here or far away, one row group at a time.
+"""Read pictures from local or remote Parquet files, one row group at a time.
 
 An address is a path or anything that fsspec opens (https://, s3://, ...); of a file far away only
 the footer and the row groups that are read are fetched. A file may be photochrom's own, or of the
@@ -116,7 +116,7 @@ def _read_text(address: str) -> str:
 
 
 def read_errors() -> tuple[type[Exception], ...]:
-    """Name what reading a damaged or unreachable Parquet file may raise."""
+    """Return the exceptions of reading a damaged or unreachable Parquet file."""
     errors: tuple[type[Exception], ...] = (OSError, ValueError, import_parquet()[0].ArrowException)
     for library, name in (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError")):
         if library.partition(".")[0] in sys.modules:  # else it has raised nothing
@@ -165,7 +165,7 @@ def open_parquet(address: str) -> Iterator[Any]:
 
 
 def retried(address: str, read: Callable[[], T]) -> T:
-    """Call `read`; far away, again after a pause where the network failed."""
+    """Call `read`; for a remote file, retry after a pause if the network fails."""
     for attempt in range(ATTEMPTS - 1 if is_remote(address) else 0):
         try:
             return read()
@@ -188,7 +188,7 @@ def group_rows(address: str) -> list[int]:
 
 
 def image_column(schema: "pa.Schema", address: str) -> str:
-    """Name the column that holds the encoded pictures."""
+    """Return the name of the column with the encoded pictures."""
     for name in IMAGE_COLUMNS:
         if name in schema.names:
             return name
@@ -198,7 +198,7 @@ def image_column(schema: "pa.Schema", address: str) -> str:
 def group_units(
     addresses: Sequence[str], report: Report, source: str = ""
 ) -> tuple[list[Unit], int]:
-    """Open Parquet files and give their row groups.
+    """Open Parquet files and return their row groups.
 
     Raise DataError if more than one file in a hundred is damaged.
 

@@ -1,4 +1,4 @@
-"""Where pictures to prepare come from: a folder, Parquet, CIFAR-10, or the Hugging Face hub."""
+"""Open data sets: a folder, Parquet, CIFAR-10, or the Hugging Face hub."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def open_source(
     keys: frozenset[str] | None = None,
     report: Report = lambda line: None,
 ) -> Source:
-    """Find out what a data set is, and open it.
+    """Detect the kind of a data set, and open it.
 
     Raise DataError if there is nothing to read, no picture can have the label, or annotations are
     given without labels or for other data than a folder of pictures.

@@ -1,4 +1,4 @@
-"""Read pictures in a source's order, and standardise them on all cores."""
+"""Read pictures in the source's order, and standardise them on all cores."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -58,7 +58,7 @@ def _standardise_chunk(chunk: list[Encoded | str], standard: Standard) -> list[R
 
 
 class _Pool:
-    """All cores, or this process alone; gone at once when the block is left by an error."""
+    """A pool of processes, or this process only; it is killed if the block raises."""
 
     def __init__(self, jobs: int) -> None:
         self.executor = (
@@ -74,7 +74,7 @@ class _Pool:
 
 
 def open_pool(jobs: int | None) -> _Pool:
-    """Return so many processes, or all cores."""
+    """Return a pool of this many processes, or one per core."""
     if jobs is not None and jobs < 1:
         raise InvalidValueError(f"The number of processes must be 1 or more; got {jobs}.")
     return _Pool(jobs or cores())

@@ -1,4 +1,4 @@
-"""Bring one picture to a standard size and format, or say why it is refused."""
+"""Convert one picture to a standard size and format, or return why it is refused."""
 
 import hashlib
 import io
@@ -34,7 +34,7 @@ KEPT_FORMATS = frozenset({"PNG", "JPEG", "WEBP", "AVIF"})
 
 @dataclass(frozen=True)
 class Standard:
-    """How pictures are to be.
+    """Size and format of prepared pictures.
 
     Raise InvalidValueError if a value is outside its range, or two do not fit.
 
@@ -121,7 +121,7 @@ class Row(NamedTuple):
 
 
 def standardise(picture: Encoded, standard: Standard) -> Row | str:
-    """Bring a picture to the standard.
+    """Convert a picture to the standard.
 
     Parameters
     ----------

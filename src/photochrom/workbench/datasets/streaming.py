@@ -1,4 +1,4 @@
-"""Stream training pictures from files here or far away, each worker its own share.
+"""Stream training pictures from local or remote files; each worker reads its own share.
 
 Nothing is unpacked to the disk: a worker reads the row groups of its share, one by one, and mixes
 their pictures in a buffer. Shares are disjoint and together complete. A share is a pure function of
@@ -37,7 +37,7 @@ Item = TypeVar("Item")
 
 
 class Share(NamedTuple):
-    """Which of how many equal shares."""
+    """The number of a share, and of how many."""
 
     number: int
     of: int
@@ -110,7 +110,7 @@ def _share_of_rows(
     seed: tuple[int, int] | None,
     report: Report,
 ) -> Iterator[Encoded | str]:
-    """Deal out files if there are many, else row groups, else rows."""
+    """Distribute files if there are many, else row groups, else rows."""
     units = _units(data)
     if not units:
         addresses = expand_addresses(data)
@@ -187,7 +187,7 @@ def _read_all(
 
 
 def _sound(rows: Iterable[Encoded | str], report: Report) -> Iterator[Encoded]:
-    """Leave out rows that cannot be read, count them, and fail if they are too many."""
+    """Skip and count rows that cannot be read; fail if there are too many."""
     seen, corrupt = 0, 0
     for row in rows:
         seen += 1

@@ -1,6 +1,6 @@
-"""Judge methods on photographs: photos -> gray -> engine -> metrics -> records.
+"""Evaluate methods on photographs: photos -> gray -> engine -> metrics -> records.
 
-Methods are run through the engine, so that what is scored is what a person gets.
+Methods run through the engine, so that the scored picture is the one that a user gets.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 class Engine(Protocol):
-    """What is asked of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
+    """The interface of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
 
     @property
     def info(self) -> MethodInfo:
@@ -119,7 +119,7 @@ class Benchmark:
     resamples : of the intervals
     workers : threads, 1 or 2
     progress : callable, optional; called with the number of photographs done
-    observe : callable, optional; survey of the photographs -> observers of every finished picture
+    observe : callable, optional; ClassPrior of the photographs -> observers of every finished picture
         of the table, such as a `photochrom.workbench.evaluation.sample_gallery.Gallery`
     open_as : callable; opens a method by name and working size; the engine's own by default
     """
@@ -181,9 +181,9 @@ class Benchmark:
                 sources += self._rows(name, engine, reference_method)
         if self.hint_counts:
             sources.append(spread_curve(self.hint_counts, self.seed))
-        survey = measure_class_prior(self._samples())
+        class_prior = measure_class_prior(self._samples())
         rivals = [
-            Outputs(name, folder, survey.keys, self.true_lightness)
+            Outputs(name, folder, class_prior.keys, self.true_lightness)
             for name, folder in (self.outputs or {}).items()
         ]
         sources += rivals
@@ -192,14 +192,14 @@ class Benchmark:
             sources,
             self.workers,
             self.progress,
-            survey,
-            self.observe(survey) if self.observe else (),
+            class_prior,
+            self.observe(class_prior) if self.observe else (),
             self.scored_px,
         )
-        larger = sum(px > self.scored_px for px in survey.short_sides_px)
+        larger = sum(px > self.scored_px for px in class_prior.short_sides_px)
         if larger:
             notes.append(
-                f"Of {len(survey.keys)} photographs {larger} have a short side of more than "
+                f"Of {len(class_prior.keys)} photographs {larger} have a short side of more than "
                 f"{self.scored_px} pixels: they were coloured at their size and scored reduced to "
                 "it."
             )
@@ -212,7 +212,7 @@ class Benchmark:
         return read_samples(self.data, self.gray, self.limit, self.keys)
 
     def _open(self) -> tuple[list[tuple[str, Engine, Predict | None]], list[str]]:
-        """Open the methods: name, engine, and what borrows colours for it, if anything; notes."""
+        """Open the methods: name, engine, and its reference method, if any; and notes."""
         engines = [self.open_as(name, self.short_side_px) for name in self.methods]
         names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
         _check_own_names(self.outputs or {}, names)
@@ -252,7 +252,7 @@ class Benchmark:
 
 
 def _note(name: str, info: MethodInfo) -> str | None:
-    """Say why a method is not measured as the others are."""
+    """Return the reason why a method is not measured like the others."""
     beyond = [each for each in info.requires if each != "hints"]
     if beyond:
         return (
@@ -274,7 +274,7 @@ def _check_own_names(outputs: Mapping[str, Path], methods: Sequence[str]) -> Non
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Tell apart names that come again, such as those of two networks of one recipe."""
+    """Make names unique, such as those of two networks of one recipe."""
     return [
         name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})"
         for i, name in enumerate(names)

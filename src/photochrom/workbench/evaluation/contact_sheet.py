@@ -1,6 +1,6 @@
-"""A contact sheet: photographs beside their colourings, for looking.
+"""A contact sheet: photographs beside their colourings.
 
-Old photographs have no truth to measure against; eyes are the only judge.
+Old photographs have no truth to measure against, so look at them.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ def contact_sheet(
     columns: int = 4,
     limit: int | None = None,
 ) -> int:
-    """Colour the photographs of a folder, and lay them out in pairs of input and result.
+    """Colour the photographs of a folder, and draw pairs of input and result.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def contact_sheet(
     Returns
     -------
     int
-        How many photographs are on the sheet.
+        Number of photographs on the sheet.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _shrink(rgb: Bytes, long_side_px: int) -> Bytes:
 
 
 def _lay_out(pairs: Iterable[tuple[str, Bytes, Bytes]], tile_px: int, columns: int) -> Bytes:
-    """Put pairs with their captions on a dark ground, row by row: (H, W, 3)."""
+    """Draw pairs with their captions on a dark background, row by row: (H, W, 3)."""
     from PIL import ImageDraw
 
     pairs = list(pairs)

@@ -1,4 +1,4 @@
-"""The photographs that methods are judged on, and the gray that is made of them."""
+"""The photographs of an evaluation, and their conversion to gray."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Sample:
-    """One photograph: its truth, and the lightness that a method is shown.
+    """One photograph: its truth, and the lightness that methods receive.
 
     key, source : what the data set calls it, and where it is from ('' where unknown)
     rgb : uint8 array, (h, w, 3), the true sRGB
@@ -55,7 +55,7 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
 def make_sample(
     rgb: NDArray[np.uint8], gray: str = "lightness", key: str = "", source: str = ""
 ) -> Sample:
-    """Make a photograph, sRGB in uint8 (h, w, 3), gray, and keep its truth.
+    """Convert a photograph, uint8 sRGB (h, w, 3), to gray, and keep its truth.
 
     `gray` is a name of `photochrom.color.gray_conversions.GRAYS`. Any but 'lightness' changes only
     what the method is shown: its ab is joined with the true lightness, so that the error is that of
@@ -73,7 +73,7 @@ def make_sample(
 
 
 def reduced(sample: Sample, short_side_px: int) -> Sample:
-    """Return a photograph at a smaller size; the same where its short side is not longer."""
+    """Return a photograph reduced to a short side, or unchanged if it is not larger."""
     height, width = sample.rgb.shape[:2]
     scale = short_side_px / min(height, width)
     if scale >= 1:

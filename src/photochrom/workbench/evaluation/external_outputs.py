@@ -1,4 +1,4 @@
-"""A folder of another program's coloured pictures as a row, so that any rival can be scored."""
+"""Evaluate another program: a folder of its coloured pictures becomes a row."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class Outputs:
         yield Candidate("rows", self.row, None, ab, None if self.true_lightness else rgb)
 
     def notes(self) -> list[str]:
-        """Say, after all photographs, how the row was scored."""
+        """Return notes on how the row was scored, after all photographs."""
         how = (
             "with the photographs' true lightness restored, as photochrom's own rows are"
             if self.true_lightness

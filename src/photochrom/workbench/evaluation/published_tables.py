@@ -1,6 +1,6 @@
 """The document with the published tables: built from the records, and compared with them.
 
-The tables stand between two comments; the prose around them is a person's.
+The tables are between two comments; the text around them is written by hand.
 """
 
 import math
@@ -86,7 +86,7 @@ def _facts(entry: Entry) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """Keep a text inside its cell."""
+    """Escape a text for a table cell."""
     return " ".join(text.replace("|", "/").split())
 
 
@@ -118,7 +118,7 @@ def _block(entries: Sequence[Entry], name: EvaluationSet) -> list[str]:
 
 
 def build(text: str, entries: Sequence[Entry]) -> str:
-    """Put the tables into a document; the prose around them stays.
+    """Insert the tables into a document; the text around them is kept.
 
     Raise DataError if the comments of a table are missing.
 
@@ -175,7 +175,7 @@ def check(text: str, entries: Sequence[Entry]) -> None:
 
 
 def _first_difference(lines: Sequence[str], expected: Sequence[str]) -> tuple[str, str, str]:
-    """Return where two tables differ, and what each says there."""
+    """Return the first difference of two tables: its place, and both values."""
     header, *theirs = _cells(lines) or [[]]
     wanted, *ours = _cells(expected)
     if header != wanted:

@@ -1,7 +1,7 @@
 """From records to tables and curves, with intervals.
 
 Everything here is computed from the records alone, so that a stored run can be read again, split
-by source, or compared in a way that nobody thought of when it ran.
+by source, or compared in other ways later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -158,7 +158,7 @@ class HintPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a run measured.
+    """The measurements of a run.
 
     records : one flat dict a colouring (see `photochrom.workbench.evaluation.scoring`)
     data : the data set's name
@@ -188,7 +188,7 @@ class Evaluation:
 
     @property
     def pictures(self) -> int:
-        """How many photographs."""
+        """The number of photographs."""
         return len(self._groups["rows", TRUTH, None])
 
     @cached_property
@@ -196,7 +196,7 @@ class Evaluation:
         return resample_weights(self.pictures, self.resamples, self.seed)
 
     def names(self, part: str) -> list[str]:
-        """Return what was judged in a part ('rows', 'vividness', 'saturation', 'hints')."""
+        """Return the names in a part ('rows', 'vividness', 'saturation', 'hints')."""
         return list(dict.fromkeys(name for p, name, _ in self._groups if p == part))
 
     def column(
@@ -266,8 +266,8 @@ class Evaluation:
     def difference(self, one: str, two: str, metric: str = "ratio") -> Estimate:
         """Return how much larger a metric is for one row than for another, pictures paired.
 
-        An interval without 0 is a difference worth believing. Raise InvalidValueError if a row or
-        the metric is unknown.
+        The difference is significant if its interval excludes 0. Raise InvalidValueError if a row
+        or the metric is unknown.
         """
         first, second = (self.quantity(name, self._metric(metric)) for name in (one, two))
         return estimate_difference(first, second, self._weights)
@@ -339,7 +339,7 @@ class Evaluation:
         ]
 
     def by_source(self) -> dict[str, "Evaluation"]:
-        """Split by where the photographs are from; the sources by name."""
+        """Split by the source of the photographs, sorted by name."""
         sources = sorted({record["source"] for record in self.records})
         return {
             source: Evaluation(

@@ -15,7 +15,7 @@ from photochrom.workbench.networks.outputs import ColourNetwork
 
 
 class Colours(NamedTuple):
-    """What the exported graph gives; h and w are the network's own, often H/4 and W/4."""
+    """The outputs of the exported graph; h and w are the network's own, often H/4 and W/4."""
 
     ab: Tensor  # (N, 2, h, w), ab units
     confidence: Tensor  # (N, 1, h, w), in [0, 1]
@@ -23,7 +23,7 @@ class Colours(NamedTuple):
 
 
 class AnnealedMeanNetwork(ColourNetwork):
-    """Base of the networks that give a distribution over ab bins.
+    """Base of the networks that predict a distribution over ab bins.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ def bins_last(logits: Tensor) -> Tensor:
 
 
 class Classifier(AnnealedMeanNetwork):
-    """Base of the networks that need nothing but lightness for their distribution.
+    """Base of the networks that predict a distribution from lightness only.
 
     Attributes
     ----------

@@ -66,7 +66,7 @@ class _Body(Protocol):
 
 
 class Encoder(nn.Module):
-    """An EfficientNet-Lite that sees lightness and gives features at strides 4, 8, 16 and 32.
+    """An EfficientNet-Lite on lightness, with features at strides 4, 8, 16 and 32.
 
     Parameters
     ----------

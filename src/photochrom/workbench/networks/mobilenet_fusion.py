@@ -104,7 +104,7 @@ class MobilenetFusion(Classifier):
         self.register_bins(config.bins)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the encoder's; the classifier's are frozen always."""
+        """Return the encoder's parameters; the classifier's are always frozen."""
         return list(self.encoder.parameters())
 
     def probabilities(self, lightness: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ def _mobilenet(weights: str, pretrained: bool) -> tuple[nn.Sequential, int]:
 
 
 def _load_by_name(body: nn.Module, path: Path) -> None:
-    """Load what the encoder needs of a file under timm's names, its stem in colour."""
+    """Load the encoder's weights from a file with timm's names and a colour stem."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class ColourOutput(NamedTuple):
-    """What the exported graph gives."""
+    """The outputs of the exported graph."""
 
     ab: Tensor  # (N, 2, h, w), ab units
 
@@ -34,12 +34,12 @@ class ColourNetwork(nn.Module):
 
 
 class Painter(ColourNetwork):
-    """Base of the networks that paint colours, without a distribution.
+    """Base of the networks that predict colours directly, without a distribution.
 
     Attributes
     ----------
     ab_scale, ab_offset : float
-        ab units that a painted 1 stands for, and that a painted 0 does.
+        ab units of an output of 1, and of an output of 0.
     """
 
     ab_scale = 1.0
@@ -50,11 +50,11 @@ class Painter(ColourNetwork):
         raise NotImplementedError
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Bring ab units (N, 2, H, W) into the scale of `paint`."""
+        """Convert ab units (N, 2, H, W) to the scale of `paint`."""
         return (ab - self.ab_offset) / self.ab_scale
 
     def unscaled(self, painted: Tensor) -> Tensor:
-        """Bring what was painted into ab units; shape stays."""
+        """Convert the output of `paint` to ab units; the shape is kept."""
         scaled = painted * self.ab_scale
         return scaled + self.ab_offset if self.ab_offset else scaled
 

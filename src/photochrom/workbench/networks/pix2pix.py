@@ -41,7 +41,7 @@ class Config(mirrored_levels.Config):
 
 
 class Pix2pix(MirroredLevels):
-    """Lightness to ab through a U that reaches one pixel."""
+    """Lightness to ab through a U-Net down to one pixel."""
 
     ab_scale = 110.0
     working_px = (256, 256)
@@ -69,7 +69,7 @@ class Pix2pix(MirroredLevels):
         return torch.tanh(self.head(F.relu(self.through(lightness / 50 - 1))))
 
     def join(self, features: Tensor, mirror: Tensor) -> Tensor:
-        """Join a level up with its mirror, as the configuration says."""
+        """Join a level up with its mirror level, as configured."""
         if self.skips == "add":
             return features + mirror
         return super().join(features, mirror)
@@ -91,7 +91,7 @@ def _halve(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
 
 @torch.no_grad()
 def initialise(module: nn.Module) -> None:
-    """Start a layer as Isola et al. do: weights normal with a deviation of 0.02."""
+    """Initialise a layer as Isola et al. do: normal weights with a standard deviation of 0.02."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:

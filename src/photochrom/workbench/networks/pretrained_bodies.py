@@ -17,8 +17,8 @@ MOBILENET_STEM = "conv_stem.weight"
 def timm_body(name: str, pretrained: bool, **options: object) -> Any:
     """Build a timm model that sees one channel; a colour stem is summed over its channels.
 
-    Raise MissingExtraError if timm is not installed, and CheckpointError if the weights are neither
-    in timm's cache nor to be had from the network.
+    Raise MissingExtraError if timm is not installed, and CheckpointError if the weights are not in
+    timm's cache and cannot be downloaded.
     """
     timm = import_timm()
     try:

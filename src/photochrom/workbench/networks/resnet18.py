@@ -1,4 +1,4 @@
-"""ResNet-18's first layers and a few steps up.
+"""ResNet-18's first layers and an upsampling decoder.
 
 The network of "MLF_Grayscale_Image_Colorization" (the first six layers of He et al. 2016, then
 upsampling), and what its authors wished for: one more stage, and a class of colour per pixel

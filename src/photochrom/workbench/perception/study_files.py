@@ -1,4 +1,4 @@
-"""A study on disk: pictures with neutral names, and study.json, which alone knows what they are."""
+"""A study on disk: pictures with neutral names, and study.json, which says what they are."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Study:
-    """What participants see.
+    """The contents of a study.
 
     seed, size_px : of all that is drawn; of the square pictures
     methods : what is judged
@@ -71,11 +71,11 @@ class Study:
 
     @property
     def trials(self) -> int:
-        """How many pairs each participant is shown."""
+        """The number of pairs for each participant."""
         return len(self.practice + self.scenes + self.checks)
 
     def to_json(self) -> str:
-        """Describe it."""
+        """Return the study as JSON."""
         table: dict[str, Any] = {"photochrom-study": FORMAT}
         table |= {k: v for k, v in asdict(self).items() if k not in ("id", "folder")}
         return json.dumps(table, indent=1) + "\n"

@@ -31,7 +31,7 @@ def serve(
     client_header: str = FORWARDED,
     browser: bool = True,
 ) -> None:
-    """Serve until somebody stops it; the options are those of `photochrom study serve`.
+    """Serve until stopped; the options are those of `photochrom study serve`.
 
     Raise DataError, InvalidValueError, MissingExtraError if the study or the votes cannot be used,
     or the address cannot be bound.

@@ -1,4 +1,4 @@
-"""How a run begins: what its folder holds, the pictures, and the weights that it starts from."""
+"""The start of a run: its folder, pictures and initial weights."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ LAST, KEYS_FILE = "last.pt", "validation-keys.txt"  # in a run's folder; what it
 def read_stored(
     folder: Path, resume: bool, fabric: Fabric
 ) -> tuple[State | None, frozenset[str] | None]:
-    """Return the checkpoint and the validation keys of a run that is resumed.
+    """Return the checkpoint and the validation keys of a resumed run.
 
     The first process reads them for all: only its machine needs the run's folder.
     """
@@ -49,7 +49,7 @@ def read_stored(
 def open_pictures(
     recipe: Recipe, asked: Asked, fabric: Fabric, machines: Machines, told: Progress
 ) -> PixelCache:
-    """Return the decoded pictures; of each machine one process decodes, and all wait for all."""
+    """Return the decoded pictures; one process per machine decodes, and all wait for it."""
     if asked.stream:
         pixels = sample_pixels(asked.data, told)
     else:
@@ -70,7 +70,7 @@ def choose_held_out(
     machines: Machines,
     told: Progress,
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys that are judged on, and all that are not trained on; the first decides."""
+    """Return the validation keys, and all that are not trained on; the first process decides."""
     keys: tuple[frozenset[str], frozenset[str]] = frozenset(), frozenset()
     if not fabric.global_rank:
         judged = stays
@@ -85,7 +85,7 @@ def choose_held_out(
 def write_beginning(
     run: Run, asked: Asked, validation_keys: frozenset[str], batches: Batches, is_new: bool
 ) -> None:
-    """Write what a run's folder holds from its beginning."""
+    """Write the files that a run's folder holds from the start."""
     run.log.begin(run.step)
     if is_new:
         keys = "".join(f"{key}\n" for key in sorted(validation_keys))
@@ -105,7 +105,7 @@ def begin_run(
     init: Path | None,
     batches: Batches,
 ) -> Run:
-    """Return a run with the weights that it starts from, or as a checkpoint left it."""
+    """Return a run with its initial weights, or the state of a checkpoint."""
     run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
     is_whole = state is not None or (init is not None and initial_weights(run.network, init))
     if not is_whole and hasattr(run.network, "centres"):
@@ -117,7 +117,7 @@ def begin_run(
 
 
 def _give_colours(run: Run, batches: Batches) -> None:
-    """Choose the colours that a new network tells apart: bins, or a palette of the pictures."""
+    """Choose the colours of a new network: bins, or a palette of the pictures."""
     if run.recipe.palette:
         from photochrom.workbench.datasets.ab_palette import fit_palette
 

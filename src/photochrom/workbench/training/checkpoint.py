@@ -25,7 +25,7 @@ SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as
 
 
 class CriticState(TypedDict):
-    """What a checkpoint holds of a critic."""
+    """The state of a critic in a checkpoint."""
 
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
@@ -33,7 +33,7 @@ class CriticState(TypedDict):
 
 
 class State(TypedDict):
-    """What a checkpoint holds; older ones lack what is not required."""
+    """The contents of a checkpoint; older ones lack what is not required."""
 
     recipe: dict[str, Any]
     network: dict[str, Tensor]
@@ -49,9 +49,9 @@ class State(TypedDict):
 
 
 def save_atomically(state: State, path: Path) -> None:
-    """Write a checkpoint whole or not at all.
+    """Write a checkpoint completely or not at all.
 
-    Raise CheckpointError if it cannot be written; the one before stays.
+    Raise CheckpointError if it cannot be written; the previous one is kept.
     """
     try:
         with atomic_target(path) as part:
@@ -78,7 +78,7 @@ def read_checkpoint(path: Path) -> State:
 
 
 def recipe_of(state: State, path: Path) -> Recipe:
-    """Return the recipe that a checkpoint was made by."""
+    """Return the recipe of a checkpoint."""
     return recipe_from_table(state["recipe"], str(path))
 
 
@@ -94,7 +94,7 @@ def network_of(state: State, path: Path) -> tuple[ColourNetwork, Recipe]:
 
 
 def load_strictly(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Load weights, every name and shape of them.
+    """Load weights whose names and shapes must all match.
 
     Raise CheckpointError if a tensor is missing, unknown, or of another shape.
     """
@@ -119,10 +119,10 @@ def load_strictly(module: nn.Module, weights: dict[str, Tensor], path: Path) -> 
 def initial_weights(module: nn.Module, path: Path) -> bool:
     """Start a network from a checkpoint, a file with its tensors, or an export.
 
-    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is built
-    on it its body; the rest stays as it is. What the network names in `grows` may be missing: it
-    starts by adding nothing, so that a smaller network's weights give the larger one the same
-    colours.
+    A ResNet's own file (.safetensors or .pth, of timm or torchvision) initialises the body of a
+    network built on it; the rest is unchanged. Weights that the network lists in `grows` may be
+    missing: these layers start by adding nothing, so that a smaller network's weights give the
+    larger one the same colours.
 
     Return whether they are a whole network's, its colours included. Raise CheckpointError if the
     file does not fit.
@@ -153,12 +153,13 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
 
 
 def average_with(module: nn.Module, path: Path) -> None:
-    """Move a network's weights, in place, to the middle between them and another training's.
+    """Average a network's weights, in place, with those of another training.
 
     Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
-    accuracy without increasing inference time", ICML 2022. It helps where one began with the other.
+    accuracy without increasing inference time", ICML 2022. It helps if one training started from
+    the other.
 
-    Raise CheckpointError if the file does not fit, or its bins are other colours.
+    Raise CheckpointError if the file does not fit, or its bins are different colours.
     """
     other = copy.deepcopy(module)
     initial_weights(other, path)
@@ -212,5 +213,5 @@ def _names_in(path: Path) -> set[str]:
 
 
 def table_of(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain tables, as a checkpoint stores it."""
+    """Return a recipe as plain tables, the form in a checkpoint."""
     return dataclasses.asdict(recipe)

@@ -1,4 +1,4 @@
-"""K-fold cross-validation: one run a fold, the mean of their best scores, and its spread."""
+"""K-fold cross-validation: one run per fold; mean and spread of their best scores."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -33,15 +33,15 @@ class Scores:
 def train_folds(
     recipe: Recipe, data: Path, folder: Path, folds: int, **options: Unpack[TrainOptions]
 ) -> Scores:
-    """Train once for each part of the pictures, judged on that part; near-duplicates share one.
+    """Train once per fold, validated on that fold; near-duplicates share a fold.
 
     Parameters
     ----------
     recipe, data, options :
-        As `train` takes them; a fold whose folder holds a run already goes on as it was begun, or
-        is resumed if `resume` says so.
+        See `train`. A fold whose folder already contains a run continues with that run's epochs, or
+        is resumed if `resume` is set.
     folder : Path
-        Gets a folder `fold-0` ... for each run, and `folds.json`.
+        Receives a folder `fold-0` ... for each run, and `folds.json`.
     folds : int
         At least 2, at most the number of pictures.
 

@@ -1,6 +1,6 @@
-"""Export a trained network to one ONNX file that needs nothing else.
+"""Export a trained network to one self-contained ONNX file.
 
-The graph holds all that turns the network's output into ab; the file's metadata holds the
+The graph includes the conversion of the network's output to ab; the file's metadata holds the
 MethodInfo. Weights are stored as float16 and widened when the file is loaded: half the size, and
 within 0.5 ab units of the float32 network (a test holds it there).
 """
@@ -105,7 +105,7 @@ def export_network(
 
 
 def _shapes(names: list[str], stride: int) -> tuple[Any, ...]:
-    """Say which sizes of the inputs are free."""
+    """Return which sizes of the inputs are dynamic."""
     batch, high, wide = (torch.export.Dim(n, min=1) for n in ("batch", "high", "wide"))
     plane = {0: batch, 2: stride * high, 3: stride * wide}
     style = {0: batch, 2: torch.export.Dim("style_high"), 3: torch.export.Dim("style_wide")}
@@ -146,7 +146,7 @@ def _description(network: ColourNetwork, recipe: Recipe, info: dict[str, Any]) -
 
 
 def _simplified(model: "ModelProto") -> "ModelProto":
-    """Compute beforehand what no input changes: fewer than half of the nodes are left to open."""
+    """Fold constants, which removes more than half of the nodes."""
     from onnx import helper
     from onnxscript import optimizer
 
@@ -189,7 +189,7 @@ def _store_as_half(model: "ModelProto") -> None:
 
 
 def _forget_traces(model: "ModelProto") -> None:
-    """Remove what torch notes of each node: stack traces, which name the maker's folders."""
+    """Remove torch's notes on each node: stack traces, which contain local paths."""
     graph = model.graph
     parts = (graph.node, graph.input, graph.output, graph.initializer)
     for part in (graph, *(item for items in parts for item in items)):
@@ -225,5 +225,5 @@ def weights_of(path: Path) -> dict[str, Tensor]:
 
 
 def is_learnt(name: str) -> bool:
-    """Return what a checkpoint holds from what follows from it, by its name in a graph."""
+    """Return whether a tensor of a graph is stored in checkpoints, by its name."""
     return "." in name or name in {"centres", "prior"}

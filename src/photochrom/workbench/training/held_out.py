@@ -1,4 +1,4 @@
-"""Which pictures a run is judged on, and which it leaves out."""
+"""Choose the validation pictures of a run, and those that it leaves out."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pic
 def judged_on(
     cache: PixelCache, recipe: Recipe, named: frozenset[str], report: Report
 ) -> frozenset[str]:
-    """Return the keys of the pictures that are judged on and never trained on.
+    """Return the keys of the validation pictures, which are never trained on.
 
     Those that are named; if none of them is in the data, or none is named, as many as the recipe
     holds out (of other data than the recipe's a tenth), the same for the same seed, and with them

@@ -2,7 +2,7 @@
 
 Read from top to bottom: `train` builds or resumes a `Run`, then takes steps until the recipe's
 pictures are seen. What a step sees is a pure function of the seed and the step's number, and a
-checkpoint holds the rest, so a run that was stopped anywhere continues as if it had not been.
+checkpoint holds the rest, so a stopped run continues as if it had not been stopped.
 """
 
 import dataclasses
@@ -71,13 +71,13 @@ from photochrom.workbench.training.validation import Validation
 
 
 class Steps(Dataset[Batch]):
-    """The batches of a run by step number; this rank's share of each."""
+    """The batches of a run by step number; each process sees its own share."""
 
     def __init__(self, batches: Batches, recipe: Recipe, ranks: int, rank: int) -> None:
         self.batches, self.recipe, self.ranks, self.rank = batches, recipe, ranks, rank
 
     def __getitem__(self, step: int) -> Batch:
-        """Make this rank's part of a step's batch: together the ranks see what one would."""
+        """Return this process's part of a step's batch; together all parts are the whole batch."""
         phase = phase_at(self.recipe, step)
         share = phase.batch // self.ranks
         first = pictures_before(self.recipe, step) + self.rank * share
@@ -85,7 +85,7 @@ class Steps(Dataset[Batch]):
 
 
 class TrainOptions(TypedDict, total=False):
-    """Options of `train` that every fold of a cross-validation takes alike."""
+    """Options of `train` that all folds of a cross-validation share."""
 
     epochs: int | None
     resume: bool
@@ -119,7 +119,7 @@ def train(
     report: Report = lambda line: None,
     stop_after: int | None = None,
 ) -> Path:
-    """Train a network as a recipe says; the other options are those of `photochrom train`.
+    """Train a network from a recipe; the other options are those of `photochrom train`.
 
     Parameters
     ----------
@@ -128,16 +128,16 @@ def train(
     folder : Path
         The run's folder: recipe, log, plot and checkpoints.
     validation_keys : frozenset of str
-        Pictures that are never trained on, and judged on instead; a resumed run keeps its own.
+        Pictures for validation, never trained on; a resumed run keeps its own.
     resume : bool
         Continue the folder's run, exactly; the recipe may change its schedule only.
     lost_after : float
-        Seconds that processes wait for one that does not come, or no longer answers.
+        Seconds to wait for a process that does not connect, or no longer answers.
     report : callable
-        Takes lines about the progress, some from another thread: the first says the precision,
-        and then there is one at least every few seconds.
+        Receives lines about the progress, some from another thread: first the precision, then at
+        least one every few seconds.
     stop_after : int, optional
-        Stop, resumably, after so many steps of this call.
+        Stop after this many steps of this call; the run can be resumed.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def train(
     Raises
     ------
     CheckpointError
-        If there is nothing to resume, or the folder holds another run.
+        If there is nothing to resume, or the folder contains another run.
     DataError
         If no picture is left to train on.
     TrainingDivergedError
@@ -155,9 +155,9 @@ def train(
     RecipeError
         If the network or the critic cannot take the size of a phase.
     InvalidValueError
-        If a number is outside its range, or processes of a training differ in what they are given.
+        If a number is outside its range, or the processes of a training have different settings.
     LostProcessError
-        If another process does not come, or ends.
+        If another process does not connect, or ends.
     KeyboardInterrupt
         After SIGINT or SIGTERM, once the step is finished and the run saved.
     """
@@ -192,7 +192,7 @@ def _train(
     report: Report,
     stop_after: int | None,
 ) -> Path:
-    """Train in this process, beside the others if there are more."""
+    """Train in this process, together with the others if there are any."""
     told = Progress((lambda line: None) if fabric.global_rank else report)
     told(f"Training {recipe.name} in {asked.computing}.")
     told.begin("getting ready")
@@ -315,7 +315,7 @@ def _take_steps(
 
 
 def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
-    """Take one optimizer step, of what learns in this phase; give the terms of the losses."""
+    """Take one optimizer step for the network, the critic or both; return the loss terms."""
     number = run.recipe.seed * 1_000_003 + run.step
     torch.manual_seed(number)  # dropout, the same in a resumed run
     random = torch.Generator().manual_seed(number)
@@ -374,7 +374,7 @@ def _refuse_infinite(run: Run, value: torch.Tensor, batch: Batch, what: str = "l
 
 
 def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: Report) -> None:
-    """Judge the moving average; keep the best."""
+    """Validate the moving average, and keep the best."""
     if run.fabric.global_rank or not len(validation):
         return
     scores = validation.judge(run)
@@ -390,5 +390,5 @@ def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: R
 
 
 def _position(run: Run, seen: int, epoch: int) -> dict[str, float]:
-    """Return how far a run is: the first columns of its logs."""
+    """Return the position of a run: the first columns of its logs."""
     return {"step": run.step, "pictures": seen, "epochs": seen / epoch}

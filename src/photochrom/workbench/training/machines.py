@@ -1,4 +1,4 @@
-"""The processes of a training, on one machine or several: they meet, agree, wait, and may be lost.
+"""The processes of a training on one or more machines: connection, agreement, waiting, failure.
 
 Gradients go over torch's process group, which Lightning Fabric opens. Beside it every process has a
 line to the store of the first one, where torch's own rendezvous takes place. Over that they compare
@@ -55,14 +55,14 @@ def _number(variable: str, otherwise: int) -> int:
 
 
 def started_by_torchrun() -> tuple[int, int] | None:
-    """Return the machines and the processes of each that torchrun started, or None."""
+    """Return the machines and the processes per machine that torchrun started, or None."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return None
     return _number("GROUP_WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)
 
 
 def check_place(nodes: int) -> None:
-    """Raise InvalidValueError if this machine does not know where the others are, or its number."""
+    """Raise InvalidValueError if the first machine's address or this one's number is not set."""
     if nodes < 1:
         raise InvalidValueError(f"--nodes needs 1 or more; got {nodes}.")
     missing = [n for n in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if not os.environ.get(n)]
@@ -85,7 +85,7 @@ def check_place(nodes: int) -> None:
 def reach_first(address: str, port: int, seconds: float) -> None:
     """Wait until the first machine answers; it may be started later than this one.
 
-    Raise LostProcessError if it does not within so many seconds.
+    Raise LostProcessError if it does not answer in time.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -104,9 +104,9 @@ def reach_first(address: str, port: int, seconds: float) -> None:
 
 
 def _check_store(address: str, port: int, seconds: float) -> None:
-    """Raise LostProcessError if something else than a training listens: torch would wait for ever.
+    """Raise LostProcessError if another program listens there: torch would wait forever.
 
-    The answer is waited for in another thread, which is left to itself if none comes.
+    Another thread waits for the answer, and is abandoned if none comes.
     """
     answers: list[Exception | None] = []
 
@@ -129,7 +129,7 @@ def _check_store(address: str, port: int, seconds: float) -> None:
 
 
 def _store(address: str, port: int, seconds: float) -> Any:
-    """Return a line to the store of the first process."""
+    """Connect to the store of the first process."""
     timeout = timedelta(seconds=seconds)
     return distributed.TCPStore(
         address, port, is_master=False, wait_for_workers=False, timeout=timeout
@@ -137,16 +137,16 @@ def _store(address: str, port: int, seconds: float) -> Any:
 
 
 class Machines:
-    """All processes of a training; alone, a process neither waits nor asks anybody.
+    """The processes of a training; a single process needs no communication.
 
     Parameters
     ----------
     rank, of : int
         This process of how many.
     store : torch.distributed.Store, optional
-        Of all; None alone.
+        The shared store; None for a single process.
     lost_after : float
-        Seconds without a sign of life after which a process is taken to be lost.
+        Seconds without a heartbeat after which a process counts as lost.
     """
 
     def __init__(self, rank: int, of: int, store: "Store | None", lost_after: float) -> None:
@@ -157,10 +157,10 @@ class Machines:
 
     @classmethod
     def join(cls, fabric: Fabric, nodes: int, lost_after: float, report: Report) -> Self:
-        """Meet the other processes.
+        """Connect to the other processes.
 
-        Raise LostProcessError if not all come in time, or InvalidValueError if this machine does
-        not know where.
+        Raise LostProcessError if not all connect in time, or InvalidValueError if this machine has
+        no address to connect to.
         """
         environment: Any = getattr(fabric.strategy, "cluster_environment", None)
         is_ours = isinstance(environment, LightningEnvironment)
@@ -188,9 +188,9 @@ class Machines:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Tell the others what ended this process, and say in a sentence that another is lost.
+        """Tell the others why this process ended, and report a lost process in one sentence.
 
-        Raise LostProcessError in place of what a broken connection raises.
+        Raise LostProcessError instead of the error of a broken connection.
         """
         try:
             yield
@@ -209,7 +209,7 @@ class Machines:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Give signs of life from another thread, so that others can wait however long it takes."""
+        """Send heartbeats from another thread, so that the others keep waiting."""
         if self.store is None:
             yield
             return
@@ -229,14 +229,14 @@ class Machines:
             thread.join()
 
     def done(self, what: str) -> None:
-        """Say that this process has done something."""
+        """Record that this process has finished something."""
         if self.store is not None:
             self.store.set(f"done/{what}/{self.rank}", "")
 
     def wait(self, what: str, *ranks: int) -> None:
-        """Wait until others have done something: those ranks, or all.
+        """Wait until others have finished something: the given ranks, or all.
 
-        Raise LostProcessError if one of them has ended, or gives no sign of life.
+        Raise LostProcessError if one of them has ended, or sends no heartbeats.
         """
         if self.store is None:
             return
@@ -319,7 +319,7 @@ class Machines:
         return bytes(self.store.get(key)) if self.store and self._has(key) else b""
 
     def _tell(self, sentence: str) -> None:
-        """Leave word of why this process ends; in vain if the first one is gone already."""
+        """Tell the others why this process ends, if the first one still runs."""
         store = self.store
         if store is None:
             return
@@ -329,16 +329,16 @@ class Machines:
             time.sleep(TO_READ_S)  # the store ends with the first process
 
     def _ends(self) -> list[str]:
-        """Return what the processes that have ended left as their reasons."""
+        """Return the reasons of the processes that have ended."""
         found = ((r, self._read(f"end/{r}")) for r in range(self.of) if r != self.rank)
         told = [(rank, json.loads(text)) for rank, text in found if text]
         return [f"process {rank} ({end['machine']}): {end['why']}" for rank, end in told]
 
 
 def _in_time(act: Callable[[], T], otherwise: T) -> T:
-    """Return what the store says, or something else if it is broken or takes long.
+    """Return the result of a request to the store, or `otherwise` if it fails or takes long.
 
-    It is asked in another thread, since a store on a machine without power never answers.
+    Another thread sends the request, since a store on a machine without power never answers.
     """
     answers: list[T] = []
 
@@ -360,7 +360,7 @@ def _ended(why: str) -> LostProcessError:
 
 
 def _is_of_a_connection(error: BaseException) -> bool:
-    """Return whether an error is of a broken connection to another process."""
+    """Return whether an error means a broken connection to another process."""
     if isinstance(error, distributed.DistError | ConnectionError):
         return True
     words = ("gloo", "Connection closed", "Connection reset", "Broken pipe", "NCCL", "TCPStore")
@@ -389,6 +389,6 @@ def _at(address: str, port: int) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return what an error says, without the place in the sources of gloo, and its advice."""
+    """Return the first line of an error, without gloo's source location and advice."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r"^\[\S+:\d+\] ", "", line).partition(". This is typically")[0].rstrip(".")

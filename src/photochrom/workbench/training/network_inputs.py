@@ -1,4 +1,4 @@
-"""Inputs of networks by the names that the exported graph gives them."""
+"""Inputs of networks by their names in the exported graph."""
 
 import inspect
 
@@ -10,12 +10,12 @@ from photochrom.workbench.networks.outputs import ColourNetwork
 
 
 def input_names(network: ColourNetwork) -> list[str]:
-    """Name what a network's `forward` takes, in order: its inputs in an exported graph."""
+    """Return the names of a network's inputs, in the order of `forward` and the exported graph."""
     return list(inspect.signature(network.forward).parameters)
 
 
 def neutral_inputs(network: ColourNetwork, lightness: Tensor) -> tuple[Tensor, ...]:
-    """Return what a network needs to colour lightness (N, 1, H, W) without any guidance.
+    """Return the inputs with which a network colours lightness (N, 1, H, W) without guidance.
 
     In `forward`'s order: the picture's own style, no hints, the plain mean.
     """

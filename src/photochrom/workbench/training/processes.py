@@ -15,9 +15,9 @@ from photochrom.workbench.training.precision import Precision, choose_precision
 
 
 def as_started(nodes: int, devices: int | str) -> tuple[int, int | str]:
-    """Return how many machines, and processes of each: torchrun has begun as many as it was told.
+    """Return the numbers of machines and of devices, which torchrun decides if it started this.
 
-    Raise InvalidValueError if something else is asked for.
+    Raise InvalidValueError if the options disagree with torchrun.
     """
     begun = started_by_torchrun()
     if begun is None:
@@ -33,10 +33,10 @@ def as_started(nodes: int, devices: int | str) -> tuple[int, int | str]:
 def open_fabric(
     accelerator: str, devices: int | str, nodes: int, preferred: str, asked: str, lost_after: float
 ) -> tuple[Fabric, Precision]:
-    """Return one process, or many that share their gradients, and what they compute in.
+    """Return Fabric, for one process or several that share gradients, and the precision.
 
-    Of many each keeps its own statistics of normalisation, since the first alone judges, and a
-    critic sees two batches before it learns; and what a phase freezes gets no gradient.
+    Each of several processes keeps its own normalisation statistics, since only the first
+    validates, and a critic sees two batches per step. Frozen parameters get no gradient.
     """
     made: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the precision is ours to say

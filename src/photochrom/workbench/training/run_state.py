@@ -1,4 +1,4 @@
-"""The state of a run: what is trained, how far it is, and how that is saved."""
+"""The state of a run, and its checkpoints."""
 
 import dataclasses
 import math
@@ -26,7 +26,7 @@ OPTIMIZERS: dict[str, Any] = {
 
 
 class Run:
-    """A run's state: network, moving average, optimizer, step; and how they are saved."""
+    """A run's state: network, moving average, optimizer, step; saved as checkpoints."""
 
     def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, pretrained: bool) -> None:
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
@@ -42,7 +42,7 @@ class Run:
         self.asked = recipe.phases  # before --epochs changed them
 
     def prepare(self) -> None:
-        """Build optimizer and average, and hand the network to Fabric."""
+        """Create optimizer and average, and set the network up with Fabric."""
         self.network.to(memory_format=torch.channels_last)
         settings = self.recipe.optimizer
         self.encoder = self.network.encoder_parameters()
@@ -67,7 +67,7 @@ class Run:
             self.critic.check_sizes(self.network)
 
     def enter(self, phase: Phase) -> None:
-        """Let learn what learns in a phase."""
+        """Set which parameters train in a phase."""
         self.network.train(phase.learns != "critic")
         for parameter in self.encoder:
             parameter.requires_grad_(not phase.frozen_encoder)
@@ -79,7 +79,7 @@ class Run:
 
     @torch.no_grad()
     def update_average(self, pictures: int) -> None:
-        """Let the moving average follow the weights, faster at the start; statistics are copied."""
+        """Update the moving average of the weights, faster at the start; statistics are copied."""
         longest = self.recipe.optimizer.ema_half_life
         half_life = max(1.0, min(longest, 0.2 * pictures * self.step))
         keep = 0.5 ** (pictures / half_life) if longest else 0.0
@@ -124,7 +124,7 @@ class Run:
 
 
 def _parted(network: nn.Module, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Part groups into what takes Muon's steps and what does not: pretrained, first, last."""
+    """Split groups into parameters with Muon's steps and others: pretrained, first, last."""
     ends = {
         id(p)
         for name, p in network.named_parameters()

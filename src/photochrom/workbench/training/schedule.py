@@ -15,7 +15,7 @@ SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "pati
 
 
 def phase_at(recipe: Recipe, step: int) -> Phase:
-    """Return the phase that a step belongs to."""
+    """Return the phase of a step."""
     for phase in recipe.phases:
         if step < steps_in(phase):
             return phase
@@ -24,17 +24,17 @@ def phase_at(recipe: Recipe, step: int) -> Phase:
 
 
 def steps_in(phase: Phase) -> int:
-    """Count the steps of a phase."""
+    """Return the number of steps of a phase."""
     return math.ceil(phase.pictures / phase.batch)
 
 
 def total_steps(recipe: Recipe) -> int:
-    """Count the steps of all phases."""
+    """Return the number of steps of all phases."""
     return sum(steps_in(phase) for phase in recipe.phases)
 
 
 def check_shares(recipe: Recipe, processes: int) -> None:
-    """Raise RecipeError if a batch cannot be shared equally by so many processes."""
+    """Raise RecipeError if the processes cannot share a batch equally."""
     for number, phase in enumerate(recipe.phases):
         if phase.batch % processes:
             nearest = max(1, round(phase.batch / processes)) * processes
@@ -46,7 +46,7 @@ def check_shares(recipe: Recipe, processes: int) -> None:
 
 
 def pictures_before(recipe: Recipe, step: int) -> int:
-    """Count the pictures seen before a step."""
+    """Return the number of pictures seen before a step."""
     seen = 0
     for phase in recipe.phases:
         taken = min(step, steps_in(phase))
@@ -56,19 +56,19 @@ def pictures_before(recipe: Recipe, step: int) -> int:
 
 
 def rate_at(recipe: Recipe, seen: int) -> float:
-    """Return the share of the full learning rate after so many pictures: up, along, down."""
+    """Return the share of the full learning rate after some pictures: warm-up, plateau, decay."""
     rising = min(1.0, (seen + 1) / max(1, recipe.optimizer.warmup))
     left = (recipe.pictures - seen) / max(1.0, recipe.optimizer.decay_share * recipe.pictures)
     return rising * (0.5 - 0.5 * math.cos(math.pi * min(1.0, max(0.0, left))))
 
 
 def in_epochs(recipe: Recipe, step: int, epochs: int, pictures: int) -> Recipe:
-    """Let a recipe end after so many epochs more, with a validation after each."""
+    """Return a recipe that ends after this many more epochs, with a validation after each."""
     return replace(for_epochs(recipe, step, epochs * pictures), validate_every=pictures)
 
 
 def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
-    """Let a recipe end after so many pictures more: what is left, scaled, or its last phase."""
+    """Return a recipe of this many more pictures: the scaled rest, or its last phase."""
     seen = pictures_before(recipe, step)
     done, rest, left = [], [], seen
     for phase in recipe.phases:
@@ -85,7 +85,7 @@ def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
 
 
 def continued(state: State, begun: Recipe, given: Recipe, folder: Path) -> Recipe:
-    """Return the recipe that a resumed run goes on with.
+    """Return the recipe with which a resumed run continues.
 
     `state` is the run's last checkpoint, `begun` its recipe; `given` may differ from that in its
     schedule alone. Raise CheckpointError if more differs.
