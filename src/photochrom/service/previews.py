@@ -91,9 +91,8 @@ def field(request: PreviewRequest) -> ColourField:
     colorizer = colorizer_of(request.method, request.look)
     photo = Photo.from_array(request.preview)
     found = colorizer.colouring(photo, 0, request.guidance.scaled(request.scale)).field
-    overlays = tuple(
-        overlay.scaled(1 / request.scale, 1 / request.scale) for overlay in found.overlays
-    )
+    enlarged = 1 / request.scale
+    overlays = tuple(overlay.scaled(enlarged, enlarged) for overlay in found.overlays)
     return dataclasses.replace(found, overlays=overlays)
 
 

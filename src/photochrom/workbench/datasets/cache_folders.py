@@ -127,8 +127,8 @@ def check_room(folder: Path, written: int, seen: int, total: int | None) -> None
     if to_come > MOST_DOUBT * free:
         raise DataError(
             f"{folder.parent.parent}: needs about {gigabytes(written + to_come)} for {total:,} "
-            f"decoded pictures, and has {gigabytes(written + free)}. Make room, name another "
-            "folder with --cache, or train with --stream."
+            f"decoded pictures, and has {gigabytes(written + free)}. Free some space, "
+            "name another folder with --cache, or train with --stream."
         )
 
 

@@ -119,8 +119,8 @@ class Benchmark:
     resamples : of the intervals
     workers : threads, 1 or 2
     progress : callable, optional; called with the number of photographs done
-    observe : callable, optional; ClassPrior of the photographs -> observers of every finished picture
-        of the table, such as a `photochrom.workbench.evaluation.sample_gallery.Gallery`
+    observe : callable, optional; ClassPrior of the photographs -> observers of every finished
+        picture of the table, such as a `photochrom.workbench.evaluation.sample_gallery.Gallery`
     open_as : callable; opens a method by name and working size; the engine's own by default
     """
 

@@ -68,8 +68,8 @@ class Optimizer:
 class Loss:
     """Which loss, and its weights and widths.
 
-    kind : 'distribution': cross-entropy of a network that takes hints and guidance; 'classification':
-        the same of one that takes lightness alone; 'regression': distance of painted and true
+    kind : 'distribution': cross-entropy of a network that takes guidance; 'classification': the
+        same of one that takes lightness alone; 'regression': distance of painted and true
         colours; 'fusion': that and the picture's class; 'features': distance of ImageNet features
     weight : of the distance, beside a critic's judgement
     sigma, neighbours : width of the soft encoding in ab units, and bins that a colour is spread
