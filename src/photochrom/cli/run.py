@@ -112,7 +112,7 @@ def _run_photos(
     reading: "ReadOptions | None",
     guidance: "GuidanceOptions | None",
 ) -> int:
-    from photochrom.colorization.network import cores
+    from photochrom.photo.cores import cores
 
     piped = PIPE in sources or options.output == PIPE
     _check_words(sources, options, guidance, piped)

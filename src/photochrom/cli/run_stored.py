@@ -49,9 +49,9 @@ def run_stored(
     int
         The exit code.
     """
-    from photochrom.colorization.network import cores
     from photochrom.engine.stored import recipe_of
     from photochrom.engine.stored_run import StoredRun, colorize_all, recorded
+    from photochrom.photo.cores import cores
 
     check_words(sources, options, film)
     recipe = read_recipe(options, guidance)

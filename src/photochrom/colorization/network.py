@@ -303,8 +303,3 @@ def _providers(device: str, available: Iterable[str]) -> list[str]:
             "For CUDA install onnxruntime-gpu, for DirectML onnxruntime-directml."
         )
     return list(dict.fromkeys((wanted, PROVIDERS["cpu"])))
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

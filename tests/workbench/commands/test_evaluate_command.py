@@ -115,8 +115,8 @@ def test_photographs_are_scored_at_the_size_that_is_asked_for(tmp_path, capsys):
         (["-o", "report.pdf"], InvalidValueError, r"\.md, \.csv, \.json or \.html"),
         (["--figure", "figure.jpg"], InvalidValueError, r"a \.png file"),
         (["-o", "nowhere/report.md"], UnwritableFileError, "nowhere does not exist"),
-        (["--pictures", "0"], InvalidValueError, "at least 1; they are 0"),
-        (["--outputs", "rival"], InvalidValueError, "NAME=DIR; it is 'rival'"),
+        (["--pictures", "0"], InvalidValueError, "at least 1; got 0"),
+        (["--outputs", "rival"], InvalidValueError, "NAME=FOLDER; got 'rival'"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_measured(cifar, capsys, words, error, said):

@@ -124,9 +124,9 @@ def test_a_broken_connection_becomes_a_sentence_and_other_errors_stay(pair):
     [
         ({"MASTER_ADDR": None}, "MASTER_ADDR is not set"),
         ({"MASTER_PORT": None, "NODE_RANK": None}, "MASTER_PORT and NODE_RANK are not set"),
-        ({"MASTER_PORT": "http"}, "from 1 to 65535; it is 'http'"),
+        ({"MASTER_PORT": "http"}, "from 1 to 65535; got 'http'"),
         ({"MASTER_PORT": "70000"}, "it is '70000'"),
-        ({"NODE_RANK": "2"}, "from 0 to 1; it is '2'"),
+        ({"NODE_RANK": "2"}, "from 0 to 1; got '2'"),
         ({"NODE_RANK": "-1"}, "it is '-1'"),
     ],
 )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from photochrom.color.bins import zhang_bins
 from photochrom.errors import DataError, InvalidValueError
+from photochrom.photo.cores import cores
 from photochrom.workbench.datasets.ab_palette import (
     SAMPLED_PIXELS,
     Palette,
@@ -32,7 +33,6 @@ from photochrom.workbench.datasets.ab_palette import (
 )
 from photochrom.workbench.datasets.pca import reduce_rgb
 from photochrom.workbench.datasets.picture_files import Encoded, decode
-from photochrom.workbench.datasets.reader_processes import cores
 from photochrom.workbench.datasets.similarity_groups import (
     GROUPS,
     GroupModel,

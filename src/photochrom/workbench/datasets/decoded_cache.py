@@ -20,6 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from photochrom.errors import DataError
+from photochrom.photo.cores import cores
 from photochrom.workbench.datasets.cache_folders import (
     INDEX,
     About,
@@ -31,7 +32,7 @@ from photochrom.workbench.datasets.cache_folders import (
 )
 from photochrom.workbench.datasets.file_states import FileStates
 from photochrom.workbench.datasets.picture_files import Encoded, decode
-from photochrom.workbench.datasets.reader_processes import cores, follow_parent
+from photochrom.workbench.datasets.reader_processes import follow_parent
 from photochrom.workbench.datasets.sources import Source, open_source, rows_of
 
 CHUNK = 256  # pictures handed to a worker at a time

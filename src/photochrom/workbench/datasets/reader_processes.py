@@ -6,11 +6,6 @@ import threading
 from multiprocessing import connection, parent_process
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def follow_parent() -> None:
     """Leave Ctrl-C to the parent, and end when it is killed; for a pool's `initializer`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,8 +10,9 @@ from multiprocessing import get_context
 import numpy as np
 
 from photochrom.errors import DataError, InvalidValueError
+from photochrom.photo.cores import cores
 from photochrom.workbench.datasets.picture_files import Encoded
-from photochrom.workbench.datasets.reader_processes import cores, follow_parent
+from photochrom.workbench.datasets.reader_processes import follow_parent
 from photochrom.workbench.datasets.shards import Unit
 from photochrom.workbench.datasets.standardize import Row, Standard, standardise
 from photochrom.workbench.datasets.streaming import shuffled

@@ -5,7 +5,8 @@ import platform
 
 import torch
 
-from photochrom.workbench.datasets.reader_processes import cores, follow_parent
+from photochrom.photo.cores import cores
+from photochrom.workbench.datasets.reader_processes import follow_parent
 
 PREFETCH = 4  # batches that each of the loader's processes makes ahead
 
