@@ -128,7 +128,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_measured(cifar, capsys, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-o", "r.md", "--figure", "f.png"], r"leave out --report \(-o\), --figure, or --sheet"),
+        (["-o", "r.md", "--figure", "f.png"], r"Leave out --report \(-o\), --figure, or --sheet"),
         (["-m", "gray", "-m", "photochrom"], "all but one --method"),
         (["-m", "none"], "--method none"),
         (["--keys", "k.txt", "--by-source"], "--by-source, --keys"),

@@ -145,7 +145,7 @@ def test_a_damaged_file_of_a_run_is_named_and_it_is_not_resumed(
 
 
 def test_a_run_is_not_overwritten_by_its_repetition(trained, options):
-    with pytest.raises(CheckpointError, match="holds a run already"):
+    with pytest.raises(CheckpointError, match="already contains a run"):
         train(trained, run=trained, **options)
 
 

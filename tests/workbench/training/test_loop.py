@@ -404,7 +404,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(run, tmp_path):
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(run, first):
     before = (first / "last.pt").read_bytes()
-    with pytest.raises(CheckpointError, match="holds a run already. Resume it"):
+    with pytest.raises(CheckpointError, match="already contains a run. Resume it"):
         run(RECIPE, first)
     assert (first / "last.pt").read_bytes() == before
 

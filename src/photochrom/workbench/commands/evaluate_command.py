@@ -140,7 +140,7 @@ class EvaluateOptions:
         if given or self.method[0] == "none":
             raise InvalidValueError(
                 "--sheet draws the colourings of one method and measures nothing. Leave out "
-                f" {', '.join(given) or '--method none'}, or leave out --sheet."
+                f"{', '.join(given) or '--method none'}, or --sheet."
             )
 
     def check_targets(self) -> None:
