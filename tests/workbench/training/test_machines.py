@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 import torch
-from photochrom.workbench.training.processes import as_started
 
 from photochrom.errors import DataError, InvalidValueError, LostProcessError, RecipeError
 from photochrom.workbench.training import machines
 from photochrom.workbench.training.machines import Machines, check_place, reach_first
+from photochrom.workbench.training.processes import as_started
 from photochrom.workbench.training.recipe import Phase, Recipe
 from photochrom.workbench.training.schedule import check_shares
 
