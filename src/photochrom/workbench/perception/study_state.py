@@ -53,7 +53,7 @@ class Showing:
         if not 0 < self.seconds <= MOST_SECONDS or not 0 <= self.gap_seconds <= MOST_SECONDS:
             raise InvalidValueError(
                 f"--seconds needs more than 0, --gap 0 or more, both at most {MOST_SECONDS:g}; "
-                f"they are {self.seconds} and {self.gap_seconds}."
+                f"got {self.seconds} and {self.gap_seconds}."
             )
         if self.most_participants < 1:
             raise InvalidValueError(
