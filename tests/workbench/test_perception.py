@@ -213,7 +213,10 @@ def test_a_rivals_picture_that_is_missing_or_too_small_is_named(photographs, tmp
     [
         (lambda table: table.pop("scenes"), "needs the key 'scenes'"),
         (lambda table: table.update({"photochrom-study": 9}), "format 9"),
-        (lambda table: table["scenes"][0].update(truth="../secret.png"), "not a picture of a study"),
+        (
+            lambda table: table["scenes"][0].update(truth="../secret.png"),
+            "not a picture of a study",
+        ),
         (lambda table: table["scenes"][0].update(truth="0" * 16 + ".png"), "is missing"),
         (lambda table: table["scenes"][0]["coloured"].pop("gray"), "every method"),
     ],
