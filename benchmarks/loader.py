@@ -26,7 +26,7 @@ from photochrom.workbench.training.loader_processes import (
 )
 from photochrom.workbench.training.recipe import Recipe
 from photochrom.workbench.training.recipe_files import find_recipe, read_recipe
-from photochrom.workbench.training.run import Run
+from photochrom.workbench.training.run_state import Run
 
 WARM = 5  # steps that are not timed
 

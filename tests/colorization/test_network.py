@@ -182,7 +182,7 @@ def test_the_right_hash_is_taken_and_a_wrong_one_refused(exported_network):
     path = exported_network.path
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert NetworkMethod(path, digest).info.weights_sha256 == digest
-    with pytest.raises(WeightsError, match=rf"must be 0{{16}}\.\.\.; it is {digest[:16]}"):
+    with pytest.raises(WeightsError, match=rf"must be 0{{16}}\.\.\.; got {digest[:16]}"):
         NetworkMethod(path, "0" * 64)
 
 

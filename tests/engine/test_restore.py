@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from photochrom.color.gray import lightness
+from photochrom.color.gray_conversions import lightness
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.restore import UNIT, grain_of, levels, restore, restored_photo

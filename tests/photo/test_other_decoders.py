@@ -15,8 +15,6 @@ from photochrom.photo.photo import Photo
 from photochrom.photo.reading import Reading
 from photochrom.photo.write import write_photo
 
-NCLX = {"color_primaries": 1, "transfer_characteristics": 13, "matrix_coefficients": 0}
-
 
 def star(rgb, top=255):
     three = rgb if rgb.ndim == 3 else np.repeat(rgb[..., None], 3, -1)

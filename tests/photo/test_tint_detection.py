@@ -6,7 +6,7 @@ from PIL import Image
 from skimage import color, data, transform
 from tests.conftest import drawn_picture
 
-from photochrom.color.gray import lightness
+from photochrom.color.gray_conversions import lightness
 from photochrom.errors import DtypeError, ShapeError
 from photochrom.photo.photo import Photo
 from photochrom.photo.tint_detection import find_stain, find_tint

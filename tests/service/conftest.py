@@ -18,7 +18,7 @@ from tests.service.local_pages import host, page_folder, visit  # noqa: F401
 
 from photochrom.service.application import create_app
 from photochrom.service.clients import Clients
-from photochrom.service.connections import server_config
+from photochrom.service.http_connections import server_config
 from photochrom.service.limits import Limits
 from photochrom.service.server import listen, url_of
 

@@ -263,7 +263,7 @@ def test_a_study_by_invitation_lets_in_who_brings_it(study, tmp_path):
     app = create_app(study, f"sqlite:///{tmp_path / 'votes.db'}", invitation="blaue Blume")
     with TestClient(app, base_url="http://127.0.0.1") as client:
         for body in (None, {}, {"invitation": ""}, {"invitation": "blaue"}):
-            assert "by invitation" in refused(client.post("/v1/participants", json=body), 403)
+            assert "needs an invitation" in refused(client.post("/v1/participants", json=body), 403)
         surrogate = b'{"invitation": "\\ud800"}'
         headers = {"Content-Type": "application/json"}
         answer = client.post("/v1/participants", content=surrogate, headers=headers)

@@ -6,9 +6,9 @@ import logging
 import pytest
 
 from photochrom.errors import InvalidValueError
-from photochrom.service import connections
+from photochrom.service import http_connections
 from photochrom.service.clients import Clients, client_of_address, matching_key
-from photochrom.service.connections import connection_count
+from photochrom.service.http_connections import connection_count
 from photochrom.service.limits import Limits
 from photochrom.service.log_limits import WRITTEN_EACH, Aggregated, aggregated_log
 from photochrom.service.rate_limit import MOST_CLIENTS, Rate
@@ -148,4 +148,4 @@ def test_fewer_connections_are_held_than_files_may_be_open(monkeypatch, files, c
 
     monkeypatch.setattr(resource, "getrlimit", lambda which: (files, files))
     assert connection_count(Limits().connections) == count
-    assert connections.BACKLOG <= connections.FILES_IN_USE / 2
+    assert http_connections.BACKLOG <= http_connections.FILES_IN_USE / 2

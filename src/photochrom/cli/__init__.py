@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 USAGE, FAILED, INTERRUPTED = 2, 1, 130
 # The help texts are declared here, so that `--help` imports no command's module.
 COMMANDS = {
-    "colorize": ("cli.colorize", "Colour photographs; `colorize` may be omitted."),
+    "colorize": ("cli.colorize_command", "Colour photographs; `colorize` may be omitted."),
     "frames": ("cli.film", "Write a picture of each shot of a film."),
     "serve": ("cli.serve", "Serve the page and the HTTP service on this machine."),
     "page": (
@@ -111,7 +111,7 @@ def build_app() -> "App":
     """Return the command with all its subcommands."""
     from cyclopts import App, Parameter
 
-    from photochrom.cli.colorize import colorize
+    from photochrom.cli.colorize_command import colorize
     from photochrom.cli.numbers import convert
 
     app = App(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from photochrom.cli.cluster_progress import ClusterProgress
 from photochrom.cli.interrupts import endings
-from photochrom.cli.run import make_colorizer, read_recipe, report, weights_note
+from photochrom.cli.outcome_report import report
+from photochrom.cli.run import make_colorizer, read_recipe, weights_note
 from photochrom.cli.run_options import RunOptions
 from photochrom.cli.run_stored import check_words, tell, wishes_of, write_options
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.cli.addresses import place
 from photochrom.cli.numbers import check_digits
+from photochrom.cli.place_arguments import place
 from photochrom.errors import InvalidValueError
 from photochrom.options.ranges import CANDIDATES, SEED
 

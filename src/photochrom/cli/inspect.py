@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.cli.addresses import place
+from photochrom.cli.place_arguments import place
 from photochrom.options.ranges import RADIUS, SUGGESTIONS
 
 Method = Annotated[str, Parameter(name=["--method", "-m"])]

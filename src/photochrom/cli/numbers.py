@@ -1,7 +1,7 @@
 """Numbers on the command line: ASCII digits only, as in files and in the service."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
     from cyclopts import Token
@@ -23,7 +23,7 @@ def _parts(type_: object) -> set[object]:
     return {type_}.union(*map(_parts, get_args(type_)))
 
 
-def convert(type_: Any, tokens: "Sequence[Token]") -> Any:
+def convert(type_: object, tokens: "Sequence[Token]") -> object:
     """Convert the tokens of a parameter as cyclopts does, but accept only ASCII digits.
 
     Raises

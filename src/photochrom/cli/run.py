@@ -3,11 +3,9 @@
 The command-line parser is not imported here, so that a single photograph does not wait for it.
 """
 
-import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from photochrom.cli.interrupts import endings
-from photochrom.cli.messages import say, shown
+from photochrom.cli.messages import say
+from photochrom.cli.outcome_report import report
 from photochrom.cli.run_options import METHOD, RunOptions
 from photochrom.cli.standard_streams import PIPE, standard_input, to_standard_output
 from photochrom.engine.workers import Executor, InProcess, WorkerProcesses
@@ -30,7 +29,6 @@ from photochrom.photo.film_names import is_film
 STORED_ENDS = (".csv", ".csv.gz", ".parquet", ".tar", ".tar.gz", ".tgz", ".zip")
 
 if TYPE_CHECKING:
-    from photochrom.cli.cluster_progress import ClusterProgress
     from photochrom.cli.film import FilmOptions
     from photochrom.cli.guidance_options import GuidanceOptions
     from photochrom.cli.reading_options import ReadOptions
@@ -114,7 +112,7 @@ def _run_photos(
     reading: "ReadOptions | None",
     guidance: "GuidanceOptions | None",
 ) -> int:
-    from photochrom.colorization.network import cores
+    from photochrom.photo.cores import cores
 
     piped = PIPE in sources or options.output == PIPE
     _check_words(sources, options, guidance, piped)
@@ -317,11 +315,11 @@ class _Job:
 
     def outcomes(self, jobs: int, many: bool) -> "Generator[Outcome]":
         """Yield the outcome of each photograph."""
-        from photochrom.engine import batch
+        from photochrom.engine import batch, batch_plan
 
         self._guidance = guidance_of(self.given)
         self._sidecar = self.given is not None and self.given.sidecar
-        self._names = batch.Names(self._sidecar, self._is_own)
+        self._names = batch_plan.Names(self._sidecar, self._is_own)
         tasks = self._watched() if self.options.watch else iter(self._planned(many))
         return batch.colorize_many(
             self.executor,
@@ -348,9 +346,9 @@ class _Job:
         return tasks
 
     def _plan(self, sources: list[Path], output: Path | None) -> "list[Task]":
-        from photochrom.engine import batch
+        from photochrom.engine import batch_plan
 
-        found = batch.plan(
+        found = batch_plan.plan(
             sources,
             output=output,
             recursive=self.options.recursive,
@@ -391,91 +389,3 @@ class _Job:
 
 def _names_a_file(output: Path) -> bool:
     return not _is_folder(output) and (output.suffix != "" or output.exists())
-
-
-def report(
-    outcomes: "Generator[Outcome]",
-    json_lines: bool,
-    many: bool,
-    count: Callable[[], int | None],
-    progress: "ClusterProgress | None" = None,
-) -> int:
-    """Print the outcome of each photograph and return the exit code."""
-    from photochrom.engine.batch import FailureStreak
-
-    told: Counter[str] = Counter()
-    streak = FailureStreak()
-    hopeless = None
-    with progress or _progress(many and not json_lines, count()) as tell:
-        for outcome in outcomes:
-            told[outcome.status] += 1
-            if json_lines:
-                to_standard_output(json.dumps(_as_json(outcome)).encode() + b"\n")
-            if not json_lines or progress:
-                tell(outcome)
-            hopeless = streak.add(outcome)
-            if hopeless:
-                outcomes.close()
-                break
-    if hopeless:
-        say(f"photochrom: {hopeless}")
-    total = count()
-    if total is not None and told.total() < total:
-        say(f"photochrom: stopped; {total - told.total()} not started.")
-    if many and not json_lines:
-        skipped, failed = told["skipped"], told["failed"]
-        rest = f", {skipped} skipped" * bool(skipped) + f", {failed} failed" * bool(failed)
-        say(f"{told['coloured']} coloured{rest}.")
-    return 1 if told["failed"] else 0
-
-
-def _as_json(outcome: "Outcome") -> dict[str, object]:
-    return {
-        "source": str(outcome.source),
-        "target": str(outcome.target),
-        "status": outcome.status,
-        "notes": list(outcome.notes),
-        "seconds": round(outcome.seconds, 3),
-    }
-
-
-class _progress:  # noqa: N801 - used as a context manager
-    """Print the outcome of each photograph, above a progress bar on stderr if there are many."""
-
-    def __init__(self, bar: bool, count: int | None) -> None:
-        self.bar = bar and sys.stderr.isatty()
-        self.count = count
-
-    def __enter__(self) -> "_progress":
-        if self.bar:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self.progress = Progress(console=Console(stderr=True))
-            self.task = self.progress.add_task("Colouring", total=self.count)
-            self.progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar:
-            self.progress.stop()
-
-    def __call__(self, outcome: "Outcome") -> None:
-        if self.bar:
-            self.progress.advance(self.task)
-        if getattr(outcome, "known", False):  # an earlier run has told it; there may be millions
-            return
-        for line in _lines_of(outcome):
-            if self.bar:
-                self.progress.console.print(shown(line), markup=False, highlight=False)
-            else:
-                say(line)
-
-
-def _lines_of(outcome: "Outcome") -> list[str]:
-    if outcome.status == "failed":
-        return [f"photochrom: {outcome.notes[0]}"]
-    if outcome.status != "coloured":
-        return [f"{outcome.source}: {outcome.notes[0]}"]
-    notes = (f"  {note}" for note in outcome.notes)
-    return [f"{outcome.source} -> {outcome.target}", *notes]

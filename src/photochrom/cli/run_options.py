@@ -1,7 +1,7 @@
 """The options of `photochrom FILE`, declared once.
 
 The command-line parser is not imported here, so that a single photograph does not wait for it;
-`photochrom.cli.colorize` adds the option names to these fields.
+`photochrom.cli.colorize_command` adds the option names to these fields.
 """
 
 from dataclasses import dataclass

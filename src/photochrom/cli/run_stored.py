@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say
+from photochrom.cli.outcome_report import report
 from photochrom.cli.run import (
     begin_many,
     begin_one,
     guidance_of,
     make_colorizer,
     read_recipe,
-    report,
     weights_note,
 )
 from photochrom.cli.run_options import RunOptions
@@ -49,9 +49,9 @@ def run_stored(
     int
         The exit code.
     """
-    from photochrom.colorization.network import cores
     from photochrom.engine.stored import recipe_of
     from photochrom.engine.stored_run import StoredRun, colorize_all, recorded
+    from photochrom.photo.cores import cores
 
     check_words(sources, options, film)
     recipe = read_recipe(options, guidance)

@@ -76,7 +76,7 @@ def nearest_bins(ab: Array, centres: Array, neighbours: int) -> tuple[Array, Arr
     check_last_axis(centres, 2, "centres")
     if not 1 <= neighbours <= centres.shape[0]:
         raise InvalidValueError(
-            f"neighbours must lie in 1..{centres.shape[0]} (the bins); it is {neighbours}."
+            f"neighbours must lie in 1..{centres.shape[0]} (the bins); got {neighbours}."
         )
     xp = array_namespace(ab)
     squared = xp.sum(centres**2, axis=-1) - 2 * ab @ centres.T
@@ -146,7 +146,7 @@ def annealed_mean(logits: Array, centres: Array, temperature: float = 0.38) -> A
     """
     check_last_axis(logits, centres.shape[0], "logits")
     if not temperature > 0:
-        raise InvalidValueError(f"temperature must be above 0; it is {temperature}.")
+        raise InvalidValueError(f"temperature must be above 0; got {temperature}.")
     xp = array_namespace(logits)
     weights = xp.exp((logits - xp.max(logits, axis=-1, keepdims=True)) / temperature)
     return (weights / xp.sum(weights, axis=-1, keepdims=True)) @ centres

@@ -193,7 +193,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.lightness.ndim != 2 or 0 in self.lightness.shape:
-            raise ShapeError(f"lightness needs shape (h, w); it is {self.lightness.shape}.")
+            raise ShapeError(f"lightness needs shape (h, w); got {self.lightness.shape}.")
         if self.hints is not None and self.hints.mask.shape != self.lightness.shape:
             raise ShapeError(
                 f"Hints need the size of the lightness, {self.lightness.shape}; "
@@ -203,9 +203,7 @@ class Request:
         if len(shape) != 3 or shape[-1] != 3 or 0 in shape:
             raise ShapeError(f"A reference needs L*a*b* of shape (h, w, 3); its shape is {shape}.")
         if self.vividness is not None and not 0 <= self.vividness <= 1:
-            raise InvalidValueError(
-                f"vividness needs 0 (calm) to 1 (bold); it is {self.vividness}."
-            )
+            raise InvalidValueError(f"vividness needs 0 (calm) to 1 (bold); got {self.vividness}.")
 
 
 @dataclass(frozen=True)

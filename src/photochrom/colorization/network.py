@@ -78,7 +78,7 @@ class NetworkMethod:
         digest = hashlib.sha256(content).hexdigest()
         if sha256 is not None and digest != sha256:
             raise WeightsError(
-                f"{path}: its SHA-256 must be {sha256[:16]}...; it is {digest[:16]}... "
+                f"{path}: its SHA-256 must be {sha256[:16]}...; got {digest[:16]}... "
                 "The file is damaged; install photochrom again."
             )
         if sha256 is None:
@@ -303,8 +303,3 @@ def _providers(device: str, available: Iterable[str]) -> list[str]:
             "For CUDA install onnxruntime-gpu, for DirectML onnxruntime-directml."
         )
     return list(dict.fromkeys((wanted, PROVIDERS["cpu"])))
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from threading import Timer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -39,7 +39,7 @@ TENSOR_EXTERNAL, TENSOR_LOCATION = 13, 14
 ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 SPARSE_TENSORS = (1, 2)  # its values, its indices
 
-Field = tuple[int, Any]  # number; a memoryview, or an int
+Field = tuple[int, memoryview | int]  # its number and its value
 
 
 class _DamagedError(Exception):
@@ -103,9 +103,8 @@ class _Walk:
         if self.nodes > MOST_NODES:
             raise self.refuse(f"has more than {MOST_NODES:,} nodes")
         for number, value in _fields(message):
-            if number == NODE_OPERATOR and bytes(_bytes(value)) in REPEATING:
-                name = bytes(value).decode()
-                raise self.refuse(f"has the operator {name}, which may never end")
+            if number == NODE_OPERATOR and (name := bytes(_bytes(value))) in REPEATING:
+                raise self.refuse(f"has the operator {name.decode()}, which may never end")
             if number == NODE_ATTRIBUTE:
                 self.attribute(_bytes(value), depth)
 
@@ -129,7 +128,7 @@ class _Walk:
                 raise self.refuse("needs all weights in the file; it refers to another file")
 
 
-def _bytes(value: Any) -> memoryview:
+def _bytes(value: memoryview | int) -> memoryview:
     if not isinstance(value, memoryview):
         raise _DamagedError("a number where a message should be")
     return value
@@ -201,7 +200,7 @@ def _is_number(value: object, least: float = -math.inf, most: float = math.inf) 
     return math.isfinite(value) and least <= value <= most
 
 
-def _is_count(value: object, most: int) -> bool:
+def _is_count(value: object, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and _is_number(value, 1, most)
 
 
@@ -209,7 +208,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST and value.isprintable()
 
 
-def _are_pixels(value: tuple[object, Any]) -> bool:
+def _are_pixels(value: tuple[object, object]) -> bool:
     smallest, largest = value
     return _is_count(largest, 1_000_000) and _is_count(smallest, largest)
 
@@ -224,7 +223,7 @@ def _are_centres(value: Sequence[tuple[object, object]]) -> bool:
     )
 
 
-def _is_path(value: Sequence[tuple[Any, ...]]) -> bool:
+def _is_path(value: Sequence[tuple[float, ...]]) -> bool:
     same = len({len(point) for point in value}) == 1
     rising = all(one[0] <= other[0] for one, other in pairwise(value))
     numbers = all(_is_number(number, -1000, 1000) for point in value for number in point)

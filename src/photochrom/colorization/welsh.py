@@ -57,7 +57,7 @@ class Swatch:
             if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
                 raise InvalidValueError(
                     "A swatch needs 0 <= top < bottom <= 1 and 0 <= left < right <= 1, as shares "
-                    f"of the picture; it is {(top, left, bottom, right)}."
+                    f"of the picture; got {(top, left, bottom, right)}."
                 )
 
 

@@ -8,7 +8,8 @@ fades and flicker do not look like motion. A place is trusted as far as the flow
 Flow is kept as maps of positions on a small grid, so that steps can be composed.
 """
 
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class FlowMap(NamedTuple):
     trust: np.ndarray
 
 
-def opencv() -> Any:
+def opencv() -> ModuleType:
     """Return the OpenCV module."""
     pyav()
     import cv2
@@ -152,7 +153,7 @@ def sample(planes: np.ndarray, path: FlowMap) -> np.ndarray:
     return np.concatenate([p.reshape(*x.shape, -1) for p in parts], axis=-1)
 
 
-def _remapped(cv2: Any, planes: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _remapped(cv2: ModuleType, planes: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 

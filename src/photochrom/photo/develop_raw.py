@@ -8,7 +8,7 @@ import importlib
 import warnings
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -71,6 +71,16 @@ def open_raw(path: Path, name: str, max_megapixels: float) -> tuple[Foreign, int
     return picture, ORIENTATIONS.get(int(sizes.flip), 1)
 
 
+class _Sizes(Protocol):
+    """The sizes that rawpy reports, in pixels."""
+
+    raw_width: int
+    raw_height: int
+    iwidth: int
+    iheight: int
+    pixel_aspect: float
+
+
 def _opened(path: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about forks: workers are started afresh
@@ -80,7 +90,7 @@ def _opened(path: Path) -> Any:
     return raw
 
 
-def _refusal(sizes: Any, file_bytes: int) -> str:
+def _refusal(sizes: _Sizes, file_bytes: int) -> str:
     """Return why a picture of such sizes is not developed; '' if it is."""
     if min(sizes.iwidth, sizes.iheight) < 1:
         return "it declares no pixels"

@@ -4,7 +4,7 @@ import contextlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pyvips
 
@@ -73,6 +73,24 @@ class Header:
         return upright_size(self.width, self.height, self.orientation)
 
 
+class LoaderOptions(TypedDict, total=False):
+    """Options of libvips' loaders.
+
+    Attributes
+    ----------
+    shrink : int
+        Factor by which a JPEG is reduced as it is decoded: 1, 2, 4 or 8.
+    scale : float
+        Factor by which the sides of a WebP are scaled as it is decoded.
+    fail_on : str
+        The least damage that is an error: 'none', 'truncated', 'error' or 'warning'.
+    """
+
+    shrink: int
+    scale: float
+    fail_on: str
+
+
 def load(
     path: Path,
     kind: str,
@@ -81,7 +99,7 @@ def load(
     *,
     carriers: Carriers | None = None,
     pixels: bool = True,
-    **options: Any,
+    **options: Unpack[LoaderOptions],
 ) -> pyvips.Image:
     """Open one page as a stream that can be read once, top to bottom.
 
@@ -99,7 +117,7 @@ def load(
     pixels : bool
         Whether pixels will be read, not only the header.
     **options
-        Of the loader, such as `shrink` of JPEG.
+        Of the loader; see `LoaderOptions`.
 
     Raises
     ------
@@ -107,7 +125,6 @@ def load(
         If the header is damaged, or this build of libvips lacks the decoder.
     """
     loader = getattr(pyvips.Image, f"{LOADERS[kind]}_source")
-    options = {"access": "sequential", "fail_on": "error"} | options
     carriers = carriers or Carriers(path, kind)
     forget_errors()
     try:
@@ -118,7 +135,7 @@ def load(
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     try:
-        image = loader(source, **options)
+        image = loader(source, **{"access": "sequential", "fail_on": "error"} | options)
         image._references.append(source)  # objects that the binding keeps alive with the picture
         return _with_profile(image, carriers.of(page).profile) if pixels else image
     except pyvips.Error as error:

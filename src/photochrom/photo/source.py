@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, Unpack
 
 import numpy as np
 import pyvips
@@ -35,7 +35,7 @@ from photochrom.photo.metadata.carried import Carried
 from photochrom.photo.metadata.carriers import Carriers
 from photochrom.photo.named_pipe import Pipe, is_pipe
 from photochrom.photo.negative import Inversion, find_inversion
-from photochrom.photo.open_file import check_megapixels, load, read_header
+from photochrom.photo.open_file import LoaderOptions, check_megapixels, load, read_header
 from photochrom.photo.other_decoders import FOREIGN, Foreign, decoded, head, open_foreign
 from photochrom.photo.profiles import srgb_profile
 from photochrom.photo.reading import PLAIN, Reading
@@ -178,7 +178,7 @@ class FileSource:
 
     def open_small(self, page: int, shrink: float) -> pyvips.Image:
         """Return one page, smaller by up to `shrink` where the decoder can do that cheaply."""
-        options: dict[str, Any] = {}
+        options = LoaderOptions()
         if self.kind in ("jpeg", "raw"):
             options["shrink"] = next((s for s in JPEG_SHRINKS if shrink >= s * MARGIN), 1)
         elif self.kind == "webp" and shrink > MARGIN:
@@ -200,11 +200,13 @@ class FileSource:
         directory = self.directory_at(page)
         return declared_colour(self.path, self.kind, fields, gray=gray, directory=directory)
 
-    def _load(self, page: int, **options: Any) -> pyvips.Image:
-        image = self._read(page, **options)
+    def _load(
+        self, page: int, *, pixels: bool = True, **options: Unpack[LoaderOptions]
+    ) -> pyvips.Image:
+        image = self._read(page, pixels, options)
         return self._positive(image, page) if self.reading.negative else image
 
-    def _read(self, page: int, **options: Any) -> pyvips.Image:
+    def _read(self, page: int, pixels: bool, options: LoaderOptions) -> pyvips.Image:
         if self._foreign is not None:
             if self._decoded is None:
                 self._decoded = decoded(self._foreign, self.path, self.kind, self.name)
@@ -213,10 +215,14 @@ class FileSource:
             return self._salvage(page)
         if self._preview is not None:
             preview, carriers = self._preview.path, self.carriers
-            return self._kept(load(preview, "jpeg", self.name, carriers=carriers, **options))
-        index = self.index_of(page)
+            return self._kept(
+                load(preview, "jpeg", self.name, carriers=carriers, pixels=pixels, **options)
+            )
+        index, carriers = self.index_of(page), self.carriers
         image = self._kept(
-            load(self.path, self.kind, self.name, index, carriers=self.carriers, **options)
+            load(
+                self.path, self.kind, self.name, index, carriers=carriers, pixels=pixels, **options
+            )
         )
         return self._as_meant(image, self.tiff_pages[page]) if self.tiff_pages else image
 
@@ -269,7 +275,7 @@ class FileSource:
 
     def _measure(self, page: int, bands: int) -> Inversion:
         """Return a small copy of a negative, converted through its profile."""
-        image = self._read(page)
+        image = self._read(page, True, {})
         carried = self.carried(page)
         fields = read_header(image, self.kind, carried, carried.profile).fields
         profile = fields.get("icc-profile-data")

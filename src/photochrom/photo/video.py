@@ -1,4 +1,4 @@
-"""Open a film, describe it, and decode its frames: the room that reads films with PyAV.
+"""Open a film, describe it, and decode its frames, with PyAV.
 
 A film's lightness is its luma plane. Frames of planar YUV keep that plane as it was decoded; other
 formats (gray, RGB, packed YUV) are converted once to planar YUV of the same depth.

@@ -90,8 +90,7 @@ def _network(text: str) -> Network:
         return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise InvalidValueError(
-            f"--proxy needs an address or a network, such as 10.0.0.2 or 10.0.0.0/24; it is "
-            f"'{text}'."
+            f"--proxy needs an address or a network, such as 10.0.0.2 or 10.0.0.0/24; got '{text}'."
         ) from error
 
 

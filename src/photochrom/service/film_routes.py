@@ -102,7 +102,7 @@ async def video_result(service: Reached, id: str) -> Response:
         film = stack.enter_context(service.films.hold(id))
         done = film.colouring.done if film.colouring else None
         if done is None:
-            raise Problem(409, "This film is not finished. Ask for its state, and come again.")
+            raise Problem(409, "This film is not finished. Check its state, and try again later.")
         response = HeldFileResponse(
             done.path,
             media_type=MEDIA_TYPES[done.path.suffix],

@@ -8,13 +8,16 @@ from dataclasses import fields
 from functools import cache
 from multiprocessing import parent_process
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from photochrom.colorization.method import Method, Prediction, Request
 from photochrom.engine.colorize import Colorizer
 from photochrom.options.look import Look
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 REMEMBERED_BYTES = 64_000_000
 
@@ -69,7 +72,7 @@ def _key_of(request: Request) -> bytes:
     return digest.digest()
 
 
-def _values(record: Any) -> Iterator[Any]:
+def _values(record: "DataclassInstance") -> Iterator[Any]:
     """Return the fields of a dataclass, including nested ones."""
     for one in fields(record):
         value = getattr(record, one.name)

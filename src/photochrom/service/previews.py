@@ -50,9 +50,9 @@ class PreviewRequest(NamedTuple):
     guidance: Guidance
 
 
-def is_heavy(ask: PreviewRequest) -> bool:
+def is_heavy(request: PreviewRequest) -> bool:
     """Return whether drawing the hints is so slow that a worker should do it."""
-    return sum(_visited(hint.scaled(ask.scale)) for hint in ask.guidance.hints) > HEAVY_PX
+    return sum(_visited(hint.scaled(request.scale)) for hint in request.guidance.hints) > HEAVY_PX
 
 
 def _visited(hint: Hint) -> float:
@@ -80,7 +80,7 @@ def lowered_white(preview: np.ndarray, white_lightness: float) -> np.ndarray:
     return np.asarray(levels_of(toned_down(lightness, white_lightness))[preview])
 
 
-def field(ask: PreviewRequest) -> ColourField:
+def field(request: PreviewRequest) -> ColourField:
     """Return the colours of the whole photograph, with guidance in its own pixels.
 
     Raises
@@ -88,10 +88,11 @@ def field(ask: PreviewRequest) -> ColourField:
     InvalidValueError
         If the method cannot follow the guidance.
     """
-    colorizer = colorizer_of(ask.method, ask.look)
-    photo = Photo.from_array(ask.preview)
-    found = colorizer.colouring(photo, 0, ask.guidance.scaled(ask.scale)).field
-    overlays = tuple(overlay.scaled(1 / ask.scale, 1 / ask.scale) for overlay in found.overlays)
+    colorizer = colorizer_of(request.method, request.look)
+    photo = Photo.from_array(request.preview)
+    found = colorizer.colouring(photo, 0, request.guidance.scaled(request.scale)).field
+    enlarged = 1 / request.scale
+    overlays = tuple(overlay.scaled(enlarged, enlarged) for overlay in found.overlays)
     return dataclasses.replace(found, overlays=overlays)
 
 
@@ -100,7 +101,7 @@ def gray(preview: np.ndarray) -> bytes:
     return _encoded(Photo.from_array(preview), None, "jpeg", GRAY_QUALITY)
 
 
-def preview(ask: PreviewRequest) -> bytes:
+def preview(request: PreviewRequest) -> bytes:
     """Colour a proof and return a JPEG of its size.
 
     Raises
@@ -108,15 +109,15 @@ def preview(ask: PreviewRequest) -> bytes:
     InvalidValueError
         If the method cannot follow the guidance.
     """
-    colorizer = colorizer_of(ask.method, ask.look)
-    photo = Photo.from_array(_coloured(ask))
+    colorizer = colorizer_of(request.method, request.look)
+    photo = Photo.from_array(_coloured(request))
     page = None if photo.is_gray else photo.stored()  # method `gray` leaves one band
-    return _encoded(photo, page, "jpeg", PREVIEW_QUALITY, colorizer.marker(ask.guidance))
+    return _encoded(photo, page, "jpeg", PREVIEW_QUALITY, colorizer.marker(request.guidance))
 
 
-def thumbnail(ask: PreviewRequest) -> bytes:
+def thumbnail(request: PreviewRequest) -> bytes:
     """Colour a proof and return a small JPEG."""
-    photo = Photo.from_array(_coloured(ask))
+    photo = Photo.from_array(_coloured(request))
     width, height = photo.upright_size
     scale = min(1.0, THUMBNAIL_PX / max(width, height))
     small = photo.small_rgb(max(1, round(width * scale)), max(1, round(height * scale)))
@@ -124,7 +125,7 @@ def thumbnail(ask: PreviewRequest) -> bytes:
     return _encoded(shown, shown.stored(), "jpeg", PREVIEW_QUALITY)
 
 
-def confidence(ask: PreviewRequest) -> bytes:
+def confidence(request: PreviewRequest) -> bytes:
     """Return a confidence map: a gray PNG at the working size, 255 where the method is certain.
 
     Raises
@@ -132,25 +133,25 @@ def confidence(ask: PreviewRequest) -> bytes:
     InvalidValueError
         If the method does not estimate its confidence.
     """
-    colorizer = colorizer_of(ask.method, ask.look)
-    photo = Photo.from_array(ask.preview)
-    found = colorizer.colouring(photo, 0, ask.guidance.scaled(ask.scale)).confidence
+    colorizer = colorizer_of(request.method, request.look)
+    photo = Photo.from_array(request.preview)
+    found = colorizer.colouring(photo, 0, request.guidance.scaled(request.scale)).confidence
     if found is None:
         raise InvalidValueError(
-            f"The method '{ask.method}' does not estimate its confidence. Use 'photochrom'."
+            f"The method '{request.method}' does not estimate its confidence. Use 'photochrom'."
         )
     levels = np.asarray(np.round(found.clip(0, 1) * 255), np.uint8)
     return _encoded(Photo.from_array(levels), None, "png")
 
 
 def suggestions(
-    ask: PreviewRequest, x: float, y: float, radius: float
+    request: PreviewRequest, x: float, y: float, radius: float
 ) -> tuple[float, list[Suggestion]]:
     """Return the lightness of a spot and its likely colours.
 
     Parameters
     ----------
-    ask : PreviewRequest
+    request : PreviewRequest
     x, y, radius : float
         The spot, in pixels of the photograph.
 
@@ -159,22 +160,22 @@ def suggestions(
     InvalidValueError
         If the spot lies outside, or the method predicts no distribution.
     """
-    colorizer = colorizer_of(ask.method, ask.look)
-    photo = Photo.from_array(ask.preview)
-    at_x, at_y, reach = (value * ask.scale for value in (x, y, radius))
-    hints = ask.guidance.scaled(ask.scale).hints
+    colorizer = colorizer_of(request.method, request.look)
+    photo = Photo.from_array(request.preview)
+    at_x, at_y, reach = (value * request.scale for value in (x, y, radius))
+    hints = request.guidance.scaled(request.scale).hints
     found = colorizer.suggest(photo, at_x, at_y, reach, hints=hints)
     rows, columns = (slice(max(0, int(at - reach)), int(at + reach) + 1) for at in (at_y, at_x))
-    spot = Photo.from_array(np.ascontiguousarray(ask.preview[rows, columns]))
+    spot = Photo.from_array(np.ascontiguousarray(request.preview[rows, columns]))
     return float(spot.small_lightness(*spot.upright_size).mean()), found
 
 
-def outline(ask: PreviewRequest, x: float, y: float) -> list[tuple[float, float]]:
+def outline(request: PreviewRequest, x: float, y: float) -> list[tuple[float, float]]:
     """Return the outline of the object at a place, in pixels of the photograph.
 
     Parameters
     ----------
-    ask : PreviewRequest
+    request : PreviewRequest
     x, y : float
         The place, in pixels of the photograph.
 
@@ -183,16 +184,16 @@ def outline(ask: PreviewRequest, x: float, y: float) -> list[tuple[float, float]
     InvalidValueError
         If the place lies outside.
     """
-    colorizer = colorizer_of(ask.method, ask.look)
-    found = colorizer.outline(ask.preview, x * ask.scale, y * ask.scale)
-    return [(right / ask.scale, low / ask.scale) for right, low in found]
+    colorizer = colorizer_of(request.method, request.look)
+    found = colorizer.outline(request.preview, x * request.scale, y * request.scale)
+    return [(right / request.scale, low / request.scale) for right, low in found]
 
 
-def _coloured(ask: PreviewRequest) -> np.ndarray:
-    colorizer = colorizer_of(ask.method, ask.look)
-    guidance = ask.guidance.scaled(ask.scale)
+def _coloured(request: PreviewRequest) -> np.ndarray:
+    colorizer = colorizer_of(request.method, request.look)
+    guidance = request.guidance.scaled(request.scale)
     rgb = colorizer.colorize(
-        ask.preview,
+        request.preview,
         hints=guidance.hints,
         reference=guidance.reference,
         palette=guidance.palette,

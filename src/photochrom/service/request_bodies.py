@@ -35,14 +35,11 @@ class _Request(Request):
                 raise Problem(422, said) from None
         return found
 
-    async def _get_form(self, **options: Any) -> FormData:
+    async def _get_form(self, **options: float) -> FormData:  # these bounds replace any given
         _check_charset(self.headers.get("content-type", ""))
-        bounds = {
-            "max_files": MOST_FILES,
-            "max_fields": MOST_FIELDS,
-            "max_part_size": FIELD_BYTES,
-        }
-        form = await super()._get_form(**{**options, **bounds})
+        form = await super()._get_form(
+            max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES
+        )
         try:
             for _, value in form.multi_items():
                 if isinstance(value, str):

@@ -152,8 +152,8 @@ async def colorize(
 ) -> Response:
     """Colour a photograph in a single request, and return the coloured file."""
     name = clean_name(file.filename)
-    wished = (guidance or GuidanceBody()).model_copy(update={"reference": reference is not None})
-    body = ResultBody(guidance=wished, format=format, quality=quality)
+    given = (guidance or GuidanceBody()).model_copy(update={"reference": reference is not None})
+    body = ResultBody(guidance=given, format=format, quality=quality)
     colour_source = None if reference is None else await service.read_reference(reference)
     async with AsyncExitStack() as stack:
         folder = service.sessions.new_folder()
@@ -259,9 +259,9 @@ async def preview(
         key = (guidance.model_dump_json(), long_side_px, colour_source)
         content = session.drawn.get(key)
         if content is None:
-            ask = await service.ask(session, guidance, long_side_px)
+            request = await service.preview_request(session, guidance, long_side_px)
             content = session.drawn.keep(
-                key, await service.draw(previews.preview, ask, is_wanted=is_newest)
+                key, await service.draw(previews.preview, request, is_wanted=is_newest)
             )
     milliseconds = str(round(1000 * (time.perf_counter() - started)))
     return Response(
@@ -275,9 +275,9 @@ async def candidates(service: Reached, id: str, guidance: GuidanceBody) -> Candi
     found = []
     with service.sessions.hold(id) as session:
         is_newest = session.take_turn("candidates")
-        ask = await service.ask(session, guidance)
+        request = await service.preview_request(session, guidance)
         for number in range(CANDIDATES):
-            other = ask._replace(guidance=replace(ask.guidance, candidate=number))
+            other = request._replace(guidance=replace(request.guidance, candidate=number))
             content = await service.draw(previews.thumbnail, other, is_wanted=is_newest)
             image = f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
             found.append(CandidateAnswer(candidate=number, image=image))
@@ -288,9 +288,9 @@ async def candidates(service: Reached, id: str, guidance: GuidanceBody) -> Candi
 async def suggestions(service: Reached, id: str, spot: SpotBody) -> SuggestionsAnswer:
     """Return the likely colours of a spot, most likely first."""
     with service.sessions.hold(id) as session:
-        ask = await service.ask(session, spot.guidance)
+        request = await service.preview_request(session, spot.guidance)
         lightness, found = await service.draw(
-            previews.suggestions, ask, spot.x, spot.y, spot.radius
+            previews.suggestions, request, spot.x, spot.y, spot.radius
         )
     return SuggestionsAnswer(
         lightness=lightness,
@@ -306,8 +306,10 @@ async def outline(service: Reached, id: str, place: PlaceBody) -> OutlineAnswer:
     """Return the outline of the object at a place, for a region hint; newer requests supersede."""
     with service.sessions.hold(id) as session:
         is_newest = session.take_turn("outline")
-        ask = await service.ask(session, GuidanceBody(restore=place.restore))
-        points = await service.draw(previews.outline, ask, place.x, place.y, is_wanted=is_newest)
+        request = await service.preview_request(session, GuidanceBody(restore=place.restore))
+        points = await service.draw(
+            previews.outline, request, place.x, place.y, is_wanted=is_newest
+        )
     return OutlineAnswer(points=[list(point) for point in points])
 
 
@@ -319,8 +321,8 @@ async def outline(service: Reached, id: str, place: PlaceBody) -> OutlineAnswer:
 async def confidence(service: Reached, id: str, guidance: GuidanceBody) -> Response:
     """Return a confidence map: a small gray PNG, 255 where the method is certain."""
     with service.sessions.hold(id) as session:
-        ask = await service.ask(session, guidance)
-        content = await service.draw(previews.confidence, ask)
+        request = await service.preview_request(session, guidance)
+        content = await service.draw(previews.confidence, request)
     return Response(content, media_type="image/png")
 
 
@@ -364,10 +366,10 @@ async def result(service: Reached, id: str, body: ResultBody) -> Response:
 async def sidecar(service: Reached, id: str, guidance: GuidanceBody) -> Response:
     """Return the sidecar: method, look and guidance as JSON."""
     with service.sessions.hold(id) as session:
-        wished = guidance.to_guidance(session.reference, service.limits)
+        decided = guidance.to_guidance(session.reference, service.limits)
         colorizer = colorizer_of(guidance.method, guidance.look)
         size = session.facts.width, session.facts.height
-        text = Sidecar.of(colorizer, wished, size).to_json()
+        text = Sidecar.of(colorizer, decided, size).to_json()
         # Starlette builds the header, which is not trivial for non-ASCII names.
         named = FileResponse(session.source, filename=sidecar_name(session.name))
     headers = {"Content-Disposition": named.headers["content-disposition"]}

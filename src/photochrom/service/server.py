@@ -18,7 +18,7 @@ from photochrom.engine.memory import share_arenas
 from photochrom.errors import InvalidValueError
 from photochrom.service.application import create_app
 from photochrom.service.clients import FORWARDED, Clients
-from photochrom.service.connections import server_config
+from photochrom.service.http_connections import server_config
 from photochrom.service.limits import Limits
 from photochrom.service.log_limits import aggregated_log
 from photochrom.service.middleware import LOOPBACK_NAMES

@@ -155,8 +155,8 @@ class Service:
         """
         colours, restore, white = None, False, None
         if body.guidance is not None:
-            ask = await self.ask(session, body.guidance)
-            colours = await self.draw(field, ask, is_wanted=is_wanted)
+            request = await self.preview_request(session, body.guidance)
+            colours = await self.draw(field, request, is_wanted=is_wanted)
             restore, white = body.guidance.restore, body.guidance.white_lightness
         part = Part(body.window, body.long_side_px, colours, restore, white)
         with named(session.name, session.source):
@@ -164,7 +164,7 @@ class Service:
                 is_wanted, crop, session.source, self.limits.megapixels, part
             )
 
-    async def ask(
+    async def preview_request(
         self, session: Session, body: GuidanceBody, long_side_px: int | None = None
     ) -> PreviewRequest:
         """Scale the guidance for a photograph to its proof, or to a smaller one.
@@ -197,7 +197,7 @@ class Service:
     async def draw(
         self,
         work: Callable[..., T],
-        ask: PreviewRequest,
+        request: PreviewRequest,
         *args: object,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> T:
@@ -207,7 +207,7 @@ class Service:
         ----------
         work : callable
             Called with the request and the arguments.
-        ask : PreviewRequest
+        request : PreviewRequest
         is_wanted : callable
             Called when the turn has come.
 
@@ -218,12 +218,12 @@ class Service:
         PhotochromError
             If the work raises it.
         """
-        if is_heavy(ask):
-            return await self.worker.run_if(is_wanted, work, ask, *args)
+        if is_heavy(request):
+            return await self.worker.run_if(is_wanted, work, request, *args)
 
         def wanted_work() -> T:
             check_wanted(is_wanted)
-            return work(ask, *args)
+            return work(request, *args)
 
         return await self.think(wanted_work)
 

@@ -1,1 +1,1 @@
-"""The laboratory: where methods are trained, measured and compared."""
+"""The workbench: train, measure and compare methods."""

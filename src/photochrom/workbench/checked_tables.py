@@ -1,4 +1,4 @@
-"""Check what people write and edit, such as TOML and JSON, against dataclasses, with pydantic."""
+"""Check tables that people edit, such as TOML and JSON, against dataclasses, with pydantic."""
 
 import json
 from difflib import get_close_matches
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def checked(
     kind: type[T], table: object, where: str, error: type[PhotochromError] = RecipeError
 ) -> T:
-    """Build a dataclass from a table; nothing is converted but whole numbers to floats.
+    """Build a dataclass from a table; only whole numbers are converted, to floats.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def checked(
     table : object
         As TOML, JSON or `dataclasses.asdict` gives it.
     where : str
-        What the error calls the table, such as its file.
+        Name of the table in errors, such as its file.
     error : type
         What is raised if a key is unknown or missing, or a value is of another type or outside its
         range; the message names the field.
@@ -70,4 +70,4 @@ def _sentence(first: "ErrorDetails", place: str, adapter: "TypeAdapter[Any]") ->
     if first["type"] == "value_error":
         return f"{place}: {first['ctx']['error']}"
     said = first["msg"].partition(" ")[2].replace(" after validation", "")
-    return f"{place}: {said}; it is {first['input']!r}."
+    return f"{place}: {said}; got {first['input']!r}."

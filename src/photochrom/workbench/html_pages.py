@@ -1,4 +1,4 @@
-"""Pages of HTML from Jinja's templates; whatever is put in is escaped."""
+"""HTML pages from Jinja templates; all values are escaped."""
 
 import base64
 import io
@@ -30,12 +30,12 @@ def render(template: Path, **values: object) -> str:
 
 
 def data_url(kind: str, content: bytes) -> str:
-    """Return a file's content as an address, so that a page needs nothing beside it."""
+    """Return a file's content as a data URL, so that a page is self-contained."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def jpeg_url(rgb: NDArray[np.uint8]) -> str:
-    """Return a picture as an address; see `data_url`."""
+    """Return a picture as a data URL; see `data_url`."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -105,7 +105,7 @@ def test_photographs_are_scored_at_the_size_that_is_asked_for(tmp_path, capsys):
     assert "scored reduced to it" in small["notes"][0]
     assert "left gray" in capsys.readouterr().out
     assert small["rows"]["gray"]["ciede2000"] != whole["rows"]["gray"]["ciede2000"]
-    with pytest.raises(InvalidValueError, match="at least 11; it is 3"):
+    with pytest.raises(InvalidValueError, match="at least 11; got 3"):
         run(*words, "--scored-px", 3)
 
 
@@ -115,8 +115,8 @@ def test_photographs_are_scored_at_the_size_that_is_asked_for(tmp_path, capsys):
         (["-o", "report.pdf"], InvalidValueError, r"\.md, \.csv, \.json or \.html"),
         (["--figure", "figure.jpg"], InvalidValueError, r"a \.png file"),
         (["-o", "nowhere/report.md"], UnwritableFileError, "nowhere does not exist"),
-        (["--pictures", "0"], InvalidValueError, "at least 1; they are 0"),
-        (["--outputs", "rival"], InvalidValueError, "NAME=DIR; it is 'rival'"),
+        (["--pictures", "0"], InvalidValueError, "at least 1; got 0"),
+        (["--outputs", "rival"], InvalidValueError, "NAME=FOLDER; got 'rival'"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_measured(cifar, capsys, words, error, said):
@@ -128,7 +128,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_measured(cifar, capsys, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-o", "r.md", "--figure", "f.png"], r"leave out --report \(-o\), --figure, or --sheet"),
+        (["-o", "r.md", "--figure", "f.png"], r"Leave out --report \(-o\), --figure, or --sheet"),
         (["-m", "gray", "-m", "photochrom"], "all but one --method"),
         (["-m", "none"], "--method none"),
         (["--keys", "k.txt", "--by-source"], "--by-source, --keys"),

@@ -77,7 +77,7 @@ def test_a_run_is_resumed_by_its_folder_and_has_one_profile(trained, options, tm
     train(trained, run=run, **options)
     train(run, resume=True, epochs=1, **options)
     assert read_checkpoint(run / "last.pt")["step"] == 8
-    with pytest.raises(RecipeError, match="a run has one profile"):
+    with pytest.raises(RecipeError, match="a run keeps its profile"):
         train(run, profile="other", **options)
 
 
@@ -145,7 +145,7 @@ def test_a_damaged_file_of_a_run_is_named_and_it_is_not_resumed(
 
 
 def test_a_run_is_not_overwritten_by_its_repetition(trained, options):
-    with pytest.raises(CheckpointError, match="holds a run already"):
+    with pytest.raises(CheckpointError, match="already contains a run"):
         train(trained, run=trained, **options)
 
 

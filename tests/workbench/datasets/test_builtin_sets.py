@@ -37,6 +37,6 @@ def test_the_same_pictures_are_made_everywhere_and_made_once(tiny, tmp_path):
 
 @pytest.mark.parametrize("name", ["builtin:huge", "builtin:", "tiny"])
 def test_an_unknown_data_set_is_answered_with_the_one_there_is(name, tmp_path):
-    with pytest.raises(DataError, match=rf"'{name}'\. There is: builtin:tiny\."):
+    with pytest.raises(DataError, match=rf"'{name}'\. Available: builtin:tiny\."):
         builtin(name, tmp_path)
     assert not list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ from photochrom.errors import DataError, InvalidValueError, MissingExtraError
 from photochrom.workbench.datasets import http_fetch
 from photochrom.workbench.datasets.crawl import crawl
 from photochrom.workbench.datasets.crawl_ledger import Ledger
-from photochrom.workbench.datasets.http_fetch import FetchPolicy, PoliteClient, host_of, retry_after
+from photochrom.workbench.datasets.http_fetch import FetchClient, FetchPolicy, host_of, retry_after
 from photochrom.workbench.datasets.openverse import (
     commons_licence,
     make_search,
@@ -215,7 +215,7 @@ def test_a_longer_crawl_delay_is_kept(server):
     server.pages["/robots.txt"] = b"User-agent: *\nCrawl-delay: 7"
     server.pages |= {"/a.png": png(0), "/b.png": png(1)}
     slept = []
-    with PoliteClient(FetchPolicy(**QUICK), slept.append) as client:
+    with FetchClient(FetchPolicy(**QUICK), slept.append) as client:
         client.get(f"{server.url}/a.png")
         client.get(f"{server.url}/b.png")
     assert max(slept) == pytest.approx(7, abs=1)
@@ -268,7 +268,7 @@ def test_what_fails_at_first_is_tried_again_after_a_growing_pause(server):
     fails = 500, {}, b""
     server.pages["/a.png"] = bad.in_turn(fails, fails, png(0))
     slept = []
-    with PoliteClient(FetchPolicy(first_pause_s=8, tries=3), slept.append) as client:
+    with FetchClient(FetchPolicy(first_pause_s=8, tries=3), slept.append) as client:
         assert client.get(f"{server.url}/a.png").content == png(0)
     pauses = [seconds for seconds in slept if seconds > 2]
     assert len(pauses) == 2
@@ -279,7 +279,7 @@ def test_what_fails_at_first_is_tried_again_after_a_growing_pause(server):
 def test_retry_after_is_honoured(server, status):
     server.pages["/a.png"] = bad.in_turn((status, {"Retry-After": "30"}, b""), png(0))
     slept = []
-    with PoliteClient(FetchPolicy(**QUICK), slept.append) as client:
+    with FetchClient(FetchPolicy(**QUICK), slept.append) as client:
         assert client.get(f"{server.url}/a.png").content == png(0)
     assert max(slept) == pytest.approx(30, abs=1)
 
@@ -471,7 +471,7 @@ def test_wishes_that_cannot_be_met_are_refused(wrong):
 def test_a_missing_library_is_answered_with_the_line_to_run(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx2", None)
     with pytest.raises(MissingExtraError, match=r"httpx2.*\.\[train\]"):
-        PoliteClient(FetchPolicy())
+        FetchClient(FetchPolicy())
 
 
 @pytest.mark.parametrize(

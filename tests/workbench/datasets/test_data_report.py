@@ -101,13 +101,13 @@ def test_a_study_repeats_with_its_seed(parquet, studied):
 
 
 def test_the_keys_of_the_groups_are_all_keys_once(parquet, studied):
-    preselection = studied.first_scores.preselection
-    listed = [key for group in (1, 2) for key in keys_of_group(parquet, preselection, group)]
+    model = studied.first_scores.model
+    listed = [key for group in (1, 2) for key in keys_of_group(parquet, model, group)]
     assert sorted(listed) == sorted(f"k{number}" for number in range(10))  # not the broken one
     inside = {studied.sample.keys[i] for i in studied.first_scores.members[0]}
-    assert set(keys_of_group(parquet, preselection, 1)) == inside
+    assert set(keys_of_group(parquet, model, 1)) == inside
     with pytest.raises(InvalidValueError, match=r"1\.\.2"):
-        keys_of_group(parquet, preselection, 3)
+        keys_of_group(parquet, model, 3)
 
 
 def test_a_sample_is_drawn_alike_from_a_folder_and_from_parquet(picture_folder, parquet):
@@ -149,5 +149,5 @@ def test_one_picture_is_no_group(tmp_path, picture_folder):
     (tmp_path / "a.png").write_bytes((picture_folder / "discs" / "0.png").read_bytes())
     with pytest.raises(DataError, match="there are 1"):
         group_sample(draw_sample(tmp_path), 5, 0, all_scores=False)
-    with pytest.raises(InvalidValueError, match="it is 0"):
+    with pytest.raises(InvalidValueError, match="got 0"):
         draw_sample(tmp_path, 0)

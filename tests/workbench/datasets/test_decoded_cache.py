@@ -123,7 +123,7 @@ def test_files_with_other_times_are_the_same_pictures(data, tmp_path):
     assert len(open_cache(data, tmp_path / "cache", report=lines.append)) == 10
     assert lines == [
         "10 of 10 files have other times: comparing contents ...",
-        "They are the same pictures: nothing is decoded again.",
+        "The pictures are the same; nothing is decoded again.",
     ]
     restored = data.rename(tmp_path / "restored")
     shutil.copytree(restored, data)
@@ -191,15 +191,15 @@ def test_a_cache_of_an_earlier_photochrom_is_taken_over_or_named(data, tmp_path)
     made.rename(root / f"{earlier}-192")
     lines = []
     assert len(open_cache(data, root, report=lines.append)) == 10
-    assert lines[0].startswith(f"Taking over {root / earlier}-192")
+    assert lines[0].startswith(f"Using {root / earlier}-192")
     assert caches(root) == [made.name]
 
     (root / made.name / "about.json").unlink(missing_ok=True)
     (root / made.name).rename(root / "0123456789abcdef-192")  # of files nobody knows
     lines = []
     open_cache(data, root, report=lines.append)
-    named = f"1 older cache of unknown data: 0 MB. If you need it no more: rm -r {root}/0123456789a"
-    assert any(line.startswith(named) for line in lines)
+    named = "1 older cache of unknown data: 0 MB. If you no longer need it: rm -r "
+    assert any(line.startswith(f"{named}{root}/0123456789a") for line in lines)
     assert "0123456789abcdef-192" in caches(root)
 
 

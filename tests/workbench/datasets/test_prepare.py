@@ -304,7 +304,7 @@ def test_other_options_on_the_same_folder_are_refused_by_name(mixed_folder, tmp_
     prepare(str(mixed_folder), tmp_path / "out", **ONE)
     with pytest.raises(
         DataError,
-        match=r"^\S+/out: was begun with other options or pictures \(gray_rule, size_px\)",
+        match=r"^\S+/out: was started with other options or pictures \(gray_rule, size_px\)",
     ):
         prepare(str(mixed_folder), tmp_path / "out", Standard(64, gray_rule="hue"), **ONE)
 

@@ -209,5 +209,5 @@ def test_lists_of_an_earlier_split_do_not_stay(tmp_path):
 
 def test_lists_that_cannot_be_written_are_an_error(tmp_path):
     (tmp_path / "lists").write_text("a file")
-    with pytest.raises(DataError, match="cannot be made"):
+    with pytest.raises(DataError, match="cannot be created"):
         write_split(split_by_ratios(described(50), TENTHS), tmp_path / "lists")

@@ -89,7 +89,7 @@ def test_larger_photographs_are_scored_reduced_and_that_is_said(tmp_path, open_a
 
 
 def test_a_size_too_small_to_be_scored_is_refused(parquet):
-    with pytest.raises(InvalidValueError, match="scored_px must be at least 11; it is 10"):
+    with pytest.raises(InvalidValueError, match="scored_px must be at least 11; got 10"):
         Benchmark(parquet, [], scored_px=10).run()
 
 

@@ -34,30 +34,30 @@ def test_each_photograph_counts_alike_and_each_colour_weighs_alike():
     red, mixed = flat + np.uint8([200, 30, 30]), flat + np.uint8([30, 30, 200])
     mixed[:5] = (200, 30, 30)
     samples = [make_sample(red[:11, :11], key="red"), make_sample(mixed, key="mixed")]
-    survey = measure_class_prior(samples)
-    assert survey.keys == ("red", "mixed")
-    assert sorted(survey.prior[survey.prior > 0]) == pytest.approx([0.375, 0.625])
-    weights = survey.weights(samples[1].lab[..., 1:])
+    class_prior = measure_class_prior(samples)
+    assert class_prior.keys == ("red", "mixed")
+    assert sorted(class_prior.prior[class_prior.prior > 0]) == pytest.approx([0.375, 0.625])
+    weights = class_prior.weights(samples[1].lab[..., 1:])
     assert weights[0, 0] == pytest.approx(1 / (2 * 0.625))
     assert weights[-1, 0] == pytest.approx(1 / (2 * 0.375))
-    means = [survey.weights(sample.lab[..., 1:]).mean() for sample in samples]
+    means = [class_prior.weights(sample.lab[..., 1:]).mean() for sample in samples]
     assert np.mean(means) == pytest.approx(1)
 
 
 def test_a_colour_that_was_not_met_weighs_nothing(samples):
-    survey = measure_class_prior(samples)
-    assert survey.weights(np.full((2, 2, 2), -85.0)).max() == 0
+    class_prior = measure_class_prior(samples)
+    assert class_prior.weights(np.full((2, 2, 2), -85.0)).max() == 0
 
 
 def test_the_rebalanced_area_of_the_truth_is_1_and_is_the_mean_over_colours(samples):
-    survey = measure_class_prior(samples)
+    class_prior = measure_class_prior(samples)
     records = score_samples(
         samples,
         [
             references((2.0, 7.0)),
             method("truth-again", lambda sample: sample.lab[..., 1:]),
         ],
-        survey=survey,
+        class_prior=class_prior,
     )
     found = {row.name: row.estimates for row in Evaluation(records, resamples=20).rows}
     assert found["truth-again"]["auc_rebalanced"] == pytest.approx((1, 1, 1))

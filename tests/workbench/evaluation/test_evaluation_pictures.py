@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photochrom.color.gray import GRAYS, bt601
+from photochrom.color.gray_conversions import GRAYS, bt601
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.evaluation.evaluation_pictures import (
@@ -51,7 +51,7 @@ def test_the_input_of_a_gray_is_the_lightness_of_that_gray(photographs):
 
 
 def test_an_unknown_gray_is_refused(parquet):
-    with pytest.raises(InvalidValueError, match=r"one of lightness, bt601.*; it is 'sepia'"):
+    with pytest.raises(InvalidValueError, match=r"one of lightness, bt601.*; got 'sepia'"):
         list(read_samples(parquet, "sepia"))
 
 

@@ -114,5 +114,5 @@ def test_a_folder_that_is_not_there_is_said(parquet, tmp_path):
 
 @pytest.mark.parametrize("taken", ["gray", "truth", "tint"])
 def test_a_name_that_is_a_row_already_is_refused(parquet, rival, open_as, taken):
-    with pytest.raises(InvalidValueError, match=f"'{taken}' is a row already"):
+    with pytest.raises(InvalidValueError, match=f"'{taken}' is already a row"):
         Benchmark(parquet, ["tint"], outputs={taken: rival}, open_as=open_as).run()

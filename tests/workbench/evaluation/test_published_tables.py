@@ -88,7 +88,7 @@ def test_a_document_without_a_place_for_a_table_is_refused(entries):
 def test_a_table_without_records_and_a_row_of_other_pictures_are_refused(entries):
     text = published_tables.build("", entries)
     only = [replace(e, evaluations={"photographs": e.evaluations["photographs"]}) for e in entries]
-    with pytest.raises(DataError, match="has a table 'cifar-10', and there is no record"):
+    with pytest.raises(DataError, match="has a table 'cifar-10', but there is no record"):
         published_tables.check(text, only)
     scores = entries[-1].evaluations["photographs"]
     odd = replace(entries[-1], evaluations={"photographs": replace(scores, pictures=2)})

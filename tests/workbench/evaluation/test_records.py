@@ -86,7 +86,7 @@ def test_references_of_other_pictures_are_refused(tmp_path, entries):
     ("file", "text", "said"),
     [
         ("recipe.json", "{}", "needs the key 'name'"),
-        ("recipe.json", "[]", "needs one JSON object; it is a list"),
+        ("recipe.json", "[]", "needs one JSON object; got a list"),
         ("recipe.json", "{", "is not JSON"),
         ("log.csv", "step,loss\n1,2\n", "needs the columns 'minutes' and 'pictures'"),
         ("log.csv", "pictures,minutes\n", "and a line"),

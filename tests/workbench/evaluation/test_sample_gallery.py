@@ -26,8 +26,8 @@ from photochrom.workbench.evaluation.sample_gallery import Gallery
 def seen(parquet, open_as):
     galleries = []
 
-    def observe(survey):
-        galleries.append(Gallery(survey))
+    def observe(class_prior):
+        galleries.append(Gallery(class_prior))
         return galleries
 
     found = Benchmark(parquet, ["tint"], resamples=20, open_as=open_as, observe=observe).run()
@@ -63,8 +63,8 @@ def test_histograms_are_shares_and_find_the_hue():
 
 
 def test_which_pictures_are_kept_is_drawn_by_the_seed():
-    survey = ClassPrior(tuple(map(str, range(100))), np.zeros(313))
-    first, again, other = (list(Gallery(survey, 7, seed).pictures) for seed in (0, 0, 1))
+    class_prior = ClassPrior(tuple(map(str, range(100))), np.zeros(313))
+    first, again, other = (list(Gallery(class_prior, 7, seed).pictures) for seed in (0, 0, 1))
     assert first == again != other
     assert len(first) == 7
     assert first == sorted(first, key=int)
@@ -155,7 +155,7 @@ def test_a_figure_has_a_row_a_picture_and_a_column_a_method(seen, tmp_path):
 
 
 def test_what_is_no_figure_is_refused(seen, tmp_path):
-    with pytest.raises(InvalidValueError, match=r"\.png file; it is 'figure\.jpg'"):
+    with pytest.raises(InvalidValueError, match=r"\.png file; got 'figure\.jpg'"):
         draw_figure(seen[1], tmp_path / "figure.jpg")
     with pytest.raises(InvalidValueError, match="at least 1 picture"):
         draw_figure(seen[1], tmp_path / "figure.png", most=0)

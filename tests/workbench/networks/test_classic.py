@@ -219,9 +219,9 @@ def test_weights_that_cannot_be_fetched_are_answered_with_the_offline_way(
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: fusion.Config(global_px=100), "multiple of 32; it is 100"),
-        (lambda: resnet18.Resnet18(resnet18.Config(stages=4)), "2 or 3; it is 4"),
-        (lambda: resnet50.PaletteConfig(out_stride=3), "1, 2, 4 or 8; it is 3"),
+        (lambda: fusion.Config(global_px=100), "multiple of 32; got 100"),
+        (lambda: resnet18.Resnet18(resnet18.Config(stages=4)), "2 or 3; got 4"),
+        (lambda: resnet50.PaletteConfig(out_stride=3), "1, 2, 4 or 8; got 3"),
         (lambda: mobilenet_fusion.Config(probabilities="vgg"), "tf_efficientnet_lite0.*'vgg'"),
     ],
 )

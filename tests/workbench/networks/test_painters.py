@@ -233,9 +233,9 @@ def test_dcgans_truth_is_the_true_rgb():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: pix2pix.Config(skips="sum"), "'add' or 'concatenate'; it is 'sum'"),
-        (lambda: pix2pix.Config(channels=(8,)), r"2 levels or more; it is \(8,\)"),
-        (lambda: nogan.Config(widths=(8, 8)), r"3 to 5 numbers; it is \(8, 8\)"),
+        (lambda: pix2pix.Config(skips="sum"), "'add' or 'concatenate'; got 'sum'"),
+        (lambda: pix2pix.Config(channels=(8,)), r"2 levels or more; got \(8,\)"),
+        (lambda: nogan.Config(widths=(8, 8)), r"3 to 5 numbers; got \(8, 8\)"),
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused(build, message):

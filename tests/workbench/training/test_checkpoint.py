@@ -114,7 +114,7 @@ def test_weights_of_another_shape_are_refused_by_name(
     path = paths.get(kind, exported_network.path)
     other = Photochrom(Config(**{**SHAPE, "bins": 24}))
     before = copy.deepcopy(other)
-    with pytest.raises(CheckpointError, match=r"[a-z]\S+ needs shape .* it is \(") as raised:
+    with pytest.raises(CheckpointError, match=r"[a-z]\S+ needs shape .* got \(") as raised:
         initial_weights(other, path)
     assert str(path) in str(raised.value)
     assert same(other, before)

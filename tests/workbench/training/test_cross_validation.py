@@ -86,7 +86,7 @@ def test_what_is_done_is_not_done_again(folder, cross_validate):
 
 
 def test_another_recipe_does_not_go_on_with_these_folds(folder, cross_validate):
-    with pytest.raises(CheckpointError, match=r"begun with another recipe \(loss differ\)"):
+    with pytest.raises(CheckpointError, match=r"started with another recipe \(loss differ\)"):
         cross_validate(folder, recipe=replace(RECIPE, loss=Loss("regression", distance="l1")))
 
 
@@ -106,5 +106,5 @@ def test_pictures_of_a_source_left_out_are_in_no_part(picture_folder, cross_vali
 
 @pytest.mark.parametrize("folds", [-1, 0, 1, 11])
 def test_a_number_of_folds_that_cannot_be_is_refused(cross_validate, tmp_path, folds):
-    with pytest.raises(InvalidValueError, match=rf"between 2 and .* 10; it is {folds}\."):
+    with pytest.raises(InvalidValueError, match=rf"between 2 and .* 10; got {folds}\."):
         cross_validate(tmp_path, folds=folds)

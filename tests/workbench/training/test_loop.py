@@ -261,9 +261,7 @@ def test_a_network_starts_from_the_weights_given_and_keeps_their_bins(run, first
 
 def test_weights_that_do_not_fit_are_refused(run, first, tmp_path):
     wide = replace(RECIPE, config={**SHAPE, "context": 24})
-    with pytest.raises(
-        CheckpointError, match=r"context_in\.weight needs shape \(24, .* it is \(16"
-    ):
+    with pytest.raises(CheckpointError, match=r"context_in\.weight needs shape \(24, .* got \(16"):
         run(wide, tmp_path / "run", init=first / "last.pt")
 
 
@@ -339,7 +337,7 @@ def test_a_finished_run_of_some_epochs_goes_on_only_by_another_schedule(run, tmp
     run(PAINTER, tmp_path / "run", epochs=3)
     lines = []
     assert run(PAINTER, tmp_path / "run", resume=True, report=lines.append)["step"] == 15
-    assert "It is finished: --epochs N goes on for N epochs more." in lines
+    assert "It is finished. Use --epochs N to train for N more epochs." in lines
     longer = replace(PAINTER, phases=(Phase(6, 32, 2), Phase(40, 32, 2, learns="both")))
     assert run(longer, tmp_path / "run", resume=True)["step"] == 23
 
@@ -357,7 +355,7 @@ def test_epochs_of_a_stopped_run_leave_out_no_phase(run, tmp_path):
 
 @pytest.mark.parametrize("epochs", [0, -3])
 def test_epochs_are_one_or_more(run, tmp_path, epochs):
-    with pytest.raises(InvalidValueError, match=f"1 or more; it is {epochs}"):
+    with pytest.raises(InvalidValueError, match=f"1 or more; got {epochs}"):
         run(RECIPE, tmp_path / "run", epochs=epochs)
 
 
@@ -370,8 +368,8 @@ def test_devices_that_are_none_are_refused(run, tmp_path, options):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"phases": (Phase(6, 48, 2),)}, "multiple of 32; it is 48"),
-        ({"loss": Loss("regression")}, "'photochrom' takes distribution; it is 'regression'"),
+        ({"phases": (Phase(6, 48, 2),)}, "multiple of 32; got 48"),
+        ({"loss": Loss("regression")}, "'photochrom' takes distribution; got 'regression'"),
         ({"loss": Loss("classification")}, "'photochrom' takes distribution"),
     ],
 )
@@ -406,7 +404,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(run, tmp_path):
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(run, first):
     before = (first / "last.pt").read_bytes()
-    with pytest.raises(CheckpointError, match="holds a run already. Resume it"):
+    with pytest.raises(CheckpointError, match="already contains a run. Resume it"):
         run(RECIPE, first)
     assert (first / "last.pt").read_bytes() == before
 
@@ -593,9 +591,9 @@ def test_of_other_data_than_the_recipes_a_tenth_is_judged_on_and_that_is_said(
     assert len(keys & set(pixels.keys)) == 1
     assert named < keys
     assert lines == [
-        "Parting 10 pictures at random, those that are nearly the same together.",
-        "None of the 1 validation pictures that are named is in the data: 1 pictures of it are "
-        "judged on instead.",
+        "Splitting 10 pictures at random; near-duplicates stay together.",
+        "None of the 1 listed validation pictures is in the data; 1 others are used for "
+        "validation instead.",
     ]
     assert judged_on(pixels, RECIPE, keys, lines.append) == keys
     assert len(lines) == 2
@@ -604,7 +602,7 @@ def test_of_other_data_than_the_recipes_a_tenth_is_judged_on_and_that_is_said(
 def test_that_nothing_is_validated_is_said(picture_folder, cache):
     lines = []
     assert judged_on(open_cache(picture_folder, cache), RECIPE, frozenset(), lines.append) == set()
-    assert lines == ["No picture is held out: nothing is validated, and there is no best.pt."]
+    assert lines == ["No pictures are held out, so there is no validation and no best.pt."]
 
 
 def test_nothing_is_held_out_of_a_source_left_out(picture_folder, cache):
@@ -715,7 +713,7 @@ def test_a_run_parted_by_hue_judges_every_nth_and_leaves_gray_pictures_out(
     recipe = replace(PAINTER, phases=(Phase(4, 32, 2),), data=DataRecipe(hold_out=0.3, by_hue=True))
     lines, options = [], {"cache": cache, "accelerator": "cpu", "devices": 1}
     train(recipe, folder, tmp_path / "run", report=lines.append, **options)
-    assert "2 gray pictures of 12, whose hue means nothing, left out." in lines
+    assert "Left out 2 gray pictures of 12: their hue is meaningless." in lines
     pixels = open_cache(folder, cache)
     parted = describe(pixels, np.arange(12), by_hue=True)
     hues = dict(zip(parted.keys.tolist(), parted.mean_hue.tolist(), strict=True))

@@ -11,8 +11,8 @@ import torch
 
 from photochrom.errors import DataError, InvalidValueError, LostProcessError, RecipeError
 from photochrom.workbench.training import machines
-from photochrom.workbench.training.loop import _as_started
 from photochrom.workbench.training.machines import Machines, check_place, reach_first
+from photochrom.workbench.training.processes import as_started
 from photochrom.workbench.training.recipe import Phase, Recipe
 from photochrom.workbench.training.schedule import check_shares
 
@@ -124,9 +124,9 @@ def test_a_broken_connection_becomes_a_sentence_and_other_errors_stay(pair):
     [
         ({"MASTER_ADDR": None}, "MASTER_ADDR is not set"),
         ({"MASTER_PORT": None, "NODE_RANK": None}, "MASTER_PORT and NODE_RANK are not set"),
-        ({"MASTER_PORT": "http"}, "from 1 to 65535; it is 'http'"),
+        ({"MASTER_PORT": "http"}, "from 1 to 65535; got 'http'"),
         ({"MASTER_PORT": "70000"}, "it is '70000'"),
-        ({"NODE_RANK": "2"}, "from 0 to 1; it is '2'"),
+        ({"NODE_RANK": "2"}, "from 0 to 1; got '2'"),
         ({"NODE_RANK": "-1"}, "it is '-1'"),
     ],
 )
@@ -185,11 +185,11 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused_with_one_that_can():
 
 
 def test_torchrun_decides_how_many_there_are(monkeypatch):
-    assert _as_started(2, "auto") == (2, "auto")
+    assert as_started(2, "auto") == (2, "auto")
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("GROUP_WORLD_SIZE", "3")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert _as_started(1, "auto") == (3, 2)
-    assert _as_started(3, 2) == (3, 2)
+    assert as_started(1, "auto") == (3, 2)
+    assert as_started(3, 2) == (3, 2)
     with pytest.raises(InvalidValueError, match="torchrun started 2 processes on each of 3"):
-        _as_started(2, "auto")
+        as_started(2, "auto")

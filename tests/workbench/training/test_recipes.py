@@ -13,7 +13,7 @@ from tests.conftest import drawn_picture
 import photochrom
 from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
-from photochrom.workbench.training import loop
+from photochrom.workbench.training import beginning
 from photochrom.workbench.training.adversary import Adversary
 from photochrom.workbench.training.checkpoint import read_checkpoint
 from photochrom.workbench.training.export import export
@@ -86,7 +86,7 @@ def cache(tmp_path_factory):
 def test_a_recipe_trains_and_resumes_and_what_it_made_colours_a_file(
     name, profile, picture_folder, cache, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(loop, "PALETTE_SAMPLE", 20)
+    monkeypatch.setattr(beginning, "PALETTE_SAMPLE", 20)
     recipe, options = small(name, profile), {"cache": cache, "accelerator": "cpu", "devices": 1}
     assert total_steps(recipe) >= STEPS
     straight = train(recipe, picture_folder, tmp_path / "straight", **options)

@@ -25,26 +25,26 @@ def study(
     all_scores: Annotated[bool, Parameter(negative=())] = False,
     seed: int = 0,
 ) -> None:
-    """Study a set of pictures: reduced by PCA, in few colours, in groups that look alike.
+    """Analyse pictures and write an HTML page: PCA, palettes, groups of similar pictures.
 
     Parameters
     ----------
     data : Path
         A Parquet file, or a folder of Parquet files or of pictures.
     report : Path
-        The HTML page; everything in it is embedded.
+        The HTML page to write; it needs no other files.
     pictures : int
-        How many are drawn and looked at.
+        Number of pictures to analyse, drawn at random.
     groups : int
-        Groups of similar pictures.
+        Number of groups of similar pictures.
     group : int
-        With --keys: which group, from 1, the largest.
+        The group whose keys --keys writes; 1 is the largest.
     keys : Path
-        Also write the keys of all pictures of DATA that belong to that group, one a line.
+        Also write the keys of all pictures in DATA that belong to that group, one per line.
     all_scores : bool
-        Let the keys follow all scores of the PCA, not the first of each channel alone.
+        Choose the keys by all scores of the PCA, not by the first of each channel only.
     seed : int
-        Of all that is drawn.
+        Seed of all random choices.
     """
     if (group is None) != (keys is None):
         raise InvalidValueError("--group N and --keys FILE belong together; only one was given.")
@@ -60,7 +60,7 @@ def study(
         part.write_text(to_html(found), encoding="utf-8")
     _line(f"Wrote {report}.")
     if group is not None and keys is not None:
-        chosen = (found.all_scores if all_scores else found.first_scores).preselection
+        chosen = (found.all_scores if all_scores else found.first_scores).model
         listed = keys_of_group(data, chosen, group, _line)
         with atomic_target(keys) as part:
             part.write_text("".join(f"{key}\n" for key in listed), encoding="utf-8")
@@ -84,39 +84,39 @@ def crawl(
     api: str | None = None,
     internal: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Fetch openly licensed pictures for a query, or those of a list of addresses, politely.
+    """Download openly licensed pictures for a query, or from a list of addresses, with rate limits.
 
     Parameters
     ----------
     query : str
         What to search for, such as "old harbour".
     output : Path
-        Folder for Parquet shards; the same command again continues there.
+        Folder for the Parquet shards; to continue an interrupted run, repeat the command.
     source : str
-        Where to search.
+        The catalogue to search.
     urls : Path
-        Instead of, or before, the query: a file with one address a line. Their licences are not
-        known.
+        A file with one address per line, downloaded before the results of the query, or without a
+        query. The licences of these pictures are unknown.
     licence : str
-        Which licences are wanted, separated by commas: cc0, pdm, by, by-sa.
+        Accepted licences, separated by commas: cc0, pdm, by, by-sa.
     limit : int
-        Pictures in the folder in all, at most.
+        Maximum number of pictures in the folder.
     contact : str
-        How you can be reached, such as a mail address; servers read it in the user agent, and
-        Wikimedia asks for it.
+        How to reach you, for example an e-mail address. It is sent in the user agent; Wikimedia
+        requires it.
     per_second : float
-        Requests a second to one host, at most.
+        Maximum number of requests per second to one host.
     tries : int
-        Attempts at one address.
+        Maximum number of attempts per address.
     timeout : float
-        Seconds for one whole answer.
+        Maximum duration of one download, in seconds.
     max_megabytes : float
-        Of one file.
+        Maximum size of one file.
     api : str
-        Another address of the source's API.
+        Another address for the API of the source.
     internal : bool
-        Also fetch from addresses that are not the internet's, such as this machine's network;
-        without it, only those are that you write down as IP addresses.
+        Also download from private addresses, such as those of the local network. Without it, a
+        private address must be given as an IP address.
     """
     from photochrom.photo.given_files import read_given_text
     from photochrom.workbench.datasets.crawl import crawl as fetch

@@ -47,9 +47,10 @@ def prepare(
     limit: int | None = None,
     jobs: Annotated[int | None, Parameter(name=["--jobs", "-j"])] = None,
 ) -> None:
-    """Make a training set: standard size, no gray, small, broken or double pictures.
+    """Convert pictures to Parquet shards for training.
 
-    The same command continues a run that was interrupted.
+    All pictures get one size; gray, small, damaged and duplicate ones are left out. To continue an
+    interrupted run, repeat the command.
 
     Parameters
     ----------
@@ -61,40 +62,43 @@ def prepare(
     size : int
         Side in pixels, such as 224, 256 or 32; 0 leaves sizes as they are.
     fit : str
-        keep: the short side is reduced to the size, nothing is enlarged; crop: the middle square;
-        stretch: squashed to a square.
+        keep reduces the short side to the size and never enlarges; crop takes the centre square;
+        stretch distorts the picture to a square.
     smallest : int
-        Leave out pictures with a shorter side; by default the size for squares, else 32.
+        Leave out pictures with a shorter side, in pixels; by default the size for crop and stretch,
+        else 32.
     gray_rule : str
-        What counts as gray; docs/data.md gives each rule's source.
+        The rule by which a picture counts as gray; docs/data.md gives each rule's source.
     label : str
-        Only pictures with this label; may be given several times.
+        Only pictures with this label; can be repeated.
     annotations : Path
-        Lists such as MIR-FLICKR's: for each label a file LABEL.txt of picture numbers or names.
+        A folder of lists such as MIR-FLICKR's: for each label a file LABEL.txt with the numbers or
+        names of its pictures.
     keys : Path
-        Only the pictures of this list, one key a line, as photochrom data study --group writes it.
+        Only the pictures in this file, one key per line, as written by photochrom data study
+        --group.
     near_bits : int
-        Leave out pictures whose dHash differs from an earlier one's in so many bits or fewer.
+        Leave out a picture whose dHash differs from an earlier one's in at most this many bits.
     keep_duplicates : bool
-        Leave none out for being like another, so that a test set stays as it was published.
+        Keep duplicates and near-duplicates, so that a test set stays as it was published.
     format : str
-        auto keeps the bytes of pictures that are not changed, writes PNG up to 64 pixels, AVIF
-        above.
+        auto copies unchanged pictures byte for byte; it writes the others as PNG up to 64 pixels,
+        and as AVIF above.
     quality : int
-        Of a lossy format, 1 to 100.
+        Quality of a lossy format, 1 to 100.
     pca : float
         Reduce each picture to the principal components that hold this share of variance, such as
         0.98.
     shard : int
-        Pictures in a Parquet file.
+        Number of pictures per Parquet file.
     shuffle : bool
-        Mix the order, by the seed.
+        Shuffle the pictures.
     seed : int
-        Of the order.
+        Seed of the shuffle.
     limit : int
-        Look at so many pictures only.
+        Read at most this many pictures.
     jobs : int
-        Processes; all cores by default.
+        Number of processes; one per core by default.
     """
     _need_extra()
     from photochrom.workbench.datasets.prepare import Choice
@@ -133,9 +137,10 @@ def split(
     near_bits: int = 4,
     seed: int = 0,
 ) -> None:
-    """Part a prepared data set into lists of keys; near-duplicates stay together.
+    """Split pictures into training, validation and test: lists of keys.
 
-    A recipe names the list of its validation pictures: validation_keys = "validation.txt".
+    Near-duplicates stay in one part. A recipe names the list of its validation pictures:
+    validation_keys = "validation.txt".
 
     Parameters
     ----------
@@ -144,17 +149,20 @@ def split(
     out : Path
         A folder for the lists: train.txt, validation.txt, test.txt, or fold-0.txt ...
     ratios : str
-        Train/validation/test; 80/10/10 by default, 90/10 for no test part.
+        Sizes of the training, validation and test parts; 80/10/10 by default, 90/10 for no test
+        part.
     hold_out : float
-        Only train and validation: this share is held out, such as 0.1.
+        Split into training and validation only; this share, such as 0.1, is held out for
+        validation.
     folds : int
-        That many parts of the same size, for cross-validation.
+        Split into this many parts of equal size, for cross-validation.
     by_hue : bool
-        Sort by mean hue and take every n-th, near-gray pictures left out; else at random.
+        Sort by mean hue and take every n-th picture, without near-gray ones; otherwise the split is
+        random.
     near_bits : int
-        Bits in which the dHash of near-duplicates differs at most.
+        Maximum number of bits in which the dHashes of near-duplicates differ.
     seed : int
-        Of the random order.
+        Seed of the random order.
     """
     _need_extra()
     from photochrom.workbench.datasets import splits

@@ -30,64 +30,63 @@ REPORTS = (".md", ".csv", ".json", ".html")
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """What is measured, and what is shown of it.
+    """What to measure, and what to show.
 
     Attributes
     ----------
     data : Path
         A Parquet file with a column `image`, or a folder of pictures.
     method : tuple of str
-        Methods, or exported networks (.onnx); may be given several times. `none` measures no
-        method, only the outputs of others.
+        A method, or an exported network (.onnx); can be repeated. `none` measures only --outputs.
     outputs : tuple of str
-        NAME=FOLDER: another program's coloured pictures as a row, found by key or file stem; may be
-        given several times.
+        NAME=FOLDER: add a row for pictures that another program coloured, matched by key or file
+        stem; can be repeated.
     true_lightness : bool
-        Judge the colours of those outputs alone, with the photographs' true lightness restored.
+        Replace the lightness of --outputs by the photographs' own, so that only colours are judged.
     references : Path
-        A folder of other colour photographs for methods that borrow their colours, such as welsh.
+        A folder of other colour photographs, for methods that need a reference, such as welsh.
     own_histogram : bool
-        Also a row for each method that takes a reference as a histogram: with the photograph's own
-        as the wish, what a perfect reference is worth.
+        Add a row for each method that takes a histogram, given the photograph's own histogram: the
+        score with a perfect reference.
     gray : str
-        How the photographs become gray.
+        How the photographs are converted to gray.
     curves : bool
-        Also the curves of error against colourfulness, over vividness and over saturation.
+        Add the curves of error against colourfulness, over vividness and over saturation.
     hints : bool
-        Also the hint curve: PSNR with 0 to 100 revealed patches, of every method that accepts hints
-        and of the baseline rbf; methods that require hints are measured only here.
+        Add the hint curve: PSNR with 0 to 100 revealed patches, for every method that accepts hints
+        and for the baseline rbf. Methods that require hints are measured only here.
     by_source : bool
-        Also a table for each source.
+        Add a table for each source.
     all_metrics : bool
-        Also a second table: RGB error, pixels within 2 % and 5 %, AuC, Kolmogorov-Smirnov, LPIPS,
-        FID. CSV, JSON and HTML always hold them.
+        Add a second table: RGB error, pixels within 2 % and 5 %, AuC, Kolmogorov-Smirnov, LPIPS,
+        FID. CSV, JSON and HTML always contain it.
     perceptual : bool
-        Also LPIPS and FID, where torchmetrics and their weights are at hand.
+        Measure LPIPS and FID too, if torchmetrics and its weights are installed.
     mean_ab : tuple of float
-        a and b of the row mean-colour: the mean of the pictures that methods were trained on; that
-        of photographs without it.
+        a and b of the row mean-colour, for example the mean of the training pictures; by default
+        the mean of many photographs.
     vividness : float
-        Of the methods, 0 to 1; their own default without it.
+        Vividness of the methods, 0 to 1; by default their own.
     working_px : int
-        Short side at which methods see the pictures; their own default without it.
+        Short side of the copy that the methods see, in pixels; by default their own.
     keys : Path
-        A file of keys: only these pictures.
+        Only the pictures whose keys are in this file, one per line.
     limit : int
-        At most so many pictures.
+        Measure at most this many pictures.
     scored_px : int
-        Short side at which larger pictures are scored, after they were coloured at their own size
-        (256).
+        Short side, in pixels, to which larger pictures are reduced before scoring; they are
+        coloured at their own size. 256 by default.
     report : tuple of Path
-        Also write the result: .md, .csv, .json or .html, by the suffix; may be given several times.
+        Also write the result to a .md, .csv, .json or .html file; can be repeated.
     figure : Path
-        Also draw a .png figure, one row a picture: gray, each method, truth.
+        Also draw a .png figure with one row per picture: gray, each method, truth.
     pictures : int
-        How many pictures, drawn at random, are in the HTML report (60) and on the figure (8).
+        Number of randomly drawn pictures in the HTML report (60 by default) and in the figure (8).
     sheet : Path
-        Instead of measuring, draw each photograph and what the first method makes of it on one
-        picture; nothing true is needed. What only measures is refused beside it.
+        Instead of measuring, draw each photograph beside its colouring by the method, in one
+        picture. The photographs may be black and white. Excludes the options for measuring.
     seed : int
-        Of the revealed places, of the intervals and of the pictures shown.
+        Seed of the revealed patches, the intervals and the pictures shown.
     """
 
     data: Path
@@ -117,7 +116,7 @@ class EvaluateOptions:
     seed: int = 0
 
     def check_sheet(self) -> None:
-        """Refuse what drawing a sheet would leave undone without a word."""
+        """Refuse options that drawing a sheet would ignore."""
         measuring = {
             "--report (-o)": self.report,
             "--figure": self.figure,
@@ -140,15 +139,15 @@ class EvaluateOptions:
             given.append("all but one --method")
         if given or self.method[0] == "none":
             raise InvalidValueError(
-                "--sheet draws what one method makes of the photographs and measures nothing: "
-                f"leave out {', '.join(given) or '--method none'}, or --sheet."
+                "--sheet draws the colourings of one method and measures nothing. Leave out "
+                f"{', '.join(given) or '--method none'}, or --sheet."
             )
 
     def check_targets(self) -> None:
-        """Refuse a target that cannot be written before minutes are spent on measuring."""
+        """Refuse a target that cannot be written, before measuring, which takes minutes."""
         for target in self.report:
             if target.suffix not in REPORTS:
-                raise InvalidValueError(f"{target}: a report is .md, .csv, .json or .html.")
+                raise InvalidValueError(f"{target}: a report is a .md, .csv, .json or .html file.")
         if self.figure is not None:
             from photochrom.workbench.evaluation.comparison_figure import check_figure
 
@@ -157,7 +156,7 @@ class EvaluateOptions:
             if not target.parent.is_dir():
                 raise UnwritableFileError(f"{target}: the folder {target.parent} does not exist.")
         if self.pictures is not None and self.pictures < 1:
-            raise InvalidValueError(f"pictures must be at least 1; they are {self.pictures}.")
+            raise InvalidValueError(f"pictures must be at least 1; got {self.pictures}.")
 
     def benchmark(
         self,
@@ -194,7 +193,7 @@ class EvaluateOptions:
 
 
 def evaluate(*, options: EvaluateOptions) -> None:
-    """Measure methods on colour photographs, always beside gray, mean-colour and oracle-mean."""
+    """Measure methods on colour photographs, next to gray, mean-colour and oracle-mean."""
     if options.sheet is not None:
         options.check_sheet()
         return _draw_sheet(options, options.sheet)
@@ -225,12 +224,12 @@ class _Looks:
         if options.perceptual:
             self._observers, self._notes = _open_perceptual()
 
-    def observe(self, survey: "ClassPrior") -> "Sequence[Observer]":
+    def observe(self, class_prior: "ClassPrior") -> "Sequence[Observer]":
         if not self._wanted:
             return self._observers
         from photochrom.workbench.evaluation.sample_gallery import Gallery
 
-        self.gallery = Gallery(survey, self._most, self._seed)
+        self.gallery = Gallery(class_prior, self._most, self._seed)
         return [*self._observers, self.gallery]
 
     def finish(self, evaluation: "Evaluation") -> "Evaluation":

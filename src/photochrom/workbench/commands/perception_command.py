@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from photochrom.workbench.perception.preferences import Preferences
     from photochrom.workbench.perception.study_files import Study
     from photochrom.workbench.perception.study_results import Results, Row
+    from photochrom.workbench.perception.votes import Choice, Vote
 
 Count = Parameter(validator=Number(gte=0))
 VotesUrl = Annotated[str | None, Parameter(env_var="PHOTOCHROM_VOTES")]  # it may hold a password
@@ -39,36 +40,36 @@ def prepare(
     size: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Make the folder of a study, once: its pictures, under names that tell nothing.
+    """Create the folder of a study: its pictures, under names that do not tell the method.
 
     Parameters
     ----------
     data : Path
-        Photographs, in colour for a study of what is real: a Parquet file with a column `image`, or
-        a folder of pictures.
+        Photographs: a Parquet file with a column `image`, or a folder of pictures. The task `real`
+        needs colour photographs.
     target : Path
         The study's folder; it must not exist yet.
     task : str
-        What people are asked of two pictures: `real`, which is the photograph; `prefer`, which of
-        two colourings they would rather keep.
+        The question about two pictures: `real` asks which one is the photograph; `prefer` asks
+        which of two colourings people like better.
     method : tuple of str
-        Methods, or exported networks (.onnx); may be given several times.
+        A method, or an exported network (.onnx); can be repeated.
     outputs : tuple of str
-        NAME=DIR: pictures that another program coloured, named as the photographs are; may be given
-        several times.
+        NAME=FOLDER: pictures that another program coloured, named like the photographs; can be
+        repeated.
     truth : bool
-        For `prefer`: the photographs as they came are one of the colourings.
+        For `prefer`: include the original photographs as one of the colourings.
     pictures : int
-        Photographs that are judged; each participant sees each once, as one pair.
+        Number of photographs to judge; each participant sees each of them once, as one pair.
     practice : int
-        Pairs before, whose answer is told where there is a right one.
+        Number of practice pairs, after which the right answer is shown if there is one.
     checks : int
-        Attention checks: pairs of which one has the colours of a rainbow.
+        Number of attention checks: pairs in which one picture has rainbow colours.
     size : int
-        For `real`, side in pixels of the square that is cut from each photograph's middle (256);
-        for `prefer`, long side to which whole photographs are reduced (1024).
+        For `real`, side in pixels of the square cut from the centre of each photograph (256 by
+        default); for `prefer`, long side to which photographs are reduced (1024).
     seed : int
-        Of the choice and of every participant's order.
+        Seed of the choice of photographs and of the order for each participant.
     """
     from photochrom.workbench.perception.study_preparation import prepare as make
 
@@ -117,37 +118,35 @@ def serve(
     Parameters
     ----------
     study : Path
-        The folder that `photochrom study prepare` made.
+        The folder that `photochrom study prepare` created.
     votes : str
-        Where votes are kept: a URL of SQLAlchemy, such as sqlite:///votes.db. Without it, votes.db
+        Database for the votes, as a SQLAlchemy URL such as sqlite:///votes.db; by default votes.db
         in the study's folder. Other users of this machine can read a password on the command
         line; set PHOTOCHROM_VOTES instead.
     seconds : float
-        Each picture is seen so long, where the question is which is real.
+        Seconds for which each picture is shown, for the task `real`.
     gap : float
-        Likewise, seconds of empty gray before, between and after.
+        Seconds of empty gray before, between and after the pictures, for the task `real`.
     max_participants : int
-        Who comes later is turned away.
+        Maximum number of participants; later ones are turned away.
     per_hour : float
-        Participants who may begin from one address in an hour.
+        Maximum number of participants who may begin from one address per hour.
     invitation : str
-        A word that participants must bring; it is part of the address that is printed, to be sent
-        to them.
+        A word that participants need. It is part of the printed address; send them that address.
     open : bool
-        Let anybody take part who reaches the address.
+        Let anybody who reaches the address take part.
     host : str
         Address to bind; 0.0.0.0 for participants on other machines, with --invitation or --open.
     port : int
-        The next free one is taken if it is busy.
+        Port to bind; if it is busy, the next free one is used.
     allow_host : tuple of str
-        Another name by which the page may be asked for, behind a proxy; may be given many times.
+        Another host name to answer to, behind a proxy; can be repeated.
     proxy : tuple of str
-        Address or network of a proxy that is believed when it names the client; may be given many
-        times.
+        Address or network of a trusted proxy, whose client header is used; can be repeated.
     client_header : str
-        The header in which the proxy names the client.
+        The header in which the proxy gives the client's address.
     browser : bool
-        Open the page.
+        Open the page in the browser.
     """
     require("serve", "The study", "fastapi", "jinja2", "prometheus_client", "sqlalchemy", "uvicorn")
     from photochrom.workbench.perception.study_server import serve as run
@@ -178,18 +177,19 @@ def results(
     by_picture: Annotated[bool, Parameter(negative=())] = False,
     csv: Path | None = None,
 ) -> None:
-    """Show how often each method's picture was taken for the photograph, or preferred.
+    """Show how often each method's picture was taken for the photograph, or was preferred.
 
     Parameters
     ----------
     study : Path
-        The folder that `photochrom study prepare` made.
+        The folder that `photochrom study prepare` created.
     votes : str
         As for `photochrom study serve`.
     max_failed : int
-        Participants who fail more checks are left out of the shares; their votes are kept.
+        Maximum number of failed checks. Participants with more are excluded from the results; their
+        votes are kept.
     by_picture : bool
-        Also a row for each photograph and method, where the question is which is real.
+        Add a row for each photograph and method, for the task `real`.
     csv : Path
         Also write every vote.
     """
@@ -209,7 +209,7 @@ def results(
 
 
 def _show_real(
-    study: "Study", votes: list[Any], participants: list[str], most_failed: int, by_picture: bool
+    study: "Study", votes: "list[Vote]", participants: list[str], most_failed: int, by_picture: bool
 ) -> frozenset[str]:
     from photochrom.workbench.perception.study_results import summarise
 
@@ -222,7 +222,11 @@ def _show_real(
 
 
 def _show_preferences(
-    study: "Study", votes: list[Any], participants: list[str], most_failed: int, by_picture: bool
+    study: "Study",
+    votes: "list[Choice]",
+    participants: list[str],
+    most_failed: int,
+    by_picture: bool,
 ) -> frozenset[str]:
     from photochrom.workbench.perception.preferences import summarise_choices
 

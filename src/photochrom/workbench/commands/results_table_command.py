@@ -24,18 +24,21 @@ RECORDS, DOCUMENT = Path("docs/results"), Path("docs/results.md")
 def collect(
     *runs: Path, to: Path = RECORDS, system: str = "", data: str = "", note: str = ""
 ) -> None:
-    """Make the records that the published table is built from, out of the folders of runs.
+    """Create the records of the published table from the folders of runs.
 
     Parameters
     ----------
     runs : Path
         Folders with recipe.json, log.csv, best.pt or a network, and results.json as `photochrom
-        evaluate -o` writes it (results-cifar.json and the like for further sets).
+        evaluate -o` writes it (results-cifar.json and so on for further sets).
     to : Path
-        Where the records lie, one NAME.json a row.
-    system, data, note : str
-        What the system is, what it was trained on, what a reader must know; what was recorded
-        before stays without them.
+        Folder of the records, one NAME.json per row.
+    system : str
+        Description of the system; by default the one recorded before.
+    data : str
+        What it was trained on; by default as recorded before.
+    note : str
+        A note for readers; by default the one recorded before.
     """
     require("evaluate", "A table of results", "pydantic")
     from photochrom.workbench.evaluation.records import (
@@ -47,7 +50,7 @@ def collect(
     )
 
     if not runs:
-        raise DataError("needs the folder of at least one run, such as runs/unet.")
+        raise DataError("Name the folder of at least one run, such as runs/unet.")
     before = {entry.name: entry for entry in read_entries(to)} if any(to.glob("*.json")) else {}
     for run in runs:
         evaluations = read_evaluations(run)
@@ -74,16 +77,16 @@ def build(
     document: Path = DOCUMENT,
     check: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Build the tables of docs/results.md from the records; the prose around them stays.
+    """Write the tables of docs/results.md from the records; the text around them is kept.
 
     Parameters
     ----------
     records : Path
         The folder of records.
     document : Path
-        The Markdown file; a new one is made where there is none.
+        The Markdown file; it is created if necessary.
     check : bool
-        Only compare: exit with 1, naming row and cell, where the document differs.
+        Only compare: exit with 1 and name row and cell if the document differs.
     """
     require("evaluate", "A table of results", "pydantic")
     from photochrom.workbench.evaluation import published_tables

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
@@ -13,6 +13,7 @@ from photochrom.errors import RecipeError
 from photochrom.extras import require
 
 if TYPE_CHECKING:
+    from photochrom.workbench.training.loop import TrainOptions
     from photochrom.workbench.training.recipe import Recipe
 
 BUILTIN_EPOCHS = 20  # a first result in a minute
@@ -59,51 +60,53 @@ def train(
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
     set: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
 ) -> None:
-    """Train a network as a recipe says.
+    """Train a network from a recipe.
 
     Parameters
     ----------
     recipe : Path
-        A name such as unet (photochrom recipes lists them), a TOML file, or the folder of a run
-        that is to be repeated, or with --resume to be continued.
+        A name such as unet (photochrom recipes lists them), a TOML file, or the folder of a run to
+        repeat or, with --resume, to continue.
     data : str
         Training pictures: Parquet files, a folder of pictures, or builtin:tiny.
     profile : str
-        Which profile of the recipe: here (the default) or paper, and its own variants.
+        Profile of the recipe: here (the default), paper, or another variant that it defines.
     run : Path
         Folder for the log and the checkpoints; runs/NAME by default, runs/NAME-tiny with
         builtin:tiny.
     epochs : int
-        See each picture so many times, whatever the recipe says, and judge after each; with
-        --resume so many more. 20 by default with a built-in data set.
+        Number of epochs, instead of the recipe's schedule, with a validation after each; with
+        --resume, the number of further epochs. 20 by default with a built-in data set.
     stream : bool
-        Read the pictures as they are needed instead of decoding all of them once; then the data may
+        Read pictures as they are needed instead of decoding all of them first. The data may then
         also be addresses of Parquet files (https://..., a list of them, hub:OWNER/NAME).
     resume : bool
         Continue the run in that folder, exactly where it stopped.
     init : Path
-        Start from these weights: a checkpoint, a safetensors file or an exported network; what is
-        built on a ResNet takes that ResNet's file too (.safetensors, .pth).
+        Start from these weights: a checkpoint, a safetensors file or an exported network. A network
+        built on a ResNet also takes the ResNet's own file (.safetensors, .pth).
     keys : Path
-        Keys of the pictures to judge on and never to train on, one a line, instead of the recipe's.
+        A file with the keys of the validation pictures, one per line, instead of the recipe's.
     folds : int
-        Train so many times, each time judged on another part of the pictures; the mean score and
-        its spread are written into folds.json.
+        Cross-validate: train this many times, each time validated on another part of the pictures.
+        The mean score and its spread are written to folds.json.
     cache : Path
-        Where pictures are kept decoded; ~/.cache/photochrom by default.
-    accelerator, devices :
-        As Lightning Fabric takes them: cpu, cuda, mps; how many on each machine.
+        Folder for decoded pictures; ~/.cache/photochrom by default.
+    accelerator : str
+        Hardware, as Lightning Fabric names it: auto, cpu, cuda or mps.
+    devices : str
+        Number of devices on each machine, or auto.
     nodes : int
-        On how many machines. Run the same command on each, with MASTER_ADDR (the first machine),
-        MASTER_PORT and NODE_RANK (0, 1, ...) set; or by torchrun, without this option.
+        Number of machines. Run the same command on each, with MASTER_ADDR (the first machine),
+        MASTER_PORT and NODE_RANK (0, 1, ...) set; or use torchrun without this option.
     lost_after : float
-        Seconds to wait for a process that does not come, or no longer answers.
+        Seconds to wait for a process that does not start, or no longer answers.
     precision : str
-        auto: bfloat16 where the recipe says so and the device has it, else float32; or what is
-        insisted on.
+        auto uses bfloat16 if the recipe requests it and the device supports it, else float32. The
+        other choices are used as given.
     set : str
-        Another value in the recipe's place, such as --set loss.huber=0.1 or
-        --set phases.0.size_px=64; may be given several times.
+        Replace a value of the recipe, such as --set loss.huber=0.1 or --set phases.0.size_px=64;
+        can be repeated.
     """
     require("train", "Training", "torch", "lightning_fabric")
     from photochrom.workbench.datasets.builtin_sets import PREFIX
@@ -113,11 +116,11 @@ def train(
     given = _read_run(recipe, profile, data, keys, stream, set)
     read, where, used_keys, stream = given.recipe, given.data, given.keys, given.stream
     if stream and epochs is not None:
-        raise RecipeError("A stream has no end to count epochs by: leave out --epochs.")
+        raise RecipeError("Epochs cannot be counted in a stream: leave out --epochs.")
     folder = run or Path("runs") / run_name(read.name, read.profile, data)
     if run is None and resume and (recipe / RUN_RECIPE).exists():
         folder = recipe
-    options: dict[str, Any] = {
+    options: TrainOptions = {
         "epochs": epochs,
         "resume": resume,
         "init": init or (None if resume else given.init),
@@ -140,8 +143,7 @@ def train(
             raise RecipeError("Folds are trained on one machine: leave out --nodes and torchrun.")
         scores = train_folds(read, Path(where), folder, folds, **options)
         return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
-    options["stream"] = stream
-    last = run_training(read, where, folder, validation_keys=used_keys, **options)
+    last = run_training(read, where, folder, stream=stream, validation_keys=used_keys, **options)
     if not is_first():
         return
     best = last.with_name("best.pt")
@@ -196,7 +198,7 @@ def _read_run(
     stored, precision = recipe / RUN_RECIPE, "auto"
     if stored.exists():
         if profile:
-            raise RecipeError(f"{recipe}: a run has one profile, '{profile}' cannot be chosen.")
+            raise RecipeError(f"{recipe}: a run keeps its profile. Leave out --profile {profile}.")
         table, environment = read_table(stored), read_environment(recipe)
         read = recipe_from_table(with_changes(table, changes), str(stored))
         precision = environment.precision_asked

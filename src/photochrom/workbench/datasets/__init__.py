@@ -1,1 +1,1 @@
-"""Where training pictures come from."""
+"""Data sets of training pictures."""

@@ -37,7 +37,7 @@ class Palette(NamedTuple):
 
 
 class PaletteError(NamedTuple):
-    """How far pixels are moved by a palette: mean distance in ab units, and mean CIEDE2000."""
+    """The error of a palette: mean distance in ab units, and mean CIEDE2000."""
 
     ab: float
     ciede2000: float
@@ -57,7 +57,7 @@ def import_cluster() -> Any:
 def sample_pixels(
     pictures: Iterable[Bytes], count: int = SAMPLED_PIXELS, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Draw at most `count` pixels (N, 3) from pictures, each pixel as likely, in constant memory.
+    """Draw at most `count` pixels (N, 3) from pictures, uniformly, in constant memory.
 
     Every pixel is given a random number, and those with the smallest numbers stay; so of a later
     picture only the few that can still stay are looked at. Raise DataError if there is no picture.
@@ -133,7 +133,7 @@ def nearest_colours(ab: Floats, centres: Floats) -> NDArray[np.intp]:
 
 
 def palette_error(lab: Floats, centres: Floats) -> PaletteError:
-    """Measure what is lost when every pixel takes the palette's nearest colour.
+    """Measure the error if every pixel takes the palette's nearest colour.
 
     Of `lab` (N, 3) in CIE L*a*b* the lightness is kept; `centres` (K, 2) are in ab units.
     """
@@ -146,7 +146,7 @@ def palette_error(lab: Floats, centres: Floats) -> PaletteError:
 def recolour(rgb: Bytes, centres: Floats) -> Bytes:
     """Give each pixel of sRGB (H, W, 3) the palette's nearest colour, at its own lightness.
 
-    `centres` (K, 2) are in ab units. Colours outside sRGB give up chroma, not lightness.
+    `centres` (K, 2) are in ab units. Colours outside sRGB lose chroma, not lightness.
     """
     lab = pixels_to_lab(rgb.reshape(-1, 3))
     lab[:, 1:] = centres[nearest_colours(lab[:, 1:], centres)]

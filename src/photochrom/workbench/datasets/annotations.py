@@ -1,4 +1,4 @@
-"""Lists of pictures that show something, as MIR-FLICKR-25k has them.
+"""Annotation lists: which pictures show something, in the format of MIR-FLICKR-25k.
 
 Huiskes and Lew, "The MIR Flickr Retrieval Evaluation", 2008: for each concept one text file, such
 as `bird.txt`, with one picture a line: its number (17 is im17.jpg) or its file name.
@@ -44,5 +44,5 @@ def annotated_label(path: Path, annotations: dict[str, str]) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """Write a number without leading zeros, a name as it is."""
+    """Return a number without leading zeros, a name unchanged."""
     return str(int(name)) if name.isdecimal() else name

@@ -2,7 +2,7 @@
 
 A run's pictures are numbered from 0. Which picture has a number, and how it is cut, is a pure
 function of the seed and of that number: a run that was stopped continues exactly, any worker can
-make any batch, and many machines share a batch without talking to each other.
+make any batch, and many machines share a batch without communicating.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ORDER, ROW = 0, 1  # what random numbers are drawn for
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Which pictures a network sees, and how.
+    """Which pictures a network sees, and how they are changed.
 
     validation_keys : a file beside the recipe with one key a line: pictures never trained on
     hold_out : share of the pictures that is never trained on, drawn by the seed, where no keys are

@@ -1,4 +1,4 @@
-"""Small data sets that are made here, so that training can be tried without any download."""
+"""Small built-in data sets, to try training without a download."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ SMALLEST_PX, SIZE_PX = 96, 64
 
 
 def builtin(name: str, root: Path | None = None) -> Path:
-    """Make a built-in data set and give its folder of PNG files, one folder a photograph.
+    """Create a built-in data set and return its folder of PNG files, one subfolder per photograph.
 
     'builtin:tiny' has 256 crops, 64 pixels wide, of four photographs. It is written below `root`,
     or `$XDG_CACHE_HOME/photochrom` or `~/.cache/photochrom`.
@@ -26,7 +26,7 @@ def builtin(name: str, root: Path | None = None) -> Path:
     brings the photographs, is not installed.
     """
     if name != f"{PREFIX}tiny":
-        raise DataError(f"No built-in data set '{name}'. There is: {PREFIX}tiny.")
+        raise DataError(f"No built-in data set '{name}'. Available: {PREFIX}tiny.")
     require("train", name, "skimage")
     from PIL import Image
     from skimage import data

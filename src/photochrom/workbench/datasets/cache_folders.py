@@ -1,4 +1,4 @@
-"""The folders in which decoded pictures are kept: made whole or not at all, and not piled up."""
+"""Folders of caches: written completely or not at all; superseded ones are removed."""
 
 import json
 import os
@@ -25,7 +25,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class About:
-    """What a cache was made from; those of photochrom 0.2 do not say."""
+    """What a cache was made from; caches of photochrom 0.2 do not record it."""
 
     data: str
     short_side_px: int
@@ -52,7 +52,7 @@ def list_caches(root: Path) -> list[Folder]:
 
 
 def read_about(folder: Path) -> About | None:
-    """Read what a cache was made from; None where it does not say."""
+    """Read what a cache was made from; None if it is not recorded."""
     try:
         table = json.loads((folder / ABOUT).read_text("utf-8"))
         return About(str(table["data"]), int(table["short_side_px"]), int(table["pictures"]))
@@ -71,7 +71,7 @@ def size_of(folder: Path) -> int:
 
 
 def gigabytes(size: float) -> str:
-    """Say a size: '15.2 GB', '3 MB'."""
+    """Format a size: '15.2 GB', '3 MB'."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
@@ -112,14 +112,14 @@ def built(cache: Path, report: Report) -> Iterator[Path]:
             raise
         raise DataError(
             f"{root}: decoded pictures cannot be kept there ({error.strerror}). What was decoded "
-            "is removed. Make room, name another folder with --cache, or train with --stream."
+            "is removed. Free some space, name another folder with --cache, or train with --stream."
         ) from error
     finally:
         remove(private)
 
 
 def check_room(folder: Path, written: int, seen: int, total: int | None) -> None:
-    """Raise DataError as soon as a disk is seen to be too small for what is still to come."""
+    """Raise DataError as soon as the disk is known to be too small for the rest."""
     if not total or not seen:
         return
     to_come = written / seen * max(0, total - seen)
@@ -127,15 +127,15 @@ def check_room(folder: Path, written: int, seen: int, total: int | None) -> None
     if to_come > MOST_DOUBT * free:
         raise DataError(
             f"{folder.parent.parent}: needs about {gigabytes(written + to_come)} for {total:,} "
-            f"decoded pictures, and has {gigabytes(written + free)}. Make room, name another "
-            "folder with --cache, or train with --stream."
+            f"decoded pictures, and has {gigabytes(written + free)}. Free some space, "
+            "name another folder with --cache, or train with --stream."
         )
 
 
 def remove_superseded(cache: Path, about: About, report: Report) -> None:
     """Remove the caches of earlier states of the same data, and name those of unknown data.
 
-    Whoever reads one of them keeps it until it ends, but on Windows, where it then stays.
+    A process that reads one keeps it until it ends; on Windows the folder then stays.
     """
     others = [folder for folder in list_caches(cache.parent) if folder.path != cache]
     for folder in others:
@@ -151,11 +151,11 @@ def remove_superseded(cache: Path, about: About, report: Report) -> None:
         names = " ".join(shlex.quote(str(path)) for path in unknown)
         kept = "caches" if len(unknown) > 1 else "cache"
         report(
-            f"{len(unknown)} older {kept} of unknown data: {gigabytes(size)}. If you need "
-            f"{'them' if len(unknown) > 1 else 'it'} no more: rm -r {names}"
+            f"{len(unknown)} older {kept} of unknown data: {gigabytes(size)}. If you no longer "
+            f"need {'them' if len(unknown) > 1 else 'it'}: rm -r {names}"
         )
 
 
 def default_root() -> Path:
-    """Return where caches lie if nobody says: the user's folder for what can be made again."""
+    """Return the default folder of caches: the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"

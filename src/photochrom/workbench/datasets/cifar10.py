@@ -38,7 +38,7 @@ ALLOWED = frozenset(
 
 
 def cifar_batches(data: Path) -> list[Path]:
-    """Find the batches of CIFAR-10 in a folder, or one folder deeper; [] where there are none."""
+    """Find the batches of CIFAR-10 in a folder, or one folder deeper; [] if there are none."""
     if data.is_file():
         return [data] if data.stem in BATCHES and data.suffix in ("", ".bin") else []
     for folder in (data, *(sorted(d for d in data.iterdir() if d.is_dir()))):
@@ -50,7 +50,7 @@ def cifar_batches(data: Path) -> list[Path]:
 
 
 def is_cifar_folder(pictures: list[Path]) -> bool:
-    """Whether paths in a folder are CIFAR-10's: train and test, and in them its ten classes."""
+    """Return whether a folder's paths are CIFAR-10's: train and test with its ten classes."""
     shape = {path.parts[:-1] for path in pictures}
     return all(len(parts) == 2 and parts[0] in PARTS for parts in shape) and (
         {parts[1] for parts in shape} == set(NAMES)
@@ -113,7 +113,7 @@ def _encoded(file: Path, pixels: np.ndarray, labels: np.ndarray) -> Iterator[Enc
 class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"it wants to run {module}.{name}")
+            raise pickle.UnpicklingError(f"it would run {module}.{name}")
         return super().find_class(module, name)
 
 

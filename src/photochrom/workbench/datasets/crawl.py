@@ -1,4 +1,4 @@
-"""Fetch openly licensed pictures for a query, or those of a list of addresses, politely.
+"""Download openly licensed pictures for a query, or from a list of addresses.
 
 What is written: Parquet shards with the columns image, source, label (the query), key (SHA-256 of
 the bytes), licence, licence_url, author, landing_page, url, width, height; crawl.sqlite, from
@@ -19,7 +19,7 @@ from photochrom.workbench.datasets.crawl_ledger import (
     Ledger,
     Picture,
 )
-from photochrom.workbench.datasets.http_fetch import FetchPolicy, NotFetchedError, PoliteClient
+from photochrom.workbench.datasets.http_fetch import FetchClient, FetchPolicy, NotFetchedError
 from photochrom.workbench.datasets.openverse import LIST, Candidate, Search
 from photochrom.workbench.datasets.picture_files import decode
 from photochrom.workbench.datasets.shards import import_parquet
@@ -42,12 +42,12 @@ def crawl(
     shard_pictures: int = SHARD_PICTURES,
     report: Report = lambda line: None,
 ) -> dict[str, int]:
-    """Fetch pictures into a folder; called again, it continues.
+    """Download pictures into a folder, or continue an earlier download.
 
     Returns
     -------
     dict of str to int
-        How many addresses had which outcome in all runs, such as {'kept': 95, 'robots': 3}.
+        Number of addresses by outcome, over all runs, such as {'kept': 95, 'robots': 3}.
 
     Raises
     ------
@@ -60,11 +60,11 @@ def crawl(
         If httpx2, protego or pyarrow is not installed.
     """
     if search is None and not urls:
-        raise InvalidValueError("a crawl needs a query or a list of addresses; there is neither.")
+        raise InvalidValueError("a crawl needs a query or a list of addresses; got neither.")
     if limit < 1 or shard_pictures < 1:
-        raise InvalidValueError(f"limit must be 1 or more; it is {limit}.")
+        raise InvalidValueError(f"limit must be 1 or more; got {limit}.")
     import_parquet()
-    with PoliteClient(policy or FetchPolicy()) as client, Ledger(folder) as ledger:
+    with FetchClient(policy or FetchPolicy()) as client, Ledger(folder) as ledger:
         if search is not None:
             client.trust(search.address)
         try:
@@ -75,7 +75,7 @@ def crawl(
 
 
 def _run(
-    client: PoliteClient,
+    client: FetchClient,
     ledger: Ledger,
     search: Search | None,
     urls: Sequence[Candidate],
@@ -104,8 +104,8 @@ def _run(
             part.write_text(json.dumps(ledger.counts(), indent=1) + "\n")
 
 
-def _list_more(client: PoliteClient, ledger: Ledger, search: Search) -> bool:
-    """Ask for the search's next page and note its candidates; False after the last."""
+def _list_more(client: FetchClient, ledger: Ledger, search: Search) -> bool:
+    """Request the search's next page and record its candidates; False after the last."""
     name = json.dumps(search)
     cursor = ledger.cursor(name)
     if cursor is None:
@@ -120,8 +120,8 @@ def _list_more(client: PoliteClient, ledger: Ledger, search: Search) -> bool:
     return True
 
 
-def take(client: PoliteClient, ledger: Ledger, candidate: Candidate) -> str:
-    """Fetch one candidate, note what became of it, and give that outcome."""
+def take(client: FetchClient, ledger: Ledger, candidate: Candidate) -> str:
+    """Download one candidate, record the outcome, and return it."""
     try:
         is_named = candidate.source == LIST
         picture = _check(client.get(candidate.url, kinds=KINDS, trusted=is_named).content)
@@ -132,7 +132,7 @@ def take(client: PoliteClient, ledger: Ledger, candidate: Candidate) -> str:
 
 
 def _check(image: bytes) -> Picture:
-    """Decode a picture for good, so that nothing truncated or disguised is kept."""
+    """Decode a picture completely, so that nothing truncated or disguised is kept."""
     pixels = decode(image)
     if pixels is None:
         raise NotFetchedError("not a picture", f"{len(image)} bytes that cannot be decoded")

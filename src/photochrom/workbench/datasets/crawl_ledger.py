@@ -1,7 +1,7 @@
-"""What a crawl knows: what it was told of, what became of it, what is not yet in a shard.
+"""The state of a crawl: known addresses, their outcomes, and pictures not yet in a shard.
 
-All of it lies in one SQLite file beside the shards, and each picture is one transaction: a killed
-crawl continues where it was, and nothing that was fetched is fetched again.
+It is one SQLite file beside the shards, and each picture is one transaction: a killed crawl
+continues where it stopped, and nothing is downloaded twice.
 """
 
 import json
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS run (number INTEGER PRIMARY KEY);
 
 
 class Picture(NamedTuple):
-    """A fetched picture: SHA-256 of its bytes, its upright size in pixels, its bytes."""
+    """A downloaded picture: SHA-256 of its bytes, its upright size in pixels, its bytes."""
 
     key: str
     width: int
@@ -46,7 +46,7 @@ class Picture(NamedTuple):
 
 
 class Ledger:
-    """The state of a crawl in a folder, which is made where it is missing; one process at a time.
+    """The state of a crawl in a folder, which is created if missing; one process at a time.
 
     Raise DataError if another process crawls there, or the file is damaged.
     """
@@ -65,7 +65,7 @@ class Ledger:
         except (sqlite3.Error, OSError) as error:
             busy = "locked" in str(error)
             raise DataError(
-                f"{folder}: another crawl writes there. Wait for it, or take another folder."
+                f"{folder}: another crawl is writing to it. Wait for it, or choose another folder."
                 if busy
                 else f"{folder / FILE}: cannot be used ({error})."
             ) from error
@@ -77,7 +77,7 @@ class Ledger:
         self._base.close()
 
     def cursor(self, name: str) -> Cursor | None:
-        """Return where a search goes on: {} at its beginning, None where it is finished."""
+        """Return the cursor from which a search continues: {} at its start, None at its end."""
         row = self._one("SELECT cursor FROM search WHERE name = ?", name)
         return {} if row is None else json.loads(row[0])
 
@@ -87,15 +87,15 @@ class Ledger:
         search: str = "",
         following: Cursor | None = None,
     ) -> None:
-        """Note candidates, and where their search goes on.
+        """Record candidates, and the cursor from which their search continues.
 
         Parameters
         ----------
         candidates : iterable of (Candidate, str)
-            Each with an outcome where it is settled already, or ''. Of a known one what was last
-            said counts until it is fetched or refused; what the user's own list says stays.
+            Each with its outcome if it is known already, or ''. Of a known one what was last said
+            counts until it is fetched or refused; what the user's own list says stays.
         search : str
-            Name of the search that found them, if one did.
+            Name of the search that found them, if any.
         """
         rows = [(*astuple(one), outcome or None, bool(outcome)) for one, outcome in candidates]
         names = ", ".join((*COLUMNS, "outcome", "settled"))
@@ -117,7 +117,7 @@ class Ledger:
                 self._base.execute("INSERT OR REPLACE INTO search VALUES (?, ?)", value)
 
     def next(self, search: Search | None = None) -> Candidate | None:
-        """Return a candidate that is not settled and was not tried in this run.
+        """Return a candidate without outcome that was not tried in this run.
 
         Of lists all, of searches only what this one wants: another run may have asked for other
         words or licences.
@@ -135,7 +135,7 @@ class Ledger:
         return None if row is None else Candidate(*row)
 
     def settle(self, candidate: Candidate, outcome: str, detail: str, *, lasting: bool) -> None:
-        """Note what became of a candidate; if that is not lasting, another run tries again."""
+        """Record the outcome of a candidate; if it is not final, another run tries again."""
         with self._base:
             self._settle(candidate, outcome, detail, lasting)
 
@@ -146,7 +146,7 @@ class Ledger:
         )
 
     def keep(self, candidate: Candidate, picture: Picture) -> str:
-        """Note a picture, and give the outcome: 'kept', or 'duplicate' where its bytes are known.
+        """Store a picture, and return the outcome: 'kept', or 'duplicate' if its bytes are known.
 
         The picture and the outcome are one transaction.
         """
@@ -179,9 +179,9 @@ class Ledger:
         return dict(rows.fetchall())
 
     def write_shard(self) -> Path | None:
-        """Write the pictures that are in no shard into a new one; None where there are none.
+        """Write the pictures that are in no shard to a new one; None if there are none.
 
-        Killed between the file and the note of it, the next run writes the same file again.
+        If the process is killed before the file is recorded, the next run writes it again.
         """
         pa, pq = import_parquet()
         if not self.unwritten()[0]:

@@ -1,4 +1,4 @@
-"""What a set of pictures is like: reduced by PCA, in few colours, in groups that look alike.
+"""Analyse a set of pictures: PCA, palettes, and groups of similar pictures.
 
 A seeded sample is read, whatever the size of the data set, and three things are measured on it:
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from photochrom.color.bins import zhang_bins
 from photochrom.errors import DataError, InvalidValueError
+from photochrom.photo.cores import cores
 from photochrom.workbench.datasets.ab_palette import (
     SAMPLED_PIXELS,
     Palette,
@@ -32,11 +33,10 @@ from photochrom.workbench.datasets.ab_palette import (
 )
 from photochrom.workbench.datasets.pca import reduce_rgb
 from photochrom.workbench.datasets.picture_files import Encoded, decode
-from photochrom.workbench.datasets.reader_processes import cores
 from photochrom.workbench.datasets.similarity_groups import (
     GROUPS,
-    Preselection,
-    fit_preselection,
+    GroupModel,
+    fit_group_model,
     thumbnail,
 )
 from photochrom.workbench.datasets.sources import open_source, read_pictures, rows_of
@@ -73,7 +73,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Reduction:
-    """What keeping a share of the variance costs, over the sample.
+    """The cost of keeping a share of the variance, over the sample.
 
     variance : target, in (0, 1)
     components, stored_share, psnr : float array, (N,), of each picture
@@ -87,7 +87,7 @@ class Reduction:
 
 @dataclass(frozen=True)
 class PaletteTrial:
-    """A palette, how far it moves colours, and how long it took; `seconds` is None for a grid."""
+    """A palette, its error and the time it took; `seconds` is None for a grid."""
 
     name: str
     palette: Palette
@@ -97,15 +97,15 @@ class PaletteTrial:
 
 @dataclass(frozen=True)
 class Grouping:
-    """The groups of one way to preselect; `members` are numbers of pictures, the typical first."""
+    """The groups of a sample; `members` are numbers of pictures, the typical first."""
 
-    preselection: Preselection
+    model: GroupModel
     members: tuple[NDArray[np.intp], ...]
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that was measured; `photochrom.workbench.datasets.data_report_page` draws it."""
+    """All measurements; `photochrom.workbench.datasets.data_report_page` draws them."""
 
     data: str
     seed: int
@@ -118,13 +118,13 @@ class Study:
 
 
 def draw_sample(data: Path, count: int = PICTURES, seed: int = 0) -> Sample:
-    """Draw at most so many pictures, each as likely as any other, in constant memory.
+    """Draw at most `count` pictures, uniformly, in constant memory.
 
     Raise DataError if there is no picture, or none that can be decoded, and InvalidValueError if
     `count` is below 1.
     """
     if count < 1:
-        raise InvalidValueError(f"pictures must be 1 or more; it is {count}.")
+        raise InvalidValueError(f"pictures must be 1 or more; got {count}.")
     random = np.random.default_rng(seed)
     source = open_source(str(data))
     seen = len(source.units)
@@ -164,7 +164,7 @@ def _decoded(pictures: Iterator[Encoded], short_side_px: int) -> Iterator[tuple[
 
 
 def measure_reduction(pictures: list[Bytes], variance: float) -> Reduction:
-    """Reduce each picture by PCA to a share of its variance, and say what that keeps."""
+    """Reduce each picture by PCA to a share of its variance, and measure the result."""
     rows = []
     for picture in pictures:
         restored, components, stored_share = reduce_rgb(picture, variance)
@@ -174,7 +174,7 @@ def measure_reduction(pictures: list[Bytes], variance: float) -> Reduction:
 
 
 def peak_signal_to_noise(one: Bytes, two: Bytes) -> float:
-    """Return the PSNR of two uint8 pictures in dB; 99 at most, where they are the same."""
+    """Return the PSNR of two uint8 pictures in dB; at most 99, for equal pictures."""
     error = float(np.mean((one.astype(np.float32) - two.astype(np.float32)) ** 2))
     return min(99.0, 10 * math.log10(255**2 / max(error, 1e-9)))
 
@@ -212,9 +212,9 @@ def _error(lab: Floats, palette: Palette) -> PaletteError:
 
 
 def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) -> Grouping:
-    """Put the pictures of a sample in groups; see `fit_preselection`."""
+    """Group the pictures of a sample; see `fit_group_model`."""
     thumbnails = np.stack([thumbnail(picture) for picture in sample.pictures])
-    found = fit_preselection(thumbnails, groups, seed, all_scores=all_scores)
+    found = fit_group_model(thumbnails, groups, seed, all_scores=all_scores)
     numbers, distances = found.groups(thumbnails), found.distances(thumbnails)
     members = []
     for group in range(1, groups + 1):
@@ -224,14 +224,14 @@ def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) ->
 
 
 def keys_of_group(
-    data: Path, preselection: Preselection, group: int, report: Report = lambda line: None
+    data: Path, model: GroupModel, group: int, report: Report = lambda line: None
 ) -> list[str]:
     """Return the keys of all pictures of a data set that belong to one group; 1 is the largest.
 
     The data are read once, in constant memory, and in their order; pictures that cannot be decoded
     are in no group. Raise InvalidValueError if there is no such group.
     """
-    check_group(group, len(preselection.order))
+    check_group(group, len(model.order))
     keys: list[str] = []
     pictures = _decoded(read_pictures(data), SHORT_SIDE_PX)
     seen = 0
@@ -239,7 +239,7 @@ def keys_of_group(
         seen += len(chunk)
         good = [(thumbnail(pixels), key) for pixels, key in chunk if pixels is not None]
         if good:
-            numbers = preselection.groups(np.stack([small for small, _ in good]))
+            numbers = model.groups(np.stack([small for small, _ in good]))
             keys += [key for (_, key), n in zip(good, numbers, strict=True) if n == group]
         report(f"{seen} pictures, {len(keys)} in group {group}")
     return keys
@@ -248,7 +248,7 @@ def keys_of_group(
 def check_group(group: int, groups: int) -> None:
     """Raise InvalidValueError unless `group` is in 1..`groups`."""
     if not 1 <= group <= groups:
-        raise InvalidValueError(f"group must lie in 1..{groups}; it is {group}.")
+        raise InvalidValueError(f"group must lie in 1..{groups}; got {group}.")
 
 
 def study(

@@ -1,8 +1,8 @@
-"""The figures of a study, drawn by matplotlib without a screen."""
+"""The figures of a data report, drawn by matplotlib without a display."""
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,12 @@ from photochrom.color.gamut import lab_to_rgb
 from photochrom.extras import require
 from photochrom.workbench.datasets.data_report import PaletteTrial, Reduction
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 Bytes = NDArray[np.uint8]
-Draw = Callable[[Any, str], None]  # draws on a matplotlib Figure, with an ink
+Draw = Callable[["Figure", str], None]  # draws on a matplotlib Figure, with an ink
 
 INKS = {"light": "#3a3a3a", "dark": "#c8c8c8"}
 BLUE, ORANGE, GREEN = "#4f7cac", "#b5622f", "#6b8f5e"  # read on light and on dark
@@ -20,7 +24,7 @@ SWATCH_LIGHTNESS = 65.0
 
 
 def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
-    """Return a drawn figure as a PNG with a transparent ground, at 150 pixels an inch.
+    """Return a figure as a PNG with a transparent background, at 150 pixels per inch.
 
     Raise MissingExtraError if matplotlib is not installed.
     """
@@ -42,9 +46,9 @@ def plot(draw: Draw, ink: str, inches: tuple[float, float]) -> bytes:
 
 
 def draw_reduction(
-    reductions: Sequence[Reduction], name: str, label: str, figure: Any, ink: str
+    reductions: Sequence[Reduction], name: str, label: str, figure: "Figure", ink: str
 ) -> None:
-    """Draw a number of each reduction, such as psnr, against the variance kept."""
+    """Plot a number of each reduction, such as psnr, against the variance kept."""
     axes = figure.subplots()
     scale = 100 if name == "stored_share" else 1
     values = [scale * getattr(r, name) for r in reductions]
@@ -55,8 +59,8 @@ def draw_reduction(
     axes.set(xlabel="variance kept, %", ylabel=label)
 
 
-def draw_errors(trials: Sequence[PaletteTrial], figure: Any, ink: str) -> None:
-    """Draw what palettes lose against how many colours they have."""
+def draw_errors(trials: Sequence[PaletteTrial], figure: "Figure", ink: str) -> None:
+    """Plot the error of palettes against their number of colours."""
     axes = figure.subplots()
     for name, label, color in (
         ("ab", "distance in ab", BLUE),
@@ -68,10 +72,11 @@ def draw_errors(trials: Sequence[PaletteTrial], figure: Any, ink: str) -> None:
     _over_colours(axes, trials, "mean error")
 
 
-def draw_seconds(trials: Sequence[PaletteTrial], figure: Any, ink: str) -> None:
-    """Draw how long palettes take to fit against how many colours they have."""
+def draw_seconds(trials: Sequence[PaletteTrial], figure: "Figure", ink: str) -> None:
+    """Plot the time to fit palettes against their number of colours."""
     axes = figure.subplots()
-    axes.plot(_counts(trials), [trial.seconds for trial in trials], "o-", color=GREEN)
+    seconds = [np.nan if trial.seconds is None else trial.seconds for trial in trials]
+    axes.plot(_counts(trials), seconds, "o-", color=GREEN)
     _over_colours(axes, trials, "seconds")
 
 
@@ -79,14 +84,14 @@ def _counts(trials: Sequence[PaletteTrial]) -> list[int]:
     return [len(trial.palette.centres) for trial in trials]
 
 
-def _over_colours(axes: Any, trials: Sequence[PaletteTrial], label: str) -> None:
+def _over_colours(axes: "Axes", trials: Sequence[PaletteTrial], label: str) -> None:
     axes.set(xlabel="colours", ylabel=label, xscale="log", ylim=(0, None))
     axes.set_xticks(_counts(trials), [str(count) for count in _counts(trials)])
     axes.minorticks_off()
 
 
-def draw_planes(trials: Sequence[PaletteTrial], figure: Any, ink: str) -> None:
-    """Draw where each palette's colours lie in the ab plane."""
+def draw_planes(trials: Sequence[PaletteTrial], figure: "Figure", ink: str) -> None:
+    """Plot each palette's colours in the ab plane."""
     columns = 4
     planes = figure.subplots(-(-len(trials) // columns), columns, squeeze=False).ravel()
     for axes in planes[len(trials) :]:

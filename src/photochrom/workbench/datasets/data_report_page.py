@@ -1,4 +1,4 @@
-"""A study as one HTML page that needs nothing beside it: figures, pictures, numbers."""
+"""A data report as one self-contained HTML page: figures, pictures, numbers."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -34,7 +34,7 @@ PICTURE_PX, SMALL_PX = 168, 104  # shown heights
 
 
 def to_html(study: Study) -> str:
-    """Draw a study as a whole page; figures and pictures are embedded.
+    """Return a data report as a page; figures and pictures are embedded.
 
     Raise MissingExtraError if matplotlib is not installed.
     """
@@ -139,8 +139,8 @@ def _swatches(trial: PaletteTrial) -> list[tuple[str, str]]:
 
 
 def _grouping(study: Study, grouping: Grouping, title: str) -> dict[str, Any]:
-    shares = ", ".join(f"{share:.0%}" for share in grouping.preselection.explained())
-    kept = grouping.preselection.kept_scores
+    shares = ", ".join(f"{share:.0%}" for share in grouping.model.explained())
+    kept = grouping.model.kept_scores
     pictures, keys = study.sample.pictures, study.sample.keys
     return {
         "title": title,

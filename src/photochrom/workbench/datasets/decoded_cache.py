@@ -1,10 +1,9 @@
 """Training pictures decoded once, in a memory-mapped file.
 
-A network on two cores must not wait for a decoder: every picture is decoded once to uint8 sRGB at
-a modest size and then read from a memory map, which the operating system keeps in memory where
-there is room.
-
-A cache stays while the pictures are the same, whatever their files' times; see `file_states`.
+A network on two cores must not wait for a decoder: every picture is decoded once to uint8 sRGB at a
+modest size and then read from a memory map, which the operating system keeps in memory if it can. A
+cache is used as long as the pictures are the same, whatever the times of their files; see
+`file_states`.
 """
 
 import json
@@ -21,6 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from photochrom.errors import DataError
+from photochrom.photo.cores import cores
 from photochrom.workbench.datasets.cache_folders import (
     INDEX,
     About,
@@ -32,7 +32,7 @@ from photochrom.workbench.datasets.cache_folders import (
 )
 from photochrom.workbench.datasets.file_states import FileStates
 from photochrom.workbench.datasets.picture_files import Encoded, decode
-from photochrom.workbench.datasets.reader_processes import cores, follow_parent
+from photochrom.workbench.datasets.reader_processes import follow_parent
 from photochrom.workbench.datasets.sources import Source, open_source, rows_of
 
 CHUNK = 256  # pictures handed to a worker at a time
@@ -84,7 +84,7 @@ def open_cache(
     short_side_px: int = 192,
     report: Callable[[str], None] = lambda line: None,
 ) -> PixelCache:
-    """Open the cache of a data set; make it first where there is none.
+    """Open the cache of a data set, and create it if necessary.
 
     Raise DataError if the data set is empty, more than one in a hundred of its pictures is
     unreadable, or there is no room for it. Nothing is left then.
@@ -117,12 +117,12 @@ def open_cache(
         remove_superseded(cache, about, report)
         found = _read(cache, report)
     if found is None:
-        raise DataError(f"{cache}: was written, but cannot be read again. Is the disk sound?")
+        raise DataError(f"{cache}: was written but cannot be read again. Check the disk.")
     return found
 
 
 def _read(cache: Path, report: Callable[[str], None]) -> PixelCache | None:
-    """Read a cache; None, and a line about it, if it is damaged, as by a copy that broke off."""
+    """Read a cache; report and return None if it is damaged, for example copied in part."""
     try:
         with (cache / INDEX).open("rb") as file, np.load(file) as index:
             arrays = {name: index[name] for name in index.files}
@@ -137,30 +137,30 @@ def _read(cache: Path, report: Callable[[str], None]) -> PixelCache | None:
 
 
 def _adopt_earlier(source: Source, cache: Path, report: Callable[[str], None]) -> None:
-    """Take over the cache that photochrom 0.2 made of the same files, while their times are so."""
+    """Reuse the cache of photochrom 0.2 for the same files, if their times are unchanged."""
     earlier = cache.with_name(f"{source.earlier()}-{cache.name.rpartition('-')[2]}")
     if earlier == cache or not (earlier / INDEX).exists():
         return
-    report(f"Taking over {earlier}, made by an earlier photochrom.")
+    report(f"Using {earlier}, made by an earlier version of photochrom.")
     try:
         FileStates.of(source.files).save(earlier / FILES)
         earlier.rename(cache)
     except OSError as error:
-        report(f"{earlier}: cannot be taken over ({error.strerror}).")
+        report(f"{earlier}: cannot be reused ({error.strerror}).")
 
 
 def _is_current(source: Source, cache: Path, report: Callable[[str], None]) -> bool:
-    """Return whether a cache is of the files as they are; note their times if those are new."""
+    """Return whether a cache matches the files; record their times if those are new."""
     noted = FileStates.load(cache / FILES)
     if noted is None:
         report(f"{cache}: does not say which files it was made from.")
         return False
     change, now = noted.compare(source.files, report)
     if change.contents:
-        report(f"{change.contents:,} files hold something else than when they were decoded.")
+        report(f"{change.contents:,} files have changed since they were decoded.")
         return False
     if change.times:
-        report("They are the same pictures: nothing is decoded again.")
+        report("The pictures are the same; nothing is decoded again.")
         with suppress(OSError):  # somebody else's, who lets us read: compared each time
             now.save(cache / FILES)
     return True
@@ -185,7 +185,7 @@ def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
 
 
 def _build(source: Source, made: Path, short_side_px: int, report: Callable[[str], None]) -> int:
-    """Decode into a folder; return how many pictures are kept."""
+    """Decode into a folder; return the number of pictures kept."""
     offset, unreadable, small, seen = 0, 0, 0, 0
     rows: list[tuple[int, tuple[int, ...], str, str, str]] = []
     counts = [unit.rows for unit in source.units]

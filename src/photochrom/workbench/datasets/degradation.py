@@ -1,4 +1,4 @@
-"""Make a modern photograph's lightness look like an old print's.
+"""Degrade the lightness of a modern photograph to that of an old print.
 
 An orthochromatic plate of 1900 is blind to red: lips and brick come out dark, skies white. Prints
 fade, blur and show grain. A network that has only seen clean L* colours old photographs less well

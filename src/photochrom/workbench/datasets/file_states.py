@@ -1,4 +1,4 @@
-"""Whether the files of a data set are still those that something was made from.
+"""Find out whether the files of a data set have changed.
 
 Times alone prove nothing: whoever restores a backup, or copies a folder, has the same pictures with
 other times. So a data set is named by its files' names, sizes and a sample of their contents; and a
@@ -65,7 +65,7 @@ def sample_of(files: Sequence[Path]) -> str:
 
 
 class Change(NamedTuple):
-    """How files differ from what was noted of them: in how many the time, and the content."""
+    """How files differ from their recorded state: how many in time, and in content."""
 
     times: int
     contents: int
@@ -73,7 +73,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class FileStates:
-    """What is noted of each file of a data set, in the data set's order.
+    """The recorded state of each file of a data set, in the data set's order.
 
     sizes, times : int64 arrays, (N,); bytes, and nanoseconds since 1970
     digests : uint8 array, (N, 16)
@@ -91,7 +91,7 @@ class FileStates:
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """Read what was noted; None where nothing was, or it is damaged."""
+        """Read the recorded state; None if there is none, or it is damaged."""
         try:
             with path.open("rb") as file, np.load(file) as noted:
                 return cls(noted["sizes"], noted["times"], noted["digests"])
@@ -99,7 +99,7 @@ class FileStates:
             return None
 
     def save(self, path: Path) -> None:
-        """Write it whole or not at all."""
+        """Write it completely or not at all."""
         part = path.with_name(f".{path.name}.{os.getpid()}.part.npz")
         try:
             np.savez(part, sizes=self.sizes, times=self.times, digests=self.digests)
@@ -108,13 +108,13 @@ class FileStates:
             part.unlink(missing_ok=True)
 
     def compare(self, files: Sequence[Path], report: Report) -> tuple[Change, Self]:
-        """Compare files with what is noted: those whose times changed by their contents.
+        """Compare files with their recorded state: by content if their times changed.
 
         Returns
         -------
         Change
         FileStates
-            With the times of now.
+            With the current times.
         """
         sizes, times = _stats(files)
         if len(sizes) != len(self.sizes) or (sizes != self.sizes).any():

@@ -1,4 +1,4 @@
-"""Rules by which others told gray pictures from coloured ones, each with its source.
+"""Rules that tell gray pictures from coloured ones, each with its source.
 
 A network learns nothing of colour from gray pictures, but how gray is too gray differs from paper
 to paper, and by much: choose the rule of the paper that is to be repeated.
@@ -26,7 +26,7 @@ class GrayRule(NamedTuple):
 
 
 def channel_spread(rgb: np.ndarray) -> np.ndarray:
-    """Give the largest less the smallest channel of each pixel; uint8 (H, W, 3) to uint8 (H, W)."""
+    """Return the largest minus the smallest channel of each pixel, uint8 (H, W, 3) -> (H, W)."""
     return np.asarray(rgb.max(axis=-1) - rgb.min(axis=-1))
 
 

@@ -1,4 +1,4 @@
-"""Fetch from other people's servers politely: slowly, within limits, and not what they forbid.
+"""Download from servers of others: slowly, within limits, and only what they allow.
 
 Sources: RFC 9309 (robots.txt; a server that fails there forbids everything, one that has none
 allows everything; 401 and 403 forbid, as in Python's urllib.robotparser), RFC 9110 (Retry-After).
@@ -20,13 +20,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from photochrom.errors import InvalidValueError
 from photochrom.extras import require
 from photochrom.workbench.datasets.public_addresses import addresses_of, is_global, is_literal
+
+if TYPE_CHECKING:
+    import httpx2
 
 AGENT = "photochrom"
 DIGITS = re.compile("[0-9]{1,18}")
@@ -40,7 +43,7 @@ BUSY = frozenset({"maxlag", "ratelimited"})  # MediaWiki says so with status 200
 
 @dataclass(frozen=True)
 class FetchPolicy:
-    """How to behave.
+    """Limits of rate, retries, time and size.
 
     per_second : requests a second to one host, at most; a longer Crawl-delay of its robots.txt is
         kept
@@ -73,24 +76,24 @@ class FetchPolicy:
         """Refuse numbers that would mean no requests, or no end of them."""
         for name in ("per_second", "tries", "connect_s", "read_s", "total_s", "largest_bytes"):
             if not getattr(self, name) > 0:
-                raise InvalidValueError(f"{name} must be above 0; it is {getattr(self, name)}.")
+                raise InvalidValueError(f"{name} must be above 0; got {getattr(self, name)}.")
 
     @property
     def user_agent(self) -> str:
-        """Name the tool and how to reach who made it and who runs it."""
+        """Return the user agent: the tool, its home page, and the user's contact."""
         version = metadata.version(AGENT)  # the package itself imports rooms above this one
         return f"{AGENT}/{version} (+{HOME}{'; ' if self.contact else ''}{self.contact})"
 
 
 class Fetched(NamedTuple):
-    """What an address gave: its bytes, and where they were in the end."""
+    """A response: its bytes, and its final address."""
 
     content: bytes
     url: str
 
 
 class NotFetchedError(Exception):
-    """An address gave nothing; never leaves this room.
+    """A download failed; the crawl handles it.
 
     Attributes
     ----------
@@ -126,7 +129,7 @@ class _Pace:
         self._intervals: dict[str, float] = {}
 
     def wait(self, host: str) -> None:
-        """Sleep until the host may be asked; give up where that is too far away."""
+        """Sleep until the host may be asked; give up if that takes too long."""
         pause = self._next.get(host, 0.0) - time.monotonic()
         if pause > self._policy.longest_pause_s:
             raise NotFetchedError(
@@ -145,7 +148,7 @@ class _Pace:
 
 
 class _Deadline:
-    """Ends an answer that takes too long, even one that dribbles in and never times out.
+    """Ends a response that takes too long, even if it arrives byte by byte.
 
     It notes the connection's socket when it is made, and shuts it when the time is over; and it
     refuses one that leads elsewhere than to the internet, where that is to be looked at.
@@ -181,7 +184,7 @@ class _Deadline:
         self._timer.cancel()
 
 
-class PoliteClient:
+class FetchClient:
     """Fetches one address at a time.
 
     Raise MissingExtraError if httpx2 or protego, which come with the extra `train`, is not
@@ -268,11 +271,11 @@ class PoliteClient:
                 self._trusted.add(host_of(url))
 
     def _is_free(self, url: str) -> bool:
-        """Return whether any address will do."""
+        """Return whether any address is allowed."""
         return self.policy.internal or host_of(url) in self._trusted
 
     def _check_address(self, url: str) -> None:
-        """Look a host up, and refuse one that is not of the internet."""
+        """Resolve a host, and refuse internal addresses."""
         if self._is_free(url):
             return
         try:
@@ -313,7 +316,7 @@ class PoliteClient:
         return rules
 
     def _persist(self, url: str, kinds: tuple[str, ...]) -> Fetched | str:
-        """Ask until there is an answer, or the tries are used up, or it is of no use."""
+        """Repeat a request until it succeeds, fails for good, or all attempts are used."""
         host = host_of(url)
         for attempt in range(1, self.policy.tries + 1):
             self._pace.wait(host)
@@ -330,7 +333,7 @@ class PoliteClient:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _ask(self, url: str, kinds: tuple[str, ...]) -> Fetched | str:
-        """Ask once: the bytes, or where they are to be looked for."""
+        """Send one request; return the bytes, or the address to which it redirects."""
         httpx = self._httpx
         is_checked = not (self._is_free(url) or self._has_proxy)
         with _Deadline(self.policy.total_s, is_checked) as deadline:
@@ -355,7 +358,9 @@ class PoliteClient:
             outcome = "unreachable"
         return NotFetchedError(outcome, f"{url} ({error})", lasting=False)
 
-    def _read(self, response: Any, kinds: tuple[str, ...], deadline: _Deadline) -> Fetched | str:
+    def _read(
+        self, response: "httpx2.Response", kinds: tuple[str, ...], deadline: _Deadline
+    ) -> Fetched | str:
         status, headers = response.status_code, response.headers
         if status in REDIRECTS and "location" in headers:
             return str(response.url.join(headers["location"]))
@@ -373,7 +378,7 @@ class PoliteClient:
             raise NotFetchedError("wrong type", f"{response.url} is {kind or 'of no stated type'}")
         return Fetched(self._body(response, deadline), str(response.url))
 
-    def _body(self, response: Any, deadline: _Deadline) -> bytes:
+    def _body(self, response: "httpx2.Response", deadline: _Deadline) -> bytes:
         largest = self.policy.largest_bytes
         announced = response.headers.get("content-length", "")
         too_large = NotFetchedError("too large", f"{response.url} has more than {largest} bytes")

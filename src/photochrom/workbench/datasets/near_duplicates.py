@@ -1,4 +1,4 @@
-"""Find pictures that are nearly the same, without comparing each with each.
+"""Find near-duplicates without comparing all pairs.
 
 dHash after N. Krawetz, "Kind of Like That" (2013): of a picture reduced to 9 x 8 grays, whether
 each is brighter than its left neighbour. Copies at another size, quality or tone differ in a few of
@@ -39,8 +39,7 @@ def bands(distance: int) -> list[tuple[int, int]]:
     """
     if not 0 <= distance <= LARGEST_DISTANCE:
         raise InvalidValueError(
-            f"The distance of near-duplicates must be 0 to {LARGEST_DISTANCE} bits; it is "
-            f"{distance}."
+            f"The distance of near-duplicates must be 0 to {LARGEST_DISTANCE} bits; got {distance}."
         )
     edges = np.linspace(0, HASH_BITS, distance + 2).astype(int)
     widths = np.minimum(np.diff(edges), WIDEST_BAND)
@@ -48,7 +47,7 @@ def bands(distance: int) -> list[tuple[int, int]]:
 
 
 class NearIndex:
-    """Hashes seen so far, asked whether a new one is near any of them.
+    """An index of hashes that finds whether a new one is near any of them.
 
     Near-duplicates differ in at most `distance` bits, 0..32.
     """

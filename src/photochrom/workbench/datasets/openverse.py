@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from photochrom.errors import DataError, InvalidValueError
-from photochrom.workbench.datasets.http_fetch import NotFetchedError, PoliteClient
+from photochrom.workbench.datasets.http_fetch import FetchClient, NotFetchedError
 
 LICENCES = ("cc0", "pdm", "by", "by-sa")  # open ones: any use, changes allowed
 LIST = "list"  # the source of an address that the user gave
@@ -32,7 +32,7 @@ Cursor = dict[str, Any]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A picture that may be fetched, and what its source says of it.
+    """A picture to download, and its metadata from the source.
 
     url, source, label : where it is; who named it; what was searched for
     licence : one of LICENCES, another name where it is none of them, or '' where unknown
@@ -49,7 +49,7 @@ class Candidate:
 
 
 class Page(NamedTuple):
-    """Some candidates, and the cursor of the next page; None after the last."""
+    """Some candidates, and the cursor of the next page, or None after the last."""
 
     candidates: list[Candidate]
     following: Cursor | None
@@ -63,7 +63,7 @@ class Search(NamedTuple):
     licences: tuple[str, ...]
     address: str
 
-    def page(self, client: PoliteClient, cursor: Cursor) -> Page:
+    def page(self, client: FetchClient, cursor: Cursor) -> Page:
         """Ask for a page; the first one's cursor is {}.
 
         Raise DataError if the API does not answer, or not as documented.
@@ -77,8 +77,8 @@ class Search(NamedTuple):
             if cursor and failure.outcome in PAST_THE_END:
                 return Page([], None)
             raise DataError(
-                f"{self.source} gave no list of pictures ({failure}). What was fetched is kept; "
-                "run the same command again later."
+                f"{self.source} returned no list of pictures ({failure}). What was fetched is "
+                "kept; run the same command again later."
             ) from failure
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{url}: not an answer as documented ({error!r}).") from error
@@ -105,13 +105,13 @@ def make_search(
         Of the API; the public one by default.
     """
     if source not in _SOURCES:
-        raise InvalidValueError(f"a source is one of {', '.join(_SOURCES)}; it is {source!r}.")
+        raise InvalidValueError(f"a source is one of {', '.join(_SOURCES)}; got {source!r}.")
     if not query.strip():
-        raise InvalidValueError("a query needs at least one word; it is empty.")
+        raise InvalidValueError("a query needs at least one word; got none.")
     strange = sorted(set(licences) - set(LICENCES))
     if strange or not licences:
         raise InvalidValueError(
-            f"licences are some of {', '.join(LICENCES)}; they are {', '.join(licences) or 'none'}."
+            f"licences are some of {', '.join(LICENCES)}; got {', '.join(licences) or 'none'}."
         )
     return Search(source, query.strip(), licences, address or _SOURCES[source].address)
 

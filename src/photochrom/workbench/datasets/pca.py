@@ -40,15 +40,15 @@ def stored_share(components: int, rows: int, columns: int, channels: int = 3) ->
 
 
 def reduce_rows(values: np.ndarray, variance: float) -> Reduced:
-    """Keep as many principal components of a picture's rows as hold a share of their variance.
+    """Keep as many principal components of a picture's rows as a share of their variance needs.
 
     `values` (H, W, C) may be in any space, but the share depends on its scales; `variance` is in
     (0, 1]. Raise ShapeError or InvalidValueError if they are not.
     """
     if values.ndim != 3:
-        raise ShapeError(f"A picture needs the shape (H, W, C); it is {values.shape}.")
+        raise ShapeError(f"A picture needs the shape (H, W, C); got {values.shape}.")
     if not 0 < variance <= 1:
-        raise InvalidValueError(f"The share of variance must be in (0, 1]; it is {variance}.")
+        raise InvalidValueError(f"The share of variance must be in (0, 1]; got {variance}.")
     rows = values.reshape(len(values), -1).astype(np.float64)
     mean = rows.mean(axis=0)
     scores, scales, loadings = np.linalg.svd(rows - mean, full_matrices=False)
@@ -77,7 +77,7 @@ def _rounding(values: np.ndarray) -> float:
 def reduce_rgb(rgb: np.ndarray, variance: float) -> Reduced:
     """Reduce and restore sRGB, uint8 (H, W, 3), in Lab as 8 bits scale it; see `reduce_rows`.
 
-    Colours outside sRGB give way in chroma.
+    Colours outside sRGB lose chroma.
     """
     scale = np.array([LIGHTNESS_SCALE, 1, 1], np.float32)
     lab = rgb_to_lab(rgb.astype(np.float32) / 255)

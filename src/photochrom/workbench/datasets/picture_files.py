@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from photochrom.color.lab import srgb_to_linear
 from photochrom.errors import DataError
 from photochrom.workbench.datasets.file_states import sample_of
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 levels of sRGB
 # Of Pillow's, by name: among the others is EPS, which starts Ghostscript on what a stranger wrote.
@@ -21,7 +24,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff"
 
 
 class Credit(NamedTuple):
-    """Who made a picture, and on which terms it may be used: `photochrom data crawl`'s columns."""
+    """Author and licence of a picture: the columns of `photochrom data crawl`."""
 
     licence: str = ""
     licence_url: str = ""
@@ -30,13 +33,13 @@ class Credit(NamedTuple):
     url: str = ""
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Take it from a row of a data set; '' where the row says nothing."""
+    def of(cls, row: Mapping[str, object]) -> Self:
+        """Read it from a row of a data set; missing fields are ''."""
         return cls(*(str(row.get(name) or "") for name in cls._fields))
 
 
 class Encoded(NamedTuple):
-    """One picture as it lies in the data set."""
+    """One picture as stored in the data set."""
 
     image: bytes
     source: str
@@ -68,7 +71,7 @@ def data_files(data: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Return the files below a folder; one that a link leads back to is not entered again."""
+    """Return the files below a folder; loops of links are followed once."""
     entered: set[str] = set()
     for below, folders, files in os.walk(folder, followlinks=True):
         entered.add(os.path.realpath(below))
@@ -117,8 +120,8 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
     return np.asarray(picture)
 
 
-def _upright(picture: Any) -> Any:
-    """Turn a Pillow picture as its EXIF says; damaged EXIF is passed over."""
+def _upright(picture: "Image.Image") -> "Image.Image":
+    """Turn a Pillow picture upright by its EXIF; damaged EXIF is ignored."""
     from PIL import ImageOps
 
     with suppress(Exception):
@@ -126,8 +129,8 @@ def _upright(picture: Any) -> Any:
     return picture
 
 
-def _in_srgb(picture: Any) -> Any:
-    """Turn a Pillow picture into sRGB; a profile that does not fit it is passed over."""
+def _in_srgb(picture: "Image.Image") -> "Image.Image":
+    """Convert a Pillow picture to sRGB; a profile that does not fit is ignored."""
     from PIL import ImageCms
 
     profile = picture.info.get("icc_profile")
@@ -135,5 +138,6 @@ def _in_srgb(picture: Any) -> Any:
         with suppress(ImageCms.PyCMSError, OSError):
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             srgb = ImageCms.createProfile("sRGB")
-            return ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB")
+            if converted := ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB"):
+                return converted
     return picture.convert("RGB")

@@ -1,4 +1,4 @@
-"""Make a training set: read, refuse, standardise, write Parquet.
+"""Prepare a training set: read, filter, standardise, write Parquet.
 
 What is refused is counted by reason. The work is done in the order of the data set, whatever the
 number of processes, and what is done is recorded with each finished shard; so a run that was killed
@@ -6,14 +6,14 @@ continues from there and ends with the same files as one that was not.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.near_duplicates import NearIndex
@@ -22,6 +22,9 @@ from photochrom.workbench.datasets.shards import MOST_CORRUPT, Report
 from photochrom.workbench.datasets.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
 from photochrom.workbench.datasets.standardised_pictures import open_pool, read_units, standardised
 from photochrom.workbench.datasets.standardize import UNREADABLE, Row, Standard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near-duplicate"
 REASONS = (OTHER_LABEL, NOT_LISTED, UNREADABLE, "too small", "gray", DUPLICATE, NEAR_DUPLICATE)
@@ -33,7 +36,7 @@ STATE, COUNTS = "prepare.json", "counts.json"
 
 @dataclass(frozen=True)
 class Choice:
-    """Which pictures are taken, and how they are laid out.
+    """Which pictures are kept, and how they are stored.
 
     labels : only pictures with one of these; all if empty
     annotations : folder of lists that say which pictures carry a label; '' for none
@@ -58,14 +61,14 @@ class Choice:
 
     def __post_init__(self) -> None:
         if self.shard_rows < 1:
-            raise InvalidValueError(f"A shard needs 1 picture or more; it is {self.shard_rows}.")
+            raise InvalidValueError(f"A shard needs 1 picture or more; got {self.shard_rows}.")
         if self.limit is not None and self.limit < 1:
-            raise InvalidValueError(f"The limit must be 1 picture or more; it is {self.limit}.")
+            raise InvalidValueError(f"The limit must be 1 picture or more; got {self.limit}.")
 
 
 @dataclass
 class Counts:
-    """What became of the pictures.
+    """The numbers of pictures by outcome.
 
     seen, kept, shards, bytes : pictures looked at, pictures written, files, bytes of the encoded
         pictures
@@ -97,7 +100,7 @@ def prepare(
     report: Report = lambda line: None,
     progress: Callable[[Counts], None] = lambda counts: None,
 ) -> Counts:
-    """Make a training set, or continue one that was interrupted.
+    """Prepare a training set, or continue an interrupted run.
 
     Raise DataError if there is nothing to read, nothing is left, too much of a published data set
     is damaged, the folder holds other work, or it cannot be written to.
@@ -135,7 +138,7 @@ def _refuse_inside(data: str, out: Path) -> None:
 
 
 class _Work:
-    """One prepared data set: what is done, what was seen, and the shard under way."""
+    """The state of a run: options, counts, known hashes, and the current shard."""
 
     def __init__(
         self, out: Path, source: Source, standard: Standard, choice: Choice, report: Report
@@ -153,15 +156,15 @@ class _Work:
         self._begin()
 
     def _begin(self) -> None:
-        """Take up what an earlier run left, and remove what it did not finish."""
+        """Continue from an earlier run, and remove its unfinished files."""
         _writable(self.out)
         state = self.out / STATE
         if state.exists():
             self._take_up(*_read_state(state))
         elif any(self.out.glob("*.parquet")):
             raise DataError(
-                f"{self.out}: holds Parquet files but no {STATE}, so they are not from here. "
-                "Choose another folder."
+                f"{self.out}: holds Parquet files but no {STATE}, so photochrom did not "
+                "prepare them. Choose another folder."
             )
         for file in self.out.glob("pictures-*.parquet"):
             if int(file.stem.removeprefix("pictures-")) >= self.counts.shards:
@@ -169,7 +172,7 @@ class _Work:
         if not self.counts.shards:
             self._record()  # or shards would be taken for somebody else's
 
-    def _take_up(self, before: dict[str, Any], counts: Counts, done: bool) -> None:
+    def _take_up(self, before: Mapping[str, object], counts: Counts, done: bool) -> None:
         if not counts.shards:
             return
         now = self.options
@@ -177,7 +180,7 @@ class _Work:
             before = {**before, "data": now["data"]}
         if changed := sorted(k for k in now if before.get(k) != now[k]):
             raise DataError(
-                f"{self.out}: was begun with other options or pictures ({', '.join(changed)}). "
+                f"{self.out}: was started with other options or pictures ({', '.join(changed)}). "
                 "Choose another folder, or remove this one."
             )
         self.counts, self.done = counts, done
@@ -185,13 +188,13 @@ class _Work:
         if rows != self.counts.kept:
             raise DataError(
                 f"{self.out}: its shards hold {rows} pictures, and {self.counts.kept} were "
-                "written. Remove it and begin anew."
+                "written. Remove it and start again."
             )
         if not self.done:
             self.report(f"Continuing after {self.counts.seen} pictures.")
 
     def _remember_shard(self, path: Path) -> int:
-        """Take up what a shard holds; give how many pictures."""
+        """Read the hashes of a shard; return its number of pictures."""
         import pyarrow.parquet as pq
 
         try:
@@ -210,7 +213,7 @@ class _Work:
         self.digests.add(bytes.fromhex(digest))
 
     def run(self, pool: Executor | None, progress: Callable[[Counts], None]) -> None:
-        """Work through the rest of the source."""
+        """Process the rest of the source."""
         pictures = read_units(self.source.units, self.counts.seen, self.choice.shuffle_seed)
         if self.choice.limit is not None:
             pictures = islice(pictures, self.choice.limit - self.counts.seen)
@@ -250,7 +253,7 @@ class _Work:
         return self.out / f"pictures-{number:05d}.parquet"
 
     def _write_shard(self, done: bool = False) -> None:
-        """Write the shard first, then that it is written: a kill in between costs only time."""
+        """Write the shard, then record it: a kill in between only costs time."""
         if self.shard:
             path = self._path(self.counts.shards)
             self._write(path, partial(_write_parquet, self.shard))
@@ -271,8 +274,8 @@ class _Work:
                 write(part)
         except UnwritablePhotoError as error:
             raise DataError(
-                f"{error} The {self.counts.shards} shards before it are whole; make room and run "
-                "the same command again to continue."
+                f"{error} The {self.counts.shards} shards before it are complete; free some "
+                "space and run the same command again to continue."
             ) from error
 
     def _refuse_damage(self) -> None:
@@ -308,22 +311,22 @@ def _writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error.strerror}).") from error
+        raise DataError(f"{folder}: cannot be created ({error.strerror}).") from error
     remove_orphans(folder)
 
 
 def _read_state(path: Path) -> tuple[dict[str, Any], Counts, bool]:
-    """Read an earlier run's options, what it counted, and whether it came to its end."""
+    """Read an earlier run's options and counts, and whether it was finished."""
     try:
         state = json.loads(path.read_text())
         return dict(state["options"]), Counts(**state["counts"]), bool(state["done"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{path}: is damaged ({error!r}). Remove {path.parent} and begin anew."
+            f"{path}: is damaged ({error!r}). Remove {path.parent} and start again."
         ) from error
 
 
-def _write_json(values: dict[str, Any], path: Path) -> None:
+def _write_json(values: Mapping[str, object], path: Path) -> None:
     path.write_text(json.dumps(values, indent=1) + "\n")
 
 
@@ -332,7 +335,7 @@ def _write_parquet(rows: list[Row], path: Path) -> None:
     import pyarrow.parquet as pq
 
     names = [*Row._fields[:-1], *Credit._fields]
-    schema = pa.schema([(name, _arrow_type(pa, name)) for name in names])
+    schema = pa.schema([(name, _arrow_type(name)) for name in names])
     columns = zip(*((*row[:-1], *row.credit) for row in rows), strict=True)
     arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
     table = pa.table(arrays, schema=schema)
@@ -342,7 +345,9 @@ def _write_parquet(rows: list[Row], path: Path) -> None:
         )
 
 
-def _arrow_type(pa: Any, name: str) -> Any:
+def _arrow_type(name: str) -> "pa.DataType":
+    import pyarrow as pa
+
     types = {
         "image": pa.binary(),
         "width": pa.int32(),

@@ -1,4 +1,4 @@
-"""Files of one user alone, before a library makes them readable for all."""
+"""Create files that only their owner can read, before a library creates them for all."""
 
 import os
 from contextlib import suppress
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file that its user alone may read and write, where there is none.
+    """Create an empty file that only its owner can read and write, if there is none.
 
-    One that cannot be made is left to the database's library to complain of.
+    If that fails, the database's library reports the error.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

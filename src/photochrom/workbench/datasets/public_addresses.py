@@ -1,4 +1,4 @@
-"""Which addresses belong to the internet: a stranger's link must not lead into our own network."""
+"""Tell public from internal addresses, so that a link cannot lead into the local network."""
 
 import ipaddress
 import socket
@@ -9,7 +9,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_global(address: str) -> bool:
-    """Return whether an IP address is one of the internet's, however it is wrapped.
+    """Return whether an IP address is public, including one embedded in IPv6.
 
     Loopback, private, link-local, shared, reserved and multicast ones are not; what carries an IPv4
     address within IPv6 (mapped, 6to4, NAT64, Teredo) is what it carries.
@@ -32,9 +32,9 @@ def _carried(parsed: Address) -> list[Address]:
 
 
 def addresses_of(host: str) -> list[str]:
-    """Look a name up; a number in any spelling that the system knows is one as well.
+    """Resolve a name, or an address in any spelling that the system knows.
 
-    Raise OSError if nobody knows it.
+    Raise OSError if it is unknown.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -44,7 +44,7 @@ def addresses_of(host: str) -> list[str]:
 
 
 def is_literal(host: str) -> bool:
-    """Return whether a host is an IP address as it stands, with nothing to look up."""
+    """Return whether a host is an IP address, which needs no lookup."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,14 +1,9 @@
-"""Processes that read pictures for another one."""
+"""Processes that read pictures for their parent."""
 
 import os
 import signal
 import threading
 from multiprocessing import connection, parent_process
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def follow_parent() -> None:

@@ -1,4 +1,4 @@
-"""Read pictures from Parquet files, here or far away, one row group at a time.
+"""Read pictures from local or remote Parquet files, one row group at a time.
 
 An address is a path or anything that fsspec opens (https://, s3://, ...); of a file far away only
 the footer and the row groups that are read are fetched. A file may be photochrom's own, or of the
@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from photochrom.errors import DataError, PhotochromError
 from photochrom.extras import require
 from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 UNREADABLE_ROW = "unreadable"
 MOST_CORRUPT = 0.01  # share of shards, and of rows, beyond which a data set is refused
@@ -29,6 +32,7 @@ IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp")
 ROWS_AT_ONCE = 64
 _RANGE = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 
 
@@ -94,11 +98,11 @@ def _listed(pattern: str) -> list[str]:
     try:
         found = sorted(files.glob(path))
     except read_errors() as error:
-        raise DataError(f"{pattern}: the place cannot be listed ({error}).") from error
+        raise DataError(f"{pattern}: cannot be listed ({error}).") from error
     if is_remote(pattern):
         found = [str(files.unstrip_protocol(match)) for match in found]
     if not found:
-        raise DataError(f"{pattern}: no such files, or a place that cannot be listed.")
+        raise DataError(f"{pattern}: no such files, or they cannot be listed.")
     return found
 
 
@@ -112,7 +116,7 @@ def _read_text(address: str) -> str:
 
 
 def read_errors() -> tuple[type[Exception], ...]:
-    """Name what reading a damaged or unreachable Parquet file may raise."""
+    """Return the exceptions of reading a damaged or unreachable Parquet file."""
     errors: tuple[type[Exception], ...] = (OSError, ValueError, import_parquet()[0].ArrowException)
     for library, name in (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError")):
         if library.partition(".")[0] in sys.modules:  # else it has raised nothing
@@ -160,19 +164,16 @@ def open_parquet(address: str) -> Iterator[Any]:
             yield pq.ParquetFile(file, page_checksum_verification=True)
 
 
-def retried(address: str, read: Callable[[], Any]) -> Any:
-    """Call `read`; far away, again after a pause where the network failed."""
-    attempts = ATTEMPTS if is_remote(address) else 1
-    for attempt in range(attempts):
+def retried(address: str, read: Callable[[], T]) -> T:
+    """Call `read`; for a remote file, retry after a pause if the network fails."""
+    for attempt in range(ATTEMPTS - 1 if is_remote(address) else 0):
         try:
             return read()
         except DataError:
             raise
         except read_errors():  # fsspec calls a server that is busy a file that is not found
-            if attempt == attempts - 1:
-                raise
             time.sleep(WAIT_S * 2**attempt)
-    return None
+    return read()
 
 
 def group_rows(address: str) -> list[int]:
@@ -186,8 +187,8 @@ def group_rows(address: str) -> list[int]:
         return [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
 
 
-def image_column(schema: Any, address: str) -> str:
-    """Name the column that holds the encoded pictures."""
+def image_column(schema: "pa.Schema", address: str) -> str:
+    """Return the name of the column with the encoded pictures."""
     for name in IMAGE_COLUMNS:
         if name in schema.names:
             return name
@@ -197,7 +198,7 @@ def image_column(schema: Any, address: str) -> str:
 def group_units(
     addresses: Sequence[str], report: Report, source: str = ""
 ) -> tuple[list[Unit], int]:
-    """Open Parquet files and give their row groups.
+    """Open Parquet files and return their row groups.
 
     Raise DataError if more than one file in a hundred is damaged.
 
@@ -291,9 +292,13 @@ def _rows(address: str, group: int, first: int, source: str) -> Iterator[Encoded
 
 
 def _encoded(
-    row: dict[str, Any], image: Any, names: list[str], source: str, key: str
+    row: dict[str, Any],
+    image: bytes | dict[str, bytes] | None,  # a dict is the hub's Image feature
+    names: list[str],
+    source: str,
+    key: str,
 ) -> Encoded | str:
-    image = image["bytes"] if isinstance(image, dict) else image  # the hub's Image feature
+    image = image["bytes"] if isinstance(image, dict) else image
     if not image:
         return UNREADABLE_ROW
     label = row.get("label")
@@ -304,7 +309,7 @@ def _encoded(
     return Encoded(image, row.get("source") or source, text, key, Credit.of(row))
 
 
-def _label_names(schema: Any) -> list[str]:
+def _label_names(schema: "pa.Schema") -> list[str]:
     """Return the names of class numbers that the hub stores in the file's metadata."""
     stored = (schema.metadata or {}).get(b"huggingface")
     if stored is None:

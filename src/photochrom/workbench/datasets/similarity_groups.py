@@ -1,4 +1,4 @@
-"""Pictures that look alike, put in groups: train on one, and test is like train.
+"""Group similar pictures, for example to train and test on one group.
 
 Source: the student system of the recipe `fusion`. Every picture is stretched to one size; for
 each of red, green and blue the flattened pictures go through a PCA over pictures; the first score
@@ -33,8 +33,8 @@ def thumbnail(rgb: Bytes, side_px: int = SIDE_PX) -> Bytes:
 
 
 @dataclass(frozen=True)
-class Preselection:
-    """How pictures are put in groups; made by `fit_preselection`.
+class GroupModel:
+    """A model that assigns pictures to groups; see `fit_group_model`.
 
     analyses : of red, green and blue
     kept_scores : scores kept of each channel
@@ -73,9 +73,9 @@ def _flat(thumbnails: Bytes, channel: int) -> Floats:
     return thumbnails[..., channel].reshape(len(thumbnails), -1).astype(np.float32) / 255
 
 
-def fit_preselection(
+def fit_group_model(
     thumbnails: Bytes, groups: int = GROUPS, seed: int = 0, *, all_scores: bool = False
-) -> Preselection:
+) -> GroupModel:
     """Find groups of similar pictures.
 
     Parameters
@@ -97,7 +97,7 @@ def fit_preselection(
         If scikit-learn is not installed.
     """
     if groups < 1:
-        raise InvalidValueError(f"groups must be 1 or more; it is {groups}.")
+        raise InvalidValueError(f"groups must be 1 or more; got {groups}.")
     different = len(np.unique(thumbnails.reshape(len(thumbnails), -1), axis=0))
     if different < max(groups, 2):
         raise DataError(
@@ -114,7 +114,7 @@ def fit_preselection(
     )
     kept = components if all_scores else 1
     kmeans = cluster.KMeans(groups, random_state=seed, n_init=10)
-    found = Preselection(analyses, kept, kmeans, np.arange(groups))
+    found = GroupModel(analyses, kept, kmeans, np.arange(groups))
     labels = kmeans.fit_predict(found.scores(thumbnails))
     order = np.argsort(-np.bincount(labels, minlength=groups), kind="stable")
-    return Preselection(analyses, kept, kmeans, order)
+    return GroupModel(analyses, kept, kmeans, order)

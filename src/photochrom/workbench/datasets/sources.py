@@ -1,4 +1,4 @@
-"""Where pictures to prepare come from: a folder, Parquet, CIFAR-10, or the Hugging Face hub."""
+"""Open data sets: a folder, Parquet, CIFAR-10, or the Hugging Face hub."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from photochrom.errors import DataError
 from photochrom.extras import require
@@ -34,6 +34,9 @@ from photochrom.workbench.datasets.shards import (
     is_remote,
     one_word,
 )
+
+if TYPE_CHECKING:
+    from datasets import ClassLabel, IterableDataset
 
 OTHER_LABEL = "other label"
 NOT_LISTED = "not listed"
@@ -69,7 +72,7 @@ def open_source(
     keys: frozenset[str] | None = None,
     report: Report = lambda line: None,
 ) -> Source:
-    """Find out what a data set is, and open it.
+    """Detect the kind of a data set, and open it.
 
     Raise DataError if there is nothing to read, no picture can have the label, or annotations are
     given without labels or for other data than a folder of pictures.
@@ -89,7 +92,9 @@ def open_source(
         Is told about files that are damaged or missing.
     """
     if annotations is not None and not labels:
-        raise DataError("Annotation lists need a label that picks one of them, such as bird.")
+        raise DataError(
+            "Annotation lists need a label (--label) that selects one of them, such as bird."
+        )
     source = _open(data, labels, annotations, report)
     if not labels and keys is None:
         return source
@@ -275,7 +280,7 @@ def _hub_unit(name: str) -> Unit:
 
 
 def _read_hub(
-    stream: Any, column: str, classes: dict[str, Any], source: str
+    stream: "IterableDataset", column: str, classes: dict[str, "ClassLabel"], source: str
 ) -> Iterator[Encoded | str]:
     label_column = next(iter(classes), "label")
     for number, row in enumerate(_unbroken(stream, source)):
@@ -294,10 +299,10 @@ def _read_hub(
         yield Encoded(image, row.get("source") or source, text, key, Credit.of(row))
 
 
-def _unbroken(stream: Any, name: str) -> Iterator[dict[str, Any]]:
+def _unbroken(stream: "IterableDataset", name: str) -> Iterator[dict[str, Any]]:
     try:
         yield from stream
     except Exception as error:  # of the network, of the hub, of the data set's own format
         raise DataError(
-            f"{HUB}{name}: broke off ({error}). Run the same command again to continue."
+            f"{HUB}{name}: was interrupted ({error}). Run the same command again to continue."
         ) from error

@@ -1,8 +1,8 @@
-"""Part a data set for training, validation and test, or into folds.
+"""Split a data set into training, validation and test, or into folds.
 
-No near-duplicate crosses a split: pictures that are nearly the same are dealt together. Sorted by
-hue, every n-th picture goes to validation, as the fifth seed project did with CIFAR-10, so that all
-parts have the same colours; without it the order is random, from the seed.
+No near-duplicate crosses a split: near-duplicates are assigned together. Sorted by hue, every n-th
+picture goes to validation, as the fifth seed project did with CIFAR-10, so that all parts have the
+same colours; without it the order is random, from the seed.
 """
 
 import re
@@ -35,7 +35,7 @@ _LIST = re.compile(rf"{'|'.join(PARTS)}|{LEFT_OUT}|fold-\d+")
 
 @dataclass(frozen=True)
 class Described:
-    """What a split needs to know of the pictures.
+    """What a split needs to know about the pictures.
 
     keys : str array, (N,)
     dhash : uint64 array, (N,)
@@ -93,7 +93,7 @@ def read_described(data: str | Path, by_hue: bool = False) -> Described:
 
 
 def describe(cache: PixelCache, indices: np.ndarray, by_hue: bool = False) -> Described:
-    """Hash cached pictures, and take their hues where they are wanted.
+    """Hash cached pictures, and compute their hues if needed.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _mean_hue(rgb: np.ndarray) -> float:
 
 
 def colourless(cache: PixelCache, indices: np.ndarray) -> np.ndarray:
-    """Return which cached pictures are gray, so that their hue means nothing: bool array, (N,)."""
+    """Return which cached pictures are gray, so that their hue is meaningless: bool array, (N,)."""
     spreads = (int(channel_spread(cache[i]).max()) for i in indices.tolist())
     return np.fromiter(spreads, np.uint8, len(indices)) <= GRAY_SPREAD
 
@@ -156,9 +156,7 @@ def read_hold_out(share: float) -> list[Fraction]:
     Raise InvalidValueError if the share is outside (0, 1).
     """
     if not 0 < share < 1:
-        raise InvalidValueError(
-            f"The share held out must be in (0, 1), such as 0.1; it is {share}."
-        )
+        raise InvalidValueError(f"The share held out must be in (0, 1), such as 0.1; got {share}.")
     held = Fraction(str(share))  # 0.1 as it is written, not as a float holds it
     return [1 - held, held]
 
@@ -170,7 +168,7 @@ def split_by_ratios(
     by_hue: bool = False,
     near_bits: int = 4,
 ) -> Split:
-    """Part into train, validation and perhaps test.
+    """Split into training, validation and optionally test.
 
     Raise DataError if a part would be empty.
 
@@ -194,7 +192,7 @@ def split_by_ratios(
 def split_in_folds(
     described: Described, folds: int, seed: int = 0, by_hue: bool = False, near_bits: int = 4
 ) -> Split:
-    """Part into folds of the same size: the keys of each are the validation of one training.
+    """Split into folds of equal size; each is the validation set of one training.
 
     Parameters
     ----------
@@ -216,7 +214,7 @@ def split_in_folds(
         If a fold would be empty.
     """
     if folds < 2:
-        raise InvalidValueError(f"There must be 2 folds or more; it is {folds}.")
+        raise InvalidValueError(f"There must be 2 folds or more; got {folds}.")
     names = [f"fold-{n}" for n in range(folds)]
     shares = dict.fromkeys(names[:-1], Fraction(1, folds))
     return _split(described, shares, names[-1], seed, by_hue, near_bits)
@@ -272,7 +270,7 @@ def _by_hue(described: Described, kept: np.ndarray) -> np.ndarray:
 
 
 def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[int, str]:
-    """Deal groups to parts so that each has its share all along the order.
+    """Assign groups to parts so that each part gets its share throughout the order.
 
     Parameters
     ----------
@@ -312,7 +310,7 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
 
 
 def write_split(split: Split, out: Path) -> list[Path]:
-    """Write a list of keys for each part, NAME.txt, one a line, and `left-out.txt` for the others.
+    """Write the keys of each part to NAME.txt, one per line, and the others to `left-out.txt`.
 
     Lists of another split there are removed. Raise DataError if the folder cannot be written to.
     """
@@ -333,5 +331,5 @@ def write_split(split: Split, out: Path) -> list[Path]:
     except UnwritablePhotoError as error:
         raise DataError(str(error)) from error
     except OSError as error:
-        raise DataError(f"{out}: cannot be made ({error.strerror}).") from error
+        raise DataError(f"{out}: cannot be created ({error.strerror}).") from error
     return [out / f"{name}.txt" for name in lists]

@@ -1,4 +1,4 @@
-"""Read pictures in a source's order, and standardise them on all cores."""
+"""Read pictures in the source's order, and standardise them on all cores."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -10,8 +10,9 @@ from multiprocessing import get_context
 import numpy as np
 
 from photochrom.errors import DataError, InvalidValueError
+from photochrom.photo.cores import cores
 from photochrom.workbench.datasets.picture_files import Encoded
-from photochrom.workbench.datasets.reader_processes import cores, follow_parent
+from photochrom.workbench.datasets.reader_processes import follow_parent
 from photochrom.workbench.datasets.shards import Unit
 from photochrom.workbench.datasets.standardize import Row, Standard, standardise
 from photochrom.workbench.datasets.streaming import shuffled
@@ -58,7 +59,7 @@ def _standardise_chunk(chunk: list[Encoded | str], standard: Standard) -> list[R
 
 
 class _Pool:
-    """All cores, or this process alone; gone at once when the block is left by an error."""
+    """A pool of processes, or this process only; it is killed if the block raises."""
 
     def __init__(self, jobs: int) -> None:
         self.executor = (
@@ -74,9 +75,9 @@ class _Pool:
 
 
 def open_pool(jobs: int | None) -> _Pool:
-    """Return so many processes, or all cores."""
+    """Return a pool of this many processes, or one per core."""
     if jobs is not None and jobs < 1:
-        raise InvalidValueError(f"The number of processes must be 1 or more; it is {jobs}.")
+        raise InvalidValueError(f"The number of processes must be 1 or more; got {jobs}.")
     return _Pool(jobs or cores())
 
 
@@ -96,6 +97,6 @@ def standardised(
             waiting += [pool.submit(work, c) for c in islice(chunks, 1)]
     except BrokenProcessPool as error:
         raise DataError(
-            "A process that decoded pictures was killed, perhaps for want of memory. Run the same "
-            "command again to continue, with fewer processes (--jobs 1)."
+            "A process that decoded pictures was killed, perhaps because memory ran out. Run the "
+            "same command again to continue, with fewer processes (--jobs 1)."
         ) from error

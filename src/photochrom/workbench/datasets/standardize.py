@@ -1,4 +1,4 @@
-"""Bring one picture to a standard size and format, or say why it is refused."""
+"""Convert one picture to a standard size and format, or return why it is refused."""
 
 import hashlib
 import io
@@ -34,7 +34,7 @@ KEPT_FORMATS = frozenset({"PNG", "JPEG", "WEBP", "AVIF"})
 
 @dataclass(frozen=True)
 class Standard:
-    """How pictures are to be.
+    """Size and format of prepared pictures.
 
     Raise InvalidValueError if a value is outside its range, or two do not fit.
 
@@ -65,16 +65,16 @@ class Standard:
         _one_of("format", self.format, FORMATS)
         if self.smallest_px is not None and self.smallest_px < 1:
             raise InvalidValueError(
-                f"The smallest side must be 1 pixel or more; it is {self.smallest_px}."
+                f"The smallest side must be 1 pixel or more; got {self.smallest_px}."
             )
         if self.size_px < 0:
-            raise InvalidValueError(f"The size must be 0 or more pixels; it is {self.size_px}.")
+            raise InvalidValueError(f"The size must be 0 or more pixels; got {self.size_px}.")
         if self.size_px == 0 and (self.fit != "keep" or self.pca is not None):
             raise InvalidValueError("Fitting or reducing pictures needs a size above 0.")
         if self.quality is not None and not 1 <= self.quality <= 100:
-            raise InvalidValueError(f"The quality must be 1 to 100; it is {self.quality}.")
+            raise InvalidValueError(f"The quality must be 1 to 100; got {self.quality}.")
         if self.pca is not None and not 0 < self.pca < 1:
-            raise InvalidValueError(f"The share of variance must be in (0, 1); it is {self.pca}.")
+            raise InvalidValueError(f"The share of variance must be in (0, 1); got {self.pca}.")
 
     @property
     def refused_below_px(self) -> int:
@@ -121,7 +121,7 @@ class Row(NamedTuple):
 
 
 def standardise(picture: Encoded, standard: Standard) -> Row | str:
-    """Bring a picture to the standard.
+    """Convert a picture to the standard.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Stream training pictures from files here or far away, each worker its own share.
+"""Stream training pictures from local or remote files; each worker reads its own share.
 
 Nothing is unpacked to the disk: a worker reads the row groups of its share, one by one, and mixes
 their pictures in a buffer. Shares are disjoint and together complete. A share is a pure function of
@@ -37,7 +37,7 @@ Item = TypeVar("Item")
 
 
 class Share(NamedTuple):
-    """Which of how many equal shares."""
+    """The number of a share, and of how many."""
 
     number: int
     of: int
@@ -88,7 +88,7 @@ def stream_pictures(
     """
     share = _share(rank, ranks, worker, workers)
     if shuffle_buffer < 1:
-        raise InvalidValueError(f"The shuffle buffer must be 1 or more; it is {shuffle_buffer}.")
+        raise InvalidValueError(f"The shuffle buffer must be 1 or more; got {shuffle_buffer}.")
     mixed = shuffle_buffer > 1
     rows = _share_of_rows(data, share, (seed, epoch) if mixed else None, report)
     pictures = _sound(rows, report)
@@ -100,7 +100,7 @@ def stream_pictures(
 def _share(rank: int, ranks: int, worker: int, workers: int) -> Share:
     for what, number, of in (("rank", rank, ranks), ("worker", worker, workers)):
         if not 0 <= number < of:
-            raise InvalidValueError(f"The {what} must be 0 to {of - 1}; it is {number}.")
+            raise InvalidValueError(f"The {what} must be 0 to {of - 1}; got {number}.")
     return Share(rank * workers + worker, ranks * workers)
 
 
@@ -110,7 +110,7 @@ def _share_of_rows(
     seed: tuple[int, int] | None,
     report: Report,
 ) -> Iterator[Encoded | str]:
-    """Deal out files if there are many, else row groups, else rows."""
+    """Distribute files if there are many, else row groups, else rows."""
     units = _units(data)
     if not units:
         addresses = expand_addresses(data)
@@ -187,7 +187,7 @@ def _read_all(
 
 
 def _sound(rows: Iterable[Encoded | str], report: Report) -> Iterator[Encoded]:
-    """Leave out rows that cannot be read, count them, and fail if they are too many."""
+    """Skip and count rows that cannot be read; fail if there are too many."""
     seen, corrupt = 0, 0
     for row in rows:
         seen += 1

@@ -1,1 +1,1 @@
-"""Is it good? Metrics, reference rows, curves, intervals, reports."""
+"""Evaluate colourings: metrics, reference rows, curves, intervals, reports."""

@@ -1,12 +1,12 @@
-"""Judge methods on photographs: photos -> gray -> engine -> metrics -> records.
+"""Evaluate methods on photographs: photos -> gray -> engine -> metrics -> records.
 
-Methods are run through the engine, so that what is scored is what a person gets.
+Methods run through the engine, so that the scored picture is the one that a user gets.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +39,34 @@ from photochrom.workbench.evaluation.scoring import (
     score_samples,
 )
 
+if TYPE_CHECKING:
+    from photochrom.engine.guidance import Guidance
+    from photochrom.engine.prediction import Colouring
+    from photochrom.photo.photo import Photo
+
 Floats = NDArray[np.floating[Any]]
 
 
 class Engine(Protocol):
-    """What is asked of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
+    """The interface of an opened method; `photochrom.engine.colorize.Colorizer` has it."""
 
     @property
     def info(self) -> MethodInfo:
         """The method's own description: `name`, and what it `accepts` and `requires`."""
 
     def predict_ab(
-        self, lightness: Floats, *, hints: Hints | None = None, vividness: float | None = None
+        self,
+        lightness: Floats,
+        *,
+        hints: Hints | None = None,
+        histogram: Floats | None = None,
+        chroma: float | None = None,
+        vividness: float | None = None,
     ) -> Floats:
         """Colour a lightness (h, w) in [0, 100]: ab (h, w, 2)."""
+
+    def colouring(self, photo: "Photo", page: int, guidance: "Guidance") -> "Colouring":
+        """Predict the colours of a page of a photo, from 0, under guidance."""
 
 
 Open = Callable[..., Engine]
@@ -105,8 +119,8 @@ class Benchmark:
     resamples : of the intervals
     workers : threads, 1 or 2
     progress : callable, optional; called with the number of photographs done
-    observe : callable, optional; survey of the photographs -> observers of every finished picture
-        of the table, such as a `photochrom.workbench.evaluation.sample_gallery.Gallery`
+    observe : callable, optional; ClassPrior of the photographs -> observers of every finished
+        picture of the table, such as a `photochrom.workbench.evaluation.sample_gallery.Gallery`
     open_as : callable; opens a method by name and working size; the engine's own by default
     """
 
@@ -157,7 +171,7 @@ class Benchmark:
         """
         if self.scored_px < SSIM_WINDOW_PX:
             raise InvalidValueError(
-                f"scored_px must be at least {SSIM_WINDOW_PX}; it is {self.scored_px}. The default "
+                f"scored_px must be at least {SSIM_WINDOW_PX}; got {self.scored_px}. The default "
                 f"is {SCORED_PX}."
             )
         sources = [references(self.mean_ab, self.saturations)]
@@ -167,9 +181,9 @@ class Benchmark:
                 sources += self._rows(name, engine, reference_method)
         if self.hint_counts:
             sources.append(spread_curve(self.hint_counts, self.seed))
-        survey = measure_class_prior(self._samples())
+        class_prior = measure_class_prior(self._samples())
         rivals = [
-            Outputs(name, folder, survey.keys, self.true_lightness)
+            Outputs(name, folder, class_prior.keys, self.true_lightness)
             for name, folder in (self.outputs or {}).items()
         ]
         sources += rivals
@@ -178,14 +192,14 @@ class Benchmark:
             sources,
             self.workers,
             self.progress,
-            survey,
-            self.observe(survey) if self.observe else (),
+            class_prior,
+            self.observe(class_prior) if self.observe else (),
             self.scored_px,
         )
-        larger = sum(px > self.scored_px for px in survey.short_sides_px)
+        larger = sum(px > self.scored_px for px in class_prior.short_sides_px)
         if larger:
             notes.append(
-                f"Of {len(survey.keys)} photographs {larger} have a short side of more than "
+                f"Of {len(class_prior.keys)} photographs {larger} have a short side of more than "
                 f"{self.scored_px} pixels: they were coloured at their size and scored reduced to "
                 "it."
             )
@@ -198,7 +212,7 @@ class Benchmark:
         return read_samples(self.data, self.gray, self.limit, self.keys)
 
     def _open(self) -> tuple[list[tuple[str, Engine, Predict | None]], list[str]]:
-        """Open the methods: name, engine, and what borrows colours for it, if anything; notes."""
+        """Open the methods: name, engine, and its reference method, if any; and notes."""
         engines = [self.open_as(name, self.short_side_px) for name in self.methods]
         names = _distinct([RENAMED.get(engine.info.name, engine.info.name) for engine in engines])
         _check_own_names(self.outputs or {}, names)
@@ -238,7 +252,7 @@ class Benchmark:
 
 
 def _note(name: str, info: MethodInfo) -> str | None:
-    """Say why a method is not measured as the others are."""
+    """Return the reason why a method is not measured like the others."""
     beyond = [each for each in info.requires if each != "hints"]
     if beyond:
         return (
@@ -254,13 +268,13 @@ def _check_own_names(outputs: Mapping[str, Path], methods: Sequence[str]) -> Non
     taken = {TRUTH, *REFERENCES, *methods} & outputs.keys()
     if taken:
         raise InvalidValueError(
-            f"outputs need a name of their own; '{min(taken)}' is a row already. "
-            f"Name them otherwise: {min(taken)}-outputs={outputs[min(taken)]}"
+            f"outputs need a name of their own; '{min(taken)}' is already a row. "
+            f"Choose another name: {min(taken)}-outputs={outputs[min(taken)]}"
         )
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Tell apart names that come again, such as those of two networks of one recipe."""
+    """Make names unique, such as those of two networks of one recipe."""
     return [
         name if name not in names[:i] else f"{name} ({names[:i].count(name) + 1})"
         for i, name in enumerate(names)

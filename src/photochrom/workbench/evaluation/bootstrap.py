@@ -1,4 +1,4 @@
-"""How sure a mean over pictures is: percentile intervals from resampled pictures.
+"""Confidence intervals of means over pictures, by the percentile bootstrap.
 
 Source: Efron, Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. The pictures are
 drawn with replacement; a ratio of means draws numerator and denominator together, and a difference
@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
-    """A number, and the interval that holds it with 95 % confidence."""
+    """A number, and its 95 % confidence interval."""
 
     value: float
     low: float
@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
 
 
 class Quantity(NamedTuple):
-    """What is estimated from one value a picture: a mean, a ratio of means, a root, a quantile.
+    """What is estimated from one value per picture: a mean, a ratio of means, a root, a quantile.
 
     numerator : float array, (n,)
     denominator : float array, (n,), or None
@@ -69,7 +69,7 @@ def _quantile(values: Floats, counts: Floats, share: float) -> Floats:
 
 
 def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """Draw how often each picture is in each resample: counts (1 + resamples, pictures).
+    """Draw the count of each picture in each resample: (1 + resamples, pictures).
 
     The first row is all ones: the pictures themselves. Every other sums to `pictures`. The same
     seed gives the same draws, which is what pairs two estimates.
@@ -78,7 +78,7 @@ def resample_weights(pictures: int, resamples: int = RESAMPLES, seed: int = 0) -
     """
     if pictures < 1 or resamples < 1:
         raise InvalidValueError(
-            f"pictures and resamples must be at least 1; they are {pictures} and {resamples}."
+            f"pictures and resamples must be at least 1; got {pictures} and {resamples}."
         )
     random = np.random.default_rng(seed)
     counts = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples)
@@ -109,7 +109,7 @@ def estimate(quantity: Quantity, weights: Floats) -> Estimate:
 def estimate_difference(one: Quantity, two: Quantity, weights: Floats) -> Estimate:
     """Estimate how much larger one quantity is than another on the same pictures.
 
-    An interval without 0 is a difference worth believing. Raise ShapeError if quantities and
+    The difference is significant if its interval excludes 0. Raise ShapeError if quantities and
     weights have different numbers of pictures.
     """
     return interval(_over(one, weights) - _over(two, weights))

@@ -1,9 +1,9 @@
-"""How much colour a picture has, and where: one function per metric, one picture at a time.
+"""Metrics of chroma and its distribution: one function per metric, one picture at a time.
 
 Sources: Hasler, Süsstrunk, "Measuring Colourfulness in Natural Images", 2003; Kang et al.,
 "DDColor", ICCV 2023, whose published code takes the absolute opponent channels. Left gray,
-concentration and neon are this project's own (docs/judging.md): what a mean error hides and a
-person minds. Arguments and errors are those of `metrics`.
+concentration and neon are this project's own (docs/judging.md); they show faults that a mean error
+hides. Arguments and errors are those of `metrics`.
 """
 
 import numpy as np
@@ -51,11 +51,11 @@ def _spread_and_offset(rg: Floats, yb: Floats) -> float:
 
 
 def left_gray(lab: Floats, truth_lab: Floats) -> float | None:
-    """Return the share of the truly coloured pixels that are shown gray; None if there are none.
+    """Return the share of truly coloured pixels that are shown gray; None if there are none.
 
     Truly coloured: the true L* lies in 12 to 97, and the chroma of the true ab, averaged over a
     window of 7 x 7 pixels at a short side of 256 (in proportion at others), is 12 or more. Shown
-    gray: the chroma of the picture's ab, averaged likewise, is under 5.
+    gray: the chroma of the picture's ab, averaged in the same way, is under 5.
     """
     check_pair(lab, truth_lab, 3)
     true, shown = (chroma(_averaged(each[..., 1:])) for each in (truth_lab, lab))
@@ -78,10 +78,10 @@ def _averaged(ab: Floats) -> Floats:
 
 
 def concentration(lab: Floats) -> float | None:
-    """Return the share of a picture's chroma that its most colourful fifth of pixels holds.
+    """Return the share of a picture's chroma that is in its most colourful fifth of pixels.
 
     From 0.2, chroma is the same everywhere, to 1, four fifths of the picture are gray; None for a
-    picture whose mean chroma is under 0.1, which has none to share out.
+    picture whose mean chroma is under 0.1, which is nearly gray.
     """
     check_pair(lab, lab, 3)
     chromas = np.sort(chroma(lab[..., 1:]).reshape(-1).astype(np.float64))[::-1]

@@ -1,4 +1,4 @@
-"""What must be known of all photographs before the first is judged: their keys and their colours.
+"""The frequencies of true colours over all photographs, measured before the evaluation.
 
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, section 3.1: the
 class-rebalanced metric weighs each pixel by the inverse of how common its true colour is (equation
@@ -69,7 +69,7 @@ class ClassPrior:
 
 
 def measure_class_prior(samples: Iterable[Sample]) -> ClassPrior:
-    """Look through all photographs once.
+    """Read all photographs once.
 
     Raise DataError if there is no photograph.
     """
@@ -82,5 +82,5 @@ def measure_class_prior(samples: Iterable[Sample]) -> ClassPrior:
         numbers = bin_numbers(sample.lab[..., 1:])
         counts += np.bincount(numbers.reshape(-1), minlength=counts.size) / numbers.size
     if not keys:
-        raise DataError("an evaluation needs at least one photograph; there is none.")
+        raise DataError("an evaluation needs at least one photograph; got none.")
     return ClassPrior(tuple(keys), counts / counts.sum(), tuple(short_sides_px))

@@ -1,4 +1,4 @@
-"""What is judged: reference rows, methods, and the settings of each curve.
+"""The rows of an evaluation: references, methods, and the settings of each curve.
 
 A source of candidates takes a photograph and yields its colourings one by one, so that one
 prediction can serve many settings.
@@ -81,7 +81,7 @@ def method(name: str, predict: Predict, saturations: Sequence[float] = ()) -> So
 
 
 def vividness_curve(name: str, predict_at: Mapping[float, Predict]) -> Source:
-    """Return a method's curve over vividness, from what predicts at each."""
+    """Return a method's curve over vividness, from its prediction at each."""
 
     def source(sample: Sample) -> Iterator[Candidate]:
         for vividness, predict in predict_at.items():
@@ -103,7 +103,7 @@ def hint_curve(name: str, predict: PredictHinted, counts: Sequence[int], seed: i
 
 
 def spread_curve(counts: Sequence[int], seed: int = 0) -> Source:
-    """Return the curve of `rbf`: the same patches spread without any knowledge of photographs."""
+    """Return the curve of `rbf`: the same patches, interpolated without a network."""
 
     def source(sample: Sample) -> Iterator[Candidate]:
         for count in counts:

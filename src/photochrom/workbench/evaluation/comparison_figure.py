@@ -1,4 +1,4 @@
-"""A figure for a paper or a page: one row a picture, gray, each method, truth."""
+"""A figure with one row per picture: gray, each method, truth."""
 
 from pathlib import Path
 
@@ -53,9 +53,9 @@ def draw_figure(gallery: Gallery, target: Path, most: int = PICTURES, tile_px: i
 
 
 def check_figure(target: Path) -> None:
-    """Refuse what is no .png file, before anything is measured."""
+    """Refuse names of files other than .png, before anything is measured."""
     if target.suffix.lower() != ".png":
-        raise InvalidValueError(f"a figure is a .png file; it is {target.name!r}.")
+        raise InvalidValueError(f"a figure is a .png file; got {target.name!r}.")
 
 
 def _fitted(rgb: Bytes, tile_px: int) -> Bytes:

@@ -1,6 +1,6 @@
-"""A contact sheet: photographs beside their colourings, for looking.
+"""A contact sheet: photographs beside their colourings.
 
-Old photographs have no truth to measure against; eyes are the only judge.
+Old photographs have no truth to measure against, so look at them.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ def contact_sheet(
     columns: int = 4,
     limit: int | None = None,
 ) -> int:
-    """Colour the photographs of a folder, and lay them out in pairs of input and result.
+    """Colour the photographs of a folder, and draw pairs of input and result.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def contact_sheet(
     Returns
     -------
     int
-        How many photographs are on the sheet.
+        Number of photographs on the sheet.
 
     Raises
     ------
@@ -62,10 +62,10 @@ def contact_sheet(
         If the sheet cannot be written.
     """
     if output.suffix.lower() not in SUFFIXES:
-        raise InvalidValueError(f"a sheet is one of {', '.join(SUFFIXES)}; it is {output.name!r}.")
+        raise InvalidValueError(f"a sheet is one of {', '.join(SUFFIXES)}; got {output.name!r}.")
     if tile_px < 16 or columns < 1:
         raise InvalidValueError(
-            f"tile_px must be at least 16 and columns at least 1; they are {tile_px}, {columns}."
+            f"tile_px must be at least 16 and columns at least 1; got {tile_px}, {columns}."
         )
     pairs: list[tuple[str, Bytes, Bytes]] = []
     for one in read_pictures(data):
@@ -100,7 +100,7 @@ def _shrink(rgb: Bytes, long_side_px: int) -> Bytes:
 
 
 def _lay_out(pairs: Iterable[tuple[str, Bytes, Bytes]], tile_px: int, columns: int) -> Bytes:
-    """Put pairs with their captions on a dark ground, row by row: (H, W, 3)."""
+    """Draw pairs with their captions on a dark background, row by row: (H, W, 3)."""
     from PIL import ImageDraw
 
     pairs = list(pairs)

@@ -1,4 +1,4 @@
-"""The photographs that methods are judged on, and the gray that is made of them."""
+"""The photographs of an evaluation, and their conversion to gray."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.color.gray import GRAYS
+from photochrom.color.gray_conversions import GRAYS
 from photochrom.color.lab import luminance_to_lightness, rgb_to_lab, srgb_to_linear
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.picture_files import decode
@@ -21,7 +21,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Sample:
-    """One photograph: its truth, and the lightness that a method is shown.
+    """One photograph: its truth, and the lightness that methods receive.
 
     key, source : what the data set calls it, and where it is from ('' where unknown)
     rgb : uint8 array, (h, w, 3), the true sRGB
@@ -43,11 +43,11 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
     """
     rgb = decode(image)
     if rgb is None:
-        raise DataError(f"{key}: not a picture that can be decoded. Take it out of the data.")
+        raise DataError(f"{key}: not a picture that can be decoded. Remove it from the data.")
     if min(rgb.shape[:2]) < SSIM_WINDOW_PX:
         raise DataError(
             f"{key}: a side needs at least {SSIM_WINDOW_PX} pixels to be judged; the picture has "
-            f"{rgb.shape[1]} x {rgb.shape[0]}. Take it out of the data."
+            f"{rgb.shape[1]} x {rgb.shape[0]}. Remove it from the data."
         )
     return rgb
 
@@ -55,14 +55,14 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
 def make_sample(
     rgb: NDArray[np.uint8], gray: str = "lightness", key: str = "", source: str = ""
 ) -> Sample:
-    """Make a photograph, sRGB in uint8 (h, w, 3), gray, and keep its truth.
+    """Convert a photograph, uint8 sRGB (h, w, 3), to gray, and keep its truth.
 
-    `gray` is a name of `photochrom.color.gray.GRAYS`. Any but 'lightness' changes only what the
-    method is shown: its ab is joined with the true lightness, so that the error is that of the
-    colour alone. Raise InvalidValueError if there is no such gray.
+    `gray` is a name of `photochrom.color.gray_conversions.GRAYS`. Any but 'lightness' changes only
+    what the method is shown: its ab is joined with the true lightness, so that the error is that of
+    the colour alone. Raise InvalidValueError if there is no such gray.
     """
     if gray not in GRAYS:
-        raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; it is {gray!r}.")
+        raise InvalidValueError(f"gray must be one of {', '.join(GRAYS)}; got {gray!r}.")
     encoded = rgb.astype(np.float32) / 255
     lab = rgb_to_lab(encoded)
     if gray == "lightness":
@@ -73,7 +73,7 @@ def make_sample(
 
 
 def reduced(sample: Sample, short_side_px: int) -> Sample:
-    """Return a photograph at a smaller size; the same where its short side is not longer."""
+    """Return a photograph reduced to a short side, or unchanged if it is not larger."""
     height, width = sample.rgb.shape[:2]
     scale = short_side_px / min(height, width)
     if scale >= 1:

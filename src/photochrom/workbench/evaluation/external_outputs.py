@@ -1,4 +1,4 @@
-"""A folder of another program's coloured pictures as a row, so that any rival can be scored."""
+"""Evaluate another program: a folder of its coloured pictures becomes a row."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class Outputs:
         yield Candidate("rows", self.row, None, ab, None if self.true_lightness else rgb)
 
     def notes(self) -> list[str]:
-        """Say, after all photographs, how the row was scored."""
+        """Return notes on how the row was scored, after all photographs."""
         how = (
             "with the photographs' true lightness restored, as photochrom's own rows are"
             if self.true_lightness
@@ -62,7 +62,7 @@ class Outputs:
         path = self._files[sample.key]
         rgb: NDArray[np.uint8] | None = decode(path.read_bytes())
         if rgb is None:
-            raise DataError(f"{path}: not a picture that can be decoded. Make it again.")
+            raise DataError(f"{path}: not a picture that can be decoded. Create it again.")
         if rgb.shape == sample.rgb.shape:
             return rgb
         from PIL import Image
@@ -109,8 +109,8 @@ def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Pat
             found[key] = fitting[0]
             if (other := taken.setdefault(fitting[0], key)) != key:
                 raise DataError(
-                    f"{fitting[0]}: fits two photographs, {other} and {key}. Lay the pictures of "
-                    f"'{name}' out in the folders of the photographs."
+                    f"{fitting[0]}: fits two photographs, {other} and {key}. Put the pictures of "
+                    f"'{name}' into folders like those of the photographs."
                 )
     missing = [key for key in keys if key not in found]
     if missing:

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML file that needs nothing beside it: tables, histograms, pictures."""
+"""An evaluation as one self-contained HTML file: tables, histograms, pictures."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ WIDTH, HEIGHT = 240, 100  # of a histogram, in its own units
 def to_html(evaluation: Evaluation, gallery: Gallery | None = None, by_source: bool = False) -> str:
     """Return a page with every metric and, with a gallery, pictures side by side and histograms.
 
-    Style, script and pictures are inside. Pictures can be sorted by the CIEDE2000 of each method.
+    Style, script and pictures are embedded. Pictures can be sorted by the CIEDE2000 of each method.
     `by_source` adds the scores of each source of photographs.
     """
     judged = [row.name for row in evaluation.rows][3:]

@@ -88,7 +88,7 @@ def mean_absolute_rgb_error(rgb: Bytes, truth_rgb: Bytes) -> float:
 
 
 def share_within(rgb: Bytes, truth_rgb: Bytes, tolerance: float) -> float:
-    """Return the share of pixels that are right: each of the three channels within a tolerance.
+    """Return the share of correct pixels: each of the three channels within a tolerance.
 
     The tolerance is a share of 255: 0.02 allows 5 levels, 0.05 allows 12.
     """

@@ -1,11 +1,11 @@
-"""Metrics that see through a trained network: LPIPS and FID, by torchmetrics.
+"""Metrics that use a trained network: LPIPS and FID, by torchmetrics.
 
 Sources: Zhang, Isola, Efros, Shechtman, Wang, "The Unreasonable Effectiveness of Deep Features as
 a Perceptual Metric", CVPR 2018 (LPIPS 0.1, AlexNet); Heusel, Ramsauer, Unterthiner, Nessler,
 Hochreiter, "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017 (FID, 2,048 features).
 
-This file alone in its room imports torch. Nothing is downloaded: the weights lie where torch keeps
-such files, or an error names the file and where it is from.
+No other module of this package imports torch. Nothing is downloaded: the weights lie where torch
+keeps such files, or an error names the file and where it is from.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class Lpips:
 
 
 class Fid:
-    """An observer that adds up features, for one distance a row over all photographs.
+    """An observer that accumulates features, for one distance per row over all photographs.
 
     `features` turns uint8 (N, 3, H, W) into (N, F): the Inception network of the paper without it.
     Raise MissingExtraError if torchmetrics or torch-fidelity is not installed, and DataError if
@@ -103,7 +103,7 @@ class Fid:
 
 
 def open_perceptual() -> tuple[list[Observer], list[str]]:
-    """Open those of `Lpips` and `Fid` that can be measured here.
+    """Open those of `Lpips` and `Fid` whose packages and weights are installed.
 
     For each of the others there is a note with the missing file or the line to run.
     """
@@ -140,8 +140,8 @@ def _weights(name: str, source: str, metric: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         raise DataError(
-            f"{metric} is not measured: its weights {path} are not there. "
-            f"Fetch them from {source}{name}"
+            f"{metric} is not measured: its weights are missing ({path}). "
+            f"Download them from {source}{name}"
         )
     return path
 

@@ -1,6 +1,6 @@
 """The document with the published tables: built from the records, and compared with them.
 
-The tables stand between two comments; the prose around them is a person's.
+The tables are between two comments; the text around them is written by hand.
 """
 
 import math
@@ -86,7 +86,7 @@ def _facts(entry: Entry) -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """Keep a text inside its cell."""
+    """Escape a text for a table cell."""
     return " ".join(text.replace("|", "/").split())
 
 
@@ -118,7 +118,7 @@ def _block(entries: Sequence[Entry], name: EvaluationSet) -> list[str]:
 
 
 def build(text: str, entries: Sequence[Entry]) -> str:
-    """Put the tables into a document; the prose around them stays.
+    """Insert the tables into a document; the text around them is kept.
 
     Raise DataError if the comments of a table are missing.
 
@@ -145,8 +145,8 @@ def _around(text: str, name: str) -> tuple[str, str]:
     _, closed, after = rest.partition(END)
     if not (opened and closed):
         raise DataError(
-            f"the document needs the lines {begin(name)} and {END}, between which the table "
-            "stands; one is missing. Add them where it shall be."
+            f"the document needs the lines {begin(name)} and {END} around the table; one "
+            "is missing. Add them where the table should be."
         )
     return before, after
 
@@ -159,7 +159,7 @@ def check(text: str, entries: Sequence[Entry]) -> None:
     known = _sets(entries)
     for name in COLUMNS:
         if name not in known and begin(name) in text:
-            raise DataError(f"the document has a table '{name}', and there is no record of one.")
+            raise DataError(f"the document has a table '{name}', but there is no record of it.")
     for name in known:
         before, after = _around(text, name)
         found = text[len(before) + len(begin(name)) : len(text) - len(after) - len(END)]
@@ -175,7 +175,7 @@ def check(text: str, entries: Sequence[Entry]) -> None:
 
 
 def _first_difference(lines: Sequence[str], expected: Sequence[str]) -> tuple[str, str, str]:
-    """Return where two tables differ, and what each says there."""
+    """Return the first difference of two tables: its place, and both values."""
     header, *theirs = _cells(lines) or [[]]
     wanted, *ours = _cells(expected)
     if header != wanted:

@@ -1,4 +1,4 @@
-"""The records of the published table: one small file a row, which is committed.
+"""The records of the published table: one small file per row, which is committed.
 
 A run's folder is large and is not committed; what the table needs of it is: who, how large, how
 long, on what, and the metrics with their intervals for each evaluation set.
@@ -61,7 +61,7 @@ class Entry:
 
 
 def read_run(run: Path) -> Entry:
-    """Read what a run's folder says of itself; see `with_scores` for its numbers.
+    """Read the description of a run from its folder; see `with_scores` for its scores.
 
     It has `recipe.json` (name, network) and, of a trained network, `log.csv`. The entry has no
     parameters and no evaluations. Raise DataError if the recipe or the log is missing or damaged.
@@ -100,7 +100,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON ({error}).") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: needs one JSON object; it is a {type(content).__name__}.")
+        raise DataError(f"{path}: needs one JSON object; got a {type(content).__name__}.")
     return content
 
 
@@ -179,7 +179,7 @@ def _stored(number: float) -> float | None:
 
 
 def merge(old: Entry, new: Entry) -> Entry:
-    """Join a record with a newer one: what the new one does not say stays.
+    """Merge a record with a newer one: fields that the new one leaves empty are kept.
 
     Raise DataError if both are a reference, measured on different pictures.
     """
@@ -217,7 +217,7 @@ def read_entries(folder: Path) -> list[Entry]:
 
 
 def save_entry(entry: Entry, folder: Path) -> Path:
-    """Write a record, FOLDER/NAME.json, joined with the one of that name which is there.
+    """Write a record, FOLDER/NAME.json, merged with an existing one of that name.
 
     Raise DataError as `merge` and `read_entries`, and UnwritableFileError if the file cannot be
     written.

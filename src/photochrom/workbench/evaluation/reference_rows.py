@@ -1,9 +1,9 @@
-"""Methods that borrow their colours: from a folder, or from the truth itself.
+"""Methods that need a reference, taken from a folder or from the truth itself.
 
-A method such as `welsh` is measured with a folder to borrow from. Which photograph lends is chosen
-as for a person who names a folder: the flagship finds the one that shows the like, and sees every
-picture in gray. The truth gives nothing away. What a perfect reference is worth, on the other hand,
-is measured by wishing the photograph's own histogram.
+A method such as `welsh` is measured with a folder of references. The photograph is selected as for
+a user who names a folder: the flagship finds the most similar one, and sees all pictures in gray.
+The truth gives nothing away. What a perfect reference is worth, on the other hand, is measured by
+wishing the photograph's own histogram.
 """
 
 from pathlib import Path
@@ -22,6 +22,7 @@ from photochrom.errors import DataError
 from photochrom.photo.find import find_photos
 from photochrom.photo.photo import Photo
 from photochrom.photo.resize import resize
+from photochrom.workbench.evaluation.benchmark import Engine
 from photochrom.workbench.evaluation.compared_rows import Predict
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
 
@@ -29,20 +30,20 @@ Floats = NDArray[np.floating[Any]]
 
 
 class ReferenceMethod:
-    """A method that requires a reference, and the folder that it borrows from.
+    """A method that requires a reference, and the folder from which it is selected.
 
     Raise DataError if the folder holds no photograph.
 
     Parameters
     ----------
     folder : Path
-        Colour photographs, at any depth; none of those that are judged.
+        Colour photographs, at any depth; none of those that are evaluated.
     """
 
-    def __init__(self, colorizer: Any, folder: Path) -> None:
+    def __init__(self, colorizer: Engine, folder: Path) -> None:
         photos = find_photos(folder, recursive=True) if folder.is_dir() else []
         if not photos:
-            raise DataError(f"{folder}: needs colour photographs to borrow from; there is none.")
+            raise DataError(f"{folder}: contains no colour photographs to use as references.")
         self.name, self.folder, self.photos = colorizer.info.name, folder, len(photos)
         self._colorizer, self._references = colorizer, References(folder, photos)
         self._judge = load_method("photochrom")
@@ -58,14 +59,14 @@ class ReferenceMethod:
         return apply_field(colouring.field, sample.lightness)
 
     def note(self, row: str) -> str:
-        """Say what a row borrowed from."""
+        """Return a note about the references of a row."""
         return (
             f"'{row}' borrows from the {self.photos} photographs of {self.folder.name}; the one "
             "that shows the like is found by their gray alone."
         )
 
 
-def with_own_histogram(colorizer: Any, vividness: float | None = None) -> Predict:
+def with_own_histogram(colorizer: Engine, vividness: float | None = None) -> Predict:
     """Colour each photograph with its own true histogram and mean chroma: a perfect reference."""
     centres = np.array(colorizer.info.centres, np.float32)
 

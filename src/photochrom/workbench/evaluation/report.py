@@ -1,4 +1,4 @@
-"""An evaluation as a person or a program reads it: terminal, Markdown, CSV, JSON."""
+"""Write an evaluation: terminal, Markdown, CSV, JSON."""
 
 import csv
 import io
@@ -127,7 +127,7 @@ def tables(
 ) -> list[Table]:
     """Return every table: scores; further scores; curves; the hint curve; scores by source.
 
-    `all_metrics` adds the further scores, those that are seldom asked for; `by_source` the last.
+    `all_metrics` adds the further scores, which are rarely needed; `by_source` the last.
     """
     shown = "" if evaluation.gray == "lightness" else f", shown as {evaluation.gray}"
     title = f"{evaluation.data}: {evaluation.pictures} photographs{shown}; 95 % intervals"

@@ -1,7 +1,7 @@
 """From records to tables and curves, with intervals.
 
 Everything here is computed from the records alone, so that a stored run can be read again, split
-by source, or compared in a way that nobody thought of when it ran.
+by source, or compared in other ways later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -158,7 +158,7 @@ class HintPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a run measured.
+    """The measurements of a run.
 
     records : one flat dict a colouring (see `photochrom.workbench.evaluation.scoring`)
     data : the data set's name
@@ -184,11 +184,11 @@ class Evaluation:
             group = (record["part"], record["name"], record["setting"])
             self._groups.setdefault(group, {})[record["picture"]] = record
         if not self.records:
-            raise DataError("an evaluation needs at least one photograph; there is none.")
+            raise DataError("an evaluation needs at least one photograph; got none.")
 
     @property
     def pictures(self) -> int:
-        """How many photographs."""
+        """The number of photographs."""
         return len(self._groups["rows", TRUTH, None])
 
     @cached_property
@@ -196,7 +196,7 @@ class Evaluation:
         return resample_weights(self.pictures, self.resamples, self.seed)
 
     def names(self, part: str) -> list[str]:
-        """Return what was judged in a part ('rows', 'vividness', 'saturation', 'hints')."""
+        """Return the names in a part ('rows', 'vividness', 'saturation', 'hints')."""
         return list(dict.fromkeys(name for p, name, _ in self._groups if p == part))
 
     def column(
@@ -210,7 +210,7 @@ class Evaluation:
         if records is None or column not in next(iter(records.values())):
             known = ", ".join(n for n in self.names(part))
             raise InvalidValueError(
-                f"{column!r} of {name!r} was not measured in {part!r}; it holds: {known}."
+                f"{column!r} of {name!r} was not measured in {part!r}. Measured: {known}."
             )
         return np.array([records[picture][column] for picture in sorted(records)])
 
@@ -266,8 +266,8 @@ class Evaluation:
     def difference(self, one: str, two: str, metric: str = "ratio") -> Estimate:
         """Return how much larger a metric is for one row than for another, pictures paired.
 
-        An interval without 0 is a difference worth believing. Raise InvalidValueError if a row or
-        the metric is unknown.
+        The difference is significant if its interval excludes 0. Raise InvalidValueError if a row
+        or the metric is unknown.
         """
         first, second = (self.quantity(name, self._metric(metric)) for name in (one, two))
         return estimate_difference(first, second, self._weights)
@@ -279,7 +279,7 @@ class Evaluation:
         settings = sorted(s for p, n, s in self._groups if (p, n) == (knob, name) and s is not None)
         if not settings:
             known = ", ".join(self.names(knob)) or "nothing"
-            raise InvalidValueError(f"no curve of {name!r} over {knob!r}; there is: {known}.")
+            raise InvalidValueError(f"no curve of {name!r} over {knob!r}. Measured: {known}.")
 
         def over(metric: Metric) -> Floats:
             points = [self.quantity(name, metric, knob, setting) for setting in settings]
@@ -289,7 +289,7 @@ class Evaluation:
 
     def _metric(self, key: str) -> Metric:
         if key not in BY_KEY:
-            raise InvalidValueError(f"metric must be one of {', '.join(BY_KEY)}; it is {key!r}.")
+            raise InvalidValueError(f"metric must be one of {', '.join(BY_KEY)}; got {key!r}.")
         return BY_KEY[key]
 
     def curve(self, knob: str, name: str, metric: str = "ratio") -> list[Point]:
@@ -339,7 +339,7 @@ class Evaluation:
         ]
 
     def by_source(self) -> dict[str, "Evaluation"]:
-        """Split by where the photographs are from; the sources by name."""
+        """Split by the source of the photographs, sorted by name."""
         sources = sorted({record["source"] for record in self.records})
         return {
             source: Evaluation(

@@ -1,4 +1,4 @@
-"""Revealed colours: how much a method gains from being told a few.
+"""Revealed colours: how much a method gains from a few hints.
 
 Source: Zhang, Zhu, Isola, Geng, Lin, Yu, Efros, "Real-Time User-Guided Image Colorization with
 Learned Deep Priors", SIGGRAPH 2017, section 4.1: small patches at random places show their mean
@@ -32,7 +32,7 @@ class Patches(NamedTuple):
 
 
 def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
-    """Reveal the true ab (h, w, 2) of so many patches at uniform places.
+    """Reveal the true ab (h, w, 2) of `count` patches at uniform places.
 
     Each picture, by its key, and each seed has its own places: the first `count` of a list. Raise
     InvalidValueError if the picture is smaller than a patch, or the count is negative.
@@ -41,7 +41,7 @@ def reveal(truth_ab: Floats, count: int, key: str, seed: int = 0) -> Patches:
     if min(height, width) < PATCH_PX or count < 0:
         raise InvalidValueError(
             f"revealing needs a picture of at least {PATCH_PX} x {PATCH_PX} and a count of 0 or "
-            f"more; they are {width} x {height} and {count}."
+            f"more; got {width} x {height} and {count}."
         )
     random = np.random.default_rng((seed, zlib.crc32(key.encode())))
     ends = (height - PATCH_PX + 1, width - PATCH_PX + 1)

@@ -1,4 +1,4 @@
-"""What a reader looks at beside the numbers: some photographs, and which colours each row uses."""
+"""Pictures for a report: some photographs, and histograms of the colours of each row."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -29,14 +29,14 @@ SHOWN = "gray"  # under this name lies what the methods were shown
 class Gallery:
     """An observer that keeps thumbnails of some photographs and histograms of all.
 
-    At most so many photographs are kept, drawn at random, in the order of the data. `pictures` has
-    them by key and by the name of the row, 'gray' and 'truth' too.
+    A limited number of photographs is kept, drawn at random, in the order of the data. `pictures`
+    has them by key and by the name of the row, 'gray' and 'truth' too.
     """
 
-    def __init__(self, survey: ClassPrior, most: int = PICTURES, seed: int = 0) -> None:
-        order = np.random.default_rng(seed).permutation(len(survey.keys))
+    def __init__(self, class_prior: ClassPrior, most: int = PICTURES, seed: int = 0) -> None:
+        order = np.random.default_rng(seed).permutation(len(class_prior.keys))
         chosen = sorted(order[:most])
-        self.pictures: dict[str, dict[str, Bytes]] = {survey.keys[i]: {} for i in chosen}
+        self.pictures: dict[str, dict[str, Bytes]] = {class_prior.keys[i]: {} for i in chosen}
         self._hues: dict[str, Floats] = defaultdict(lambda: np.zeros(HUE_BINS))
         self._chromas: dict[str, Floats] = defaultdict(lambda: np.zeros(CHROMA_BINS))
         self._lock = Lock()

@@ -1,6 +1,6 @@
 """From candidates to records: one flat row of numbers for each colouring of each photograph.
 
-The records are kept, so that every table, interval and curve can be computed anew from them.
+The records are stored, so that every table, interval and curve can be computed from them again.
 """
 
 from collections import deque
@@ -38,7 +38,7 @@ SCORED_PX = 256  # short side at which larger photographs are scored
 
 
 def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Make the picture that a person gets of ab (h, w, 2): true lightness, in the gamut, 8 bits."""
+    """Return the picture that a user gets from ab (h, w, 2): true lightness, in gamut, 8 bits."""
     bounded = lab_to_rgb(_with_lightness(sample, ab)).rgb
     rgb: NDArray[np.uint8] = np.rint(bounded * 255).astype(np.uint8)
     return rgb
@@ -51,7 +51,7 @@ def _with_lightness(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np
 def score(
     sample: Sample,
     candidate: Candidate,
-    survey: ClassPrior | None = None,
+    class_prior: ClassPrior | None = None,
     observers: Sequence[Observer] = (),
     scored: Sample | None = None,
 ) -> Record:
@@ -64,7 +64,7 @@ def score(
     candidate : Candidate
         Its colouring. Rows get every metric, points of the hint curve PSNR alone, those of the
         other curves what a curve is drawn from.
-    survey : Survey, optional
+    class_prior : ClassPrior, optional
         Of all photographs; without it there is no class-rebalanced metric.
     observers : sequence of Observer
         Shown the finished picture of a row.
@@ -81,7 +81,7 @@ def score(
     if ab.shape != (*sample.lightness.shape, 2) or not np.isfinite(ab).all():
         raise MethodOutputError(
             f"{name} on {sample.key}: ab must be finite and {(*sample.lightness.shape, 2)}; "
-            f"it is {ab.shape}, {np.count_nonzero(~np.isfinite(ab))} numbers not finite."
+            f"got {ab.shape}, {np.count_nonzero(~np.isfinite(ab))} numbers not finite."
         )
     rgb = finish(sample, ab) if own is None else own
     if scored is not None and scored is not sample:
@@ -99,7 +99,7 @@ def score(
     record |= _colour_metrics(rgb, lab)
     record |= _against_the_truth(lab, sample.lab)
     if part == "rows":
-        record |= _row_metrics(sample, ab, rgb, survey)
+        record |= _row_metrics(sample, ab, rgb, class_prior)
         for observer in observers:
             record |= observer(sample, name, rgb)
     return record
@@ -109,7 +109,7 @@ def _row_metrics(
     sample: Sample,
     ab: NDArray[np.floating[Any]],
     rgb: NDArray[np.uint8],
-    survey: ClassPrior | None,
+    class_prior: ClassPrior | None,
 ) -> Record:
     truth_ab = sample.lab[..., 1:]
     record: Record = {
@@ -124,8 +124,8 @@ def _row_metrics(
     gaps = metrics.kolmogorov_smirnov(rgb, sample.rgb)
     record |= dict(zip(("ks_red", "ks_green", "ks_blue"), gaps, strict=True))
     record["ks"] = sum(gaps) / 3
-    if survey is not None:
-        weights = survey.weights(truth_ab)
+    if class_prior is not None:
+        weights = class_prior.weights(truth_ab)
         record["auc_weighted"] = metrics.area_under_curve(ab, truth_ab, weights)
         record["auc_weight"] = float(weights.mean(dtype=np.float64))
     return record
@@ -155,7 +155,7 @@ def _against_the_truth(
 def score_sample(
     sample: Sample,
     sources: Sequence[Source],
-    survey: ClassPrior | None = None,
+    class_prior: ClassPrior | None = None,
     observers: Sequence[Observer] = (),
     scored_px: int = SCORED_PX,
 ) -> list[Record]:
@@ -167,7 +167,7 @@ def score_sample(
     for observer in observers:
         record |= observer(scored, TRUTH, scored.rgb)
     return [record] + [
-        score(sample, each, survey, observers, scored)
+        score(sample, each, class_prior, observers, scored)
         for source in sources
         for each in source(sample)
     ]
@@ -178,11 +178,11 @@ def score_samples(
     sources: Sequence[Source],
     workers: int = MOST_WORKERS,
     progress: Callable[[int], None] | None = None,
-    survey: ClassPrior | None = None,
+    class_prior: ClassPrior | None = None,
     observers: Sequence[Observer] = (),
     scored_px: int = SCORED_PX,
 ) -> list[Record]:
-    """Measure photographs as they stream by.
+    """Measure a stream of photographs.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def score_samples(
         Threads, 1 or 2. More would only contend: networks and NumPy use cores of their own.
     progress : callable, optional
         Called with the number of photographs done.
-    survey, observers :
+    class_prior, observers :
         As for `score`.
     scored_px : int
         Short side at which larger photographs are scored.
@@ -206,7 +206,7 @@ def score_samples(
     with ThreadPoolExecutor(max(1, min(workers, MOST_WORKERS))) as pool:
         scored = _map_ahead(
             pool,
-            lambda sample: score_sample(sample, sources, survey, observers, scored_px),
+            lambda sample: score_sample(sample, sources, class_prior, observers, scored_px),
             samples,
         )
         for number, rows in enumerate(scored):

@@ -1,4 +1,4 @@
-"""Write what was measured."""
+"""Write text files, with errors of their own."""
 
 from pathlib import Path
 

@@ -36,7 +36,7 @@ NETWORKS = {
 
 
 def network(name: str) -> Network:
-    """Find a network by its name; imports torch.
+    """Return a network by its name; imports torch.
 
     Raise UnknownMethodError if there is none of that name.
     """

@@ -9,19 +9,21 @@ exported graph holds all of it.
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from photochrom.workbench.networks.outputs import ColourNetwork
 
 
 class Colours(NamedTuple):
-    """What the exported graph gives; h and w are the network's own, often H/4 and W/4."""
+    """The outputs of the exported graph; h and w are the network's own, often H/4 and W/4."""
 
     ab: Tensor  # (N, 2, h, w), ab units
     confidence: Tensor  # (N, 1, h, w), in [0, 1]
     logits: Tensor  # (N, Q, h, w), neither rebalanced nor annealed
 
 
-class AnnealedMeanNetwork(nn.Module):
-    """Base of the networks that give a distribution over ab bins.
+class AnnealedMeanNetwork(ColourNetwork):
+    """Base of the networks that predict a distribution over ab bins.
 
     Attributes
     ----------
@@ -81,7 +83,7 @@ def bins_last(logits: Tensor) -> Tensor:
 
 
 class Classifier(AnnealedMeanNetwork):
-    """Base of the networks that need nothing but lightness for their distribution.
+    """Base of the networks that predict a distribution from lightness only.
 
     Attributes
     ----------

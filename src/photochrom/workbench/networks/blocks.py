@@ -1,4 +1,4 @@
-"""What several of the classic networks share."""
+"""Blocks that several of the classic networks share."""
 
 from torch import nn
 
@@ -11,7 +11,7 @@ def normed(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 def quiet(layer: nn.Conv2d, bias: float = 0.0) -> nn.Conv2d:
-    """Start a last layer near one value everywhere, so that the first steps are calm."""
+    """Initialise a last layer near a constant, so that the first steps are stable."""
     nn.init.normal_(layer.weight, std=0.01)
     if layer.bias is not None:
         nn.init.constant_(layer.bias, bias)
@@ -19,5 +19,5 @@ def quiet(layer: nn.Conv2d, bias: float = 0.0) -> nn.Conv2d:
 
 
 def twice() -> nn.Upsample:
-    """Enlarge twice by repeating each value."""
+    """Enlarge by a factor of two by repeating each value."""
     return nn.Upsample(scale_factor=2.0, mode="nearest")

@@ -1,4 +1,4 @@
-"""What tells real colours from painted ones, while a generator trains.
+"""Critics: they tell real colours from generated ones while a generator trains.
 
 A critic sees the lightness and colours in its generator's scaled space and gives logits, high where
 they look real; it is never exported. Sources: seed-system tables 5.3 (`DcganCritic`), 4.3
@@ -39,14 +39,14 @@ class Critic(nn.Module):
     layers: nn.Sequential
 
     def judge_ab(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Judge scaled ab (N, 2, h, w) beside lightness, scaled to [-1, 1]."""
+        """Return the logits of scaled ab (N, 2, h, w) with lightness, scaled to [-1, 1]."""
         shown = _at_size_of(painted, lightness) / 50 - 1
         logits: Tensor = self.layers(torch.cat((shown, painted), dim=1))
         return logits
 
 
 class DcganCritic(Critic):
-    """Judges a whole small picture: its gray and RGB."""
+    """A critic of a whole small picture: its gray and RGB."""
 
     def __init__(self, config: DcganCriticConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class PatchCriticConfig:
 
 
 class PatchCritic(Critic):
-    """Judges overlapping patches, 70 x 70 px with the source's four levels."""
+    """A critic of overlapping patches, 70 x 70 px with the source's four levels."""
 
     def __init__(self, config: PatchCriticConfig, pretrained: bool = False) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class NoganCriticConfig:
 
 
 class NoganCritic(Critic):
-    """Judges patches with spectral norm, dropout and self-attention after the second halving."""
+    """A patch critic with spectral norm, dropout and self-attention after the second halving."""
 
     def __init__(self, config: NoganCriticConfig, pretrained: bool = False) -> None:
         super().__init__()

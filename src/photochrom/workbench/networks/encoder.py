@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module, util
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -57,8 +57,16 @@ def _without_training_noise(module: nn.Module) -> Iterator[None]:
     module.train(training)
 
 
+class _Body(Protocol):
+    """The layers of a timm EfficientNet, in the order in which they are run."""
+
+    conv_stem: nn.Module
+    bn1: nn.Module
+    blocks: nn.Sequential
+
+
 class Encoder(nn.Module):
-    """An EfficientNet-Lite that sees lightness and gives features at strides 4, 8, 16 and 32.
+    """An EfficientNet-Lite on lightness, with features at strides 4, 8, 16 and 32.
 
     Parameters
     ----------
@@ -106,7 +114,7 @@ class Encoder(nn.Module):
 
 
 @torch.no_grad()
-def _strides(body: Any) -> Iterator[int]:
+def _strides(body: _Body) -> Iterator[int]:
     """Yield each block group's stride, measured on a small input."""
     features = body.bn1(body.conv_stem(torch.zeros(1, 1, 64, 64)))
     for block in body.blocks:

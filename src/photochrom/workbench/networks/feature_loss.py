@@ -1,4 +1,4 @@
-"""The feature loss of NoGAN: pictures differ where an ImageNet network sees them differ.
+"""The feature loss of NoGAN: differences of the features of an ImageNet network.
 
 After Johnson et al. 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
 as DeOldify uses it: L1 on ImageNet-normalised pixels, and L1 on activations at strides 4, 8 and 16
@@ -35,7 +35,7 @@ SCALES = (0.011, 0.0051, 0.0324)
 
 
 class FeatureLoss(nn.Module):
-    """How differently two colourings of a picture look to a network that knows things.
+    """The difference of two colourings of a picture in the features of an ImageNet network.
 
     Raise MissingExtraError if timm or the package with the weights is not installed; it names the
     line to run.
@@ -76,7 +76,7 @@ class FeatureLoss(nn.Module):
         return loss
 
     def activations(self, rgb: Tensor) -> list[Tensor]:
-        """RGB (N, 3, H, W) in [0, 1] -> what the network sees at strides 4, 8 and 16."""
+        """RGB (N, 3, H, W) in [0, 1] -> the network's activations at strides 4, 8 and 16."""
         features, seen = (rgb * 255 - 127) / 128, []
         for stage in self.stages:
             features = stage(features)
@@ -88,7 +88,7 @@ def lab_to_bounded_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
     """Convert Lab to sRGB (N, 3, H, W) in [0, 1] for a loss: bounded in value, not in gradient.
 
     `ab` is enlarged where it is smaller than `lightness`. Outside the gamut a channel stops at its
-    bound, but the gradient passes as if it did not: what is painted too vivid is drawn back.
+    bound, but the gradient passes as if it did not: colours that are too vivid are pulled back.
     """
     if ab.shape[2:] != lightness.shape[2:]:
         ab = F.interpolate(ab, lightness.shape[2:], mode="bilinear", align_corners=False)

@@ -36,7 +36,7 @@ class Config:
     def __post_init__(self) -> None:
         if self.global_px < GLOBAL_STRIDE or self.global_px % GLOBAL_STRIDE:
             raise InvalidValueError(
-                f"global_px must be a positive multiple of {GLOBAL_STRIDE}; it is {self.global_px}."
+                f"global_px must be a positive multiple of {GLOBAL_STRIDE}; got {self.global_px}."
             )
 
     def channels(self, of_the_paper: int) -> int:
@@ -45,7 +45,7 @@ class Config:
 
 
 class Fusion(EightBitPainter):
-    """Lightness to ab, by what lies at each place and by what the whole picture is."""
+    """Lightness to ab, from local features and features of the whole picture."""
 
     stride = 8
     working_px = (128, 320)
@@ -118,7 +118,7 @@ class Fusion(EightBitPainter):
         """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, H, W) in the style of a picture.
 
         `style` is the lightness that the global branch sees, of any size: `lightness` itself,
-        unless another picture shall lend its style. H and W are multiples of 8.
+        unless another picture gives its style. H and W are multiples of 8.
         """
         painted = self._colour(self._low(lightness), self._overall(self._whole(style)))
         return ColourOutput(self.unscaled(painted))

@@ -1,4 +1,4 @@
-"""The U that three painters share: levels down, and levels up that are joined with their mirror.
+"""The U-Net of three networks: levels down, and levels up joined with their mirror levels.
 
 Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation".
 """
@@ -27,7 +27,7 @@ class Config:
 
 
 class MirroredLevels(Painter):
-    """A U of levels; who inherits makes `down`, then calls `climb`, then makes its head."""
+    """A U-Net; subclasses create `down`, then call `climb`, then create their head."""
 
     down: nn.ModuleList
     up: nn.ModuleList
@@ -40,7 +40,7 @@ class MirroredLevels(Painter):
     def climb(
         self, level_up: Callable[[int, int, float], nn.Module], dropped: int = 2, joined: int = 2
     ) -> int:
-        """Make the levels up; return the channels at the top.
+        """Create the levels up; return the channels at the top.
 
         `level_up` makes a level that doubles the size, of inputs, outputs and the share of values
         that it drops; so many of the deepest drop values. Joining with the mirror multiplies the
@@ -54,7 +54,7 @@ class MirroredLevels(Painter):
         return inputs
 
     def through(self, features: Tensor) -> Tensor:
-        """Take features (N, C, H, W) down and up again."""
+        """Pass features (N, C, H, W) down and up again."""
         mirrors = []
         for down in self.down:
             features = down(features)
@@ -64,5 +64,5 @@ class MirroredLevels(Painter):
         return features
 
     def join(self, features: Tensor, mirror: Tensor) -> Tensor:
-        """Join a level up with its mirror."""
+        """Join a level up with its mirror level."""
         return torch.cat((features, mirror), dim=1)

@@ -60,12 +60,12 @@ class Config:
         if self.encoder not in (MOBILENET, *PYPI_WEIGHTS):
             raise InvalidValueError(
                 f"encoder must be one of {', '.join((MOBILENET, *PYPI_WEIGHTS))}; "
-                f"it is '{self.encoder}'."
+                f"got '{self.encoder}'."
             )
         if self.probabilities not in PYPI_WEIGHTS:
             raise InvalidValueError(
                 f"probabilities must be one of {', '.join(PYPI_WEIGHTS)}; "
-                f"it is '{self.probabilities}'."
+                f"got '{self.probabilities}'."
             )
 
 
@@ -104,7 +104,7 @@ class MobilenetFusion(Classifier):
         self.register_bins(config.bins)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the encoder's; the classifier's are frozen always."""
+        """Return the encoder's parameters; the classifier's are always frozen."""
         return list(self.encoder.parameters())
 
     def probabilities(self, lightness: Tensor) -> Tensor:
@@ -157,8 +157,8 @@ def _mobilenet(weights: str, pretrained: bool) -> tuple[nn.Sequential, int]:
     return nn.Sequential(*stages).train(), fifth.out_channels
 
 
-def _load_by_name(body: Any, path: Path) -> None:
-    """Load what the encoder needs of a file under timm's names, its stem in colour."""
+def _load_by_name(body: nn.Module, path: Path) -> None:
+    """Load the encoder's weights from a file with timm's names and a colour stem."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -166,10 +166,10 @@ def _load_by_name(body: Any, path: Path) -> None:
         theirs = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path}: is not a readable safetensors file ({error}). It is MobileNet's, which the "
-            "recipe's config names as encoder_weights: give the file that you have with "
-            "--init FILE; or --set config.encoder_weights='' for timm's own, which is fetched; or "
-            "--profile here, whose encoder a package brings."
+            f"{path}: is not a readable safetensors file ({error}). The recipe needs "
+            "MobileNet's weights (config.encoder_weights): give the file with --init FILE, use "
+            "--set config.encoder_weights='' to download timm's, or use --profile here, whose "
+            "encoder comes with a package."
         ) from error
     needed = [
         name

@@ -1,4 +1,4 @@
-"""The generator of DeOldify, trained the NoGAN way, at a size for two cores.
+"""The generator of DeOldify, trained by NoGAN, at a size for two cores.
 
 Antic, DeOldify (2018 to 2019): a U-Net on a pretrained encoder with spectral norm, self-attention
 (Zhang et al. 2019, SAGAN) and up-sampling by pixel shuffle (Shi et al. 2016) that starts as
@@ -47,11 +47,11 @@ class Config:
 
     def __post_init__(self) -> None:
         if not 3 <= len(self.widths) <= 5:
-            raise InvalidValueError(f"widths needs 3 to 5 numbers; it is {self.widths}.")
+            raise InvalidValueError(f"widths needs 3 to 5 numbers; got {self.widths}.")
 
 
 class Nogan(Painter):
-    """Lightness to ab through an ImageNet encoder and a decoder that attends."""
+    """Lightness to ab through an ImageNet encoder and a decoder with self-attention."""
 
     ab_scale = 110.0
     stride = 32
@@ -98,7 +98,7 @@ class Nogan(Painter):
         return torch.tanh(self.head(features + self.end(features)))
 
     def ab_of(self, painted: Tensor) -> Tensor:
-        """Bring what was painted into ab units; only networks that have it take a feature loss."""
+        """Convert the output to ab units; only networks with this method take a feature loss."""
         return self.unscaled(painted)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
@@ -107,7 +107,7 @@ class Nogan(Painter):
 
 
 class Up(nn.Module):
-    """One step up: enlarge twice, join the encoder's features where there are any, convolve."""
+    """One level up: enlarge by two, join the encoder's features if there are any, convolve."""
 
     def __init__(self, below: int, skip: int, outputs: int, attentive: bool) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Up(nn.Module):
 
 
 class Enlarge(nn.Module):
-    """Pixel shuffle that starts as nearest neighbour, and a 2 x 2 blur against its checks."""
+    """Pixel shuffle that starts as nearest neighbour, and a 2 x 2 blur against checkerboards."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class Enlarge(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Let every position look at all others; adds nothing at the start (Zhang et al. 2019).
+    """Self-attention of all positions; it adds nothing at the start (Zhang et al. 2019).
 
     Its cost grows with the square of the number of positions. Keys have an eighth of the channels.
     """
@@ -173,7 +173,7 @@ class SelfAttention(nn.Module):
 
 
 class SpectralConv2d(nn.Conv2d):
-    """A convolution whose norm is found in float32, also where the rest is bfloat16."""
+    """A convolution whose spectral norm is computed in float32, even under bfloat16."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W')."""
@@ -186,7 +186,7 @@ class SpectralConv2d(nn.Conv2d):
 def spectral(
     layer: nn.Conv2d, start: Callable[[Tensor], object] = nn.init.kaiming_normal_
 ) -> nn.Conv2d:
-    """Start a layer and divide its weight by its largest singular value (Miyato et al. 2018)."""
+    """Initialise a layer with spectral normalisation (Miyato et al. 2018)."""
     start(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""What the networks that paint share: their scale, their output, and where they start from."""
+"""What networks share: sizes and, of those that paint, their scale and their output."""
 
 from typing import NamedTuple
 
@@ -6,18 +6,40 @@ from torch import Tensor, nn
 
 
 class ColourOutput(NamedTuple):
-    """What the exported graph gives."""
+    """The outputs of the exported graph."""
 
     ab: Tensor  # (N, 2, h, w), ab units
 
 
-class Painter(nn.Module):
-    """Base of the networks that paint colours, without a distribution.
+class ColourNetwork(nn.Module):
+    """Base of the networks that colour.
+
+    Attributes
+    ----------
+    stride : int
+        Sides of the input are multiples of this, in pixels.
+    working_px : tuple of int
+        The least and the greatest short side that it was made for, in pixels.
+    paper : str
+        Its source.
+    """
+
+    stride: int
+    working_px: tuple[int, int]
+    paper: str
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that come from pretrained weights: none, unless overridden."""
+        return []
+
+
+class Painter(ColourNetwork):
+    """Base of the networks that predict colours directly, without a distribution.
 
     Attributes
     ----------
     ab_scale, ab_offset : float
-        ab units that a painted 1 stands for, and that a painted 0 does.
+        ab units of an output of 1, and of an output of 0.
     """
 
     ab_scale = 1.0
@@ -28,21 +50,17 @@ class Painter(nn.Module):
         raise NotImplementedError
 
     def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Bring ab units (N, 2, H, W) into the scale of `paint`."""
+        """Convert ab units (N, 2, H, W) to the scale of `paint`."""
         return (ab - self.ab_offset) / self.ab_scale
 
     def unscaled(self, painted: Tensor) -> Tensor:
-        """Bring what was painted into ab units; shape stays."""
+        """Convert the output of `paint` to ab units; the shape is kept."""
         scaled = painted * self.ab_scale
         return scaled + self.ab_offset if self.ab_offset else scaled
 
     def forward(self, lightness: Tensor) -> ColourOutput:
         """Lightness (N, 1, H, W) in [0, 100] -> ab (N, 2, h, w) in ab units."""
         return ColourOutput(self.unscaled(self.paint(lightness)))
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters that come from pretrained weights: none, unless overridden."""
-        return []
 
 
 class EightBitPainter(Painter):

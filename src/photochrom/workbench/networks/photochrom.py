@@ -60,7 +60,7 @@ def silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
 
 
 class Up(nn.Module):
-    """One step up: enlarge twice, join the encoder's features and the hints, convolve."""
+    """One level up: enlarge by two, join the encoder's features and the hints, convolve."""
 
     def __init__(self, below: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Up(nn.Module):
 
 
 def attention(asked: Tensor, heads: int) -> Tensor:
-    """Let all places see each other: queries, keys and values (N, 3 C, h, w) -> (N, C, h, w)."""
+    """Attention of all places: queries, keys and values (N, 3 C, h, w) -> (N, C, h, w)."""
     count, channels, height, width = asked.shape
     each = channels // (3 * heads)
     split = asked.reshape(count, 3 * heads, each, height * width)
@@ -112,10 +112,10 @@ class Mixer(nn.Module):
 
 
 class Guided(Reading):
-    """What the flagships share: they take hints and wishes in, and give colours out.
+    """Base of the flagships: inputs for hints, histogram and chroma, and the colour output.
 
-    Parameters name the weights of stored files, and their order that of an optimizer's state: who
-    inherits calls `add_wish` and `add_head` where these stand among its own layers.
+    Parameters name the weights of stored files, and their order that of an optimizer's state:
+    subclasses call `add_wish` and `add_head` where these layers belong among their own.
     """
 
     stride = STRIDE
@@ -129,7 +129,7 @@ class Guided(Reading):
         self.hints_in = silent(nn.Conv2d(3, self.encoder.channels[0], 3, padding=1))
 
     def add_wish(self, channels: int, bins: int) -> None:
-        """Add what reads a wish, and what it adds to the context and to the logits."""
+        """Add the layers that feed the requested histogram and chroma to context and logits."""
         self.wish = nn.Sequential(
             nn.Linear(bins + 3, channels), nn.ReLU(), nn.Linear(channels, channels), nn.ReLU()
         )
@@ -137,7 +137,7 @@ class Guided(Reading):
         self.wish_logits = silent(nn.Linear(channels, bins))
 
     def add_head(self, channels: int, bins: int) -> None:
-        """Add the last layer, which starts near one value everywhere, and the bins."""
+        """Add the last layer, which starts near a constant, and the bins."""
         self.head = quiet(nn.Conv2d(channels, bins, 1))
         self.register_bins(bins)
 
@@ -180,7 +180,7 @@ class Guided(Reading):
         return self.decode((stride4, *deeper), hints, self.wish(wanted(histogram, global_mask)))
 
     def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
-        """Return the logits of features and hints at strides 4, 8, 16, 32, and of a wish."""
+        """Return the logits from features and hints at strides 4, 8, 16, 32, and the request."""
         raise NotImplementedError
 
     def forward(
@@ -203,7 +203,7 @@ class Guided(Reading):
 
 
 class Photochrom(Guided):
-    """Lightness, and what the owner wishes, to colours."""
+    """Lightness and guidance to colours."""
 
     working_px = (128, 320)
     grows = ("mixers.",)  # weights that `--init` may lack, since they start by adding nothing
@@ -249,14 +249,14 @@ def stride_4_hints(hint_ab: Tensor, hint_mask: Tensor) -> Tensor:
 
 
 def halve_hints(planes: Tensor) -> Tensor:
-    """Bring hints to half the size: colours weighted by their share, the share's maximum."""
+    """Halve hints: colours weighted by their share, and the maximum of the shares."""
     share = planes[:, 2:]
     mean = F.avg_pool2d(planes[:, :2] * share, 2) / F.avg_pool2d(share, 2).clamp(min=1e-6)
     return torch.cat((mean, F.max_pool2d(share, 2)), dim=1)
 
 
 def wanted(histogram: Tensor, global_mask: Tensor) -> Tensor:
-    """Wished histogram and chroma, zeros where not wished, with the two indicators."""
+    """Return the requested histogram and chroma, zeros if not requested, with two indicators."""
     bins, chroma = histogram[:, :-1], histogram[:, -1:]
     # The square root keeps small shares visible.
     return torch.cat(

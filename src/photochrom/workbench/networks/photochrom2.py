@@ -85,7 +85,7 @@ class Local(nn.Module):
 
 
 class Up(nn.Module):
-    """One step up: enlarge twice, join the encoder's features and the hints."""
+    """One level up: enlarge by two, join the encoder's features and the hints."""
 
     def __init__(self, below: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Up(nn.Module):
 
 
 class ConvexUp(nn.Module):
-    """Enlarge twice: each new place is a weighted mean of the nine places around it.
+    """Enlarge by two: each new place is a weighted mean of the nine places around it.
 
     The weights come from what is seen at the finer stride, so that colours change where the picture
     does, and a place takes its neighbours' decision instead of one of its own.
@@ -133,7 +133,7 @@ class ConvexUp(nn.Module):
 
 
 class Photochrom2(Guided):
-    """Lightness, and what the owner decides, to colours."""
+    """Lightness and guidance to colours."""
 
     working_px = (192, 384)
     # What takes AdamW's steps beside Muon: pretrained, first and last layers.

@@ -35,13 +35,13 @@ class Config(mirrored_levels.Config):
 
     def __post_init__(self) -> None:
         if self.skips not in SKIPS:
-            raise InvalidValueError(f"skips needs 'add' or 'concatenate'; it is '{self.skips}'.")
+            raise InvalidValueError(f"skips needs 'add' or 'concatenate'; got '{self.skips}'.")
         if len(self.channels) < 2:
-            raise InvalidValueError(f"channels needs 2 levels or more; it is {self.channels}.")
+            raise InvalidValueError(f"channels needs 2 levels or more; got {self.channels}.")
 
 
 class Pix2pix(MirroredLevels):
-    """Lightness to ab through a U that reaches one pixel."""
+    """Lightness to ab through a U-Net down to one pixel."""
 
     ab_scale = 110.0
     working_px = (256, 256)
@@ -69,7 +69,7 @@ class Pix2pix(MirroredLevels):
         return torch.tanh(self.head(F.relu(self.through(lightness / 50 - 1))))
 
     def join(self, features: Tensor, mirror: Tensor) -> Tensor:
-        """Join a level up with its mirror, as the configuration says."""
+        """Join a level up with its mirror level, as configured."""
         if self.skips == "add":
             return features + mirror
         return super().join(features, mirror)
@@ -91,7 +91,7 @@ def _halve(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
 
 @torch.no_grad()
 def initialise(module: nn.Module) -> None:
-    """Start a layer as Isola et al. do: weights normal with a deviation of 0.02."""
+    """Initialise a layer as Isola et al. do: normal weights with a standard deviation of 0.02."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:

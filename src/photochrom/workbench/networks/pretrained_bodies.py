@@ -14,11 +14,11 @@ MOBILENET = "mobilenetv1_100"  # as timm names it
 MOBILENET_STEM = "conv_stem.weight"
 
 
-def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
+def timm_body(name: str, pretrained: bool, **options: object) -> Any:
     """Build a timm model that sees one channel; a colour stem is summed over its channels.
 
-    Raise MissingExtraError if timm is not installed, and CheckpointError if the weights are neither
-    in timm's cache nor to be had from the network.
+    Raise MissingExtraError if timm is not installed, and CheckpointError if the weights are not in
+    timm's cache and cannot be downloaded.
     """
     timm = import_timm()
     try:
@@ -28,7 +28,8 @@ def timm_body(name: str, pretrained: bool, **options: Any) -> Any:
             raise
         raise CheckpointError(
             f"{name} needs its ImageNet weights, which timm could not fetch ({error}). Connect "
-            "once, so that they stay in its cache; or start from weights you have: --init FILE."
+            "to the internet once, so that timm can cache them, or start from your own weights: "
+            "--init FILE."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""ResNet-18's first layers and a few steps up.
+"""ResNet-18's first layers and an upsampling decoder.
 
 The network of "MLF_Grayscale_Image_Colorization" (the first six layers of He et al. 2016, then
 upsampling), and what its authors wished for: one more stage, and a class of colour per pixel
@@ -41,7 +41,7 @@ class Trunk(nn.Module):
     def __init__(self, stages: int, pretrained: bool) -> None:
         super().__init__()
         if stages not in {2, 3}:
-            raise InvalidValueError(f"stages must be 2 or 3; it is {stages}.")
+            raise InvalidValueError(f"stages must be 2 or 3; got {stages}.")
         body = timm_body("resnet18", pretrained)
         layers = [body.conv1, body.bn1, body.act1, body.maxpool, body.layer1, body.layer2]
         deeper = [normed(256, 128), twice()] if stages == 3 else []

@@ -48,7 +48,7 @@ class PaletteConfig(Config):
 
     def __post_init__(self) -> None:
         if self.out_stride not in {1, 2, 4, 8}:
-            raise InvalidValueError(f"out_stride must be 1, 2, 4 or 8; it is {self.out_stride}.")
+            raise InvalidValueError(f"out_stride must be 1, 2, 4 or 8; got {self.out_stride}.")
 
 
 class Dilated(nn.Module):

@@ -1,4 +1,4 @@
-"""Studies with people: of two pictures, which is the photograph, or which would you rather keep.
+"""Studies with people: which of two pictures is the photograph, or which do they prefer.
 
 Sources: for real or fake, Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, section
 3.1: truth and coloured picture one after the other, one second each, practice with feedback,

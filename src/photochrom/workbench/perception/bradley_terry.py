@@ -1,4 +1,4 @@
-"""Ranks what was compared in pairs: the model of Bradley and Terry.
+"""Rankings from paired comparisons: the model of Bradley and Terry.
 
 Sources: Bradley & Terry, "Rank Analysis of Incomplete Block Designs: I. The Method of Paired
 Comparisons", Biometrika 39, 1952; the iteration of Hunter, "MM Algorithms for Generalized
@@ -37,16 +37,16 @@ class Ranking(NamedTuple):
 
     @property
     def half_widths(self) -> Floats:
-        """Half of each strength's 95 % interval."""
+        """Half the width of each strength's 95 % interval."""
         spread: Floats = Z_95 * np.sqrt(np.clip(np.diag(self.covariance), 0, None))
         return spread
 
 
 def bradley_terry(wins: Floats) -> Ranking:
-    """Fit the model of Bradley and Terry by its largest likelihood.
+    """Fit the model of Bradley and Terry by maximum likelihood.
 
     `wins` (n, n) says how often the row's object was preferred to the column's; the diagonal is
-    passed over. Raise InvalidValueError if it is no square of numbers of 0 or more, or some objects
+    ignored. Raise InvalidValueError if it is no square of numbers of 0 or more, or some objects
     were never compared with the rest, even by way of others.
     """
     won = np.array(wins, np.float64)

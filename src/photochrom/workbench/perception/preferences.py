@@ -1,4 +1,4 @@
-"""What choices say: how often each colouring is preferred, to each other one, and their ranking.
+"""Results of a study of preferences: shares, paired comparisons and a ranking.
 
 Sources: Wilson's interval and the model of Bradley and Terry, as `results` and `ranking` name them.
 Both take choices as independent, though one person gives many of them.
@@ -49,7 +49,7 @@ class PairedComparison(NamedTuple):
 
 @dataclass(frozen=True)
 class Preferences(Participation):
-    """All that a study of preferences says.
+    """The results of a study of preferences.
 
     methods : from the most preferred to the least
     comparisons : in the same order; pairs that were never shown are left out
@@ -71,7 +71,7 @@ def summarise_choices(
     trials: int,
     most_failed: int = 1,
 ) -> Preferences:
-    """Count choices and rank the methods; those without a vote are in no row.
+    """Count choices and rank the methods; methods without a vote have no row.
 
     The other arguments are those of `summarise`.
     """
@@ -111,7 +111,7 @@ def _ranked(choices: Sequence[Choice], names: list[str]) -> tuple[tuple[Ranked, 
 
 
 def _strengths(wins: np.ndarray) -> tuple[list[Estimate], bool]:
-    """Rank, where the votes tie all methods together."""
+    """Rank the methods if the votes connect all of them."""
     try:
         ranking = bradley_terry(wins)
     except InvalidValueError:

@@ -1,7 +1,7 @@
-"""A study as an ASGI application: who takes part, what is shown next, one vote a trial.
+"""A study as an ASGI application: participants, trials, and one vote per trial.
 
-The server decides the order and keeps to itself which picture is what: neither an address, a name,
-a header nor an answer tells, but for the practice of the real-or-fake study, after the vote.
+The server decides the order and does not reveal which picture is which: no address, name, header or
+answer does, except after a practice vote of the real-or-fake study.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -42,14 +42,14 @@ Milliseconds = Annotated[float, Field(ge=0, le=MOST_MS, allow_inf_nan=False)]
 
 
 class ProgressAnswer(BaseModel):
-    """Where a participant stands."""
+    """The progress of a participant."""
 
     participant: str
     answered: int
 
 
 class TrialAnswer(BaseModel):
-    """A pair, and nothing of what it is; checks look like all others."""
+    """A pair, without what it is; checks look like all others."""
 
     trial: int
     practice: bool
@@ -59,7 +59,7 @@ class TrialAnswer(BaseModel):
 
 
 class BeginBody(BaseModel):
-    """Who takes part may have to say that they were invited."""
+    """The invitation of a participant, if one is needed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,7 +67,7 @@ class BeginBody(BaseModel):
 
 
 class VoteBody(BaseModel):
-    """An answer, and how long the pictures were really seen."""
+    """An answer, and the measured display times."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -86,7 +86,7 @@ class ChoiceBody(BaseModel):
 
 
 class VoteAnswer(BaseModel):
-    """That the vote counts; `right` in the practice alone."""
+    """The receipt of a vote; `right` is given in the practice only."""
 
     right: bool | None
 
@@ -106,20 +106,20 @@ router = APIRouter(prefix="/v1", dependencies=[Depends(_check_rate)], route_clas
 
 @router.get("/study")
 def about(study_state: At) -> AboutAnswer:
-    """Return what taking part means."""
+    """Describe the study to participants."""
     return study_state.about()
 
 
 @router.post("/participants", status_code=201)
 def begin(study_state: At, body: BeginBody | None = None) -> ProgressAnswer:
-    """Take part."""
+    """Register a participant."""
     participant = study_state.begin(body.invitation if body else "")
     return ProgressAnswer(participant=participant, answered=0)
 
 
 @router.get("/participants/{participant}")
 def progress(participant: str, study_state: At) -> ProgressAnswer:
-    """Return where a participant stands, so that a reload goes on."""
+    """Return the progress of a participant, so that a reload continues."""
     return ProgressAnswer(participant=participant, answered=study_state.answered(participant))
 
 
@@ -196,7 +196,7 @@ def create_app(
     invitation: str | None = None,
     clients: Clients | None = None,
 ) -> FastAPI:
-    """Make the application, which lets go of the database at its end.
+    """Create the application, which closes the database when it ends.
 
     Raise InvalidValueError, MissingExtraError, DataError if the votes cannot be opened.
 

@@ -1,4 +1,4 @@
-"""A study on disk: pictures with neutral names, and study.json, which alone knows what they are."""
+"""A study on disk: pictures with neutral names, and study.json, which says what they are."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Study:
-    """What participants see.
+    """The contents of a study.
 
     seed, size_px : of all that is drawn; of the square pictures
     methods : what is judged
@@ -65,17 +65,17 @@ class Study:
         if not self.scenes or any({*s.coloured} != {*self.methods} for s in self.scenes):
             raise ValueError("every method needs a picture of every scene.")
         if len(self.methods) < shown:
-            raise ValueError(f"such a study needs {shown} methods or more.")
+            raise ValueError(f"a study of the task {self.task} needs {shown} or more methods.")
         if any(len(s.coloured) != shown for s in self.practice + self.checks):
             raise ValueError(f"practice and checks need {shown} coloured pictures each.")
 
     @property
     def trials(self) -> int:
-        """How many pairs each participant is shown."""
+        """The number of pairs for each participant."""
         return len(self.practice + self.scenes + self.checks)
 
     def to_json(self) -> str:
-        """Describe it."""
+        """Return the study as JSON."""
         table: dict[str, Any] = {"photochrom-study": FORMAT}
         table |= {k: v for k, v in asdict(self).items() if k not in ("id", "folder")}
         return json.dumps(table, indent=1) + "\n"
@@ -93,13 +93,17 @@ def read_study(folder: Path) -> Study:
     except OSError as error:
         raise DataError(
             f"{description}: cannot be read ({error.strerror}). "
-            f"Make the study first: photochrom study prepare --data FILE -o {folder}"
+            f"Create the study first: photochrom study prepare --data FILE -o {folder}"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{description}: is not JSON ({error}). Prepare the study anew.") from error
+        raise DataError(
+            f"{description}: is not JSON ({error}). Prepare the study again."
+        ) from error
     version = table.pop("photochrom-study", None) if isinstance(table, dict) else None
     if version != FORMAT:
-        raise DataError(f"{description}: format {version}; {FORMAT} is known. Prepare it anew.")
+        raise DataError(
+            f"{description}: has format {version}, not {FORMAT}. Prepare the study again."
+        )
     study = checked(Study, table, str(description), DataError)
     study = replace(study, id=hashlib.sha256(content).hexdigest()[:16], folder=folder)
     _check_files(study)
@@ -113,7 +117,7 @@ def _check_files(study: Study) -> None:
             # A study may come from elsewhere: its names lead nowhere but into its folder.
             if not NEUTRAL.fullmatch(name):
                 raise DataError(
-                    f"{study.folder / DESCRIPTION}: {name!r} is no name of a picture of a study."
+                    f"{study.folder / DESCRIPTION}: {name!r} is not a picture of a study."
                 )
             if not (study.folder / name).is_file():
-                raise DataError(f"{study.folder / name}: is missing. Prepare the study anew.")
+                raise DataError(f"{study.folder / name}: is missing. Prepare the study again.")

@@ -1,4 +1,4 @@
-"""Make a study: choose photographs, colour them through the engine, give them neutral names."""
+"""Prepare a study: select photographs, colour them with the engine, give them neutral names."""
 
 import hashlib
 import heapq
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from photochrom.color.difference import chroma
 from photochrom.color.gamut import lab_to_rgb
-from photochrom.color.gray import lightness
+from photochrom.color.gray_conversions import lightness
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import (
     DataError,
@@ -59,7 +59,7 @@ class _Drawn(NamedTuple):
     image: bytes
 
     def rgb(self) -> Bytes:
-        """Decode it at its stored size, as often as it is asked for: many would fill memory."""
+        """Decode it at its stored size at each call, since many pictures would fill the memory."""
         rgb = decode(self.image)
         assert rgb is not None  # or it had not been drawn
         return rgb
@@ -80,13 +80,13 @@ def prepare(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Study:
-    """Make the folder of a study; the parameters are those of `photochrom study prepare`.
+    """Create the folder of a study; the parameters are those of `photochrom study prepare`.
 
     Raises
     ------
     InvalidValueError
         If the folder exists, a number is out of its range, a preference has fewer than two
-        colourings, or a method needs a person's help.
+        colourings, or a method needs guidance.
     DataError
         If the data hold too few (coloured) photographs of the size, or another program's picture is
         missing, too small or of another shape.
@@ -136,7 +136,7 @@ def _scenes(
     size_px: int,
     progress: Callable[[int], None] | None,
 ) -> Iterator[Scene]:
-    """Colour what is judged with all methods; and what is practised with those of one pair."""
+    """Colour the judged photographs with all methods, and those for practice with one pair."""
     methods = list(colours)
     at_once = 1 if task == REAL else 2
     asked = [(one, methods) for one in judged]
@@ -152,7 +152,7 @@ def _scenes(
 
 
 def _check(one: _Drawn, names: "_Names", size_px: int, beside: tuple[str, Colour] | None) -> Scene:
-    """Put a rainbow beside the truth, or beside a method's colouring."""
+    """Return an attention check: a rainbow beside the truth, or beside a colouring."""
     rgb = one.rgb()
     cut = _cut_of(REAL if beside is None else PREFER, rgb, size_px)
     truth = cut(rgb)
@@ -163,7 +163,7 @@ def _check(one: _Drawn, names: "_Names", size_px: int, beside: tuple[str, Colour
 
 
 def rainbow(rgb: Bytes) -> Bytes:
-    """Colour sRGB (h, w, 3) as no photograph is: every hue from left to right.
+    """Colour sRGB (h, w, 3) with every hue from left to right, as in no photograph.
 
     The same lightness, a chroma of 60 where the gamut has it. Hues turned by half will not do: a
     violet pond turns olive, and ponds are olive.
@@ -179,11 +179,11 @@ def _check_begin(target: Path, pictures: int, practice: int, checks: int, size_p
     if pictures < 1 or practice < 0 or checks < 0 or not 16 <= size_px <= 2048:
         raise InvalidValueError(
             "a study needs 1 picture or more, practice and checks of 0 or more, and a size of 16 "
-            f"to 2048; they are {pictures}, {practice}, {checks} and {size_px}."
+            f"to 2048; got {pictures}, {practice}, {checks} and {size_px}."
         )
     if target.exists():
         raise InvalidValueError(
-            f"{target}: exists. A study is made once, for its votes belong to it; name another."
+            f"{target}: exists already, and votes may refer to it. Name another folder."
         )
 
 
@@ -194,13 +194,13 @@ def _check_alternatives(task: Task, names: Sequence[str]) -> None:
         )
     if task == PREFER and len(names) < 2:
         raise InvalidValueError(
-            f"a preference needs two colourings or more; there is {names[0]!r} alone. Give another "
+            f"a preference needs two or more colourings; got only {names[0]!r}. Give another "
             "--method, --outputs or --truth."
         )
 
 
 def _colours(methods: Sequence[str]) -> dict[str, Colour]:
-    """Open every method before any work."""
+    """Open all methods before any work."""
     from photochrom.engine.colorize import Colorizer
 
     colours: dict[str, Colour] = {}
@@ -209,7 +209,7 @@ def _colours(methods: Sequence[str]) -> dict[str, Colour]:
         if colorizer.info.requires:
             raise InvalidValueError(
                 f"'{method}' needs {' and '.join(colorizer.info.requires)} for each photograph; "
-                "a study asks only methods that colour by themselves."
+                "a study can use only methods that need no guidance."
             )
         name = colorizer.info.name
         name = Path(method).stem if name in colours else name
@@ -220,11 +220,11 @@ def _colours(methods: Sequence[str]) -> dict[str, Colour]:
 
 def _check_name(name: str, colours: Mapping[str, Colour]) -> None:
     if not name or name in colours or name in (RAINBOW, TRUTH):
-        raise InvalidValueError(f"every method needs a name of its own; {name!r} comes again.")
+        raise InvalidValueError(f"every method needs a name of its own; {name!r} is used twice.")
 
 
 def _by_engine(colorizer: "Colorizer") -> Colour:
-    """Colour as a person's scan is coloured: 8-bit gray in, 8-bit colours out, at full size."""
+    """Return a function that colours by the engine: 8-bit gray to 8-bit colours, at full size."""
 
     def colour(key: str, rgb: Bytes) -> Bytes:
         gray = np.rint(lightness(rgb.astype(np.float32) / 255) * 255).astype(np.uint8)
@@ -262,7 +262,7 @@ def _check_shape(coloured: Bytes, rgb: Bytes, least_px: int, file: str) -> None:
 def _choose(
     data: Path, task: Task, pictures: int, practice: int, checks: int, size_px: int, seed: int
 ) -> tuple[list[_Drawn], list[_Drawn], list[_Drawn]]:
-    """Draw photographs: to be judged, to practise, to check; with colours, if these are judged."""
+    """Draw photographs to judge, for practice and for checks; for `real`, only coloured ones."""
     needed = pictures + practice + checks
     least_px = size_px if task == REAL else min(size_px, LEAST_PX)
     drawn: list[_Drawn] = []
@@ -288,7 +288,7 @@ def _is_coloured(rgb: Bytes) -> bool:
 
 
 def _candidates(data: Path, count: int, size_px: int, seed: int) -> list[tuple[str, bytes]]:
-    """Draw so many pictures, key and file, in one pass over the data, by a hash of each."""
+    """Draw pictures, key and file, in one pass over the data, by a hash of each."""
 
     def hashed() -> Iterator[tuple[str, int, str, bytes]]:
         for number, one in enumerate(read_pictures(data)):
@@ -300,7 +300,7 @@ def _candidates(data: Path, count: int, size_px: int, seed: int) -> list[tuple[s
 
 
 def _short_side_px(image: bytes) -> int:
-    """Read the header alone; 0 for what is no picture."""
+    """Return the short side from the header; 0 if it is not a picture."""
     require("evaluate", "Preparing a study", "PIL")
     from PIL import Image, UnidentifiedImageError
 
@@ -312,7 +312,7 @@ def _short_side_px(image: bytes) -> int:
 
 
 def _square(rgb: Bytes, size_px: int) -> Bytes:
-    """Cut the square from the middle and reduce it; truth and coloured alike."""
+    """Cut the centre square and reduce it, for truth and colourings in the same way."""
     from PIL import Image
 
     height, width = rgb.shape[:2]
@@ -324,7 +324,7 @@ def _square(rgb: Bytes, size_px: int) -> Bytes:
 
 
 def _reduced_size(rgb: Bytes, size_px: int) -> tuple[int, int]:
-    """Return width and height at a long side; a smaller picture's own."""
+    """Return width and height at a long side; a smaller picture keeps its own."""
     height, width = rgb.shape[:2]
     scale = min(1.0, size_px / max(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -337,21 +337,21 @@ def _reduced(rgb: Bytes, size: tuple[int, int]) -> Bytes:
 
 
 def _cut_of(task: Task, rgb: Bytes, size_px: int) -> Cut:
-    """Return what brings a photograph and all its colourings to one size."""
+    """Return the function that brings a photograph and its colourings to one size."""
     if task == REAL:
         return partial(_square, size_px=size_px)
     return partial(_reduced, size=_reduced_size(rgb, size_px))
 
 
 class _Names:
-    """Gives files names that say nothing, and keeps what will be in them."""
+    """Gives files random names, and holds their contents until they are written."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(f"names {seed}")
         self.contents: dict[str, bytes] = {}
 
     def scene(self, key: str, truth: Bytes | None, coloured: Mapping[str, Bytes]) -> Scene:
-        """Take in the pictures of a photograph."""
+        """Add the pictures of a photograph."""
         file = "" if truth is None else self._add(truth)
         return Scene(key, file, {name: self._add(c) for name, c in coloured.items()})
 
@@ -366,12 +366,12 @@ class _Names:
 
 
 def _write(target: Path, contents: Mapping[str, bytes]) -> None:
-    """Write a folder that is whole or not there; by name and with one time, which tells nothing."""
+    """Write a folder completely or not at all, sorted by name and with one file time."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     except OSError as error:
-        raise UnwritableFileError(f"{target}: cannot be made ({error.strerror}).") from error
+        raise UnwritableFileError(f"{target}: cannot be created ({error.strerror}).") from error
     try:
         for name in sorted(contents):
             (part / name).write_bytes(contents[name])

@@ -1,4 +1,4 @@
-"""What the votes say: how often each method's picture was taken for the photograph.
+"""Results of a real-or-fake study: how often each method's picture was taken for real.
 
 Source of the interval: Wilson, "Probable Inference, the Law of Succession, and Statistical
 Inference", 1927; as method 3 of Newcombe, "Two-sided confidence intervals for the single
@@ -19,7 +19,7 @@ from photochrom.workbench.perception.votes import Choice, Vote
 
 AnyVote = TypeVar("AnyVote", Vote, Choice)
 
-TOO_MUCH = 0.1  # of the wished time: what was seen longer or shorter is counted apart
+TOO_MUCH = 0.1  # of the planned time: what was shown longer or shorter is counted separately
 
 
 class Row(NamedTuple):
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Participation:
-    """Who took part in a study, and how carefully.
+    """The participants of a study, and their attention checks.
 
     begun, unfinished : participants; those who have not answered all
     excluded : those who failed too many checks; their votes are in no row
@@ -54,7 +54,7 @@ class Participation:
 
 @dataclass(frozen=True)
 class Results(Participation):
-    """All that a study says.
+    """The results of a study.
 
     methods, pictures : over all photographs; on each
     mistimed : votes in the rows whose pictures were seen more than a tenth too long or too short
@@ -72,7 +72,7 @@ def wilson(successes: int, trials: int) -> Estimate:
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise InvalidValueError(
-            f"a share needs 1 trial or more and 0 to as many successes; they are {trials} and "
+            f"a share needs 1 trial or more and 0 to as many successes; got {trials} and "
             f"{successes}."
         )
     share, squared = successes / trials, Z_95**2
@@ -85,10 +85,10 @@ def wilson(successes: int, trials: int) -> Estimate:
 def summarise(
     votes: Sequence[Vote], participants: Iterable[str], trials: int, most_failed: int = 1
 ) -> Results:
-    """Count votes: methods from the most convincing to the least, photographs likewise.
+    """Count votes: methods and photographs, the most convincing first.
 
-    Each participant is asked `trials`, practice and checks included; who fails more checks than
-    `most_failed` is excluded. Raise InvalidValueError if that is negative.
+    Each participant is asked `trials`, practice and checks included; those who fail more checks
+    than `most_failed` are excluded. Raise InvalidValueError if that is negative.
     """
     taken = participation(votes, participants, trials, lambda vote: vote.fooled, most_failed)
     counted = [v for v in votes if v.part == "pair" and v.participant not in taken.excluded]
@@ -107,12 +107,12 @@ def participation(
     is_wrong: Callable[[AnyVote], bool],
     most_failed: int,
 ) -> Participation:
-    """Count who took part, and who failed more checks than they may.
+    """Count the participants, and those who failed too many checks.
 
     Raise InvalidValueError if `most_failed` is negative.
     """
     if most_failed < 0:
-        raise InvalidValueError(f"--max-failed needs 0 or more; it is {most_failed}.")
+        raise InvalidValueError(f"--max-failed needs 0 or more; got {most_failed}.")
     begun = set(participants)
     checks = [vote for vote in votes if vote.part == "check"]
     failed = Counter(vote.participant for vote in checks if is_wrong(vote))
@@ -127,7 +127,7 @@ def participation(
 
 
 def is_mistimed(vote: Vote) -> bool:
-    """Return whether a picture was seen more than a tenth longer or shorter than it should be."""
+    """Return whether a picture was shown more than a tenth too long or too short."""
     most = TOO_MUCH * vote.wished_ms
     return any(abs(seen - vote.wished_ms) > most for seen in (vote.first_ms, vote.second_ms))
 
@@ -150,7 +150,7 @@ def _rows(votes: Sequence[Vote], by_key: bool) -> tuple[Row, ...]:
 
 
 def to_csv(votes: Sequence[Vote] | Sequence[Choice], excluded: frozenset[str]) -> str:
-    """Write a line of names, then one a vote: practice, checks and excluded participants too."""
+    """Return CSV with one line per vote, including practice, checks and excluded participants."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     kind = type(votes[0]) if votes else Vote

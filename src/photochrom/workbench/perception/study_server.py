@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from photochrom.errors import InvalidValueError
 from photochrom.service.clients import FORWARDED, Clients
-from photochrom.service.connections import server_config
+from photochrom.service.http_connections import server_config
 from photochrom.service.log_limits import aggregated_log
 from photochrom.service.middleware import LOOPBACK_NAMES
 from photochrom.service.server import Server, is_loopback, listen, url_of
@@ -31,15 +31,15 @@ def serve(
     client_header: str = FORWARDED,
     browser: bool = True,
 ) -> None:
-    """Serve until somebody stops it; the options are those of `photochrom study serve`.
+    """Serve until stopped; the options are those of `photochrom study serve`.
 
     Raise DataError, InvalidValueError, MissingExtraError if the study or the votes cannot be used,
     or the address cannot be bound.
     """
     if not invitation and not is_open and not is_loopback(host):
         raise InvalidValueError(
-            f"{host} can be reached from other machines: say who may take part, with --invitation "
-            "WORD (part of the address that you send out), or --open for anybody."
+            f"{host} can be reached from other machines. Allow participants with --invitation WORD "
+            "(part of the address that you send out), or anybody with --open."
         )
     if invitation and len(invitation) > MOST_INVITATION:
         raise InvalidValueError(

@@ -1,6 +1,6 @@
-"""What a study's routes need: how pairs are shown, who takes part, and what is shown next.
+"""The state behind a study's routes: display times, participants, and next trials.
 
-The server decides the order and keeps to itself which picture is what.
+The server decides the order and does not reveal which picture is which.
 """
 
 import math
@@ -34,12 +34,12 @@ REMEMBERED = 1000  # participants whose order is kept in memory
 
 @dataclass(frozen=True)
 class Showing:
-    """How pairs are shown, and to how many people.
+    """Display times, and limits on participants.
 
     Raise InvalidValueError if one is outside its range.
 
     seconds, gap_seconds : of each picture; of the empty gray before, between and after
-    most_participants : who comes later is turned away
+    most_participants : later ones are turned away
     begun_at_once, begun_per_hour : participants who begin from one address
     """
 
@@ -53,14 +53,14 @@ class Showing:
         if not 0 < self.seconds <= MOST_SECONDS or not 0 <= self.gap_seconds <= MOST_SECONDS:
             raise InvalidValueError(
                 f"--seconds needs more than 0, --gap 0 or more, both at most {MOST_SECONDS:g}; "
-                f"they are {self.seconds} and {self.gap_seconds}."
+                f"got {self.seconds} and {self.gap_seconds}."
             )
         if self.most_participants < 1:
             raise InvalidValueError(
-                f"--max-participants needs 1 or more; it is {self.most_participants}."
+                f"--max-participants needs 1 or more; got {self.most_participants}."
             )
         if not self.begun_at_once >= 1 or not self.begun_per_hour > 0:
-            raise InvalidValueError(f"--per-hour needs 1 or more; it is {self.begun_per_hour}.")
+            raise InvalidValueError(f"--per-hour needs 1 or more; got {self.begun_per_hour}.")
 
 
 class AboutAnswer(BaseModel):
@@ -75,7 +75,7 @@ class AboutAnswer(BaseModel):
 
 
 class StudyState:
-    """What the routes need: the study, its votes, and each participant's order."""
+    """The study, its votes, and each participant's order."""
 
     def __init__(
         self, study: Study, votes: Votes, showing: Showing, invitation: str | None
@@ -104,20 +104,20 @@ class StudyState:
         )
 
     def check_rate(self) -> None:
-        """Refuse a client that asks too much: Problem 429."""
+        """Refuse a client that sends too many requests: Problem 429."""
         _refuse_for(self._requests.take(CLIENT.get()))
 
     def begin(self, invitation: str) -> str:
-        """Let somebody take part, and give their random id.
+        """Add a participant, and return their random id.
 
         Raise Problem 403 without the invitation that is needed, or if the study is full; 429 if too
-        many have come from one address.
+        many began from one address.
         """
         sent, needed = invitation.encode("utf-8", "replace"), self._invitation
         if needed is not None and not compare_digest(sent, needed.encode()):
             _refuse_for(self._guesses.take(CLIENT.get()))
             raise Problem(
-                403, "This study is by invitation. Open the whole address that you were sent."
+                403, "This study needs an invitation. Open the complete address that you were sent."
             )
         if self.votes.count_participants() >= self.showing.most_participants:
             raise Problem(403, "This study has all the participants that it needs. Thank you.")
@@ -127,9 +127,9 @@ class StudyState:
         return participant
 
     def next_trial(self, participant: str, number: int, task: Task) -> Trial:
-        """Return the trial that waits for its vote.
+        """Return the participant's next trial.
 
-        Raise Problem 404 or 409, as `trial`; 404 also if this study asks something else.
+        Raise Problem 404 or 409, as `trial`; 404 also if the study has another task.
         """
         if self.study.task != task:
             raise Problem(404, "This study asks another question. Open its page again.")
@@ -141,26 +141,26 @@ class StudyState:
     def count(self, vote: Vote | Choice) -> None:
         """Count a vote, once; raise Problem 409 if that trial has one."""
         if not self.votes.add(vote):
-            raise Problem(409, f"Trial {vote.trial} has its vote already.")
+            raise Problem(409, f"Trial {vote.trial} already has a vote.")
 
     def answered(self, participant: str) -> int:
-        """Count a participant's votes; raise Problem 404 if nobody has that id."""
+        """Return a participant's number of votes; raise Problem 404 if the id is unknown."""
         answered = self.votes.answered(participant) if ID.fullmatch(participant) else None
         if answered is None:
-            raise Problem(404, "This study has no such participant. Begin anew.")
+            raise Problem(404, "This study has no such participant. Start again.")
         return answered
 
     def trial(self, participant: str, number: int) -> Trial:
-        """Return a trial that may be seen now.
+        """Return a trial that may be shown now.
 
-        Raise Problem 404 if there is no such participant or trial, 409 if it is over or its time
-        has not come.
+        Raise Problem 404 if there is no such participant or trial, 409 if it is over or comes
+        later.
         """
         answered, trials = self.answered(participant), self.trials(participant)
         if not 1 <= number <= len(trials):
-            raise Problem(404, f"There are the trials 1 to {len(trials)}; there is no {number}.")
+            raise Problem(404, f"The trials are 1 to {len(trials)}; there is no trial {number}.")
         if number <= answered:
-            raise Problem(409, f"Trial {number} has its vote already. The next is {answered + 1}.")
+            raise Problem(409, f"Trial {number} already has a vote. The next is {answered + 1}.")
         if number > answered + AHEAD:
             raise Problem(409, f"Trial {number} comes later. The next is {answered + 1}.")
         return trials[number - 1]

@@ -1,7 +1,7 @@
-"""What each participant sees, and in which order: drawn from the study's and their own name.
+"""The trials of each participant in order, drawn from the ids of study and participant.
 
-A participant sees each photograph once. Were it to come again with another method, what both pairs
-have in common would be the truth, or would be known already.
+A participant sees each photograph once. If it came again with another method, the picture common to
+both pairs would be the truth, or would be known already.
 """
 
 import random
@@ -30,12 +30,12 @@ class Trial(NamedTuple):
 
     @property
     def real(self) -> int:
-        """Which of them is the photograph, 1 or 2."""
+        """Which one is the photograph, 1 or 2."""
         return 1 + self.shown.index(TRUTH)
 
     @property
     def method(self) -> str:
-        """What coloured the other one."""
+        """The method of the other one."""
         return self.shown[2 - self.real]
 
 
@@ -43,7 +43,7 @@ def trials_of(study: Study, participant: str) -> list[Trial]:
     """Draw the trials of a participant; the same id gives the same list.
 
     Practice first; then each scene once, the methods, or the pairs of them, as evenly as their
-    number allows, with one check in each of as many stretches.
+    number allows, with one check in each section.
     """
     # A text as seed is hashed by SHA-512, alike on every machine and in every version since 3.2.
     chance = random.Random(f"{study.id} {study.seed} {participant}")
@@ -60,13 +60,13 @@ def trials_of(study: Study, participant: str) -> list[Trial]:
 
 
 def _both(study: Study, scene: Scene) -> tuple[str, str]:
-    """Return the only two of a scene."""
+    """Return both colourings of a scene that has only two."""
     first, *others = scene.coloured
     return (first, others[0]) if study.task == PREFER else (TRUTH, first)
 
 
 def _evenly(what: list[T], count: int, chance: random.Random) -> list[T]:
-    """Return each the same number of places, the rest by chance, in a random order."""
+    """Return each item equally often, the rest at random, in a random order."""
     rounds, rest = divmod(count, len(what))
     drawn = what * rounds + chance.sample(what, rest)
     chance.shuffle(drawn)
@@ -83,7 +83,7 @@ def _file(scene: Scene, method: str) -> str:
 
 
 def _mixed(pairs: list[Trial], checks: list[Trial], chance: random.Random) -> list[Trial]:
-    """Put one check at a random place of each of as many stretches of pairs."""
+    """Insert each check at a random place in its own section of the pairs."""
     mixed, count = list(pairs), len(checks)
     for number, check in reversed(list(enumerate(checks))):  # the last first: places stay
         start, end = (len(pairs) * n // count for n in (number, number + 1))

@@ -1,6 +1,6 @@
-"""Votes in any database that SQLAlchemy knows; SQLite in the study's folder by default.
+"""Votes in any database that SQLAlchemy supports; by default SQLite in the study's folder.
 
-Nothing is kept of a person but a random id: no address, no name, no time of day.
+Of a participant only a random id is stored: no address, no name, no time of day.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ class Vote(NamedTuple):
     key, method : the photograph, and what coloured it
     real, chosen : 1 or 2; which was the photograph, and which was taken for it
     fooled : whether the coloured one was taken for real
-    wished_ms, first_ms, second_ms : how long each was to be seen, and how long each was
+    wished_ms, first_ms, second_ms : planned display time of each, and the measured times
     answer_ms : from the question to the answer
     """
 
@@ -160,30 +160,30 @@ class Votes:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._engine.dispose()
 
     def participants(self) -> list[str]:
-        """Name all who have begun."""
+        """Return the ids of all participants."""
         asked = select(PARTICIPANTS.c.participant).where(PARTICIPANTS.c.study == self._study)
         with self._engine.connect() as connection:
             return list(connection.scalars(asked.order_by(PARTICIPANTS.c.participant)))
 
     def count_participants(self) -> int:
-        """Count all who have begun."""
+        """Return the number of participants."""
         asked = select(func.count()).where(PARTICIPANTS.c.study == self._study)
         with self._engine.connect() as connection:
             return connection.scalar(asked.select_from(PARTICIPANTS)) or 0
 
     def add_participant(self, participant: str) -> None:
-        """Let one begin."""
+        """Add a participant."""
         with self._engine.begin() as connection:
             connection.execute(
                 insert(PARTICIPANTS).values(study=self._study, participant=participant)
             )
 
     def answered(self, participant: str) -> int | None:
-        """Count the votes of a participant; None where nobody has that id."""
+        """Return the number of votes of a participant; None if the id is unknown."""
         mine = (PARTICIPANTS.c.study == self._study, PARTICIPANTS.c.participant == participant)
         columns = self._table.c
         theirs = (columns.study == self._study, columns.participant == participant)
@@ -219,13 +219,13 @@ def _open(url: str) -> Engine:
     except ArgumentError as error:
         raise InvalidValueError(  # not shown: it may hold a password
             "--votes needs a URL of SQLAlchemy, such as sqlite:///votes.db or "
-            "postgresql+psycopg://user@host/name; what came is none."
+            "postgresql+psycopg://user@host/name; the given text is not one."
         ) from error
     try:
         engine = create_engine(parsed, pool_pre_ping=True)
     except NoSuchModuleError as error:
         raise InvalidValueError(
-            f"--votes: SQLAlchemy knows no database '{parsed.drivername}'."
+            f"--votes: SQLAlchemy does not know the database '{parsed.drivername}'."
         ) from error
     except ModuleNotFoundError as error:
         raise MissingExtraError(
@@ -240,7 +240,7 @@ def _open(url: str) -> Engine:
 
 
 def _set_up_sqlite(connection: DBAPIConnection, record: object) -> None:
-    """Let readers and one writer work at once; whoever finds it busy waits."""
+    """Allow readers beside one writer; others wait."""
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")

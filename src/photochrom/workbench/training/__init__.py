@@ -1,1 +1,1 @@
-"""How networks learn: recipes, steps, one loop, checkpoints, export."""
+"""Train networks: recipes, steps, one loop, checkpoints, export."""

@@ -1,8 +1,8 @@
-"""A critic that tells real colours from painted ones, and what it thinks of a painter's.
+"""Adversarial training: a critic that tells real colours from generated ones.
 
 After Goodfellow et al. 2014 and Isola et al. 2017: binary cross-entropy on logits, one-sided label
-smoothing where the recipe asks; after DeOldify's NoGAN, the painter may have to wait until the
-critic is good enough.
+smoothing if the recipe requests it; as in DeOldify's NoGAN, the generator may have to wait until
+the critic is good enough.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from photochrom.errors import RecipeError, ShapeError
 from photochrom.workbench.networks.outputs import Painter
+from photochrom.workbench.training.checkpoint import CriticState
 from photochrom.workbench.training.recipe import Recipe, build_network
 
 MEMORY = 0.9  # share of the past in the running mean of the critic's loss
@@ -23,7 +24,7 @@ MEMORY = 0.9  # share of the past in the running mean of the critic's loss
 class Adversary:
     """A critic with its optimizer, of a recipe that has one.
 
-    `running_loss` is the running mean of its loss; log 2 is that of a critic that knows nothing.
+    `running_loss` is the running mean of its loss; a critic that guesses has log 2.
     """
 
     def __init__(self, recipe: Recipe, fabric: Fabric) -> None:
@@ -43,7 +44,7 @@ class Adversary:
 
     @torch.no_grad()
     def check_sizes(self, painter: Painter) -> None:
-        """Judge one picture of each size that it will be shown, before anything is learnt.
+        """Run the critic on one picture of each size of the recipe, before training.
 
         Raise RecipeError if a phase is too small for it.
         """
@@ -71,10 +72,10 @@ class Adversary:
         rate: float,
         check: Callable[[Tensor], None] = lambda loss: None,
     ) -> Tensor:
-        """Take one step in telling them apart; give its loss.
+        """Take one training step of the critic, and return its loss.
 
-        `painted` and `real` (N, C, H, W) are in the painter's scale, without gradients; `rate` is a
-        share of the recipe's rate; `check` sees the loss before anything is learnt from it.
+        `painted` and `real` (N, C, H, W) are in the generator's scale, without gradients; `rate` is
+        a share of the recipe's rate; `check` receives the loss before the step.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate * rate
@@ -92,26 +93,26 @@ class Adversary:
 
     @property
     def ready(self) -> bool:
-        """Whether it is good enough for the painter to heed."""
+        """Whether it is good enough to train the generator."""
         return self.running_loss < self.settings.stay_below
 
     def judge(self, lightness: Tensor, painted: Tensor) -> Tensor:
-        """Give the painter's loss of being recognised, weighted; only `painted` gets gradients."""
+        """Return the generator's weighted adversarial loss; only `painted` gets gradients."""
         self.network.requires_grad_(False)
         with self.fabric.autocast():  # not `wrapped`, which would await gradients of the critic
             loss = _entropy(self.network(lightness, painted), 1.0)
         self.network.requires_grad_(True)
         return self.settings.weight * loss
 
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+    def state(self) -> CriticState:
+        """Return the state for a checkpoint."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "running_loss": self.running_loss,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: CriticState) -> None:
         """Continue from `state`."""
         self.network.load_state_dict(state["network"], strict=True)
         self.optimizer.load_state_dict(state["optimizer"])

@@ -1,9 +1,9 @@
-"""What all processes of a training have to be given alike, so that one step is one step for all."""
+"""Settings that all processes of a training must share, so that all take the same steps."""
 
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -14,7 +14,7 @@ from photochrom.workbench.training.recipe import Recipe
 
 
 class Asked(NamedTuple):
-    """What a run is asked for beside its recipe; see `loop.train`."""
+    """The options of a run besides its recipe; see `loop.train`."""
 
     data: Path | str
     stream: bool
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
 
 
 def facts_of_run(recipe: Recipe, asked: Asked, resume: bool) -> dict[str, object]:
-    """Return what all processes have to be given alike, by the names that people know."""
+    """Return the settings that all processes must share, by the names that users know."""
     table = table_of(recipe)
     if encoder := table["config"].get("encoder_weights"):  # it may lie elsewhere on each machine
         table["config"] = {**table["config"], "encoder_weights": Path(str(encoder)).name}
@@ -46,7 +46,7 @@ def facts_of_run(recipe: Recipe, asked: Asked, resume: bool) -> dict[str, object
 
 
 def facts_of_pictures(batches: Batches) -> dict[str, object]:
-    """Return what has to be the same wherever pictures are drawn by their numbers."""
+    """Return the facts about the pictures that must be equal on all machines."""
     cache, kept = batches.cache, batches.indices
     contents = hashlib.sha256(batches.cumulative.tobytes())
     for column in (cache.keys, cache.labels):
@@ -55,8 +55,8 @@ def facts_of_pictures(batches: Batches) -> dict[str, object]:
     return {"count": len(kept), "hash of names and sizes": contents.hexdigest()[:8]}
 
 
-def _flat(table: Any, name: str = "") -> dict[str, object]:
-    """Return the values of nested tables by names as `--set` takes them."""
+def _flat(table: object, name: str = "") -> dict[str, object]:
+    """Return the values of nested tables by the names of `--set`."""
     if isinstance(table, list | tuple) and any(isinstance(part, dict) for part in table):
         table = dict(enumerate(table))
     if not isinstance(table, dict):

@@ -3,15 +3,16 @@
 import copy
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from photochrom.errors import CheckpointError, PhotoError
 from photochrom.photo.atomic import atomic_target
 from photochrom.workbench.checked_tables import checked
 from photochrom.workbench.networks import network
+from photochrom.workbench.networks.outputs import ColourNetwork
 from photochrom.workbench.networks.pretrained_bodies import (
     MOBILENET,
     MOBILENET_STEM,
@@ -23,10 +24,34 @@ from photochrom.workbench.training.recipe import Recipe, recipe_from_table
 SAME_AB = 0.5  # between the bins of two files, ab units: a graph stores them as float16
 
 
-def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint whole or not at all.
+class CriticState(TypedDict):
+    """The state of a critic in a checkpoint."""
 
-    Raise CheckpointError if it cannot be written; the one before stays.
+    network: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    running_loss: float
+
+
+class State(TypedDict):
+    """The contents of a checkpoint; older ones lack what is not required."""
+
+    recipe: dict[str, Any]
+    network: dict[str, Tensor]
+    average: dict[str, Tensor]
+    step: int
+    seconds: float
+    best: float
+    worse: NotRequired[int]
+    sums: NotRequired[dict[str, tuple[float, int]]]
+    asked: NotRequired[list[dict[str, Any]]]
+    optimizer: NotRequired[dict[str, Any]]  # of the last checkpoint alone, as is the critic
+    critic: NotRequired[CriticState]
+
+
+def save_atomically(state: State, path: Path) -> None:
+    """Write a checkpoint completely or not at all.
+
+    Raise CheckpointError if it cannot be written; the previous one is kept.
     """
     try:
         with atomic_target(path) as part:
@@ -36,13 +61,13 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
         raise CheckpointError(f"{path}: the checkpoint cannot be written ({reason}).") from error
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> State:
     """Read a checkpoint without running code from it.
 
     Raise CheckpointError if the file is missing, damaged, or not a checkpoint of photochrom.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint.") from error
     except Exception as error:  # torch raises many kinds for a damaged file
@@ -52,22 +77,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def recipe_of(state: dict[str, Any], path: Path) -> Recipe:
-    """Return the recipe that a checkpoint was made by."""
+def recipe_of(state: State, path: Path) -> Recipe:
+    """Return the recipe of a checkpoint."""
     return recipe_from_table(state["recipe"], str(path))
 
 
-def network_of(state: dict[str, Any], path: Path) -> tuple[nn.Module, Recipe]:
+def network_of(state: State, path: Path) -> tuple[ColourNetwork, Recipe]:
     """Rebuild a checkpoint's network with its averaged weights, for export or `--init`."""
     recipe = recipe_of(state, path)
     kind = network(recipe.network)
-    module = kind.build(checked(kind.config, recipe.config, f"{path}, config"), pretrained=False)
+    module: ColourNetwork = kind.build(
+        checked(kind.config, recipe.config, f"{path}, config"), pretrained=False
+    )
     load_strictly(module, state["average"], path)
     return module, recipe
 
 
-def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> None:
-    """Load weights, every name and shape of them.
+def load_strictly(module: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Load weights whose names and shapes must all match.
 
     Raise CheckpointError if a tensor is missing, unknown, or of another shape.
     """
@@ -84,8 +111,7 @@ def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> Non
     for name, tensor in weights.items():
         if tensor.shape != ours[name].shape:
             raise CheckpointError(
-                f"{path}: {name} needs shape {tuple(ours[name].shape)}; "
-                f"it is {tuple(tensor.shape)}."
+                f"{path}: {name} needs shape {tuple(ours[name].shape)}; got {tuple(tensor.shape)}."
             )
     module.load_state_dict(weights, strict=True)
 
@@ -93,10 +119,10 @@ def load_strictly(module: nn.Module, weights: dict[str, Any], path: Path) -> Non
 def initial_weights(module: nn.Module, path: Path) -> bool:
     """Start a network from a checkpoint, a file with its tensors, or an export.
 
-    A ResNet's own file (.safetensors or .pth, of timm or torchvision) gives a network that is built
-    on it its body; the rest stays as it is. What the network names in `grows` may be missing: it
-    starts by adding nothing, so that a smaller network's weights give the larger one the same
-    colours.
+    A ResNet's own file (.safetensors or .pth, of timm or torchvision) initialises the body of a
+    network built on it; the rest is unchanged. Weights that the network lists in `grows` may be
+    missing: these layers start by adding nothing, so that a smaller network's weights give the
+    larger one the same colours.
 
     Return whether they are a whole network's, its colours included. Raise CheckpointError if the
     file does not fit.
@@ -127,18 +153,21 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
 
 
 def average_with(module: nn.Module, path: Path) -> None:
-    """Move a network's weights, in place, to the middle between them and another training's.
+    """Average a network's weights, in place, with those of another training.
 
     Source: Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves
-    accuracy without increasing inference time", ICML 2022. It helps where one began with the other.
+    accuracy without increasing inference time", ICML 2022. It helps if one training started from
+    the other.
 
-    Raise CheckpointError if the file does not fit, or its bins are other colours.
+    Raise CheckpointError if the file does not fit, or its bins are different colours.
     """
     other = copy.deepcopy(module)
     initial_weights(other, path)
     ours, theirs = module.state_dict(), other.state_dict()
     if "centres" in ours and (ours["centres"] - theirs["centres"]).abs().max() > SAME_AB:
-        raise CheckpointError(f"{path}: its bins are other colours; such weights have no mean.")
+        raise CheckpointError(
+            f"{path}: its bins are different colours, so the weights cannot be averaged."
+        )
     middle = {k: (v + theirs[k]) / 2 for k, v in ours.items() if v.is_floating_point()}
     module.load_state_dict({**ours, **middle})
 
@@ -169,7 +198,7 @@ def _read_pickled(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(f"{path}: is not a readable file of weights ({error}).") from error
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise CheckpointError(f"{path}: does not hold tensors by name.")
+        raise CheckpointError(f"{path}: does not contain named tensors.")
     return state
 
 
@@ -184,5 +213,5 @@ def _names_in(path: Path) -> set[str]:
 
 
 def table_of(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain tables, as a checkpoint stores it."""
+    """Return a recipe as plain tables, the form in a checkpoint."""
     return dataclasses.asdict(recipe)

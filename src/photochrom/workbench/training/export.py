@@ -1,6 +1,6 @@
-"""Export a trained network to one ONNX file that needs nothing else.
+"""Export a trained network to one self-contained ONNX file.
 
-The graph holds all that turns the network's output into ab; the file's metadata holds the
+The graph includes the conversion of the network's output to ab; the file's metadata holds the
 MethodInfo. Weights are stored as float16 and widened when the file is loaded: half the size, and
 within 0.5 ab units of the float32 network (a test holds it there).
 """
@@ -9,7 +9,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,10 +20,14 @@ from photochrom.colorization.network_file import check_description, check_graph
 from photochrom.errors import UnwritableFileError, WeightsError
 from photochrom.photo.atomic import atomic_target
 from photochrom.photo.given_files import MOST_NETWORK_BYTES, read_given
-from photochrom.workbench.networks.annealed_mean import Classifier
+from photochrom.workbench.networks.annealed_mean import AnnealedMeanNetwork, Classifier
+from photochrom.workbench.networks.outputs import ColourNetwork
 from photochrom.workbench.training.checkpoint import average_with, network_of, read_checkpoint
 from photochrom.workbench.training.network_inputs import input_names, neutral_inputs
 from photochrom.workbench.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 OPSET = 18
 SMALL = 4096  # tensors with fewer numbers stay float32: a cast costs more than it saves
@@ -53,7 +57,7 @@ def export(
     return export_network(network, recipe, target, info)
 
 
-def example_inputs(network: Any, strides: tuple[int, int] = (3, 2)) -> tuple[Tensor, ...]:
+def example_inputs(network: ColourNetwork, strides: tuple[int, int] = (3, 2)) -> tuple[Tensor, ...]:
     """Return inputs of the right shapes, two pictures each, so many strides high and wide."""
     height, width = (count * network.stride for count in strides)
     given = neutral_inputs(network, torch.rand(*EXAMPLE, height, width) * 100)
@@ -62,7 +66,7 @@ def example_inputs(network: Any, strides: tuple[int, int] = (3, 2)) -> tuple[Ten
 
 
 def export_network(
-    network: Any, recipe: Recipe, target: Path, info: dict[str, Any] | None = None
+    network: ColourNetwork, recipe: Recipe, target: Path, info: dict[str, Any] | None = None
 ) -> MethodInfo:
     """Write a network as ONNX; see `export`."""
     import onnx
@@ -101,7 +105,7 @@ def export_network(
 
 
 def _shapes(names: list[str], stride: int) -> tuple[Any, ...]:
-    """Say which sizes of the inputs are free."""
+    """Return which sizes of the inputs are dynamic."""
     batch, high, wide = (torch.export.Dim(n, min=1) for n in ("batch", "high", "wide"))
     plane = {0: batch, 2: stride * high, 3: stride * wide}
     style = {0: batch, 2: torch.export.Dim("style_high"), 3: torch.export.Dim("style_wide")}
@@ -120,10 +124,13 @@ ACCEPTS = {
 }
 
 
-def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodInfo:
+def _description(network: ColourNetwork, recipe: Recipe, info: dict[str, Any]) -> MethodInfo:
     names = input_names(network)
-    classifies = isinstance(network, Classifier)
     seen = recipe.phases[-1].size_px  # what it was trained on last is what it sees
+    if isinstance(network, AnnealedMeanNetwork):
+        info = {"centres": network.centres.double().tolist(), **info}
+    if isinstance(network, Classifier):
+        info = {"vividness_path": network.vividness_path, **info}
     return MethodInfo.from_table(
         {
             "name": recipe.name,
@@ -133,15 +140,13 @@ def _description(network: Any, recipe: Recipe, info: dict[str, Any]) -> MethodIn
             "stride": network.stride,
             "accepts": tuple(ACCEPTS[name] for name in names if name in ACCEPTS),
             "licence": "see its model card",
-            **({"vividness_path": network.vividness_path} if classifies else {}),
-            "centres": network.centres.double().tolist() if hasattr(network, "centres") else (),
             **info,
         }
     )
 
 
-def _simplified(model: Any) -> Any:
-    """Compute beforehand what no input changes: fewer than half of the nodes are left to open."""
+def _simplified(model: "ModelProto") -> "ModelProto":
+    """Fold constants, which removes more than half of the nodes."""
     from onnx import helper
     from onnxscript import optimizer
 
@@ -162,7 +167,7 @@ def _simplified(model: Any) -> Any:
     return simplified
 
 
-def _store_as_half(model: Any) -> None:
+def _store_as_half(model: "ModelProto") -> None:
     """Store large float32 weights as float16, each followed by a cast back to float32."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -183,8 +188,8 @@ def _store_as_half(model: Any) -> None:
     del model.graph.value_info[:]
 
 
-def _forget_traces(model: Any) -> None:
-    """Remove what torch notes of each node: stack traces, which name the maker's folders."""
+def _forget_traces(model: "ModelProto") -> None:
+    """Remove torch's notes on each node: stack traces, which contain local paths."""
     graph = model.graph
     parts = (graph.node, graph.input, graph.output, graph.initializer)
     for part in (graph, *(item for items in parts for item in items)):
@@ -220,5 +225,5 @@ def weights_of(path: Path) -> dict[str, Tensor]:
 
 
 def is_learnt(name: str) -> bool:
-    """Return what a checkpoint holds from what follows from it, by its name in a graph."""
+    """Return whether a tensor of a graph is stored in checkpoints, by its name."""
     return "." in name or name in {"centres", "prior"}

@@ -1,4 +1,4 @@
-"""Which pictures a run is judged on, and which it leaves out."""
+"""Choose the validation pictures of a run, and those that it leaves out."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pic
 def judged_on(
     cache: PixelCache, recipe: Recipe, named: frozenset[str], report: Report
 ) -> frozenset[str]:
-    """Return the keys of the pictures that are judged on and never trained on.
+    """Return the keys of the validation pictures, which are never trained on.
 
     Those that are named; if none of them is in the data, or none is named, as many as the recipe
     holds out (of other data than the recipe's a tenth), the same for the same seed, and with them
@@ -31,34 +31,34 @@ def judged_on(
         return named
     share = recipe.data.hold_out or (OTHERWISE_HELD_OUT if named else 0.0)
     if not share:
-        report("No picture is held out: nothing is validated, and there is no best.pt.")
+        report("No pictures are held out, so there is no validation and no best.pt.")
         return named
     pictures, by_hue = described(cache, recipe, report), recipe.data.by_hue
     split = split_by_ratios(pictures, read_hold_out(share), recipe.seed, by_hue)
     drawn = frozenset(split.parts["validation"])
     if named:
         report(
-            f"None of the {len(named):,} validation pictures that are named is in the data: "
-            f"{len(drawn):,} pictures of it are judged on instead."
+            f"None of the {len(named):,} listed validation pictures is in the data; "
+            f"{len(drawn):,} others are used for validation instead."
         )
     return named | drawn
 
 
 def described(cache: PixelCache, recipe: Recipe, report: Report) -> Described:
-    """Describe the pictures whose sources the recipe does not leave out, to be parted."""
+    """Describe the pictures whose sources the recipe does not leave out, to split them."""
     indices = _of_sources(cache, recipe)
     order = "in the order of their hues" if recipe.data.by_hue else "at random"
-    report(f"Parting {len(indices):,} pictures {order}, those that are nearly the same together.")
+    report(f"Splitting {len(indices):,} pictures {order}; near-duplicates stay together.")
     return describe(cache, indices, recipe.data.by_hue)
 
 
 def colourless_keys(cache: PixelCache, recipe: Recipe, report: Report) -> frozenset[str]:
-    """Return the keys of the gray pictures, of a recipe whose pictures are parted by their hues."""
+    """Return the keys of the gray pictures, of a recipe whose pictures are split by hue."""
     if not recipe.data.by_hue:
         return frozenset()
     indices = _of_sources(cache, recipe)
     keys = frozenset(cache.keys[indices[colourless(cache, indices)]].tolist())
-    report(f"{len(keys):,} gray pictures of {len(indices):,}, whose hue means nothing, left out.")
+    report(f"Left out {len(keys):,} gray pictures of {len(indices):,}: their hue is meaningless.")
     return keys
 
 

@@ -1,4 +1,4 @@
-"""A request to stop: noted when the signal comes, obeyed after a step by all processes."""
+"""A request to stop: recorded when a signal arrives, and obeyed by all processes after a step."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 
 
 class StopRequest:
-    """True once SIGINT or SIGTERM has asked to stop: the step is finished and the run saved."""
+    """Whether SIGINT or SIGTERM was received: the step is finished and the run saved."""
 
     def __enter__(self) -> Self:
         self.asked = False
@@ -31,7 +31,7 @@ class StopRequest:
 
 @contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Let SIGTERM end what is made before the first step as Ctrl-C does: it is removed."""
+    """Handle SIGTERM before the first step like Ctrl-C: unfinished files are removed."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
@@ -49,7 +49,7 @@ def ending_at_once() -> Iterator[None]:
 def shared(
     fabric: Fabric, terms: dict[str, torch.Tensor], stopped: bool
 ) -> tuple[dict[str, float], bool]:
-    """Return the means of a step's losses over all processes, and whether any is asked to stop.
+    """Return the means of a step's losses over all processes, and whether any should stop.
 
     One exchange for both: all log the same, and all stop at the same step.
     """

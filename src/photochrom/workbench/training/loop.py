@@ -2,40 +2,38 @@
 
 Read from top to bottom: `train` builds or resumes a `Run`, then takes steps until the recipe's
 pictures are seen. What a step sees is a pure function of the seed and the step's number, and a
-checkpoint holds the rest, so a run that was stopped anywhere continues as if it had not been.
+checkpoint holds the rest, so a stopped run continues as if it had not been stopped.
 """
 
 import dataclasses
-import inspect
-import json
-import logging
 import math
 import time
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset
 
 from photochrom.errors import CheckpointError, InvalidValueError, TrainingDivergedError
 from photochrom.workbench.datasets.batches import Batch, Batches
-from photochrom.workbench.datasets.decoded_cache import PixelCache, open_cache
 from photochrom.workbench.training.agreement import Asked, facts_of_pictures, facts_of_run
+from photochrom.workbench.training.beginning import (
+    LAST,
+    begin_run,
+    choose_held_out,
+    open_pictures,
+    read_stored,
+    write_beginning,
+)
 from photochrom.workbench.training.checkpoint import (
-    initial_weights,
-    read_checkpoint,
     recipe_of,
-    table_of,
     with_encoder,
 )
-from photochrom.workbench.training.held_out import Report, colourless_keys, judged_on
+from photochrom.workbench.training.held_out import Report
 from photochrom.workbench.training.interruption import StopRequest, ending_at_once, shared
 from photochrom.workbench.training.loader_processes import (
     PREFETCH,
@@ -44,20 +42,19 @@ from photochrom.workbench.training.loader_processes import (
     workers,
 )
 from photochrom.workbench.training.loss_plot import plot_log
-from photochrom.workbench.training.machines import LOST_AFTER_S, Machines, started_by_torchrun
-from photochrom.workbench.training.precision import AUTOMATIC, Precision, choose_precision
+from photochrom.workbench.training.machines import LOST_AFTER_S, Machines
+from photochrom.workbench.training.precision import AUTOMATIC
+from photochrom.workbench.training.processes import as_started, open_fabric
 from photochrom.workbench.training.progress import Progress
 from photochrom.workbench.training.recipe import Phase, Recipe
-from photochrom.workbench.training.run import Run
 from photochrom.workbench.training.run_log import (
     LOG,
     asked_precision,
     intention,
     log_every,
     progress_line,
-    write_environment,
-    write_text,
 )
+from photochrom.workbench.training.run_state import Run
 from photochrom.workbench.training.schedule import (
     check_shares,
     continued,
@@ -67,28 +64,40 @@ from photochrom.workbench.training.schedule import (
     rate_at,
     total_steps,
 )
-from photochrom.workbench.training.step import Tensors, choose_bins, prior_of
-from photochrom.workbench.training.stored_files import read_keys
-from photochrom.workbench.training.streamed_training import StreamedBatches, sample_pixels
+from photochrom.workbench.training.step import Tensors
+from photochrom.workbench.training.streamed_training import StreamedBatches
 from photochrom.workbench.training.training_gallery import draw_gallery
 from photochrom.workbench.training.validation import Validation
 
-PALETTE_SAMPLE = 400  # pictures that a palette is fitted to
-LAST, KEYS_FILE = "last.pt", "validation-keys.txt"  # in a run's folder; what it is judged on
-
 
 class Steps(Dataset[Batch]):
-    """The batches of a run by step number; this rank's share of each."""
+    """The batches of a run by step number; each process sees its own share."""
 
     def __init__(self, batches: Batches, recipe: Recipe, ranks: int, rank: int) -> None:
         self.batches, self.recipe, self.ranks, self.rank = batches, recipe, ranks, rank
 
     def __getitem__(self, step: int) -> Batch:
-        """Make this rank's part of a step's batch: together the ranks see what one would."""
+        """Return this process's part of a step's batch; together all parts are the whole batch."""
         phase = phase_at(self.recipe, step)
         share = phase.batch // self.ranks
         first = pictures_before(self.recipe, step) + self.rank * share
         return self.batches.batch(first, phase.size_px, share)
+
+
+class TrainOptions(TypedDict, total=False):
+    """Options of `train` that all folds of a cross-validation share."""
+
+    epochs: int | None
+    resume: bool
+    init: Path | None
+    cache: Path | None
+    accelerator: str
+    devices: int | str
+    nodes: int
+    lost_after: float
+    precision: str
+    report: Report
+    stop_after: int | None
 
 
 def train(
@@ -110,7 +119,7 @@ def train(
     report: Report = lambda line: None,
     stop_after: int | None = None,
 ) -> Path:
-    """Train a network as a recipe says; the other options are those of `photochrom train`.
+    """Train a network from a recipe; the other options are those of `photochrom train`.
 
     Parameters
     ----------
@@ -119,16 +128,16 @@ def train(
     folder : Path
         The run's folder: recipe, log, plot and checkpoints.
     validation_keys : frozenset of str
-        Pictures that are never trained on, and judged on instead; a resumed run keeps its own.
+        Pictures for validation, never trained on; a resumed run keeps its own.
     resume : bool
         Continue the folder's run, exactly; the recipe may change its schedule only.
     lost_after : float
-        Seconds that processes wait for one that does not come, or no longer answers.
+        Seconds to wait for a process that does not connect, or no longer answers.
     report : callable
-        Takes lines about the progress, some from another thread: the first says the precision,
-        and then there is one at least every few seconds.
+        Receives lines about the progress, some from another thread: first the precision, then at
+        least one every few seconds.
     stop_after : int, optional
-        Stop, resumably, after so many steps of this call.
+        Stop after this many steps of this call; the run can be resumed.
 
     Returns
     -------
@@ -138,7 +147,7 @@ def train(
     Raises
     ------
     CheckpointError
-        If there is nothing to resume, or the folder holds another run.
+        If there is nothing to resume, or the folder contains another run.
     DataError
         If no picture is left to train on.
     TrainingDivergedError
@@ -146,23 +155,25 @@ def train(
     RecipeError
         If the network or the critic cannot take the size of a phase.
     InvalidValueError
-        If a number is outside its range, or processes of a training differ in what they are given.
+        If a number is outside its range, or the processes of a training have different settings.
     LostProcessError
-        If another process does not come, or ends.
+        If another process does not connect, or ends.
     KeyboardInterrupt
         After SIGINT or SIGTERM, once the step is finished and the run saved.
     """
     keep_memory()
     if (folder / LAST).exists() and not resume:
-        raise CheckpointError(f"{folder}: holds a run already. Resume it, or name another folder.")
+        raise CheckpointError(
+            f"{folder}: already contains a run. Resume it (--resume), or name another folder."
+        )
     if epochs is not None and epochs < 1:
-        raise InvalidValueError(f"epochs must be 1 or more; it is {epochs}.")
+        raise InvalidValueError(f"epochs must be 1 or more; got {epochs}.")
     if not resume:
         recipe, init = with_encoder(recipe, init)
     elif precision == AUTOMATIC:
         precision = asked_precision(folder)
-    nodes, devices = _as_started(nodes, devices)
-    fabric, computing = _fabric(
+    nodes, devices = as_started(nodes, devices)
+    fabric, computing = open_fabric(
         accelerator, devices, nodes, recipe.precision, precision, lost_after
     )
     machines = Machines.join(fabric, nodes, lost_after, report)
@@ -181,7 +192,7 @@ def _train(
     report: Report,
     stop_after: int | None,
 ) -> Path:
-    """Train in this process, beside the others if there are more."""
+    """Train in this process, together with the others if there are any."""
     told = Progress((lambda line: None) if fabric.global_rank else report)
     told(f"Training {recipe.name} in {asked.computing}.")
     told.begin("getting ready")
@@ -189,13 +200,15 @@ def _train(
     with ending_at_once(), machines.working(), told.alive():
         machines.agree("version, command and recipe", facts_of_run(recipe, asked, resume))
         check_shares(recipe, fabric.world_size)
-        state, stays = _stored(folder, resume, fabric)
+        state, stays = read_stored(folder, resume, fabric)
         begun = recipe
         if state is not None:
             begun = recipe_of(state, folder / LAST)
             recipe = continued(state, begun, recipe, folder)
-        pixels = _open_pictures(recipe, asked, fabric, machines, told)
-        validation_keys, held = _held_out(pixels, recipe, asked, stays, fabric, machines, told)
+        pixels = open_pictures(recipe, asked, fabric, machines, told)
+        validation_keys, held = choose_held_out(
+            pixels, recipe, asked, stays, fabric, machines, told
+        )
         batches = Batches(pixels, recipe.data, recipe.seed, held)
         machines.agree("pictures", facts_of_pictures(batches))
         if recipe.config.get("classes") == 0:
@@ -204,14 +217,14 @@ def _train(
             step = 0 if state is None else state["step"]
             recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
             recipe = in_epochs(recipe, step, asked.epochs, len(batches.indices))
-        run = _begin(recipe, folder, fabric, state, asked.init, batches)
+        run = begin_run(recipe, folder, fabric, state, asked.init, batches)
         run.asked = phases
         if state is not None:
             told(f"Resumed {folder} at step {run.step}.")
             if run.step >= total_steps(recipe):
-                told("It is finished: --epochs N goes on for N epochs more.")
+                told("It is finished. Use --epochs N to train for N more epochs.")
         if not fabric.global_rank:
-            _write_beginning(run, asked, validation_keys, batches, is_new=stays is None)
+            write_beginning(run, asked, validation_keys, batches, is_new=stays is None)
         validation = Validation.of(batches, validation_keys, recipe)
     source: Dataset[Batch] = Steps(batches, recipe, fabric.world_size, fabric.global_rank)
     if asked.stream:
@@ -222,153 +235,6 @@ def _train(
     if not len(validation) and (folder / LOG).exists() and not fabric.global_rank:
         plot_log(folder)
     return folder / LAST
-
-
-def _as_started(nodes: int, devices: int | str) -> tuple[int, int | str]:
-    """Return how many machines, and processes of each: torchrun has begun as many as it was told.
-
-    Raise InvalidValueError if something else is asked for.
-    """
-    begun = started_by_torchrun()
-    if begun is None:
-        return nodes, devices
-    if nodes not in (1, begun[0]) or devices not in ("auto", begun[1]):
-        raise InvalidValueError(
-            f"torchrun started {begun[1]} processes on each of {begun[0]} machines, but --nodes is "
-            f"{nodes} and --devices {devices}. Leave both out, torchrun decides."
-        )
-    return begun
-
-
-def _stored(
-    folder: Path, resume: bool, fabric: Fabric
-) -> tuple[dict[str, Any] | None, frozenset[str] | None]:
-    """Return the checkpoint and the validation keys of a run that is resumed.
-
-    The first process reads them for all: only its machine needs the run's folder.
-    """
-    found: tuple[dict[str, Any] | None, frozenset[str] | None] = None, None
-    if not fabric.global_rank:
-        folder.mkdir(parents=True, exist_ok=True)
-        if resume:
-            keys = folder / KEYS_FILE
-            kept = frozenset(read_keys(keys)) - {""} if keys.exists() else None
-            found = read_checkpoint(folder / LAST), kept
-    return fabric.broadcast(found) if resume else found
-
-
-def _open_pictures(
-    recipe: Recipe, asked: Asked, fabric: Fabric, machines: Machines, told: Progress
-) -> PixelCache:
-    """Return the decoded pictures; of each machine one process decodes, and all wait for all."""
-    if asked.stream:
-        pixels = sample_pixels(asked.data, told)
-    else:
-        if fabric.local_rank:
-            machines.wait("decoding", fabric.global_rank - fabric.local_rank)
-        pixels = open_cache(Path(asked.data), asked.cache, recipe.data.short_side_px, told)
-    machines.done("decoding")
-    machines.wait("decoding")
-    return pixels
-
-
-def _held_out(
-    pixels: PixelCache,
-    recipe: Recipe,
-    asked: Asked,
-    stays: frozenset[str] | None,
-    fabric: Fabric,
-    machines: Machines,
-    told: Progress,
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys that are judged on, and all that are not trained on; the first decides."""
-    keys: tuple[frozenset[str], frozenset[str]] = frozenset(), frozenset()
-    if not fabric.global_rank:
-        judged = stays
-        if judged is None:
-            judged = judged_on(pixels, recipe, asked.validation_keys, told)
-        keys = judged, judged | colourless_keys(pixels, recipe, told)
-        machines.done("parting")
-    machines.wait("parting", 0)
-    return fabric.broadcast(keys)
-
-
-def _write_beginning(
-    run: Run, asked: Asked, validation_keys: frozenset[str], batches: Batches, is_new: bool
-) -> None:
-    """Write what a run's folder holds from its beginning."""
-    run.log.begin(run.step)
-    if is_new:
-        keys = "".join(f"{key}\n" for key in sorted(validation_keys))
-        write_text(run.folder / KEYS_FILE, keys)
-    write_text(run.folder / "recipe.json", json.dumps(table_of(run.recipe), indent=2))
-    asked_for = {"precision": asked.computing.name, "precision_asked": asked.precision}
-    write_environment(
-        run.folder, asked.data, asked.stream, asked.init, batches, run.fabric, asked_for
-    )
-
-
-def _fabric(
-    accelerator: str, devices: int | str, nodes: int, preferred: str, asked: str, lost_after: float
-) -> tuple[Fabric, Precision]:
-    """Return one process, or many that share their gradients, and what they compute in.
-
-    Of many each keeps its own statistics of normalisation, since the first alone judges, and a
-    critic sees two batches before it learns; and what a phase freezes gets no gradient.
-    """
-    made: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the precision is ours to say
-    try:
-        fabric = Fabric(**made)
-        computing = choose_precision(preferred, fabric.device.type, asked)
-        precision: Any = computing.name
-        if isinstance(fabric.strategy, DDPStrategy):
-            known = inspect.signature(DistributedDataParallel).parameters
-            newer = "forward_sync_buffers" in known
-            options: dict[str, Any] = {
-                "find_unused_parameters": True,
-                "forward_sync_buffers" if newer else "broadcast_buffers": False,
-            }
-            many = DDPStrategy(timeout=timedelta(seconds=lost_after), **options)
-            return Fabric(**made, precision=precision, strategy=many), computing
-        return Fabric(**made, precision=precision), computing
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise InvalidValueError(
-            f"No such accelerator, number of devices, or precision: {error}"
-        ) from error
-
-
-def _begin(
-    recipe: Recipe,
-    folder: Path,
-    fabric: Fabric,
-    state: dict[str, Any] | None,
-    init: Path | None,
-    batches: Batches,
-) -> Run:
-    """Return a run with the weights that it starts from, or as a checkpoint left it."""
-    run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
-    is_whole = state is not None or (init is not None and initial_weights(run.network, init))
-    if not is_whole and hasattr(run.network, "centres"):
-        _give_colours(run, batches)
-    run.prepare()
-    if state is not None:
-        run.load(state)
-    return run
-
-
-def _give_colours(run: Run, batches: Batches) -> None:
-    """Choose the colours that a new network tells apart: bins, or a palette of the pictures."""
-    if run.recipe.palette:
-        from photochrom.workbench.datasets.ab_palette import fit_palette
-
-        sample = (batches.cache[int(i)] for i in batches.draw(PALETTE_SAMPLE))
-        found, _ = fit_palette(sample, run.recipe.palette, run.recipe.seed)
-        centres = torch.from_numpy(found).float()
-        prior = prior_of(centres, batches)
-    else:
-        centres, prior = choose_bins(batches, run.network.centres.shape[0])
-    run.network.fill_bins(centres, prior)
 
 
 def _loader(source: Dataset[Batch], steps: range) -> DataLoader[Batch]:
@@ -444,12 +310,12 @@ def _take_steps(
             told.begin(f"step {run.step + 1:,} of {last:,}")
     run.save("last")
     if halted and not run.fabric.local_rank:  # its children's end would end it too soon
-        told(f"Stopped at step {run.step} of {last}; --resume goes on.")
+        told(f"Stopped at step {run.step} of {last}; --resume continues.")
         raise KeyboardInterrupt
 
 
 def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
-    """Take one optimizer step, of what learns in this phase; give the terms of the losses."""
+    """Take one optimizer step for the network, the critic or both; return the loss terms."""
     number = run.recipe.seed * 1_000_003 + run.step
     torch.manual_seed(number)  # dropout, the same in a resumed run
     random = torch.Generator().manual_seed(number)
@@ -502,13 +368,13 @@ def _refuse_infinite(run: Run, value: torch.Tensor, batch: Batch, what: str = "l
     file.parent.mkdir(parents=True, exist_ok=True)  # on another machine it may not be there
     torch.save(planes, file)
     raise TrainingDivergedError(
-        f"The {what} is {value.item()} at step {run.step}; the batch lies in {file}. "
+        f"The {what} is {value.item()} at step {run.step}; the batch is saved in {file}. "
         "Try a lower rate, or resume the last checkpoint."
     )
 
 
 def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: Report) -> None:
-    """Judge the moving average; keep the best."""
+    """Validate the moving average, and keep the best."""
     if run.fabric.global_rank or not len(validation):
         return
     scores = validation.judge(run)
@@ -524,5 +390,5 @@ def _validate(run: Run, validation: Validation, seen: int, epoch: int, report: R
 
 
 def _position(run: Run, seen: int, epoch: int) -> dict[str, float]:
-    """Return how far a run is: the first columns of its logs."""
+    """Return the position of a run: the first columns of its logs."""
     return {"step": run.step, "pictures": seen, "epochs": seen / epoch}

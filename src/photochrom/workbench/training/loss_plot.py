@@ -31,7 +31,7 @@ def plot_log(folder: Path) -> None:
 
 
 def _point(row: dict[str, str | None]) -> list[tuple[float, float]]:
-    """Return a row's epochs and loss; none of a row that has none, or a damaged one."""
+    """Return a row's epochs and loss; nothing for a damaged row, or one without them."""
     try:
         return [(float(row["epochs"] or ""), float(row["loss"] or ""))]
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""The processes of a training, on one machine or several: they meet, agree, wait, and may be lost.
+"""The processes of a training on one or more machines: connection, agreement, waiting, failure.
 
 Gradients go over torch's process group, which Lightning Fabric opens. Beside it every process has a
 line to the store of the first one, where torch's own rendezvous takes place. Over that they compare
@@ -18,13 +18,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import count
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from photochrom.errors import InvalidValueError, LostProcessError, PhotochromError
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
 
 LOST_AFTER_S = 300.0  # without a sign of life
 PROBE_S, POLL_S, BEAT_S, TO_READ_S, LAST_WORDS_S = 1.0, 0.1, 1.0, 1.0, 5.0
@@ -36,6 +39,7 @@ HOW = (
 distributed: Any = torch.distributed  # which names not all that it exports
 _TRAININGS = count()  # of this process; all processes count alike
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 
 
@@ -51,16 +55,16 @@ def _number(variable: str, otherwise: int) -> int:
 
 
 def started_by_torchrun() -> tuple[int, int] | None:
-    """Return the machines and the processes of each that torchrun started, or None."""
+    """Return the machines and the processes per machine that torchrun started, or None."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return None
     return _number("GROUP_WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)
 
 
 def check_place(nodes: int) -> None:
-    """Raise InvalidValueError if this machine does not know where the others are, or its number."""
+    """Raise InvalidValueError if the first machine's address or this one's number is not set."""
     if nodes < 1:
-        raise InvalidValueError(f"--nodes needs 1 or more; it is {nodes}.")
+        raise InvalidValueError(f"--nodes needs 1 or more; got {nodes}.")
     missing = [n for n in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if not os.environ.get(n)]
     if missing:
         raise InvalidValueError(
@@ -70,18 +74,18 @@ def check_place(nodes: int) -> None:
     port, rank = _number("MASTER_PORT", 0), _number("NODE_RANK", -1)
     if not 0 < port < 65536:
         raise InvalidValueError(
-            f"MASTER_PORT needs a number from 1 to 65535; it is '{os.environ['MASTER_PORT']}'."
+            f"MASTER_PORT needs a number from 1 to 65535; got '{os.environ['MASTER_PORT']}'."
         )
     if not 0 <= rank < nodes:
         raise InvalidValueError(
-            f"NODE_RANK needs a number from 0 to {nodes - 1}; it is '{os.environ['NODE_RANK']}'."
+            f"NODE_RANK needs a number from 0 to {nodes - 1}; got '{os.environ['NODE_RANK']}'."
         )
 
 
 def reach_first(address: str, port: int, seconds: float) -> None:
     """Wait until the first machine answers; it may be started later than this one.
 
-    Raise LostProcessError if it does not within so many seconds.
+    Raise LostProcessError if it does not answer in time.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -100,9 +104,9 @@ def reach_first(address: str, port: int, seconds: float) -> None:
 
 
 def _check_store(address: str, port: int, seconds: float) -> None:
-    """Raise LostProcessError if something else than a training listens: torch would wait for ever.
+    """Raise LostProcessError if another program listens there: torch would wait forever.
 
-    The answer is waited for in another thread, which is left to itself if none comes.
+    Another thread waits for the answer, and is abandoned if none comes.
     """
     answers: list[Exception | None] = []
 
@@ -119,13 +123,13 @@ def _check_store(address: str, port: int, seconds: float) -> None:
     if answers[:1] != [None]:
         why = f"it answers: {_first_line(answers[0])}" if answers and answers[0] else "no answer"
         raise LostProcessError(
-            f"What listens at {_at(address, port)} is not a training of photochrom ({why}); "
+            f"The program at {_at(address, port)} is not a photochrom training ({why}); "
             f"waited {seconds:.0f} s. {HOW}"
         )
 
 
 def _store(address: str, port: int, seconds: float) -> Any:
-    """Return a line to the store of the first process."""
+    """Connect to the store of the first process."""
     timeout = timedelta(seconds=seconds)
     return distributed.TCPStore(
         address, port, is_master=False, wait_for_workers=False, timeout=timeout
@@ -133,19 +137,19 @@ def _store(address: str, port: int, seconds: float) -> Any:
 
 
 class Machines:
-    """All processes of a training; alone, a process neither waits nor asks anybody.
+    """The processes of a training; a single process needs no communication.
 
     Parameters
     ----------
     rank, of : int
         This process of how many.
     store : torch.distributed.Store, optional
-        Of all; None alone.
+        The shared store; None for a single process.
     lost_after : float
-        Seconds without a sign of life after which a process is taken to be lost.
+        Seconds without a heartbeat after which a process counts as lost.
     """
 
-    def __init__(self, rank: int, of: int, store: Any, lost_after: float) -> None:
+    def __init__(self, rank: int, of: int, store: "Store | None", lost_after: float) -> None:
         self.rank, self.of, self.lost_after = rank, of, lost_after
         self.store = store
         self._beats = 0
@@ -153,17 +157,19 @@ class Machines:
 
     @classmethod
     def join(cls, fabric: Fabric, nodes: int, lost_after: float, report: Report) -> Self:
-        """Meet the other processes.
+        """Connect to the other processes.
 
-        Raise LostProcessError if not all come in time, or InvalidValueError if this machine does
-        not know where.
+        Raise LostProcessError if not all connect in time, or InvalidValueError if this machine has
+        no address to connect to.
         """
         environment: Any = getattr(fabric.strategy, "cluster_environment", None)
         is_ours = isinstance(environment, LightningEnvironment)
         if nodes > 1 and is_ours:
             check_place(nodes)
             where = environment.main_address, environment.main_port
-            report(f"Machine {environment.node_rank() + 1} of {nodes}; meeting at {_at(*where)}.")
+            report(
+                f"Machine {environment.node_rank() + 1} of {nodes}; connecting at {_at(*where)}."
+            )
             if environment.node_rank() or environment.local_rank():
                 reach_first(*where, lost_after)
         try:
@@ -173,7 +179,7 @@ class Machines:
         if fabric.world_size == 1:
             return cls(0, 1, None, lost_after)
         if fabric.global_rank and not fabric.local_rank:
-            report("All processes are here; the first machine reports from now on.")
+            report("All processes are connected; the first machine reports from now on.")
         where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         # torchrun's store outlives the processes that it starts again.
         name = f"{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/{next(_TRAININGS)}"
@@ -182,9 +188,9 @@ class Machines:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Tell the others what ended this process, and say in a sentence that another is lost.
+        """Tell the others why this process ended, and report a lost process in one sentence.
 
-        Raise LostProcessError in place of what a broken connection raises.
+        Raise LostProcessError instead of the error of a broken connection.
         """
         try:
             yield
@@ -195,7 +201,7 @@ class Machines:
             if self.of == 1 or not _is_of_a_connection(error):
                 self._tell(f"{type(error).__name__}: {error}")
                 raise
-            ends = _in_time(self._ends, [])
+            ends = _in_time(self._ends, list[str]())
             raise _ended("; ".join(ends) or _first_line(error)) from error
         except BaseException as error:
             self._tell(f"{type(error).__name__} {error}".strip())
@@ -203,7 +209,7 @@ class Machines:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Give signs of life from another thread, so that others can wait however long it takes."""
+        """Send heartbeats from another thread, so that the others keep waiting."""
         if self.store is None:
             yield
             return
@@ -223,14 +229,14 @@ class Machines:
             thread.join()
 
     def done(self, what: str) -> None:
-        """Say that this process has done something."""
+        """Record that this process has finished something."""
         if self.store is not None:
             self.store.set(f"done/{what}/{self.rank}", "")
 
     def wait(self, what: str, *ranks: int) -> None:
-        """Wait until others have done something: those ranks, or all.
+        """Wait until others have finished something: the given ranks, or all.
 
-        Raise LostProcessError if one of them has ended, or gives no sign of life.
+        Raise LostProcessError if one of them has ended, or sends no heartbeats.
         """
         if self.store is None:
             return
@@ -313,27 +319,28 @@ class Machines:
         return bytes(self.store.get(key)) if self.store and self._has(key) else b""
 
     def _tell(self, sentence: str) -> None:
-        """Leave word of why this process ends; in vain if the first one is gone already."""
-        if self.store is None:
+        """Tell the others why this process ends, if the first one still runs."""
+        store = self.store
+        if store is None:
             return
         told = json.dumps({"machine": platform.node() or "?", "why": sentence})
-        _in_time(lambda: self.store.set(f"end/{self.rank}", told), None)
+        _in_time(lambda: store.set(f"end/{self.rank}", told), None)
         if not self.rank:
             time.sleep(TO_READ_S)  # the store ends with the first process
 
     def _ends(self) -> list[str]:
-        """Return what the processes that have ended left as their reasons."""
+        """Return the reasons of the processes that have ended."""
         found = ((r, self._read(f"end/{r}")) for r in range(self.of) if r != self.rank)
         told = [(rank, json.loads(text)) for rank, text in found if text]
         return [f"process {rank} ({end['machine']}): {end['why']}" for rank, end in told]
 
 
-def _in_time(act: Callable[[], Any], otherwise: Any) -> Any:
-    """Return what the store says, or something else if it is broken or takes long.
+def _in_time(act: Callable[[], T], otherwise: T) -> T:
+    """Return the result of a request to the store, or `otherwise` if it fails or takes long.
 
-    It is asked in another thread, since a store on a machine without power never answers.
+    Another thread sends the request, since a store on a machine without power never answers.
     """
-    answers: list[Any] = []
+    answers: list[T] = []
 
     def ask() -> None:
         with suppress(RuntimeError, OSError):
@@ -353,7 +360,7 @@ def _ended(why: str) -> LostProcessError:
 
 
 def _is_of_a_connection(error: BaseException) -> bool:
-    """Return whether an error is of a broken connection to another process."""
+    """Return whether an error means a broken connection to another process."""
     if isinstance(error, distributed.DistError | ConnectionError):
         return True
     words = ("gloo", "Connection closed", "Connection reset", "Broken pipe", "NCCL", "TCPStore")
@@ -363,16 +370,17 @@ def _is_of_a_connection(error: BaseException) -> bool:
 def _not_met(error: Exception, fabric: Fabric, seconds: float) -> PhotochromError:
     environment: Any = getattr(fabric.strategy, "cluster_environment", None)
     if environment is None:
-        return InvalidValueError(f"The training cannot begin: {_first_line(error)}")
+        return InvalidValueError(f"The training cannot start: {_first_line(error)}")
     where = _at(environment.main_address, environment.main_port)
     if "EADDRINUSE" in str(error) or "in use" in str(error):
         return LostProcessError(
-            f"The port of {where} is in use on the first machine. Take another MASTER_PORT."
+            f"The port of {where} is in use on the first machine. Choose another MASTER_PORT."
         )
     if isinstance(error, ValueError) and not isinstance(error, distributed.DistError):
-        return InvalidValueError(f"The training cannot begin: {_first_line(error)}")
+        return InvalidValueError(f"The training cannot start: {_first_line(error)}")
     return LostProcessError(
-        f"Not all processes came to {where} within {seconds:.0f} s ({_first_line(error)}). {HOW}"
+        f"Not all processes connected to {where} within {seconds:.0f} s "
+        f"({_first_line(error)}). {HOW}"
     )
 
 
@@ -381,6 +389,6 @@ def _at(address: str, port: int) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return what an error says, without the place in the sources of gloo, and its advice."""
+    """Return the first line of an error, without gloo's source location and advice."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r"^\[\S+:\d+\] ", "", line).partition(". This is typically")[0].rstrip(".")

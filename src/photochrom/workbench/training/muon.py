@@ -1,12 +1,12 @@
-"""Muon: momentum whose steps are made orthogonal, for the matrices of a network.
+"""Muon: momentum with orthogonalised steps, for the matrices of a network.
 
 Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; steps scaled
 to the size of AdamW's as in Liu et al., "Muon is scalable for LLM training", 2025, equation 4, so
-that both share a learning rate. What is no matrix (biases, norms, depthwise convolutions, first and
-last layers) takes AdamW's steps, in the same optimizer.
+that both share a learning rate. Other parameters (biases, norms, depthwise convolutions, first and
+last layers) take AdamW's steps, in the same optimizer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ class Muon(Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Take one step."""
         for group in self.param_groups:
             for parameter in group["params"]:

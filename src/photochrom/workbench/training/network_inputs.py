@@ -1,24 +1,26 @@
-"""Inputs of networks by the names that the exported graph gives them."""
+"""Inputs of networks by their names in the exported graph."""
 
 import inspect
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from photochrom.workbench.networks.annealed_mean import AnnealedMeanNetwork
+from photochrom.workbench.networks.outputs import ColourNetwork
 
-def input_names(network: Any) -> list[str]:
-    """Name what a network's `forward` takes, in order: its inputs in an exported graph."""
+
+def input_names(network: ColourNetwork) -> list[str]:
+    """Return the names of a network's inputs, in the order of `forward` and the exported graph."""
     return list(inspect.signature(network.forward).parameters)
 
 
-def neutral_inputs(network: Any, lightness: Tensor) -> tuple[Tensor, ...]:
-    """Return what a network needs to colour lightness (N, 1, H, W) without any guidance.
+def neutral_inputs(network: ColourNetwork, lightness: Tensor) -> tuple[Tensor, ...]:
+    """Return the inputs with which a network colours lightness (N, 1, H, W) without guidance.
 
     In `forward`'s order: the picture's own style, no hints, the plain mean.
     """
     pictures, _, height, width = lightness.shape
-    bins = network.centres.shape[0] if hasattr(network, "centres") else 0
+    bins = len(network.centres) if isinstance(network, AnnealedMeanNetwork) else 0
     neutral = {
         "lightness": lightness,
         "style": lightness,

@@ -1,7 +1,7 @@
-"""What a training step minimises, by the name that a recipe gives it.
+"""The objectives of training, by their names in recipes.
 
-An objective gives its terms, of which 'loss' is minimised and the others are logged, and what the
-network painted, if it paints, for a critic to judge.
+An objective returns its terms, of which 'loss' is minimised and the others are logged, and the
+generated colours, if any, for a critic.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from photochrom.errors import RecipeError
 from photochrom.workbench.networks.annealed_mean import Classifier
 from photochrom.workbench.networks.fusion import Fusion
 from photochrom.workbench.networks.nogan import Nogan
-from photochrom.workbench.networks.outputs import Painter
+from photochrom.workbench.networks.outputs import ColourNetwork, Painter
 from photochrom.workbench.networks.photochrom import Guided
 from photochrom.workbench.training.recipe import Loss, Recipe
 from photochrom.workbench.training.step import Tensors, classification_loss, distribution_loss
@@ -25,7 +25,7 @@ WINDOW = 5  # pixels over which the chroma is averaged for that
 
 
 class Answer(NamedTuple):
-    """What an objective says of a network on a batch."""
+    """The value of an objective for a network on a batch."""
 
     terms: dict[str, Tensor]
     painted: Tensor | None = None  # in the network's own scale
@@ -34,13 +34,13 @@ class Answer(NamedTuple):
 Objective = Callable[[Any, Tensors, Loss, torch.Generator], Answer]
 
 
-def check_fit(recipe: Recipe, network: Any) -> None:
-    """Raise RecipeError unless a network takes the recipe's sizes and its kind of loss."""
+def check_fit(recipe: Recipe, network: ColourNetwork) -> None:
+    """Raise RecipeError if a network does not support the recipe's sizes or kind of loss."""
     for phase in recipe.phases:
         if phase.size_px % network.stride:
             raise RecipeError(
                 f"recipe {recipe.name}, phases: '{recipe.network}' needs a size_px that is a "
-                f"multiple of {network.stride}; it is {phase.size_px}."
+                f"multiple of {network.stride}; got {phase.size_px}."
             )
     is_classifier = isinstance(network, Classifier)
     serves = {
@@ -53,7 +53,7 @@ def check_fit(recipe: Recipe, network: Any) -> None:
     if not serves[recipe.loss.kind]:
         fitting = ", ".join(kind for kind, fits in serves.items() if fits)
         raise RecipeError(
-            f"recipe {recipe.name}, loss, kind: '{recipe.network}' takes {fitting}; it is "
+            f"recipe {recipe.name}, loss, kind: '{recipe.network}' takes {fitting}; got "
             f"{recipe.loss.kind!r}."
         )
 
@@ -79,7 +79,7 @@ def _regression(network: Painter, tensors: Tensors, loss: Loss, random: torch.Ge
 
 
 def _fusion(network: Fusion, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
-    """Colour, and the picture's class where it is known (Iizuka et al. 2016)."""
+    """Return the loss of colours, and of the picture's class if known (Iizuka et al. 2016)."""
     painted, logits = network.paint_and_classify(tensors.lightness)
     colour = loss.weight * colour_distance(network, painted, tensors, loss)
     known = tensors.label >= 0
@@ -122,7 +122,7 @@ OBJECTIVES: dict[str, Callable[[Loss], Objective]] = {
 
 
 def colour_distance(network: Painter, painted: Tensor, tensors: Tensors, loss: Loss) -> Tensor:
-    """Measure how far painted colours are from the true ones, in the network's own scale.
+    """Return the distance of generated colours from the true ones, in the network's own scale.
 
     `painted` is (N, C, h, w); the truth, if it is larger, is averaged. The mean is over channels
     and places.
@@ -138,9 +138,9 @@ def colour_distance(network: Painter, painted: Tensor, tensors: Tensors, loss: L
 
 
 def background_weights(ab: Tensor) -> Tensor:
-    """Weigh nearly colourless places and the others alike: ab (N, 2, h, w) -> (N, h, w).
+    """Return weights that balance nearly gray places and others: ab (N, 2, h, w) -> (N, h, w).
 
-    Mean 1 over each picture; all 1 where there is but one kind of place.
+    Their mean over each picture is 1; all are 1 if it has only one kind of place.
     """
     smooth = F.avg_pool2d(ab, WINDOW, 1, WINDOW // 2, count_include_pad=False)
     background = (torch.linalg.vector_norm(smooth, dim=1) < COLOURLESS).float()

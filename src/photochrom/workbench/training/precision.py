@@ -1,7 +1,7 @@
-"""In which numbers a run computes: the fastest that its device really has.
+"""The precision of a run: the fastest that its device supports.
 
 A processor without AVX-512 computes bfloat16 by emulation, 12 to 23 times slower than float32; one
-with it is 2.8 times faster in bfloat16. So a recipe's bfloat16 is a preference, not an order.
+with it is 2.8 times faster in bfloat16. So a recipe's bfloat16 is a preference.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ WORDS = {PLAIN: "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}
 
 
 class Precision(NamedTuple):
-    """What a run computes in, and why.
+    """The precision of a run, and the reason.
 
     name : as Lightning Fabric names it
     why : the rest of a sentence that begins with its name
@@ -24,16 +24,16 @@ class Precision(NamedTuple):
     why: str
 
     def __str__(self) -> str:
-        """Say both."""
+        """Return both as text."""
         return f"{WORDS.get(self.name, self.name)} ({self.name}), {self.why}"
 
 
 def choose_precision(preferred: str, device: str, asked: str = AUTOMATIC) -> Precision:
-    """Choose what a run computes in.
+    """Choose the precision of a run.
 
     The recipe's preference is named as Lightning Fabric does, the device as torch does ('cpu',
-    'cuda', 'mps' ...). `asked` is what the person who trains insists on; 'auto' takes the recipe's
-    where the device has it.
+    'cuda', 'mps' ...). `asked` is the user's choice; 'auto' takes the recipe's if the device
+    supports it.
     """
     emulated = "bf16" in preferred and not has_bfloat16(device)
     if asked != AUTOMATIC:
@@ -48,7 +48,7 @@ def choose_precision(preferred: str, device: str, asked: str = AUTOMATIC) -> Pre
 
 
 def has_bfloat16(device: str) -> bool:
-    """Return whether a kind of device computes bfloat16 itself."""
+    """Return whether a kind of device supports bfloat16."""
     if device == "cpu":
         return _processor_has_bfloat16()
     if device == "cuda":

@@ -1,4 +1,4 @@
-"""Lines about the progress: some within seconds, on whatever machine, and never too many."""
+"""Lines about the progress: the first within seconds on any machine, and never too many."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ EVERY = 5.0  # seconds
 
 
 class Progress:
-    """Passes lines on, and knows when one is due, `every` so many seconds.
+    """Forwards lines, and knows when the next one is due, every `every` seconds.
 
     While something takes long, lines come from another thread.
     """
@@ -20,22 +20,22 @@ class Progress:
         self._said = self._began = time.monotonic()
 
     def __call__(self, line: str) -> None:
-        """Pass a line on."""
+        """Forward a line."""
         self._said = time.monotonic()
         self.report(line)
 
     @property
     def due(self) -> bool:
-        """Whether nothing was said for a while."""
+        """Whether no line was forwarded for a while."""
         return time.monotonic() - self._said >= self.every
 
     def begin(self, what: str) -> None:
-        """Note what is being done from now on, such as 'step 3 of 36'; nothing is said yet."""
+        """Record the current activity, such as 'step 3 of 36', without a line."""
         self.doing, self._began = what, time.monotonic()
 
     @contextmanager
     def alive(self) -> Iterator[None]:
-        """Say what is being done, and for how long, whenever nothing else was said for a while."""
+        """Report the current activity and its duration whenever no other line came for a while."""
         ended = Event()
 
         def watch() -> None:
@@ -53,7 +53,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Say how long, in the unit that fits: '40 s', '3 min', '2.5 h'; never less than nothing."""
+    """Format a duration in a suitable unit: '40 s', '3 min', '2.5 h'; at least '0 s'."""
     seconds = max(0.0, seconds)
     if seconds < 90:
         return f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""A recipe says everything that decides a training run; `recipe_files` reads it."""
+"""A recipe: all settings of a training run; `recipe_files` reads it."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -68,8 +68,8 @@ class Optimizer:
 class Loss:
     """Which loss, and its weights and widths.
 
-    kind : 'distribution': cross-entropy of a network that takes hints and wishes; 'classification':
-        the same of one that takes lightness alone; 'regression': distance of painted and true
+    kind : 'distribution': cross-entropy of a network that takes guidance; 'classification': the
+        same of one that takes lightness alone; 'regression': distance of painted and true
         colours; 'fusion': that and the picture's class; 'features': distance of ImageNet features
     weight : of the distance, beside a critic's judgement
     sigma, neighbours : width of the soft encoding in ab units, and bins that a colour is spread
@@ -103,7 +103,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Critic:
-    """The network that tells real from painted, and how it learns.
+    """The critic, and how it is trained.
 
     config : its own configuration
     weight : of its judgement in the painter's loss
@@ -124,7 +124,7 @@ class Critic:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run.
+    """All settings of a training run.
 
     name, network : the run's name; the network's
     phases : one after the other
@@ -157,7 +157,7 @@ class Recipe:
 
     @property
     def pictures(self) -> int:
-        """Pictures seen in all phases."""
+        """The number of pictures seen in all phases."""
         return sum(phase.pictures for phase in self.phases)
 
 
@@ -175,10 +175,10 @@ def recipe_from_table(table: dict[str, Any], where: str) -> Recipe:
 
 
 def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str) -> Any:
-    """Build a network or a critic as a recipe describes it, with ImageNet weights if `pretrained`.
+    """Build a network or a critic from a recipe, with ImageNet weights if `pretrained`.
 
-    Raise RecipeError, which names `where`, if a key is unknown or of the wrong type, or torch can
-    build nothing of such numbers.
+    Raise RecipeError, which names `where`, if a key is unknown or of the wrong type, or torch
+    cannot build such a network.
     """
     kind = network(name)
     config = checked(kind.config, table, where)
@@ -187,4 +187,6 @@ def build_network(name: str, table: dict[str, Any], pretrained: bool, where: str
     except PhotochromError:
         raise
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise RecipeError(f"{where}: '{name}' cannot be built like this ({error}).") from error
+        raise RecipeError(
+            f"{where}: '{name}' cannot be built with this configuration ({error})."
+        ) from error

@@ -1,7 +1,7 @@
 """Find recipes, and read them from TOML.
 
-A file may hold profiles: tables that are laid over the rest, such as `paper`, the source's sizes
-and schedule, and `here`, what two cores can do. A profile may name another as its `base`.
+A file may have profiles: tables that override the rest, such as `paper`, the source's sizes and
+schedule, and `here`, suitable for two cores. A profile may name another as its `base`.
 """
 
 import tomllib
@@ -43,9 +43,9 @@ def find_recipe(name: Path) -> Path:
 def read_recipe(path: Path, profile: str = "", changes: Sequence[str] = ()) -> "Recipe":
     """Read a recipe.
 
-    Without a profile's name 'here' is taken where the file has profiles; `changes`, such as
-    'loss.huber=0.1', are laid over it: see `with_changes`. Raise RecipeError if the file cannot be
-    read, has no such profile, or a key is unknown, missing or of the wrong type.
+    The default profile is 'here', if the file has profiles; `changes`, such as 'loss.huber=0.1',
+    override its values: see `with_changes`. Raise RecipeError if the file cannot be read, has no
+    such profile, or a key is unknown, missing or of the wrong type.
     """
     # Here, so that recipes are listed without the extra that a recipe's checks need.
     from photochrom.workbench.training.recipe import recipe_from_table
@@ -66,7 +66,7 @@ def _read_table(path: Path) -> dict[str, Any]:
 
 
 class Listed(NamedTuple):
-    """A recipe of photochrom's own, as a list of them shows it."""
+    """An entry in the list of photochrom's own recipes."""
 
     name: str
     profiles: tuple[str, ...]
@@ -74,7 +74,7 @@ class Listed(NamedTuple):
 
 
 def list_recipes() -> list[Listed]:
-    """List photochrom's own recipes: name, profiles, and what its first line says of it."""
+    """List photochrom's own recipes: name, profiles, and the first line of each file."""
     found = []
     for name, path in own_recipes().items():
         what = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
@@ -83,10 +83,10 @@ def list_recipes() -> list[Listed]:
 
 
 def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Lay single values over a recipe's table, as TOML or JSON gives it.
+    """Replace single values of a recipe's table, as parsed from TOML or JSON.
 
     Each change is KEY=VALUE; a key of a table within has dots ('loss.huber=0.1'), a phase its
-    number from 0 ('phases.0.size_px=64'). The value is TOML; what is no TOML is text.
+    number from 0 ('phases.0.size_px=64'). The value is TOML, or text if it is not valid TOML.
 
     Raise RecipeError if a change is not of that form, or leads through what is no table.
     """
@@ -94,7 +94,7 @@ def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any
         key, equals, text = change.partition("=")
         names = key.strip().split(".")
         if not equals or not all(names):
-            raise RecipeError(f"--set needs KEY=VALUE, such as loss.huber=0.1; it is '{change}'.")
+            raise RecipeError(f"--set needs KEY=VALUE, such as loss.huber=0.1; got '{change}'.")
         table = _changed(table, names, _toml_value(text.strip()), change)
     return table
 
@@ -107,8 +107,8 @@ def _toml_value(text: str) -> Any:
     return read["value"] if len(read) == 1 else text
 
 
-def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
-    """Return a copy in which one value, however deep, is another."""
+def _changed(inside: object, names: Sequence[str], value: object, change: str) -> Any:
+    """Return a copy in which one value, at any depth, is replaced."""
     if not names:
         return value
     first, *rest = names
@@ -123,14 +123,14 @@ def _changed(inside: Any, names: Sequence[str], value: Any, change: str) -> Any:
     if inside is None:  # of a stored recipe: a table that it does not have
         inside = {}
     if not isinstance(inside, dict):
-        raise RecipeError(f"--set {change}: there is no table that '{first}' could be in.")
+        raise RecipeError(f"--set {change}: '{first}' is not in a table.")
     return {**inside, first: _changed(inside.get(first, {}), rest, value, change)}
 
 
 def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, Any]:
     profiles = table.pop("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise RecipeError(f"{where}, profiles: needs a table of tables; it is {profiles!r}.")
+        raise RecipeError(f"{where}, profiles: needs a table of tables; got {profiles!r}.")
     if not profile and not profiles:
         return table
     name, chain = profile or DEFAULT_PROFILE, list[str]()
@@ -150,7 +150,7 @@ def _with_profile(table: dict[str, Any], profile: str, where: str) -> dict[str, 
 
 
 def _laid_over(table: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge tables key by key; anything else, lists too, is replaced."""
+    """Merge tables recursively; other values, including lists, are replaced."""
     merged = dict(table)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)

@@ -1,9 +1,10 @@
-"""What a run writes and says about itself: logs, TensorBoard's events, environment, progress."""
+"""The records of a run: logs, TensorBoard events, environment, progress."""
 
 import csv
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ LEAST_ROWS = 10  # of the log of a short run
 class RunLog:
     """The rows of a run's logs, which TensorBoard shows as well.
 
-    Of many processes the first alone writes; the others are `quiet`.
+    Only the first of several processes writes; the others are `quiet`.
     """
 
     def __init__(self, folder: Path, quiet: bool) -> None:
@@ -40,7 +41,7 @@ class RunLog:
         self._board = None if quiet else _tensorboard(folder)
 
     def begin(self, step: int) -> None:
-        """Drop the rows after a step: what came after the checkpoint is done again."""
+        """Remove the rows after a step, since the steps after the checkpoint are repeated."""
         for name in (LOG, VALIDATION_LOG):
             rows = read_rows(self.folder / name)
             kept = [row for row in rows if int(row["step"]) <= step]
@@ -50,7 +51,7 @@ class RunLog:
     def add_training(
         self, at: dict[str, float], minutes: float, means: dict[str, float], rates: dict[str, float]
     ) -> None:
-        """Add the means of the losses since the last row, and how fast the run goes."""
+        """Add the means of the losses since the last row, and the speed."""
         if self.quiet:
             return
         _append(self.folder / LOG, {**at, "minutes": minutes, **means, **rates})
@@ -78,12 +79,12 @@ def _tensorboard(folder: Path) -> Any:
 
 
 def log_every(recipe: Recipe) -> int:
-    """Return the steps between rows of the log: few in a short run, which is a curve as well."""
+    """Return the steps between rows of the log; fewer in a short run, so that it has a curve."""
     return min(LOG_EVERY, max(1, total_steps(recipe) // LEAST_ROWS))
 
 
 def intention(recipe: Recipe, step: int, epoch: int, judged: int) -> str:
-    """Say what is to be done, before the first step, which may take long."""
+    """Describe the run before its first step, which may take long."""
     phase, left = phase_at(recipe, step), total_steps(recipe) - step
     every = f", judged on {judged:,} others every {recipe.validate_every:,}" if judged else ""
     return (
@@ -93,15 +94,15 @@ def intention(recipe: Recipe, step: int, epoch: int, judged: int) -> str:
 
 
 def progress_line(recipe: Recipe, seen: int, means: dict[str, float], speed: float) -> str:
-    """Say how far a run is; its last batch counts as a whole."""
+    """Describe the progress of a run; its last batch counts as complete."""
     of = pictures_before(recipe, total_steps(recipe))
     terms = ", ".join(f"{k} {v:.3f}" for k, v in means.items())
     pace = f"{speed:.0f}/s" if speed >= 10 else f"{speed:.2g}/s"
     return f"{seen:,} of {of:,} pictures, {terms}, {pace}, {duration((of - seen) / speed)} left"
 
 
-def _append(path: Path, row: dict[str, Any]) -> None:
-    """Append a row to a CSV file whose columns are those of its rows so far and of this one."""
+def _append(path: Path, row: Mapping[str, object]) -> None:
+    """Append a row to a CSV file, and add missing columns."""
     rows = read_rows(path)
     columns = list(dict.fromkeys(name for each in (*rows[:1], row) for name in each))
     if not rows or columns != list(rows[0]):
@@ -111,7 +112,7 @@ def _append(path: Path, row: dict[str, Any]) -> None:
         csv.DictWriter(file, columns, restval="").writerow(row)
 
 
-def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:
+def _write_rows(path: Path, columns: list[str], rows: Sequence[Mapping[str, object]]) -> None:
     with atomic_target(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
@@ -119,13 +120,13 @@ def _write_rows(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> N
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     with atomic_target(path) as part:
         part.write_text(text)
 
 
 def asked_precision(folder: Path) -> str:
-    """Return the precision that was insisted on when a run was begun; of older runs none was."""
+    """Return the precision that the user chose for a run; older runs do not record it."""
     is_known = (folder / ENVIRONMENT).exists()
     return read_environment(folder).precision_asked if is_known else AUTOMATIC
 
@@ -139,7 +140,7 @@ def write_environment(
     fabric: Fabric,
     asked_for: dict[str, str],
 ) -> None:
-    """Store what a repetition needs beside the checkpoints."""
+    """Write what is needed to repeat the run, beside its checkpoints."""
     file = folder / ENVIRONMENT
     begun = read_environment(folder) if file.exists() else Environment()  # a resumed run
     environment = {

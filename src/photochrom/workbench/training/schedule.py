@@ -4,9 +4,9 @@ import dataclasses
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from photochrom.errors import CheckpointError, RecipeError
+from photochrom.workbench.training.checkpoint import State
 from photochrom.workbench.training.recipe import Phase, Recipe
 
 FOUND_AT_ITS_BEGINNING = ("classes", "encoder", "encoder_weights")  # of a network's configuration
@@ -15,7 +15,7 @@ SCHEDULE = ("phases", "optimizer", "validate_every", "checkpoint_minutes", "pati
 
 
 def phase_at(recipe: Recipe, step: int) -> Phase:
-    """Return the phase that a step belongs to."""
+    """Return the phase of a step."""
     for phase in recipe.phases:
         if step < steps_in(phase):
             return phase
@@ -24,29 +24,29 @@ def phase_at(recipe: Recipe, step: int) -> Phase:
 
 
 def steps_in(phase: Phase) -> int:
-    """Count the steps of a phase."""
+    """Return the number of steps of a phase."""
     return math.ceil(phase.pictures / phase.batch)
 
 
 def total_steps(recipe: Recipe) -> int:
-    """Count the steps of all phases."""
+    """Return the number of steps of all phases."""
     return sum(steps_in(phase) for phase in recipe.phases)
 
 
 def check_shares(recipe: Recipe, processes: int) -> None:
-    """Raise RecipeError if a batch cannot be shared equally by so many processes."""
+    """Raise RecipeError if the processes cannot share a batch equally."""
     for number, phase in enumerate(recipe.phases):
         if phase.batch % processes:
             nearest = max(1, round(phase.batch / processes)) * processes
             raise RecipeError(
                 f"Phase {number} has batches of {phase.batch} pictures, which {processes} "
-                "processes cannot share equally. Take another size: "
+                "processes cannot share equally. Choose another size: "
                 f"--set phases.{number}.batch={nearest}"
             )
 
 
 def pictures_before(recipe: Recipe, step: int) -> int:
-    """Count the pictures seen before a step."""
+    """Return the number of pictures seen before a step."""
     seen = 0
     for phase in recipe.phases:
         taken = min(step, steps_in(phase))
@@ -56,19 +56,19 @@ def pictures_before(recipe: Recipe, step: int) -> int:
 
 
 def rate_at(recipe: Recipe, seen: int) -> float:
-    """Return the share of the full learning rate after so many pictures: up, along, down."""
+    """Return the share of the full learning rate after some pictures: warm-up, plateau, decay."""
     rising = min(1.0, (seen + 1) / max(1, recipe.optimizer.warmup))
     left = (recipe.pictures - seen) / max(1.0, recipe.optimizer.decay_share * recipe.pictures)
     return rising * (0.5 - 0.5 * math.cos(math.pi * min(1.0, max(0.0, left))))
 
 
 def in_epochs(recipe: Recipe, step: int, epochs: int, pictures: int) -> Recipe:
-    """Let a recipe end after so many epochs more, with a validation after each."""
+    """Return a recipe that ends after this many more epochs, with a validation after each."""
     return replace(for_epochs(recipe, step, epochs * pictures), validate_every=pictures)
 
 
 def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
-    """Let a recipe end after so many pictures more: what is left, scaled, or its last phase."""
+    """Return a recipe of this many more pictures: the scaled rest, or its last phase."""
     seen = pictures_before(recipe, step)
     done, rest, left = [], [], seen
     for phase in recipe.phases:
@@ -84,8 +84,8 @@ def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
     return replace(recipe, phases=(*done, *rest))
 
 
-def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path) -> Recipe:
-    """Return the recipe that a resumed run goes on with.
+def continued(state: State, begun: Recipe, given: Recipe, folder: Path) -> Recipe:
+    """Return the recipe with which a resumed run continues.
 
     `state` is the run's last checkpoint, `begun` its recipe; `given` may differ from that in its
     schedule alone. Raise CheckpointError if more differs.
@@ -99,7 +99,7 @@ def continued(state: dict[str, Any], begun: Recipe, given: Recipe, folder: Path)
     ]
     if differing:
         raise CheckpointError(
-            f"{folder}: was begun with another recipe ({', '.join(differing)} differ). "
+            f"{folder}: was started with another recipe ({', '.join(differing)} differ). "
             "Only the schedule may change; begin another run, or give the run's own recipe."
         )
     asked = begun.phases  # of the recipe that the run was given, before epochs were counted

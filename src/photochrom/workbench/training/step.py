@@ -1,4 +1,4 @@
-"""What a training step of a network that gives a distribution over colours minimises."""
+"""The losses of networks that predict a distribution over colours."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Tensors:
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> "Tensors":
-        """Cross from (N, S, S, C) arrays to (N, C, S, S) tensors."""
+        """Convert (N, S, S, C) arrays to (N, C, S, S) tensors."""
         planes = [batch.lightness[..., None], batch.ab, batch.hint_ab, batch.hint_mask[..., None]]
         lightness, ab, hint_ab, hint_mask = (
             torch.from_numpy(p).to(device).permute(0, 3, 1, 2) for p in planes
@@ -69,7 +69,7 @@ def _shares(bins: np.ndarray, batches: Batches, sample: int) -> np.ndarray:
 def distribution_loss(
     network: Guided, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
-    """Judge a network that takes hints and guidance by its distribution; see `colour_terms`.
+    """Return the losses of a network that takes hints and guidance; see `colour_terms`.
 
     The guidance is the picture's own histogram or chroma.
     """
@@ -93,7 +93,7 @@ def distribution_loss(
 def classification_loss(
     network: Classifier, tensors: Tensors, loss: Loss, random: torch.Generator
 ) -> dict[str, Tensor]:
-    """Judge a network that takes lightness alone by its distribution; see `colour_terms`."""
+    """Return the losses of a network that takes lightness only; see `colour_terms`."""
     rows = _rows(loss, random)
     logits = network.distribution(tensors.lightness)
     stride = tensors.ab.shape[-1] // logits.shape[-1]
@@ -165,7 +165,7 @@ def colour_terms(
 
 
 def rarity(prior: Tensor, share: float) -> Tensor:
-    """Weigh bins by their rarity, (Q,), so that the mean over the prior is 1.
+    """Return weights of the bins by rarity, (Q,), whose mean over the prior is 1.
 
     Zhang et al. 2016, equation 4: the inverse of the prior mixed with the uniform distribution.
     """

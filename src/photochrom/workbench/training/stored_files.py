@@ -1,4 +1,4 @@
-"""What a run's folder holds beside its checkpoints, read with care: people edit and copy it."""
+"""Read the files of a run's folder other than checkpoints; people edit and copy them."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ ENVIRONMENT = "environment.json"
 
 @dataclass(frozen=True)
 class Environment:
-    """What is read again of the table of what a run was begun with; older runs have less."""
+    """The recorded settings of a run; older runs have fewer."""
 
     data: str = ""
     init: str | None = None
@@ -38,7 +38,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def read_environment(folder: Path) -> Environment:
-    """Read what a run was begun with.
+    """Read the recorded settings of a run.
 
     Raise RecipeError if it is missing or damaged.
     """
@@ -62,7 +62,7 @@ def read_keys(path: Path) -> list[str]:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read a log, a row for each line; none if there is no file.
 
-    Raise RecipeError if it cannot be read, or a row has no number of its step.
+    Raise RecipeError if it cannot be read, or a row has no step number.
     """
     if not path.exists():
         return []

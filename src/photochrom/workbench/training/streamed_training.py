@@ -1,4 +1,4 @@
-"""Train on pictures that are streamed: data that is too large, or too far away, to be unpacked.
+"""Train on streamed pictures: data that is too large, or too remote, to be decoded first.
 
 The bins, a palette, the classes and the validation pictures come from a sample at the stream's
 beginning, which is decoded into memory. Pictures are taken as they come: sources are left out, but
@@ -45,7 +45,7 @@ def sample_pixels(data: str | Path, report: Callable[[str], None]) -> PixelCache
 
 
 def _say(line: str) -> None:
-    """Tell what is damaged, from any process."""
+    """Report damaged data, from any process."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The same validation pictures at several moments of a run, side by side."""
+"""A gallery: the same validation pictures at several steps of a run, side by side."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from photochrom.workbench.training.network_inputs import neutral_inputs
 from photochrom.workbench.training.validation import Validation, averaged
 
 if TYPE_CHECKING:
-    from photochrom.workbench.training.run import Run
+    from photochrom.workbench.training.run_state import Run
 
 PICTURES = 8
 MOMENTS = 8  # columns at most, evenly chosen
@@ -20,7 +20,7 @@ MOMENTS = 8  # columns at most, evenly chosen
 
 @torch.no_grad()
 def draw_gallery(run: "Run", validation: Validation, seen: int) -> None:
-    """Colour the gallery's pictures as the run's moving average does now, and draw them all.
+    """Colour the gallery's pictures with the run's moving average, and draw them.
 
     Writes `gallery/SEEN.png`, one picture above the other, and `gallery.png` with a column for
     each of several moments, between the gray pictures and the true ones.

@@ -1,4 +1,4 @@
-"""Judge a network on pictures that it never sees, cheaply enough to do it often."""
+"""Validate a network on held-out pictures, cheaply enough to do it often."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from photochrom.workbench.training.recipe import Recipe
 from photochrom.workbench.training.step import Tensors
 
 if TYPE_CHECKING:
-    from photochrom.workbench.training.run import Run
+    from photochrom.workbench.training.run_state import Run
 
 BATCH = 50
 HINTS = 10  # patches a picture in the judgement with hints
@@ -85,7 +85,7 @@ class Validation:
 
 
 def score_name(recipe: Recipe) -> str:
-    """Name the score that decides which checkpoint of a recipe is the best."""
+    """Return the name of the score that decides which checkpoint of a recipe is the best."""
     distributions = ("distribution", "classification")
     return "cross_entropy" if recipe.loss.kind in distributions else "rmse"
 
@@ -105,7 +105,7 @@ def _terms(run: "Run", tensors: Tensors) -> dict[str, torch.Tensor]:
 
 @contextmanager
 def averaged(run: "Run") -> Iterator[None]:
-    """Let a run's network be its moving average for a while, as it is when it colours."""
+    """Use the moving average as a run's network within a block, in evaluation mode."""
     weights = {k: v.clone() for k, v in run.network.state_dict().items()}
     training = run.network.training
     run.network.load_state_dict(run.average, strict=True)

@@ -6,7 +6,6 @@ accepts connections until the system runs out of file descriptors.
 
 import asyncio
 import sys
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -71,12 +70,8 @@ def bounded_protocol(limits: Limits, clients: Clients) -> type[asyncio.Protocol]
     """
     places = SharedSlots(connection_count(limits.connections))
 
-    class Bounded(_Connection):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.places, self.limits, self.clients = places, limits, clients
-
-    return Bounded
+    bounds = {"places": places, "limits": limits, "clients": clients}
+    return type("Bounded", (_Connection,), bounds)
 
 
 class _Connection(H11Protocol):

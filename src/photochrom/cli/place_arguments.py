@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cyclopts import Token
 
-T = TypeVar("T")
 
-
-def place(type_: Any, tokens: "Sequence[Token]") -> Path | str:
+def place(type_: object, tokens: "Sequence[Token]") -> Path | str:
     """Convert a token to a path, or leave it as text if it is an address."""
     from photochrom.photo.addresses import path_or_address
 
     return path_or_address(tokens[0].value)
 
 
-def places(type_: Any, tokens: "Sequence[Token]") -> list[Path | str]:
+def places(type_: object, tokens: "Sequence[Token]") -> list[Path | str]:
     """Convert tokens to paths and addresses."""
     return [place(type_, [token]) for token in tokens]
 

@@ -1,4 +1,4 @@
-"""The state of a run: what is trained, how far it is, and how that is saved."""
+"""The state of a run, and its checkpoints."""
 
 import dataclasses
 import math
@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from photochrom.workbench.training.adversary import Adversary
-from photochrom.workbench.training.checkpoint import save_atomically, table_of
+from photochrom.workbench.training.checkpoint import State, save_atomically, table_of
 from photochrom.workbench.training.muon import Muon
 from photochrom.workbench.training.objectives import check_fit, objective
 from photochrom.workbench.training.recipe import Phase, Recipe, build_network
@@ -25,7 +26,7 @@ OPTIMIZERS: dict[str, Any] = {
 
 
 class Run:
-    """A run's state: network, moving average, optimizer, step; and how they are saved."""
+    """A run's state: network, moving average, optimizer, step; saved as checkpoints."""
 
     def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, pretrained: bool) -> None:
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
@@ -41,7 +42,7 @@ class Run:
         self.asked = recipe.phases  # before --epochs changed them
 
     def prepare(self) -> None:
-        """Build optimizer and average, and hand the network to Fabric."""
+        """Create optimizer and average, and set the network up with Fabric."""
         self.network.to(memory_format=torch.channels_last)
         settings = self.recipe.optimizer
         self.encoder = self.network.encoder_parameters()
@@ -66,7 +67,7 @@ class Run:
             self.critic.check_sizes(self.network)
 
     def enter(self, phase: Phase) -> None:
-        """Let learn what learns in a phase."""
+        """Set which parameters train in a phase."""
         self.network.train(phase.learns != "critic")
         for parameter in self.encoder:
             parameter.requires_grad_(not phase.frozen_encoder)
@@ -78,7 +79,7 @@ class Run:
 
     @torch.no_grad()
     def update_average(self, pictures: int) -> None:
-        """Let the moving average follow the weights, faster at the start; statistics are copied."""
+        """Update the moving average of the weights, faster at the start; statistics are copied."""
         longest = self.recipe.optimizer.ema_half_life
         half_life = max(1.0, min(longest, 0.2 * pictures * self.step))
         keep = 0.5 ** (pictures / half_life) if longest else 0.0
@@ -93,7 +94,7 @@ class Run:
         """Write a checkpoint into the run's folder, on the first rank."""
         if self.fabric.global_rank:
             return
-        state = {
+        state: State = {
             "recipe": table_of(self.recipe),
             "network": self.network.state_dict(),
             "average": self.average,
@@ -110,7 +111,7 @@ class Run:
                 state["critic"] = self.critic.state()
         save_atomically(state, self.folder / f"{name}.pt")
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: State) -> None:
         """Continue from a checkpoint."""
         self.network.load_state_dict(state["network"], strict=True)
         for name, weight in state["average"].items():
@@ -122,8 +123,8 @@ class Run:
         self.worse, self.sums = state.get("worse", 0), state.get("sums", {})
 
 
-def _parted(network: Any, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Part groups into what takes Muon's steps and what does not: pretrained, first, last."""
+def _parted(network: nn.Module, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Split groups into parameters with Muon's steps and others: pretrained, first, last."""
     ends = {
         id(p)
         for name, p in network.named_parameters()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from photochrom.cli.addresses import place, places
 from photochrom.cli.film import FilmOptions
 from photochrom.cli.guidance_options import GuidanceOptions
+from photochrom.cli.place_arguments import place, places
 from photochrom.cli.reading_options import ReadOptions
 from photochrom.cli.run import run
 from photochrom.cli.run_options import MOST_JOBS, RunOptions

@@ -6,7 +6,7 @@ from PIL import Image
 from skimage import data
 from skimage.color import rgb2gray
 
-from photochrom.color.gray import GRAYS, bt601, bt709, lightness, orthochromatic
+from photochrom.color.gray_conversions import GRAYS, bt601, bt709, lightness, orthochromatic
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import ShapeError
 
