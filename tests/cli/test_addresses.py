@@ -8,12 +8,12 @@ import sys
 import time
 
 import pytest
-from photochrom.cli.outcome_report import report
 from PIL import Image
 from tests.conftest import drawn_picture
 
 from photochrom.cli import main
 from photochrom.cli import run as run_module
+from photochrom.cli.outcome_report import report
 from photochrom.cli.place_arguments import place
 from photochrom.engine.run_table import read_rows
 from photochrom.engine.stored import StoredOutcome

@@ -8,10 +8,10 @@ import time
 
 import numpy as np
 import pytest
-from photochrom.engine.batch_plan import Names, plan
 from PIL import Image
 
 from photochrom.engine.batch import Task, colorize_many
+from photochrom.engine.batch_plan import Names, plan
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.watch import _Looks, watch
 from photochrom.engine.workers import WorkerProcesses
