@@ -27,7 +27,7 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_weights_recipes_page_and_types(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"photochrom/weights/photochrom.onnx", "photochrom/py.typed"} <= names
-    assert any(name.endswith("recipes/photochrom.toml") for name in names)
+    assert any(name.endswith("recipes/photochrom2.toml") for name in names)
     assert "photochrom/service/page/index.html" in names
     assert not any(name.startswith(("tests/", "docs/", "runs/")) for name in names)
     assert wheel.stat().st_size < 20_000_000

@@ -134,9 +134,9 @@ def test_gray_photographs_are_taken_whose_colours_nobody_knows(tmp_path):
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"methods": ["gray"]}, "two colourings or more; there is 'gray' alone"),
+        ({"methods": ["gray"]}, "two or more colourings; got only 'gray'"),
         ({"methods": ["gray"], "truth": True, "task": "real"}, "--task prefer"),
-        ({"outputs": {TRUTH: "x"}}, "'truth' comes again"),
+        ({"outputs": {TRUTH: "x"}}, "'truth' is used twice"),
     ],
 )
 def test_a_preference_that_cannot_be_is_refused(photographs, tmp_path, options, said):

@@ -10,7 +10,7 @@ from photochrom.colorization.method import Method
 from photochrom.errors import UnknownMethodError
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "b1a9a4f0d37bed88128b7f319394a5c2ab5684658a0b1ad8996bca79a42b4e68"
+PHOTOCHROM_SHA256 = "1a7aa556efd87bbd60b8abb179b5b85ebe130a11c85cf2f23d3865623500c812"
 
 
 def _photochrom(device: str, threads: int) -> Method:

@@ -135,5 +135,5 @@ def test_a_missing_extra_is_answered_with_the_line_to_run(folder, word, missing)
 
 @pytest.mark.parametrize("text", ["rival", "=folder", "rival="])
 def test_outputs_need_a_name_and_a_folder(text, tmp_path):
-    with pytest.raises(InvalidValueError, match="NAME=DIR"):
+    with pytest.raises(InvalidValueError, match="NAME=FOLDER"):
         prepare(data=tmp_path, target=tmp_path / "study", outputs=(text,))

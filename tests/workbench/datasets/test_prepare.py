@@ -344,7 +344,7 @@ def test_a_disk_that_takes_no_more_is_one_error_and_nothing_is_half_written(parq
     script.write_text(FULL)
     command = [sys.executable, script, parquet, out, "5000"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert "cannot be written (File too large). The 0 shards before it are whole" in done.stdout
+    assert "cannot be written (File too large). The 0 shards before it are complete" in done.stdout
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
     assert [file.name for file in out.iterdir()] == ["prepare.json"]
@@ -415,7 +415,7 @@ def test_the_output_may_not_lie_inside_the_input(mixed_folder):
 def test_a_folder_of_foreign_parquet_is_not_overwritten(mixed_folder, tmp_path):
     (tmp_path / "out").mkdir()
     foreign = write_parquet(tmp_path / "out" / "pictures-00000.parquet", [b""])
-    with pytest.raises(DataError, match="not from here"):
+    with pytest.raises(DataError, match="did not prepare them"):
         prepare(str(mixed_folder), tmp_path / "out", **ONE)
     assert foreign.exists()
 

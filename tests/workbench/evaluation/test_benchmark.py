@@ -167,7 +167,7 @@ def test_the_truths_own_histogram_as_a_wish_leads_the_colours(parquet):
 
 
 def test_a_folder_with_nothing_to_borrow_is_refused(parquet, tmp_path):
-    with pytest.raises(DataError, match="needs colour photographs to borrow from"):
+    with pytest.raises(DataError, match="no colour photographs to use as references"):
         Benchmark(parquet, ["welsh"], reference_folder=tmp_path / "none").run()
 
 

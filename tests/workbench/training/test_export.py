@@ -300,7 +300,7 @@ def test_trainings_with_other_bins_have_no_mean(trained, exported_network, tmp_p
     network, checkpoint = trained
     network.centres.add_(10.0)
     save_atomically({**read_checkpoint(checkpoint), "average": network.state_dict()}, checkpoint)
-    with pytest.raises(CheckpointError, match=r"small\.onnx: its bins are other colours"):
+    with pytest.raises(CheckpointError, match=r"small\.onnx: its bins are different colours"):
         export(checkpoint, tmp_path / "mean.onnx", average=exported_network.path)
     assert not (tmp_path / "mean.onnx").exists()
 

@@ -125,9 +125,9 @@ def test_a_broken_connection_becomes_a_sentence_and_other_errors_stay(pair):
         ({"MASTER_ADDR": None}, "MASTER_ADDR is not set"),
         ({"MASTER_PORT": None, "NODE_RANK": None}, "MASTER_PORT and NODE_RANK are not set"),
         ({"MASTER_PORT": "http"}, "from 1 to 65535; got 'http'"),
-        ({"MASTER_PORT": "70000"}, "it is '70000'"),
+        ({"MASTER_PORT": "70000"}, "got '70000'"),
         ({"NODE_RANK": "2"}, "from 0 to 1; got '2'"),
-        ({"NODE_RANK": "-1"}, "it is '-1'"),
+        ({"NODE_RANK": "-1"}, "got '-1'"),
     ],
 )
 def test_a_machine_that_does_not_know_its_place_is_told_what_is_missing(changed, said, monkeypatch):
@@ -154,7 +154,7 @@ def test_what_listens_but_is_no_training_is_named_in_bounded_time():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun, port = time.monotonic(), silent.getsockname()[1]
         with pytest.raises(
-            LostProcessError, match=f"listens at 127.0.0.1:{port} is not a training"
+            LostProcessError, match=f"program at 127.0.0.1:{port} is not a photochrom training"
         ):
             reach_first("127.0.0.1", port, 1.5)
     assert time.monotonic() - begun < 10
