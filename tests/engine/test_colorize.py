@@ -124,7 +124,7 @@ def test_method_gray_on_a_gray_file_gives_identical_pixels(gray):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (70, 3), (37, 53)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (10, 3), (37, 53)])
 def test_every_method_colours_every_shape(name, shape):
     source = np.linspace(0, 255, shape[0] * shape[1]).astype(np.uint8).reshape(shape)
     given = {

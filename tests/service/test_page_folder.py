@@ -125,7 +125,7 @@ def test_a_folder_of_its_own_is_replaced_and_any_other_is_refused(tmp_path, runt
 def test_the_command_says_what_a_first_visit_loads_and_how_to_try_it(tmp_path, runtime, capsys):
     page(tmp_path / "out", runtime=runtime)
     said = capsys.readouterr().out
-    assert "a first visit loads up to 17 MB" in said  # the weights, and the page; not the stand-in
+    assert "a first visit loads up to 15 MB" in said  # the weights, and the page; not the stand-in
     assert f"--directory {tmp_path / 'out'}" in said
 
 
