@@ -205,7 +205,8 @@ def test_what_is_lost_of_a_damaged_photograph_stays_gray(colorizer, gray, tmp_pa
     assert is_coloured(rgb[:60])
 
 
-def test_dots_bear_colour_once_their_mean_is_taken(colorizer, gray):
+def test_dots_bear_colour_once_their_mean_is_taken(gray):
+    colorizer = Colorizer("photochrom", threads=1)
     dots = np.random.default_rng(0).random((270, 360)) * 255 < np.kron(gray, np.ones((3, 3)))
     content = (
         pyvips.Image.new_from_array(dots.astype(np.uint8) * 255)
@@ -222,7 +223,7 @@ def test_dots_bear_colour_once_their_mean_is_taken(colorizer, gray):
             *pyvips.Image.new_from_buffer(data, "").colourspace("lab").numpy().T[1:]
         ).mean()
 
-    assert chroma(plain.image) < 1 < 2 < chroma(meant.image)
+    assert chroma(plain.image) < 1 < 4 < chroma(meant.image)
 
 
 @pytest.mark.slow

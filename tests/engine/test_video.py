@@ -1,5 +1,6 @@
 """A coloured film is the source with chroma: luma, times, sound and everything else are kept."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def test_every_codec_keeps_the_times_of_a_film_of_variable_rate(tmp_path, codec)
     assert [t.pts for t in times(tmp_path / "out.mp4")] == [Fraction(t, 25) for t in at]
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert len(list(container.decode(video=0))) == 10
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux schedules like this")
+@pytest.mark.parametrize("codec", sorted(CODECS))
+def test_no_codec_takes_the_cores_from_other_programs(tmp_path, codec):
+    film = write_film(tmp_path / "film.mkv", PICTURES, Look())
+    coloured(film, tmp_path / "out.mkv", codec=codec)
+    tasks = Path("/proc/self/task").iterdir()
+    policies = {os.sched_getscheduler(int(task.name)) for task in tasks}
+    assert policies == {os.SCHED_OTHER}  # SVT-AV1 makes a process of root's real-time
 
 
 def test_frames_closer_than_a_segment_can_tell_keep_their_times(tmp_path, monkeypatch):

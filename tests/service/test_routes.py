@@ -714,9 +714,9 @@ def test_a_client_makes_so_many_zips_at_once_and_leaves_places_to_others():
 )
 def test_a_body_that_would_take_long_to_read_is_refused_at_once(client, opened, hints):
     body = {"hints": hints}
-    started = time.monotonic()
+    started = time.process_time()
     answer = client.post(f"/v1/photos/{opened['id']}/preview", json=body)
     files = {"file": ("a.jpg", encoded(GRAY[:32, :32]))}
     formed = client.post("/v1/colorize", files=files, data={"wishes": json.dumps(body)})
     assert {answer.status_code, formed.status_code} <= {413, 422}
-    assert time.monotonic() - started < 12  # of two requests, also on a busy machine
+    assert time.process_time() - started < 5  # of two requests; the service is in this process

@@ -1,6 +1,9 @@
 """Choose how a coloured film is encoded: codec, pixel format, container."""
 
 import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -72,6 +75,7 @@ CODECS = {
 # What a container cannot take is stored in this one.
 OTHERWISE = ".mkv"
 USUAL = (66, 4096)  # sides that every codec stores
+TASKS = Path("/proc/self/task")  # the threads of this process, on Linux
 
 
 class Encoding(NamedTuple):
@@ -188,7 +192,7 @@ def _stores_size(encoding: Encoding, facts: VideoFacts) -> bool:
     av = pyav()
     with av.open(io.BytesIO(), "w", format="matroska") as trial:
         try:
-            new_encoder(trial, encoding, facts).codec_context.open()
+            new_encoder(trial, encoding, facts)
         except (av.error.FFmpegError, ValueError):
             return False
     return True
@@ -222,7 +226,7 @@ def _nearest(codec: Codec, facts: VideoFacts, name: str) -> Plane:
 def new_encoder(
     container: "OutputContainer", encoding: Encoding, facts: VideoFacts
 ) -> "VideoStream":
-    """Add an encoded stream to a container, with the film's size, colours and time base."""
+    """Add an open encoded stream to a container, with the film's size, colours and time base."""
     av = pyav()
     codec = encoding.codec
     stream = cast("VideoStream", container.add_stream(codec.encoder, rate=_rate(facts)))
@@ -246,7 +250,32 @@ def new_encoder(
         if codec.encoder == "libx264":
             options["x264-params"] = "tff=1" if facts.field_order in (0, 1, 2, 4) else "bff=1"
     stream.options = options
+    with _own_scheduling():
+        context.open()
     return stream
+
+
+@contextmanager
+def _own_scheduling() -> Iterator[None]:
+    """Give what an encoder's threads are scheduled by back to them and to this thread.
+
+    SVT-AV1 makes its threads, and the one that opens it, real-time if root runs it (as in many
+    containers). Everything that the process begins from then on inherits that, and takes the cores
+    from all other programs.
+    """
+    if not hasattr(os, "sched_getscheduler") or not TASKS.is_dir():
+        yield
+        return
+    policy, given = os.sched_getscheduler(0), os.sched_getparam(0)
+    known = {task.name for task in TASKS.iterdir()}
+    try:
+        yield
+    finally:
+        begun = {task.name for task in TASKS.iterdir()} - known
+        for thread in (0, *map(int, begun)):
+            with suppress(OSError):  # it has ended
+                if os.sched_getscheduler(thread) != policy:
+                    os.sched_setscheduler(thread, policy, given)
 
 
 def _rate(facts: VideoFacts) -> Fraction:

@@ -416,7 +416,6 @@ def _coloured(
     because a copy lacks the frame rate.
     """
     video: VideoStream = new_encoder(out, encoding, facts)
-    video.codec_context.open()
     with pyav().open(str(segment)) as container:
         video.codec_context.extradata = container.streams.video[0].codec_context.extradata
     return video
