@@ -62,7 +62,7 @@ CODECS = {
                   {"preset": "fast", "x265-params": "log-level=none"}, (*_MP4, ".ts"),
                   is_even=True, least_side=16),
     "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), (1, 10, 63), {"preset": "8"},
-                 (".mp4", ".mkv", ".webm"), least_side=64),  # smaller ones never ended
+                 (".mp4", ".mkv", ".webm"), least_side=64),  # 640 x 24 never ends
     "vp9": Codec("libvpx-vp9", (*_EIGHT, *_TEN, *_TWELVE), (0, 18, 63),
                  {"deadline": "good", "cpu-used": "4", "row-mt": "1", "b": "0"},
                  (".webm", ".mkv", ".mp4")),
