@@ -51,8 +51,6 @@ os.environ |= {
     "AWS_SECRET_ACCESS_KEY": "nothing",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
-
-
 # How long a lost head is waited for.
 os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "10")
 
@@ -64,7 +62,6 @@ def main() -> None:
     parser.add_argument("--method", default="gray")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pace", type=float, default=0.02, help="share of results between harms")
-    parser.add_argument("--calmer", type=float, default=1.0, help="share of 10 s when resumed")
     given = parser.parse_args()
     begun = time.monotonic()
     with closing(Storage()) as storage:
@@ -88,7 +85,7 @@ def run_all(storage: "Storage", scans: "Scans", given: argparse.Namespace) -> li
         phases.append({"name": "the head is killed", **run.end(), "harm": dict(harm.done)})
     with closing(Nodes(given.nodes)) as nodes:
         run = Run(nodes.address, given.method, "--resume")
-        harm = Harm(storage, scans, nodes, run, given.pace, given.calmer)
+        harm = Harm(storage, scans, nodes, run, given.pace)
         harm.until(lambda: False)
         phases.append({"name": "resumed", **run.end(), "harm": dict(harm.done)})
         run = Run(nodes.address, given.method, "--resume")
@@ -173,15 +170,9 @@ class Harm:
     """Does harm at random while a run goes on."""
 
     def __init__(
-        self,
-        storage: "Storage",
-        scans: "Scans",
-        nodes: Nodes,
-        run: Run,
-        pace: float,
-        share: float = 1.0,
+        self, storage: "Storage", scans: "Scans", nodes: Nodes, run: Run, pace: float
     ) -> None:
-        self._pace, self._share = pace, share
+        self._pace = pace
         self.done: Counter[str] = Counter()
         self._storage, self._scans, self._nodes, self._run = storage, scans, nodes, run
 
@@ -222,12 +213,12 @@ class Harm:
 
     def take_storage(self) -> None:
         """Refuse all connections for ten seconds."""
-        self._storage.during("gone", STORAGE_GONE_SECONDS * self._share)
+        self._storage.during("gone", STORAGE_GONE_SECONDS)
         self.done["storage gone"] += 1
 
     def fill_storage(self) -> None:
         """Refuse all that is written, for five seconds."""
-        self._storage.during("full", STORAGE_FULL_SECONDS * self._share)
+        self._storage.during("full", STORAGE_FULL_SECONDS)
         self.done["storage full"] += 1
 
     def change_a_source(self) -> None:

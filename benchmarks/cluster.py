@@ -56,29 +56,25 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         for workers in given.workers:
-            with bound(workers), closing(Nodes(workers)) as nodes:
-                compare(Path(name), "photochrom", workers, given, nodes.address)
+            with bound(workers):
+                compare(Path(name), "photochrom", workers, given)
                 if workers == 1:
-                    compare(Path(name), "gray", workers, given, nodes.address)
+                    compare(Path(name), "gray", workers, given)
     print(f"\nLoad after: {os.getloadavg()[0]:.1f}.")
 
 
-def compare(
-    folder: Path, method: str, workers: int, given: argparse.Namespace, address: str
-) -> None:
+def compare(folder: Path, method: str, workers: int, given: argparse.Namespace) -> None:
     """Colour in both ways and print three rows."""
     count, megapixels, repeat = given.pictures, given.megapixels, given.repeat
     if method == "gray":
         count, megapixels, repeat = given.small, 0.02, 1
     scans = folder / f"{method}-{workers}"
     draw(scans, count * workers, megapixels)
-    pairs = [
-        (
-            measured(scans, method, "--jobs", str(workers)),
-            measured(scans, method, "--cluster", address),
-        )
-        for _ in range(repeat)
-    ]
+    pairs = []
+    for _ in range(repeat):
+        plain = measured(scans, method, "--jobs", str(workers))
+        with closing(Nodes(workers)) as nodes:
+            pairs.append((plain, measured(scans, method, "--cluster", nodes.address)))
     plain, cluster = (
         Took(*map(statistics.median, zip(*some, strict=True))) for some in zip(*pairs, strict=True)
     )
@@ -153,8 +149,8 @@ class Usage:
         self._thread.start()
 
     def _watch(self) -> None:
-        import psutil
-        import ray  # noqa: F401 - brings psutil
+        import ray  # noqa: F401 - its psutil is found once it is imported
+        import psutil  # isort: skip
 
         while not self._is_over.wait(TICK_SECONDS):
             for process in psutil.Process().children(recursive=True):

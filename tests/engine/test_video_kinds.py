@@ -138,7 +138,7 @@ def with_times(film, wrong):
     film.write_bytes(content)
 
 
-@pytest.mark.parametrize("wrong", [{3: 9000}, {3: 40}, {3: 0, 6: 20000}, {0: 5000}])
+@pytest.mark.parametrize("wrong", [{3: 9000}, {3: 40}, {3: 0, 6: 20000}, {0: 5000}, {1: 0}])
 def test_one_wrong_time_does_not_cost_the_frames_after_it(tmp_path, wrong):
     look = Look(format="gray", rate=Fraction(25))
     film = write_film(tmp_path / "film.mkv", [np.full((32, 32), n / 9) for n in range(9)], look)
@@ -148,3 +148,13 @@ def test_one_wrong_time_does_not_cost_the_frames_after_it(tmp_path, wrong):
     assert any(f"time was wrong: {len(wrong)};" in note for note in result.notes)
     shown = [float(t.pts) * 25 for t in times(result.target)]
     assert np.allclose(shown, range(9), atol=0.51)
+
+
+def test_frames_whose_time_repeats_are_left_out_with_a_count(tmp_path):
+    look = Look(format="gray", rate=Fraction(25))
+    film = write_film(tmp_path / "film.mkv", [np.full((32, 32), n / 9) for n in range(9)], look)
+    with_times(film, {5: 0, 6: 40, 7: 80, 8: 120})
+    result = coloured(film, tmp_path / "out.mkv")
+    assert result.frames == 5
+    assert [float(t.pts) * 25 for t in times(result.target)] == [0, 1, 2, 3, 4]
+    assert "frames left out, as their time repeats or runs backwards: 4" in result.notes

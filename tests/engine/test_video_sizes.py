@@ -8,7 +8,7 @@ from tests.films import Look, read_planes, write_film
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.page_colouring import PageColorizer
 from photochrom.engine.video import VideoOptions, colorize_video
-from photochrom.engine.video_colouring import FilmColouring, squeezed
+from photochrom.engine.video_colouring import FilmColouring, limited_aspect
 from photochrom.errors import UnsupportedFormatError
 from photochrom.photo.video import describe
 from photochrom.photo.video_codecs import choose_encoding
@@ -54,7 +54,7 @@ def test_the_thinnest_frames_are_looked_at_in_no_more_than_three_tiles(tmp_path,
     found = FilmColouring(facts, encoding, colorizer, Guidance(), steady=True)
     assert len(found.size.tiles) <= 3
     assert found.grid[0] * found.grid[1] <= 80 * 480
-    assert squeezed(1000, 4000) == (1000, 4000)
+    assert limited_aspect(1000, 4000) == (1000, 4000)
 
 
 @pytest.mark.long

@@ -64,7 +64,7 @@ class _progress:  # noqa: N801 - used as a context manager
     """Print the outcome of each photograph, above a progress bar on stderr if there are many."""
 
     def __init__(self, bar: bool, count: int | None) -> None:
-        self.bar = bar and sys.stderr.isatty()
+        self.bar = bar and sys.stderr is not None and sys.stderr.isatty()
         self.count = count
 
     def __enter__(self) -> "_progress":

@@ -323,8 +323,9 @@ class Driver:
             return []
         self._asked = time.monotonic()
         self._ask()
-        new = [Refusal(*each) for each in self._refused.items() if each[0] not in self._told]
-        self._told |= set(self._refused)
+        refused = self._refused.copy()  # Ray Data asks too, in a thread of its own
+        new = [Refusal(*each) for each in refused.items() if each[0] not in self._told]
+        self._told |= refused.keys()
         if new and not self._cores("CPU"):
             raise ClusterError(f"node {new[0].node[:6]}: {new[0].said}")
         return new

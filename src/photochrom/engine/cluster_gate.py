@@ -73,8 +73,9 @@ class Gate:
         except Exception as error:
             import ray
 
-            node = ray.get_runtime_context().get_node_id()
-            ray.get(notes.add.remote(node, str(error) or type(error).__name__))
+            if type(error).__name__ != "WorkerDiedError":  # a death says nothing about the node
+                node = ray.get_runtime_context().get_node_id()
+                ray.get(notes.add.remote(node, str(error) or type(error).__name__))
             raise
 
     def __call__(self, table: Any) -> Any:

@@ -27,7 +27,7 @@ from photochrom.engine.stored import (
     recipe_of,
 )
 from photochrom.engine.workers import WorkerProcesses
-from photochrom.errors import ClusterError
+from photochrom.errors import ClusterError, WorkerDiedError
 from photochrom.photo import storage
 from photochrom.photo.atomic import remove_orphans
 
@@ -143,6 +143,8 @@ class Colourer:
             recipe = self._processes.call(
                 recipe_of, Guidance(), self._work.options, self._work.sidecar
             )
+        except WorkerDiedError:
+            raise  # killed for memory, perhaps: Ray starts another
         except Exception as error:
             raise ClusterError(f"the method cannot be used there ({error}).") from None
         if recipe.key != self._work.expected:

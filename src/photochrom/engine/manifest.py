@@ -225,7 +225,11 @@ class Manifest:
             except InvalidValueError as error:
                 said = storage.without_secrets(str(error))
                 raise InvalidValueError(f"{self.name}, row {number}: {said}") from error
-        return Rows(*map(list, zip(*rows, strict=True))) if rows else Rows([], [], [])
+        return Rows(
+            [row.source for row in rows],
+            [row.target for row in rows],
+            [row.reference for row in rows],
+        )
 
     def _plain_rows(self, batch: Any) -> Rows | None:
         """Return the rows of a batch, a column at a time, or None if a row needs `_row`.

@@ -41,7 +41,7 @@ HELD_BYTES = 130e6  # of frames that wait for the keys after them
 OTHER_GROUPS = 3  # that are held beside those: the one drawn, its next, and the one being read
 MOST_LATER, FEWEST_EVERY = 6, 4  # keys that are looked at ahead; frames between keys
 RENDERERS = 2  # threads
-THINNEST = 6  # aspect ratio; Gance's Napoleon has 4
+MOST_ELONGATED = 6  # aspect ratio; Gance's Napoleon has 4
 
 
 class FilmColouring:
@@ -70,7 +70,7 @@ class FilmColouring:
         self.guidance, self.steady = guidance, steady
         self.stored = replace(facts, plane=encoding.plane)
         width, height = facts.upright_size
-        self.size = colorizer.working_size(*squeezed(height, width))
+        self.size = colorizer.working_size(*limited_aspect(height, width))
         self.grid = grid_size(self.size.height, self.size.width)
         self.plans: list[ShotPlan] = []
         self.every, self.later = self._within_memory() if steady else (1, 0)
@@ -198,14 +198,14 @@ class FilmColouring:
         return draw(luma, field, self.stored)
 
 
-def squeezed(height: int, width: int) -> tuple[int, int]:
-    """Return the size as which a frame is looked at: very thin ones are made wider.
+def limited_aspect(height: int, width: int) -> tuple[int, int]:
+    """Return the size at which a frame is analysed, its aspect ratio limited to `MOST_ELONGATED`.
 
-    A photograph of 160 : 1 is looked at in 16 tiles; on every key frame of a film, that takes half
-    a minute, and nobody films so.
+    A photograph of 160 : 1 is analysed in 16 tiles; on every key frame of a film that takes half a
+    minute, and no camera films in that shape.
     """
     short, long = sorted((height, width))
-    short = max(short, -(-long // THINNEST))
+    short = max(short, -(-long // MOST_ELONGATED))
     return (short, long) if width >= height else (long, short)
 
 

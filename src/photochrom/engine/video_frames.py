@@ -7,7 +7,7 @@ import numpy as np
 
 from photochrom.engine.shots import SmallFrame, Step, linked
 from photochrom.engine.tiling import working_size
-from photochrom.engine.video_colouring import squeezed
+from photochrom.engine.video_colouring import limited_aspect
 from photochrom.errors import InvalidValueError
 from photochrom.photo.atomic import unwritable
 from photochrom.photo.gray_png import write_gray
@@ -25,7 +25,7 @@ def shots_of(facts: VideoFacts) -> Iterator[tuple[Step, int]]:
     frame at a power of two from its start.
     """
     width, height = facts.upright_size
-    size = working_size(*squeezed(height, width), WORKING_PX, STRIDE)
+    size = working_size(*limited_aspect(height, width), WORKING_PX, STRIDE)
     looks = (
         SmallFrame(frame, small_lightness(frame.luma, facts, size.height, size.width))
         for frame in Decoder(facts)

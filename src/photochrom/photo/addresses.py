@@ -72,8 +72,7 @@ def cleaned(address: str) -> str:
 
 def all_cleaned(addresses: list[str]) -> list[str]:
     """Return `cleaned` of each address; of millions, nearly all are so already."""
-    text = "".join(addresses)
-    return addresses if "@" not in text and "?" not in text else list(map(cleaned, addresses))
+    return [a if "@" not in a and "?" not in a else cleaned(a) for a in addresses]
 
 
 def _is_secret(part: str) -> bool:

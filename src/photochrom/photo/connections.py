@@ -71,7 +71,7 @@ class _Archive:
 
 
 def _check_end(tar: Any) -> None:
-    """Raise if what follows the last member is no end: tarfile takes it for one."""
+    """Raise OSError if the last member is not followed by zeros; tarfile does not check."""
     tar.fileobj.seek(tar.offset)
     if any(tar.fileobj.read(BLOCK_OF_TAR)):
         raise OSError("its end is missing, or it is damaged")

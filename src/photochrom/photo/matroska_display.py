@@ -52,12 +52,12 @@ def write_pixel_aspect(path: Path, number: int, width: int, height: int, aspect:
         tracks = _tracks_in(head)
         if tracks is None:
             return False
-        told = _told(head, tracks, number, _display(width, height, aspect))
+        content = _tracks_with_display(head, tracks, number, _display(width, height, aspect))
         room = tracks.end - tracks.first
-        if told is None or not _fits(len(told), room):
+        if content is None or not _fits(len(content), room):
             return False
         file.seek(tracks.first)
-        file.write(told + _void(room - len(told)))
+        file.write(content + _void(room - len(content)))
     return True
 
 
@@ -83,7 +83,9 @@ def _tracks_in(head: bytes) -> _Element | None:
     return None
 
 
-def _told(head: bytes, tracks: _Element, number: int, display: dict[int, int]) -> bytes | None:
+def _tracks_with_display(
+    head: bytes, tracks: _Element, number: int, display: dict[int, int]
+) -> bytes | None:
     """Return the content of the tracks with a display size in one; None if that has no video."""
     entries = []
     count = 0
@@ -93,10 +95,10 @@ def _told(head: bytes, tracks: _Element, number: int, display: dict[int, int]) -
             continue
         if element.id == TRACK:
             if count == number:
-                told = _with_display(content, display)
-                if told is None:
+                changed = _with_display(content, display)
+                if changed is None:
                     return None
-                content = told
+                content = changed
             count += 1
         entries.append(_element(element.id, content))
     return b"".join(entries) if count > number else None

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -197,7 +197,6 @@ def open_container(path: Path) -> "InputContainer":
         options = {"protocol_whitelist": "file", "format_whitelist": READERS}
         opened: InputContainer = av.open(str(path), metadata_errors="replace", options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        _check_no_still(path)
         raise UnreadablePhotoError(
             f"{path}: not a film that can be read, or its index is missing ({_reason(error)}). "
             "If it plays elsewhere, copy it again or remux it: ffmpeg -i IN -c copy OUT.mkv"
@@ -244,13 +243,20 @@ def describe(path: str | Path) -> VideoFacts:
         return _joined(_facts(path, container, stream, frame))
 
 
+@lru_cache(maxsize=16)
+def _recordings(path: Path, size: int, mtime_ns: int) -> tuple[tuple[Recording, ...], int]:
+    """Return `find_recordings` of a file; its size and time tell whether it is still the same."""
+    with open_container(path) as container:
+        if container.format.name not in JOINABLE:
+            return (), 0
+        timed = [*container.streams.video, *container.streams.audio]
+        return find_recordings(read_packets(container, timed))
+
+
 def _joined(facts: VideoFacts) -> VideoFacts:
     """Return a film's facts with its recordings, if it consists of several."""
-    with open_container(facts.path) as container:
-        if container.format.name not in JOINABLE:
-            return facts
-        timed = [*container.streams.video, *container.streams.audio]
-        found, end = find_recordings(container.format.name, read_packets(container, timed))
+    state = facts.path.stat()
+    found, end = _recordings(facts.path, state.st_size, state.st_mtime_ns)
     if not found:
         return facts
     begins = Fraction(found[0].begins, CLOCK)

@@ -250,18 +250,17 @@ def new_encoder(
         if codec.encoder == "libx264":
             options["x264-params"] = "tff=1" if facts.field_order in (0, 1, 2, 4) else "bff=1"
     stream.options = options
-    with _own_scheduling():
+    with _normal_scheduling():
         context.open()
     return stream
 
 
 @contextmanager
-def _own_scheduling() -> Iterator[None]:
-    """Give what an encoder's threads are scheduled by back to them and to this thread.
+def _normal_scheduling() -> Iterator[None]:
+    """Undo the real-time scheduling that an encoder sets for its threads and the calling one.
 
-    SVT-AV1 makes its threads, and the one that opens it, real-time if root runs it (as in many
-    containers). Everything that the process begins from then on inherits that, and takes the cores
-    from all other programs.
+    SVT-AV1 does so when root runs it (as in many containers); threads and processes that are
+    started later inherit it and starve all other programs.
     """
     if not hasattr(os, "sched_getscheduler") or not TASKS.is_dir():
         yield

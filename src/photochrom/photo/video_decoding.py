@@ -116,7 +116,7 @@ class Decoder:
     def _placed(self, pts: int, last: int | None, following: int | None) -> int | None:
         """Return a frame's time, set right if it does not lie between those of its neighbours."""
         if last is None:
-            if following is None or pts < following:
+            if following is None or pts <= following:
                 return pts
             self.moved += 1
             return following - self._step()

@@ -10,6 +10,7 @@ recording is told by a packet's place in the file.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ CLOCK = 90_000  # ticks a second
 WRAP = 2**33  # ticks
 BACK, AHEAD = CLOCK // 10, 10 * CLOCK  # no stream does so by itself; as FFmpeg's thresholds
 MARGIN = 3600 * CLOCK  # by which a packet may precede the first one of its recording
-FIRST_PACKETS = 64  # of a recording, in which each stream's first time is looked for, per stream
+FIRST_PACKETS = 64  # of a recording, in which each stream's first time is looked for
+MOST_PACKETS = 1_000_000  # some four hours; they are held, as a stream's places run in disorder
 
 
 class Recording(NamedTuple):
@@ -56,29 +58,23 @@ class _Row(NamedTuple):
     duration: int
 
 
-def find_recordings(
-    format: str, packets: Iterator["Packet[Stream]"]
-) -> tuple[tuple[Recording, ...], int]:
+def find_recordings(packets: Iterator["Packet[Stream]"]) -> tuple[tuple[Recording, ...], int]:
     """Return the recordings that a file consists of, and the time at which the last one ends.
 
     Parameters
     ----------
-    format : str
-        FFmpeg's name of the container.
     packets : iterator of av.packet.Packet
         Of its sound and pictures.
 
     Returns
     -------
     recordings : tuple of Recording
-        Empty if there is one only.
+        Empty if there is one only, or more packets than `MOST_PACKETS`.
     end : int
         In ticks.
     """
-    if format not in JOINABLE:
-        return (), 0
-    rows = sorted(_rows(packets), key=lambda row: row.position)
-    if not rows:
+    rows = sorted(islice(_rows(packets), MOST_PACKETS + 1), key=lambda row: row.position)
+    if not 0 < len(rows) <= MOST_PACKETS:
         return (), 0
     clock = min(_first_times(rows, 0).values())  # just before an overflow, FFmpeg's is negative
     found = [Recording(0, clock % WRAP, max(0, clock))]

@@ -390,12 +390,10 @@ def _set_timecode(
     video: "VideoStream", source: "InputContainer", window: Window, facts: VideoFacts
 ) -> None:
     """Give the coloured stream the film's timecode, at the start of the wanted part."""
-    streams = (source.streams[facts.stream], *source.streams)
-    found = next((timecode for stream in streams if (timecode := timecode_of(stream))), None)
+    holders = (source.streams[facts.stream], *source.streams, source)
+    found = next((timecode for holder in holders if (timecode := timecode_of(holder))), None)
     if found is None:
         return
-    for name in [key for key in video.metadata if key.lower() == TIMECODE]:
-        del video.metadata[name]
     passed = (window.start or facts.origin) - facts.origin
     video.metadata[TIMECODE] = later_timecode(found, passed * facts.time_base, facts.rate)
 

@@ -17,6 +17,7 @@ MARKER_KEY = "photochrom"  # of the container's metadata
 # Tags that describe the file they come from, not the film.
 OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "duration"}
 OWN_TAGS |= {"bps", "number_of_frames", "number_of_bytes", "alpha_mode"}
+OWN_TAGS |= {"timecode"}  # that of a part is later
 ALSO_OWN = "_statistics_"  # the beginning of others
 TRANSPORT = "mpegts"  # takes any stream, but players know these alone
 KNOWN_IN_TRANSPORT = {
@@ -168,7 +169,7 @@ def not_held(
         held = {key.lower() for key in container.metadata}
         if source.chapters() and not container.chapters():
             yield f"left out: chapters, which {format} cannot hold"
-    if not has_timecode and any(map(timecode_of, source.streams)):
+    if not has_timecode and any(map(timecode_of, (source, *source.streams))):
         yield f"left out: the timecode, which {format} cannot hold"
     if abs(aspect / facts.pixel_aspect - 1) > ASPECT_ERROR:
         shape = f"{facts.pixel_aspect.numerator}:{facts.pixel_aspect.denominator}"

@@ -23,9 +23,9 @@ def later_timecode(timecode: str, seconds: Fraction, rate: Fraction) -> str:
         Frames a second.
     """
     found = _TIMECODE.fullmatch(timecode.strip())
-    if found is None or rate <= 0:
-        return timecode
     base = round(rate)
+    if found is None or base < 1:
+        return timecode
     drops = base // 15 if found[4] != ":" else 0  # 2 of 30, 4 of 60
     hours, minutes, whole, frames = (int(found[n]) for n in (1, 2, 3, 5))
     minutes += 60 * hours

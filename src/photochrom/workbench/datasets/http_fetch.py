@@ -81,7 +81,7 @@ class FetchPolicy:
     @property
     def user_agent(self) -> str:
         """Return the user agent: the tool, its home page, and the user's contact."""
-        version = metadata.version(AGENT)  # the package itself imports rooms above this one
+        version = metadata.version(AGENT)  # photochrom itself imports packages above this one
         return f"{AGENT}/{version} (+{HOME}{'; ' if self.contact else ''}{self.contact})"
 
 

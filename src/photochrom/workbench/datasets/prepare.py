@@ -202,7 +202,7 @@ class _Work:
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{path}: a finished shard is missing or damaged ({error}). Remove {self.out} and "
-                "begin anew."
+                "start again."
             ) from error
         for hash, digest in zip(*(table[c].to_pylist() for c in table.column_names), strict=True):
             self._remember(hash, digest)

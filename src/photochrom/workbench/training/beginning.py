@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 
 from photochrom.workbench.datasets.batches import Batches
 from photochrom.workbench.datasets.decoded_cache import PixelCache, open_cache
+from photochrom.workbench.networks.annealed_mean import AnnealedMeanNetwork
 from photochrom.workbench.training.agreement import Asked
 from photochrom.workbench.training.checkpoint import (
     State,
@@ -77,8 +78,8 @@ def choose_held_out(
         if judged is None:
             judged = judged_on(pixels, recipe, asked.validation_keys, told)
         keys = judged, judged | colourless_keys(pixels, recipe, told)
-        machines.done("parting")
-    machines.wait("parting", 0)
+        machines.done("splitting")
+    machines.wait("splitting", 0)
     return fabric.broadcast(keys)
 
 
@@ -108,7 +109,7 @@ def begin_run(
     """Return a run with its initial weights, or the state of a checkpoint."""
     run = Run(recipe, folder, fabric, recipe.pretrained and state is None and init is None)
     is_whole = state is not None or (init is not None and initial_weights(run.network, init))
-    if not is_whole and hasattr(run.network, "centres"):
+    if not is_whole and isinstance(run.network, AnnealedMeanNetwork):
         _give_colours(run, batches)
     run.prepare()
     if state is not None:

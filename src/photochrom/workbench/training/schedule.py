@@ -100,7 +100,7 @@ def continued(state: State, begun: Recipe, given: Recipe, folder: Path) -> Recip
     if differing:
         raise CheckpointError(
             f"{folder}: was started with another recipe ({', '.join(differing)} differ). "
-            "Only the schedule may change; begin another run, or give the run's own recipe."
+            "Only the schedule may change; start another run, or give the run's own recipe."
         )
     asked = begun.phases  # of the recipe that the run was given, before epochs were counted
     if "asked" in state:

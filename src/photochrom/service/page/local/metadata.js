@@ -101,7 +101,8 @@ function densityOfJfif(content) {
 }
 
 async function ofPng(bytes) {
-  const found = { ...nothing(), isDescribed: false };
+  const found = nothing();
+  let isDescribed = false;
   const view = viewOf(bytes);
   for (let at = SIGNATURE.length; at + 12 <= bytes.length;) {
     const length = view.getUint32(at);
@@ -111,12 +112,12 @@ async function ofPng(bytes) {
     else if (type === "pHYs" && content[8] === 1) {
       found.density = { across: view.getUint32(at + 8), down: view.getUint32(at + 12) };
     } else if (type === "iCCP") found.icc = await inflated(content.subarray(content.indexOf(0) + 2));
-    else if (type === "cICP") found.isDescribed = true; // the browser has followed it, not the profile
+    else if (type === "cICP") isDescribed = true; // the browser has followed it, not the profile
     else if (type === "iTXt" && startsWith(content, XMP_WORD)) found.xmp = await textOf(content);
     else if (["tEXt", "zTXt", "iTXt", "tIME"].includes(type)) found.chunks.push(bytes.slice(at, at + 12 + length));
     at += 12 + length;
   }
-  if (found.isDescribed) found.icc = null;
+  if (isDescribed) found.icc = null;
   return found;
 }
 
@@ -191,7 +192,11 @@ export function jpegSegments(carried, width, height, marker) {
     segments.push(segment(0xe2, latin(ICC), [i + 1, count], icc.subarray(i * size, (i + 1) * size)));
   }
   const iptc = carried.iptc && app13Of(carried.iptc);
-  if (iptc) add(0xed, "", iptc, "IPTC data");
+  const resources = iptc ? iptc.subarray(APP13.length) : new Uint8Array();
+  const step = MOST_SEGMENT - APP13.length;
+  for (let at = 0; at < resources.length; at += step) {
+    segments.push(segment(0xed, latin(APP13), resources.subarray(at, at + step)));
+  }
   segments.push(...carried.segments);
   if (carried.chunks.length) notes.push("Texts that only a PNG can hold were left out.");
   return { segments, notes };
