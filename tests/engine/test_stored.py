@@ -6,10 +6,16 @@ from tests.conftest import drawn_picture
 from photochrom.engine import stored
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.output_names import is_own, marker_on
+from photochrom.engine.reference import References
 from photochrom.engine.sidecar import Sidecar, read_sidecar
 from photochrom.engine.stored import StoredTask, blames_machine, colorize_stored
 from photochrom.engine.workers import Worker
-from photochrom.errors import InvalidValueError, UnwritablePhotoError, WorkerDiedError
+from photochrom.errors import (
+    InvalidValueError,
+    UnreadablePhotoError,
+    UnwritablePhotoError,
+    WorkerDiedError,
+)
 from photochrom.options.hint import Hint
 from photochrom.photo import storage
 from photochrom.photo.storage import fetch, look, store
@@ -36,13 +42,14 @@ def marked(address, tmp_path):
 def test_a_photograph_is_coloured_from_one_address_to_another(gray, memory, photo, tmp_path):
     store(photo, "memory://in/old #1?.jpg")
     task = StoredTask("memory://in/old #1?.jpg", "memory://out/a/old-color.jpg")
+    before = set(scratch().iterdir())
     done = colorize_stored(gray, task)
     assert (done.status, done.notes) == ("coloured", ())
     assert (done.source, done.target) == (task.source, task.target)
     assert done.size == photo.stat().st_size and done.version and done.method == "gray"
     assert marked(task.target, tmp_path).method == "gray"
     assert sorted(memory.find("/")) == ["/in/old #1?.jpg", "/out/a/old-color.jpg"]
-    assert list(scratch().iterdir()) == []
+    assert set(scratch().iterdir()) <= before
 
 
 def test_only_one_end_may_be_far(gray, memory, photo, tmp_path):
@@ -173,6 +180,20 @@ def test_a_reference_that_cannot_be_used_fails_its_photograph_alone(gray, memory
         task = StoredTask("memory://in/old.jpg", "memory://out/a.jpg", reference=reference)
         done = colorize_stored(gray, task)
         assert done.status == "failed" and reference in done.notes[0]
+
+
+def test_a_folder_of_references_is_copied_for_as_long_as_it_is_used(memory, photo):
+    store(photo, "memory://lenders/one.jpg")
+    before = set(scratch().iterdir())
+    references = References.far("memory://lenders")
+    (folder,) = set(scratch().iterdir()) - before
+    assert [path.parent for path in references.photos] == [folder]
+    assert references.to_table() == {"folder": "memory://lenders"}
+    del references
+    assert not folder.exists()
+    with pytest.raises(UnreadablePhotoError, match="does not exist"):
+        References.far("memory://in")
+    assert set(scratch().iterdir()) == before
 
 
 def test_the_picture_is_stored_after_what_belongs_to_it(gray, memory, photo, monkeypatch):

@@ -7,7 +7,10 @@ compared. So grass matches grass and skin matches skin, whatever their true colo
 """
 
 import hashlib
+import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,6 +115,11 @@ class Reference:
         return shares, float(np.hypot(small[:, 0], small[:, 1]).mean())
 
 
+def _remove_copies(folder: Path, process: int) -> None:
+    if os.getpid() == process:  # a forked process has the object too
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class References:
     """A folder of references, of which the most similar one is used.
 
@@ -146,6 +154,8 @@ class References:
     def far(cls, address: str) -> Self:
         """Copy a folder of references at an address to a temporary folder, and return them.
 
+        The copies are removed with the object.
+
         Raises
         ------
         PhotoError
@@ -155,13 +165,16 @@ class References:
 
         folder = Path(tempfile.mkdtemp(dir=scratch()))
         names = {folder: cleaned(address)}
+        references = cls(folder, [], names)
+        weakref.finalize(references, _remove_copies, folder, os.getpid())
         for number, found in enumerate(find(address, recursive=True)):
             path = folder / f"{number}{Path(name_of(found.address)).suffix}"
             fetch(found.address, path, known=found)
             names[path] = cleaned(found.address)
         if len(names) == 1:
             raise UnreadablePhotoError(f"{cleaned(address)}: no pictures in this folder.")
-        return cls(folder, sorted(names.keys() - {folder}), names)
+        references.photos = sorted(names.keys() - {folder})
+        return references
 
     def choose(self, lightness: np.ndarray, method: Method) -> Reference:
         """Return the photograph that is most similar to a picture.

@@ -320,7 +320,7 @@ def test_the_list_of_recipes_says_what_each_is_and_its_profiles():
     listed = {recipe.name: recipe for recipe in list_recipes()}
     assert listed.keys() == {file.stem for file in CHECKOUT.glob("*.toml")}
     assert listed["fusion"].profiles == ("here", "colour-only", "paper")
-    assert listed["photochrom"].profiles == ()
+    assert listed["photochrom2"].profiles == ()
     assert all(
         len(recipe.what) > 20 and not recipe.what.startswith("#") for recipe in listed.values()
     )
