@@ -271,7 +271,7 @@ def join_segments(
             with av.open(str(part), "w", format=format, options=options) as out:
                 notes = _join(out, source, segments, (facts, encoding), marker, window)
             if _needs_display_size(format, facts):
-                _write_pixel_aspect(part, facts)
+                _write_pixel_aspect(part, facts)  # where there is no room, `not_held` says so
             return (*notes, *not_held(part, source, facts, format))
     except av.error.FFmpegError as error:
         raise unwritable(target, error.strerror or str(error)) from error

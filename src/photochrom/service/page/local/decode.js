@@ -148,7 +148,7 @@ async function pixelsIn(file, name, format, head) {
     throw new Problem(422, "Not readable", `${name}: this file is damaged or incomplete. Copy it again.`);
   });
   if (samples) return { bitmap: await createImageBitmap(imageOf(samples)), samples, notes: [] };
-  const notes = ["This file has 16 bits per channel; because of its colour profile the browser reads 8 of them."];
+  const notes = ["This file has 16 bits per channel; because of how its colours are described, the browser reads 8 of them."];
   return { bitmap: await bitmapOf(file, name, format), samples: null, notes };
 }
 
