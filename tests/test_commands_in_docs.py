@@ -90,6 +90,7 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_workbench_s_commands_run_as_they_are_written_from_top_to_bottom(place):
     lines = commands(ROOT / "docs" / "workbench.md")
     assert len(lines) > 15

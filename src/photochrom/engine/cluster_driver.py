@@ -202,6 +202,7 @@ class Driver:
         self._inbox: queue.SimpleQueue[list[Done] | BaseException | None] = queue.SimpleQueue()
         self._refused: dict[str, str] = {}  # why, by Ray's id of a node
         self._told: set[str] = set()  # which of them the command knows
+        self._late: list[Refusal] = []  # those that were noticed during the run
         self._places: tuple[str, ...] = ()
         self._notes: Any = None
         self._asked = 0.0
@@ -223,7 +224,7 @@ class Driver:
             self._refused.pop(id, None)
             if said:
                 self._refused[id] = said
-        self._told |= set(self._refused)
+        self._told = set(self._refused)  # one that could not before may refuse anew
         return [replace(node, refusal=self._refused.get(node.id, "")) for node in found]
 
     def _refusals(self, nodes: list[Node], places: tuple[str, ...]) -> dict[str, str]:
@@ -326,8 +327,9 @@ class Driver:
         refused = self._refused.copy()  # Ray Data asks too, in a thread of its own
         new = [Refusal(*each) for each in refused.items() if each[0] not in self._told]
         self._told |= refused.keys()
-        if new and not self._cores("CPU"):
-            raise ClusterError(f"node {new[0].node[:6]}: {new[0].said}")
+        self._late += new
+        if self._late and not self._cores("CPU"):  # perhaps since a lost node was noticed only now
+            raise ClusterError(f"node {self._late[0].node[:6]}: {self._late[0].said}")
         return new
 
     def _ask(self) -> None:

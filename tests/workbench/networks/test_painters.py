@@ -146,7 +146,9 @@ def test_a_few_steps_on_one_picture_come_nearer_to_it(name, network):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["unet", "dcgan", "pix2pix", "nogan"])
+@pytest.mark.parametrize(
+    "name", ["unet", "dcgan", "pix2pix", pytest.param("nogan", marks=pytest.mark.long)]
+)
 def test_the_exported_graph_gives_what_torch_gives_at_any_size(name, tmp_path):
     network = made(name).eval()
     stride, path = network.stride, tmp_path / "painter.onnx"

@@ -283,6 +283,7 @@ def trained(exported_network, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_mean_of_two_trainings_can_be_exported(trained, exported_network, tmp_path):
     network, checkpoint = trained
     export(checkpoint, tmp_path / "mean.onnx", average=exported_network.path)

@@ -47,7 +47,10 @@ RECIPES = sorted(CHECKOUT.glob("*.toml"))
 VARIANTS = [("resnet18-regression", p) for p in ("deeper", "cross-entropy", "balanced")]
 VARIANTS += [(file.stem, "here") for file in RECIPES if not file.stem.startswith("photochrom")]
 VARIANTS += [("fusion", "colour-only")]
-LARGE = {(name, "here") for name in ("resnet50-palette", "fusion", "mobilenet-fusion", "nogan")}
+LARGE = {
+    (name, "here") for name in ("resnet50-palette", "fusion", "mobilenet-fusion", "nogan", "unet")
+}
+LARGE |= {("resnet18-regression", profile) for profile in ("deeper", "balanced")}
 CASES = [pytest.param(*v, marks=pytest.mark.long if v in LARGE else ()) for v in VARIANTS]
 # One that paints and one that classifies; that each network's export gives what torch gives is
 # tested in tests/workbench/networks.
