@@ -38,6 +38,13 @@ MARKED_BY_FIXTURE = {
     # An export, a training, an analysis and a build, of four to thirty seconds each.
     "slow": {"exported_network", "learnt", "studied", "wheel"},
 }
+# The configuration of a `photochrom2` that learns in seconds.
+SMALL_FLAGSHIP: dict[str, Any] = {
+    "encoder": "tf_efficientnet_lite0",
+    "bins": 20,
+    "channels": (16, 16, 16),
+    "mixers": (1, 1, 1),
+}
 # Minutes long: started first, so that no process is left with one of them at the end.
 LONGEST = ("test_recipes.py", "test_page.py", "test_page_person.py", "test_commands_in_docs.py")
 
@@ -183,21 +190,19 @@ def exported_network(tmp_path_factory: pytest.TempPathFactory) -> ExportedNetwor
     import torch
 
     from photochrom.color.bins import zhang_bins
-    from photochrom.workbench.networks.photochrom import Config, Photochrom
+    from photochrom.workbench.networks.photochrom2 import Config, Photochrom2
     from photochrom.workbench.training.export import example_inputs, export_network
     from photochrom.workbench.training.recipe import Phase, Recipe
 
     torch.manual_seed(0)
-    shape: dict[str, Any] = {"bins": 20, "context": 16, "context_layers": 1}
-    shape["decoder"] = (16, 16, 16)
-    network = Photochrom(Config(**shape), pretrained=True).eval()
+    network = Photochrom2(Config(**SMALL_FLAGSHIP), pretrained=True).eval()
     for parameter in network.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
     with torch.no_grad():  # a distribution as wide as a trained network's
         network.head.weight.mul_(1.0 / network(*example_inputs(network)).logits.std())
     network.fill_bins(torch.from_numpy(zhang_bins()[::16][:20]), torch.softmax(torch.randn(20), 0))
-    recipe = Recipe("small", "photochrom", (Phase(1),), config=shape)
+    recipe = Recipe("small", "photochrom2", (Phase(1),), config=SMALL_FLAGSHIP)
     described = {
         "licence": "none",
         "vividness_path": [

@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 from cyclopts import App
-from tests.conftest import drawn_picture
+from tests.conftest import SMALL_FLAGSHIP, drawn_picture
 
 from photochrom.errors import DataError
 from photochrom.workbench.commands.results_table_command import build, collect
@@ -35,7 +35,7 @@ def results():
 def run(tmp_path, results):
     folder = tmp_path / "runs" / "half"
     folder.mkdir(parents=True)
-    (folder / "recipe.json").write_text(json.dumps({"name": "half", "network": "photochrom"}))
+    (folder / "recipe.json").write_text(json.dumps({"name": "half", "network": "photochrom2"}))
     (folder / "log.csv").write_text("step,pictures,minutes\n9,288,3.5\n")
     (folder / "results.json").write_text(results)
     return folder
@@ -54,7 +54,7 @@ def test_runs_become_records_and_records_a_table(document):
     names = {"gray.json", "mean-colour.json", "oracle-mean.json", "half.json"}
     assert {file.name for file in records.iterdir()} == names
     row = next(line for line in path.read_text().splitlines() if line.startswith("| half |"))
-    assert row.startswith("| half | photochrom |  | 4 | 288 | 0.")
+    assert row.startswith("| half | photochrom2 |  | 4 | 288 | 0.")
     assert row.endswith("| drawn discs |  |")
     photochrom_report("build", "--check", "--records", records, "--document", path)
 
@@ -91,8 +91,7 @@ def test_parameters_are_counted_from_the_best_checkpoint_or_the_exported_network
     photochrom_report("collect", run, "--to", tmp_path / "one")
     counted = json.loads((tmp_path / "one" / "half.json").read_text())["parameters"]
     assert counted == pytest.approx(expected, rel=0.05)  # statistics are folded, tables are there
-    shape = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
-    recipe = Recipe("half", "photochrom", (Phase(1),), config=shape)
+    recipe = Recipe("half", "photochrom2", (Phase(1),), config=SMALL_FLAGSHIP)
     weights = {name: torch.clone(tensor) for name, tensor in network.state_dict().items()}
     state = {"recipe": table_of(recipe), "network": weights, "average": weights}
     save_atomically(state, run / "best.pt")

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.conftest import SMALL_FLAGSHIP
 
 from photochrom.errors import CheckpointError
-from photochrom.workbench.networks.photochrom import Config, Photochrom
+from photochrom.workbench.networks.photochrom2 import Config, Photochrom2
 from photochrom.workbench.networks.pretrained_bodies import timm_body
 from photochrom.workbench.networks.resnet18 import Config as Resnet18Config
 from photochrom.workbench.networks.resnet18 import Resnet18
@@ -20,8 +21,6 @@ from photochrom.workbench.training.checkpoint import (
 )
 from photochrom.workbench.training.recipe import Phase, Recipe
 
-SHAPE = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
-
 
 class Harmful:
     """Runs code when it is unpickled."""
@@ -33,18 +32,18 @@ class Harmful:
 @pytest.fixture(scope="module")
 def trained():
     torch.manual_seed(3)
-    return Photochrom(Config(**SHAPE))
+    return Photochrom2(Config(**SMALL_FLAGSHIP))
 
 
 @pytest.fixture
 def fresh():
     torch.manual_seed(4)
-    return Photochrom(Config(**SHAPE))
+    return Photochrom2(Config(**SMALL_FLAGSHIP))
 
 
 @pytest.fixture
 def checkpoint(trained, tmp_path):
-    recipe = Recipe("x", "photochrom", (Phase(1),), config=SHAPE)
+    recipe = Recipe("x", "photochrom2", (Phase(1),), config=SMALL_FLAGSHIP)
     state = {"recipe": table_of(recipe), "network": {}, "average": trained.state_dict()}
     save_atomically(state, tmp_path / "best.pt")
     return tmp_path / "best.pt"
@@ -55,10 +54,14 @@ def same(one, other):
     return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
+def save_tensors(network, path):
+    save_file({name: t.contiguous() for name, t in network.state_dict().items()}, path)
+
+
 def test_a_checkpoint_rebuilds_its_network_without_its_recipes_file(trained, checkpoint):
     module, recipe = network_of(read_checkpoint(checkpoint), checkpoint)
     assert same(module, trained)
-    assert recipe == Recipe("x", "photochrom", (Phase(1),), config=SHAPE)
+    assert recipe == Recipe("x", "photochrom2", (Phase(1),), config=SMALL_FLAGSHIP)
 
 
 def test_nothing_is_left_beside_a_checkpoint(checkpoint):
@@ -71,7 +74,7 @@ def test_a_network_starts_from_a_checkpoint(trained, fresh, checkpoint):
 
 
 def test_a_network_starts_from_safetensors(trained, fresh, tmp_path):
-    save_file(trained.state_dict(), tmp_path / "w.safetensors")
+    save_tensors(trained, tmp_path / "w.safetensors")
     initial_weights(fresh, tmp_path / "w.safetensors")
     assert same(fresh, trained)
 
@@ -82,26 +85,14 @@ def test_a_network_starts_from_an_exported_network(exported_network, fresh):
         torch.testing.assert_close(fresh.state_dict()[name], weight, atol=1e-6, rtol=2**-10)
 
 
-def test_a_larger_network_starts_from_a_smaller_ones_weights(trained, checkpoint):
-    grown = Photochrom(Config(**{**SHAPE, "mixers": 1}))
-    before = copy.deepcopy(grown.mixers)
-    initial_weights(grown, checkpoint)
-    assert same(grown.mixers, before)
-    lightness, hint = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 3, 64, 64)
-    wish = torch.zeros(1, SHAPE["bins"] + 1), torch.zeros(1, 2)
-    with torch.no_grad():
-        one, other = (
-            network.eval().distribution(lightness, hint[:, :2], hint[:, 2:], *wish)
-            for network in (grown, trained)
-        )
-    torch.testing.assert_close(one, other)
-
-
-def test_a_smaller_network_does_not_start_from_a_larger_ones_weights(fresh, tmp_path):
-    grown = Photochrom(Config(**{**SHAPE, "mixers": 1}))
-    save_file(grown.state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(CheckpointError, match=r"0 tensors are missing .*, \d+ unknown \(mixers"):
-        initial_weights(fresh, tmp_path / "w.safetensors")
+def test_a_network_of_another_depth_is_refused_by_name(trained, fresh, tmp_path):
+    deep = Photochrom2(Config(**{**SMALL_FLAGSHIP, "mixers": (2, 1, 1)}))
+    for name, network in (("trained", trained), ("deep", deep)):
+        save_tensors(network, tmp_path / f"{name}.safetensors")
+    with pytest.raises(CheckpointError, match=r"0 tensors are missing .*, \d+ unknown \(mixers32"):
+        initial_weights(fresh, tmp_path / "deep.safetensors")
+    with pytest.raises(CheckpointError, match=r"\d+ tensors are missing \(mixers32.*, 0 unknown"):
+        initial_weights(deep, tmp_path / "trained.safetensors")
 
 
 @pytest.mark.slow
@@ -109,10 +100,10 @@ def test_a_smaller_network_does_not_start_from_a_larger_ones_weights(fresh, tmp_
 def test_weights_of_another_shape_are_refused_by_name(
     checkpoint, trained, exported_network, tmp_path, kind
 ):
-    save_file(trained.state_dict(), tmp_path / "w.safetensors")
+    save_tensors(trained, tmp_path / "w.safetensors")
     paths = {"checkpoint": checkpoint, "safetensors": tmp_path / "w.safetensors"}
     path = paths.get(kind, exported_network.path)
-    other = Photochrom(Config(**{**SHAPE, "bins": 24}))
+    other = Photochrom2(Config(**{**SMALL_FLAGSHIP, "bins": 24}))
     before = copy.deepcopy(other)
     with pytest.raises(CheckpointError, match=r"[a-z]\S+ needs shape .* got \(") as raised:
         initial_weights(other, path)

@@ -13,16 +13,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tests.conftest import drawn_picture
+from tests.conftest import SMALL_FLAGSHIP, drawn_picture
 
-import photochrom.workbench.networks.photochrom
+import photochrom.workbench.networks.photochrom2
 from photochrom.color.lab import rgb_to_lab
 from photochrom.colorization.method import Hints, MethodInfo, Request
 from photochrom.colorization.network import NetworkMethod
 from photochrom.errors import CheckpointError, UnwritableFileError, WeightsError
 from photochrom.workbench.networks.fusion import Config as FusionConfig
 from photochrom.workbench.networks.fusion import Fusion
-from photochrom.workbench.networks.photochrom import Config, Photochrom
+from photochrom.workbench.networks.photochrom2 import Config, Photochrom2
 from photochrom.workbench.training.checkpoint import (
     initial_weights,
     read_checkpoint,
@@ -68,7 +68,7 @@ def method(exported_network):
 @pytest.fixture(scope="module")
 def networks(exported_network):
     """Give the network as it was, and with the weights that lie in the file."""
-    stored = Photochrom(exported_network.network.config).eval()
+    stored = Photochrom2(exported_network.network.config).eval()
     initial_weights(stored, exported_network.path)
     return dict(zip(TOLERANCES, (exported_network.network, stored), strict=True))
 
@@ -230,7 +230,7 @@ def test_the_graph_is_simple_and_its_inputs_are_the_networks_alone(exported_netw
 
 def test_the_file_names_no_folder_of_the_machine_it_was_made_on(exported_network):
     content = exported_network.path.read_bytes()
-    source = Path(photochrom.workbench.networks.photochrom.__file__)
+    source = Path(photochrom.workbench.networks.photochrom2.__file__)
     assert not any(str(folder).encode() in content for folder in (source.parent, sys.prefix))
     assert b"forward" not in content  # of torch's stack traces
 
@@ -245,11 +245,11 @@ def test_weights_of_something_else_are_refused(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises((WeightsError, CheckpointError), match=r"other\.onnx"):
-        initial_weights(Photochrom(Config(bins=20)), path)
+        initial_weights(Photochrom2(Config(**SMALL_FLAGSHIP)), path)
 
 
 def test_a_description_with_an_unknown_field_is_refused(tmp_path, exported_network):
-    recipe = Recipe("x", "photochrom", (Phase(1),))
+    recipe = Recipe("x", "photochrom2", (Phase(1),))
     with pytest.raises(WeightsError, match=r"it has .*lisence"):
         export_network(exported_network.network, recipe, tmp_path / "x.onnx", {"lisence": "MIT"})
     assert not list(tmp_path.iterdir())
@@ -261,7 +261,7 @@ def test_a_checkpoint_that_is_missing_or_does_not_fit_its_recipe_is_refused(
     network = exported_network.network
     with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
         export(tmp_path / "none.pt", tmp_path / "x.onnx")
-    recipe = Recipe("x", "photochrom", (Phase(1),), config={"bins": 20})
+    recipe = Recipe("x", "photochrom2", (Phase(1),), config={"bins": 20})
     state = {"recipe": table_of(recipe), "network": {}, "average": network.state_dict()}
     save_atomically(state, tmp_path / "wide.pt")
     with pytest.raises(CheckpointError, match=r"wide\.pt"):
@@ -276,7 +276,7 @@ def trained(exported_network, tmp_path):
     with torch.no_grad():
         network.head.bias.add_(1.0)
         network.context_in.weight.mul_(-1.0)
-    recipe = Recipe("x", "photochrom", (Phase(1),), config=dataclasses.asdict(network.config))
+    recipe = Recipe("x", "photochrom2", (Phase(1),), config=dataclasses.asdict(network.config))
     state = {"recipe": table_of(recipe), "network": {}, "average": network.state_dict()}
     save_atomically(state, tmp_path / "trained.pt")
     return network, tmp_path / "trained.pt"

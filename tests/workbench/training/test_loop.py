@@ -17,7 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.conftest import drawn_picture
+from tests.conftest import SMALL_FLAGSHIP, drawn_picture
 
 from photochrom.errors import (
     CheckpointError,
@@ -53,13 +53,12 @@ from photochrom.workbench.training.schedule import (
 )
 from photochrom.workbench.training.step import Tensors, distribution_loss
 
-SHAPE = {"bins": 20, "context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
 WISHES = DataRecipe(hint_share=0.5, old_share=0.5, histogram_share=0.5, chroma_share=0.5)
 RECIPE = Recipe(
     name="small",
-    network="photochrom",
+    network="photochrom2",
     phases=(Phase(6, 32, 2), Phase(9, 64, 3)),
-    config=SHAPE,
+    config=SMALL_FLAGSHIP,
     data=WISHES,
     optimizer=Optimizer(warmup=4),
     pretrained=False,
@@ -70,7 +69,7 @@ LEARNING = replace(  # one picture, learnt by heart
     phases=(Phase(200, 32, 2),),
     data=DataRecipe(smallest_crop=1.0),
     loss=Loss(sigma=1.0),  # so narrow that the truth itself costs nearly nothing
-    optimizer=Optimizer(rate=1e-2, encoder_rate=1e-2, warmup=10, ema_half_life=10),
+    optimizer=Optimizer(kind="muon", rate=3e-2, encoder_rate=1e-3, warmup=10, ema_half_life=10),
     validate_every=80,
 )
 
@@ -237,7 +236,7 @@ def test_a_run_s_folder_holds_what_its_judgement_and_repetition_need(learnt):
     assert [int(row["step"]) for row in logged] == list(range(10, 101, 10))
     assert [int(row["pictures"]) for row in logged] == list(range(20, 201, 20))
     assert float(logged[-1]["loss"]) < float(logged[0]["loss"]) < 1.5 * math.log(20)
-    assert float(logged[-1]["rate"]) < float(logged[0]["rate"]) <= 1e-2
+    assert float(logged[-1]["rate"]) < float(logged[0]["rate"]) <= LEARNING.optimizer.rate
     judged = rows(learnt / "validation.csv")
     assert [row["pictures"] for row in judged] == ["80", "160", "200"]
     best = min(float(row["cross_entropy"]) for row in judged)
@@ -260,7 +259,7 @@ def test_a_network_starts_from_the_weights_given_and_keeps_their_bins(run, first
 
 
 def test_weights_that_do_not_fit_are_refused(run, first, tmp_path):
-    wide = replace(RECIPE, config={**SHAPE, "context": 24})
+    wide = replace(RECIPE, config={**SMALL_FLAGSHIP, "channels": (24, 16, 16)})
     with pytest.raises(CheckpointError, match=r"context_in\.weight needs shape \(24, .* got \(16"):
         run(wide, tmp_path / "run", init=first / "last.pt")
 
@@ -369,8 +368,8 @@ def test_devices_that_are_none_are_refused(run, tmp_path, options):
     ("changed", "said"),
     [
         ({"phases": (Phase(6, 48, 2),)}, "multiple of 32; got 48"),
-        ({"loss": Loss("regression")}, "'photochrom' takes distribution; got 'regression'"),
-        ({"loss": Loss("classification")}, "'photochrom' takes distribution"),
+        ({"loss": Loss("regression")}, "'photochrom2' takes distribution; got 'regression'"),
+        ({"loss": Loss("classification")}, "'photochrom2' takes distribution"),
     ],
 )
 def test_sizes_and_losses_that_a_network_does_not_take_are_refused(run, tmp_path, changed, said):

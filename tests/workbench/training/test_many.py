@@ -76,17 +76,17 @@ def steps(run):
 # Without BatchNorm, whose statistics are of one process's pictures.
 SHARED = """
 name = "shared"
-network = "photochrom"
+network = "photochrom2"
 pretrained = false
 precision = "32-true"
 validate_every = 64
 checkpoint_minutes = 0.0
 phases = [{ pictures = 64, size_px = 32, batch = 4 }]
 [config]
+encoder = "tf_efficientnet_lite0"
 bins = 20
-context = 16
-context_layers = 1
-decoder = [16, 16, 16]
+channels = [16, 16, 16]
+mixers = [1, 1, 1]
 [optimizer]
 warmup = 4
 [data]

@@ -23,19 +23,19 @@ from photochrom.workbench.training.recipe_files import (
 RECIPES = Path(__file__).parents[3] / "recipes"
 LEAST = """
 name = "small"
-network = "photochrom"
+network = "photochrom2"
 [[phases]]
 pictures = 100
 """
 FULL = """
 name = "small"
-network = "photochrom"
+network = "photochrom2"
 pretrained = false
 seed = 7
 checkpoint_minutes = 1
 [config]
 bins = 20
-decoder = [16, 16, 16]
+channels = [16, 16, 16]
 [[phases]]
 pictures = 100
 size_px = 64
@@ -60,11 +60,11 @@ config = { channels = [8, 8] }
 """
 PROFILES = """
 name = "small"
-network = "photochrom"
+network = "photochrom2"
 phases = [{ pictures = 100 }]
 [config]
 bins = 20
-decoder = [16, 16, 16]
+channels = [16, 16, 16]
 [optimizer]
 rate = 0.5
 clip = 2.0
@@ -77,7 +77,7 @@ base = "here"
 name = "wide"
 phases = [{ pictures = 10 }, { pictures = 20 }]
 [profiles.wide.config]
-decoder = [32, 32]
+channels = [32, 32]
 [profiles.wide.optimizer]
 rate = 0.25
 [profiles.alone]
@@ -106,7 +106,7 @@ def test_every_recipe_of_the_repository_loads_and_fits_its_network(path):
 
 def test_what_is_not_said_has_its_default(tmp_path):
     recipe = read(tmp_path, LEAST)
-    assert dataclasses.replace(recipe, phases=()) == Recipe("small", "photochrom", ())
+    assert dataclasses.replace(recipe, phases=()) == Recipe("small", "photochrom2", ())
     assert (recipe.phases[0].size_px, recipe.phases[0].batch) == (128, 32)
 
 
@@ -118,8 +118,8 @@ def test_what_is_said_arrives(tmp_path):
     assert isinstance(recipe.optimizer.rate, float)
     assert recipe.data.leave_out == ("bsds500",)
     assert recipe.data.source_weights == {"dots": 2}
-    kind = network("photochrom").config
-    assert checked(kind, recipe.config, "config").decoder == (16, 16, 16)
+    kind = network("photochrom2").config
+    assert checked(kind, recipe.config, "config").channels == (16, 16, 16)
 
 
 def test_a_recipe_survives_the_way_through_json(tmp_path):
@@ -190,13 +190,13 @@ def test_a_wrong_recipe_is_refused_by_key(tmp_path, before, after, message):
 
 def test_a_recipe_without_phases_is_refused():
     with pytest.raises(RecipeError, match="phases: should have at least 1 item"):
-        recipe_from_table({"name": "x", "network": "photochrom", "phases": []}, "x")
+        recipe_from_table({"name": "x", "network": "photochrom2", "phases": []}, "x")
 
 
 def test_a_wrong_network_configuration_is_refused_by_key(tmp_path):
     recipe = read(tmp_path, FULL.replace("bins = 20", "bin = 20"))
     with pytest.raises(RecipeError, match=r"recipe small, config: unknown key 'bin'.*'bins'"):
-        checked(network("photochrom").config, recipe.config, "recipe small, config")
+        checked(network("photochrom2").config, recipe.config, "recipe small, config")
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -225,7 +225,7 @@ def test_a_file_without_profiles_is_what_it_says(tmp_path):
 def test_a_profile_lies_over_its_base_and_the_rest_key_by_key(tmp_path):
     recipe = read(tmp_path, PROFILES, "wide")
     assert (recipe.profile, recipe.name, recipe.seed) == ("wide", "wide", 7)
-    assert recipe.config == {"bins": 30, "decoder": [32, 32]}  # a list is replaced, not merged
+    assert recipe.config == {"bins": 30, "channels": [32, 32]}  # a list is replaced, not merged
     assert (recipe.optimizer.rate, recipe.optimizer.clip) == (0.25, 2.0)
     assert [phase.pictures for phase in recipe.phases] == [10, 20]
     alone = read(tmp_path, PROFILES, "alone")

@@ -23,10 +23,8 @@ from photochrom.workbench.training.recipe_files import CHECKOUT, read_recipe
 from photochrom.workbench.training.schedule import total_steps
 
 STEPS, BATCH = 9, 2
-FLAGSHIP = {"context": 16, "context_layers": 1, "decoder": (16, 16, 16)}
 # Sizes that learn in seconds, by network; sides are multiples of the network's stride.
 SMALL = {
-    "photochrom": ({"bins": 20, **FLAGSHIP}, 32),
     "fusion": ({"width": 0.05, "global_px": 32, "classes": 0}, 32),
     "resnet18": ({"stages": 2}, 32),
     "resnet18-classifier": ({"stages": 2, "bins": 20}, 32),

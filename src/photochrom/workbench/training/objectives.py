@@ -14,9 +14,9 @@ from torch import Tensor
 from photochrom.errors import RecipeError
 from photochrom.workbench.networks.annealed_mean import Classifier
 from photochrom.workbench.networks.fusion import Fusion
+from photochrom.workbench.networks.guided import Guided
 from photochrom.workbench.networks.nogan import Nogan
 from photochrom.workbench.networks.outputs import ColourNetwork, Painter
-from photochrom.workbench.networks.photochrom import Guided
 from photochrom.workbench.training.recipe import Loss, Recipe
 from photochrom.workbench.training.step import Tensors, classification_loss, distribution_loss
 

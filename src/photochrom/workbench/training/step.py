@@ -10,7 +10,7 @@ from torch import Tensor
 from photochrom.color.bins import soft_encode, zhang_bins
 from photochrom.workbench.datasets.batches import Batch, Batches, validation_picture
 from photochrom.workbench.networks.annealed_mean import AnnealedMeanNetwork, Classifier
-from photochrom.workbench.networks.photochrom import Guided
+from photochrom.workbench.networks.guided import Guided
 from photochrom.workbench.training.recipe import Loss
 
 
