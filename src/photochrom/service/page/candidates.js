@@ -88,7 +88,8 @@ export class Candidates {
       if (signal.aborted || photo !== this.desk.current) return;
       if (!isNew && candidate !== request.candidate) continue;
       shown.push(sample);
-      made.push(await this.make(blob, candidate, change));
+      const isSaid = made.some(({ title }) => title === change);
+      made.push(await this.make(blob, candidate, isSaid ? `${change}`.replace(": ", ": another ") : change));
       if (signal.aborted) return;
       this.show(made);
     }
