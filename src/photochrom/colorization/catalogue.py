@@ -10,7 +10,7 @@ from photochrom.colorization.method import Method
 from photochrom.errors import UnknownMethodError
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-PHOTOCHROM_SHA256 = "1a7aa556efd87bbd60b8abb179b5b85ebe130a11c85cf2f23d3865623500c812"
+PHOTOCHROM_SHA256 = "beb7abb6b73b148dcb0a8387adbb400a596ff4a90ee0f90fc5db3aaef9d4c071"
 
 
 def _photochrom(device: str, threads: int) -> Method:
