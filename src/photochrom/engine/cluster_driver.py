@@ -42,6 +42,7 @@ MOST_REPETITIONS = 20  # of the same photographs, whose worker dies
 MOST_DEATHS = 250  # of workers that have not begun yet, in a row; a large node may refuse them all
 NOTES_SECONDS = 1.0  # between questions which nodes have refused
 NOTES_WAIT_SECONDS = 5.0
+ALONE_SECONDS = 60.0  # without a node that can take part, if others refused
 CHUNK = 16  # photographs that are given to a worker at once
 CHUNKS_PER_CORE = 4
 HEAD = "node:__internal_head__"
@@ -206,6 +207,7 @@ class Driver:
         self._places: tuple[str, ...] = ()
         self._notes: Any = None
         self._asked = 0.0
+        self._with_cores = math.inf  # when a node that can take part was last seen
 
     def nodes(self, places: tuple[str, ...]) -> list[Node]:
         """Return the nodes, and which of them have another photochrom or do not see the folders."""
@@ -328,8 +330,12 @@ class Driver:
         new = [Refusal(*each) for each in refused.items() if each[0] not in self._told]
         self._told |= refused.keys()
         self._late += new
-        if self._late and not self._cores("CPU"):  # perhaps since a lost node was noticed only now
-            raise ClusterError(f"node {self._late[0].node[:6]}: {self._late[0].said}")
+        if self._late and not self._cores("CPU"):
+            # A lost node may come back; one that refuses will not change.
+            if new or time.monotonic() - self._with_cores > ALONE_SECONDS:
+                raise ClusterError(f"node {self._late[0].node[:6]}: {self._late[0].said}")
+        else:
+            self._with_cores = time.monotonic()
         return new
 
     def _ask(self) -> None:
