@@ -1,5 +1,8 @@
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -239,3 +242,23 @@ def test_a_graph_with_inputs_that_are_no_more_still_runs(exported_network, tmp_p
     onnx.save(model, tmp_path / "older.onnx")
     older = NetworkMethod(tmp_path / "older.onnx").predict(PLAIN)
     np.testing.assert_array_equal(older.ab, NetworkMethod(exported_network.path).predict(PLAIN).ab)
+
+
+ON_ONE_CORE = """
+import os
+from pathlib import Path
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from photochrom.colorization.catalogue import load_method
+method = load_method("photochrom")
+for task in Path("/proc/self/task").iterdir():
+    print(sorted(os.sched_getaffinity(int(task.name))))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the machine has one core")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="not on this system")
+def test_a_network_stays_on_the_cores_that_its_process_may_use():
+    done = subprocess.run([sys.executable, "-c", ON_ONE_CORE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.splitlines()) == {str([min(os.sched_getaffinity(0))])}

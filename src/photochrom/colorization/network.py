@@ -27,6 +27,7 @@ from photochrom.colorization.network_file import (
     run_within,
 )
 from photochrom.errors import InvalidValueError, MethodOutputError, ShapeError, WeightsError
+from photochrom.photo.cores import cores
 from photochrom.photo.given_files import MOST_NETWORK_BYTES, read_given
 from photochrom.photo.resize import resize
 
@@ -278,7 +279,7 @@ def runtime() -> ModuleType:
 def _open_session(content: bytes, path: Path, device: str, threads: int) -> "InferenceSession":
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or _threads()
     options.log_severity_level = 3
     # The highest level takes 20 ms longer to load and runs in three quarters of the time.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -292,6 +293,15 @@ def _open_session(content: bytes, path: Path, device: str, threads: int) -> "Inf
         raise
     except Exception as error:  # ONNX Runtime raises its own kinds, all from Exception
         raise WeightsError(f"{path}: not a network that ONNX Runtime can run ({error}).") from error
+
+
+def _threads() -> int:
+    """Return the cores that this process may use, or 0 for all of the machine's.
+
+    With 0 ONNX Runtime chooses, and binds its threads to cores that others may have been given.
+    """
+    allowed = cores()
+    return allowed if allowed < (os.cpu_count() or 1) else 0
 
 
 def _providers(device: str, available: Iterable[str]) -> list[str]:
