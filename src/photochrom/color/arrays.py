@@ -1,12 +1,16 @@
-"""The array namespace of arrays: NumPy's or another library's."""
+"""The types of arrays, and their namespace: NumPy's or another library's."""
 
-from typing import Any
+from types import ModuleType
 
 import array_api_compat
 import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.floating]
 
 
-def array_namespace(*arrays: object) -> Any:
+def array_namespace(*arrays: object) -> ModuleType:
     """Return the namespace of some arrays; NumPy itself if all are NumPy's.
 
     array-api-compat's view of NumPy imports the whole of it, with its tests and its Fortran tools:
@@ -14,4 +18,5 @@ def array_namespace(*arrays: object) -> Any:
     """
     if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
         return np
-    return array_api_compat.array_namespace(*arrays)
+    namespace: ModuleType = array_api_compat.array_namespace(*arrays)
+    return namespace

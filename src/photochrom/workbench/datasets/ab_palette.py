@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.difference import ciede2000
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.extras import require
-
-Floats = NDArray[np.floating[Any]]
-Bytes = NDArray[np.uint8]
 
 SAMPLED_PIXELS = 1_000_000
 BATCH = 4096  # pixels a step of the mini-batch k-means sees

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,13 +14,12 @@ from typing import NamedTuple
 from photochrom.errors import DataError
 from photochrom.photo.atomic import LOST
 from photochrom.photo.temporary_folders import private_folder, remove, remove_left_behind
+from photochrom.workbench.datasets.file_states import Report
 
 ABOUT, INDEX = "about.json", "index.npz"
 BUILDING = ".photochrom-decoding-"
 MOST_DOUBT = 1.25  # needed by the pictures seen so far / free, beyond which a disk is too small
 _NAME = re.compile(r"[0-9a-f]{16}-([0-9]+)")
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

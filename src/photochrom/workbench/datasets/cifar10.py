@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from photochrom.errors import DataError
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.picture_files import Encoded
-from photochrom.workbench.datasets.shards import Report, Unit
+from photochrom.workbench.datasets.shards import Unit
 from photochrom.workbench.datasets.standardize import encode
 
 SIDE_PX = 32

@@ -8,7 +8,7 @@ which a killed crawl continues; counts.json, how many addresses had which outcom
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from photochrom.errors import DataError, InvalidValueError
@@ -19,6 +19,7 @@ from photochrom.workbench.datasets.crawl_ledger import (
     Ledger,
     Picture,
 )
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.http_fetch import FetchClient, FetchPolicy, NotFetchedError
 from photochrom.workbench.datasets.openverse import LIST, Candidate, Search
 from photochrom.workbench.datasets.picture_files import decode
@@ -28,8 +29,6 @@ KINDS = ("image/", "application/octet-stream", "binary/octet-stream")
 SHARD_PICTURES, SHARD_BYTES = 256, 64_000_000
 SMALLEST_SIDE_PX = 32
 SAY_EVERY = 10  # pictures
-
-Report = Callable[[str], None]
 
 
 def crawl(

@@ -9,7 +9,7 @@ A seeded sample is read, whatever the size of the data set, and three things are
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.bins import zhang_bins
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.photo.cores import cores
@@ -31,6 +32,7 @@ from photochrom.workbench.datasets.ab_palette import (
     pixels_to_lab,
     sample_pixels,
 )
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.pca import reduce_rgb
 from photochrom.workbench.datasets.picture_files import Encoded, decode
 from photochrom.workbench.datasets.similarity_groups import (
@@ -41,9 +43,6 @@ from photochrom.workbench.datasets.similarity_groups import (
 )
 from photochrom.workbench.datasets.sources import open_source, read_pictures, rows_of
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.floating[Any]]
-
 SHORT_SIDE_PX = 256
 PICTURES = 400  # about 100 MB decoded
 REDUCED_PICTURES = 100  # of them, at most, for the PCA of images
@@ -51,8 +50,6 @@ VARIANCES = (0.80, 0.90, 0.95, 0.98, 0.99, 0.995)
 PALETTE_SIZES = (8, 16, 32, 50, 64, 128, 313)
 JUDGED_PIXELS = 100_000  # of the sampled ones, for a palette's error
 CHUNK = 64  # pictures decoded at a time
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.extras import require
 from photochrom.workbench.datasets.data_report import PaletteTrial, Reduction
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Bytes = NDArray[np.uint8]
 Draw = Callable[["Figure", str], None]  # draws on a matplotlib Figure, with an ink
 
 INKS = {"light": "#3a3a3a", "dark": "#c8c8c8"}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes
 from photochrom.workbench.datasets.ab_palette import recolour
 from photochrom.workbench.datasets.data_report import SHORT_SIDE_PX, Grouping, PaletteTrial, Study
 from photochrom.workbench.datasets.data_report_figures import (
@@ -23,7 +23,6 @@ from photochrom.workbench.datasets.data_report_figures import (
 from photochrom.workbench.datasets.pca import reduce_rgb
 from photochrom.workbench.html_pages import data_url, jpeg_url, render
 
-Bytes = NDArray[np.uint8]
 Shown = dict[str, Any]  # what the page's template shows as a picture or a figure
 
 PAGE = Path(__file__).parent / "templates" / "data_report.html"

@@ -7,7 +7,7 @@ cache is used as long as the pictures are the same, whatever the times of their 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from photochrom.workbench.datasets.cache_folders import (
     remove_superseded,
     write_about,
 )
-from photochrom.workbench.datasets.file_states import FileStates
+from photochrom.workbench.datasets.file_states import FileStates, Report
 from photochrom.workbench.datasets.picture_files import Encoded, decode
 from photochrom.workbench.datasets.reader_processes import follow_parent
 from photochrom.workbench.datasets.sources import Source, open_source, rows_of
@@ -82,7 +82,7 @@ def open_cache(
     data: str | Path,
     folder: Path | None = None,
     short_side_px: int = 192,
-    report: Callable[[str], None] = lambda line: None,
+    report: Report = lambda line: None,
 ) -> PixelCache:
     """Open the cache of a data set, and create it if necessary.
 
@@ -121,7 +121,7 @@ def open_cache(
     return found
 
 
-def _read(cache: Path, report: Callable[[str], None]) -> PixelCache | None:
+def _read(cache: Path, report: Report) -> PixelCache | None:
     """Read a cache; report and return None if it is damaged, for example copied in part."""
     try:
         with (cache / INDEX).open("rb") as file, np.load(file) as index:
@@ -136,7 +136,7 @@ def _read(cache: Path, report: Callable[[str], None]) -> PixelCache | None:
     return found
 
 
-def _adopt_earlier(source: Source, cache: Path, report: Callable[[str], None]) -> None:
+def _adopt_earlier(source: Source, cache: Path, report: Report) -> None:
     """Reuse the cache of photochrom 0.2 for the same files, if their times are unchanged."""
     earlier = cache.with_name(f"{source.earlier()}-{cache.name.rpartition('-')[2]}")
     if earlier == cache or not (earlier / INDEX).exists():
@@ -149,7 +149,7 @@ def _adopt_earlier(source: Source, cache: Path, report: Callable[[str], None]) -
         report(f"{earlier}: cannot be reused ({error.strerror}).")
 
 
-def _is_current(source: Source, cache: Path, report: Callable[[str], None]) -> bool:
+def _is_current(source: Source, cache: Path, report: Report) -> bool:
     """Return whether a cache matches the files; record their times if those are new."""
     noted = FileStates.load(cache / FILES)
     if noted is None:
@@ -184,7 +184,7 @@ def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
             waiting += [pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 1)]
 
 
-def _build(source: Source, made: Path, short_side_px: int, report: Callable[[str], None]) -> int:
+def _build(source: Source, made: Path, short_side_px: int, report: Report) -> int:
     """Decode into a folder; return the number of pictures kept."""
     offset, unreadable, small, seen = 0, 0, 0, 0
     rows: list[tuple[int, tuple[int, ...], str, str, str]] = []

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photochrom.errors import DataError, InvalidValueError
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.near_duplicates import NearIndex
 from photochrom.workbench.datasets.picture_files import Credit
-from photochrom.workbench.datasets.shards import MOST_CORRUPT, Report
+from photochrom.workbench.datasets.shards import MOST_CORRUPT
 from photochrom.workbench.datasets.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
 from photochrom.workbench.datasets.standardised_pictures import open_pool, read_units, standardised
 from photochrom.workbench.datasets.standardize import UNREADABLE, Row, Standard

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from photochrom.errors import DataError, PhotochromError
 from photochrom.extras import require
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ ROWS_AT_ONCE = 64
 _RANGE = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
 
 T = TypeVar("T")
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

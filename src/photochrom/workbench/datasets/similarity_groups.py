@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.ab_palette import import_cluster
-
-Floats = NDArray[np.floating[Any]]
-Bytes = NDArray[np.uint8]
 
 SIDE_PX = 64  # of the stretched picture; the source's 256 give the same first scores
 COMPONENTS = 100

@@ -18,6 +18,7 @@ from photochrom.workbench.datasets.cifar10 import (
     cifar_units,
     is_cifar_folder,
 )
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.picture_files import (
     Credit,
     Encoded,
@@ -27,7 +28,6 @@ from photochrom.workbench.datasets.picture_files import (
 )
 from photochrom.workbench.datasets.shards import (
     IMAGE_COLUMNS,
-    Report,
     Unit,
     expand_addresses,
     group_units,

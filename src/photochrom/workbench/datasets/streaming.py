@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from photochrom.errors import DataError, InvalidValueError
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.picture_files import Encoded, decode
 from photochrom.workbench.datasets.shards import (
     MOST_CORRUPT,
-    Report,
     Unit,
     expand_addresses,
     group_rows,

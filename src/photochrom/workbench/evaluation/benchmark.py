@@ -6,11 +6,9 @@ Methods run through the engine, so that the scored picture is the one that a use
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from photochrom.color.arrays import Floats
 from photochrom.colorization.method import Hints, MethodInfo
 from photochrom.errors import InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import RESAMPLES
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
     from photochrom.engine.guidance import Guidance
     from photochrom.engine.prediction import Colouring
     from photochrom.photo.photo import Photo
-
-Floats = NDArray[np.floating[Any]]
 
 
 class Engine(Protocol):

@@ -5,14 +5,12 @@ drawn with replacement; a ratio of means draws numerator and denominator togethe
 of two rows draws both rows together, so that what makes a picture hard for both cancels out.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Floats
 from photochrom.errors import InvalidValueError, ShapeError
-
-Floats = NDArray[np.floating[Any]]
 
 RESAMPLES = 2000
 LEVEL = 0.95

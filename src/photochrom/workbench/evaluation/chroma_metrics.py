@@ -8,9 +8,10 @@ hides. Arguments and errors are those of `metrics`.
 
 import numpy as np
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.difference import chroma
 from photochrom.extras import require
-from photochrom.workbench.evaluation.metrics import Bytes, Floats, check_pair
+from photochrom.workbench.evaluation.metrics import check_pair
 
 # Truly coloured: this chroma or more, averaged over a window of this share of the short side
 # (7 x 7 pixels of 256, for a single pixel's chroma is noise), at a lightness that can show it.

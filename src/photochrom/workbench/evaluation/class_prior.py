@@ -9,16 +9,14 @@ the photographs that are judged, so that it depends on nothing but them.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.color.arrays import Floats
 from photochrom.color.bins import GRID, nearest_bins, zhang_bins
 from photochrom.errors import DataError
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
-
-Floats = NDArray[np.floating[Any]]
 
 _REACH = 13  # cells of the grid on each side of gray: sRGB ends before 130 ab units
 

@@ -5,15 +5,14 @@ prediction can serve many settings.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.color.arrays import Floats
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
 from photochrom.workbench.evaluation.revealed_hints import paint, reveal, spread
-
-Floats = NDArray[np.floating[Any]]
 
 # The training set's mean ab: one mean a picture over every fourth, without the sources that are
 # left out of training.

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes
 from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.workbench.evaluation.sample_gallery import SHOWN, Gallery
 from photochrom.workbench.evaluation.scoring import TRUTH
-
-Bytes = NDArray[np.uint8]
 
 PICTURES = 8
 GAP_PX, CAPTION_PX = 6, 26

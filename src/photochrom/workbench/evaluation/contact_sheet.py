@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.extras import require
 from photochrom.workbench.datasets.sources import read_pictures
 from photochrom.workbench.evaluation.evaluation_pictures import decode_rgb, make_sample
 from photochrom.workbench.evaluation.scoring import finish
-
-Floats = NDArray[np.floating[Any]]
-Bytes = NDArray[np.uint8]
 
 MARGIN_PX, CAPTION_PX = 8, 18
 SUFFIXES = (".png", ".jpg", ".jpeg")

@@ -4,19 +4,17 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.color.arrays import Floats
 from photochrom.color.gray_conversions import GRAYS
 from photochrom.color.lab import luminance_to_lightness, rgb_to_lab, srgb_to_linear
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.picture_files import decode
 from photochrom.workbench.datasets.sources import open_source, rows_of
 from photochrom.workbench.evaluation.metrics import SSIM_WINDOW_PX
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

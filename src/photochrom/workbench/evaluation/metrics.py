@@ -15,23 +15,18 @@ Each takes a picture and its truth of one size, (h, w, channels), and raises Sha
 differ: `lab` in CIE L*a*b*, `ab` the a and b of the method before the gamut, `rgb` sRGB in uint8.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.difference import ciede2000
 from photochrom.errors import ShapeError
 from photochrom.extras import require
-
-Floats = NDArray[np.floating[Any]]
-Bytes = NDArray[np.uint8]
 
 SSIM_WINDOW_PX = 11
 LARGEST_THRESHOLD = 150.0  # ab units, at which the curve of Zhang et al. ends
 
 
-def check_pair(picture: NDArray[Any], truth: NDArray[Any], channels: int) -> None:
+def check_pair(picture: np.ndarray, truth: np.ndarray, channels: int) -> None:
     """Raise ShapeError if a picture and its truth differ in shape, or have other channels."""
     if picture.shape != truth.shape or picture.ndim != 3 or picture.shape[2] != channels:
         raise ShapeError(

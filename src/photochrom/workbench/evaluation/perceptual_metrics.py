@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes
 from photochrom.errors import DataError, MissingExtraError
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
 from photochrom.workbench.evaluation.scoring import TRUTH, Observer, Record
-
-Bytes = NDArray[np.uint8]
 
 BACKBONES = {  # of LPIPS, as torchvision names the files
     "alex": "alexnet-owt-7be5be79.pth",

@@ -8,11 +8,10 @@ wishing the photograph's own histogram.
 
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Floats
 from photochrom.color.lab import lightness_to_luminance, linear_to_srgb
 from photochrom.colorization.catalogue import load_method
 from photochrom.engine.guidance import Guidance
@@ -25,8 +24,6 @@ from photochrom.photo.resize import resize
 from photochrom.workbench.evaluation.benchmark import Engine
 from photochrom.workbench.evaluation.compared_rows import Predict
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
-
-Floats = NDArray[np.floating[Any]]
 
 
 class ReferenceMethod:

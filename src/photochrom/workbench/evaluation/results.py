@@ -7,11 +7,11 @@ by source, or compared in other ways later.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Floats
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.evaluation.bootstrap import (
     RESAMPLES,
@@ -23,8 +23,6 @@ from photochrom.workbench.evaluation.bootstrap import (
     resample_weights,
 )
 from photochrom.workbench.evaluation.scoring import TRUTH, Record
-
-Floats = NDArray[np.floating[Any]]
 
 
 class Metric(NamedTuple):

@@ -6,15 +6,14 @@ true colour. The places of a picture are nested: the first ten of a hundred are 
 """
 
 import zlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.color.arrays import Floats
 from photochrom.colorization import rbf
 from photochrom.errors import InvalidValueError
-
-Floats = NDArray[np.floating[Any]]
 
 PATCH_PX = 6
 COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)

@@ -3,11 +3,10 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.difference import chroma, hue
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
@@ -15,9 +14,6 @@ from photochrom.workbench.evaluation.class_prior import ClassPrior
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
 from photochrom.workbench.evaluation.scoring import TRUTH, Record
-
-Floats = NDArray[np.floating[Any]]
-Bytes = NDArray[np.uint8]
 
 PICTURES = 60
 THUMBNAIL_PX = 256  # longer side

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.errors import MethodOutputError
@@ -30,21 +30,21 @@ Result = TypeVar("Result")
 
 # Told of every row of a table: the photograph, the row's name and its finished picture, at the size
 # at which they are scored; what it gives is added to the record. It is called from several threads.
-Observer = Callable[[Sample, str, NDArray[np.uint8]], Record]
+Observer = Callable[[Sample, str, Bytes], Record]
 
 MOST_WORKERS = 2
 TRUTH = "truth"
 SCORED_PX = 256  # short side at which larger photographs are scored
 
 
-def finish(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+def finish(sample: Sample, ab: Floats) -> Bytes:
     """Return the picture that a user gets from ab (h, w, 2): true lightness, in gamut, 8 bits."""
     bounded = lab_to_rgb(_with_lightness(sample, ab)).rgb
-    rgb: NDArray[np.uint8] = np.rint(bounded * 255).astype(np.uint8)
+    rgb: Bytes = np.rint(bounded * 255).astype(np.uint8)
     return rgb
 
 
-def _with_lightness(sample: Sample, ab: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def _with_lightness(sample: Sample, ab: Floats) -> Floats:
     return np.concatenate([sample.lab[..., :1], ab.astype(np.float32)], axis=-1)
 
 
@@ -107,8 +107,8 @@ def score(
 
 def _row_metrics(
     sample: Sample,
-    ab: NDArray[np.floating[Any]],
-    rgb: NDArray[np.uint8],
+    ab: Floats,
+    rgb: Bytes,
     class_prior: ClassPrior | None,
 ) -> Record:
     truth_ab = sample.lab[..., 1:]
@@ -131,7 +131,7 @@ def _row_metrics(
     return record
 
 
-def _colour_metrics(rgb: NDArray[np.uint8], lab: NDArray[np.floating[Any]]) -> Record:
+def _colour_metrics(rgb: Bytes, lab: Floats) -> Record:
     found = chroma_metrics.concentration(lab)
     return {
         "colourfulness": chroma_metrics.colourfulness(rgb),
@@ -141,9 +141,7 @@ def _colour_metrics(rgb: NDArray[np.uint8], lab: NDArray[np.floating[Any]]) -> R
     }
 
 
-def _against_the_truth(
-    lab: NDArray[np.floating[Any]], truth_lab: NDArray[np.floating[Any]]
-) -> Record:
+def _against_the_truth(lab: Floats, truth_lab: Floats) -> Record:
     found = chroma_metrics.left_gray(lab, truth_lab)
     return {
         "left_gray": found or 0.0,

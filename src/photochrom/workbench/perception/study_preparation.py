@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from photochrom.color.arrays import Bytes
 from photochrom.color.difference import chroma
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.gray_conversions import lightness
@@ -42,7 +42,6 @@ from photochrom.workbench.perception.study_files import (
 if TYPE_CHECKING:
     from photochrom.engine.colorize import Colorizer
 
-Bytes = NDArray[np.uint8]
 Colour = Callable[[str, Bytes], Bytes]  # key, true picture -> coloured picture
 Cut = Callable[[Bytes], Bytes]  # a picture at its stored size -> what is shown
 
