@@ -29,40 +29,24 @@ COMMANDS = {
     "suggest": ("cli.inspect", "List the likely colours at a point."),
     "confidence": ("cli.inspect", "Write a map of the method's confidence."),
     "methods": ("cli.list_methods", "List the methods that can colour a photograph."),
-    "evaluate": (
-        "workbench.commands.evaluate_command",
-        "Measure methods on colour photographs.",
-    ),
+    "evaluate": ("workbench.commands.evaluate_command", "Measure methods on colour photographs."),
     "recipes": ("workbench.commands.train_command", "List the recipes that can be trained."),
     "train": ("workbench.commands.train_command", "Train a network from a recipe."),
-    "export": (
-        "workbench.commands.train_command",
-        "Export a checkpoint as an ONNX network.",
-    ),
+    "export": ("workbench.commands.train_command", "Export a checkpoint as an ONNX network."),
 }
-# Groups of commands: the group's help, and its commands as (module, function, help).
+# Groups of commands: the group's help, and its commands as (module of workbench.commands, help).
 GROUPS = {
     "data": (
         "Prepare, split, study and collect training pictures.",
         {
-            "prepare": (
-                "workbench.commands.datasets_command",
-                "prepare",
-                "Convert pictures to Parquet shards for training.",
-            ),
-            "split": (
-                "workbench.commands.datasets_command",
-                "split",
-                "Split pictures into training, validation and test.",
-            ),
+            "prepare": ("datasets_command", "Convert pictures to Parquet shards for training."),
+            "split": ("datasets_command", "Split pictures into training, validation and test."),
             "study": (
-                "workbench.commands.data_report_command",
-                "study",
+                "data_report_command",
                 "Analyse pictures (PCA, palettes, clusters); writes an HTML page.",
             ),
             "crawl": (
-                "workbench.commands.data_report_command",
-                "crawl",
+                "data_report_command",
                 "Download openly licensed pictures, with rate limits.",
             ),
         },
@@ -70,36 +54,16 @@ GROUPS = {
     "study": (
         "Ask people which of two pictures is real, or which they prefer.",
         {
-            "prepare": (
-                "workbench.commands.perception_command",
-                "prepare",
-                "Create the folder of a study.",
-            ),
-            "serve": (
-                "workbench.commands.perception_command",
-                "serve",
-                "Serve the web page of a study on this machine.",
-            ),
-            "results": (
-                "workbench.commands.perception_command",
-                "results",
-                "Count the votes of a study, with intervals.",
-            ),
+            "prepare": ("perception_command", "Create the folder of a study."),
+            "serve": ("perception_command", "Serve the web page of a study on this machine."),
+            "results": ("perception_command", "Count the votes of a study, with intervals."),
         },
     ),
     "report": (
         "Build the table of results from its records.",
         {
-            "collect": (
-                "workbench.commands.results_table_command",
-                "collect",
-                "Create records from runs.",
-            ),
-            "build": (
-                "workbench.commands.results_table_command",
-                "build",
-                "Write the table; --check only compares it.",
-            ),
+            "collect": ("results_table_command", "Create records from runs."),
+            "build": ("results_table_command", "Write the table; --check only compares it."),
         },
     ),
 }
@@ -129,8 +93,9 @@ def build_app() -> "App":
         app.command(f"photochrom.{where}:{name}", name=name, help=help)
     for name, (help, commands) in GROUPS.items():
         group = App(name=name, help=help)
-        for word, (where, function, what) in commands.items():
-            group.command(f"photochrom.{where}:{function}", name=word, help=what)
+        for word, (where, what) in commands.items():
+            function = f"photochrom.workbench.commands.{where}:{word}"
+            group.command(function, name=word, help=what)
         app.command(group)
     return app
 

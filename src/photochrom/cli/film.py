@@ -1,6 +1,5 @@
 """`photochrom FILM` colours a film; `photochrom frames FILM` writes a picture of each shot."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -13,15 +12,16 @@ from cyclopts.validators import Number
 
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say
+from photochrom.cli.outcome_report import lines_of, print_json
 from photochrom.cli.run_options import RunOptions
-from photochrom.cli.standard_streams import PIPE, to_standard_output
+from photochrom.cli.standard_streams import PIPE
 from photochrom.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from photochrom.cli.guidance_options import GuidanceOptions
     from photochrom.cli.reading_options import ReadOptions
     from photochrom.engine.page_colouring import PageColorizer
-    from photochrom.engine.video import ColouredVideo, Progress, VideoOptions
+    from photochrom.engine.video import Progress, VideoOptions
     from photochrom.engine.video_guidance import Cue
 
 SECONDS_BETWEEN_LINES = 10.0  # where standard error is not a terminal
@@ -93,30 +93,28 @@ def _reported(
     path: Path, target: Path, colorizer: "PageColorizer", given: "VideoOptions", json_lines: bool
 ) -> bool:
     """Colour a film and say how that went; return whether it went well."""
+    from photochrom.engine.batch import Outcome
+    from photochrom.engine.video import colorize_video
+
     began, error = time.monotonic(), None
     try:
-        done = _colour(path, target, colorizer, given)
+        with _FilmProgress(path.name) as tell:
+            done = colorize_video(path, target, colorizer=colorizer, options=given, progress=tell)
         target, notes = done.target, done.notes
     except Exception as failure:  # one bad film does not stop the others
         error, notes = failure, (_reason(failure, path),)
     except KeyboardInterrupt:
         say(f"photochrom: {path}: {_how_to_go_on(target) or 'nothing was written.'}")
         raise
+    status = "failed" if error else "coloured"
+    outcome = Outcome(path, target, status, notes, time.monotonic() - began)
     if json_lines:
-        row = {
-            "source": str(path),
-            "target": str(target),
-            "status": "failed" if error else "coloured",
-            "notes": list(notes),
-            "seconds": round(time.monotonic() - began, 3),
-        }
-        to_standard_output(json.dumps(row).encode() + b"\n")
+        print_json(outcome)
     elif error:
         say(f"photochrom: {notes[0]} {_how_to_go_on(target)}".rstrip())
     else:
-        say(f"{path} -> {target}")
-        for note in notes:
-            say(f"  {note}")
+        for line in lines_of(outcome):
+            say(line)
     return error is None
 
 
@@ -224,15 +222,6 @@ def _video_options(
         guidance=whole,
         cues=cues,
     )
-
-
-def _colour(
-    path: Path, target: Path, colorizer: "PageColorizer", given: "VideoOptions"
-) -> "ColouredVideo":
-    from photochrom.engine.video import colorize_video
-
-    with _FilmProgress(path.name) as tell:
-        return colorize_video(path, target, colorizer=colorizer, options=given, progress=tell)
 
 
 class _FilmProgress:

@@ -31,7 +31,7 @@ def report(
         for outcome in outcomes:
             told[outcome.status] += 1
             if json_lines:
-                to_standard_output(json.dumps(_as_json(outcome)).encode() + b"\n")
+                print_json(outcome)
             if not json_lines or progress:
                 tell(outcome)
             hopeless = streak.add(outcome)
@@ -50,14 +50,16 @@ def report(
     return 1 if told["failed"] else 0
 
 
-def _as_json(outcome: "Outcome") -> dict[str, object]:
-    return {
+def print_json(outcome: "Outcome") -> None:
+    """Print an outcome as a line of JSON on standard output."""
+    row = {
         "source": str(outcome.source),
         "target": str(outcome.target),
         "status": outcome.status,
         "notes": list(outcome.notes),
         "seconds": round(outcome.seconds, 3),
     }
+    to_standard_output(json.dumps(row).encode() + b"\n")
 
 
 class _progress:  # noqa: N801 - used as a context manager
@@ -86,14 +88,15 @@ class _progress:  # noqa: N801 - used as a context manager
             self.progress.advance(self.task)
         if getattr(outcome, "known", False):  # an earlier run has told it; there may be millions
             return
-        for line in _lines_of(outcome):
+        for line in lines_of(outcome):
             if self.bar:
                 self.progress.console.print(shown(line), markup=False, highlight=False)
             else:
                 say(line)
 
 
-def _lines_of(outcome: "Outcome") -> list[str]:
+def lines_of(outcome: "Outcome") -> list[str]:
+    """Return an outcome as lines for a person."""
     if outcome.status == "failed":
         return [f"photochrom: {outcome.notes[0]}"]
     if outcome.status != "coloured":

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -26,6 +26,7 @@ from photochrom.errors import (
 )
 from photochrom.photo.film_names import is_film
 
+_is_folder = os.path.isdir  # unlike Path.is_dir, false for a name that is too long
 STORED_ENDS = (".csv", ".csv.gz", ".parquet", ".tar", ".tar.gz", ".tgz", ".zip")
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ def _run_photos(
         try:
             if note := executor.call(weights_note, recipe):
                 say(f"photochrom: {note}")
-            if recipe and options.float_range is None:
-                options = replace(options, float_range=recipe.float_range)
-            opening: FileOptions = {**options.limits, **(reading.options() if reading else {})}
+            opening = opening_of(options, reading, recipe)
             if piped:
                 source = standard_input() if sources[0] == PIPE else sources[0]
                 decided = guidance_of(guidance)
@@ -168,6 +167,16 @@ def read_recipe(options: RunOptions, guidance: "GuidanceOptions | None") -> "Sid
     return recipe
 
 
+def opening_of(
+    options: RunOptions, reading: "ReadOptions | None", recipe: "Sidecar | None"
+) -> "FileOptions":
+    """Return how files are read."""
+    opening: FileOptions = {**options.limits, **(reading.options() if reading else {})}
+    if recipe is not None and options.float_range is None:
+        opening["float_range"] = recipe.float_range
+    return opening
+
+
 def _check_words(
     sources: list[Path], options: RunOptions, guidance: "GuidanceOptions | None", piped: bool
 ) -> None:
@@ -182,13 +191,6 @@ def _check_words(
         )
     if options.watch and not (len(sources) == 1 and _is_folder(sources[0])):
         raise InvalidValueError("--watch takes exactly one folder.")
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that is too long: opening it gives the error
-        return False
 
 
 def _check_folder(output: Path, sources: list[Path]) -> None:
@@ -338,7 +340,8 @@ class _Job:
         from photochrom.engine import batch
 
         output = self.options.local_output
-        if not many and output is not None and _names_a_file(output):
+        is_one = not many and output is not None and not _is_folder(output)
+        if is_one and output and (output.suffix or output.exists()):
             tasks = self._fitted([batch.Task(self.sources[0], output, self._guidance)])
         else:
             tasks = self._plan(self.sources, output)
@@ -385,7 +388,3 @@ class _Job:
         with suppress(WorkerDiedError):  # caused by this file: colouring it gives the error
             return self.executor.call(_is_own, path)
         return False
-
-
-def _names_a_file(output: Path) -> bool:
-    return not _is_folder(output) and (output.suffix != "" or output.exists())

@@ -13,6 +13,7 @@ from photochrom.cli.run import (
     begin_one,
     guidance_of,
     make_colorizer,
+    opening_of,
     read_recipe,
     weights_note,
 )
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from photochrom.cli.guidance_options import GuidanceOptions
     from photochrom.cli.reading_options import ReadOptions
     from photochrom.engine.batch import WriteOptions
-    from photochrom.engine.picture_types import FileOptions
     from photochrom.engine.sidecar import Sidecar
     from photochrom.engine.stored_run import Wishes
 
@@ -148,8 +148,6 @@ def write_options(
     options: RunOptions, reading: "ReadOptions | None", recipe: "Sidecar | None"
 ) -> "WriteOptions":
     """Return how files are read and written."""
-    opening: FileOptions = {**options.limits, **(reading.options() if reading else {})}
-    if recipe is not None and options.float_range is None:
-        opening["float_range"] = recipe.float_range
+    opening = opening_of(options, reading, recipe)
     given = {**opening, "format": options.target_format, "quality": options.quality}
     return cast("WriteOptions", given)

@@ -1,5 +1,6 @@
 """Colour many photographs on all cores; skip finished ones and continue after failures."""
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -26,6 +27,7 @@ from photochrom.photo.atomic import atomic_target, is_lost, remove_orphans, unwr
 from photochrom.photo.metadata.xmp import Marker
 
 MOST_FAILURES = 1000  # in a row
+is_folder = os.path.isdir  # unlike Path.is_dir, false for a name that is too long
 
 
 class WriteOptions(FileOptions, total=False):
@@ -219,14 +221,6 @@ class FailureStreak:
             f"stopped early: the last {self.count:,} photographs all failed. What is wrong may "
             "concern all of them; the last message says what it is."
         )
-
-
-def is_folder(path: Path) -> bool:
-    """Return whether a path is a folder; False for one that cannot be looked up."""
-    try:
-        return path.is_dir()
-    except OSError:  # such as a name that is too long: opening it gives the error
-        return False
 
 
 class _Folders:
