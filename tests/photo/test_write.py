@@ -17,7 +17,7 @@ from photochrom.errors import (
 )
 from photochrom.photo.metadata.conversion import Marker
 from photochrom.photo.photo import Photo
-from photochrom.photo.tiff import read_tag
+from photochrom.photo.tiff import read_number
 from photochrom.photo.write import needs_sixteen_bit, photo_to_array, write_photo
 
 MARKER = Marker(method="gray", version="0.1.0", weights="ab" * 32, recipe="cd" * 8)
@@ -232,7 +232,6 @@ import resource, signal, sys
 import numpy as np, pyvips
 from photochrom.errors import UnwritablePhotoError
 from photochrom.photo.photo import Photo
-from photochrom.photo.tiff import read_tag
 from photochrom.photo.write import write_photo
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 noise = np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)
@@ -312,7 +311,7 @@ def test_each_page_keeps_its_own_profile_resolution_and_compression(
     back = Photo.open(write_photo(photo, pages, None, marker=None).data)
     assert [device.profile for device in map(back.device, range(2))] == [None, own["icc_profile"]]
     assert [round(back.metadata_of(p).resolution["xres"] * 25.4) for p in range(2)] == [300, 600]
-    tags = [int.from_bytes(read_tag(back.path, 259, page), "little") for page in range(2)]
+    tags = [read_number(back.path, 259, back.directory_at(page)) for page in range(2)]
     assert tags == [7, 5]
 
 

@@ -133,7 +133,8 @@ class Spent:
                 "Remove it, or split the file."
             )
         self._pixels += pixels
-        self._bytes += pixels * _pixel_bits(header, kind) / 8
+        bits = min(header.bit_depth, 8 * SAMPLE_BYTES.get(header.band_format, 4))
+        self._bytes += pixels * bits * COLOUR_BYTES.get(kind, header.bands) / 8
         ratio = self._bytes / max(1, min(self._file_bytes, carried.shown.size))
         is_large = self._pixels > LARGE_PIXELS or self._bytes > LARGE_BYTES
         if is_large and ratio > MOST_RATIO:
@@ -142,12 +143,6 @@ class Spent:
                 f"of {self._pixels / 1e6:.0f} megapixels unpacks to {ratio:.0f} times, like a "
                 "decompression bomb. If it is a photograph, save it as an uncompressed TIFF."
             )
-
-
-def _pixel_bits(header: Header, kind: str) -> int:
-    """Return the bits per pixel at the file's own depth."""
-    sample = min(header.bit_depth, 8 * SAMPLE_BYTES.get(header.band_format, 4))
-    return sample * COLOUR_BYTES.get(kind, header.bands)
 
 
 def held_bytes(header: Header, kind: str, carried: Carried) -> float:

@@ -8,13 +8,13 @@ that a JPEG decoder can read is used, wherever it is in the file.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from photochrom.extras import how_to_install
 from photochrom.photo.develop_raw import has_rawpy
 from photochrom.photo.metadata.carried import Carried
 from photochrom.photo.page_files import find_pages, read_page
-from photochrom.photo.tiff import EXIF_HEAD, TiffError, read_exif, read_tag
+from photochrom.photo.tiff import EXIF_HEAD, TiffError, read_exif, read_number
 
 SOI, EOI = b"\xff\xd8\xff", b"\xff\xd9"
 DECODED = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive; 0xC3 is the sensor's own data
@@ -97,15 +97,13 @@ def with_raw_metadata(carried: Carried, path: Path) -> Carried:
         return carried
     try:
         exif = read_exif(path)
-        turned = read_tag(path, ORIENTATION)
-        with path.open("rb") as file:
-            order: Literal["little", "big"] = "little" if file.read(2) == b"II" else "big"
+        turned = read_number(path, ORIENTATION)
     except (TiffError, OSError):
         return carried
     return replace(
         carried,
         exif=None if exif is None else exif.removeprefix(EXIF_HEAD),
-        orientation=int.from_bytes(turned[:2], order) if turned else None,
+        orientation=turned or None,
     )
 
 

@@ -189,35 +189,27 @@ def _options(scheme: str) -> dict[str, Any]:
 
 def _archive(kind: str, address: str) -> _Archive:
     """Open an archive; the last few stay open."""
-    version = _version_of(address) if is_address(address) else _state_of_path(address)
+    there = connect(address) if is_address(address) else None
+    if there is None:
+        state = Path(address).stat()
+        version = f"{state.st_size}-{state.st_mtime_ns}"
+    else:
+        with there.lock:
+            version = stored(address, there.files.info(there.path), there).version
     with _ARCHIVES_LOCK:
         found = _ARCHIVES.get(address)
         if found is None or found.version != version:
-            found = _opened_archive(kind, address, version)
+            if there is None:
+                found = _Archive(kind, Path(address).open("rb"), version)  # noqa: SIM115
+            else:
+                with there.lock:
+                    file = there.files.open(there.path)
+                    found = _Archive(kind, file, version, there.lock)
             _ARCHIVES[address] = found
         _ARCHIVES.move_to_end(address)
         while len(_ARCHIVES) > MOST_ARCHIVES:
             _ARCHIVES.popitem(last=False)
     return found
-
-
-def _opened_archive(kind: str, address: str, version: str) -> _Archive:
-    if not is_address(address):
-        return _Archive(kind, Path(address).open("rb"), version)
-    there = connect(address)
-    with there.lock:
-        return _Archive(kind, there.files.open(there.path), version, there.lock)
-
-
-def _version_of(address: str) -> str:
-    there = connect(address)
-    with there.lock:
-        return stored(address, there.files.info(there.path), there).version
-
-
-def _state_of_path(path: str) -> str:
-    found = Path(path).stat()
-    return f"{found.st_size}-{found.st_mtime_ns}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +259,7 @@ def version_of(info: dict[str, Any], there: Place) -> str:
 
 
 def _first_of(info: dict[str, Any], names: tuple[str, ...]) -> Any:
-    for name in names:
-        if found := info.get(name):
-            return found
-    return None
+    return next(filter(None, map(info.get, names)), None)
 
 
 def nanoseconds(time: object) -> int | None:

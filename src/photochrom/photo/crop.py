@@ -12,6 +12,7 @@ from photochrom.photo.open_file import unreadable
 from photochrom.photo.orientation import to_upright, upright_size
 from photochrom.photo.photo import Photo
 from photochrom.photo.rasterize import Overlay
+from photochrom.photo.resize import interpolate
 
 FINER = 4  # cells of a part's field for one of the whole's, so that the corners between them stay
 
@@ -113,11 +114,4 @@ def _between(planes: np.ndarray, start: float, share: float, cells: int, axis: i
     """Interpolate a range of an axis, given as shares, between the centres of cells."""
     count = max(2, round(FINER * share * cells))
     places = (start + (np.arange(count) + 0.5) * share / count) * cells - 0.5
-    places = np.clip(places, 0, cells - 1)
-    before = places.astype(int)
-    after = np.minimum(before + 1, cells - 1)
-    shape = [1, 1, 1]
-    shape[axis] = count
-    part = (places - before).astype(np.float32).reshape(shape)
-    low = np.take(planes, before, axis)
-    return np.asarray(low + (np.take(planes, after, axis) - low) * part, np.float32)
+    return interpolate(planes, np.clip(places, 0, cells - 1), axis)

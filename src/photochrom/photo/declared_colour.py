@@ -22,10 +22,9 @@ from photochrom.photo.cicp import (
     from_tables,
 )
 from photochrom.photo.metadata.isobmff import primary_properties
+from photochrom.photo.metadata.png import chunks_before_pixels
 from photochrom.photo.tiff import RATIONAL, SHORT, Directory, Entry, TiffError, TiffReader
 
-PNG_HEAD = 8
-MOST_CHUNKS = 1000
 PNG_COLOUR = {b"cICP": 4, b"iCCP": 0, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}  # bytes that are read
 R03 = tuple(  # the whole entry of EXIF's interoperability directory, in both byte orders
     struct.pack(order + "HHI4s", 1, 2, 4, b"R03") for order in "<>"
@@ -85,16 +84,9 @@ def _png_chunks(path: Path) -> dict[bytes, bytes]:
     """Read the chunks before the pixels that describe colours."""
     found: dict[bytes, bytes] = {}
     with path.open("rb") as file:
-        at = PNG_HEAD
-        for _ in range(MOST_CHUNKS):
-            file.seek(at)
-            head = file.read(8)
-            if len(head) < 8 or head[4:] == b"IDAT":
-                break
-            size = int.from_bytes(head[:4], "big")
-            if head[4:] in PNG_COLOUR and head[4:] not in found:
-                found[head[4:]] = file.read(min(size, PNG_COLOUR[head[4:]]))
-            at += 12 + size
+        for kind, _, size in chunks_before_pixels(file):
+            if kind in PNG_COLOUR and kind not in found:
+                found[kind] = file.read(min(size, PNG_COLOUR[kind]))
     return found
 
 

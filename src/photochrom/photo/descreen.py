@@ -9,8 +9,8 @@ regular screen, as of a dithered picture, a fixed radius serves.
 import numpy as np
 import pyvips
 
-from photochrom.color.lab import luminance_to_lightness
-from photochrom.photo.lightness import TOP
+from photochrom.photo.headers import array_of
+from photochrom.photo.lightness import tone_of_lightness, tone_of_luminance
 from photochrom.photo.photo import Photo
 
 PROBE_PX = 512  # side of the middle that is looked at
@@ -52,17 +52,12 @@ def descreen(codes: np.ndarray) -> tuple[np.ndarray, float]:
     (uint16 array (H, W), float)
         The averaged lightness, and the distance between dots in pixels.
     """
-    from photochrom.photo.lightness import lightness_table
-
     distance = dot_distance(codes)
-    height, width = codes.shape
-    image = pyvips.Image.new_from_memory(np.ascontiguousarray(codes), width, height, 1, "ushort")
-    light = lightness_table().astype(np.float32)
-    luminance = image.maplut(pyvips.Image.new_from_array(light[None, :, None]))
-    steps = luminance.gaussblur(RADIUS * distance, precision="float").linear(65535.0, 0.5)
-    mean = steps.cast("ushort").numpy().reshape(height, width)
-    table = np.round(luminance_to_lightness(np.arange(65536) / 65535) * (TOP["ushort"] / 100))
-    return table.astype(np.uint16)[mean], distance
+    tone = tone_of_lightness(codes)
+    light = tone.luminance.astype(np.float32)
+    luminance = tone.codes.maplut(pyvips.Image.new_from_array(light[None, :, None]))
+    mean = luminance.gaussblur(RADIUS * distance, precision="float")
+    return array_of(tone_of_luminance(mean).codes)[..., 0], distance
 
 
 def dot_distance(codes: np.ndarray) -> float:

@@ -4,16 +4,19 @@ LibRaw declares the size before it reads the sensor's data, and is asked for not
 allowed. What it cannot develop is coloured by the preview (`photochrom.photo.camera_raw`).
 """
 
-import importlib
 import warnings
 from importlib import util
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from photochrom.photo.open_file import check_megapixels
 from photochrom.photo.other_decoders import Foreign
+
+if TYPE_CHECKING:
+    import rawpy
+    from rawpy._rawpy import ImageSizes
 
 MOST_BYTES = 1 << 29  # LibRaw is given the file's bytes, so that any file name can be read
 LEAST_BITS = 1  # of the file for each pixel: no camera compresses further
@@ -71,26 +74,18 @@ def open_raw(path: Path, name: str, max_megapixels: float) -> tuple[Foreign, int
     return picture, ORIENTATIONS.get(int(sizes.flip), 1)
 
 
-class _Sizes(Protocol):
-    """The sizes that rawpy reports, in pixels."""
-
-    raw_width: int
-    raw_height: int
-    iwidth: int
-    iheight: int
-    pixel_aspect: float
-
-
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> "rawpy.RawPy":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about forks: workers are started afresh
-        raw = importlib.import_module("rawpy").RawPy()
+        import rawpy
+
+        raw = rawpy.RawPy()
     with path.open("rb") as file:
         raw.open_buffer(file)
     return raw
 
 
-def _refusal(sizes: _Sizes, file_bytes: int) -> str:
+def _refusal(sizes: "ImageSizes", file_bytes: int) -> str:
     """Return why a picture of such sizes is not developed; '' if it is."""
     if min(sizes.iwidth, sizes.iheight) < 1:
         return "it declares no pixels"

@@ -110,7 +110,9 @@ def search(folder: Path, recursive: bool = False) -> Found:
             path = Path(where, name)
             kind = kind_of(name)
             if kind == "photo":
-                (odd if _is_odd(path) else photos).append(path)
+                # Unlike Path's, these say of an inaccessible file that there is none.
+                is_odd = os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113
+                (odd if is_odd else photos).append(path)
             elif kind == "film":
                 films[path.suffix.lower()] += 1
             elif kind == "other":
@@ -137,20 +139,8 @@ def kind_of(name: str) -> str | None:
         return "photo"
     if is_film(path):
         return "film"
-    return "other" if suffix in OTHER_SUFFIXES or _is_visual(name) else None
-
-
-def _is_odd(path: Path) -> bool:
-    """Return whether a path is not a file; an inaccessible one is reported when it is coloured."""
-    try:
-        return path.exists() and not path.is_file()
-    except OSError:
-        return False
-
-
-def _is_visual(name: str) -> bool:
-    kind = KINDS.guess_type(name)[0] or ""
-    return kind.startswith(("image/", "video/"))
+    is_visual = (KINDS.guess_type(name)[0] or "").startswith(("image/", "video/"))
+    return "other" if suffix in OTHER_SUFFIXES or is_visual else None
 
 
 def find_photos(folder: Path, recursive: bool = False) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 from photochrom.errors import UnsupportedFormatError
 from photochrom.photo.photo import Photo
 from photochrom.photo.sniff import RAW_SUFFIXES
-from photochrom.photo.tiff import TiffError, read_tag
+from photochrom.photo.tiff import TiffError, read_number
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,6 @@ def _tag(photo: Photo, tag: int, page: int) -> int | None:
     if photo.format != "tiff" or photo.path is None:
         return None
     try:
-        value = read_tag(photo.path, tag, page, photo.directory_at(page))
+        return read_number(photo.path, tag, photo.directory_at(page))
     except TiffError:
         return None
-    with photo.path.open("rb") as file:
-        order = "little" if file.read(2) == b"II" else "big"
-    return None if value is None else int.from_bytes(value, order)  # type: ignore[arg-type]

@@ -80,9 +80,7 @@ def lightness_of(tone: Tone) -> Tone:
     """Return the same tone in codes of lightness, 16 bits; see `lightness_table`."""
     if tone.luminance is lightness_table():
         return tone
-    codes = np.round(luminance_to_lightness(tone.luminance) * (65535 / 100)).astype(np.uint16)
-    table = pyvips.Image.new_from_array(codes[None, :, None])
-    return Tone(tone.codes.maplut(table), lightness_table())
+    return Tone(tone.codes.maplut(_lightness_codes(tone.luminance)), lightness_table())
 
 
 def tone_of_lightness(codes: np.ndarray) -> Tone:
@@ -123,8 +121,13 @@ def tone_of_colour(colour: pyvips.Image, profile: bytes | str | None) -> Tone:
         luminance = import_xyz(colour, profile)[1] / XYZ_MAX
     else:  # the weights are in the table: Y is one look-up and one sum
         luminance = colour.maplut(weighted).bandmean() * 3.0
+    return tone_of_luminance(luminance)
+
+
+def tone_of_luminance(luminance: pyvips.Image) -> Tone:
+    """Convert Y, 0 to 1, to lightness in 65535 steps."""
     steps = luminance.linear(65535.0, 0.5).cast("ushort")
-    return Tone(steps.maplut(_lightness_of_luminance()), lightness_table())
+    return Tone(steps.maplut(_lightness_of_steps()), lightness_table())
 
 
 @lru_cache(MOST_KEPT)
@@ -141,9 +144,14 @@ def _weighted_light(profile: bytes | str | None, levels: int) -> pyvips.Image | 
 
 
 @cache
-def _lightness_of_luminance() -> pyvips.Image:
-    codes = luminance_to_lightness(np.arange(65536) / 65535) * (65535 / 100)
-    return pyvips.Image.new_from_array(np.round(codes).astype(np.uint16)[None, :, None])
+def _lightness_of_steps() -> pyvips.Image:
+    return _lightness_codes(np.arange(65536) / 65535)
+
+
+def _lightness_codes(luminance: np.ndarray) -> pyvips.Image:
+    """Return a table of lightness codes, 16 bits."""
+    codes = np.round(luminance_to_lightness(luminance) * (65535 / 100)).astype(np.uint16)
+    return pyvips.Image.new_from_array(codes[None, :, None])
 
 
 def import_xyz(image: pyvips.Image, profile: bytes | str | None) -> pyvips.Image:

@@ -54,7 +54,8 @@ def write_pixel_aspect(path: Path, number: int, width: int, height: int, aspect:
             return False
         content = _tracks_with_display(head, tracks, number, _display(width, height, aspect))
         room = tracks.end - tracks.first
-        if content is None or not _fits(len(content), room):
+        # The smallest void has 2 bytes.
+        if content is None or len(content) > room or room - len(content) == 1:
             return False
         file.seek(tracks.first)
         file.write(content + _void(room - len(content)))
@@ -151,10 +152,6 @@ def _element(id: int, content: bytes) -> bytes:
 
 def _number(value: int) -> bytes:
     return value.to_bytes(max(1, -(-value.bit_length() // 8)), "big")
-
-
-def _fits(length: int, room: int) -> bool:
-    return length <= room and room - length != 1  # the smallest void has 2 bytes
 
 
 def _void(length: int) -> bytes:

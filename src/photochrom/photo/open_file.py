@@ -18,6 +18,7 @@ from photochrom.photo.byte_stream import check_libvips, forget_errors
 from photochrom.photo.metadata.carried import Carried
 from photochrom.photo.metadata.carriers import Carriers
 from photochrom.photo.metadata.exif import read_basics
+from photochrom.photo.metadata.jpeg import segments
 from photochrom.photo.orientation import upright_size
 from photochrom.photo.sniff import LOADERS
 from photochrom.photo.tiff import EXIF_HEAD
@@ -197,6 +198,7 @@ def _take_error(error: pyvips.Error, message: str, detail: str | None = None) ->
 pyvips.Error.__init__ = _take_error  # type: ignore[assignment, method-assign]
 # Their decoders read the whole file at once, and trust its announced size.
 WHOLE = ("webp", "gif", "avif", "heic")
+QUANTISATION, STANDARD_LUMINANCE_SUM = 0xDB, 3688  # of JPEG
 METADATA = ("exif-data", "xmp-data", "iptc-data", "icc-profile-data", "photoshop-data")
 
 
@@ -217,6 +219,7 @@ def read_header(
     fields = {name: _value(image, name) for name in image.get_fields()[8:]}
     if carried is not None:
         fields = _with_carried(fields, kind, carried, profile)
+    turn = fields.get("orientation", 1)  # HEIF decoders have turned the picture already
     default_depth = {"uchar": 8, "ushort": 16, "double": 64}.get(image.format, 32)
     return Header(
         width=image.width,
@@ -225,7 +228,7 @@ def read_header(
         band_format=image.format,
         interpretation=image.interpretation,
         has_alpha=bool(image.hasalpha()),
-        orientation=_orientation(fields, kind),
+        orientation=int(turn) if kind not in ("avif", "heic") and turn in range(1, 9) else 1,
         bit_depth=int(fields.get("bits-per-sample", default_depth)),
         streams=kind in ("jpeg", "png", "tiff", "raw") and not fields.get("interlaced"),
         frames=int(fields.get("n-pages", 1)),
@@ -264,12 +267,6 @@ def _with_carried(
     return kept | {name: value for name, value in found.items() if value is not None}
 
 
-def _orientation(fields: dict[str, Any], kind: str) -> int:
-    """Return 1 to 8; HEIF decoders have turned the picture already."""
-    value = fields.get("orientation", 1)
-    return int(value) if kind not in ("avif", "heic") and value in range(1, 9) else 1
-
-
 def check_size(header: Header, max_megapixels: float, name: str) -> None:
     """Raise if a page is too large, before decoding it.
 
@@ -300,23 +297,10 @@ def jpeg_quality(path: Path) -> int | None:
     int or None
         1 to 100 on libjpeg's scale, or None if there is no such table.
     """
-    with contextlib.suppress(OSError, IndexError), path.open("rb") as file:
-        table = _luminance_table(file.read(1 << 20))
-        if table:
-            scale = 100 * sum(table) / STANDARD_LUMINANCE_SUM
-            return max(1, min(100, round(5000 / scale if scale > 100 else (200 - scale) / 2)))
-    return None
-
-
-STANDARD_LUMINANCE_SUM = 3688
-
-
-def _luminance_table(head: bytes) -> bytes | None:
-    """Return the 64 numbers of 8-bit quantisation table 0, walking the segments before the scan."""
-    at = 2
-    while at + 4 <= len(head) and head[at] == 0xFF and head[at + 1] != 0xDA:
-        size = int.from_bytes(head[at + 2 : at + 4], "big")
-        if head[at + 1] == 0xDB and head[at + 4] == 0:
-            return head[at + 5 : at + 69]
-        at += 2 + size
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        for marker, _, size in segments(file):
+            table = file.read(65) if marker == QUANTISATION and size >= 65 else b""
+            if len(table) == 65 and table[0] == 0:  # 8 bits each, of luminance
+                scale = 100 * sum(table[1:]) / STANDARD_LUMINANCE_SUM
+                return max(1, min(100, round(5000 / scale if scale > 100 else (200 - scale) / 2)))
     return None

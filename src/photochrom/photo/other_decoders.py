@@ -20,7 +20,8 @@ from photochrom.errors import (
     UnreadablePhotoError,
     UnsupportedFormatError,
 )
-from photochrom.photo.metadata.isobmff import boxes_in, outer_boxes
+from photochrom.photo.metadata.isobmff import contents_in, outer_boxes
+from photochrom.photo.tiff import EXIF_HEAD
 from photochrom.photo.unsupported import is_cut_short
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _exif_fields(exif: bytes | None) -> dict[str, Any]:
     """
     if exif is None or len(exif) > 65000:
         return {}
-    block = exif if exif.startswith(b"Exif\0\0") else b"Exif\0\0" + exif
+    block = EXIF_HEAD + exif.removeprefix(EXIF_HEAD)
     pixel = pyvips.Image.black(1, 1).jpegsave_buffer(keep="none")
     segment = b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
     try:
@@ -240,11 +241,11 @@ def _precision(codestream: bytes) -> int:
 
 def _of_header(content: bytes) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    for kind, data in boxes_in(content):
+    for kind, data in contents_in(content):
         if kind == b"colr" and data[:1] in (b"\x02", b"\x03"):
             fields.setdefault("icc-profile-data", data[3:])
         elif kind == b"res ":
-            for inner, values in boxes_in(data):
+            for inner, values in contents_in(data):
                 if inner in (b"resc", b"resd") and len(values) >= 10:
                     up, upper, across, acrosser, e, f = struct.unpack(">4H2b", values[:10])
                     if upper and acrosser:

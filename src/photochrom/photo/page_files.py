@@ -14,12 +14,11 @@ from photochrom.photo.metadata.carried import (
     MOST_METADATA,
     MOST_PROFILE,
     Carried,
-    Resolution,
     file_size,
     left_out,
     whole,
 )
-from photochrom.photo.metadata.exif import PER_MM, UNITS
+from photochrom.photo.metadata.exif import read_resolution
 from photochrom.photo.metadata.iptc import with_iim
 from photochrom.photo.tiff import (
     COPIED,
@@ -30,7 +29,6 @@ from photochrom.photo.tiff import (
     PIXEL_TAGS,
     PROFILE,
     READ_ELSEWHERE,
-    UNIT,
     XMP,
     Entry,
     Slot,
@@ -42,7 +40,7 @@ from photochrom.photo.tiff import (
 
 WIDTH, HEIGHT, BITS, SAMPLES, ROWS = 256, 257, 258, 277, 278
 TILE_WIDTH, TILE_HEIGHT = 322, 323
-X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ORIENTATION, FILL_ORDER = 282, 283, 296, 274, 266
+RESOLUTION_UNIT, ORIENTATION, FILL_ORDER = 296, 274, 266
 # The values that these tags may have; with another one the tag counts as absent.
 CHOICES = {ORIENTATION: range(1, 9), RESOLUTION_UNIT: range(1, 4), FILL_ORDER: range(1, 3)}
 
@@ -89,7 +87,7 @@ def read_page(path: Path, pages: tuple[int, ...], page: int) -> Carried:
             profile=read_value(reader, slots, PROFILE, MOST_PROFILE, notes),
             tags=_copied(reader, slots, notes),
             tags_order=reader.order,
-            resolution=_resolution(reader, slots),
+            resolution=read_resolution(reader, slots),
             frames=len(pages),
             decoder_bytes=_decoder_bytes(reader, slots),
             notes=tuple(dict.fromkeys(notes)),
@@ -112,7 +110,9 @@ def _alone(reader: TiffReader, offset: int, slots: Mapping[int, Slot], size: int
     kept = [
         slots[tag].entry
         for tag in sorted(slots)
-        if tag in PIXEL_TAGS and not _is_invalid(reader, slots, tag)
+        if tag in PIXEL_TAGS
+        # Otherwise libtiff would refuse the picture for what does not concern its pixels.
+        and (tag not in CHOICES or _number(reader, slots, tag, 0) in CHOICES[tag])
     ]
     count_code, pointer_size = ("Q", 8) if reader.is_big else ("H", 4)
     code = "Q" if reader.is_big else "I"
@@ -131,11 +131,6 @@ def _alone(reader: TiffReader, offset: int, slots: Mapping[int, Slot], size: int
             Range(behind, max(0, size - behind)),
         ]
     )
-
-
-def _is_invalid(reader: TiffReader, slots: Mapping[int, Slot], tag: int) -> bool:
-    """Whether libtiff would refuse the picture for a tag that does not concern its pixels."""
-    return tag in CHOICES and _number(reader, slots, tag, 1) not in CHOICES[tag]
 
 
 def _iptc(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> bytes | None:
@@ -167,30 +162,10 @@ def _copied(reader: TiffReader, slots: Mapping[int, Slot], notes: list[str]) -> 
 
 def _number(reader: TiffReader, slots: Mapping[int, Slot], tag: int, default: int) -> int:
     """Return the first number of a tag."""
-    if tag not in slots:
-        return default
     try:
-        entry = reader.value(slots[tag], 1 << 16)
-    except TiffError:
+        return reader.numbers(slots[tag])[0]
+    except (KeyError, IndexError, TiffError):
         return default
-    unit = UNIT[entry.kind]
-    order = "little" if reader.order == "<" else "big"
-    return int.from_bytes(entry.data[:unit], order) if len(entry.data) >= unit else default  # type: ignore[arg-type]
-
-
-def _resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> Resolution | None:
-    """Return the resolution; None if there is none."""
-    unit = UNITS.get(_number(reader, slots, RESOLUTION_UNIT, 2), "in")
-    found: list[float] = []
-    for tag in (X_RESOLUTION, Y_RESOLUTION):
-        try:
-            pair = struct.unpack(f"{reader.order}II", reader.value(slots[tag], 8).data)
-        except (KeyError, TiffError, struct.error):
-            return None
-        if not all(pair):
-            return None
-        found.append(pair[0] / pair[1] / PER_MM[unit])
-    return {"xres": found[0], "yres": found[1], "resolution-unit": unit}
 
 
 def _decoder_bytes(reader: TiffReader, slots: Mapping[int, Slot]) -> int:

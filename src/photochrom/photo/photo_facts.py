@@ -18,8 +18,6 @@ from photochrom.photo.source import FileSource
 from photochrom.photo.tiff_pages import TiffPage
 from photochrom.photo.tint_detection import NEUTRAL, Tint, find_tint
 
-PROBE_PX = 96  # long side of the copy whose colours are judged
-
 
 class PhotoFacts:
     """The facts of a photo; see `photochrom.photo.photo.Photo`, which adds its pixels."""

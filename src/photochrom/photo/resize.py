@@ -21,7 +21,9 @@ def resize(planes: np.ndarray, height: int, width: int) -> np.ndarray:
         if size < planes.shape[axis]:
             planes = _shrink(planes, size, axis)
         elif size > planes.shape[axis]:
-            planes = _stretch(planes, size, axis)
+            length = planes.shape[axis]
+            centres = (np.arange(size) + 0.5) * length / size - 0.5
+            planes = interpolate(planes, np.clip(centres, 0, length - 1), axis)
     return planes
 
 
@@ -31,18 +33,13 @@ def _shrink(planes: np.ndarray, size: int, axis: int) -> np.ndarray:
     first = np.zeros_like(np.take(planes, [0], axis), dtype=np.float64)
     integral = np.concatenate((first, np.cumsum(planes, axis, dtype=np.float64)), axis)
     borders = np.linspace(0, length, size + 1)
-    at_borders = _interpolate(integral, borders, axis)
+    at_borders = interpolate(integral, borders, axis)
     means = np.diff(at_borders, axis=axis) * (size / length)
     return np.asarray(means, dtype=planes.dtype)
 
 
-def _stretch(planes: np.ndarray, size: int, axis: int) -> np.ndarray:
-    length = planes.shape[axis]
-    centres = (np.arange(size) + 0.5) * length / size - 0.5
-    return _interpolate(planes, np.clip(centres, 0, length - 1), axis)
-
-
-def _interpolate(planes: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
+def interpolate(planes: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
+    """Interpolate linearly at positions of an axis, counted from its first element."""
     before = np.minimum(positions.astype(int), planes.shape[axis] - 1)
     after = np.minimum(before + 1, planes.shape[axis] - 1)
     shape = [1] * planes.ndim

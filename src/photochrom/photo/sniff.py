@@ -89,7 +89,11 @@ def sniff(path: Path, name: str) -> str:
     found = _format_of(head)
     if found is None:
         raise UnreadablePhotoError(f"{name}: not a picture. {HANDLED}")
-    if found == "tiff" and (_has_raw_suffix(path, name) or _is_raw(path, head)):
+    if found == "tiff" and (
+        any(PurePath(text).suffix.lower() in RAW_SUFFIXES for text in (path, name))
+        or head[8:10] == b"CR"  # Canon's signature
+        or any(page.is_sensor for page in read_pages(path))
+    ):
         found = "raw"
     if found == "MP4":
         raise UnsupportedFormatError(
@@ -127,15 +131,6 @@ def still_kind(path: Path) -> tuple[str, str] | None:
     kind = NAMES.get(found, "WebP" if found == "webp" else found.upper())
     suffix = {"jpeg": ".jpg", "tiff": ".tif"}.get(found, f".{found}")
     return (kind, suffix) if found in LOADERS or found in FOREIGN else (found, "")
-
-
-def _has_raw_suffix(path: Path, name: str) -> bool:
-    return any(PurePath(text).suffix.lower() in RAW_SUFFIXES for text in (path, name))
-
-
-def _is_raw(path: Path, head: bytes) -> bool:
-    """Detect a raw file without its suffix: Canon's signature, or pages of sensor data."""
-    return head[8:10] == b"CR" or any(page.is_sensor for page in read_pages(path))
 
 
 def _read_head(path: Path, name: str) -> bytes:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Unpack
+from typing import Any, BinaryIO, Unpack
 
 import numpy as np
 import pyvips
@@ -49,24 +49,6 @@ JPEG_SHRINKS = (8, 4, 2)
 MARGIN = 2  # shrinking while decoding is a plain mean: leave this factor to the better filter
 NEGATIVE_PROBE_PX = 400
 SIGNED = ("char", "short", "int")
-
-
-class Source(Protocol):
-    """What a Photo reads from."""
-
-    name: str
-    kind: str
-    reading: Reading
-    notes: tuple[str, ...]
-
-    def head(self, page: int) -> pyvips.Image:
-        """Return the header of one page, without reading its pixels."""
-
-    def open(self, page: int) -> pyvips.Image:
-        """Return one page at full size, to be read once, top to bottom."""
-
-    def open_small(self, page: int, shrink: float) -> pyvips.Image:
-        """Return one page, smaller by up to `shrink` where the decoder can do that cheaply."""
 
 
 class FileSource:
@@ -413,8 +395,14 @@ def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, "_Spool 
     try:
         with spool.path.open("wb") as file:
             shutil.copyfileobj(content, file)
-            if file.tell() == 0 and not isinstance(content, Pipe):
-                _copy_from_start(content, file)
+            if (
+                not isinstance(content, Pipe)
+                and file.tell() == 0
+                and content.seekable()
+                and content.tell() > 0
+            ):  # a file object that was just written and not rewound
+                content.seek(0)
+                shutil.copyfileobj(content, file)
     except UnreadablePhotoError:  # of a pipe, an OSError too
         raise
     except (TypeError, ValueError) as error:
@@ -422,13 +410,6 @@ def _as_path(source: str | Path | bytes | BinaryIO) -> tuple[Path, str, "_Spool 
     except OSError as error:
         raise UnreadablePhotoError(f"{name}: cannot be read ({error.strerror}).") from error
     return spool.path, name, spool
-
-
-def _copy_from_start(content: BinaryIO, file: BinaryIO) -> None:
-    """Copy a file object that was just written and not rewound."""
-    if content.seekable() and content.tell() > 0:
-        content.seek(0)
-        shutil.copyfileobj(content, file)
 
 
 class _Spool:

@@ -298,15 +298,12 @@ def store(path: Path, address: str) -> None:
     with said_plainly(address, UnwritablePhotoError):
         place = connect(address)
         if scheme_of(address) in WHOLE:
-            options = {"chunksize": PART_BYTES, "max_concurrency": 2} if _is_s3(address) else {}
+            is_s3 = scheme_of(address) in ("s3", "s3a")
+            options = {"chunksize": PART_BYTES, "max_concurrency": 2} if is_s3 else {}
             place.files.put_file(str(path), place.path, **options)
         else:
             with place.lock:
                 _put_and_rename(path, place)
-
-
-def _is_s3(address: str) -> bool:
-    return scheme_of(address) in ("s3", "s3a")
 
 
 def _put_and_rename(path: Path, place: Place) -> None:

@@ -9,7 +9,6 @@ import struct
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,6 +39,7 @@ BYTE, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 3, 4, 5, 7, 16
 UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 UNIT |= {16: 8, 17: 8, 18: 8}
 UNITS_PER_VALUE = {5: 2, 10: 2}  # a rational is two numbers
+WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
 MAX_ENTRIES = 4096  # more means a damaged directory
 MAX_VALUE_BYTES = 1 << 26
 MOST_PAGES = 100_000  # that are counted
@@ -175,6 +175,19 @@ class TiffReader:
         if len(data) < size:
             raise TiffError("a tag's value lies beyond the end of the file")
         return Entry(slot.kind, data)
+
+    def numbers(self, slot: "Slot", most: int = 1) -> tuple[int, ...]:
+        """Return the first whole numbers of a value, as many as there are; none of other types."""
+        if slot.kind not in WHOLE_NUMBERS:
+            return ()
+        half, unit = (len(slot.entry) - 4) // 2, UNIT[slot.kind]
+        size = self.size_of(slot)
+        data = slot.entry[4 + half : 4 + half + size]
+        if size > half:
+            place = self._unpack("Q" if self.is_big else "I", slot.entry[4 + half :])
+            data = self._read_at(place, min(size, most * unit))
+        whole = min(most, len(data) // unit)
+        return struct.unpack(f"{self.order}{whole}{WHOLE_NUMBERS[slot.kind]}", data[: whole * unit])
 
     def _read_at(self, offset: int, size: int) -> bytes:
         try:
@@ -343,23 +356,17 @@ def _with_subs(
     return bytes(body + pack_directory(main, order, len(body)))
 
 
-def read_tag(path: Path, tag: int, page: int = 0, offset: int | None = None) -> bytes | None:
-    """Return the whole value of a tag of a page, or None.
+def read_number(path: Path, tag: int, offset: int | None = None) -> int | None:
+    """Return the first number of a tag, or None.
 
     Parameters
     ----------
     path : Path
     tag : int
-    page : int
-        From 0.
     offset : int, optional
-        Offset of the page's directory, if known.
+        Offset of the page's directory; by default, that of the first page.
     """
     with path.open("rb") as file:
         reader = TiffReader(file)
-        if offset is None:
-            found = next(islice(reader.chain(), page, None), None)
-            slots = {} if found is None else found[1]
-        else:
-            slots = reader.table(offset)[0]
-        return reader.value(slots[tag]).data if tag in slots else None
+        slots, _ = reader.table(reader.first if offset is None else offset)
+        return next(iter(reader.numbers(slots[tag])), None) if tag in slots else None

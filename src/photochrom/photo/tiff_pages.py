@@ -17,6 +17,9 @@ from typing import BinaryIO
 
 import pyvips
 
+from photochrom.photo.metadata.carried import file_size
+from photochrom.photo.tiff import TiffReader
+
 TAGS = {
     254: "subfile",
     255: "old_subfile",
@@ -32,12 +35,9 @@ TAGS = {
     339: "sample_format",
     50706: "dng",
 }
-SIZES = {1: (1, "B"), 3: (2, "H"), 4: (4, "I"), 6: (1, "b"), 8: (2, "h"), 9: (4, "i")}
-SIZES |= {13: (4, "I"), 16: (8, "Q"), 18: (8, "Q")}
 MOST_VALUES = 64  # of one tag that are looked at
 OFFSETS, COUNTS = (273, 324), (279, 325)  # of strips and of tiles
 MOST_PLACES = 1 << 16
-MOST_ENTRIES = 4096
 MOST_PAGES = 1 << 16
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
 OLD_REDUCED = 2  # a value of SubfileType
@@ -156,14 +156,21 @@ def read_pages(path: Path) -> tuple[TiffPage, ...]:
     try:
         with path.open("rb") as file:
             pages.extend(_pages(file))
-    except (OSError, struct.error, ValueError, OverflowError):
+    except (OSError, ValueError):
         pass  # the pages before the damage are kept
     return tuple(pages)
 
 
 def _pages(file: BinaryIO) -> Iterator[TiffPage]:
-    for index, entries in enumerate(_directories(file)):
-        found = {name: entries.numbers(tag) for tag, name in TAGS.items() if tag in entries.places}
+    reader = TiffReader(file)
+    for index, (_, slots, pointer_at) in enumerate(islice(reader.chain(), MOST_PAGES)):
+        if pointer_at > file_size(file):
+            return
+        found = {
+            name: reader.numbers(slots[tag], MOST_VALUES)
+            for tag, name in TAGS.items()
+            if tag in slots
+        }
         plural = ("bits", "extra", "sample_format")
         single = {name: n[0] for name, n in found.items() if n and name not in plural}
         if "sub_directories" in found:
@@ -172,64 +179,18 @@ def _pages(file: BinaryIO) -> Iterator[TiffPage]:
         yield TiffPage(index, **single, **several)  # type: ignore[arg-type]
 
 
-class _Entries:
-    """One directory: the positions of each tag's numbers, which are read on demand."""
-
-    def __init__(self, file: BinaryIO, order: str, table: bytes, entry_size: int) -> None:
-        self.file, self.order = file, order
-        self.places: dict[int, tuple[int, bytes]] = {}
-        for start in range(0, len(table) - entry_size + 1, entry_size):
-            tag, kind = struct.unpack_from(order + "HH", table, start)
-            if kind in SIZES:
-                self.places[tag] = kind, table[start + 4 : start + entry_size]
-
-    def numbers(self, tag: int, most: int = MOST_VALUES) -> tuple[int, ...]:
-        """Return the first numbers of a tag: inside the entry, or where it points."""
-        kind, rest = self.places[tag]
-        half = len(rest) // 2
-        place = self.order + ("Q" if half == 8 else "I")
-        count = struct.unpack(place, rest[:half])[0]
-        size, code = SIZES[kind]
-        data = rest[half : half + count * size]
-        if count * size > half:
-            self.file.seek(struct.unpack(place, rest[half:])[0])
-            data = self.file.read(min(count, most) * size)
-        whole = len(data) // size
-        return struct.unpack(f"{self.order}{whole}{code}", data[: whole * size])
-
-
-def _directories(file: BinaryIO) -> Iterator[_Entries]:
-    file.seek(0)
-    head = file.read(16)
-    if head[:2] not in (b"II", b"MM"):
-        return
-    order = "<" if head[:2] == b"II" else ">"
-    big = struct.unpack(order + "H", head[2:4])[0] == 43
-    count_code, entry_size, place = ("Q", 20, "Q") if big else ("H", 12, "I")
-    at = struct.unpack_from(order + place, head, 8 if big else 4)[0]
-    seen: set[int] = set()
-    while at and at not in seen and len(seen) < MOST_PAGES:
-        seen.add(at)
-        file.seek(at)
-        count = struct.unpack(order + count_code, file.read(struct.calcsize(count_code)))[0]
-        table = file.read(count * entry_size) if count <= MOST_ENTRIES else b""
-        if len(table) < count * entry_size:
-            return
-        following = file.read(struct.calcsize(place))
-        yield _Entries(file, order, table, entry_size)
-        at = struct.unpack(order + place, following)[0]
-
-
-def last_byte(file: BinaryIO) -> int:
-    """Return the end of the last of the first page's strips or tiles."""
-    last = 0
-    for entries in islice(_directories(file), 1):
-        for pair in zip(OFFSETS, COUNTS, strict=True):
-            if all(tag in entries.places for tag in pair):
-                offsets, counts = (entries.numbers(tag, MOST_PLACES) for tag in pair)
-                ends = (at + size for at, size in zip(offsets, counts, strict=False))
-                last = max(last, *ends)
-    return last
+def is_whole(file: BinaryIO) -> bool:
+    """Return whether the first directory and the last of its strips or tiles lie inside."""
+    reader, size = TiffReader(file), file_size(file)
+    if reader.first >= size:
+        return False
+    slots, _ = reader.table(reader.first)
+    ends = [0]
+    for pair in zip(OFFSETS, COUNTS, strict=True):
+        if all(tag in slots for tag in pair):
+            offsets, counts = (reader.numbers(slots[tag], MOST_PLACES) for tag in pair)
+            ends += [at + size for at, size in zip(offsets, counts, strict=False)]
+    return max(ends) <= size
 
 
 def pictures(pages: tuple[TiffPage, ...]) -> tuple[TiffPage, ...]:

@@ -82,7 +82,8 @@ def find_tint(rgb: np.ndarray) -> Tint:
     cells = _cells(rgb_to_lab(rgb / 255.0))
     ab = cells[..., 1:].reshape(-1, 2)
     energy = _energy(ab)
-    left = _energy(ab - _fit(cells))
+    terms = _terms(cells)
+    left = _energy(ab - terms @ _solve(terms, cells))
     mean = (float(ab[:, 0].mean()), float(ab[:, 1].mean()))
     if energy <= NEUTRAL_CHROMA**2:
         kind = "neutral"
@@ -105,13 +106,6 @@ def _cells(lab: np.ndarray) -> np.ndarray:
         counts = np.diff([*starts, length]).reshape([-1 if i == axis else 1 for i in range(3)])
         lab = np.add.reduceat(lab, starts, axis=axis) / counts
     return lab
-
-
-def _fit(cells: np.ndarray) -> np.ndarray:
-    """Return ab as lightness and place explain it: (h, w, 3) -> (h w, 2)."""
-    terms = _terms(cells)
-    fitted: np.ndarray = terms @ _solve(terms, cells)
-    return fitted
 
 
 def _terms(cells: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from photochrom.photo.tiff_pages import last_byte
+from photochrom.photo.metadata.isobmff import outer_boxes
+from photochrom.photo.tiff_pages import is_whole
 
 TAIL_BYTES = 1 << 12
 KINDS = (  # error text of the libraries -> the kind of file
@@ -84,20 +85,11 @@ def _riff_ends(file: BinaryIO, size: int) -> bool:
 
 
 def _boxes_end(file: BinaryIO, size: int) -> bool:
-    """Walk the outer boxes of an ISO base media file."""
+    """Return whether the last outer box ends with the file; what is damaged is not cut short."""
     at = 0
-    while at + 8 <= size:
-        file.seek(at)
-        length = struct.unpack(">I", file.read(4))[0]
-        if length == 1:
-            file.seek(at + 8)
-            length = struct.unpack(">Q", file.read(8))[0]
-        if length == 0:
-            return True
-        if length < 8:
-            return True  # damaged, not short
-        at += length
-    return at == size
+    for box in outer_boxes(file):
+        at = box.end
+    return at == size or at + 8 <= size
 
 
 def _jp2_ends(file: BinaryIO, size: int) -> bool:
@@ -112,16 +104,6 @@ def _bmp_ends(file: BinaryIO, size: int) -> bool:
     return int(struct.unpack("<I", file.read(4))[0]) <= size
 
 
-def _tiff_ends(file: BinaryIO, size: int) -> bool:
-    """Check whether the first directory and the last strip or tile lie inside."""
-    file.seek(0)
-    head = file.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    big = struct.unpack(order + "H", head[2:4])[0] == 43
-    at = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0]
-    return at < size and last_byte(file) <= size
-
-
 ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {
     "jpeg": _ends_with(b"\xff\xd9"),
     "png": _ends_with(b"IEND"),
@@ -131,5 +113,5 @@ ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {
     "heic": _boxes_end,
     "jp2": _jp2_ends,
     "bmp": _bmp_ends,
-    "tiff": _tiff_ends,
+    "tiff": lambda file, size: is_whole(file),
 }

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 from photochrom.errors import UnreadablePhotoError, UnsupportedFormatError
 from photochrom.extras import require
@@ -161,7 +162,7 @@ def require_video() -> None:
 
 
 @cache
-def pyav() -> Any:
+def pyav() -> ModuleType:
     """Return the PyAV module.
 
     Raises
@@ -204,18 +205,6 @@ def open_container(path: Path) -> "InputContainer":
     return opened
 
 
-def _check_no_still(path: Path) -> None:
-    """Raise UnreadablePhotoError if a file is a photograph or a document named like a film."""
-    found = still_kind(path)
-    if found is None:
-        return
-    kind, suffix = found
-    to_do = f"Rename it to {path.with_suffix(suffix).name}; then it is coloured as a photograph."
-    raise UnreadablePhotoError(
-        f"{path}: not a film but a file of kind {kind}." + (f" {to_do}" if suffix else "")
-    )
-
-
 def describe(path: str | Path) -> VideoFacts:
     """Read what a film's file says about its pictures.
 
@@ -235,7 +224,11 @@ def describe(path: str | Path) -> VideoFacts:
         If it is HDR, or its frames are too large or of a format that cannot be converted.
     """
     path = Path(path)
-    _check_no_still(path)
+    if (still := still_kind(path)) is not None:
+        kind, suffix = still
+        named = path.with_suffix(suffix).name
+        to_do = f" Rename it to {named}; then it is coloured as a photograph." if suffix else ""
+        raise UnreadablePhotoError(f"{path}: not a film but a file of kind {kind}.{to_do}")
     with open_container(path) as container:
         stream = _film_stream(container, path)
         _check_size(path, stream.width, stream.height)  # before one is decoded
@@ -304,7 +297,8 @@ def _first_frame(container: "InputContainer", stream: "VideoStream", path: Path)
 def _facts(
     path: Path, container: "InputContainer", stream: "VideoStream", frame: "VideoFrame"
 ) -> VideoFacts:
-    context = stream.codec_context
+    av = pyav()
+    time_base = stream.time_base or Fraction(1, av.time_base)
     transfer = int(frame.color_trc)
     if transfer in HDR_TRANSFERS:
         raise UnsupportedFormatError(
@@ -323,12 +317,13 @@ def _facts(
     if plane.format not in same_luma and _holds_colours(frame.format):
         full = full or frame.format.is_rgb
         notes.append(f"frames of {frame.format.name} are reduced to their own luma")
-    if _has_alpha(frame.format) or stream.metadata.get("alpha_mode") == "1":
+    has_alpha = any(component.is_alpha for component in frame.format.components)
+    if has_alpha or stream.metadata.get("alpha_mode") == "1":
         notes.append("left out: transparency")
     rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    seconds = float((stream.duration or 0) * _time_base(stream))
+    seconds = float((stream.duration or 0) * time_base)
     if not seconds and container.duration:
-        seconds = container.duration / pyav().time_base
+        seconds = container.duration / av.time_base
     return VideoFacts(
         path=path,
         width=frame.width,
@@ -340,16 +335,17 @@ def _facts(
         has_colours=_holds_colours(frame.format),
         transfer=transfer,
         primaries=int(frame.color_primaries),
-        time_base=_time_base(stream),
+        time_base=time_base,
         rate=Fraction(rate),
         rotation=round(frame.rotation / 90) * 90 % 360,
         pixel_aspect=Fraction(stream.sample_aspect_ratio or 1) or Fraction(1),
         interlaced=bool(frame.interlaced_frame),
-        field_order=int(context.field_order),
+        field_order=int(stream.codec_context.field_order),
         seconds=seconds,
         frames=stream.frames or round(seconds * float(rate)),
         stream=stream.index,
-        origin=_origin(container, stream),
+        # Players count from where a file begins, if that is after 0.
+        origin=round(Fraction(max(0, container.start_time or 0), av.time_base) / time_base),
         is_timed=frame.pts is not None,
         notes=tuple(notes),
     )
@@ -363,22 +359,8 @@ def _check_size(path: Path, width: int, height: int) -> None:
         )
 
 
-def _origin(container: "InputContainer", stream: "VideoStream") -> int:
-    """Return the timestamp from which players count: where a file begins, if after 0."""
-    start = max(0, container.start_time or 0)
-    return round(Fraction(start, pyav().time_base) / _time_base(stream))
-
-
-def _time_base(stream: "VideoStream") -> Fraction:
-    return stream.time_base or Fraction(1, pyav().time_base)
-
-
 def _holds_colours(format: "VideoFormat") -> bool:
     return len(format.components) >= 3 or format.has_palette
-
-
-def _has_alpha(format: "VideoFormat") -> bool:
-    return any(component.is_alpha for component in format.components)
 
 
 def _plane_of(format: "VideoFormat", path: Path) -> Plane:

@@ -229,7 +229,8 @@ def new_encoder(
     """Add an open encoded stream to a container, with the film's size, colours and time base."""
     av = pyav()
     codec = encoding.codec
-    stream = cast("VideoStream", container.add_stream(codec.encoder, rate=_rate(facts)))
+    rate = facts.rate.limit_denominator(100_000) if facts.rate > 0 else Fraction(25)
+    stream = cast("VideoStream", container.add_stream(codec.encoder, rate=rate))
     context = stream.codec_context
     stream.width, stream.height = facts.width, facts.height
     stream.pix_fmt = encoding.plane.format
@@ -275,8 +276,3 @@ def _normal_scheduling() -> Iterator[None]:
             with suppress(OSError):  # it has ended
                 if os.sched_getscheduler(thread) != policy:
                     os.sched_setscheduler(thread, policy, given)
-
-
-def _rate(facts: VideoFacts) -> Fraction:
-    """Return a frame rate that encoders take."""
-    return facts.rate.limit_denominator(100_000) if facts.rate > 0 else Fraction(25)

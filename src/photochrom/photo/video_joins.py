@@ -82,7 +82,8 @@ def find_recordings(packets: Iterator["Packet[Stream]"]) -> tuple[tuple[Recordin
     ends: dict[int, int] = {}  # when its last one has been shown
     for number, row in enumerate(rows):
         time = found[-1].time_of(row.dts)
-        if row.stream in due and _jumps(time, due[row.stream], max(due.values())):
+        # A stream may pause, but not all of them.
+        if row.stream in due and not due[row.stream] - BACK <= time <= max(due.values()) + AHEAD:
             found.append(_following(rows, number, found[-1], ends))
             due.clear()
             time = found[-1].time_of(row.dts)
@@ -103,11 +104,6 @@ def _rows(packets: Iterator["Packet[Stream]"]) -> Iterator[_Row]:
         scale = packet.time_base * CLOCK
         times = (round(time * scale) for time in (dts, pts, packet.duration or 0))
         yield _Row(position, packet.stream.index, *times)
-
-
-def _jumps(time: int, due: int, latest: int) -> bool:
-    """Return whether a packet's time does not go on; a stream may pause, but not all of them."""
-    return time < due - BACK or time > latest + AHEAD
 
 
 def _first_times(rows: Sequence[_Row], start: int) -> dict[int, int]:

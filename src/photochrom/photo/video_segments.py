@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
     from av.video.frame import VideoFrame
-    from av.video.plane import VideoPlane
     from av.video.stream import VideoStream
 
 CONTAINERS = {
@@ -106,7 +105,10 @@ class SegmentWriter:
         picture = av.VideoFrame(self.facts.width, self.facts.height, self.encoding.plane.format)
         luma = widened(frame.luma, self.facts, self.encoding)
         for plane, samples in zip(picture.planes, (luma, *chroma), strict=True):
-            _fill(plane, samples)
+            rows = rows_of(plane).view(samples.dtype)
+            height, width = samples.shape
+            rows[:height, :width] = samples
+            rows[:height, width:] = samples[:, -1:]  # where its lines are longer
         if frame.interlaced or self.facts.pixel_aspect != 1:
             picture = self._marks.on(picture, frame.interlaced)
         picture.pts, picture.time_base = frame.pts, self.facts.time_base
@@ -127,7 +129,8 @@ class SegmentWriter:
             with self._part.with_suffix(".state").open("wb") as file:
                 np.savez(file, allow_pickle=False, **times_of, **state)
             for part in (self._part, self._part.with_suffix(".state")):
-                _sync(part)
+                with part.open("rb+") as file:
+                    os.fsync(file.fileno())
             self._part.with_suffix(".state").replace(self.path.with_suffix(".npz"))
             self._part.replace(self.path)
         return Segment(self.path, pts, durations, order)
@@ -171,14 +174,6 @@ def widened(luma: np.ndarray, facts: VideoFacts, encoding: Encoding) -> np.ndarr
     return luma.astype(np.uint16) << more
 
 
-def _fill(plane: "VideoPlane", samples: np.ndarray) -> None:
-    """Copy samples, (h, w), to a plane; where its lines are longer, the last column is repeated."""
-    rows = rows_of(plane).view(samples.dtype)
-    height, width = samples.shape
-    rows[:height, :width] = samples
-    rows[:height, width:] = samples[:, -1:]
-
-
 def read_segment(path: Path) -> tuple[Segment, dict[str, np.ndarray]] | None:
     """Return a finished segment with its state; None if it is missing or damaged."""
     try:
@@ -201,12 +196,6 @@ def _is_whole(segment: Segment) -> bool:
         return sum(1 for _ in _packets(segment.path)) == len(segment.order)
     except (OSError, pyav().error.FFmpegError):
         return False
-
-
-def _sync(path: Path) -> None:
-    """Write a file through to the disk, before its new name is."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 class Window(NamedTuple):
@@ -271,7 +260,10 @@ def join_segments(
             with av.open(str(part), "w", format=format, options=options) as out:
                 notes = _join(out, source, segments, (facts, encoding), marker, window)
             if _needs_display_size(format, facts):
-                _write_pixel_aspect(part, facts)  # where there is no room, `not_held` says so
+                with open_container(part) as container:
+                    number = container.streams.video[0].index  # tracks come before covers
+                # Where there is no room, `not_held` says so.
+                write_pixel_aspect(part, number, facts.width, facts.height, facts.pixel_aspect)
             return (*notes, *not_held(part, source, facts, format))
     except av.error.FFmpegError as error:
         raise unwritable(target, error.strerror or str(error)) from error
@@ -279,12 +271,6 @@ def join_segments(
 
 def _needs_display_size(format: str, facts: VideoFacts) -> bool:
     return format in ("matroska", "webm") and facts.pixel_aspect != 1
-
-
-def _write_pixel_aspect(path: Path, facts: VideoFacts) -> None:
-    with open_container(path) as container:
-        number = container.streams.video[0].index  # tracks come before covers
-    write_pixel_aspect(path, number, facts.width, facts.height, facts.pixel_aspect)
 
 
 def _join(
@@ -423,7 +409,10 @@ def _segment_packets(
     segments: Sequence[Segment], facts: VideoFacts, start: int
 ) -> Iterator["Packet[Stream]"]:
     """Yield the segments' packets with exact timestamps, counted from a start."""
-    delay = max(_reordered(segment.order) for segment in segments)
+    delay = 0  # frames by which packets precede their turn at most
+    for segment in segments:
+        ranks = np.argsort(np.argsort(segment.order))
+        delay = max(delay, int(np.max(np.arange(len(ranks)) - ranks, initial=0)))
     pts = np.concatenate([segment.pts for segment in segments])
     step = int(np.median(np.diff(pts))) if len(pts) > 1 else 1
     before = pts[0] - step * np.arange(delay, 0, -1)
@@ -444,12 +433,6 @@ def _packets(path: Path) -> Iterator["Packet[Stream]"]:
         for packet in container.demux(video=0):
             if packet.size:
                 yield packet
-
-
-def _reordered(order: np.ndarray) -> int:
-    """Return by how many frames a segment's packets precede their turn at most."""
-    ranks = np.argsort(np.argsort(order))
-    return int(np.max(np.arange(len(ranks)) - ranks, initial=0))
 
 
 def check_container(target: Path) -> None:

@@ -130,8 +130,9 @@ def write_photo(
             part = folder / "picture"
         else:
             part = stack.enter_context(atomic_target(path))
-        pages = _checked(photo, iter(colour_pages))
-        notes = _write_pages(photo, pages, part, name, target_format, quality, marker)
+        notes = list(photo.late_notes())
+        writer = _Writer(photo, name, target_format, quality, marker, notes)
+        writer.write(_checked(photo, iter(colour_pages)), part)
         data = part.read_bytes() if path is None else None
     return Written(target_format, path, data, tuple(dict.fromkeys(notes)))
 
@@ -170,96 +171,91 @@ def _checked(photo: Photo, colour_pages: Iterator[ColourPage]) -> Iterator[Colou
         yield colour
 
 
-def _write_pages(
-    photo: Photo,
-    colour_pages: Iterator[ColourPage],
-    part: Path,
-    name: str,
-    target_format: str,
-    quality: int | None,
-    marker: Marker | None,
-) -> list[str]:
-    notes: list[str] = [*photo.late_notes()]
-    if target_format == INSTEAD.get(photo.format) and photo.path is not None:
-        named = NAMES.get(photo.format, photo.format.upper())
-        notes.append(f"{named} cannot be written: the result is {target_format.upper()}.")
-    if photo.pyramid and target_format != "tiff":
-        notes.append(f"{target_format.upper()} holds no reduced copies: left out.")
-    count = photo.pages if target_format == "tiff" else 1
-    if count < photo.pages:
-        notes.append(
-            f"{target_format.upper()} holds one page: the other {photo.pages - 1} are left out."
+@dataclass(frozen=True)
+class _Writer:
+    photo: Photo
+    target: str
+    target_format: str
+    quality: int | None
+    marker: Marker | None
+    notes: list[str]
+
+    def write(self, colour_pages: Iterator[ColourPage], part: Path) -> None:
+        """Write the pages that the format holds."""
+        photo, notes, target = self.photo, self.notes, self.target_format.upper()
+        if self.target_format == INSTEAD.get(photo.format) and photo.path is not None:
+            named = NAMES.get(photo.format, photo.format.upper())
+            notes.append(f"{named} cannot be written: the result is {target}.")
+        if photo.pyramid and self.target_format != "tiff":
+            notes.append(f"{target} holds no reduced copies: left out.")
+        count = photo.pages if self.target_format == "tiff" else 1
+        if count < photo.pages:
+            notes.append(f"{target} holds one page: the other {photo.pages - 1} are left out.")
+        first = self._write_page(0, next(colour_pages), part)
+        last_pointer: int | None = None
+        try:
+            for page in range(1, count):
+                with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+                    single = Path(folder) / "page.tif"
+                    embed_tiff(single, self._write_page(page, next(colour_pages), single))
+                    last_pointer = append_page(part, single, last_pointer)
+            if self.target_format == "tiff":
+                embed_tiff(part, first)
+        except TiffError as error:
+            if photo.pages > 1 and count > 1 and "joined" in str(error):
+                raise UnwritablePhotoError(
+                    f"{photo.name}: its pages cannot be joined ({error})."
+                ) from error
+            notes.append(f"EXIF and IPTC could not be written to the TIFF ({error}): left out.")
+
+    def _write_page(self, page: int, colour: ColourPage, part: Path) -> Prepared:
+        """Run the whole stream: this is where the source is decoded and the target encoded.
+
+        Return the page with the metadata that is yet to be added to a TIFF.
+        """
+        photo, bits = self.photo, output_bits(self.photo, page, self.target_format)
+        prepared = self._prepare_page(page, colour, bits)
+        options = save_options(photo, page, self.target_format, bits, self.quality)
+        image, kept = for_saver(prepared, self.target_format)
+        options |= kept
+        is_bilevel = image.bands == 1 and photo.device(page).bit_depth == 1
+        if is_bilevel and self.target_format in ("png", "tiff"):
+            options["bitdepth"] = 1
+            if "predictor" in options:
+                options["predictor"] = "none"  # no sample has a left neighbour to differ from
+        try:
+            getattr(image, FORMATS[self.target_format].saver)(native(part), **options)
+            embed(part, self.target_format, prepared)
+        except (pyvips.Error, OSError) as error:
+            failure = failure_of(colour)
+            if isinstance(failure, pyvips.Error):
+                raise unreadable(photo.name, failure, photo.format, photo.path) from error
+            if isinstance(error, OSError):
+                raise UnwritablePhotoError(
+                    f"{self.target}: cannot be written ({error.strerror})."
+                ) from error
+            raise _failure(photo, self.target, part, error) from error
+        return prepared
+
+    def _prepare_page(self, page: int, colour: ColourPage, bits: int) -> Prepared:
+        """Return a page as it will be written, with its metadata."""
+        photo, notes, target_format = self.photo, self.notes, self.target_format
+        if colour is None:
+            image, profile = unchanged_page(photo, page, bits, notes), photo.device(page).profile
+        else:
+            image, profile = coloured_page(photo, page, colour, bits, notes)
+        image = with_alpha(photo, page, image, target_format, notes)
+        note_depth(photo, page, target_format, bits, notes)
+        prepared = prepare(
+            image,
+            photo.metadata_of(page),
+            target_format,
+            orientation=photo.headers[page].orientation,
+            profile=profile,
+            marker=self.marker,
         )
-
-    given = (target_format, quality, marker, notes)
-    first = _write_page(photo, 0, next(colour_pages), part, name, *given)
-    last_pointer: int | None = None
-    try:
-        for page in range(1, count):
-            with tempfile.TemporaryDirectory(dir=scratch()) as folder:
-                single = Path(folder) / "page.tif"
-                prepared = _write_page(photo, page, next(colour_pages), single, name, *given)
-                embed_tiff(single, prepared)
-                last_pointer = append_page(part, single, last_pointer)
-        if target_format == "tiff":
-            embed_tiff(part, first)
-    except TiffError as error:
-        if photo.pages > 1 and count > 1 and "joined" in str(error):
-            raise UnwritablePhotoError(
-                f"{photo.name}: its pages cannot be joined ({error})."
-            ) from error
-        notes.append(f"EXIF and IPTC could not be written to the TIFF ({error}): left out.")
-    return notes
-
-
-def _write_page(
-    photo: Photo,
-    page: int,
-    colour: ColourPage,
-    part: Path,
-    target: str,
-    target_format: str,
-    quality: int | None,
-    marker: Marker | None,
-    notes: list[str],
-) -> Prepared:
-    """Write one page; return it with the metadata that is yet to be added to a TIFF."""
-    prepared = _prepare_page(photo, page, colour, target_format, marker, notes)
-    try:
-        _save(photo, page, prepared, part, target, target_format, quality)
-    except PhotoError as error:
-        failure = failure_of(colour)
-        if isinstance(failure, pyvips.Error):
-            raise unreadable(photo.name, failure, photo.format, photo.path) from error
-        raise
-    return prepared
-
-
-def _save(
-    photo: Photo,
-    page: int,
-    prepared: Prepared,
-    part: Path,
-    target: str,
-    target_format: str,
-    quality: int | None,
-) -> None:
-    """Run the whole stream: this is where the source is decoded and the target encoded."""
-    bits = output_bits(photo, page, target_format)
-    options = save_options(photo, page, target_format, bits, quality)
-    image, kept = for_saver(prepared, target_format)
-    options |= kept
-    if image.bands == 1 and photo.device(page).bit_depth == 1 and target_format in ("png", "tiff"):
-        options["bitdepth"] = 1
-        if "predictor" in options:
-            options["predictor"] = "none"  # no sample has a left neighbour to differ from
-    try:
-        getattr(image, FORMATS[target_format].saver)(native(part), **options)
-        embed(part, target_format, prepared)
-    except pyvips.Error as error:
-        raise _failure(photo, target, part, error) from error
-    except OSError as error:
-        raise UnwritablePhotoError(f"{target}: cannot be written ({error.strerror}).") from error
+        notes.extend(prepared.notes)
+        return prepared
 
 
 def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> PhotoError:
@@ -268,34 +264,6 @@ def _failure(photo: Photo, target: str, part: Path, error: pyvips.Error) -> Phot
         return unreadable(photo.name, error, photo.format, photo.path)
     system = re.search(r"system error: (.+)", str(error))
     return unwritable(target, system[1].strip() if system else first_line(error))
-
-
-def _prepare_page(
-    photo: Photo,
-    page: int,
-    colour: ColourPage,
-    target_format: str,
-    marker: Marker | None,
-    notes: list[str],
-) -> Prepared:
-    """Return a page as it will be written, with its metadata."""
-    bits = output_bits(photo, page, target_format)
-    if colour is None:
-        image, profile = unchanged_page(photo, page, bits, notes), photo.device(page).profile
-    else:
-        image, profile = coloured_page(photo, page, colour, bits, notes)
-    image = with_alpha(photo, page, image, target_format, notes)
-    note_depth(photo, page, target_format, bits, notes)
-    prepared = prepare(
-        image,
-        photo.metadata_of(page),
-        target_format,
-        orientation=photo.headers[page].orientation,
-        profile=profile,
-        marker=marker,
-    )
-    notes.extend(prepared.notes)
-    return prepared
 
 
 def photo_to_array(colour_page: ColourPage, like: Photo) -> np.ndarray:

@@ -48,7 +48,13 @@ class Carriers:
     def of(self, page: int) -> Carried:
         """Return the metadata of a page; that of the last one is cached."""
         if self._last is None or self._last[0] != page:
-            self._last = (page, self._read(page))
+            if self._kind == "tiff":
+                found = read_page(self._path, self.pages, page)
+            elif self._kind in READERS:
+                found = READERS[self._kind](self._path)
+            else:
+                found = Carried(whole(self._path.stat().st_size), known=False)
+            self._last = (page, found)
         return self._last[1]
 
     def shown(self, page: int) -> Excerpt:
@@ -70,10 +76,3 @@ class Carriers:
                 return None
             self._profiles[profile] = profile
         return self._profiles[profile]
-
-    def _read(self, page: int) -> Carried:
-        if self._kind == "tiff":
-            return read_page(self._path, self.pages, page)
-        if self._kind in READERS:
-            return READERS[self._kind](self._path)
-        return Carried(whole(self._path.stat().st_size), known=False)

@@ -14,7 +14,7 @@ from photochrom.photo.array_source import ArraySource
 from photochrom.photo.decoder_excerpt import Excerpt
 from photochrom.photo.metadata.carried import SIDES, Carried, Piece, Resolution, left_out
 from photochrom.photo.metadata.exif import EMPTY, edited, has_maker_note, read_basics
-from photochrom.photo.metadata.iptc import has_more_than_iim, iim_to_xmp, to_app13, to_iim
+from photochrom.photo.metadata.iptc import APP13, has_more_than_iim, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.metadata.png import text_piece
 from photochrom.photo.metadata.xmp import Marker, marker_of, merge
 from photochrom.photo.open_file import Header
@@ -255,7 +255,7 @@ def _place_tags(
         return {}, "<"
     tags = dict(metadata.tags)
     if metadata.iptc and has_more_than_iim(metadata.iptc):
-        resources = to_app13(metadata.iptc).removeprefix(b"Photoshop 3.0\0")
+        resources = to_app13(metadata.iptc).removeprefix(APP13)
         tags[PHOTOSHOP] = Entry(BYTE, resources)
     return tags, metadata.tags_order
 

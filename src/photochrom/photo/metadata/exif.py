@@ -7,13 +7,13 @@ directory that must grow is rewritten at the end, so that only the pointer to it
 
 import io
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from photochrom.photo.metadata.carried import Resolution, Side
 from photochrom.photo.tiff import (
     EXIF_IFD,
-    LONG,
     MAKER_NOTE,
     RATIONAL,
     SHORT,
@@ -56,22 +56,18 @@ def read_basics(block: bytes | None) -> Basics:
     except TiffError:
         return Basics()
     turn = _number(reader, slots.get(ORIENTATION))
-    return Basics(turn if turn in range(1, 9) else None, _resolution(reader, slots))
+    return Basics(turn if turn in range(1, 9) else None, read_resolution(reader, slots))
 
 
 def _number(reader: TiffReader, slot: Slot | None) -> int | None:
-    if slot is None or slot.kind not in (SHORT, LONG):
-        return None
     try:
-        data = reader.value(slot, 8).data
+        return None if slot is None else next(iter(reader.numbers(slot)), None)
     except TiffError:
         return None
-    size = 2 if slot.kind == SHORT else 4
-    code = reader.order + ("H" if size == 2 else "I")
-    return int(struct.unpack(code, data[:size])[0]) if len(data) >= size else None
 
 
-def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> Resolution | None:
+def read_resolution(reader: TiffReader, slots: Mapping[int, Slot]) -> Resolution | None:
+    """Return the resolution in a directory of a TIFF or of EXIF; None if there is none."""
     unit = UNITS.get(_number(reader, slots.get(RESOLUTION_UNIT)) or 2, "in")
     found: list[float] = []
     for _, tag in RESOLUTIONS:
@@ -79,10 +75,9 @@ def _resolution(reader: TiffReader, slots: dict[int, Slot]) -> Resolution | None
         if slot is None or slot.kind != RATIONAL:
             return None
         try:
-            data = reader.value(slot, 8).data
-        except TiffError:
+            top, bottom = struct.unpack(f"{reader.order}II", reader.value(slot, 8).data)
+        except (TiffError, struct.error):
             return None
-        top, bottom = struct.unpack(f"{reader.order}II", data) if len(data) == 8 else (0, 0)
         if not top or not bottom:
             return None
         found.append(top / bottom / PER_MM[unit])

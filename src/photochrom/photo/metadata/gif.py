@@ -55,7 +55,8 @@ class _Reader:
             self.file.seek(at)
             kind = self.file.read(1)
             end = self._block_end(kind, at)
-            if kind == b"," or (kind == b"!" and self._is_control(at)):
+            self.file.seek(at + 1)
+            if kind == b"," or (kind == b"!" and self.file.read(1) == b"\xf9"):
                 if not self.frames:
                     shown.append(Range(at, min(end, self.size) - at))
                 self.frames += kind == b","
@@ -69,10 +70,6 @@ class _Reader:
             frames=max(1, self.frames),
             notes=tuple(dict.fromkeys(self.notes)),
         )
-
-    def _is_control(self, at: int) -> bool:
-        self.file.seek(at + 1)
-        return self.file.read(1) == b"\xf9"
 
     def _block_end(self, kind: bytes, at: int) -> int:
         """Return the offset of the next block; the end of the file if this is not a block."""
@@ -89,15 +86,12 @@ class _Reader:
             return self._application(at)
         end, data = self._read_blocks(at + 2, MOST_METADATA if label == b"\xfe" else 0)
         if label == b"\xfe":
-            self._take_comment(data)
+            if data is None or len(data) > self.remaining or len(self.comments) >= MOST_TEXTS:
+                self.notes.append(too_large("The comments"))
+            elif data:
+                self.remaining -= len(data)
+                self.comments.append(data)
         return end
-
-    def _take_comment(self, data: bytes | None) -> None:
-        if data is None or len(data) > self.remaining or len(self.comments) >= MOST_TEXTS:
-            self.notes.append(too_large("The comments"))
-        elif data:
-            self.remaining -= len(data)
-            self.comments.append(data)
 
     def _application(self, at: int) -> int:
         self.file.seek(at + 2)

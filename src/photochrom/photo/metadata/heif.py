@@ -4,7 +4,6 @@ Sources: ISO/IEC 14496-12 (boxes, 8.11: meta, iloc, iinf, iref, iprp); ISO/IEC 2
 annex A: Exif and XMP items, with the offset of the TIFF header before EXIF); ISO/IEC 23000-22.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -18,11 +17,11 @@ from photochrom.photo.metadata.carried import (
     too_large,
     whole,
 )
+from photochrom.photo.metadata.isobmff import boxes_in, outer_boxes
+from photochrom.photo.tiff import EXIF_HEAD
 
 CONTAINERS = {b"iprp", b"ipco"}
 MOST_META = 4_000_000  # bytes of the box with the list of items
-MOST_BOXES = 100_000
-EXIF_HEAD = b"Exif\0\0"
 XMP_TYPE = b"application/rdf+xml"
 NOTHING = b"free"  # replaces the type of metadata items, so that a decoder ignores them
 AUXILIARY = {  # the end of a property's URN -> its name in notes
@@ -72,21 +71,6 @@ def item_place(path: Path, kind: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Walk boxes: kind, start and end of the content; a damaged one ends the walk."""
-    at = start
-    while at + 8 <= end:
-        size, kind, head = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8], 8
-        if size == 1:
-            size, head = int.from_bytes(data[at + 8 : at + 16]), 16
-        elif size == 0:
-            size = end - at
-        if size < head or at + size > end:
-            return
-        yield kind, at + head, at + size
-        at += size
-
-
 class _Meta:
     """The 'meta' box of a file, read once."""
 
@@ -98,34 +82,20 @@ class _Meta:
         self.others: list[bytes] = []
         self.sides: tuple[int, int] | None = None  # of the largest picture
         self.data_at = 0  # of 'idat' in the file
-        self.steps = MOST_BOXES
         self._find()
 
     def _find(self) -> None:
-        size, at = file_size(self.file), 0
-        while at + 8 <= size and self.steps > 0:
-            self.steps -= 1
-            self.file.seek(at)
-            head = self.file.read(16)
-            length, start = int.from_bytes(head[:4]), 8
-            if length == 1:
-                length, start = int.from_bytes(head[8:16]), 16
-            elif length == 0:
-                length = size - at
-            if length < start:
+        for box in outer_boxes(self.file):
+            self.file.seek(box.start)
+            if box.kind == b"meta" and box.end - box.start <= MOST_META:
+                self._read(self.file.read(box.end - box.start), box.start)
                 return
-            if head[4:8] == b"meta" and length <= MOST_META:
-                self.file.seek(at)
-                data = self.file.read(min(length, size - at))
-                self._read(data, start + 4, at)
-                return
-            if head[4:8] not in (b"ftyp", b"mdat", b"free", b"skip", b"moov"):
-                self.others.append(head[4:8])
-            at += length
+            if box.kind not in (b"ftyp", b"mdat", b"free", b"skip", b"moov"):
+                self.others.append(box.kind)
 
-    def _read(self, data: bytes, start: int, base: int) -> None:
+    def _read(self, data: bytes, base: int) -> None:
         places: dict[int, list[tuple[int, int, int]]] = {}
-        for kind, first, end in _boxes(data, start, len(data)):
+        for kind, first, end in boxes_in(data, 4):
             if kind == b"iinf":
                 self._read_items(data, first, end, base)
             elif kind == b"iloc":
@@ -140,7 +110,7 @@ class _Meta:
 
     def _read_items(self, data: bytes, first: int, end: int, base: int) -> None:
         start = first + (6 if data[first : first + 1] == b"\0" else 8)
-        for kind, at, stop in _boxes(data, start, end):
+        for kind, at, stop in boxes_in(data, start, end):
             if kind != b"infe" or stop - at < 12 or data[at] < 2:
                 continue
             wide = 4 if data[at] == 3 else 2
@@ -154,7 +124,7 @@ class _Meta:
             self.items.setdefault(number, item)
 
     def _read_properties(self, data: bytes, first: int, end: int) -> None:
-        for kind, at, stop in _boxes(data, first, end):
+        for kind, at, stop in boxes_in(data, first, end):
             if kind in CONTAINERS:
                 self._read_properties(data, at, stop)
             elif kind == b"ispe" and stop - at >= 12:

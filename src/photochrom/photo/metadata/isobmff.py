@@ -21,7 +21,7 @@ class Box(NamedTuple):
 
 
 def outer_boxes(file: BinaryIO) -> Iterator[Box]:
-    """Walk the outermost boxes of a file."""
+    """Walk the outermost boxes of a file; the last may end beyond it."""
     size = file.seek(0, 2)
     at = 0
     for _ in range(MOST_BOXES):
@@ -36,23 +36,28 @@ def outer_boxes(file: BinaryIO) -> Iterator[Box]:
         end = size if length == 0 else at + length
         if end < at + body:
             return
-        yield Box(kind, at + body, min(end, size))
+        yield Box(kind, at + body, end)
         at = end
 
 
-def boxes_in(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Walk boxes in memory: the kind and the content of each."""
-    at = 0
-    while at + 8 <= len(data):
+def boxes_in(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
+    """Walk boxes in memory."""
+    at, stop = start, len(data) if end is None else end
+    while at + 8 <= stop:
         length, kind = struct.unpack_from(">I4s", data, at)
         body = 8
-        if length == 1 and at + 16 <= len(data):
+        if length == 1 and at + 16 <= stop:
             length, body = struct.unpack_from(">Q", data, at + 8)[0], 16
-        end = len(data) if length == 0 else at + length
-        if end < at + body:
+        following = stop if length == 0 else at + length
+        if following < at + body:
             return
-        yield kind, data[at + body : end]
-        at = end
+        yield Box(kind, at + body, min(following, stop))
+        at = following
+
+
+def contents_in(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Walk boxes in memory: the kind and the content of each."""
+    return ((box.kind, data[box.start : box.end]) for box in boxes_in(data))
 
 
 def read_box(path: Path, kind: bytes) -> bytes | None:
@@ -74,10 +79,10 @@ def primary_properties(path: Path) -> list[tuple[bytes, bytes]]:
         Empty if the file is damaged or has none.
     """
     try:
-        meta = dict(boxes_in((read_box(path, b"meta") or b"")[4:]))
+        meta = dict(contents_in((read_box(path, b"meta") or b"")[4:]))
         (primary,) = struct.unpack_from(">I" if meta[b"pitm"][0] else ">H", meta[b"pitm"], 4)
-        inside = dict(boxes_in(meta[b"iprp"]))
-        all_of_them = list(boxes_in(inside[b"ipco"]))
+        inside = dict(contents_in(meta[b"iprp"]))
+        all_of_them = list(contents_in(inside[b"ipco"]))
         wanted = _associations(inside[b"ipma"]).get(primary, [])
         return [all_of_them[index - 1] for index in wanted if 0 < index <= len(all_of_them)]
     except (KeyError, struct.error, OSError):

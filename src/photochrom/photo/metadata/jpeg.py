@@ -25,6 +25,8 @@ from photochrom.photo.metadata.carried import (
 )
 from photochrom.photo.metadata.exif import PER_MM
 from photochrom.photo.metadata.insertion import insert
+from photochrom.photo.metadata.iptc import APP13 as PHOTOSHOP_HEAD
+from photochrom.photo.tiff import EXIF_HEAD
 
 START = b"\xff\xd8"
 COMMENT, SCAN, END = 0xFE, 0xDA, 0xD9
@@ -32,12 +34,10 @@ APP0, APP1, APP2, APP13, APP14 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE
 APPLICATION = range(0xE0, 0xF0)
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOFn
-EXIF_HEAD = b"Exif\0\0"
 XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_HEAD = b"http://ns.adobe.com/xmp/extension/\0"
 ICC_HEAD = b"ICC_PROFILE\0"
 MPF_HEAD = b"MPF\0"
-PHOTOSHOP_HEAD = b"Photoshop 3.0\0"
 UNITS = {b"\0": "none", b"\1": "in", b"\2": "cm"}
 MOST_SEGMENT = 65533
 MOST_SEGMENTS = 10_000  # before the pixels; a file of nothing else must not take long

@@ -6,6 +6,7 @@ ImageMagick's "Raw profile type" texts, which are EXIF, IPTC, XMP or ICC as hexa
 """
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,11 +25,14 @@ from photochrom.photo.metadata.carried import (
     within,
 )
 from photochrom.photo.metadata.insertion import insert
+from photochrom.photo.metadata.jpeg import XMP_HEAD
+from photochrom.photo.tiff import EXIF_HEAD
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Chunks that libvips is given: pixels, and the meaning of their values.
 SHOWN = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"pHYs"}
 SHOWN |= {b"sBIT", b"mDCV", b"cLLI"}
+MOST_CHUNKS = 1000  # before the pixels
 SMALL = 1 << 16  # bytes of any shown chunk but IDAT
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
@@ -36,8 +40,6 @@ COPIED = {b"oFFs", b"pCAL", b"sCAL", b"sTER"}  # positions and sizes, which stay
 XMP_KEYWORD = "XML:com.adobe.xmp"
 RAW_PROFILE = "raw profile type "
 DIGITS = 3  # characters per byte: two hexadecimal digits, and line ends
-EXIF_HEAD = b"Exif\0\0"
-XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 DEFLATE_AT_MOST = 1032  # zlib's technical notes: the highest compression ratio
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
@@ -272,31 +274,33 @@ def embed_png(
     chunks += [_chunk(piece.kind, piece.data) for piece in pieces]
     if chunks:
         with path.open("r+b") as file:
-            insert(file, _pixels_at(file), b"".join(chunks))
+            pixels_at = len(SIGNATURE)
+            for _, at, size in chunks_before_pixels(file):
+                pixels_at = at + 12 + size
+            insert(file, pixels_at, b"".join(chunks))
 
 
 def replace_resolution(path: Path, x: int, y: int) -> None:
     """Set a PNG's pHYs chunk to a pixel aspect ratio, x to y, without a unit."""
     with path.open("r+b") as file:
-        at = len(SIGNATURE)
-        while len(head := _read_at(file, at, 8)) == 8 and head[4:] != b"IDAT":
-            if head[4:] == b"pHYs":
+        for kind, at, _ in chunks_before_pixels(file):
+            if kind == b"pHYs":
                 file.seek(at)
                 file.write(_chunk(b"pHYs", x.to_bytes(4) + y.to_bytes(4) + b"\0"))
                 return
-            at += 12 + int.from_bytes(head[:4])
 
 
-def _pixels_at(file: BinaryIO) -> int:
+def chunks_before_pixels(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Walk the chunks before the pixels: kind, offset, size of the content, where the file is."""
     at = len(SIGNATURE)
-    while len(head := _read_at(file, at, 8)) == 8 and head[4:] != b"IDAT":
-        at += 12 + int.from_bytes(head[:4])
-    return at
-
-
-def _read_at(file: BinaryIO, at: int, size: int) -> bytes:
-    file.seek(at)
-    return file.read(size)
+    for _ in range(MOST_CHUNKS):
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IDAT":
+            return
+        size = int.from_bytes(head[:4])
+        yield head[4:], at, size
+        at += 12 + size
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -17,12 +17,12 @@ from photochrom.photo.metadata.carried import (
     too_large,
 )
 from photochrom.photo.metadata.insertion import insert
+from photochrom.photo.tiff import EXIF_HEAD
 
 HEAD = 12  # RIFF, size, WEBP
 SHOWN = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"}
 PICTURES = {b"VP8 ", b"VP8L", b"ANMF"}
 PROFILE_FLAG, ALPHA_FLAG, EXIF_FLAG, XMP_FLAG = 0x20, 0x10, 0x08, 0x04
-EXIF_HEAD = b"Exif\0\0"
 MOST_LEFT = 100
 
 
@@ -68,7 +68,11 @@ def _carried(file: BinaryIO) -> Carried:
                 found.setdefault(kind, file.read(length))
         elif len(left) < MOST_LEFT:
             left.append(kind.decode("latin-1"))
-    head = _riff(file, dropped)
+    file.seek(0)
+    head = file.read(HEAD)
+    # The size of the excerpt; a truncated file stays truncated.
+    riff_size = max(4, int.from_bytes(head[4:8], "little") - dropped)
+    head = head[:4] + riff_size.to_bytes(4, "little") + head[8:]
     notes += left_out(left, "WebP chunks")
     exif = found.get(b"EXIF")
     return Carried(
@@ -79,14 +83,6 @@ def _carried(file: BinaryIO) -> Carried:
         most_pixels=None if pictures else 0,
         notes=tuple(notes),
     )
-
-
-def _riff(file: BinaryIO, dropped: int) -> bytes:
-    """Return the header with the size of the excerpt; a truncated file stays truncated."""
-    file.seek(0)
-    head = file.read(HEAD)
-    size = max(4, int.from_bytes(head[4:8], "little") - dropped)
-    return head[:4] + size.to_bytes(4, "little") + head[8:]
 
 
 def embed_webp(
