@@ -159,7 +159,7 @@ def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[
     """Return where each film is written; no two are the same."""
     from photochrom.engine.output_names import numbered
     from photochrom.engine.video import default_target
-    from photochrom.photo.atomic import unwritable
+    from photochrom.photo.atomic import make_folder
 
     if output == PIPE:
         raise InvalidValueError("A film cannot be written to standard output. Name a file with -o.")
@@ -170,11 +170,8 @@ def _targets(films: list[Path], output: Path | None, codec: str | None) -> list[
                 f"Name a folder, for example -o {output.with_suffix('')}."
             )
         return [output]
-    try:
-        if output is not None:
-            output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(output or "", error) from error
+    if output is not None:
+        make_folder(output)
     targets: list[Path] = []
     taken: set[Path] = set()
     for film in films:

@@ -23,7 +23,7 @@ from photochrom.errors import (
     PhotoTooLargeError,
     WorkerDiedError,
 )
-from photochrom.photo.atomic import atomic_target, is_lost, remove_orphans, unwritable
+from photochrom.photo.atomic import atomic_target, is_lost, make_folder, remove_orphans
 from photochrom.photo.metadata.xmp import Marker
 
 MOST_FAILURES = 1000  # in a row
@@ -318,10 +318,7 @@ def colorize_one(
 def _write_one(colorizer: Colorizer, task: Task, sidecar: bool, options: WriteOptions) -> Coloured:
     """Write a result, and its sidecar if requested."""
     place = task.target.with_suffix(".json")
-    try:
-        task.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(task.target.parent, error) from error
+    make_folder(task.target.parent)
     if sidecar:
         check_place(place)
     coloured = colorizer.colorize_file(task.source, task.target, guidance=task.guidance, **options)

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from photochrom.engine.batch import FailureStreak
 from photochrom.engine.cluster_driver import CHUNK, Connection, Node, Refusal, connect
 from photochrom.engine.cluster_worker import BASE_BYTES, LEAST_DECODER_BYTES, Done, Work
-from photochrom.engine.stored import StoredOutcome, StoredTask, blames_machine
+from photochrom.engine.stored import Item, StoredOutcome, StoredTask, blames_machine
 from photochrom.engine.workers import Worker
 from photochrom.errors import ClusterError, InvalidValueError, WorkerDiedError
 from photochrom.extras import require
@@ -37,7 +37,6 @@ GATHER_SECONDS = 3.0  # that the first round waits for more tasks
 CONNECT_SECONDS, PORT_SECONDS = 9.0, 4.0
 TICK_SECONDS = 0.5
 LISTED = 1000  # items that are passed on at once; fewer if listing takes longer than a tick
-Item = StoredTask | StoredOutcome
 T = TypeVar("T")
 
 
@@ -254,7 +253,9 @@ class Cluster:
         """Colour some tasks: all at first, then those that are worth another try."""
         again: dict[int, list[StoredTask]] = {}
         failed: list[StoredOutcome] = []
-        ordinary = self._ordinary_bytes()
+        # What a worker reserves: less where else cores would be idle, but enough.
+        share = min(node.memory / node.cpus for node in self.nodes if node.cpus)
+        ordinary = int(min(ORDINARY_BYTES, max(LEAST_BYTES, share), self._largest()))
         left = set(range(len(tasks)))
         for done in self._pass(tasks, work, ordinary, CHUNK, tick):
             left.discard(done.number)
@@ -303,20 +304,10 @@ class Cluster:
                 if isinstance(done, Refusal):
                     self._leave_out(done)
                     continue
-                yield replace(
-                    done, outcome=replace(done.outcome, node=self._label(done.outcome.node))
-                )
+                host, _, id = done.outcome.node.partition("/")
+                node = self._labels.get(id, f"{host}/{id[:6]}")  # it may have come since
+                yield replace(done, outcome=replace(done.outcome, node=node))
             tick()
-
-    def _label(self, node: str) -> str:
-        """Return a node's name; one that came since the run began is not known."""
-        host, _, id = node.partition("/")
-        return self._labels.get(id, f"{host}/{id[:6]}")
-
-    def _ordinary_bytes(self) -> int:
-        """Return what a worker reserves: less where else cores would be idle, but enough."""
-        shares = [node.memory / node.cpus for node in self.nodes if node.cpus]
-        return int(min(ORDINARY_BYTES, max(LEAST_BYTES, min(shares)), self._largest()))
 
     def _largest(self) -> float:
         """Return the memory of the largest node."""

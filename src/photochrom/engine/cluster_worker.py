@@ -128,7 +128,12 @@ class Colourer:
         self._is_again = context.was_current_actor_reconstructed
         for threads in ("OPENBLAS_NUM_THREADS", "VIPS_CONCURRENCY"):
             os.environ.setdefault(threads, "1")  # a worker has one core
-        self._options = _within(self._work.options, memory)
+        # No more for a decoder than this actor has reserved.
+        most = max(LEAST_DECODER_BYTES, memory - BASE_BYTES) / 1e6
+        asked: WriteOptions = self._work.options
+        given = asked.get("max_megabytes")
+        most = most if given is None else min(given, most)
+        self._options: WriteOptions = {**asked, "max_megabytes": most}
         most_bytes = memory if self._work.device == "cpu" else None
         self._processes = WorkerProcesses(
             self._work.make, 1, seconds=self._work.seconds, most_bytes=most_bytes
@@ -184,10 +189,3 @@ class Colourer:
         if not storage.is_address(target) and folder not in self._cleared:
             self._cleared.add(folder)
             remove_orphans(folder)
-
-
-def _within(options: WriteOptions, memory: int) -> WriteOptions:
-    """Return the options with no more memory for a decoder than an actor has reserved."""
-    most = max(LEAST_DECODER_BYTES, memory - BASE_BYTES) / 1e6
-    given = options.get("max_megabytes")
-    return {**options, "max_megabytes": most if given is None else min(given, most)}

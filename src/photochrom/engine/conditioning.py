@@ -15,7 +15,7 @@ from photochrom.errors import InvalidValueError
 from photochrom.options.hint import Hint
 from photochrom.options.palette import Palette
 from photochrom.photo.rasterize import Overlay
-from photochrom.photo.resize import resize
+from photochrom.photo.resize import repeated, resize
 
 
 class Conditioning(NamedTuple):
@@ -151,7 +151,5 @@ def _squeezed(request: Request, size: WorkingSize) -> Request:
     lightness = resize(request.lightness[..., None], size.height, size.width)[..., 0]
     if request.hints is None:
         return replace(request, lightness=lightness)
-    rows = np.arange(size.height) * request.lightness.shape[0] // size.height
-    columns = np.arange(size.width) * request.lightness.shape[1] // size.width
-    hints = Hints(request.hints.ab[rows][:, columns], request.hints.mask[rows][:, columns])
-    return replace(request, lightness=lightness, hints=hints)
+    planes = (repeated(p, size.height, size.width) for p in (request.hints.ab, request.hints.mask))
+    return replace(request, lightness=lightness, hints=Hints(*planes))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.engine.guided import box_mean
-from photochrom.photo.resize import resize
+from photochrom.photo.resize import repeated, resize
 
 GRID_PX = 64  # short side of the grid on which distances are computed
 
@@ -220,10 +220,8 @@ def belonging(
         distance, owner = np.where(closer, found, distance), np.where(closer, nearest, owner)
     share = 1 / (1 + np.exp(np.minimum((distance - 1) / SOFTNESS, 50)))
     share = np.minimum(share * (1 + np.exp(-1 / SOFTNESS)), 1).astype(np.float32)
-    rows = np.arange(height) * high // height
-    columns = np.arange(width) * wide // width
     large = _refined(resize(share[..., None], height, width), lightness)
-    return owner[rows][:, columns], large
+    return repeated(owner, height, width), large
 
 
 def _unlikeness(planes: np.ndarray, seeds: np.ndarray, nearest: np.ndarray) -> np.ndarray:

@@ -109,8 +109,8 @@ class Manifest:
         self.folder = storage.parent_of(source) if self.is_far else str(Path(source).parent)
         place = storage.cleaned(self.folder) if self.is_far else str(Path(self.folder).absolute())
         self._own_folder = f"{place.rstrip('/')}/"
-        self._around_sources = _around(self.folder)
-        self._around_targets = _around(output or self.folder)
+        self._around_sources = storage.around(self.folder)
+        self._around_targets = storage.around(output or self.folder)
         self._stack = ExitStack()
         self._path = Path(source)
 
@@ -366,14 +366,6 @@ def _folders(names: list[str]) -> set[str]:
     some = {name.rpartition("/")[0]: name for name in names if "::" not in name}
     odd = (name for name in names if "::" in name)
     return {storage.folder_of(name) for name in (*some.values(), *odd)}
-
-
-def _around(folder: str) -> tuple[str, str]:
-    """Return what stands before and after a name below a folder."""
-    if storage.is_address(folder):
-        before, after = storage.child(folder, "\n").split("\n", 1)
-        return before, after
-    return ("", "") if folder == "." else (f"{folder.rstrip('/')}/", "")
 
 
 def _beside(source: str, suffix: str | None) -> str:

@@ -7,10 +7,7 @@ compared. So grass matches grass and skin matches skin, whatever their true colo
 """
 
 import hashlib
-import os
-import shutil
 import tempfile
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +23,7 @@ from photochrom.engine.picture_types import PictureOrPhoto
 from photochrom.errors import InvalidValueError, PhotoError, UnreadablePhotoError
 from photochrom.photo.addresses import cleaned, is_address, name_of
 from photochrom.photo.resize import resize
-from photochrom.photo.temporary_folders import scratch
+from photochrom.photo.temporary_folders import remove_with, scratch
 
 SMALL_PX = 192  # short side at which a reference is kept
 HISTOGRAM_STEP = 4  # the network was trained on histograms of colours averaged over 4 x 4 pixels
@@ -115,11 +112,6 @@ class Reference:
         return shares, float(np.hypot(small[:, 0], small[:, 1]).mean())
 
 
-def _remove_copies(folder: Path, process: int) -> None:
-    if os.getpid() == process:  # a forked process has the object too
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 class References:
     """A folder of references, of which the most similar one is used.
 
@@ -166,7 +158,7 @@ class References:
         folder = Path(tempfile.mkdtemp(dir=scratch()))
         names = {folder: cleaned(address)}
         references = cls(folder, [], names)
-        weakref.finalize(references, _remove_copies, folder, os.getpid())
+        remove_with(references, folder)
         for number, found in enumerate(find(address, recursive=True)):
             path = folder / f"{number}{Path(name_of(found.address)).suffix}"
             fetch(found.address, path, known=found)

@@ -70,8 +70,7 @@ def opencv() -> ModuleType:
     require("restore", "Restoring", "cv2")
     import cv2
 
-    module: ModuleType = cv2
-    return module
+    return cv2
 
 
 def restored_photo(photo: Photo) -> tuple[Photo, tuple[str, ...]]:

@@ -122,7 +122,9 @@ class Findings:
             notes.append(f"a toned original ({photo.tint.name}): its tone is ignored")
         elif photo.is_colour:
             notes.append("was in colour: recoloured from its lightness")
-        if photo.looks_like_negative or self._looks_like_negative(photo):
+        is_done = photo.reading.negative or photo.tint.kind == "colour"
+        is_dark = not is_done and self.lightness is not None and looks_like_negative(self.lightness)
+        if photo.looks_like_negative or is_dark:
             notes.append(
                 "looks like a negative: if it is one, use --negative (Reading(negative=True))"
             )
@@ -137,10 +139,6 @@ class Findings:
             f"nearly every pixel is black or white and cannot show colour{where}: a bilevel or "
             "halftone scan? Scan it in gray, or use --descreen (Reading(descreen=True))"
         ]
-
-    def _looks_like_negative(self, photo: Photo) -> bool:
-        is_done = photo.reading.negative or photo.tint.kind == "colour"
-        return not is_done and self.lightness is not None and looks_like_negative(self.lightness)
 
 
 def decoded_png(content: bytes) -> np.ndarray:

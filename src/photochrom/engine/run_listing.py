@@ -73,8 +73,7 @@ def _results_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _hashes_in(folder: str, names: list[str]) -> np.ndarray:
     """Return the hashes of files in a folder."""
-    # Files of the folder in which the command runs are named without it.
-    before, after = ("", "") if folder == "." else child_of(folder, "\n").split("\n", 1)
+    before, after = storage.around(folder)
     return name_hashes(all_written([f"{before}{name}{after}" for name in names]))
 
 

@@ -7,7 +7,6 @@ a source and result counts. Rows are known by hashes of 64 bits: ten million nee
 
 import itertools
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +20,8 @@ from photochrom.engine.stored import OWN, StoredOutcome
 from photochrom.errors import PhotoError, UnreadablePhotoError, UnwritablePhotoError
 from photochrom.extras import require
 from photochrom.photo import storage
-from photochrom.photo.atomic import atomic_target
+from photochrom.photo.atomic import atomic_target, make_folder
 from photochrom.photo.part_locks import HOST
-from photochrom.photo.temporary_folders import scratch
 
 NAME = "run.parquet"
 ROWS_PER_PART = 2000
@@ -138,11 +136,11 @@ class RunTable:
         name = f"{stamp}-{HOST}-{os.getpid()}-{next(_COUNTER):06}-{os.urandom(4).hex()}.parquet"
         if not self.is_far:
             folder = Path(self.place)
-            storage.make_folder(folder)
+            make_folder(folder)
             with atomic_target(folder / name) as part:
                 pq.write_table(table, part, compression="zstd")
             return
-        with tempfile.TemporaryDirectory(dir=scratch()) as folder_name:
+        with storage.private_copies() as folder_name:
             path = Path(folder_name, name)
             pq.write_table(table, path, compression="zstd")
             storage.store(path, storage.join(self.place, name))

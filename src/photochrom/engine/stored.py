@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from photochrom.engine import batch
 from photochrom.engine.batch import Outcome, WriteOptions, reason_of
@@ -24,25 +24,17 @@ from photochrom.engine.output_names import is_own, is_taken, marker_on
 from photochrom.engine.page_colouring import PLAIN
 from photochrom.engine.reference import Reference
 from photochrom.engine.sidecar import Sidecar
-from photochrom.engine.workers import InProcess
+from photochrom.engine.workers import Executor, InProcess
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.photo import storage
 from photochrom.photo.atomic import is_lost, remove_orphans
 from photochrom.photo.connections import may_pass
-from photochrom.photo.metadata.xmp import Marker
 from photochrom.photo.storage import Stored
 
 MOST_REFERENCES = 16  # kept open
 RESULTS = ".results"  # beside the copy of a source
 DONE_BEFORE = "already coloured with the same method and settings"
 OWN = "this file was created by photochrom"
-
-
-class Caller(Protocol):
-    """What runs a job with its colorizer: a `Worker`, `WorkerProcesses`, `InProcess`."""
-
-    def call(self, job: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Run a job."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +102,9 @@ class StoredOutcome(Outcome):
     may_pass: bool = False
 
 
+Item = StoredTask | StoredOutcome
+
+
 class Recipe(NamedTuple):
     """What shapes a result: the method's name, and a hash of it, its weights and all settings."""
 
@@ -121,7 +116,7 @@ def recipe_of(
     colorizer: Colorizer, guidance: Guidance, options: WriteOptions, sidecar: bool = False
 ) -> Recipe:
     """Return the recipe of a task's result, without its own reference; a job of an executor."""
-    marker = _marker(colorizer, guidance, options)
+    marker = colorizer.marker(guidance, **batch.recorded(options))
     text = "\n".join((marker.method, marker.version, marker.weights, marker.recipe))
     text += f"\n{options.get('format')}\n{sidecar}"
     return Recipe(marker.method, hashlib.sha256(text.encode()).hexdigest()[:16])
@@ -133,10 +128,6 @@ def with_reference(key: str, reference: str | None) -> str:
         return key
     text = f"{key}\n{storage.cleaned(reference)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _marker(colorizer: Colorizer, guidance: Guidance, options: WriteOptions) -> Marker:
-    return colorizer.marker(guidance, **batch.recorded(options))
 
 
 def source_state(source: str) -> Stored:
@@ -157,7 +148,7 @@ def source_state(source: str) -> Stored:
 
 
 def colorize_stored(
-    executor: Colorizer | Caller,
+    executor: Colorizer | Executor,
     task: StoredTask,
     *,
     resume: bool = False,
@@ -224,7 +215,8 @@ def _copies(task: StoredTask) -> Iterator[_Copies]:
     if not far_source and not far_target:
         yield _Copies(Path(task.source), Path(task.target), None)
         return
-    with storage.private_copies() as folder:
+    with storage.private_copies() as name:
+        folder = Path(name)
         results = folder / RESULTS
         if far_target:
             results.mkdir()
@@ -236,7 +228,7 @@ def _copies(task: StoredTask) -> Iterator[_Copies]:
 
 
 def _colour(
-    caller: Caller,
+    caller: Executor,
     task: StoredTask,
     copies: _Copies,
     said: StoredOutcome,
@@ -259,7 +251,9 @@ def _colour(
         state = source_state(task.source)
     said = replace(said, size=state.size, version=state.version)
     earlier = _fetch_results(task, copies, sidecar)
-    guidance = _guidance(task)
+    guidance = task.guidance
+    if task.reference is not None:
+        guidance = replace(guidance, reference=open_reference(task.reference), palette=None)
     local = batch.Task(copies.source, copies.target, guidance)
     done, recipe = caller.call(
         _colorize_copy, local, resume, sidecar, options, task.named, task.fit
@@ -305,12 +299,6 @@ def _renamed(note: str, said: StoredOutcome, copies: _Copies, ends_run: bool) ->
             folder = storage.parent_of(str(address)).rstrip("/")
             note = note.replace(str(path), str(address)).replace(str(path.parent), folder)
     return storage.without_secrets(note)
-
-
-def _guidance(task: StoredTask) -> Guidance:
-    if task.reference is None:
-        return task.guidance
-    return replace(task.guidance, reference=open_reference(task.reference), palette=None)
 
 
 @lru_cache(maxsize=MOST_REFERENCES)

@@ -26,6 +26,7 @@ from photochrom.engine.run_table import NO_RESULT, RunTable, all_written, writte
 from photochrom.engine.sidecar import Sidecar
 from photochrom.engine.stored import (
     DONE_BEFORE,
+    Item,
     Recipe,
     StoredOutcome,
     StoredTask,
@@ -38,8 +39,6 @@ from photochrom.errors import InvalidValueError, PhotoError
 from photochrom.photo import storage
 from photochrom.photo.find import kind_of, nothing_in
 from photochrom.photo.storage import Stored
-
-Item = StoredTask | StoredOutcome
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from photochrom.engine.shots import SmallFrame, Step, linked
 from photochrom.engine.tiling import working_size
 from photochrom.engine.video_colouring import limited_aspect
 from photochrom.errors import InvalidValueError
-from photochrom.photo.atomic import unwritable
+from photochrom.photo.atomic import make_folder
 from photochrom.photo.gray_png import write_gray
 from photochrom.photo.video import VideoFacts, describe
 from photochrom.photo.video_decoding import Decoder
@@ -89,10 +89,7 @@ def write_frames(film: str | Path, folder: Path) -> Iterator[tuple[str, Path]]:
     """
     film = Path(film)
     facts = describe(film)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    make_folder(folder)
     for number, (step, _) in enumerate(shots_of(facts), start=1):
         at = spoken(facts.seconds_at(step.frame.pts))
         path = folder / f"{film.stem}-{number:04d}-{at.replace(':', 'm', 1)}s.png"

@@ -170,6 +170,14 @@ def child(folder: str, name: str) -> str:
     return f"{head}{'' if head.endswith('/') else '/'}{name}{chained}{rest}"
 
 
+def around(folder: str) -> tuple[str, str]:
+    """Return what stands before and after a name in a folder, local or not."""
+    if is_address(folder):
+        before, after = child(folder, "\n").split("\n", 1)
+        return before, after
+    return ("", "") if folder == "." else (f"{folder.rstrip('/')}/", "")
+
+
 def checked_below(relative: str) -> str:
     """Return a relative name that stays below its folder.
 

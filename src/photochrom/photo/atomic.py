@@ -37,6 +37,14 @@ def unwritable(target: Path | str, error: OSError | str) -> UnwritablePhotoError
     return said
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder for results, or raise UnwritablePhotoError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
 def is_lost(error: BaseException) -> bool:
     """Return whether a write error means that nothing more can be written, as with a full disk."""
     return isinstance(error, UnwritablePhotoError) and error.errno in LOST

@@ -4,7 +4,6 @@ import io
 import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +40,7 @@ from photochrom.photo.profiles import srgb_profile
 from photochrom.photo.reading import PLAIN, Reading
 from photochrom.photo.salvage import Salvaged, salvage
 from photochrom.photo.sniff import NAMES, sniff
-from photochrom.photo.temporary_folders import scratch
+from photochrom.photo.temporary_folders import remove_with, scratch
 from photochrom.photo.tiff_pages import TiffPage, pictures, pyramid_of, read_pages, refusal
 from photochrom.photo.unsupported import CONVERT
 
@@ -419,10 +418,4 @@ class _Spool:
         descriptor, name = tempfile.mkstemp(dir=scratch())
         os.close(descriptor)
         self.path = Path(name)
-        weakref.finalize(self, _remove, self.path, os.getpid())
-
-
-def _remove(path: Path, owner: int) -> None:
-    """Remove a temporary file, except in a fork of the process that created it."""
-    if os.getpid() == owner:
-        path.unlink(missing_ok=True)
+        remove_with(self, self.path)

@@ -6,7 +6,6 @@ appear when they are complete. No message contains a password or a signature of 
 
 import itertools
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from photochrom.photo.addresses import (
     WEB,
     all_cleaned,
     archive_stem,
+    around,
     below,
     beside,
     checked_below,
@@ -43,7 +43,6 @@ from photochrom.photo.addresses import (
     scheme_of,
     without_secrets,
 )
-from photochrom.photo.atomic import unwritable
 from photochrom.photo.connections import (
     WHOLE,
     Place,
@@ -74,6 +73,7 @@ __all__ = [
     "Stored",
     "all_cleaned",
     "archive_stem",
+    "around",
     "below",
     "beside",
     "checked_below",
@@ -96,7 +96,6 @@ __all__ = [
     "local_copy",
     "local_name",
     "look",
-    "make_folder",
     "name_of",
     "names_in",
     "parent_of",
@@ -251,32 +250,14 @@ def local_copy(source: str | Path, most_bytes: int | None = None) -> Iterator[Pa
         yield Path(source)
         return
     with private_copies() as folder:
-        path = folder / local_name(source)
+        path = Path(folder, local_name(source))
         fetch(source, path, most_bytes)
         yield path
 
 
-@contextmanager
-def private_copies() -> Iterator[Path]:
-    """Yield a new private folder, which is removed afterwards, even if the run is killed."""
-    folder = Path(tempfile.mkdtemp(dir=scratch()))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def make_folder(folder: Path) -> None:
-    """Create a local folder for results.
-
-    Raises
-    ------
-    UnwritablePhotoError
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+def private_copies() -> tempfile.TemporaryDirectory[str]:
+    """Return a new private folder, which is removed at its end, even if the run is killed."""
+    return tempfile.TemporaryDirectory(dir=scratch(), ignore_cleanup_errors=True)
 
 
 def store(path: Path, address: str) -> None:

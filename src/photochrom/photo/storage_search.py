@@ -11,6 +11,7 @@ from photochrom.errors import PhotoError, UnreadablePhotoError
 from photochrom.photo.addresses import (
     SCHEMES_OF_ARCHIVES,
     WEB,
+    around,
     child,
     cleaned,
     companions_of,
@@ -119,7 +120,7 @@ def list_folder(address: str, missing_ok: bool = False) -> Listing:
         If it cannot be listed.
     """
     place, rows, folders = _listed(address, missing_ok)
-    before, after = child(address, "\n").split("\n", 1)
+    before, after = around(address)
     files = {name: stored(f"{before}{name}{after}", rows[name], place) for name in sorted(rows)}
     return Listing(files, tuple(sorted(folders)))
 

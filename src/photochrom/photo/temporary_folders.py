@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +65,18 @@ def remove(folder: Path) -> None:
     if made is not None and made.lock is not None:
         with suppress(OSError):
             os.close(made.lock)
+
+
+def remove_with(holder: object, path: Path) -> None:
+    """Remove a temporary file or folder with an object, except in a fork, which has it too."""
+    weakref.finalize(holder, _remove_in, os.getpid(), path)
+
+
+def _remove_in(process: int, path: Path) -> None:
+    if os.getpid() == process and path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.getpid() == process:
+        path.unlink(missing_ok=True)
 
 
 def remove_own() -> None:
