@@ -7,7 +7,7 @@ import numpy as np
 from photochrom.engine.colorize import Colorizer
 from photochrom.engine.originals import keep_original
 from photochrom.photo.photo import Photo
-from photochrom.photo.resize import resize
+from photochrom.photo.resize import reduced_size, resize
 from photochrom.photo.write import write_photo
 
 MOST_MAP_PX = 1024
@@ -23,10 +23,8 @@ def write_confidence(colorizer: Colorizer, source: Path, target: Path) -> None:
     """
     photo = Photo.open(source)
     keep_original(photo, target)
-    width, height = photo.upright_size
-    scale = min(1.0, MOST_MAP_PX / max(width, height))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    levels = resize(colorizer.confidence(photo)[..., None], *size)[..., 0] * 255
+    width, height = reduced_size(*photo.upright_size, MOST_MAP_PX)
+    levels = resize(colorizer.confidence(photo)[..., None], height, width)[..., 0] * 255
     plane = Photo.from_array(np.round(levels).astype(np.uint8))
     # With the marker, so that no later run colours the map itself.
     write_photo(plane, [None], target, format="png", marker=colorizer.marker())

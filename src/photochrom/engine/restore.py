@@ -21,6 +21,7 @@ from photochrom.engine.print_defects import disc, find_dust, find_scratches
 from photochrom.errors import DtypeError, ShapeError
 from photochrom.extras import require
 from photochrom.photo.photo import Photo
+from photochrom.photo.resize import reduced_size
 from photochrom.photo.tint_detection import find_stain
 
 Window: TypeAlias = tuple[slice, slice]  # rows, columns
@@ -143,14 +144,6 @@ def restore(codes: np.ndarray, small_rgb: np.ndarray | None = None) -> Restored:
     return Restored(codes, tuple(notes))
 
 
-def _probe(cv2: ModuleType, codes: np.ndarray) -> np.ndarray:
-    """Return L* at a size at which a print's defects are a few pixels; float32."""
-    scale = min(1.0, PROBE_PX / max(codes.shape))
-    height, width = (max(1, round(side * scale)) for side in codes.shape)
-    small = cv2.resize(codes, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32) / np.float32(UNIT)
-
-
 def _lift_stain(
     cv2: ModuleType, codes: np.ndarray, small_rgb: np.ndarray, notes: list[str]
 ) -> np.ndarray:
@@ -231,7 +224,9 @@ def _level_of(lightness: float) -> int:
 
 def _repair(cv2: ModuleType, codes: np.ndarray, notes: list[str]) -> np.ndarray:
     """Inpaint specks and scratches from their surroundings."""
-    probe = _probe(cv2, codes)
+    size = reduced_size(codes.shape[1], codes.shape[0], PROBE_PX)
+    probe = cv2.resize(codes, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    probe /= np.float32(UNIT)  # L* at a size at which a print's defects are a few pixels
     specks, dust = find_dust(cv2, probe)
     scratches, lines = find_scratches(cv2, probe)
     said = [

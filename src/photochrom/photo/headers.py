@@ -8,6 +8,7 @@ import pyvips
 from photochrom.photo.array_source import ArraySource
 from photochrom.photo.budget import Budget, Spent
 from photochrom.photo.open_file import Header, check_size, read_header
+from photochrom.photo.resize import reduced_size
 from photochrom.photo.source import FileSource
 
 
@@ -42,8 +43,7 @@ def _enlarged(image: pyvips.Image, width: int, height: int) -> pyvips.Image:
 
 def reduced_header(header: Header, long_side_px: int) -> Header:
     """Return the header of a page reduced to a maximum long side."""
-    scale = min(1.0, long_side_px / max(header.width, header.height))
-    width, height = (max(1, round(side * scale)) for side in (header.width, header.height))
+    width, height = reduced_size(header.width, header.height, long_side_px)
     return replace(header, width=width, height=height)
 
 

@@ -33,6 +33,7 @@ from photochrom.photo.open_file import unreadable
 from photochrom.photo.orientation import to_stored, to_upright, upright_size
 from photochrom.photo.photo_facts import PhotoFacts
 from photochrom.photo.reading import PLAIN, Reading
+from photochrom.photo.resize import reduced_size
 from photochrom.photo.sample_values import check_float_range, describe_device
 from photochrom.photo.source import FileSource
 
@@ -267,8 +268,7 @@ class Photo(PhotoFacts):
         """Return a very small copy for tone and stain analysis, as stored: uint8 (h, w, 3)."""
         self._check_page(page)
         header = self.headers[page]
-        scale = min(1.0, PROBE_PX / max(header.width, header.height))
-        width, height = (max(1, round(side * scale)) for side in header.upright_size)
+        width, height = reduced_size(*header.upright_size, PROBE_PX)
         return to_stored(self.small_rgb(width, height, page), header.orientation)
 
     def tone(self, page: int = 0) -> Tone:

@@ -27,6 +27,12 @@ def resize(planes: np.ndarray, height: int, width: int) -> np.ndarray:
     return planes
 
 
+def reduced_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
+    """Return the size of a picture reduced to a maximum long side."""
+    scale = min(1.0, long_side_px / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def repeated(planes: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize by whole cells, (h, w) or (h, w, n): no two are averaged."""
     rows = np.arange(height) * planes.shape[0] // height

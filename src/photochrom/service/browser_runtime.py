@@ -89,7 +89,10 @@ def runtime_files(folder: Path | None = None) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for lock in locks():
         found |= _from_cache(lock) if folder is None else _from_folder(lock, folder)
-    return found | _licences()
+    spec = find_spec("onnxruntime")
+    assert spec is not None and spec.origin is not None  # it is a dependency
+    places = [*(Path(spec.origin).parent / name for name in LICENCES), NOTICES]
+    return found | {place.name: place.read_bytes() for place in places if place.is_file()}
 
 
 def _from_folder(lock: Lock, folder: Path) -> dict[str, bytes]:
@@ -224,13 +227,6 @@ def _unpacked(lock: Lock, package: bytes) -> dict[str, bytes]:
             assert member is not None  # the hash of the package is the pinned one
             found[Path(path).name] = member.read()
     return found
-
-
-def _licences() -> dict[str, bytes]:
-    spec = find_spec("onnxruntime")
-    assert spec is not None and spec.origin is not None  # it is a dependency
-    places = [Path(spec.origin).parent / name for name in LICENCES]
-    return {place.name: place.read_bytes() for place in (*places, NOTICES) if place.is_file()}
 
 
 def _how() -> str:

@@ -16,20 +16,26 @@ OWN_NETWORK_BITS = 64  # IPv6 prefix of one customer, who can change addresses w
 # The client of the current request.
 CLIENT: ContextVar[str] = ContextVar("photochrom_client", default="")
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def parsed(address: str) -> Address | None:
+    """Return an IP address; None for another text."""
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
 
 
 def client_of_address(address: str) -> str:
     """Return the client name for an address; IPv6 addresses count by their /64 network."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, OWN_NETWORK_BITS), strict=False))
-    return str(parsed)
+    found = parsed(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, OWN_NETWORK_BITS), strict=False))
+    return address if found is None else str(found)
 
 
 class Clients:
@@ -64,7 +70,7 @@ class Clients:
         said = ",".join(Headers(scope=scope).getlist(self._header))
         for part in reversed(said.split(",")):
             named = _bare(part)
-            if not is_address(named):
+            if parsed(named) is None:
                 break
             if not self.is_proxy(named):
                 return client_of_address(named)
@@ -72,11 +78,8 @@ class Clients:
 
     def is_proxy(self, address: str) -> bool:
         """Return whether an address belongs to a trusted proxy."""
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._proxies)
+        found = parsed(address)
+        return found is not None and any(found in network for network in self._proxies)
 
 
 def matching_key(keys: Collection[str], sent: bytes) -> int | None:
@@ -100,12 +103,3 @@ def _bare(part: str) -> str:
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text.partition(":")[0] if text.count(":") == 1 else text
-
-
-def is_address(text: str) -> bool:
-    """Return whether a text is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -15,9 +15,10 @@ from photochrom.errors import PhotoTooLargeError
 from photochrom.options.look import Look
 from photochrom.photo.gray_png import encode_gray
 from photochrom.photo.photo import Photo
+from photochrom.photo.resize import reduced_size
 from photochrom.photo.video import describe
 from photochrom.photo.video_planes import gray_levels, upright
-from photochrom.service.jobs import PREVIEW_QUALITY, jpeg, reduced_size
+from photochrom.service.jobs import PREVIEW_QUALITY, jpeg
 from photochrom.service.loaded_colorizers import colorizer_of
 
 SHOT_PX = 240  # long side of a shot's picture
@@ -188,7 +189,9 @@ def colour_film(order: FilmOrder) -> FilmDone:
         nonlocal said_at
         if time.monotonic() - said_at >= SECONDS_BETWEEN_REPORTS:
             said_at = time.monotonic()
-            _write_report(order.report, progress)
+            part = order.report.with_suffix(".part")
+            part.write_text(json.dumps(progress), "ascii")
+            part.replace(order.report)
 
     report(Progress(0, 0, 0, 0.0))
     done = colorize_video(
@@ -199,12 +202,6 @@ def colour_film(order: FilmOrder) -> FilmDone:
         progress=report,
     )
     return FilmDone(done.target, done.frames, done.notes)
-
-
-def _write_report(path: Path, progress: Progress) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(progress), "ascii")
-    part.replace(path)
 
 
 def reported(path: Path) -> Progress | None:

@@ -1,16 +1,14 @@
 """The routes under /v1/videos."""
 
-import base64
 import mimetypes
 from contextlib import AsyncExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from pydantic import Json
 
 from photochrom.engine.video import Progress
 from photochrom.photo.video_segments import CONTAINERS
-from photochrom.service.film_jobs import Shot
 from photochrom.service.film_schemas import (
     LATEST,
     ReferenceAnswer,
@@ -19,10 +17,10 @@ from photochrom.service.film_schemas import (
     VideoAnswer,
     VideoBody,
 )
-from photochrom.service.films import Colouring, Film
-from photochrom.service.problem_details import Problem, documented
+from photochrom.service.films import Film
+from photochrom.service.problem_details import Problem, Responses, documented
 from photochrom.service.request_bodies import BoundedRoute
-from photochrom.service.routes import HeldFileResponse, Reached, binary
+from photochrom.service.routes import HeldFileResponse, Reached, binary, data_url
 from photochrom.service.service import Service
 from photochrom.service.uploads import coloured_film_name
 
@@ -32,7 +30,7 @@ MEDIA_TYPES = {
     for suffix in CONTAINERS
 }
 RESULT = binary(*dict.fromkeys(MEDIA_TYPES.values()))
-PART: dict[int | str, dict[str, Any]] = {206: {**RESULT[200], "description": "The part asked for."}}
+PART: Responses = {206: {**RESULT[200], "description": "The part asked for."}}
 
 router = APIRouter(
     prefix="/v1/videos",
@@ -135,7 +133,14 @@ async def video_shots(
         part = found[after : after + MOST_ANSWERED]
         return ShotsAnswer(
             is_complete=is_all and after + len(part) >= len(found),
-            shots=[_shot(shot) for shot in part],
+            shots=[
+                ShotAnswer(
+                    at=shot.at,
+                    start=shot.start,
+                    picture=data_url(shot.picture.read_bytes()),
+                )
+                for shot in part
+            ],
         )
 
 
@@ -162,33 +167,14 @@ def _start(service: Service, film: Film, body: VideoBody) -> None:
     service.films.colour(film, body.method, body.look, options, body.suffix)
 
 
-def _shot(shot: Shot) -> ShotAnswer:
-    picture = base64.b64encode(shot.picture.read_bytes()).decode()
-    return ShotAnswer(at=shot.at, start=shot.start, picture=f"data:image/jpeg;base64,{picture}")
-
-
 def _answer(film: Film) -> VideoAnswer:
-    facts = film.facts
-    return VideoAnswer(
-        id=film.id,
-        name=film.name,
-        width=facts.width,
-        height=facts.height,
-        seconds=facts.seconds,
-        rate=facts.rate,
-        has_colours=facts.has_colours,
-        **_job(film.colouring, facts.notes),
-    )
-
-
-def _job(colouring: Colouring | None, notes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the fields of an answer that a job decides."""
+    colouring = film.colouring
     progress = (colouring and colouring.progress) or Progress(0, 0, 0, 0.0)
     done = colouring.done if colouring else None
     fps = progress.fresh / progress.seconds if progress.seconds else 0.0
     is_running = colouring is not None and not colouring.is_done
     left = max(0, progress.expected - progress.frames) / fps if is_running and fps else None
-    return {
+    table = film.facts._asdict() | {
         "state": colouring.state if colouring else "uploaded",
         "problem": colouring.problem if colouring else None,
         "is_part": colouring.is_part if colouring else False,
@@ -196,5 +182,6 @@ def _job(colouring: Colouring | None, notes: tuple[str, ...]) -> dict[str, Any]:
         "expected": progress.expected,
         "fps": fps,
         "seconds_left": left,
-        "notes": list(done.notes if done else notes),
+        "notes": list(done.notes if done else film.facts.notes),
     }
+    return VideoAnswer(id=film.id, name=film.name, **table)

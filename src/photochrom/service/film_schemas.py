@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -88,15 +88,15 @@ class CuesBody(Body):
             If there are too many hints, one is not valid, or a reference was not uploaded.
         """
         check_hints(self.hints, limits)
-        table: dict[str, list[Any]] = {
+        table = {
             "hints": [hint.model_dump() for hint in self.hints],
             "shots": [_shot_table(shot, references) for shot in self.shots],
         }
         return tuple(cues_of(table, Path("cues")))
 
 
-def _shot_table(shot: ShotCueBody, references: Mapping[str, Reference]) -> dict[str, Any]:
-    table = shot.model_dump(exclude_none=True)
+def _shot_table(shot: ShotCueBody, references: Mapping[str, Reference]) -> dict[str, object]:
+    table: dict[str, object] = shot.model_dump(exclude_none=True)
     if shot.reference is not None:
         if shot.reference not in references:
             raise InvalidValueError(

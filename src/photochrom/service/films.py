@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import UploadFile
 
@@ -54,7 +54,7 @@ class Task:
     """
 
     folder: Path
-    work: "asyncio.Task[Any]" = field(init=False)
+    work: "asyncio.Task[None]" = field(init=False)
     problem: str | None = None
 
     @property
@@ -254,7 +254,7 @@ class Films(Shelf[Film]):
         with named(film.name, film.source):
             return await self._worker.run(film_frame, film.source, seconds)
 
-    def _begin(self, film: Film, task: Task, work: Callable[[], Any]) -> None:
+    def _begin(self, film: Film, task: Task, work: Callable[[], Awaitable[object]]) -> None:
         async def run() -> None:
             with self.hold(film.id):
                 try:

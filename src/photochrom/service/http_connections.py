@@ -82,10 +82,10 @@ class _Connection(H11Protocol):
     clients: Clients
 
     _place: SharedSlot | None = None
-    _head_timer: asyncio.TimerHandle | None = None
-    _reading_timer: asyncio.TimerHandle | None = None
+    _timers: dict[str, asyncio.TimerHandle]  # of the head, and of reading the response
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._timers = {}
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
         if self.clients.is_proxy(address):
@@ -98,8 +98,8 @@ class _Connection(H11Protocol):
         self._time_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
-        self._stop_reading_timer()
+        self._stop("head")
+        self._stop("reading")
         if self._place is not None:
             self._place.leave()
         super().connection_lost(exc)
@@ -110,32 +110,27 @@ class _Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._stop_head_timer()  # uvicorn's own timer runs until the next head begins
+        self._stop("head")  # uvicorn's own timer runs until the next head begins
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._reading_timer is None:
-            self._reading_timer = self.loop.call_later(
-                self.limits.send_seconds, self.transport.abort
-            )
+        self._begin("reading", self.limits.send_seconds)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_reading_timer()
+        self._stop("reading")
 
     def _time_head(self) -> None:
         """Run a timer from the first byte of a head to its last."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_head_timer()
-        elif self._head_timer is None and not self.transport.is_closing():
-            self._head_timer = self.loop.call_later(self.limits.start_seconds, self.transport.abort)
+            self._stop("head")
+        elif not self.transport.is_closing():
+            self._begin("head", self.limits.start_seconds)
 
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _begin(self, what: str, seconds: float) -> None:
+        if what not in self._timers:
+            self._timers[what] = self.loop.call_later(seconds, self.transport.abort)
 
-    def _stop_reading_timer(self) -> None:
-        if self._reading_timer is not None:
-            self._reading_timer.cancel()
-            self._reading_timer = None
+    def _stop(self, what: str) -> None:
+        if timer := self._timers.pop(what, None):
+            timer.cancel()

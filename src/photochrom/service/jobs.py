@@ -18,6 +18,7 @@ from photochrom.options.look import Look
 from photochrom.photo.crop import Window, coloured_crop, original_crop
 from photochrom.photo.field import ColourField
 from photochrom.photo.photo import Photo
+from photochrom.photo.resize import reduced_size
 from photochrom.photo.sniff import sniff
 from photochrom.photo.write import write_photo
 from photochrom.service.loaded_colorizers import colorizer_of
@@ -251,12 +252,6 @@ def _proof(photo: Photo) -> np.ndarray:
 
 def _proof_size(photo: Photo) -> tuple[int, int]:
     return reduced_size(*photo.upright_size, PROOF_PX)
-
-
-def reduced_size(width: int, height: int, long_side_px: int) -> tuple[int, int]:
-    """Return the size of a picture reduced to a maximum long side."""
-    scale = min(1.0, long_side_px / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def levels_of(lightness: np.ndarray) -> np.ndarray:

@@ -1,20 +1,20 @@
 """One colorizer per method in each process; its network stays loaded, the look varies."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import fields
 from functools import cache
 from multiprocessing import parent_process
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from photochrom.colorization.method import Method, Prediction, Request
 from photochrom.engine.colorize import Colorizer
 from photochrom.options.look import Look
+from photochrom.service.preview_cache import ByteCache
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,29 +36,23 @@ class CachingMethod:
     """
 
     def __init__(self, method: Method, most_bytes: int = REMEMBERED_BYTES) -> None:
-        self._method, self._most = method, most_bytes
+        self._method, self._lock = method, Lock()
         self.info = method.info
-        self._said: OrderedDict[bytes, Prediction] = OrderedDict()
-        self._bytes, self._lock = 0, Lock()
+        self._said: ByteCache[Prediction] = ByteCache(most_bytes, _bytes_of)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._method, name)
 
     def predict(self, request: Request) -> Prediction:
         """Return the prediction for one picture, from the cache if possible."""
         key = _key_of(request)
         with self._lock:
-            if key in self._said:
-                self._said.move_to_end(key)
-                return self._said[key]
+            known = self._said.get(key)
+        if known is not None:
+            return known
         prediction = self._method.predict(request)
         with self._lock:
-            if key not in self._said:
-                self._said[key] = prediction
-                self._bytes += _bytes_of(prediction)
-            while self._bytes > self._most:
-                self._bytes -= _bytes_of(self._said.popitem(last=False)[1])
-        return prediction
+            return self._said.keep(key, prediction)
 
 
 def _key_of(request: Request) -> bytes:
@@ -72,7 +66,7 @@ def _key_of(request: Request) -> bytes:
     return digest.digest()
 
 
-def _values(record: "DataclassInstance") -> Iterator[Any]:
+def _values(record: "DataclassInstance") -> Iterator[object]:
     """Return the fields of a dataclass, including nested ones."""
     for one in fields(record):
         value = getattr(record, one.name)
@@ -83,7 +77,7 @@ def _values(record: "DataclassInstance") -> Iterator[Any]:
 
 
 def _bytes_of(prediction: Prediction) -> int:
-    return sum(value.nbytes for value in _values(prediction) if value is not None)
+    return sum(value.nbytes for value in _values(prediction) if isinstance(value, np.ndarray))
 
 
 @cache

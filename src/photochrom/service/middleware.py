@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from photochrom.service.clients import CLIENT, Clients, is_address, matching_key
+from photochrom.service.clients import CLIENT, Clients, matching_key, parsed
 from photochrom.service.limits import Limits
 from photochrom.service.problem_details import SAFE_HEADERS, Problem, problem_response
 from photochrom.service.shared_slots import SharedSlot, SharedSlots
@@ -92,9 +92,10 @@ class AccessMiddleware:
     def _problem_of(self, scope: Scope, headers: Headers, key: int | None) -> Problem | None:
         host = headers.get("host", "")
         if not self._is_ours(host):
+            shown = "".join(c for c in host[:80] if c.isprintable())
             return Problem(
                 403,
-                f"This service does not answer to the name '{_shown(host)}'. Use the address that "
+                f"This service does not answer to the name '{shown}'. Use the address that "
                 "it printed, or allow the name with --allow-host.",
             )
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
@@ -116,7 +117,7 @@ class AccessMiddleware:
         name = _name_of(f"//{host}")
         if name is None:
             return False
-        return name in self._hosts or (self._any_address and is_address(name))
+        return name in self._hosts or (self._any_address and parsed(name) is not None)
 
 
 def _is_origin_of(origin: str, host: str) -> bool:
@@ -131,10 +132,6 @@ def _name_of(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
-
-
-def _shown(host: str) -> str:
-    return "".join(c for c in host[:80] if c.isprintable())
 
 
 def _is_of_page(path: str) -> bool:
@@ -197,13 +194,7 @@ class _Body:
         self.place: SharedSlot | None = None
 
     async def receive(self) -> Message:
-        """Return the next piece.
-
-        Raises
-        ------
-        Problem
-            413 if it is too large, 408 if it is too slow, 503 if another client needs its slot.
-        """
+        """Return the next piece; Problem if it is too large or slow, or its slot is needed."""
         if self._is_whole:  # the next message says that the client has disconnected
             return await self._receive()
         message = await self._next()

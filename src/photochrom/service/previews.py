@@ -18,8 +18,9 @@ from photochrom.options.look import Look
 from photochrom.photo.field import ColourField
 from photochrom.photo.metadata.conversion import Marker
 from photochrom.photo.photo import Photo
+from photochrom.photo.resize import reduced_size
 from photochrom.photo.write import ColourPage, write_photo
-from photochrom.service.jobs import levels_of, reduced_size
+from photochrom.service.jobs import jpeg, levels_of
 from photochrom.service.loaded_colorizers import colorizer_of
 
 PREVIEW_QUALITY = 88
@@ -118,11 +119,8 @@ def preview(request: PreviewRequest) -> bytes:
 def thumbnail(request: PreviewRequest) -> bytes:
     """Colour a proof and return a small JPEG."""
     photo = Photo.from_array(_coloured(request))
-    width, height = photo.upright_size
-    scale = min(1.0, THUMBNAIL_PX / max(width, height))
-    small = photo.small_rgb(max(1, round(width * scale)), max(1, round(height * scale)))
-    shown = Photo.from_array(small)
-    return _encoded(shown, shown.stored(), "jpeg", PREVIEW_QUALITY)
+    small = photo.small_rgb(*reduced_size(*photo.upright_size, THUMBNAIL_PX))
+    return jpeg(small, PREVIEW_QUALITY)
 
 
 def confidence(request: PreviewRequest) -> bytes:

@@ -45,7 +45,9 @@ STATUSES: dict[type[PhotochromError], int] = {
     WeightsError: 503,
 }
 
-SCHEMA: dict[str, Any] = {
+Responses = dict[int | str, dict[str, Any]]  # the description of answers for FastAPI
+
+SCHEMA: dict[str, object] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
@@ -87,7 +89,7 @@ def problem_response(problem: HTTPException) -> Response:
     )
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int) -> Responses:
     """Return the description of a route's problems for FastAPI."""
     return {
         status: {

@@ -20,7 +20,7 @@ CHARSETS = frozenset({"utf-8", "iso8859-1", "ascii"})
 
 
 class _Request(Request):
-    async def json(self) -> Any:
+    async def json(self) -> object:
         """Parse JSON and reject lone surrogates, which UTF-8 cannot encode.
 
         Python's parser accepts them, but an error message that quotes one fails later.

@@ -4,9 +4,9 @@ import base64
 import json
 import time
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
 from pydantic import Json
@@ -23,7 +23,7 @@ from photochrom.service.clients import CLIENT
 from photochrom.service.films import taken_suffixes
 from photochrom.service.jobs import PROOF_PX, Done
 from photochrom.service.loaded_colorizers import colorizer_of
-from photochrom.service.problem_details import Problem, documented
+from photochrom.service.problem_details import Problem, Responses, documented
 from photochrom.service.request_bodies import BoundedRoute
 from photochrom.service.schemas import (
     NUMBER,
@@ -63,7 +63,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]]:
+def binary(*media_types: str, **headers: str) -> Responses:
     """Return the description of a route's file, with its headers, for FastAPI."""
     content = {t: {"schema": {"type": "string", "format": "binary"}} for t in media_types}
     described = {
@@ -71,6 +71,11 @@ def binary(*media_types: str, **headers: str) -> dict[int | str, dict[str, Any]]
         for name, text in headers.items()
     }
     return {200: {"description": "OK", "content": content, "headers": described}}
+
+
+def data_url(content: bytes) -> str:
+    """Return a JPEG as a data URL."""
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
 
 Reached = Annotated[Service, Depends(service_of)]
@@ -91,33 +96,15 @@ router = APIRouter(
 @router.get("/methods")
 def methods() -> list[MethodAnswer]:
     """List the methods that can colour a photograph."""
-    found = [colorizer_of(name).info for name in CATALOGUE]
-    return [
-        MethodAnswer(
-            name=info.name,
-            paper=info.paper,
-            licence=info.licence,
-            accepts=list(info.accepts),
-            requires=list(info.requires),
-        )
-        for info in found
-    ]
+    found = (colorizer_of(name).info for name in CATALOGUE)
+    return [MethodAnswer.model_validate(info, from_attributes=True) for info in found]
 
 
 @router.get("/limits")
 def limits(service: Reached) -> LimitsAnswer:
     """Return the limits of the service."""
-    known = service.limits
-    return LimitsAnswer(
-        photos=known.sessions,
-        upload_bytes=known.upload_bytes,
-        megapixels=known.megapixels,
-        hints=known.hints,
-        points=known.points,
-        films=known.films,
-        film_bytes=known.film_bytes,
-        film_suffixes=taken_suffixes(),
-    )
+    table = asdict(service.limits)
+    return LimitsAnswer(**table, photos=table["sessions"], film_suffixes=taken_suffixes())
 
 
 @router.get("/moods")
@@ -279,8 +266,7 @@ async def candidates(service: Reached, id: str, guidance: GuidanceBody) -> Candi
         for number in range(CANDIDATES):
             other = request._replace(guidance=replace(request.guidance, candidate=number))
             content = await service.draw(previews.thumbnail, other, is_wanted=is_newest)
-            image = f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
-            found.append(CandidateAnswer(candidate=number, image=image))
+            found.append(CandidateAnswer(candidate=number, image=data_url(content)))
     return CandidatesAnswer(candidates=found)
 
 
@@ -399,19 +385,9 @@ async def zip_photos(service: Reached, body: ZipBody) -> Response:
 
 
 def _answer(session: Session) -> PhotoAnswer:
-    facts, (height, width) = session.facts, session.preview.shape
-    return PhotoAnswer(
-        id=session.id,
-        name=session.name,
-        format=facts.format,
-        width=facts.width,
-        height=facts.height,
-        pages=facts.pages,
-        bit_depth=facts.bit_depth,
-        notes=list(facts.notes),
-        preview=Size(width=width, height=height),
-        tint=facts.tint,
-    )
+    height, width = session.preview.shape
+    preview = Size(width=width, height=height)
+    return PhotoAnswer(id=session.id, name=session.name, preview=preview, **session.facts._asdict())
 
 
 class HeldFileResponse(FileResponse):

@@ -38,8 +38,12 @@ MOST_SHOWN = 40  # characters of an unknown name
 LARGEST_SEED = 2**53 - 1  # largest exact integer in JavaScript
 
 
-def _known(names: Iterable[str]) -> AfterValidator:
-    """Accept only these names; a path to a network is rejected too."""
+def _enum(names: Iterable[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(names)})
+
+
+def names_of(names: Iterable[str]) -> tuple[AfterValidator, WithJsonSchema]:
+    """Return the annotations of a field that takes one of some names, and no path to a network."""
     known = tuple(names)
 
     def check(name: str) -> str:
@@ -47,16 +51,7 @@ def _known(names: Iterable[str]) -> AfterValidator:
             raise ValueError(f"{name[:MOST_SHOWN]!a} is none of {', '.join(known)}")
         return name
 
-    return AfterValidator(check)
-
-
-def _enum(names: Iterable[str]) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "enum": list(names)})
-
-
-def names_of(names: Iterable[str]) -> tuple[AfterValidator, WithJsonSchema]:
-    """Return the annotations of a field that takes one of some names."""
-    return _known(names), _enum(names)
+    return AfterValidator(check), _enum(known)
 
 
 MethodName = Annotated[str, *names_of(CATALOGUE)]

@@ -1,7 +1,6 @@
 """Bind a port, serve the application on it, open the browser."""
 
 import errno
-import ipaddress
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ import uvicorn
 from photochrom.engine.memory import share_arenas
 from photochrom.errors import InvalidValueError
 from photochrom.service.application import create_app
-from photochrom.service.clients import FORWARDED, Clients
+from photochrom.service.clients import FORWARDED, Clients, parsed
 from photochrom.service.http_connections import server_config
 from photochrom.service.limits import Limits
 from photochrom.service.log_limits import aggregated_log
@@ -160,12 +159,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def is_loopback(host: str) -> bool:
     """Return whether an address can be reached from this machine only."""
-    if host in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    found = parsed(host)
+    return host in LOOPBACK_NAMES or (found is not None and found.is_loopback)
 
 
 def url_of(host: str, port: int) -> str:

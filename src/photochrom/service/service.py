@@ -293,10 +293,7 @@ class Service:
 
     @asynccontextmanager
     async def _result_place(self, is_counted: bool) -> AsyncIterator[None]:
-        """Hold a slot for a result on the disk until it has been sent.
-
-        Zips have their own slots.
-        """
+        """Hold a slot for a result on the disk until it is sent; zips have their own."""
         if not is_counted:
             yield
             return
