@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from photochrom.color.gamut import bound_chroma, lab_to_rgb, largest_chroma
+from photochrom.color.gamut import bound_chroma, lab_to_rgb
 from photochrom.color.lab import (
     lightness_to_luminance,
     linear_to_luminance,
@@ -65,12 +65,6 @@ def test_only_as_much_chroma_is_given_up_as_needed():
 def test_black_and_white_have_no_colour():
     rgb = lab_to_rgb(np.array([[0.0, 80, 80], [100.0, -80, 80]])).rgb
     np.testing.assert_allclose(rgb, [[0, 0, 0], [1, 1, 1]], atol=1e-12)
-
-
-def test_the_most_vivid_red_is_srgbs_own():
-    lightness, a, b = rgb_to_lab(np.array([1.0, 0, 0]))
-    hue = np.degrees(np.arctan2(b, a))
-    assert largest_chroma(lightness, hue) == pytest.approx(np.hypot(a, b), abs=0.05)
 
 
 def test_a_wrong_shape_is_refused():

@@ -28,8 +28,7 @@ from tests.service.browsing import (
     repainted,
 )
 
-from photochrom.color.gamut import largest_chroma
-from photochrom.color.lab import rgb_to_lab
+from photochrom.color.lab import lab_to_linear, rgb_to_lab
 
 pytestmark = pytest.mark.slow
 TURNED = 6  # EXIF: the camera was held upright
@@ -444,6 +443,15 @@ def test_undo_treats_a_gesture_as_one_step_and_redo_ends_with_a_new_change(open_
         }"""
     )
     assert told == [0.5, 0.6, 0.7, 0.6, 1, 1, 0.6, 0.9, 0.9]
+
+
+def largest_chroma(lightness: float, hue: float) -> float:
+    """Return the largest chroma that sRGB has at a lightness and a hue in degrees."""
+    chromas, turned = np.arange(0, 200, 0.05), np.radians(hue)
+    a, b = chromas * np.cos(turned), chromas * np.sin(turned)
+    linear = lab_to_linear(np.stack([np.full_like(chromas, lightness), a, b], axis=-1))
+    outside = ((linear < -1e-6) | (linear > 1 + 1e-6)).any(axis=-1)
+    return chromas[outside.argmax() - 1]
 
 
 def test_the_page_knows_the_gamut_and_lab_as_the_engine_does(open_page):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.color.arrays import array_namespace
+from photochrom.color.arrays import Bytes, array_namespace
 from photochrom.color.lab import (
     Array,
     lab_to_linear,
@@ -81,28 +81,7 @@ def lab_to_rgb(lab: Array) -> Bounded:
     return Bounded(linear_to_srgb(bounded.rgb), bounded.moved)
 
 
-def largest_chroma(lightness: float, hue: float) -> float:
-    """Return the largest chroma that sRGB can show at a lightness and a hue.
-
-    Parameters
-    ----------
-    lightness : float
-        L* in [0, 100].
-    hue : float
-        Hue angle in degrees.
-
-    Returns
-    -------
-    float
-        Chroma in ab units, by bisection to 0.01.
-    """
-    direction = np.array([np.cos(np.radians(hue)), np.sin(np.radians(hue))])
-    inside, outside = 0.0, 200.0
-    while outside - inside > 0.01:
-        middle = (inside + outside) / 2
-        linear = lab_to_linear(np.array([lightness, *(middle * direction)]))
-        if linear.min() >= -TOLERANCE and linear.max() <= 1 + TOLERANCE:
-            inside = middle
-        else:
-            outside = middle
-    return inside
+def lab_to_bytes(lab: Array) -> Bytes:
+    """Convert CIE L*a*b* (..., 3), an array of NumPy, to 8-bit sRGB; as `lab_to_rgb`."""
+    rgb: Bytes = np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
+    return rgb

@@ -9,7 +9,9 @@ NumPy arrays and torch tensors alike, and returns the same kind. NaN stays NaN, 
 
 from typing import Any
 
-from photochrom.color.arrays import array_namespace
+import numpy as np
+
+from photochrom.color.arrays import Bytes, Floats, array_namespace
 from photochrom.errors import ShapeError
 
 Array = Any  # a NumPy array or a torch tensor
@@ -157,6 +159,12 @@ def rgb_to_lab(rgb: Array) -> Array:
     """
     check_last_axis(rgb, 3, "rgb")
     return linear_to_lab(srgb_to_linear(rgb))
+
+
+def bytes_to_lab(rgb: Bytes) -> Floats:
+    """Convert 8-bit sRGB (..., 3) to CIE L*a*b*, float32; as `rgb_to_lab`."""
+    lab: Floats = rgb_to_lab(rgb.astype(np.float32) / 255)
+    return lab
 
 
 def linear_to_lab(linear: Array) -> Array:

@@ -1,16 +1,12 @@
 """`photochrom data study` and `photochrom data crawl`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from photochrom.errors import InvalidValueError
-
-
-def _line(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+from photochrom.workbench.commands.progress_line import say
 
 
 def study(
@@ -55,16 +51,16 @@ def study(
 
     if group is not None:
         check_group(group, groups)
-    found = measure(data, pictures=pictures, groups=groups, seed=seed, report=_line)
+    found = measure(data, pictures=pictures, groups=groups, seed=seed, report=say)
     with atomic_target(report) as part:
         part.write_text(to_html(found), encoding="utf-8")
-    _line(f"Wrote {report}.")
+    say(f"Wrote {report}.")
     if group is not None and keys is not None:
         chosen = (found.all_scores if all_scores else found.first_scores).model
-        listed = keys_of_group(data, chosen, group, _line)
+        listed = keys_of_group(data, chosen, group, say)
         with atomic_target(keys) as part:
             part.write_text("".join(f"{key}\n" for key in listed), encoding="utf-8")
-        _line(f"Wrote {len(listed)} keys to {keys}.")
+        say(f"Wrote {len(listed)} keys to {keys}.")
 
 
 def crawl(
@@ -142,6 +138,6 @@ def crawl(
         urls=listed,
         limit=limit,
         policy=policy,
-        report=_line,
+        report=say,
     )
-    _line(f"{output}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    say(f"{output}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))

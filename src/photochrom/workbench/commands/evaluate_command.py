@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -233,11 +233,11 @@ class _Looks:
         return [*self._observers, self.gallery]
 
     def finish(self, evaluation: "Evaluation") -> "Evaluation":
-        found: dict[str, Any] = {"notes": (*evaluation.notes, *self._notes)}
+        whole = evaluation.whole
         for observer in self._observers:
             if hasattr(observer, "whole"):
-                found["whole"] = observer.whole()
-        return replace(evaluation, **found)
+                whole = observer.whole()
+        return replace(evaluation, notes=(*evaluation.notes, *self._notes), whole=whole)
 
 
 def _open_perceptual() -> "tuple[Sequence[Observer], Sequence[str]]":

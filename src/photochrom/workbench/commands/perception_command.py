@@ -1,6 +1,7 @@
 """`photochrom study prepare|serve|results`: real or fake, and which is preferred."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +14,8 @@ from photochrom.workbench.commands.progress_line import ProgressLine
 from photochrom.workbench.evaluation.text_files import write_text
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from photochrom.workbench.evaluation.bootstrap import Estimate
     from photochrom.workbench.perception.preferences import Preferences
     from photochrom.workbench.perception.study_files import Study
@@ -214,9 +217,9 @@ def _show_real(
     from photochrom.workbench.perception.study_results import summarise
 
     summary = summarise(votes, participants, study.trials, most_failed)
-    tables = [_table(summary.methods, "over all photographs")]
+    tables = [_fooled(summary.methods, "over all photographs")]
     if by_picture:
-        tables.append(_table(summary.pictures, "by photograph"))
+        tables.append(_fooled(summary.pictures, "by photograph"))
     _print(tables, _notes(summary))
     return summary.excluded
 
@@ -235,7 +238,7 @@ def _show_preferences(
     return found.excluded
 
 
-def _print(tables: list[object], notes: list[str]) -> None:
+def _print(tables: "list[Table]", notes: list[str]) -> None:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 200)
@@ -245,38 +248,39 @@ def _print(tables: list[object], notes: list[str]) -> None:
         console.print(line, markup=False, highlight=False)
 
 
-def _ranking(found: "Preferences") -> object:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title="Preferred, over all photographs", title_justify="left")
-    table.add_column("method", overflow="fold")
-    for name in ("strength", "95 % interval", "preferred", "95 % interval", "votes"):
-        table.add_column(name, justify="right")
-    table.add_column("participants", justify="right")
+def _ranking(found: "Preferences") -> "Table":
+    rows = []
     for row in found.methods:
-        strength = [f"{value:+.2f}" for value in row.strength]
-        words = [
-            row.method,
-            strength[0],
-            f"{strength[1]} to {strength[2]}",
-            *_percent(row.preferred),
-        ]
-        table.add_row(*map(Text, [*words, str(row.votes), str(row.participants)]))
-    return table
+        strength, low, high = (f"{value:+.2f}" for value in row.strength)
+        words = [row.method, strength, f"{low} to {high}", *_percent(row.preferred)]
+        rows.append([*words, str(row.votes), str(row.participants)])
+    shown = ("strength", "95 % interval", "preferred", "95 % interval", "votes", "participants")
+    return _table("Preferred, over all photographs", ["method"], shown, rows)
 
 
-def _comparisons(found: "Preferences") -> object:
+def _comparisons(found: "Preferences") -> "Table":
+    rows = [
+        [row.first, row.second, *_percent(row.preferred), str(row.votes)]
+        for row in found.comparisons
+    ]
+    shown = ("share", "95 % interval", "votes")
+    return _table("Preferred to each other", ["method", "to"], shown, rows)
+
+
+def _table(
+    title: str, named: Sequence[str], shown: Sequence[str], rows: Sequence[Sequence[str]]
+) -> "Table":
+    """Draw a table: columns of names, then columns of numbers."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title="Preferred to each other", title_justify="left")
-    for name in ("method", "to"):
+    table = Table(title=title, title_justify="left")
+    for name in named:
         table.add_column(name, overflow="fold")
-    for name in ("share", "95 % interval", "votes"):
+    for name in shown:
         table.add_column(name, justify="right")
-    for row in found.comparisons:
-        table.add_row(*map(Text, [row.first, row.second, *_percent(row.preferred), str(row.votes)]))
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 
@@ -289,8 +293,7 @@ def _notes_on_preferences(found: "Preferences") -> list[str]:
     notes = [
         "Strengths are Bradley and Terry's, in log-odds against the mean; intervals of shares are "
         "Wilson's. 50 % is no preference.",
-        f"{found.begun} participants; {len(found.excluded)} excluded for failed checks, "
-        f"{found.unfinished} unfinished. {found.failed_checks} of {found.checks} checks failed.",
+        str(found),
     ]
     if found.is_bounded:
         notes.append(
@@ -303,28 +306,20 @@ def _notes_on_preferences(found: "Preferences") -> list[str]:
     return notes
 
 
-def _table(rows: tuple["Row", ...], title: str) -> object:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=f"Taken for the photograph, {title}", title_justify="left")
-    keyed = any(row.key for row in rows)
-    for name in ["method", *(["photograph"] if keyed else [])]:
-        table.add_column(name, overflow="fold")
-    for name in ("share", "95 % interval", "votes", "participants"):
-        table.add_column(name, justify="right")
+def _fooled(rows: tuple["Row", ...], title: str) -> "Table":
+    keyed = ["photograph"] if any(row.key for row in rows) else []
+    cells = []
     for row in rows:
-        words = [row.method, *([row.key] if keyed else []), *_percent(row.fooled)]
-        table.add_row(*map(Text, [*words, str(row.votes), str(row.participants)]))
-    return table
+        named = [row.method, row.key] if keyed else [row.method]
+        cells.append([*named, *_percent(row.fooled), str(row.votes), str(row.participants)])
+    shown = ("share", "95 % interval", "votes", "participants")
+    return _table(f"Taken for the photograph, {title}", ["method", *keyed], shown, cells)
 
 
 def _notes(summary: "Results") -> list[str]:
     notes = [
         "50 % would be colours that nobody can tell from the real ones. Intervals are Wilson's.",
-        f"{summary.begun} participants; {len(summary.excluded)} excluded for failed checks, "
-        f"{summary.unfinished} unfinished. {summary.failed_checks} of {summary.checks} checks "
-        "failed.",
+        str(summary),
     ]
     if summary.mistimed:
         notes.append(

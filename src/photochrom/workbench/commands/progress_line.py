@@ -7,6 +7,11 @@ from typing import Self
 SECONDS_BETWEEN_LINES = 5.0  # where standard error is not a terminal
 
 
+def say(text: str) -> None:
+    """Print a line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
 class ProgressLine:
     """A line that is rewritten on a terminal; elsewhere there are few lines, or none.
 
@@ -38,7 +43,7 @@ class ProgressLine:
     def stay(self, text: str) -> None:
         """Show a message that stays."""
         self._close()
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
     def count(self, done: int) -> None:
         """Show a number of photographs."""

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from photochrom.errors import RecipeError
 from photochrom.extras import require
+from photochrom.workbench.commands.progress_line import say
 
 if TYPE_CHECKING:
     from photochrom.workbench.training.loop import TrainOptions
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 BUILTIN_EPOCHS = 20  # a first result in a minute
 RUN_RECIPE = "recipe.json"  # in a run's folder
-
-
-def _line(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -35,7 +32,7 @@ def _loading() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _line("")
+        say("")
         raise
 
 
@@ -130,7 +127,7 @@ def train(
         "nodes": nodes,
         "lost_after": lost_after,
         "precision": given.precision if precision == "auto" and not resume else precision,
-        "report": _line,
+        "report": say,
     }
     with _loading():
         from photochrom.workbench.training.cross_validation import train_folds
@@ -142,14 +139,14 @@ def train(
         if nodes > 1 or "TORCHELASTIC_RUN_ID" in os.environ:
             raise RecipeError("Folds are trained on one machine: leave out --nodes and torchrun.")
         scores = train_folds(read, Path(where), folder, folds, **options)
-        return _line(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
+        return say(f"{scores.name} {scores.mean:.4f} +- {scores.spread:.4f} over {folds} folds.")
     last = run_training(read, where, folder, stream=stream, validation_keys=used_keys, **options)
     if not is_first():
         return
     best = last.with_name("best.pt")
     # By its error a painter is best before its critic makes it bold.
     shown = best if best.exists() and read.critic is None else last
-    _line(f"Saved {last}. Export: photochrom export {shown} network.onnx")
+    say(f"Saved {last}. Export: photochrom export {shown} network.onnx")
 
 
 def run_name(recipe: str, profile: str, data: str = "") -> str:
@@ -173,7 +170,7 @@ def recipes() -> None:
         print(f"{recipe.name:<{width}}  {recipe.what}")
         if recipe.profiles:
             print(f"{'':<{width}}  --profile {', '.join(recipe.profiles)}")
-    _line("Train one: photochrom train NAME --data FOLDER (a first try: --data builtin:tiny).")
+    say("Train one: photochrom train NAME --data FOLDER (a first try: --data builtin:tiny).")
 
 
 class _Given(NamedTuple):
@@ -245,4 +242,4 @@ def export(
     except (OSError, ValueError, RecursionError) as error:  # a TOMLDecodeError is a ValueError
         raise RecipeError(f"{info}: is not a readable TOML file ({error}).") from error
     described = export_checkpoint(checkpoint, target, table, average)
-    _line(f"Wrote {target}: {described.name}, stride {described.stride}.")
+    say(f"Wrote {target}: {described.name}, stride {described.stride}.")

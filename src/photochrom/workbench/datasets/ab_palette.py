@@ -6,15 +6,17 @@ a seed; the colours come in the order of how much they are used.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.difference import ciede2000
-from photochrom.color.gamut import lab_to_rgb
-from photochrom.color.lab import rgb_to_lab
+from photochrom.color.gamut import lab_to_bytes
+from photochrom.color.lab import bytes_to_lab
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.extras import require
 
@@ -41,15 +43,13 @@ class PaletteError(NamedTuple):
     ciede2000: float
 
 
-def import_cluster() -> Any:
+def import_cluster() -> ModuleType:
     """Return `sklearn.cluster`.
 
     Raise MissingExtraError if scikit-learn is not installed.
     """
     require("train", "k-means", "sklearn")
-    from sklearn import cluster
-
-    return cluster
+    return import_module("sklearn.cluster")
 
 
 def sample_pixels(
@@ -88,7 +88,7 @@ def _smallest(parts: list[tuple[Bytes, Floats]], count: int) -> tuple[Bytes, Flo
 def pixels_to_lab(pixels: Bytes) -> Floats:
     """Convert uint8 sRGB (N, 3) to CIE L*a*b* (N, 3) float32, some at a time."""
     parts = [pixels[at : at + CHUNK] for at in range(0, len(pixels), CHUNK)]
-    return np.concatenate([rgb_to_lab(part.astype(np.float32) / 255) for part in parts])
+    return np.concatenate([bytes_to_lab(part) for part in parts])
 
 
 def fit_palette(pictures: Iterable[Bytes], count: int, seed: int = 0) -> Palette:
@@ -148,5 +148,4 @@ def recolour(rgb: Bytes, centres: Floats) -> Bytes:
     """
     lab = pixels_to_lab(rgb.reshape(-1, 3))
     lab[:, 1:] = centres[nearest_colours(lab[:, 1:], centres)]
-    coloured = np.round(255 * lab_to_rgb(lab).rgb)
-    return np.asarray(coloured, np.uint8).reshape(rgb.shape)
+    return lab_to_bytes(lab).reshape(rgb.shape)

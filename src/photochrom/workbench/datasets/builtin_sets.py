@@ -1,6 +1,5 @@
 """Small built-in data sets, to try training without a download."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from photochrom.errors import DataError
 from photochrom.extras import require
 from photochrom.photo.atomic import atomic_target
+from photochrom.workbench.datasets.cache_folders import default_root
 
 PREFIX = "builtin:"
 # Photographs of scikit-image, public domain or CC0.
@@ -31,8 +31,7 @@ def builtin(name: str, root: Path | None = None) -> Path:
     from PIL import Image
     from skimage import data
 
-    base = root or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photochrom"
-    folder = base / "builtin-tiny"
+    folder = (root or default_root()) / "builtin-tiny"
     for photograph in PHOTOGRAPHS:
         target = folder / photograph
         target.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ import pickle
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -91,7 +90,10 @@ def _read_binary(file: Path) -> Iterator[Encoded]:
 
 
 def _read_pickle(file: Path) -> Iterator[Encoded]:
-    batch = read_pickle(file)
+    try:
+        batch = _Restricted(io.BytesIO(file.read_bytes()), encoding="bytes").load()
+    except Exception as error:  # whatever a forged stream of opcodes provokes
+        raise DataError(f"{file}: a pickle that is damaged or not trusted ({error}).") from error
     try:
         pixels = np.asarray(batch[b"data"]).reshape(-1, PIXELS)
         labels = np.asarray(batch[b"labels"], np.int64)
@@ -112,19 +114,9 @@ def _encoded(file: Path, pixels: np.ndarray, labels: np.ndarray) -> Iterator[Enc
 
 
 class _Restricted(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
+    """Opens arrays, lists, dictionaries, text and numbers, and runs no code."""
+
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in ALLOWED:
             raise pickle.UnpicklingError(f"it would run {module}.{name}")
         return super().find_class(module, name)
-
-
-def read_pickle(file: Path) -> Any:
-    """Open a pickle of arrays without letting it run code.
-
-    Raise DataError if it is damaged, or holds anything but arrays, lists, dictionaries, text and
-    numbers.
-    """
-    try:
-        return _Restricted(io.BytesIO(file.read_bytes()), encoding="bytes").load()
-    except Exception as error:  # whatever a forged stream of opcodes provokes
-        raise DataError(f"{file}: a pickle that is damaged or not trusted ({error}).") from error

@@ -193,16 +193,14 @@ class Ledger:
         )
         number = self._count("SELECT coalesce(max(shard) + 1, 0) FROM picture")
         shard = self.folder / f"crawl-{number:05}.parquet"
-        kinds = {"image": pa.binary(), "width": pa.int32(), "height": pa.int32()}
-        schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+        kinds = {"image": "binary", "width": "int32", "height": "int32"}
+        schema = pa.schema([(name, kinds.get(name, "string")) for name in names])
         with (
             atomic_target(shard) as part,
             pq.ParquetWriter(part, schema, use_dictionary=False) as writer,
         ):
             while batch := rows.fetchmany(BATCH):
-                columns = zip(*batch, strict=True)
-                arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
-                writer.write_table(pa.table(arrays, schema=schema))
+                writer.write_table(pa.table([*zip(*batch, strict=True)], schema=schema))
         with self._base:
             self._base.execute(
                 "UPDATE picture SET shard = ?, image = NULL WHERE shard IS NULL", (number,)

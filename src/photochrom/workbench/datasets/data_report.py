@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ from photochrom.workbench.datasets.ab_palette import (
 from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.pca import reduce_rgb
 from photochrom.workbench.datasets.picture_files import Encoded, decode
+from photochrom.workbench.datasets.reader_processes import map_ahead
 from photochrom.workbench.datasets.similarity_groups import (
     GROUPS,
     GroupModel,
@@ -49,7 +49,7 @@ REDUCED_PICTURES = 100  # of them, at most, for the PCA of images
 VARIANCES = (0.80, 0.90, 0.95, 0.98, 0.99, 0.995)
 PALETTE_SIZES = (8, 16, 32, 50, 64, 128, 313)
 JUDGED_PIXELS = 100_000  # of the sampled ones, for a palette's error
-CHUNK = 64  # pictures decoded at a time
+CHUNK = 64  # pictures decoded ahead
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,12 @@ def _reservoir(
     return [kept[i] for i in random.permutation(len(kept))], seen
 
 
-def _decoded(pictures: Iterator[Encoded], short_side_px: int) -> Iterator[tuple[Any, str]]:
+def _decoded(pictures: Iterator[Encoded], short_side_px: int) -> Iterator[tuple[Bytes | None, str]]:
     """Decode on all cores, in order; Pillow lets other threads run meanwhile."""
     with ThreadPoolExecutor(cores()) as pool:
-        while chunk := list(islice(pictures, CHUNK)):
-            pixels = pool.map(lambda one: decode(one.image, short_side_px), chunk)
-            yield from zip(pixels, (one.key for one in chunk), strict=True)
+        yield from map_ahead(
+            pool, lambda one: (decode(one.image, short_side_px), one.key), pictures, CHUNK
+        )
 
 
 def measure_reduction(pictures: list[Bytes], variance: float) -> Reduction:
@@ -198,14 +198,13 @@ def try_palettes(
             report(str(error))
             continue
         seconds = time.perf_counter() - start
-        trials.append(PaletteTrial(f"{size}", palette, _error(judged, palette), seconds))
+        trials.append(
+            PaletteTrial(f"{size}", palette, palette_error(judged, palette.centres), seconds)
+        )
         report(f"palette of {size}: {trials[-1].error.ab:.2f} ab units, {seconds:.1f} s")
-    grid = Palette(zhang_bins(), np.zeros(len(zhang_bins()), np.float32))
-    return (*trials, PaletteTrial("313 grid bins", grid, _error(judged, grid), None))
-
-
-def _error(lab: Floats, palette: Palette) -> PaletteError:
-    return palette_error(lab, palette.centres)
+    bins = zhang_bins()
+    grid = Palette(bins, np.zeros(len(bins), np.float32))
+    return (*trials, PaletteTrial("313 grid bins", grid, palette_error(judged, bins), None))
 
 
 def group_sample(sample: Sample, groups: int, seed: int, *, all_scores: bool) -> Grouping:

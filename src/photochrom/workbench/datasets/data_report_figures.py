@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from photochrom.color.arrays import Bytes
-from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.gamut import lab_to_bytes
 from photochrom.extras import require
 from photochrom.workbench.datasets.data_report import PaletteTrial, Reduction
 
@@ -108,4 +108,4 @@ def swatch_colours(trial: PaletteTrial) -> Bytes:
     """Return a palette's colours at one lightness, (K, 3) uint8, as vivid as sRGB allows there."""
     centres = trial.palette.centres
     lab = np.insert(centres.astype(np.float64), 0, SWATCH_LIGHTNESS, axis=1)
-    return np.asarray(np.round(255 * lab_to_rgb(lab).rgb), np.uint8)
+    return lab_to_bytes(lab)

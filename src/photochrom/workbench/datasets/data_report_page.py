@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,9 +20,10 @@ from photochrom.workbench.datasets.data_report_figures import (
     swatch_colours,
 )
 from photochrom.workbench.datasets.pca import reduce_rgb
+from photochrom.workbench.datasets.picture_files import resized
 from photochrom.workbench.html_pages import data_url, jpeg_url, render
 
-Shown = dict[str, Any]  # what the page's template shows as a picture or a figure
+Shown = dict[str, object]  # what the page's template shows as a picture or a figure
 
 PAGE = Path(__file__).parent / "templates" / "data_report.html"
 SHOWN_VARIANCES = (0.90, 0.95, 0.98, 0.99)
@@ -56,7 +56,7 @@ def to_html(study: Study) -> str:
     )
 
 
-def _reduction(study: Study) -> dict[str, Any]:
+def _reduction(study: Study) -> dict[str, object]:
     bands = "Mean, and the band from the 10th to the 90th percentile."
     return {
         "at98": next(r for r in study.reductions if r.variance == 0.98),
@@ -88,7 +88,7 @@ def _reduced(picture: Bytes, variance: float) -> Shown:
     return _picture(restored, PICTURE_PX, f"{variance:.0%}: k = {components}, {stored:.0%} stored")
 
 
-def _palettes(study: Study) -> dict[str, Any]:
+def _palettes(study: Study) -> dict[str, object]:
     rows = [
         [
             trial.name,
@@ -137,7 +137,7 @@ def _swatches(trial: PaletteTrial) -> list[tuple[str, str]]:
     ]
 
 
-def _grouping(study: Study, grouping: Grouping, title: str) -> dict[str, Any]:
+def _grouping(study: Study, grouping: Grouping, title: str) -> dict[str, object]:
     shares = ", ".join(f"{share:.0%}" for share in grouping.model.explained())
     kept = grouping.model.kept_scores
     pictures, keys = study.sample.pictures, study.sample.keys
@@ -158,13 +158,10 @@ def _grouping(study: Study, grouping: Grouping, title: str) -> dict[str, Any]:
 
 
 def _picture(rgb: Bytes, height_px: int, caption: str, alternative: str = "") -> Shown:
-    from PIL import Image
-
     scale = min(1.0, height_px / len(rgb))
     size = (max(1, round(rgb.shape[1] * scale)), max(1, round(len(rgb) * scale)))
-    small = Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS)
     return {
-        "url": jpeg_url(np.asarray(small)),
+        "url": jpeg_url(resized(rgb, size)),
         "width": size[0],
         "height": size[1],
         "caption": caption,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,7 +33,7 @@ from photochrom.workbench.datasets.cache_folders import (
 )
 from photochrom.workbench.datasets.file_states import FileStates, Report
 from photochrom.workbench.datasets.picture_files import Encoded, decode
-from photochrom.workbench.datasets.reader_processes import follow_parent
+from photochrom.workbench.datasets.reader_processes import follow_parent, map_ahead
 from photochrom.workbench.datasets.sources import Source, open_source, rows_of
 
 CHUNK = 256  # pictures handed to a worker at a time
@@ -166,7 +167,7 @@ def _is_current(source: Source, cache: Path, report: Report) -> bool:
     return True
 
 
-def _decode_chunk(chunk: list[Encoded], short_side_px: int) -> list[Decoded]:
+def _decode_chunk(short_side_px: int, chunk: list[Encoded]) -> list[Decoded]:
     return [Decoded(decode(p.image, short_side_px), p.source, p.label, p.key) for p in chunk]
 
 
@@ -176,12 +177,7 @@ def _decoded(source: Source, short_side_px: int) -> Iterator[list[Decoded]]:
     pictures = rows_of(source)
     chunks = iter(lambda: list(islice(pictures, CHUNK)), [])
     with ProcessPoolExecutor(workers, get_context("spawn"), follow_parent) as pool:
-        waiting = [
-            pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 2 * workers)
-        ]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(_decode_chunk, c, short_side_px) for c in islice(chunks, 1)]
+        yield from map_ahead(pool, partial(_decode_chunk, short_side_px), chunks, 2 * workers)
 
 
 def _build(source: Source, made: Path, short_side_px: int, report: Report) -> int:

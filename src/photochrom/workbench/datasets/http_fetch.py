@@ -30,6 +30,7 @@ from photochrom.workbench.datasets.public_addresses import addresses_of, is_glob
 
 if TYPE_CHECKING:
     import httpx2
+    from protego import Protego
 
 AGENT = "photochrom"
 DIGITS = re.compile("[0-9]{1,18}")
@@ -156,7 +157,7 @@ class _Deadline:
 
     def __init__(self, seconds: float, is_checked: bool = False) -> None:
         self.passed, self._is_checked = False, is_checked
-        self._socket: Any = None
+        self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
 
@@ -199,7 +200,7 @@ class FetchClient:
         self.policy = policy
         self._httpx, self._parse_robots = httpx2, protego.Protego.parse
         self._pace = _Pace(policy, sleep)
-        self._robots: dict[str, Any] = {}
+        self._robots: dict[str, Protego | NotFetchedError] = {}
         self._trusted: set[str] = set()  # host and port
         self._has_proxy = bool(getproxies())
         self._client = httpx2.Client(
@@ -299,7 +300,7 @@ class FetchClient:
         if not rules.can_fetch(url, AGENT):
             raise NotFetchedError("robots", f"{origin}/robots.txt forbids {parts.path}")
 
-    def _read_robots(self, origin: str, host: str) -> Any:
+    def _read_robots(self, origin: str, host: str) -> "Protego | NotFetchedError":
         """Return a host's rules, or why it may not be asked at all."""
         try:
             found = self.get(f"{origin}/robots.txt", obey_robots=False, trusted=False)

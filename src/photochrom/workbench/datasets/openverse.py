@@ -27,7 +27,8 @@ COMMONS_PAGE = 50
 COMMONS_WIDTH_PX = 1280  # one of the widths that Wikimedia keeps ready; originals can be huge
 MAXLAG_S = 5
 
-Cursor = dict[str, Any]
+Table = dict[str, Any]  # of JSON, as the API documents it
+Cursor = Table
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _ask_openverse(search: Search, cursor: Cursor) -> str:
     return f"images/?{urlencode(words)}"
 
 
-def _read_openverse(search: Search, cursor: Cursor, answer: dict[str, Any]) -> Page:
+def _read_openverse(search: Search, cursor: Cursor, answer: Table) -> Page:
     found = [
         Candidate(
             url=result["url"],
@@ -163,7 +164,7 @@ def _ask_commons(search: Search, cursor: Cursor) -> str:
     return f"?{urlencode(words | cursor)}"
 
 
-def _read_commons(search: Search, cursor: Cursor, answer: dict[str, Any]) -> Page:
+def _read_commons(search: Search, cursor: Cursor, answer: Table) -> Page:
     if "error" in answer:
         raise NotFetchedError(answer["error"]["code"], answer["error"].get("info", ""))
     pages = answer.get("query", {}).get("pages", [])
@@ -175,7 +176,7 @@ def _read_commons(search: Search, cursor: Cursor, answer: dict[str, Any]) -> Pag
     return Page(found, answer.get("continue"))
 
 
-def _commons_candidate(search: Search, info: dict[str, Any]) -> Candidate:
+def _commons_candidate(search: Search, info: Table) -> Candidate:
     said = {key: str(entry.get("value", "")) for key, entry in info.get("extmetadata", {}).items()}
     return Candidate(
         url=info.get("thumburl") or info["url"],
@@ -227,7 +228,7 @@ def plain_text(markup: str) -> str:
 class _Source(NamedTuple):
     address: str
     ask: Callable[[Search, Cursor], str]
-    read: Callable[[Search, Cursor, dict[str, Any]], Page]
+    read: Callable[[Search, Cursor, Table], Page]
 
 
 _SOURCES = {

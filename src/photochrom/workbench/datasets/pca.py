@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.color.gamut import lab_to_rgb
-from photochrom.color.lab import rgb_to_lab
+from photochrom.color.gamut import lab_to_bytes
+from photochrom.color.lab import bytes_to_lab
 from photochrom.errors import InvalidValueError, ShapeError
 
 ROUNDINGS = 8  # units in the last place, of a number that was computed in several steps
@@ -80,11 +80,7 @@ def reduce_rgb(rgb: np.ndarray, variance: float) -> Reduced:
     Colours outside sRGB lose chroma.
     """
     scale = np.array([LIGHTNESS_SCALE, 1, 1], np.float32)
-    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
-    reduced = reduce_rows(lab * scale, variance)
-    return reduced._replace(pixels=_to_rgb(reduced.pixels / scale))
-
-
-def _to_rgb(lab: np.ndarray) -> np.ndarray:
+    reduced = reduce_rows(bytes_to_lab(rgb) * scale, variance)
+    lab = reduced.pixels / scale
     lab[..., 0] = np.clip(lab[..., 0], 0, 100)
-    return np.asarray(np.round(lab_to_rgb(lab).rgb * 255), np.uint8)
+    return reduced._replace(pixels=lab_to_bytes(lab))

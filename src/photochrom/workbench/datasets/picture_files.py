@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.lab import srgb_to_linear
 from photochrom.errors import DataError
 from photochrom.workbench.datasets.file_states import sample_of
@@ -21,6 +22,9 @@ LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 le
 # Of Pillow's, by name: among the others is EPS, which starts Ghostscript on what a stranger wrote.
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp"})
+
+Filter = Literal["NEAREST", "BOX", "BILINEAR", "LANCZOS"]  # Pillow's, by name
+Values = TypeVar("Values", Bytes, Floats)
 
 
 class Credit(NamedTuple):
@@ -118,6 +122,31 @@ def decode(image: bytes, short_side_px: int | None = None) -> np.ndarray | None:
         size = (round(picture.width * scale), round(picture.height * scale))
         picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     return np.asarray(picture)
+
+
+def fitting(
+    rgb: Bytes, long_side_px: int, *, least_px: int = 1, enlarge: bool = False
+) -> tuple[int, int]:
+    """Return the width and height to which a picture is reduced, or perhaps enlarged, to fit."""
+    scale = long_side_px / max(rgb.shape[:2])
+    if not enlarge:
+        scale = min(1.0, scale)
+    height, width = (max(least_px, round(scale * side)) for side in rgb.shape[:2])
+    return width, height
+
+
+def resized(
+    values: Values,
+    size: tuple[int, int],
+    by: Filter = "LANCZOS",
+    box: tuple[float, float, float, float] | None = None,
+    reducing_gap: float | None = None,
+) -> Values:
+    """Resize a picture, or a plane of floats, or a box of it, to a width and height by Pillow."""
+    from PIL import Image
+
+    image = Image.fromarray(values).resize(size, Image.Resampling[by], box, reducing_gap)
+    return np.asarray(image)  # type: ignore[return-value]
 
 
 def _upright(picture: "Image.Image") -> "Image.Image":

@@ -13,9 +13,9 @@ from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from photochrom.errors import DataError, InvalidValueError
+from photochrom.errors import DataError, InvalidValueError, UnwritablePhotoError
+from photochrom.photo.atomic import atomic_target, remove_orphans
 from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.near_duplicates import NearIndex
 from photochrom.workbench.datasets.picture_files import Credit
@@ -24,15 +24,22 @@ from photochrom.workbench.datasets.sources import NOT_LISTED, OTHER_LABEL, Sourc
 from photochrom.workbench.datasets.standardised_pictures import open_pool, read_units, standardised
 from photochrom.workbench.datasets.standardize import UNREADABLE, Row, Standard
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near-duplicate"
 REASONS = (OTHER_LABEL, NOT_LISTED, UNREADABLE, "too small", "gray", DUPLICATE, NEAR_DUPLICATE)
 SHARD_BYTES = 256_000_000  # a shard of large pictures is closed early, for the memory's sake
 ROW_GROUP = 128  # pictures that a stream reads at a time
 JUDGED_FROM = 1000  # pictures seen before too many unreadable ones end the run early
 STATE, COUNTS = "prepare.json", "counts.json"
+ARROW_TYPES = {
+    "image": "binary",
+    "width": "int32",
+    "height": "int32",
+    "mean_hue": "float",
+    "chroma": "float",
+    "spread": "uint8",
+    "dhash": "uint64",
+    "components": "uint16",
+}  # of the columns that are no texts
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ class _Work:
         options = {**asdict(standard), **asdict(choice), "data": source.fingerprint}
         if choice.keys is not None:
             options["keys"] = sha256("\n".join(sorted(choice.keys)).encode()).hexdigest()
-        self.options: dict[str, Any] = json.loads(json.dumps(options))
+        self.options: dict[str, object] = json.loads(json.dumps(options))
         self.near, self.digests = NearIndex(choice.near_bits), set[bytes]()
         self.shard: list[Row] = []
         self.shard_bytes = 0
@@ -267,9 +274,6 @@ class _Work:
         self._write(self.out / STATE, partial(_write_json, state))
 
     def _write(self, path: Path, write: Callable[[Path], None]) -> None:
-        from photochrom.errors import UnwritablePhotoError
-        from photochrom.photo.atomic import atomic_target
-
         try:
             with atomic_target(path) as part:
                 write(part)
@@ -307,8 +311,6 @@ class _Work:
 
 
 def _writable(folder: Path) -> None:
-    from photochrom.photo.atomic import remove_orphans
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -316,7 +318,7 @@ def _writable(folder: Path) -> None:
     remove_orphans(folder)
 
 
-def _read_state(path: Path) -> tuple[dict[str, Any], Counts, bool]:
+def _read_state(path: Path) -> tuple[dict[str, object], Counts, bool]:
     """Read an earlier run's options and counts, and whether it was finished."""
     try:
         state = json.loads(path.read_text())
@@ -336,27 +338,10 @@ def _write_parquet(rows: list[Row], path: Path) -> None:
     import pyarrow.parquet as pq
 
     names = [*Row._fields[:-1], *Credit._fields]
-    schema = pa.schema([(name, _arrow_type(name)) for name in names])
+    schema = pa.schema([(name, ARROW_TYPES.get(name, "string")) for name in names])
     columns = zip(*((*row[:-1], *row.credit) for row in rows), strict=True)
-    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
-    table = pa.table(arrays, schema=schema)
+    table = pa.table([*columns], schema=schema)
     with path.open("wb") as file:  # Python's own file tells a full disk by its error number
         pq.write_table(
             table, file, row_group_size=ROW_GROUP, use_dictionary=False, write_page_checksum=True
         )
-
-
-def _arrow_type(name: str) -> "pa.DataType":
-    import pyarrow as pa
-
-    types = {
-        "image": pa.binary(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "mean_hue": pa.float32(),
-        "chroma": pa.float32(),
-        "spread": pa.uint8(),
-        "dhash": pa.uint64(),
-        "components": pa.uint16(),
-    }
-    return types.get(name, pa.string())

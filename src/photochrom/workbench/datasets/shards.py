@@ -16,17 +16,20 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from photochrom.errors import DataError, PhotochromError
+from photochrom.errors import DataError
 from photochrom.extras import require
 from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.picture_files import Credit, Encoded, data_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from fsspec import AbstractFileSystem
+    from pyarrow.parquet import ParquetFile
 
-UNREADABLE_ROW = "unreadable"
+UNREADABLE = "unreadable"  # in place of a picture
 MOST_CORRUPT = 0.01  # share of shards, and of rows, beyond which a data set is refused
 ATTEMPTS, WAIT_S = 3, 0.5  # for a file far away; the wait doubles
 IMAGE_COLUMNS = ("image", "img", "jpg", "png", "webp")
@@ -86,13 +89,6 @@ def is_remote(address: str) -> bool:
     return "://" in address and not address.startswith("file://")
 
 
-def _fsspec() -> Any:
-    require("train", "Reading addresses", "fsspec")
-    import fsspec
-
-    return fsspec
-
-
 def _listed(pattern: str) -> list[str]:
     files, path = _place(pattern)
     try:
@@ -124,16 +120,17 @@ def read_errors() -> tuple[type[Exception], ...]:
     return errors
 
 
-def _place(address: str) -> tuple[Any, str]:
+def _place(address: str) -> tuple["AbstractFileSystem", str]:
     """Return the file system of an address, and the path in it.
 
     Raise DataError if no such file system is known, or its library is not installed.
     """
+    require("train", "Reading addresses", "fsspec")
+    import fsspec
+
     try:
-        files, path = _fsspec().core.url_to_fs(address)
+        files, path = fsspec.core.url_to_fs(address)
     except (ImportError, ValueError) as error:
-        if isinstance(error, PhotochromError):
-            raise
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(
             f"{address}: cannot be opened ({reason}). An address needs its library: s3fs for "
@@ -142,17 +139,14 @@ def _place(address: str) -> tuple[Any, str]:
     return files, str(path)
 
 
-def import_parquet() -> tuple[Any, Any]:
+def import_parquet() -> tuple[ModuleType, ModuleType]:
     """Return pyarrow and pyarrow.parquet, or raise MissingExtraError."""
     require("evaluate", "Parquet", "pyarrow")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    return pa, pq
+    return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
 
 
 @contextmanager
-def open_parquet(address: str) -> Iterator[Any]:
+def open_parquet(address: str) -> Iterator["ParquetFile"]:
     """Open a Parquet file; a damaged page is noticed by its checksum, where it has one."""
     _, pq = import_parquet()
     if is_remote(address):
@@ -271,7 +265,7 @@ def read_group(
             report(f"{address}: {rows - given} rows of row group {group} skipped ({error}).")
             break
     for _ in range(rows - given):
-        yield UNREADABLE_ROW
+        yield UNREADABLE
 
 
 def _rows(address: str, group: int, first: int, source: str) -> Iterator[Encoded | str]:
@@ -300,7 +294,7 @@ def _encoded(
 ) -> Encoded | str:
     image = image["bytes"] if isinstance(image, dict) else image
     if not image:
-        return UNREADABLE_ROW
+        return UNREADABLE
     label = row.get("label")
     if isinstance(label, int) and 0 <= label < len(names):
         label = names[label]

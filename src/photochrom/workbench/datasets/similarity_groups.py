@@ -8,7 +8,7 @@ numbered from 1, the largest first.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 from photochrom.color.arrays import Bytes, Floats
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.workbench.datasets.ab_palette import import_cluster
+from photochrom.workbench.datasets.picture_files import resized
+
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
 
 SIDE_PX = 64  # of the stretched picture; the source's 256 give the same first scores
 COMPONENTS = 100
@@ -24,10 +29,7 @@ GROUPS = 5
 
 def thumbnail(rgb: Bytes, side_px: int = SIDE_PX) -> Bytes:
     """Stretch a picture (H, W, 3) to a square of `side_px`, whatever its aspect, as the source."""
-    from PIL import Image
-
-    size = (side_px, side_px)
-    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR))
+    return resized(rgb, (side_px, side_px), "BILINEAR")
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class GroupModel:
     order : int array, (groups,); the k-means' own numbers, the largest group first
     """
 
-    analyses: tuple[Any, ...]
+    analyses: "tuple[PCA, ...]"
     kept_scores: int
-    kmeans: Any
+    kmeans: "KMeans"
     order: NDArray[np.intp]
 
     def scores(self, thumbnails: Bytes) -> Floats:

@@ -28,6 +28,7 @@ from photochrom.workbench.datasets.picture_files import (
 )
 from photochrom.workbench.datasets.shards import (
     IMAGE_COLUMNS,
+    UNREADABLE,
     Unit,
     expand_addresses,
     group_units,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 OTHER_LABEL = "other label"
 NOT_LISTED = "not listed"
-UNREADABLE = "unreadable"
 HUB = "hub:"
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from photochrom.color.difference import hue
 from photochrom.color.lab import linear_to_lab
-from photochrom.errors import DataError, InvalidValueError
+from photochrom.errors import DataError, InvalidValueError, UnwritablePhotoError
+from photochrom.photo.atomic import atomic_target
 from photochrom.workbench.datasets.decoded_cache import PixelCache
 from photochrom.workbench.datasets.gray_rules import channel_spread
 from photochrom.workbench.datasets.near_duplicates import Union, dhash, near_groups
@@ -288,7 +288,7 @@ def deal(groups: Sequence[int], shares: dict[str, Fraction], rest: str) -> dict[
     dict of int to str
         Group to part.
     """
-    sizes: dict[Any, int] = {}
+    sizes: dict[int, int] = {}
     for group in groups:
         sizes[group] = sizes.get(group, 0) + 1
     taken = dict.fromkeys(shares, 0)
@@ -314,9 +314,6 @@ def write_split(split: Split, out: Path) -> list[Path]:
 
     Lists of another split there are removed. Raise DataError if the folder cannot be written to.
     """
-    from photochrom.errors import UnwritablePhotoError
-    from photochrom.photo.atomic import atomic_target
-
     lists = dict(split.parts)
     if split.left_out:
         lists[LEFT_OUT] = split.left_out

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from itertools import islice
 from multiprocessing import get_context
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from photochrom.errors import DataError, InvalidValueError
 from photochrom.photo.cores import cores
 from photochrom.workbench.datasets.picture_files import Encoded
-from photochrom.workbench.datasets.reader_processes import follow_parent
+from photochrom.workbench.datasets.reader_processes import follow_parent, map_ahead
 from photochrom.workbench.datasets.shards import Unit
 from photochrom.workbench.datasets.standardize import Row, Standard, standardise
 from photochrom.workbench.datasets.streaming import shuffled
@@ -91,10 +90,7 @@ def standardised(
         yield from map(work, chunks)
         return
     try:
-        waiting = [pool.submit(work, c) for c in islice(chunks, 2 * cores())]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(work, c) for c in islice(chunks, 1)]
+        yield from map_ahead(pool, work, chunks, 2 * cores())
     except BrokenProcessPool as error:
         raise DataError(
             "A process that decoded pictures was killed, perhaps because memory ran out. Run the "

@@ -4,7 +4,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from photochrom.workbench.datasets.picture_files import (
     Credit,
     Encoded,
     decode,
+    resized,
 )
 
 UNREADABLE, TOO_SMALL, GRAY = "unreadable", "too small", "gray"
@@ -182,8 +183,6 @@ def fit_to(rgb: np.ndarray, size_px: int, fit: str) -> np.ndarray:
     uint8 array, (H', W', 3)
         `rgb` itself where nothing has to be done.
     """
-    from PIL import Image
-
     height, width = rgb.shape[:2]
     short = min(height, width)
     left, top, right, bottom = 0.0, 0.0, float(width), float(height)
@@ -198,10 +197,7 @@ def fit_to(rgb: np.ndarray, size_px: int, fit: str) -> np.ndarray:
         right, bottom = left + short, top + short
     if size == (width, height):
         return rgb
-    resized = Image.fromarray(rgb).resize(
-        size, Image.Resampling.LANCZOS, (left, top, right, bottom), reducing_gap=3.0
-    )
-    return np.asarray(resized)
+    return resized(rgb, size, box=(left, top, right, bottom), reducing_gap=3.0)
 
 
 def encode(rgb: np.ndarray, format: str = "auto", quality: int | None = None) -> bytes:
@@ -217,7 +213,7 @@ def encode(rgb: np.ndarray, format: str = "auto", quality: int | None = None) ->
 
     if format == "auto":
         format = "png" if max(rgb.shape[:2]) <= LOSSLESS_SIDE_PX else lossy_format()
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if format != "png":
         options["quality"] = quality or QUALITIES[format]
     if format == "avif":

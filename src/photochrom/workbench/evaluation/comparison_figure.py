@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from photochrom.color.arrays import Bytes
 from photochrom.errors import InvalidValueError, UnwritableFileError
+from photochrom.workbench.datasets.picture_files import Filter, fitting, resized
 from photochrom.workbench.evaluation.sample_gallery import SHOWN, Gallery
 from photochrom.workbench.evaluation.scoring import TRUTH
 
@@ -57,9 +56,5 @@ def check_figure(target: Path) -> None:
 
 
 def _fitted(rgb: Bytes, tile_px: int) -> Bytes:
-    from PIL import Image
-
-    scale = tile_px / max(rgb.shape[:2])
-    size = tuple(max(1, round(scale * side)) for side in rgb.shape[1::-1])
-    how = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-    return np.asarray(Image.fromarray(rgb).resize(size, how))
+    how: Filter = "NEAREST" if max(rgb.shape[:2]) < tile_px else "LANCZOS"
+    return resized(rgb, fitting(rgb, tile_px, enlarge=True), how)

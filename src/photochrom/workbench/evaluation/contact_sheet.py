@@ -3,18 +3,23 @@
 Old photographs have no truth to measure against, so look at them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from photochrom.color.arrays import Bytes, Floats
 from photochrom.errors import InvalidValueError, UnwritableFileError
 from photochrom.extras import require
+from photochrom.workbench.datasets.picture_files import fitting, resized
 from photochrom.workbench.datasets.sources import read_pictures
 from photochrom.workbench.evaluation.evaluation_pictures import decode_rgb, make_sample
+from photochrom.workbench.evaluation.metrics import SSIM_WINDOW_PX
 from photochrom.workbench.evaluation.scoring import finish
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MARGIN_PX, CAPTION_PX = 8, 18
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -64,56 +69,42 @@ def contact_sheet(
         raise InvalidValueError(
             f"tile_px must be at least 16 and columns at least 1; got {tile_px}, {columns}."
         )
+    require("evaluate", "A contact sheet", "PIL")
     pairs: list[tuple[str, Bytes, Bytes]] = []
     for one in read_pictures(data):
         if limit is not None and len(pairs) == limit:
             break
-        sample = make_sample(_shrink(decode_rgb(one.image, one.key), tile_px))
+        rgb = decode_rgb(one.image, one.key)
+        sample = make_sample(resized(rgb, fitting(rgb, tile_px, least_px=SSIM_WINDOW_PX)))
         gray = finish(sample, np.zeros((*sample.lightness.shape, 2), np.float32))
         coloured = finish(sample, predict_ab(sample.lightness))
         pairs.append((Path(one.key).stem, gray, coloured))
-    sheet = _lay_out(pairs, tile_px, columns)
     try:
-        _pillow().fromarray(sheet).save(output, quality=92)
+        _lay_out(pairs, tile_px, columns).save(output, quality=92)
     except OSError as error:
         raise UnwritableFileError(f"{output}: the sheet was not written ({error}).") from error
     return len(pairs)
 
 
-def _pillow() -> Any:
-    require("evaluate", "A contact sheet", "PIL")
-    from PIL import Image
+def _lay_out(
+    pairs: Sequence[tuple[str, Bytes, Bytes]], tile_px: int, columns: int
+) -> "Image.Image":
+    """Draw pairs with their captions on a dark background, row by row."""
+    from PIL import Image, ImageDraw
 
-    return Image
-
-
-def _shrink(rgb: Bytes, long_side_px: int) -> Bytes:
-    scale = long_side_px / max(rgb.shape[:2])
-    if scale >= 1:
-        return rgb
-    size = tuple(max(11, round(scale * side)) for side in rgb.shape[1::-1])
-    image = _pillow()
-    return np.asarray(image.fromarray(rgb).resize(size, image.Resampling.LANCZOS))
-
-
-def _lay_out(pairs: Iterable[tuple[str, Bytes, Bytes]], tile_px: int, columns: int) -> Bytes:
-    """Draw pairs with their captions on a dark background, row by row: (H, W, 3)."""
-    from PIL import ImageDraw
-
-    pairs = list(pairs)
     rows = -(-len(pairs) // columns)
     cell_height, cell_width = tile_px + CAPTION_PX + MARGIN_PX, 2 * tile_px + 2 * MARGIN_PX
-    ground = np.full((rows * cell_height + MARGIN_PX, columns * cell_width, 3), 24, np.uint8)
+    size = columns * cell_width, rows * cell_height + MARGIN_PX
+    sheet = Image.new("RGB", size, (24, 24, 24))
     captions = []
     for number, (caption, gray, coloured) in enumerate(pairs):
         top = MARGIN_PX + number // columns * cell_height
         left = MARGIN_PX // 2 + number % columns * cell_width
         height, width = gray.shape[:2]
         for x, tile in ((left, gray), (left + width + 2, coloured)):
-            ground[top : top + height, x : x + width] = tile
+            sheet.paste(Image.fromarray(tile), (x, top))
         captions.append(((left, top + height + 2), caption))
-    image = _pillow().fromarray(ground)
-    draw = ImageDraw.Draw(image)
+    draw = ImageDraw.Draw(sheet)
     for place, caption in captions:
         draw.text(place, caption, fill=(220, 220, 220))
-    return np.asarray(image)
+    return sheet

@@ -6,13 +6,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from photochrom.color.arrays import Floats
+from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.gray_conversions import GRAYS
-from photochrom.color.lab import luminance_to_lightness, rgb_to_lab, srgb_to_linear
+from photochrom.color.lab import bytes_to_lab, luminance_to_lightness, rgb_to_lab, srgb_to_linear
 from photochrom.errors import DataError, InvalidValueError
-from photochrom.workbench.datasets.picture_files import decode
+from photochrom.workbench.datasets.picture_files import decode, resized
 from photochrom.workbench.datasets.sources import open_source, rows_of
 from photochrom.workbench.evaluation.metrics import SSIM_WINDOW_PX
 
@@ -29,12 +28,12 @@ class Sample:
 
     key: str
     source: str
-    rgb: NDArray[np.uint8]
+    rgb: Bytes
     lab: Floats
     lightness: Floats
 
 
-def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
+def decode_rgb(image: bytes, key: str) -> Bytes:
     """Decode a photograph at its stored size: upright sRGB, uint8 (h, w, 3).
 
     Raise DataError if it cannot be decoded, or a side is shorter than the window of SSIM.
@@ -50,9 +49,7 @@ def decode_rgb(image: bytes, key: str) -> NDArray[np.uint8]:
     return rgb
 
 
-def make_sample(
-    rgb: NDArray[np.uint8], gray: str = "lightness", key: str = "", source: str = ""
-) -> Sample:
+def make_sample(rgb: Bytes, gray: str = "lightness", key: str = "", source: str = "") -> Sample:
     """Convert a photograph, uint8 sRGB (h, w, 3), to gray, and keep its truth.
 
     `gray` is a name of `photochrom.color.gray_conversions.GRAYS`. Any but 'lightness' changes only
@@ -79,30 +76,22 @@ def reduced(sample: Sample, short_side_px: int) -> Sample:
     size = round(scale * height), round(scale * width)
     rgb = reduce_rgb(sample.rgb, size)
     lightness = reduce_planes(sample.lightness[..., None], size)[..., 0]
-    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
-    return Sample(sample.key, sample.source, rgb, lab, lightness)
+    return Sample(sample.key, sample.source, rgb, bytes_to_lab(rgb), lightness)
 
 
 # Both by Pillow's mean over areas, not by `photochrom.photo.resize`, which brings libvips along:
 # stored evaluations are read without it.
 
 
-def reduce_rgb(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def reduce_rgb(rgb: Bytes, size: tuple[int, int]) -> Bytes:
     """Reduce uint8 sRGB (h, w, 3) to a smaller picture of (height, width)."""
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(rgb).resize(size[::-1], Image.Resampling.BOX))
+    return resized(rgb, size[::-1], "BOX")
 
 
 def reduce_planes(planes: Floats, size: tuple[int, int]) -> Floats:
     """Reduce float planes (h, w, n) to a smaller size of (height, width): float32."""
-    from PIL import Image
-
-    reduced_planes = [
-        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BOX)
-        for plane in np.moveaxis(planes, -1, 0).astype(np.float32)
-    ]
-    return np.stack([np.asarray(plane) for plane in reduced_planes], axis=-1)
+    each = np.moveaxis(planes, -1, 0).astype(np.float32)
+    return np.stack([resized(plane, size[::-1], "BOX") for plane in each], axis=-1)
 
 
 def read_samples(

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
-from numpy.typing import NDArray
-
-from photochrom.color.lab import rgb_to_lab
+from photochrom.color.arrays import Bytes
+from photochrom.color.lab import bytes_to_lab
 from photochrom.errors import DataError
-from photochrom.workbench.datasets.picture_files import SUFFIXES, decode
+from photochrom.workbench.datasets.picture_files import SUFFIXES, decode, resized
 from photochrom.workbench.datasets.shards import one_word
 from photochrom.workbench.evaluation.compared_rows import Candidate
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
@@ -40,7 +38,7 @@ class Outputs:
     def __call__(self, sample: Sample) -> Iterator[Candidate]:
         """Yield the one row of a photograph; see `compared_rows.Source`."""
         rgb = self._read(sample)
-        ab = rgb_to_lab(rgb.astype(np.float32) / 255)[..., 1:]
+        ab = bytes_to_lab(rgb)[..., 1:]
         yield Candidate("rows", self.row, None, ab, None if self.true_lightness else rgb)
 
     def notes(self) -> list[str]:
@@ -58,19 +56,16 @@ class Outputs:
             )
         return found
 
-    def _read(self, sample: Sample) -> NDArray[np.uint8]:
+    def _read(self, sample: Sample) -> Bytes:
         path = self._files[sample.key]
-        rgb: NDArray[np.uint8] | None = decode(path.read_bytes())
+        rgb: Bytes | None = decode(path.read_bytes())
         if rgb is None:
             raise DataError(f"{path}: not a picture that can be decoded. Create it again.")
         if rgb.shape == sample.rgb.shape:
             return rgb
-        from PIL import Image
-
         with self._lock:
             self._resized.add(sample.key)
-        size = (sample.rgb.shape[1], sample.rgb.shape[0])
-        return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+        return resized(rgb, (sample.rgb.shape[1], sample.rgb.shape[0]))
 
 
 def match_outputs(name: str, folder: Path, keys: Sequence[str]) -> dict[str, Path]:

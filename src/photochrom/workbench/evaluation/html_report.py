@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.arrays import Bytes, Floats
+from photochrom.color.gamut import lab_to_bytes
 from photochrom.workbench.evaluation.report import tables
 from photochrom.workbench.evaluation.results import Evaluation
 from photochrom.workbench.evaluation.sample_gallery import (
@@ -32,7 +31,7 @@ def to_html(evaluation: Evaluation, gallery: Gallery | None = None, by_source: b
     `by_source` adds the scores of each source of photographs.
     """
     judged = [row.name for row in evaluation.rows][3:]
-    looked_at: dict[str, Any] = {"charts": []}
+    looked_at: dict[str, object] = {"charts": []}
     if gallery is not None and gallery.names:
         looked_at = {
             "charts": list(_charts(gallery)),
@@ -52,7 +51,7 @@ def to_html(evaluation: Evaluation, gallery: Gallery | None = None, by_source: b
     )
 
 
-def _charts(gallery: Gallery) -> Iterator[dict[str, Any]]:
+def _charts(gallery: Gallery) -> Iterator[dict[str, object]]:
     """Yield two histograms a method, each over the truth's; the highest bar reaches the top."""
     hues, chromas = gallery.hues, gallery.chromas
     for name in gallery.names:
@@ -75,11 +74,10 @@ def _hues() -> str:
     """Return the colours of the hues, at one lightness and chroma, as stops of a gradient."""
     angles = np.radians(np.arange(0, 361, 30))
     lab = np.stack([np.full(angles.size, 65.0), 40 * np.cos(angles), 40 * np.sin(angles)], -1)
-    colours = np.rint(lab_to_rgb(lab).rgb * 255).astype(int)
-    return ",".join(f"rgb({r} {g} {b})" for r, g, b in colours)
+    return ",".join(f"rgb({r} {g} {b})" for r, g, b in lab_to_bytes(lab))
 
 
-def _steps(heights: NDArray[np.floating]) -> str:
+def _steps(heights: Floats) -> str:
     wide = WIDTH / len(heights)
     return " ".join(
         f"{wide * (number + side):.1f},{HEIGHT * (1 - height):.1f}"
@@ -88,7 +86,7 @@ def _steps(heights: NDArray[np.floating]) -> str:
     )
 
 
-def _articles(evaluation: Evaluation, gallery: Gallery) -> Iterator[dict[str, Any]]:
+def _articles(evaluation: Evaluation, gallery: Gallery) -> Iterator[dict[str, object]]:
     """Yield each picture of the gallery: its errors, and its figures with their captions."""
     found = {
         (record["key"], record["name"]): record
@@ -113,13 +111,7 @@ def _caption(record: Record) -> str:
     return f"{record['name']} {record['ciede2000']:.1f}, {gray}, {record['neon']:.0%} neon"
 
 
-def _figure(rgb: NDArray[np.uint8], caption: str) -> dict[str, Any]:
+def _figure(rgb: Bytes, caption: str) -> dict[str, object]:
     height, width = rgb.shape[:2]
-    is_small = max(height, width) < SMALL_PX
-    return {
-        "caption": caption,
-        "url": jpeg_url(rgb),
-        "width": width,
-        "height": height,
-        "is_small": is_small,
-    }
+    found = {"caption": caption, "url": jpeg_url(rgb), "width": width, "height": height}
+    return found | {"is_small": max(height, width) < SMALL_PX}

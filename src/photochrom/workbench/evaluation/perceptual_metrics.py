@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module, util
 from pathlib import Path
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class Fid:
     def __init__(self, features: torch.nn.Module | None = None) -> None:
         needed = ("torchmetrics",) if features else ("torchmetrics", "torch_fidelity")
         self._kind = _torchmetrics("torchmetrics.image.fid", "FID", needed).FrechetInceptionDistance
-        self._options: dict[str, Any] = {"feature": features}
+        self._options: dict[str, object] = {"feature": features}
         if features is None:
             path = _weights(INCEPTION, INCEPTION_FROM, "FID")
             self._options = {"feature": 2048, "feature_extractor_weights_path": str(path)}
@@ -116,7 +117,7 @@ def open_perceptual() -> tuple[list[Observer], list[str]]:
     return found, notes
 
 
-def _torchmetrics(module: str, metric: str, needed: tuple[str, ...]) -> Any:
+def _torchmetrics(module: str, metric: str, needed: tuple[str, ...]) -> ModuleType:
     missing = [name.replace("_", "-") for name in needed if util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Group
 from rich.table import Table as RichTable
@@ -225,7 +224,7 @@ def from_json(text: str) -> Evaluation:
     return Evaluation(content["records"], **found, **later)
 
 
-def _plain_point(point: Point) -> dict[str, Any]:
+def _plain_point(point: Point) -> dict[str, object]:
     numbers = {"share": point.share, "ratio": point.ratio, **point.beside}
     return {"setting": point.setting} | {key: _plain(e) for key, e in numbers.items()}
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from photochrom.color.arrays import Bytes, Floats
 from photochrom.color.difference import chroma, hue
-from photochrom.color.gamut import lab_to_rgb
-from photochrom.color.lab import rgb_to_lab
+from photochrom.color.gamut import lab_to_bytes
+from photochrom.color.lab import bytes_to_lab
+from photochrom.workbench.datasets.picture_files import fitting, resized
 from photochrom.workbench.evaluation.class_prior import ClassPrior
 from photochrom.workbench.evaluation.compared_rows import REFERENCES
 from photochrom.workbench.evaluation.evaluation_pictures import Sample
@@ -47,9 +48,11 @@ class Gallery:
             self._chromas[name] += chromas
         kept = self.pictures.get(sample.key)
         if kept is not None:
-            kept[name] = _thumbnail(rgb)
+            kept[name] = resized(rgb, fitting(rgb, THUMBNAIL_PX))
             if name == TRUTH:
-                kept[SHOWN] = _thumbnail(_gray(sample))
+                no_colour = np.zeros_like(sample.lightness)
+                gray = lab_to_bytes(np.stack([sample.lightness, no_colour, no_colour], axis=-1))
+                kept[SHOWN] = resized(gray, fitting(gray, THUMBNAIL_PX))
         return {}
 
     @property
@@ -71,25 +74,9 @@ class Gallery:
 def _histograms(rgb: Bytes) -> tuple[Floats, Floats]:
     """Count hues, each pixel by its chroma (gray has no hue), and chromas; of a grid of pixels."""
     step = max(1, min(rgb.shape[:2]) // 64)
-    ab = rgb_to_lab(rgb[::step, ::step].astype(np.float32) / 255)[..., 1:].reshape(-1, 2)
+    ab = bytes_to_lab(rgb[::step, ::step])[..., 1:].reshape(-1, 2)
     strength = chroma(ab)
     sector = (hue(ab) * (HUE_BINS / 360)).astype(np.int64) % HUE_BINS
     level = (strength / CHROMA_STEP).astype(np.int64).clip(0, CHROMA_BINS - 1)
     hues = np.bincount(sector, weights=strength, minlength=HUE_BINS) / strength.size
     return hues, np.bincount(level, minlength=CHROMA_BINS) / strength.size
-
-
-def _gray(sample: Sample) -> Bytes:
-    lab = np.stack([sample.lightness, *[np.zeros_like(sample.lightness)] * 2], axis=-1)
-    gray: Bytes = np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
-    return gray
-
-
-def _thumbnail(rgb: Bytes) -> Bytes:
-    scale = THUMBNAIL_PX / max(rgb.shape[:2])
-    if scale >= 1:
-        return rgb.copy()
-    from PIL import Image
-
-    size = tuple(max(1, round(scale * side)) for side in rgb.shape[1::-1])
-    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))

@@ -3,17 +3,17 @@
 The records are stored, so that every table, interval and curve can be computed from them again.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from photochrom.color.arrays import Bytes, Floats
-from photochrom.color.gamut import lab_to_rgb
-from photochrom.color.lab import rgb_to_lab
+from photochrom.color.gamut import lab_to_bytes
+from photochrom.color.lab import bytes_to_lab
 from photochrom.errors import MethodOutputError
+from photochrom.workbench.datasets.reader_processes import map_ahead
 from photochrom.workbench.evaluation import chroma_metrics, metrics
 from photochrom.workbench.evaluation.class_prior import ClassPrior
 from photochrom.workbench.evaluation.compared_rows import Candidate, Source
@@ -25,8 +25,6 @@ from photochrom.workbench.evaluation.evaluation_pictures import (
 )
 
 Record = dict[str, Any]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 # Told of every row of a table: the photograph, the row's name and its finished picture, at the size
 # at which they are scored; what it gives is added to the record. It is called from several threads.
@@ -39,9 +37,7 @@ SCORED_PX = 256  # short side at which larger photographs are scored
 
 def finish(sample: Sample, ab: Floats) -> Bytes:
     """Return the picture that a user gets from ab (h, w, 2): true lightness, in gamut, 8 bits."""
-    bounded = lab_to_rgb(_with_lightness(sample, ab)).rgb
-    rgb: Bytes = np.rint(bounded * 255).astype(np.uint8)
-    return rgb
+    return lab_to_bytes(_with_lightness(sample, ab))
 
 
 def _with_lightness(sample: Sample, ab: Floats) -> Floats:
@@ -92,7 +88,7 @@ def score(
     record |= {"key": sample.key, "source": sample.source, "psnr": metrics.psnr(rgb, sample.rgb)}
     if part == "hints":
         return record
-    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    lab = bytes_to_lab(rgb)
     record["ciede2000"] = metrics.mean_ciede2000(lab, sample.lab)
     unbounded = lab if own is not None else _with_lightness(sample, ab)
     record["ciede2000_unbounded"] = metrics.mean_ciede2000(unbounded, sample.lab)
@@ -202,26 +198,14 @@ def score_samples(
     """
     records: list[Record] = []
     with ThreadPoolExecutor(max(1, min(workers, MOST_WORKERS))) as pool:
-        scored = _map_ahead(
+        scored = map_ahead(
             pool,
             lambda sample: score_sample(sample, sources, class_prior, observers, scored_px),
             samples,
+            2 * MOST_WORKERS,
         )
         for number, rows in enumerate(scored):
             records += [{"picture": number} | row for row in rows]
             if progress is not None:
                 progress(number + 1)
     return records
-
-
-def _map_ahead(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator[Result]:
-    """Map in order, reading only a few items ahead (Executor.map reads all of them at once)."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) > 2 * MOST_WORKERS:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

@@ -58,28 +58,28 @@ class TrialAnswer(BaseModel):
     pictures: tuple[str, str]
 
 
-class BeginBody(BaseModel):
-    """The invitation of a participant, if one is needed."""
+class Body(BaseModel):
+    """A body, which rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class BeginBody(Body):
+    """The invitation of a participant, if one is needed."""
 
     invitation: Annotated[str, Field(max_length=MOST_INVITATION)] = ""
 
 
-class VoteBody(BaseModel):
+class VoteBody(Body):
     """An answer, and the measured display times."""
-
-    model_config = ConfigDict(extra="forbid")
 
     real: Side
     shown_ms: tuple[Milliseconds, Milliseconds]
     answer_ms: Milliseconds
 
 
-class ChoiceBody(BaseModel):
+class ChoiceBody(Body):
     """A preference."""
-
-    model_config = ConfigDict(extra="forbid")
 
     chosen: Side
     answer_ms: Milliseconds

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from photochrom.errors import DataError
 from photochrom.photo.given_files import read_given
@@ -76,7 +76,7 @@ class Study:
 
     def to_json(self) -> str:
         """Return the study as JSON."""
-        table: dict[str, Any] = {"photochrom-study": FORMAT}
+        table: dict[str, object] = {"photochrom-study": FORMAT}
         table |= {k: v for k, v in asdict(self).items() if k not in ("id", "folder")}
         return json.dumps(table, indent=1) + "\n"
 

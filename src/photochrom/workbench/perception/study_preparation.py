@@ -16,16 +16,17 @@ import numpy as np
 
 from photochrom.color.arrays import Bytes
 from photochrom.color.difference import chroma
-from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.gamut import lab_to_bytes
 from photochrom.color.gray_conversions import lightness
-from photochrom.color.lab import rgb_to_lab
+from photochrom.color.lab import bytes_to_lab
 from photochrom.errors import (
     DataError,
     InvalidValueError,
     UnwritableFileError,
 )
 from photochrom.extras import require
-from photochrom.workbench.datasets.picture_files import READ_FORMATS, decode
+from photochrom.photo.resize import reduced_size
+from photochrom.workbench.datasets.picture_files import READ_FORMATS, decode, resized
 from photochrom.workbench.datasets.sources import read_pictures
 from photochrom.workbench.evaluation.external_outputs import match_outputs
 from photochrom.workbench.perception.study_files import (
@@ -167,11 +168,10 @@ def rainbow(rgb: Bytes) -> Bytes:
     The same lightness, a chroma of 60 where the gamut has it. Hues turned by half will not do: a
     violet pond turns olive, and ponds are olive.
     """
-    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
+    lab = bytes_to_lab(rgb)
     hue = np.linspace(0, 2 * np.pi, rgb.shape[1], endpoint=False, dtype=np.float32)
     lab[..., 1:] = CHECK_CHROMA * np.stack([np.cos(hue), np.sin(hue)], axis=-1)
-    bounded: Bytes = np.rint(lab_to_rgb(lab).rgb * 255).astype(np.uint8)
-    return bounded
+    return lab_to_bytes(lab)
 
 
 def _check_begin(target: Path, pictures: int, practice: int, checks: int, size_px: int) -> None:
@@ -240,7 +240,9 @@ def _by_files(name: str, files: Mapping[str, Path], task: Task, size_px: int) ->
         coloured = decode(files[key].read_bytes())
         if coloured is None:
             raise DataError(f"{files[key]}: '{name}' has no picture there that can be decoded.")
-        least_px = size_px if task == REAL else min(_reduced_size(rgb, size_px))
+        least_px = (
+            size_px if task == REAL else min(reduced_size(rgb.shape[1], rgb.shape[0], size_px))
+        )
         _check_shape(coloured, rgb, least_px, str(files[key]))
         return coloured
 
@@ -267,7 +269,9 @@ def _choose(
     drawn: list[_Drawn] = []
     for key, image in _candidates(data, SPARE * needed, least_px, seed):
         rgb = decode(image, least_px)
-        if rgb is not None and (task == PREFER or _is_coloured(rgb)):
+        if rgb is None:
+            continue
+        if task == PREFER or chroma(bytes_to_lab(rgb)[..., 1:]).mean() >= LEAST_CHROMA:
             drawn.append(_Drawn(key, image))
         if len(drawn) == needed:
             break
@@ -279,11 +283,6 @@ def _choose(
         )
     judged, others = drawn[:pictures], drawn[pictures:]
     return judged, others[:practice], others[practice:]
-
-
-def _is_coloured(rgb: Bytes) -> bool:
-    lab = rgb_to_lab(rgb.astype(np.float32) / 255)
-    return bool(chroma(lab[..., 1:]).mean() >= LEAST_CHROMA)
 
 
 def _candidates(data: Path, count: int, size_px: int, seed: int) -> list[tuple[str, bytes]]:
@@ -312,34 +311,17 @@ def _short_side_px(image: bytes) -> int:
 
 def _square(rgb: Bytes, size_px: int) -> Bytes:
     """Cut the centre square and reduce it, for truth and colourings in the same way."""
-    from PIL import Image
-
     height, width = rgb.shape[:2]
     side = min(height, width)
     left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    picture = Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.LANCZOS, box=box)
-    return np.asarray(picture)
-
-
-def _reduced_size(rgb: Bytes, size_px: int) -> tuple[int, int]:
-    """Return width and height at a long side; a smaller picture keeps its own."""
-    height, width = rgb.shape[:2]
-    scale = min(1.0, size_px / max(height, width))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _reduced(rgb: Bytes, size: tuple[int, int]) -> Bytes:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+    return resized(rgb, (size_px, size_px), box=(left, top, left + side, top + side))
 
 
 def _cut_of(task: Task, rgb: Bytes, size_px: int) -> Cut:
     """Return the function that brings a photograph and its colourings to one size."""
     if task == REAL:
         return partial(_square, size_px=size_px)
-    return partial(_reduced, size=_reduced_size(rgb, size_px))
+    return partial(resized, size=reduced_size(rgb.shape[1], rgb.shape[0], size_px))
 
 
 class _Names:

@@ -51,6 +51,13 @@ class Participation:
     checks: int
     failed_checks: int
 
+    def __str__(self) -> str:
+        """Return a sentence about them."""
+        return (
+            f"{self.begun} participants; {len(self.excluded)} excluded for failed checks, "
+            f"{self.unfinished} unfinished. {self.failed_checks} of {self.checks} checks failed."
+        )
+
 
 @dataclass(frozen=True)
 class Results(Participation):
