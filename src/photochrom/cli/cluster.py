@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from photochrom.cli.cluster_progress import ClusterProgress
 from photochrom.cli.interrupts import endings
 from photochrom.cli.outcome_report import report
-from photochrom.cli.run import make_colorizer, read_recipe, weights_note
+from photochrom.cli.run import make_colorizer, weights_note
 from photochrom.cli.run_options import RunOptions
-from photochrom.cli.run_stored import check_words, tell, wishes_of, write_options
+from photochrom.cli.run_stored import asked_for, check_words, tell
 
 if TYPE_CHECKING:
     from photochrom.cli.film import FilmOptions
@@ -52,10 +52,7 @@ def run_on_cluster(
         if Path(options.method).suffix == ".onnx"
         else options.method,
     )
-    recipe = read_recipe(options, guidance)
-    wishes = wishes_of(options, guidance, recipe)
-    written = write_options(options, reading, recipe)
-    output = None if options.output is None else str(options.output)
+    recipe, wishes, written, output = asked_for(options, reading, guidance)
     make = partial(make_colorizer, recipe, options.method, options.look)
     here = WorkerProcesses(partial(make, "cpu", 1), 1)  # says what results it would make
     with (

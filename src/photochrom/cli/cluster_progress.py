@@ -4,11 +4,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from photochrom.cli.messages import say, shown
 
 if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
     from photochrom.engine.batch import Outcome
 
 WINDOW_SECONDS = 60.0  # over which speeds are taken
@@ -46,7 +49,7 @@ class ClusterProgress:
         # Pictures and megapixels of each node, a second: a second has thousands of pictures.
         self._recent: dict[int, dict[str, tuple[int, float]]] = {}
         self._begun = self._printed = self._refreshed = clock()
-        self._live: Any = None
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr is not None and sys.stderr.isatty():
@@ -143,7 +146,7 @@ class ClusterProgress:
         return sum(n for n, _ in some) / seconds, sum(area for _, area in some) / seconds
 
 
-def shown_text(lines: list[str]) -> Any:
+def shown_text(lines: list[str]) -> "Text":
     """Return lines as rich shows them, with nothing in them obeyed."""
     from rich.text import Text
 

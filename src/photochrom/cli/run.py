@@ -124,13 +124,8 @@ def _run_photos(
     if not any(map(_is_folder, sources)):
         jobs = min(jobs, len(sources) * (guidance.candidates if guidance else 1))
     recipe = read_recipe(options, guidance)
-    threads = 1 if jobs > 1 else 0
-    make = partial(make_colorizer, recipe, options.method, options.look, options.device, threads)
     with endings():
-        if many:
-            executor = begin_many(make, jobs, options.device, options.timeout)
-        else:
-            executor = begin_one(make, recipe, options.method, options.device, threads)
+        executor = begin(options, recipe, jobs, many)
         try:
             if note := executor.call(weights_note, recipe):
                 say(f"photochrom: {note}")
@@ -219,6 +214,15 @@ def make_colorizer(
     if recipe:
         return recipe.colorizer(device, threads)
     return Colorizer(method, **look, device=device, threads=threads)
+
+
+def begin(options: RunOptions, recipe: "Sidecar | None", jobs: int, many: bool) -> Executor:
+    """Start worker processes for many photographs; one is coloured in this process."""
+    threads, device = 1 if jobs > 1 else 0, options.device
+    make = partial(make_colorizer, recipe, options.method, options.look, device, threads)
+    if many:
+        return begin_many(make, jobs, device, options.timeout)
+    return begin_one(make, recipe, options.method, device, threads)
 
 
 def begin_many(make: "partial[Colorizer]", jobs: int, device: str, timeout: float) -> Executor:

@@ -1,18 +1,15 @@
 """Run `photochrom SOURCE` where sources or results are at addresses, in archives or manifests."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from photochrom.cli.interrupts import endings
 from photochrom.cli.messages import say
 from photochrom.cli.outcome_report import report
 from photochrom.cli.run import (
-    begin_many,
-    begin_one,
+    begin,
     guidance_of,
-    make_colorizer,
     opening_of,
     read_recipe,
     weights_note,
@@ -54,24 +51,10 @@ def run_stored(
     from photochrom.photo.cores import cores
 
     check_words(sources, options, film)
-    recipe = read_recipe(options, guidance)
-    wishes = wishes_of(options, guidance, recipe)
-    written = write_options(options, reading, recipe)
-    output = None if options.output is None else str(options.output)
-    with (
-        endings(),
-        StoredRun(list(map(str, sources)), output, wishes, report=tell) as run,
-    ):
+    recipe, wishes, written, output = asked_for(options, reading, guidance)
+    with endings(), StoredRun(list(map(str, sources)), output, wishes, report=tell) as run:
         jobs = (options.jobs or cores()) if run.many else 1
-        threads = 1 if jobs > 1 else 0
-        make = partial(
-            make_colorizer, recipe, options.method, options.look, options.device, threads
-        )
-        executor = (
-            begin_many(make, jobs, options.device, options.timeout)
-            if run.many
-            else begin_one(make, recipe, options.method, options.device, threads)
-        )
+        executor = begin(options, recipe, jobs, run.many)
         try:
             if note := executor.call(weights_note, recipe):
                 tell(note)
@@ -85,7 +68,8 @@ def run_stored(
                 resume=wishes.resume,
                 sidecar=wishes.sidecar,
                 options=written,
-                most_bytes=most_bytes(options),
+                # A larger file has more pixels than allowed.
+                most_bytes=int(options.max_megapixels * 1e6 * MOST_BYTES_PER_PIXEL),
             )
             return report(
                 recorded(outcomes, run.table),
@@ -95,11 +79,6 @@ def run_stored(
             )
         finally:
             executor.stop()
-
-
-def most_bytes(options: RunOptions) -> int:
-    """Return the size of the largest file that is copied: more has more pixels than allowed."""
-    return int(options.max_megapixels * 1e6 * MOST_BYTES_PER_PIXEL)
 
 
 def tell(line: str) -> None:
@@ -125,15 +104,24 @@ def check_words(
         )
 
 
-def wishes_of(
-    options: RunOptions, guidance: "GuidanceOptions | None", recipe: "Sidecar | None"
-) -> "Wishes":
-    """Return what is asked for, for every photograph."""
+class Asked(NamedTuple):
+    """What is asked for: how to colour, what to write, how to read and write, and where."""
+
+    recipe: "Sidecar | None"
+    wishes: "Wishes"
+    written: "WriteOptions"
+    output: str | None
+
+
+def asked_for(
+    options: RunOptions, reading: "ReadOptions | None", guidance: "GuidanceOptions | None"
+) -> Asked:
+    """Return what the options ask for, for every photograph."""
     from photochrom.engine.stored_run import Wishes
     from photochrom.photo.formats import FORMATS
 
-    format = options.target_format
-    return Wishes(
+    recipe, format = read_recipe(options, guidance), options.target_format
+    wishes = Wishes(
         guidance_of(guidance),
         1 if guidance is None else guidance.candidates,
         recipe,
@@ -142,12 +130,7 @@ def wishes_of(
         options.resume,
         options.recursive,
     )
-
-
-def write_options(
-    options: RunOptions, reading: "ReadOptions | None", recipe: "Sidecar | None"
-) -> "WriteOptions":
-    """Return how files are read and written."""
     opening = opening_of(options, reading, recipe)
-    given = {**opening, "format": options.target_format, "quality": options.quality}
-    return cast("WriteOptions", given)
+    given = {**opening, "format": format, "quality": options.quality}
+    output = None if options.output is None else str(options.output)
+    return Asked(recipe, wishes, cast("WriteOptions", given), output)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import field, fields, make_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, get_type_hints
 
 from cyclopts import Parameter
 
 
-def with_words(kind: type, words: Mapping[str, Parameter]) -> Any:
+def with_words(kind: type, words: Mapping[str, Parameter]) -> type:
     """Return a dataclass of options that cyclopts parses field by field.
 
     Parameters

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -255,7 +255,7 @@ def _read(path: Path) -> bytes:
         raise WeightsError(f"{path}: cannot read the network ({error.strerror}).") from error
 
 
-def _parse(table: str, path: Path) -> dict[str, Any]:
+def _parse(table: str, path: Path) -> dict[str, object]:
     try:
         parsed = json.loads(table)
     except (ValueError, RecursionError) as error:

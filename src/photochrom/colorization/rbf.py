@@ -125,25 +125,6 @@ def spread(centres: Centres, lightness: np.ndarray) -> np.ndarray:
     """
     if not len(centres.places):
         return np.zeros((*lightness.shape, 2), np.float32)
-    colours, total = weigh(centres, lightness)
-    return np.asarray(colours / total[..., None])
-
-
-def weigh(centres: Centres, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum the weights of centres at each pixel, and their colours by these weights.
-
-    Parameters
-    ----------
-    centres : Centres
-    lightness : float array, (h, w)
-        L* in [0, 100] of the gray picture.
-
-    Returns
-    -------
-    colours : float32 array, (h, w, 2)
-    total : float32 array, (h, w)
-        The inverse cube of the distance to each centre, in units of the longer side and of 43 L*.
-    """
     shape = lightness.shape
     colours, total = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32)
     tops, lefts = centres.places.T
@@ -156,4 +137,4 @@ def weigh(centres: Centres, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarr
         weight = float(share) / (squared * np.sqrt(squared))
         colours += weight[..., None] * ab
         total += weight
-    return colours, total
+    return np.asarray(colours / total[..., None])

@@ -4,7 +4,7 @@ import functools
 import os
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from photochrom.engine.workers import Worker
 from photochrom.photo.fork_detection import is_stranded
@@ -12,7 +12,7 @@ from photochrom.photo.fork_detection import is_stranded
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
-_WORKERS: dict[tuple[int, int], tuple[Any, Worker, Lock]] = {}  # by process and object
+_WORKERS: dict[tuple[int, int], tuple[object, Worker, Lock]] = {}  # by process and object
 
 
 def elsewhere_if_stranded(
@@ -29,8 +29,7 @@ def elsewhere_if_stranded(
             _WORKERS[key] = self, Worker(functools.partial(_itself, self)), Lock()
         _, worker, lock = _WORKERS[key]
         with lock:
-            answer: T = worker.call(_run, method.__name__, args, kwargs)
-            return answer
+            return cast(T, worker.call(_run, method.__name__, args, kwargs))
 
     return run
 
@@ -39,5 +38,6 @@ def _itself(made: S) -> S:
     return made
 
 
-def _run(made: object, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
-    return getattr(made, name)(*args, **kwargs)
+def _run(made: object, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    found: object = getattr(made, name)(*args, **kwargs)
+    return found

@@ -18,12 +18,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self, TypeVar
+from operator import methodcaller
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 from photochrom.engine.batch import FailureStreak
 from photochrom.engine.cluster_driver import CHUNK, Connection, Node, Refusal, connect
-from photochrom.engine.cluster_worker import BASE_BYTES, LEAST_DECODER_BYTES, Done, Work
+from photochrom.engine.cluster_worker import BASE_BYTES, LEAST_DECODER_BYTES, Done, Pass, Work
 from photochrom.engine.stored import Item, StoredOutcome, StoredTask, blames_machine
 from photochrom.engine.workers import Worker
 from photochrom.errors import ClusterError, InvalidValueError, WorkerDiedError
@@ -149,7 +150,7 @@ class Cluster:
         ------
         ClusterError
         """
-        nodes = self._call(_nodes, places)
+        nodes: list[Node] = self._call(methodcaller("nodes", places))
         self._labels = {node.id: node.label for node in nodes}
         self.nodes = [node for node in nodes if not node.refusal]
         refused = [node for node in nodes if node.refusal]
@@ -165,11 +166,11 @@ class Cluster:
             label = self._labels.get(refusal.node, refusal.node[:6])
             self._report(f"node {label}: {refusal.said} The run goes on without this node.")
 
-    def _call(self, job: Callable[..., T], *given: Any) -> T:
+    def _call(self, job: Callable[[Connection], T]) -> T:
         """Run a job in the process that is connected to the cluster."""
         assert self._worker is not None
         try:
-            return self._worker.call(job, *given)
+            return self._worker.call(job)
         except WorkerDiedError as error:
             raise ClusterError(
                 f"The Ray cluster at {self.address} was lost. What was coloured is complete: run "
@@ -180,7 +181,7 @@ class Cluster:
         assert self._worker is not None
         if kind is None:
             with suppress(Exception):  # all work is done: whatever fails now does not matter
-                self._worker.call(_stop)
+                self._worker.call(methodcaller("stop"))
         self._worker.close()
 
     def workers(self, device: str = "cpu") -> int:
@@ -298,8 +299,10 @@ class Cluster:
         tick: Callable[[], object],
     ) -> Iterator[Done]:
         """Colour tasks with Ray Data, and yield each as it is done, unless its worker dies."""
-        self._call(_begin, work, tasks, memory, self._jobs, chunk)
-        while (some := self._call(_next)) is not None:
+        given = Pass(work, tasks, memory, self._jobs, chunk)
+        self._call(methodcaller("begin", given))
+        ask: Callable[[Connection], list[Done | Refusal] | None] = methodcaller("next")
+        while (some := self._call(ask)) is not None:
             for done in some:
                 if isinstance(done, Refusal):
                     self._leave_out(done)
@@ -342,39 +345,8 @@ class Cluster:
         return replace(outcome, notes=(said,))
 
 
-# The jobs of the process that is connected to the cluster.
-
-
-def _nodes(connection: Connection, places: tuple[str, ...]) -> list[Node]:
-    return connection.nodes(places)
-
-
-def _begin(
-    connection: Connection,
-    work: Work,
-    tasks: list[StoredTask],
-    memory: int,
-    jobs: int | None,
-    chunk: int,
-) -> None:
-    connection.begin(work, tasks, memory, jobs, chunk)
-
-
-def _next(connection: Connection) -> list[Done | Refusal] | None:
-    return connection.next()
-
-
-def _stop(connection: Connection) -> None:
-    connection.stop()
-
-
 class _Feed:
-    """Lists items in a thread, a bounded number ahead.
-
-    Parameters
-    ----------
-    items : iterable
-    """
+    """Lists items in a thread, a bounded number ahead."""
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._items = items

@@ -19,17 +19,22 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol, cast
 
 from photochrom._version import __version__
 from photochrom.engine import cluster_gate
 from photochrom.engine.cluster_gate import Gate, Notes, refusal
-from photochrom.engine.cluster_worker import Done, Work, packed, shared_by
-from photochrom.engine.stored import StoredTask
+from photochrom.engine.cluster_worker import Done, Pass, packed, shared_by
 from photochrom.errors import ClusterError, PhotochromError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ray.actor import ActorHandle
 
 CONNECT_SECONDS, LEAST_SECONDS = 8.0, 3.0
 # How long this process waits for a head that does not answer; then Ray ends it. The nodes have
@@ -87,9 +92,7 @@ class Connection(Protocol):
     def nodes(self, places: tuple[str, ...]) -> list[Node]:
         """Return the nodes, and which of them cannot take part."""
 
-    def begin(
-        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
-    ) -> None:
+    def begin(self, given: Pass) -> None:
         """Start to colour tasks."""
 
     def next(self) -> list[Done | Refusal] | None:
@@ -118,7 +121,9 @@ def connect(address: str, until: float = math.inf) -> Connection:
     os.environ.setdefault(LOST, LOST_SECONDS)
     if address != "auto" and "RAY_USE_TLS" not in os.environ:
         _check_port(address, until)
-    _call_in_time(lambda: _init(address), address)
+    ray = _ray()
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    _call_in_time(lambda: ray.init(address=address, **quiet), address)
     return _OnHead() if address.startswith("ray://") else Driver()
 
 
@@ -131,16 +136,9 @@ def _silence() -> None:
     logging.disable(logging.WARNING)
 
 
-def _ray() -> Any:
+def _ray() -> ModuleType:
     """Return Ray, which has types for a part of it."""
-    import ray
-
-    return ray
-
-
-def _init(address: str) -> None:
-    ray = _ray()
-    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    return import_module("ray")
 
 
 def _check_port(address: str, until: float) -> None:
@@ -160,7 +158,7 @@ def _silent(address: str) -> ClusterError:
     return ClusterError(f"No Ray cluster answers at {address}. Check the address.")
 
 
-def _call_in_time(job: Callable[[], None], address: str) -> None:
+def _call_in_time(job: Callable[[], object], address: str) -> None:
     """Run what may wait for a silent cluster for minutes."""
     failed: list[BaseException] = []
 
@@ -183,7 +181,6 @@ def _why_not(error: BaseException, address: str) -> str:
     said = " ".join(str(error).split())
     if "ersion mismatch" in said or "different version" in said.lower():
         ray = _ray()
-
         return (
             f"The Ray cluster at {address} has another version of Ray or Python than this machine "
             f"(Ray {ray.__version__}, Python {sys.version.split()[0]}): {said[:300]}"
@@ -205,14 +202,13 @@ class Driver:
         self._told: set[str] = set()  # which of them the command knows
         self._late: list[Refusal] = []  # those that were noticed during the run
         self._places: tuple[str, ...] = ()
-        self._notes: Any = None
+        self._notes: ActorHandle[Notes] | None = None
         self._asked = 0.0
         self._with_cores = math.inf  # when a node that can take part was last seen
 
     def nodes(self, places: tuple[str, ...]) -> list[Node]:
         """Return the nodes, and which of them have another photochrom or do not see the folders."""
         ray = _ray()
-
         alive = [node for node in ray.nodes() if node["Alive"]]
         hosts = Counter(node["NodeManagerHostname"] for node in alive)
         found = []
@@ -258,32 +254,13 @@ class Driver:
                 continue  # it has gone since; others take its place
         return found
 
-    def begin(
-        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
-    ) -> None:
-        """Start to colour tasks.
+    def begin(self, given: Pass) -> None:
+        """Start to colour tasks."""
+        threading.Thread(target=self._iterate, args=(given,), daemon=True).start()
 
-        Parameters
-        ----------
-        work : Work
-        tasks : list of StoredTask
-        memory : int
-            Bytes that each worker reserves.
-        jobs : int, optional
-            Maximum number of workers.
-        chunk : int
-            Maximum number of tasks that are given to a worker at once.
-        """
-        given = (work, tasks, memory, jobs, chunk)
-        threading.Thread(target=self._iterate, args=given, daemon=True).start()
-
-    def _iterate(
-        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
-    ) -> None:
+    def _iterate(self, given: Pass) -> None:
         try:
-            for table in self._dataset(work, tasks, memory, jobs, chunk).iter_batches(
-                batch_size=None, batch_format="pyarrow", prefetch_batches=0
-            ):
+            for table in self._tables(given):
                 for done in table.column("done").to_pylist():
                     self._inbox.put(pickle.loads(done))
             self._inbox.put(None)
@@ -315,13 +292,7 @@ class Driver:
             return found
 
     def _new_refusals(self) -> list[Refusal]:
-        """Return the nodes that have refused since the last call.
-
-        Raises
-        ------
-        ClusterError
-            If no other node is left.
-        """
+        """Return the nodes that have refused since the last call; ClusterError if none is left."""
         if self._notes is None or time.monotonic() - self._asked < NOTES_SECONDS:
             return []
         self._asked = time.monotonic()
@@ -340,9 +311,9 @@ class Driver:
 
     def _ask(self) -> None:
         """Ask which nodes have refused; if nobody answers, this process's node is lost."""
-        ray = _ray()
+        assert self._notes is not None
         with suppress(Exception):
-            self._refused |= ray.get(self._notes.all.remote(), timeout=NOTES_WAIT_SECONDS)
+            self._refused |= _ray().get(self._notes.all.remote(), timeout=NOTES_WAIT_SECONDS)
 
     def _cores(self, resource: str) -> float:
         """Return the cores, or GPUs, of the nodes that can take part."""
@@ -350,18 +321,16 @@ class Driver:
         usable = (n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in self._refused)
         return float(sum(node["Resources"].get(resource, 0) for node in usable))
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self) -> dict[str, object]:
         """Return options of the next actor: how often Ray repeats what it did, and where it is."""
         self._ask()
-        options: dict[str, Any] = {"max_task_retries": MOST_REPETITIONS}
+        options: dict[str, object] = {"max_task_retries": MOST_REPETITIONS}
         if self._refused:
             options["label_selector"] = {NODE_ID: f"!in({','.join(sorted(self._refused))})"}
         return options
 
-    def _dataset(
-        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
-    ) -> Any:
-        """Return the dataset whose rows are what was done; it is computed as it is read."""
+    def _tables(self, given: Pass) -> "Iterable[pa.Table]":
+        """Return tables of what was done; they are computed as they are read."""
         ray = _ray()
         from ray.data import ActorPoolStrategy, DataContext
 
@@ -375,11 +344,11 @@ class Driver:
         context.max_consecutive_actor_init_deaths = MOST_DEATHS
         # The tasks of a worker that dies again and again are missing.
         context.max_errored_blocks = -1
+        work, tasks, memory, jobs, chunk = given
         is_cpu = work.device == "cpu"
         resource = "CPU" if is_cpu else "GPU"
         most = int(max(1.0, self._cores(resource)))
         shared, numbered = shared_by(tasks), list(enumerate(tasks))
-        given = pickle.dumps((work, shared, memory))
         chunk = max(1, min(chunk, len(tasks) // (CHUNKS_PER_CORE * most)))
         rows = [
             {"tasks": packed(numbered[begin : begin + chunk], shared)}
@@ -387,9 +356,14 @@ class Driver:
         ]
         first = max(1, min(len(rows), most, jobs or most))
         # A row is what is repeated if a worker dies, so each is a block of its own.
-        return ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             Gate,
-            fn_constructor_args=(__version__, self._places, given, self._notes),
+            fn_constructor_args=(
+                __version__,
+                self._places,
+                pickle.dumps((work, shared, memory)),
+                self._notes,
+            ),
             batch_size=None,
             batch_format="pyarrow",
             num_cpus=1,
@@ -403,21 +377,22 @@ class Driver:
             ),
             ray_remote_args_fn=self._options,
         )
+        found: Iterable[pa.Table] = dataset.iter_batches(
+            batch_size=None, batch_format="pyarrow", prefetch_batches=0
+        )
+        return found
 
     def stop(self) -> None:
         """Disconnect."""
-        ray = _ray()
-
-        ray.shutdown()
+        _ray().shutdown()
 
 
 def _send_gate() -> None:
     """Make Ray send the gate's code, since nodes may have another photochrom, or none."""
-    cloudpickle: Any = _ray().cloudpickle
-    cloudpickle.register_pickle_by_value(cluster_gate)
+    _ray().cloudpickle.register_pickle_by_value(cluster_gate)
 
 
-def _on_this_node() -> dict[str, Any]:
+def _on_this_node() -> dict[str, object]:
     """Return the options of an actor that ends with this process's node at the latest."""
     ray = _ray()
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -446,13 +421,11 @@ class _OnHead:
 
     def __init__(self) -> None:
         ray = _ray()
-
         options = {"num_cpus": 0, "resources": {HEAD: 0.001}, "max_concurrency": 2}
-        self._actor: Any = ray.remote(Driver).options(**options).remote()
+        self._actor: ActorHandle[Driver] = ray.remote(Driver).options(**options).remote()
 
-    def _call(self, name: str, *given: Any) -> Any:
+    def _call(self, name: str, *given: object) -> object:
         ray = _ray()
-
         try:
             return ray.get(getattr(self._actor, name).remote(*given))
         except Exception as error:
@@ -460,22 +433,16 @@ class _OnHead:
 
     def nodes(self, places: tuple[str, ...]) -> list[Node]:
         """See `Driver.nodes`."""
-        found: list[Node] = self._call("nodes", places)
-        return found
+        return cast(list[Node], self._call("nodes", places))
 
-    def begin(
-        self, work: Work, tasks: list[StoredTask], memory: int, jobs: int | None, chunk: int
-    ) -> None:
+    def begin(self, given: Pass) -> None:
         """See `Driver.begin`."""
-        self._call("begin", work, tasks, memory, jobs, chunk)
+        self._call("begin", given)
 
     def next(self) -> list[Done | Refusal] | None:
         """See `Driver.next`."""
-        found: list[Done | Refusal] | None = self._call("next")
-        return found
+        return cast(list[Done | Refusal] | None, self._call("next"))
 
     def stop(self) -> None:
         """Disconnect."""
-        ray = _ray()
-
-        ray.shutdown()
+        _ray().shutdown()

@@ -5,7 +5,11 @@ sent to the nodes as it is here, and imports only what every Python and every Ra
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from ray.actor import ActorHandle
 
 
 def refusal(version: str, places: tuple[str, ...]) -> str:
@@ -63,7 +67,9 @@ class Gate:
         Is told why, if not; then this actor ends, and another comes on another node.
     """
 
-    def __init__(self, version: str, places: tuple[str, ...], work: bytes, notes: Any) -> None:
+    def __init__(
+        self, version: str, places: tuple[str, ...], work: bytes, notes: "ActorHandle[Notes]"
+    ) -> None:
         try:
             if said := refusal(version, places):
                 raise RuntimeError(said)
@@ -78,6 +84,6 @@ class Gate:
                 ray.get(notes.add.remote(node, str(error) or type(error).__name__))
             raise
 
-    def __call__(self, table: Any) -> Any:
+    def __call__(self, table: "pa.Table") -> "pa.Table":
         """See `photochrom.engine.cluster_worker.Colourer`."""
         return self._colourer(table)

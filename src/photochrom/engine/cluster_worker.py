@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from photochrom._version import __version__
 from photochrom.engine.batch import WriteOptions
@@ -31,10 +31,13 @@ from photochrom.errors import ClusterError, WorkerDiedError
 from photochrom.photo import storage
 from photochrom.photo.atomic import remove_orphans
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 COPIES = 2  # photographs at the same time: one is copied while the other is coloured
 BASE_BYTES = 600_000_000  # of a colouring process and its actor, beyond what a decoder holds
 LEAST_DECODER_BYTES = 40_000_000
-SHARED = (Guidance, Sidecar)  # may be large, and are the same for many tasks
+Shared = Guidance | Sidecar  # may be large, and are the same for many tasks
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,28 @@ class Work:
     seconds: float | None = None
 
 
+class Pass(NamedTuple):
+    """Some tasks of a run that are coloured alike.
+
+    Attributes
+    ----------
+    work : Work
+    tasks : list of StoredTask
+    memory : int
+        Bytes that each worker reserves.
+    jobs : int, optional
+        Maximum number of workers.
+    chunk : int
+        Maximum number of tasks that are given to a worker at once.
+    """
+
+    work: Work
+    tasks: list[StoredTask]
+    memory: int
+    jobs: int | None
+    chunk: int
+
+
 @dataclass(frozen=True)
 class Done:
     """The outcome of a task by its number in the pass; its node is 'HOST/ID', with Ray's id."""
@@ -77,33 +102,33 @@ class _Pickler(pickle.Pickler):
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._shared = shared
 
-    def persistent_id(self, obj: Any) -> int | None:
-        return self._shared.get(id(obj)) if isinstance(obj, SHARED) else None
+    def persistent_id(self, obj: object) -> int | None:
+        return self._shared.get(id(obj)) if isinstance(obj, Shared) else None
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, shared: list[Any]) -> None:
+    def __init__(self, file: io.BytesIO, shared: list[Shared]) -> None:
         super().__init__(file)
         self._shared = shared
 
-    def persistent_load(self, pid: int) -> Any:
+    def persistent_load(self, pid: int) -> Shared:
         return self._shared[pid]
 
 
-def shared_by(tasks: list[StoredTask]) -> list[Any]:
+def shared_by(tasks: list[StoredTask]) -> list[Shared]:
     """Return the guidances and sidecars of tasks, each once."""
     found = {id(each): each for task in tasks for each in (task.guidance, task.fit)}
     return [each for each in found.values() if each is not None]
 
 
-def packed(tasks: list[tuple[int, StoredTask]], shared: list[Any]) -> bytes:
+def packed(tasks: list[tuple[int, StoredTask]], shared: list[Shared]) -> bytes:
     """Pickle numbered tasks without what they share."""
     file = io.BytesIO()
     _Pickler(file, {id(each): n for n, each in enumerate(shared)}).dump(tasks)
     return file.getvalue()
 
 
-def unpacked(content: bytes, shared: list[Any]) -> list[tuple[int, StoredTask]]:
+def unpacked(content: bytes, shared: list[Shared]) -> list[tuple[int, StoredTask]]:
     """Return the tasks that were packed."""
     tasks: list[tuple[int, StoredTask]] = _Unpickler(io.BytesIO(content), shared).load()
     return tasks
@@ -158,7 +183,7 @@ class Colourer:
                 "results would differ. Install the same on all nodes."
             )
 
-    def __call__(self, table: Any) -> Any:
+    def __call__(self, table: "pa.Table") -> "pa.Table":
         """Colour the tasks of a table with the column `tasks`; return one with `done`."""
         import pyarrow as pa
 

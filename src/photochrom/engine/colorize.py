@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Unpack, cast, overload
+from typing import BinaryIO, Unpack, cast, overload
 
 import numpy as np
 
@@ -222,7 +222,7 @@ class Colorizer(PageColorizer):
         candidate: int = 0,
         seed: int = 0,
         reading: Reading = AS_IT_SAYS,
-    ) -> Any:
+    ) -> object:
         """Colour a picture and return the same kind of object.
 
         Parameters
@@ -285,7 +285,7 @@ class Colorizer(PageColorizer):
         candidate: int = 0,
         seed: int = 0,
         reading: Reading = AS_IT_SAYS,
-    ) -> Result[Any]:
+    ) -> Result[object]:
         """Colour one picture and return it with notes and confidence.
 
         Parameters and errors are those of `colorize`.
@@ -330,7 +330,7 @@ class Colorizer(PageColorizer):
         return Guidance.of(hints, reference, palette, candidate, seed)
 
     @elsewhere_if_stranded
-    def _run(self, picture: Picture, guidance: Guidance, reading: Reading) -> Result[Any]:
+    def _run(self, picture: Picture, guidance: Guidance, reading: Reading) -> Result[object]:
         return same_kind(self, picture, guidance, reading)
 
     @elsewhere_if_stranded

@@ -244,21 +244,9 @@ def _seed(mask: np.ndarray, high: int, wide: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _geodesic(planes: np.ndarray, seeds: np.ndarray, reach: Reach) -> tuple[np.ndarray, np.ndarray]:
-    """Relax distances from seeds until they converge.
+    """Relax distances from seeds, the numbers of spots or -1, until they converge.
 
-    Parameters
-    ----------
-    planes : float32 array, (h, w, 1 + n)
-        L* and features.
-    seeds : int array, (h, w)
-        Numbers of spots, -1 where there is none.
-    reach : Reach
-
-    Returns
-    -------
-    distance : float32 array, (h, w)
-        1 where half of the colour is left; above FAR, not less than the true one.
-    nearest : int array, (h, w)
+    A distance is 1 where half of the colour is left; above FAR, it is not less than the true one.
     """
     distance = np.where(seeds >= 0, 0, np.inf).astype(np.float32)
     nearest = np.maximum(seeds, 0)

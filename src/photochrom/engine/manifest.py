@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from photochrom.engine.run_table import arrow, texts_of
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.extras import require
 from photochrom.photo import storage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.csv import CSVStreamingReader
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 COLUMNS = ("path", "result", "reference")
@@ -166,25 +170,24 @@ class Manifest:
     def _is_csv(self) -> bool:
         return self.name.lower().endswith((".csv", ".csv.gz"))
 
-    def _open_csv(self, columns: list[str] | None = None) -> Any:
+    def _open_csv(self, columns: list[str] | None = None) -> "CSVStreamingReader":
         pa = arrow()
         from pyarrow import csv
 
-        given: Any = {"strings_can_be_null": True, "null_values": [""]}
-        if columns:
-            given |= {
-                "include_columns": columns,
-                "column_types": dict.fromkeys(columns, pa.string()),
-            }
         # pyarrow would tell by the end of the name.
         compression = "gzip" if self._begins_with(GZIP) else None
         return csv.open_csv(
             pa.input_stream(str(self._path), compression=compression),
-            convert_options=csv.ConvertOptions(**given),
+            convert_options=csv.ConvertOptions(
+                strings_can_be_null=True,
+                null_values=[""],
+                include_columns=columns,
+                column_types=dict.fromkeys(columns or (), pa.string()),
+            ),
             parse_options=csv.ParseOptions(newlines_in_values=True),
         )
 
-    def _record_batches(self) -> Iterator[Any]:
+    def _record_batches(self) -> Iterator["pa.RecordBatch"]:
         if self._is_csv:
             with self._open_csv(self._columns) as reader:
                 yield from reader
@@ -213,7 +216,7 @@ class Manifest:
                 raise
             self._no_table(error)
 
-    def _rows(self, batch: Any, begin: int) -> Rows:
+    def _rows(self, batch: "pa.RecordBatch", begin: int) -> Rows:
         """Return the rows of a batch whose first has a number."""
         missing = [None] * batch.num_rows
         has = set(batch.schema.names)
@@ -231,7 +234,7 @@ class Manifest:
             [row.reference for row in rows],
         )
 
-    def _plain_rows(self, batch: Any) -> Rows | None:
+    def _plain_rows(self, batch: "pa.RecordBatch") -> Rows | None:
         """Return the rows of a batch, a column at a time, or None if a row needs `_row`.
 
         Nearly all of ten million are plain: they have only a path, all below the same folder,
@@ -268,22 +271,19 @@ class Manifest:
         root = PLAIN_ROOT.match(path)
         return root[0] if root else "/" if path.startswith("/") else ""
 
-    def _row(self, path: Any, result: Any, reference: Any) -> Row:
+    def _row(self, path: object, result: object, reference: object) -> Row:
         if not isinstance(path, str) or not path:
             raise InvalidValueError(f"the column 'path' needs a path or an address; got {path!r}.")
         source, relative = self._resolved(path)
         if not _is_empty(result):
-            _check_name("result", result)
-            target = self._target(storage.checked_below(result))
+            target = self._target(storage.checked_below(_name("result", result)))
         elif self.output is None:
             target = _beside(source, self.suffix)
         else:
             target = self._target(coloured_name(relative, self.suffix))
         if _is_empty(reference):
             return Row(source, target, None)
-        _check_name("reference", reference)
-        lent = self._resolved(reference)[0]
-        return Row(source, target, lent)
+        return Row(source, target, self._resolved(_name("reference", reference))[0])
 
     def _resolved(self, path: str) -> tuple[str, str]:
         """Return a source, and its name below the folder of the results: with its folders."""
@@ -381,23 +381,24 @@ def _result_names(targets: list[str], sidecars: bool) -> list[str]:
     return [str(Path(target).with_suffix("")) for target in targets] if sidecars else targets
 
 
-def _is_text(column: Any) -> bool:
+def _is_text(column: "pa.Array") -> bool:
     pa = arrow()
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     return kind in (pa.string(), pa.large_string(), pa.string_view())
 
 
-def _is_empty(cell: Any) -> bool:
+def _is_empty(cell: object) -> bool:
     """Return whether a cell has nothing; pandas writes NaN into it."""
     return cell is None or cell == "" or cell != cell
 
 
-def _check_name(column: str, cell: Any) -> None:
+def _name(column: str, cell: object) -> str:
     if not isinstance(cell, str):
         raise InvalidValueError(f"the column '{column}' needs a name; got {cell!r}.")
+    return cell
 
 
-def _coloured_names(names: Any, suffix: str | None) -> Any:
+def _coloured_names(names: "pa.Array", suffix: str | None) -> "pa.Array":
     """Return `coloured_name` of each name in a pyarrow array, which `PLAIN_BELOW` describes."""
     import pyarrow.compute as pc
 

@@ -33,14 +33,9 @@ def numbered(target: Path, number: int) -> Path:
 def free_name(target: Path) -> Path:
     """Return the first of these names that is free, or a file that photochrom created."""
     number = 1
-    while not is_free(numbered(target, number)):
+    while is_taken(numbered(target, number)) and not is_own(numbered(target, number)):
         number += 1
     return numbered(target, number)
-
-
-def is_free(target: Path) -> bool:
-    """Return whether a result may be written there: nothing exists, or an earlier result."""
-    return not is_taken(target) or is_own(target)
 
 
 def is_taken(target: Path) -> bool:

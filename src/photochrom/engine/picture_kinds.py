@@ -6,11 +6,11 @@ Neither Pillow nor torch is imported here: a caller with such a picture has impo
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeGuard, cast
 
 import numpy as np
 
-from photochrom.engine.picture_types import PictureOrPhoto, Tensor
+from photochrom.engine.picture_types import Picture, PictureOrPhoto, Tensor
 from photochrom.errors import DtypeError, ShapeError
 from photochrom.photo.photo import Photo
 from photochrom.photo.reading import PLAIN, Reading
@@ -45,7 +45,7 @@ def is_file(picture: object) -> TypeGuard[BinaryIO]:
     return hasattr(picture, "read") and not is_pil(picture)
 
 
-def many(picture: object) -> Iterable[Any] | None:
+def many(picture: object) -> Iterable[Picture] | None:
     """Return the pictures of a list, tuple or iterator; None for one picture.
 
     Raises
@@ -94,7 +94,7 @@ def pil_to_tiff(image: "Image.Image") -> bytes:
         If its numbers have no range.
     """
     content = io.BytesIO()
-    upright = turned(plain_pil(image), orientation_of(image))
+    upright = turned(_plain_pil(image), orientation_of(image))
     upright.save(content, "TIFF", icc_profile=image.info.get("icc_profile"))
     return content.getvalue()
 
@@ -118,14 +118,8 @@ def turned_back(image: "Image.Image", orientation: int) -> "Image.Image":
     return turned(image, {6: 8, 8: 6}.get(orientation, orientation))
 
 
-def plain_pil(image: "Image.Image") -> "Image.Image":
-    """Return a PIL image in a mode that a TIFF holds.
-
-    Raises
-    ------
-    DtypeError
-        If its numbers have no range.
-    """
+def _plain_pil(image: "Image.Image") -> "Image.Image":
+    """Return a PIL image in a mode that a TIFF holds; DtypeError if its numbers have no range."""
     from PIL import Image
 
     if image.mode in ("P", "PA", "HSV", "LAB", "YCbCr"):

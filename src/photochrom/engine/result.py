@@ -14,7 +14,7 @@ from photochrom.photo.photo import Photo
 
 MOST_EXTREME = 0.9  # share of pixels too dark or too light to show colour
 GAP_PX = 8  # between before and after
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", covariant=True)
 
 
 class Coloured(NamedTuple):

@@ -56,7 +56,7 @@ class Listed:
 
 def _states_in(folder: str) -> tuple[np.ndarray, np.ndarray] | None:
     try:
-        files = states_in(folder)
+        files = _files_in(folder)
     except PhotoError:
         return None
     names = _hashes_in(folder, list(files))
@@ -77,14 +77,8 @@ def _hashes_in(folder: str, names: list[str]) -> np.ndarray:
     return name_hashes(all_written([f"{before}{name}{after}" for name in names]))
 
 
-def states_in(folder: str) -> dict[str, tuple[int | None, str]]:
-    """Return the size and version of each file in a folder, local or not, by name.
-
-    Raises
-    ------
-    UnreadablePhotoError
-        If it cannot be listed.
-    """
+def _files_in(folder: str) -> dict[str, tuple[int | None, str]]:
+    """Return the size and version of each file in a folder, local or not, by name."""
     if storage.is_address(folder):
         return storage.list_states(folder)
     found: dict[str, tuple[int | None, str]] = {}

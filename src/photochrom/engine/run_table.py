@@ -10,8 +10,10 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from photochrom.photo import storage
 from photochrom.photo.atomic import atomic_target, make_folder
 from photochrom.photo.part_locks import HOST
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 NAME = "run.parquet"
 ROWS_PER_PART = 2000
 MOST_ROWS = 50_000  # that are kept while the table cannot be written
@@ -33,7 +38,7 @@ NO_RESULT = 1  # set in the state of a row that has no result by intention
 _COUNTER = itertools.count()
 
 
-def arrow() -> Any:
+def arrow() -> ModuleType:
     """Return pyarrow.
 
     Raises
@@ -41,12 +46,10 @@ def arrow() -> Any:
     MissingExtraError
     """
     require("storage", "The table of a run", "pyarrow")
-    import pyarrow as pa
-
-    return pa
+    return import_module("pyarrow")
 
 
-def _schema() -> Any:
+def _schema() -> "pa.Schema":
     pa = arrow()
     text = pa.string()
     return pa.schema(
@@ -152,7 +155,7 @@ class RunTable:
             return [f.address for n, f in listing.files.items() if n.endswith(".parquet")]
         return sorted(map(str, Path(self.place).glob("[!.]*.parquet")))
 
-    def tables(self, columns: list[str]) -> Iterator[Any]:
+    def tables(self, columns: list[str]) -> Iterator["pa.Table"]:
         """Yield the rows of each part, as a table; parts that cannot be read are reported."""
         parts = self.parts()
         with ThreadPoolExecutor(THREADS) as pool:
@@ -163,7 +166,7 @@ class RunTable:
                     if table is not None:
                         yield table
 
-    def _read(self, part: str, columns: list[str]) -> Any:
+    def _read(self, part: str, columns: list[str]) -> "pa.Table | None":
         import pyarrow.parquet as pq
 
         try:
@@ -233,7 +236,7 @@ def all_written(names: list[str]) -> list[str]:
 HASHED = np.dtype([("key", np.uint64), ("state", np.uint64), ("time", np.int64)])
 
 
-def _hashes_of(batch: Any) -> np.ndarray:
+def _hashes_of(batch: "pa.RecordBatch") -> np.ndarray:
     """Return the key, the state and the time of each row."""
     source, result, version = (texts_of(batch.column(n)) for n in ("source", "result", "version"))
     state = state_hashes(batch.column("size").to_pylist(), version)
@@ -248,13 +251,13 @@ def _hashes_of(batch: Any) -> np.ndarray:
     return found
 
 
-def texts_of(column: Any) -> list[Any]:
+def texts_of(column: "pa.Array") -> list[str]:
     """Return a pyarrow column of texts as a list, in a fraction of the time of `to_pylist`."""
-    texts: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+    texts: list[str] = column.to_numpy(zero_copy_only=False).tolist()
     return texts
 
 
-def _of_each(column: Any, value: Callable[[str], int]) -> np.ndarray:
+def _of_each(column: "pa.Array", value: Callable[[str], int]) -> np.ndarray:
     """Return a number for each text of a column that has few different ones."""
     coded = column.dictionary_encode()
     values = np.array([value(text) for text in coded.dictionary.to_pylist()], np.uint64)
@@ -262,7 +265,7 @@ def _of_each(column: Any, value: Callable[[str], int]) -> np.ndarray:
     return found
 
 
-def _has_no_result(batch: Any) -> np.ndarray:
+def _has_no_result(batch: "pa.RecordBatch") -> np.ndarray:
     """Return 1 where a photograph was skipped since photochrom created it, else 0."""
     found = _of_each(batch.column("status"), "skipped".__eq__)
     for n in np.flatnonzero(found):
@@ -270,7 +273,7 @@ def _has_no_result(batch: Any) -> np.ndarray:
     return found
 
 
-def read_rows(results: str) -> Any:
+def read_rows(results: str) -> "pa.Table":
     """Return the whole table of a run, newest row of each source and result, as a pyarrow table.
 
     Raises

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def same_kind(
     colorizer: "Colorizer", picture: Picture, guidance: Guidance, reading: Reading
-) -> Result[Any]:
+) -> Result[object]:
     """Colour one picture.
 
     Parameters

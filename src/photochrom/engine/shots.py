@@ -8,7 +8,7 @@ is not followed; it takes the colours of its place.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from photochrom.engine.optical_flow import (
     sight,
     similarity,
 )
+from photochrom.photo.video_decoding import Frame
 
 RESEMBLES = 0.45  # correlation of two frames of one shot at least
 PASSING = 2  # frames that a flash or a jump lasts at most
@@ -37,7 +38,7 @@ class SmallFrame(NamedTuple):
         L* at the working size.
     """
 
-    frame: Any
+    frame: Frame
     lightness: np.ndarray
 
 
@@ -57,7 +58,7 @@ class Step(NamedTuple):
         Whether it is a flash or a jump, whose own colours do not count.
     """
 
-    frame: Any
+    frame: Frame
     lightness: np.ndarray
     sight: Sight
     back: FlowMap

@@ -34,7 +34,7 @@ from photochrom.photo.photo import Photo
 MOST_BYTES = 64_000_000  # of a sidecar: the maximum of hints and points is far smaller
 NUMBER_OR_NULL = {"type": ["number", "null"]}
 
-SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, object] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "photochrom sidecar",
     "type": "object",

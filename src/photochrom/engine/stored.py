@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from photochrom.engine import batch
 from photochrom.engine.batch import Outcome, WriteOptions, reason_of
@@ -22,6 +22,7 @@ from photochrom.engine.guidance import Guidance
 from photochrom.engine.hashes import state_hash
 from photochrom.engine.output_names import is_own, is_taken, marker_on
 from photochrom.engine.page_colouring import PLAIN
+from photochrom.engine.picture_types import FileOptions
 from photochrom.engine.reference import Reference
 from photochrom.engine.sidecar import Sidecar
 from photochrom.engine.workers import Executor, InProcess
@@ -377,9 +378,9 @@ def _colorize_copy(
     """Colour local files; a job of an executor."""
     recipe = recipe_of(colorizer, task.guidance, options, sidecar)
     if fit is not None:
-        opening: Any = {k: v for k, v in options.items() if k not in ("format", "quality")}
+        opening = {k: v for k, v in options.items() if k not in ("format", "quality")}
         try:
-            task = replace(task, guidance=fit.fit(task.source, **opening))
+            task = replace(task, guidance=fit.fit(task.source, **cast(FileOptions, opening)))
         except Exception as error:  # one bad photograph does not stop the others
             task = replace(task, settled=("failed", reason_of(error, task.source)))
     if task.settled:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -190,17 +190,7 @@ def _is_result(target: Path, source: Path) -> bool:
 
 
 class _State(NamedTuple):
-    """Where a run stands between two segments.
-
-    Attributes
-    ----------
-    segments : list of Segment
-        Finished ones.
-    start : int or None
-        Timestamp of the next key; None at the beginning, `END` at the end.
-    memory : Memory or None
-        What is remembered at that key.
-    """
+    """Where a run stands between two segments: `start` is the next key, `END` at the end."""
 
     segments: list[Segment]
     start: int | None = None
@@ -333,13 +323,7 @@ class _Film:
         return hashlib.sha256(decided.encode()).hexdigest()
 
     def _prepare(self, folder: Path) -> tuple[str, ...]:
-        """Make the folder of segments, or keep what an earlier run left there.
-
-        Returns
-        -------
-        tuple of str
-            A note if there is an earlier run that cannot be continued.
-        """
+        """Make the folder of segments; return a note if an earlier run cannot be continued."""
         recipe, mark = self.recipe, folder / "recipe"
         notes: tuple[str, ...] = ()
         try:
@@ -436,7 +420,7 @@ def _held(folder: Path) -> Iterator[None]:
             os.close(held)
 
 
-def _decided(shot: dict[str, Any]) -> dict[str, str]:
+def _decided(shot: dict[str, object]) -> dict[str, str]:
     """Return a shot's settings for a hash; a reference counts by its content."""
 
     def said(value: object) -> str:

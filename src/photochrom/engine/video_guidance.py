@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.optical_flow import FlowMap, identity, sample
+from photochrom.engine.picture_types import GuidanceOptions
 from photochrom.engine.reference import Reference
 from photochrom.engine.steady_colours import Key, between
 from photochrom.errors import InvalidValueError
@@ -38,6 +39,9 @@ SHOT_FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+Shot = dict[str, object]
+
+
 class Cue(NamedTuple):
     """What the owner says at a time.
 
@@ -52,7 +56,7 @@ class Cue(NamedTuple):
 
     at: float
     hint: Hint | None
-    shot: dict[str, Any]
+    shot: Shot
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class ShotPlan:
     hints: dict[int, tuple[Hint, ...]] = field(default_factory=dict)
 
 
-def parse_time(text: str | float) -> float:
+def parse_time(text: object) -> float:
     """Return the seconds of a time such as '1:23.4', '1:02:03' or 83.4.
 
     Raises
@@ -126,7 +130,7 @@ def read_cues(path: str | Path) -> list[Cue]:
     return cues_of(table, path)
 
 
-def cues_of(table: Any, path: Path) -> list[Cue]:
+def cues_of(table: object, path: Path) -> list[Cue]:
     """Return the cues of a parsed hints file; see `read_cues`.
 
     Parameters
@@ -150,14 +154,14 @@ def cues_of(table: Any, path: Path) -> list[Cue]:
     return cues + [_shot_cue(entry, f"{path}: shot {n}", path.parent) for n, entry in shots]
 
 
-def _entries(table: dict[str, Any], name: str, path: Path) -> list[tuple[int, dict[str, Any]]]:
+def _entries(table: Shot, name: str, path: Path) -> list[tuple[int, Shot]]:
     entries = table.get(name, [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidValueError(f"{path}: '{name}' must be a list of objects.")
     return list(enumerate(entries, start=1))
 
 
-def _hint_cue(entry: dict[str, Any], where: str) -> Cue:
+def _hint_cue(entry: Shot, where: str) -> Cue:
     if "at" not in entry:
         raise InvalidValueError(f'{where} needs a time: "at": "1:23.4".')
     rest = {key: value for key, value in entry.items() if key != "at"}
@@ -167,7 +171,7 @@ def _hint_cue(entry: dict[str, Any], where: str) -> Cue:
         raise InvalidValueError(f"{where}: {error}") from error
 
 
-def _shot_cue(entry: dict[str, Any], where: str, folder: Path) -> Cue:
+def _shot_cue(entry: Shot, where: str, folder: Path) -> Cue:
     unknown = set(entry) - {"at", *SHOT_FIELDS}
     if unknown or "at" not in entry:
         raise InvalidValueError(f"{where} needs 'at', and may have {', '.join(SHOT_FIELDS)}.")
@@ -176,8 +180,8 @@ def _shot_cue(entry: dict[str, Any], where: str, folder: Path) -> Cue:
         kinds, said = SHOT_FIELDS[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
             raise InvalidValueError(f"{where}: {name} must be {said}; got {value!r}.")
-    if isinstance(shot.get("reference"), str):
-        shot["reference"] = folder / shot["reference"]
+    if isinstance(reference := shot.get("reference"), str):
+        shot["reference"] = folder / reference
     try:
         at = parse_time(entry["at"])
         _guidance_of(shot, Guidance())
@@ -187,33 +191,23 @@ def _shot_cue(entry: dict[str, Any], where: str, folder: Path) -> Cue:
     return Cue(at, None, shot)
 
 
-def _guidance_of(shot: dict[str, Any], otherwise: Guidance) -> Guidance:
+def _guidance_of(shot: Shot, otherwise: Guidance) -> Guidance:
     given = {k: v for k, v in shot.items() if k not in ("vividness", "saturation")}
     if not given:
         return otherwise
     given = {"candidate": otherwise.candidate, "seed": otherwise.seed} | given
     if "reference" not in given and "palette" not in given:
         given |= {"reference": otherwise.reference, "palette": otherwise.palette}
-    return Guidance.of(**given)
+    return Guidance.of(**cast(GuidanceOptions, given))
 
 
-def _look_of(shot: dict[str, Any], otherwise: Look) -> Look:
-    vividness = shot.get("vividness", otherwise.vividness)
-    saturation = shot.get("saturation", otherwise.saturation)
-    return replace(otherwise, vividness=vividness, saturation=saturation)
+def _look_of(shot: Shot, otherwise: Look) -> Look:
+    given = {name: shot[name] for name in ("vividness", "saturation") if name in shot}
+    return replace(otherwise, **given)  # type: ignore[arg-type]
 
 
 class _Passed(NamedTuple):
-    """What is kept of a key whose pictures are no longer needed.
-
-    Attributes
-    ----------
-    pts : int
-    back, ahead : FlowMap
-        As of the key, in half precision: a shot of any length is kept.
-    placed : list of (cue, hint)
-        Hints of this key and the frames after it, at their places in the key.
-    """
+    """What is kept of a key: its flow in half precision, and its hints with those after it."""
 
     pts: int
     back: FlowMap

@@ -196,14 +196,7 @@ class Worker:
 
 
 class _Watch:
-    """A watchdog that kills a job that takes too long.
-
-    Parameters
-    ----------
-    seconds : float
-        Time limit; time during which this process is suspended does not count.
-    kill : callable
-    """
+    """Kills a job that takes too long; time in which this process is suspended does not count."""
 
     def __init__(self, seconds: float, kill: Callable[[], None]) -> None:
         self._left, self._kill = seconds, kill
@@ -312,13 +305,7 @@ def _send(pipe: IO[bytes] | None, packed: bytes, framed: bool = True) -> None:
 
 
 def _receive(pipe: IO[bytes] | None) -> bytes:
-    """Read a message.
-
-    Raises
-    ------
-    EOFError
-        If the other side has closed the pipe.
-    """
+    """Read a message; EOFError if the other side has closed the pipe."""
     assert pipe is not None
     head = pipe.read(LENGTH_BYTES)
     size = int.from_bytes(head, "big")

@@ -7,8 +7,8 @@ working size; methods receive hints as planes at their working size
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self, SupportsFloat, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import Self, SupportsFloat, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,7 @@ MOST_HINTS = 1000
 MOST_POINTS = 2000  # of one stroke or region
 
 # Part of the sidecar's schema and of the service's: JSON Schema 2020-12.
-HINT_SCHEMA: dict[str, Any] = {
+HINT_SCHEMA: dict[str, object] = {
     "type": "object",
     "required": ["shape", "points"],
     "additionalProperties": False,
@@ -196,8 +196,8 @@ class Hint:
         InvalidValueError
             If a field is missing, unknown or of the wrong type.
         """
-        fields = HINT_SCHEMA["properties"]
-        if not isinstance(table, dict) or not {"shape", "points"} <= table.keys() <= fields.keys():
+        known = {each.name for each in fields(cls)}
+        if not isinstance(table, dict) or not {"shape", "points"} <= table.keys() <= known:
             raise InvalidValueError(
                 "A hint needs shape and points, and may have colour, radius, reach and keep; "
                 f"got {table!r}."

@@ -48,18 +48,13 @@ def forget_errors() -> None:
     pyvips.vips_lib.vips_error_clear()
 
 
-def is_native(path: Path) -> bool:
-    """Return whether a file's name is Unicode, as libvips' binding needs."""
+def native(path: Path) -> str | bytes:
+    """Return a file's name in the form that libvips' binding accepts, even if not Unicode."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        return False
-    return True
-
-
-def native(path: Path) -> str | bytes:
-    """Return a file's name in the form that libvips' binding accepts, even if not Unicode."""
-    return str(path) if is_native(path) else os.fsencode(path)
+        return os.fsencode(path)
+    return str(path)
 
 
 def picture_of(

@@ -8,11 +8,13 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO
 from weakref import WeakKeyDictionary
 
 from photochrom.errors import (
@@ -33,6 +35,12 @@ from photochrom.photo.addresses import (
     without_secrets,
 )
 
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+Lock = AbstractContextManager[object]
+Info = dict[str, Any]  # what a storage's library tells about a file; each in its own words
+
 PACKAGES = {
     **dict.fromkeys(("s3", "s3a"), "s3fs"),
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
@@ -52,34 +60,30 @@ WHOLE = frozenset(
 MOST_ARCHIVES = 8
 BLOCK_OF_TAR = 512
 CONNECT_SECONDS, SILENCE_SECONDS = 30.0, 60.0
-_LOCKS: "WeakKeyDictionary[Any, Any]" = WeakKeyDictionary()
+_LOCKS: "WeakKeyDictionary[object, Lock]" = WeakKeyDictionary()
 _LOCKS_LOCK = threading.Lock()
 
 
 class _Archive:
     """An open archive; its index is read once. tarfile must not be read by two threads."""
 
-    def __init__(self, kind: str, file: Any, version: str, lock: Any = None) -> None:
+    def __init__(self, kind: str, file: BinaryIO, version: str, lock: Lock | None = None) -> None:
         weakref.finalize(self, file.close)  # once no thread reads it
         options = {"compression": "gzip"} if kind == "tar" and _is_gzip(file) else {}
         self.files = fsspec().filesystem(kind, fo=file, **options)
         if kind == "tar":
-            _check_end(self.files.tar)
+            tar = self.files.tar
+            tar.fileobj.seek(tar.offset)
+            if any(tar.fileobj.read(BLOCK_OF_TAR)):  # tarfile does not check that zeros follow
+                raise OSError("its end is missing, or it is damaged")
         # Whoever reads a member reads the archive, which its storage may have a lock for.
-        has_lock = lock is not None and not isinstance(lock, nullcontext)
-        self.version, self.lock = version, lock if has_lock else threading.RLock()
+        self.version = version
+        self.lock = threading.RLock() if lock is None or isinstance(lock, nullcontext) else lock
 
 
-def _check_end(tar: Any) -> None:
-    """Raise OSError if the last member is not followed by zeros; tarfile does not check."""
-    tar.fileobj.seek(tar.offset)
-    if any(tar.fileobj.read(BLOCK_OF_TAR)):
-        raise OSError("its end is missing, or it is damaged")
-
-
-def _is_gzip(file: Any) -> bool:
+def _is_gzip(file: BinaryIO) -> bool:
     """Return whether a file is compressed, whatever its name."""
-    begins = bytes(file.read(2)) == b"\x1f\x8b"
+    begins = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     return begins
 
@@ -92,13 +96,13 @@ _ARCHIVES_LOCK = threading.Lock()
 class Place:
     """An address, resolved: the storage, the path in it, and a lock if only one may read."""
 
-    files: Any
+    files: "AbstractFileSystem"
     path: str
-    lock: Any = field(default_factory=nullcontext)
+    lock: Lock = field(default_factory=nullcontext)
     archive: _Archive | None = None
 
 
-def opened_member(address: str, place: Place) -> Any:
+def opened_member(address: str, place: Place) -> BinaryIO:
     """Open a member of an archive.
 
     Raises
@@ -107,7 +111,8 @@ def opened_member(address: str, place: Place) -> Any:
         If it is no file; fsspec says so in several ways.
     """
     try:
-        return place.files.open(place.path, "rb")
+        file: BinaryIO = place.files.open(place.path, "rb")
+        return file
     except (KeyError, AttributeError, RecursionError) as error:
         raise UnreadablePhotoError(
             f"{cleaned(address)}: is no file that can be read from its archive: a link to nothing, "
@@ -115,12 +120,10 @@ def opened_member(address: str, place: Place) -> Any:
         ) from error
 
 
-def fsspec() -> Any:
+def fsspec() -> ModuleType:
     """Return fsspec, or raise MissingExtraError."""
     require("storage", "Using addresses", "fsspec")
-    import fsspec
-
-    return fsspec
+    return import_module("fsspec")
 
 
 def connect(address: str) -> Place:
@@ -151,7 +154,7 @@ def connect(address: str) -> Place:
     return Place(files, path, _lock_of(scheme, files))
 
 
-def _connected(address: str) -> tuple[Any, str]:
+def _connected(address: str) -> tuple["AbstractFileSystem", str]:
     """Connect to a server of SFTP, and again if the connection was lost; nothing waits for ever."""
     options = _options(scheme_of(address))
     with _LOCKS_LOCK:  # one connection for all threads
@@ -164,7 +167,7 @@ def _connected(address: str) -> tuple[Any, str]:
     return files, path
 
 
-def _lock_of(scheme: str, files: Any) -> Any:
+def _lock_of(scheme: str, files: "AbstractFileSystem") -> Lock:
     """Return the lock of a storage whose library must not be called by two threads at once."""
     # All threads share what is in memory, and the position in each file.
     if scheme in WHOLE | WEB and scheme != "memory":  # asynchronous
@@ -173,7 +176,7 @@ def _lock_of(scheme: str, files: Any) -> Any:
         return _LOCKS.setdefault(type(files) if scheme == "memory" else files, threading.RLock())
 
 
-def _options(scheme: str) -> dict[str, Any]:
+def _options(scheme: str) -> dict[str, object]:
     """Return what a storage's library needs besides what it finds by itself."""
     if scheme in WEB:
         require("storage", "Reading from a web server", "aiohttp")
@@ -236,19 +239,19 @@ class Stored:
     companions: tuple[str, ...] | None = None
 
 
-def stored(address: str, info: dict[str, Any], there: Place) -> Stored:
+def stored(address: str, info: Info, there: Place) -> Stored:
     """Return what a storage's library tells about a file."""
     modified_ns = nanoseconds(_first_of(info, TIMES))
     return Stored(address, size_of(info), version_of(info, there), modified_ns)
 
 
-def size_of(info: dict[str, Any]) -> int | None:
+def size_of(info: Info) -> int | None:
     """Return the number of bytes of a file, if its storage tells."""
     size = info.get("size")
     return None if size is None else int(size)
 
 
-def version_of(info: dict[str, Any], there: Place) -> str:
+def version_of(info: Info, there: Place) -> str:
     """Return what changes when a file's content changes; see `Stored`."""
     version = _first_of(info, VERSIONS)
     if version is None:
@@ -258,7 +261,7 @@ def version_of(info: dict[str, Any], there: Place) -> str:
     return "" if version is None else str(version).strip('"')
 
 
-def _first_of(info: dict[str, Any], names: tuple[str, ...]) -> Any:
+def _first_of(info: Info, names: tuple[str, ...]) -> object:
     return next(filter(None, map(info.get, names)), None)
 
 

@@ -8,7 +8,6 @@ EXIF 2.32, section 4.6.5 and DCF 2.0 (interoperability index R03: Adobe RGB).
 
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from photochrom.photo.cicp import (
     from_gamma,
     from_tables,
 )
+from photochrom.photo.metadata.carried import Fields
 from photochrom.photo.metadata.isobmff import primary_properties
 from photochrom.photo.metadata.png import chunks_before_pixels
 from photochrom.photo.tiff import RATIONAL, SHORT, Directory, Entry, TiffError, TiffReader
@@ -43,7 +43,7 @@ UNFIT = "The TIFF's TransferFunction does not fit its samples: it is not used."
 
 
 def declared_colour(
-    path: Path, kind: str, fields: dict[str, Any], *, gray: bool, directory: int | None = None
+    path: Path, kind: str, fields: Fields, *, gray: bool, directory: int | None = None
 ) -> Declared | None:
     """Read a file's colour description other than an ICC profile.
 

@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from photochrom.errors import UnsupportedFormatError
 from photochrom.photo.photo import Photo
@@ -34,6 +33,8 @@ class Format:
     suffixes: tuple[str, ...]
     holds_alpha: bool = True
 
+
+Options = dict[str, str | int]  # of a saver
 
 FORMATS = {
     "jpeg": Format("jpegsave", 8, 65535, (".jpg", ".jpeg", ".jpe", ".jfif"), holds_alpha=False),
@@ -124,7 +125,7 @@ def output_bits(photo: Photo, page: int, target_format: str) -> int:
 
 def save_options(
     photo: Photo, page: int, target_format: str, bits: int, quality: int | None
-) -> dict[str, Any]:
+) -> Options:
     """Return the saver's options for a page, taken from the source if it has the same format."""
     if target_format == "jpeg":
         chosen = quality or max(JPEG_QUALITY, photo.jpeg_quality or 0)
@@ -157,11 +158,11 @@ def _is_lossless_webp(photo: Photo) -> bool:
     return False
 
 
-def _tiff_options(photo: Photo, page: int, bits: int, quality: int | None) -> dict[str, Any]:
+def _tiff_options(photo: Photo, page: int, bits: int, quality: int | None) -> Options:
     compression = COMPRESSIONS.get(_tag(photo, COMPRESSION_TAG, page) or 0, "deflate")
     if compression == "jpeg" and bits != 8:
         compression = "deflate"
-    options: dict[str, Any] = {"compression": compression}
+    options: Options = {"compression": compression}
     if compression in ("deflate", "lzw", "zstd"):
         options["predictor"] = "float" if bits == 32 else "horizontal"
     if compression == "jpeg":

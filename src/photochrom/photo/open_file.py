@@ -4,7 +4,7 @@ import contextlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import pyvips
 
@@ -15,7 +15,7 @@ from photochrom.errors import (
     UnsupportedFormatError,
 )
 from photochrom.photo.byte_stream import check_libvips, forget_errors
-from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.metadata.carried import Carried, Fields
 from photochrom.photo.metadata.carriers import Carriers
 from photochrom.photo.metadata.exif import read_basics
 from photochrom.photo.metadata.jpeg import segments
@@ -66,7 +66,7 @@ class Header:
     bit_depth: int
     streams: bool
     frames: int
-    fields: dict[str, Any] = field(repr=False)
+    fields: Fields = field(repr=False)
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -216,7 +216,7 @@ def read_header(
     profile : bytes, optional
         That of `carried`.
     """
-    fields = {name: _value(image, name) for name in image.get_fields()[8:]}
+    fields: Fields = {name: _value(image, name) for name in image.get_fields()[8:]}
     if carried is not None:
         fields = _with_carried(fields, kind, carried, profile)
     turn = fields.get("orientation", 1)  # HEIF decoders have turned the picture already
@@ -236,7 +236,7 @@ def read_header(
     )
 
 
-def _value(image: pyvips.Image, name: str) -> Any:
+def _value(image: pyvips.Image, name: str) -> object:
     """Return a field; None for a text that is not UTF-8, which the binding cannot decode."""
     try:
         return image.get(name)
@@ -244,9 +244,7 @@ def _value(image: pyvips.Image, name: str) -> Any:
         return None
 
 
-def _with_carried(
-    fields: dict[str, Any], kind: str, carried: Carried, profile: bytes | None
-) -> dict[str, Any]:
+def _with_carried(fields: Fields, kind: str, carried: Carried, profile: bytes | None) -> Fields:
     """Replace libvips' metadata by the file's own bytes."""
     basics = read_basics(carried.exif)
     if kind in ("avif", "heic"):
@@ -254,7 +252,7 @@ def _with_carried(
     said = carried.resolution or basics.resolution
     if kind == "jpeg":  # JFIF has whole numbers, which are often wrong
         said = basics.resolution or carried.resolution
-    found: dict[str, Any] = {
+    found: Fields = {
         "exif-data": None if kind == "tiff" or not carried.exif else EXIF_HEAD + carried.exif,
         "icc-profile-data": profile,
         "orientation": None if kind == "tiff" else carried.orientation or basics.orientation,

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyvips
@@ -20,6 +20,7 @@ from photochrom.errors import (
     UnreadablePhotoError,
     UnsupportedFormatError,
 )
+from photochrom.photo.metadata.carried import Fields
 from photochrom.photo.metadata.isobmff import contents_in, outer_boxes
 from photochrom.photo.tiff import EXIF_HEAD
 from photochrom.photo.unsupported import is_cut_short
@@ -62,7 +63,7 @@ class Foreign:
     decode: Callable[[], np.ndarray] = field(repr=False)
     bits: int = 8
     frames: int = 1
-    fields: dict[str, Any] = field(default_factory=dict, repr=False)
+    fields: Fields = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
 
 
@@ -164,7 +165,7 @@ def _open_heic(path: Path) -> Foreign:
         top = ((1 << bits) - 1) << (16 - bits)  # the library shifts up and leaves zeros below
         return np.round(pixels * (65535 / top)).clip(0, 65535).astype(np.uint16)
 
-    fields: dict[str, Any] = {}
+    fields: Fields = {}
     for key, name in (
         ("exif", "exif-data"),
         ("xmp", "xmp-data"),
@@ -178,7 +179,7 @@ def _open_heic(path: Path) -> Foreign:
     return Foreign(file.size, bands, decode, bits, len(file), fields, tuple(notes))
 
 
-def _exif_fields(exif: bytes | None) -> dict[str, Any]:
+def _exif_fields(exif: bytes | None) -> Fields:
     """Let libvips parse an EXIF block, as it does for the formats that it reads.
 
     The orientation is not among them: the decoder has turned the picture.
@@ -217,9 +218,10 @@ def _open_jp2(path: Path) -> Foreign:
     return Foreign(size, JP2_BANDS[mode], decode, 16 if mode[0] == "I" else 8, 1, fields, notes)
 
 
-def _jp2_head(path: Path) -> tuple[int, dict[str, Any]]:
+def _jp2_head(path: Path) -> tuple[int, Fields]:
     """Return the bits of a sample, and profile, XMP, EXIF and resolution."""
-    bits, fields = 8, dict[str, Any]()
+    bits: int = 8
+    fields: Fields = {}
     with path.open("rb") as file:
         if file.read(4) == CODESTREAM:
             file.seek(0)
@@ -239,8 +241,8 @@ def _precision(codestream: bytes) -> int:
     return (codestream[42] & 0x7F) + 1 if len(codestream) > 42 else 8
 
 
-def _of_header(content: bytes) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _of_header(content: bytes) -> Fields:
+    fields: Fields = {}
     for kind, data in contents_in(content):
         if kind == b"colr" and data[:1] in (b"\x02", b"\x03"):
             fields.setdefault("icc-profile-data", data[3:])
@@ -254,7 +256,7 @@ def _of_header(content: bytes) -> dict[str, Any]:
     return fields
 
 
-def _of_uuid(content: bytes) -> dict[str, Any]:
+def _of_uuid(content: bytes) -> Fields:
     if content[:16] == UUID_XMP:
         return {"xmp-data": content[16:]}
     if content[:16] == UUID_EXIF:
@@ -266,7 +268,7 @@ def _open_bmp(path: Path) -> Foreign:
     from PIL import Image
 
     with Image.open(path, formats=["BMP"]) as image:
-        fields: dict[str, Any] = {}
+        fields: Fields = {}
         x, y = image.info.get("dpi", (0, 0))
         if x > 0 and y > 0:
             fields = {"xres": x / 25.4, "yres": y / 25.4}
@@ -287,7 +289,7 @@ def _is_gray_palette(image: "Image.Image") -> bool:
     return len(colours) % 3 == 0 and not np.ptp(colours.reshape(-1, 3), axis=1).any()
 
 
-def _bmp_profile(path: Path) -> dict[str, Any]:
+def _bmp_profile(path: Path) -> Fields:
     """Read the profile that a BMP of version 5 embeds (BITMAPV5HEADER)."""
     with path.open("rb") as file:
         head = file.read(14 + 124)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.options.ranges import GAMMA
@@ -48,7 +47,7 @@ class Reading:
         if self.profile is not None and self.profile[36:40] != b"acsp":
             raise InvalidValueError("The source profile is not an ICC profile.")
 
-    def to_table(self) -> dict[str, Any] | None:
+    def to_table(self) -> dict[str, object] | None:
         """Return the values that differ from the default, for a marker; None if there are none."""
         plain = {name: value for name, value in self.__dict__.items() if value}
         if self.profile is not None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Unpack
+from typing import BinaryIO, Unpack
 
 import numpy as np
 import pyvips
@@ -30,7 +30,7 @@ from photochrom.photo.declared_colour import declared_colour
 from photochrom.photo.develop_raw import open_raw
 from photochrom.photo.icc import curve_profile
 from photochrom.photo.lightness import TOP, srgb_table
-from photochrom.photo.metadata.carried import Carried
+from photochrom.photo.metadata.carried import Carried, Fields
 from photochrom.photo.metadata.carriers import Carriers
 from photochrom.photo.named_pipe import Pipe, is_pipe
 from photochrom.photo.negative import Inversion, find_inversion
@@ -171,13 +171,13 @@ class FileSource:
         pages, index = self.carriers.pages, self.index_of(page)
         return pages[index] if index < len(pages) else None
 
-    def declared(self, page: int, fields: dict[str, Any], *, gray: bool) -> Declared | None:
+    def declared(self, page: int, fields: Fields, *, gray: bool) -> Declared | None:
         """Return a page's colour description other than an ICC profile."""
         if self.reading.negative:
             return Declared("an inverted negative", None, beats_icc=True)
         return self._said(page, fields, gray=gray)
 
-    def _said(self, page: int, fields: dict[str, Any], *, gray: bool) -> Declared | None:
+    def _said(self, page: int, fields: Fields, *, gray: bool) -> Declared | None:
         directory = self.directory_at(page)
         return declared_colour(self.path, self.kind, fields, gray=gray, directory=directory)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError, UnwritablePhotoError
 from photochrom.photo.addresses import (
@@ -184,14 +184,15 @@ def _copy(address: str, path: Path, most_bytes: int | None) -> int:
     return size
 
 
-def _opened(address: str, place: Place) -> Any:
+def _opened(address: str, place: Place) -> BinaryIO:
     scheme = scheme_of(address)
     if scheme in WEB:  # one request for the whole, in pieces, and not compressed on the way
         headers = {"Accept-Encoding": "identity"}
-        return place.files.open(place.path, "rb", block_size=0, headers=headers)
+        whole: BinaryIO = place.files.open(place.path, "rb", block_size=0, headers=headers)
+        return whole
     if scheme in SCHEMES_OF_ARCHIVES:
         return opened_member(address, place)
-    file = place.files.open(place.path, "rb", block_size=BLOCK, cache_type="none")
+    file: BinaryIO = place.files.open(place.path, "rb", block_size=BLOCK, cache_type="none")
     if hasattr(file, "prefetch"):  # paramiko would wait for each 32 kB
         file.prefetch()
     return file

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from photochrom.errors import PhotoError, UnreadablePhotoError
 from photochrom.photo.addresses import (
@@ -21,6 +20,7 @@ from photochrom.photo.addresses import (
     scheme_of,
 )
 from photochrom.photo.connections import (
+    Info,
     Place,
     Stored,
     cause_of,
@@ -137,7 +137,7 @@ def list_states(address: str) -> dict[str, tuple[int | None, str]]:
     return {name: (size_of(row), version_of(row, place)) for name, row in rows.items()}
 
 
-def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Any], set[str]]:
+def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Info], set[str]]:
     """Return the storage of a folder, what it tells of each file, and the names of subfolders."""
     if scheme_of(address) in WEB:
         raise UnreadablePhotoError(
@@ -153,7 +153,7 @@ def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Any], set[
             if not missing_ok:
                 raise
             rows = []
-    files: dict[str, Any] = {}
+    files: dict[str, Info] = {}
     folders = set()
     tells_empty = scheme_of(address) in TELL_EMPTY
     own = place.path.strip("/")

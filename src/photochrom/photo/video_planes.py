@@ -188,16 +188,7 @@ def _enlarged(planes: np.ndarray, height: int, width: int) -> np.ndarray:
 def _chroma(
     place: np.ndarray, ab: np.ndarray, red: float, blue: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return Cb and Cr, in [-0.5, 0.5].
-
-    Parameters
-    ----------
-    place : int32 array, (h, w)
-        Of the grays in their tables.
-    ab : float32 array, (h, w, 2)
-    red, blue : float
-        Shares of luma.
-    """
+    """Return Cb and Cr, in [-0.5, 0.5], of grays by their places in the tables and their ab."""
     f = _gray_tables()[1][place]
     y = _cube(f)
     less_x = _cube(f + ab[..., 0] * np.float32(1 / 500)) - y

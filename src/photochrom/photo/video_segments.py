@@ -345,16 +345,9 @@ def _add_streams(
     facts: VideoFacts,
     encoding: Encoding,
 ) -> tuple["VideoStream", dict[int, "Stream"], list[str]]:
-    """Add the coloured stream in the place of the source's, and copies of all others.
+    """Add the coloured stream in the place of the source's, and copies, by index, of the others.
 
-    Returns
-    -------
-    stream
-        The coloured one.
-    dict
-        Index in the source -> copied stream.
-    list of str
-        Notes on what the container cannot hold.
+    The notes say what the container cannot hold.
     """
     copied: dict[int, Stream] = {}
     notes: list[str] = []

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Literal, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NotRequired, TypeAlias, TypedDict
 
 from photochrom.photo.decoder_excerpt import Excerpt, Range
 
@@ -14,6 +14,7 @@ MOST_PROFILE = 8_000_000  # bytes: the largest CMYK profiles in use have 3 milli
 MOST_TEXTS = 1_000  # texts, comments and unknown pieces of one file
 
 
+Fields = dict[str, Any]  # what a decoder tells of a page, under libvips' names
 # Pixels per mm, or plain numbers if the unit, of 'in', 'cm' and 'none', is 'none'. Without a unit,
 # the resolution is unknown.
 Resolution = TypedDict(

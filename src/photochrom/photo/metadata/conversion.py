@@ -6,13 +6,13 @@ JPEG (8.18, measured). What a format cannot hold is moved to XMP or left out, wi
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyvips
 
 from photochrom.photo.array_source import ArraySource
 from photochrom.photo.decoder_excerpt import Excerpt
-from photochrom.photo.metadata.carried import SIDES, Carried, Piece, Resolution, left_out
+from photochrom.photo.metadata.carried import SIDES, Carried, Fields, Piece, Resolution, left_out
 from photochrom.photo.metadata.exif import EMPTY, edited, has_maker_note, read_basics
 from photochrom.photo.metadata.iptc import APP13, has_more_than_iim, iim_to_xmp, to_app13, to_iim
 from photochrom.photo.metadata.png import text_piece
@@ -63,7 +63,7 @@ def _metadata(carried: Carried, header: Header) -> Carried:
     return replace(carried, profile=profile, resolution=found or PIXEL_MM)
 
 
-def _decoder_resolution(fields: dict[str, Any]) -> Resolution | None:
+def _decoder_resolution(fields: Fields) -> Resolution | None:
     """Return the resolution that a decoder reports; None if it is its default."""
     x, y = (fields.get(side, 1.0) for side in SIDES)
     if "resolution-unit" not in fields and x == y == 1:

@@ -95,17 +95,7 @@ class _BrokenError(ValueError):
 
 
 class _Packet:
-    """A packet, parsed in one pass.
-
-    Parameters
-    ----------
-    data : bytes
-        UTF-8, without a declaration of another encoding.
-
-    Raises
-    ------
-    _BrokenError
-    """
+    """A packet in UTF-8, parsed in one pass; _BrokenError if it cannot be."""
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MOST_BYTES:
