@@ -34,7 +34,7 @@ def server_config(app: ASGIApp, limits: Limits, clients: Clients) -> uvicorn.Con
     """
     return uvicorn.Config(
         app,
-        http=bounded_protocol(limits, clients),
+        http=_bounded_protocol(limits, clients),
         ws="none",
         log_config=None,
         log_level="warning",
@@ -59,17 +59,9 @@ def connection_count(wanted: int) -> int:
     return max(FEWEST, min(wanted, files - FILES_IN_USE))
 
 
-def bounded_protocol(limits: Limits, clients: Clients) -> type[asyncio.Protocol]:
-    """Return the protocol class for a service's connections.
-
-    Parameters
-    ----------
-    limits : Limits
-    clients : Clients
-        Knows the proxies, whose connections are never closed in favour of other clients.
-    """
+def _bounded_protocol(limits: Limits, clients: Clients) -> type[asyncio.Protocol]:
+    """Return the protocol of connections; those of proxies are never closed for other clients."""
     places = SharedSlots(connection_count(limits.connections))
-
     bounds = {"places": places, "limits": limits, "clients": clients}
     return type("Bounded", (_Connection,), bounds)
 

@@ -19,6 +19,7 @@ from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.picture_files import Encoded, decode
 from photochrom.workbench.datasets.shards import (
     MOST_CORRUPT,
+    UNREADABLE,
     Unit,
     expand_addresses,
     group_rows,
@@ -186,12 +187,12 @@ def _read_all(
                 ) from error
 
 
-def _sound(rows: Iterable[Encoded | str], report: Report) -> Iterator[Encoded]:
+def _sound(rows: Iterable[Item | str], report: Report) -> Iterator[Item]:
     """Skip and count rows that cannot be read; fail if there are too many."""
     seen, corrupt = 0, 0
     for row in rows:
         seen += 1
-        if isinstance(row, Encoded):
+        if not isinstance(row, str):
             yield row
             continue
         corrupt += 1
@@ -229,18 +230,15 @@ def decode_pictures(
     picture : Encoded
     rgb : uint8 array, (H, W, 3)
     """
-    seen, corrupt = 0, 0
-    for picture in pictures:
-        seen += 1
-        rgb = decode(picture.image, short_side_px)
-        if rgb is not None:
-            yield picture, rgb
-            continue
-        corrupt += 1
-        report(f"{picture.key}: skipped, it cannot be decoded.")
-        if seen >= JUDGED_FROM:
-            _refuse_rows(corrupt, seen)
-    _refuse_rows(corrupt, seen)
+
+    def decoded() -> Iterator[tuple[Encoded, np.ndarray] | str]:
+        for picture in pictures:
+            rgb = decode(picture.image, short_side_px)
+            if rgb is None:
+                report(f"{picture.key}: skipped, it cannot be decoded.")
+            yield UNREADABLE if rgb is None else (picture, rgb)
+
+    return _sound(decoded(), _quiet)
 
 
 def shuffled(items: Iterable[Item], buffer: int, seed: Sequence[int]) -> Iterator[Item]:

@@ -147,11 +147,6 @@ def read_evaluations(run: Path) -> list[Evaluation]:
     return found
 
 
-def set_of(evaluation: Evaluation) -> EvaluationSet:
-    """Return the table that an evaluation belongs to, by the name of its data."""
-    return "cifar-10" if "cifar" in evaluation.data.lower() else "photographs"
-
-
 def with_scores(entry: Entry, evaluation: Evaluation) -> list[Entry]:
     """Return the entries of an evaluation: the references, and the run's own rows.
 
@@ -161,6 +156,7 @@ def with_scores(entry: Entry, evaluation: Evaluation) -> list[Entry]:
         The run. Where its evaluation has several rows beside the references, such as one network
         read in several ways, each becomes an entry `NAME (ROW)`.
     """
+    table: EvaluationSet = "cifar-10" if "cifar" in evaluation.data.lower() else "photographs"
     rows = {row.name: row.estimates for row in evaluation.rows}
     own = [name for name in rows if name not in REFERENCES]
     found = []
@@ -170,7 +166,7 @@ def with_scores(entry: Entry, evaluation: Evaluation) -> list[Entry]:
         owner = Entry(name) if name in REFERENCES else entry
         if name in own and len(own) > 1 and name != entry.name:
             owner = replace(entry, name=f"{entry.name} ({name})")
-        found.append(replace(owner, evaluations={set_of(evaluation): scores}))
+        found.append(replace(owner, evaluations={table: scores}))
     return found
 
 
