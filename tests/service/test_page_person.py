@@ -165,7 +165,7 @@ def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_
         """() => document.getElementById('save-size').append(new Option('256 px', '256'))"""
     )
     page.select_option("#save-size", "256")
-    expect(page.locator("#save-kind")).to_have_text("JPEG, quality 70, 256 px")
+    expect(page.locator("#save-kind")).to_have_text("JPEG, quality 70, up to 256 px")
     with page.expect_download() as download:
         page.click("#save")
     assert download.value.suggested_filename == "deep-color.jpg"

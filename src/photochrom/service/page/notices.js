@@ -16,15 +16,23 @@ let timer = 0;
 /**
  * Announce a text, and show it for a while at the bottom of the picture.
  * @param {string} text
+ * @param {{name: string, act: () => void}|null} offer  A button beside it.
  */
-export function notify(text) {
+export function notify(text, offer = null) {
   say(text);
   const toast = byId("toast");
+  const button = byId("toast-act");
   clearTimeout(timer);
-  toast.textContent = text;
+  byId("toast-text").textContent = text;
+  button.hidden = !offer;
+  button.textContent = offer?.name ?? "";
+  button.onclick = () => {
+    toast.hidden = true;
+    offer?.act();
+  };
   toast.hidden = false;
   const hide = () => {
-    if (toast.matches(":hover")) timer = setTimeout(hide, 1000);
+    if (toast.matches(":hover, :focus-within")) timer = setTimeout(hide, 1000);
     else toast.hidden = true;
   };
   timer = setTimeout(hide, SHOWN_MS);

@@ -71,7 +71,7 @@ export class Saving {
     const { format, quality, long_side_px: side } = wantedKind();
     byId("save-quality-row").hidden = LOSSLESS.includes(format);
     byId("save-quality-value").textContent = quality ?? "automatic";
-    const text = [format ? byId("save-format").selectedOptions[0].text : null, quality ? `quality ${quality}` : null, side ? `${side} px` : null];
+    const text = [format ? byId("save-format").selectedOptions[0].text : null, quality ? `quality ${quality}` : null, side ? `up to ${side} px` : null];
     byId("save-kind").textContent = text.filter(Boolean).join(", ") || "as the original, full size";
   }
 
@@ -129,6 +129,7 @@ export class Saving {
       return;
     }
     showProblem("save", null);
+    this.tell(null);
     try {
       const { wishes, missing } = await readSettings(file, photo.info, new Set(this.desk.methods.keys()));
       this.desk.act({ type: "replace", wishes, label: "settings from a file" });
