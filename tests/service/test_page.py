@@ -286,6 +286,11 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
     assert "notes.jpg" in page.inner_text("#gone-text")
     page.keyboard.press("PageUp")
     expect(page.locator("#file-name")).to_have_text("two.jpg")
+    page.set_viewport_size({"width": 844, "height": 390})  # a phone on its side
+    expect(page.locator("[aria-current=true]")).to_be_in_viewport(ratio=1)
+    page.click(".kind summary")
+    page.locator("#open-settings").scroll_into_view_if_needed()
+    expect(page.locator("#open-settings")).to_be_in_viewport(ratio=1)
     with page.expect_download() as download:
         page.click("#zip")
     with zipfile.ZipFile(download.value.path()) as archive:
@@ -369,6 +374,11 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
     page = open_page(gray_photo(), **PHONE)
     picture = page.locator("#pane-main .picture").bounding_box()
     assert picture["width"] > 340
+    expect(page.locator("#toast")).to_contain_text("Tap a place to change its colour.")
+    for bar in ("#rail", ".bar"):  # no tool is out of sight, on the narrowest phones, too
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.locator(bar).evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+    page.set_viewport_size(PHONE["viewport"])
     pinch(page, place(page, 0.5, 0.5))
     assert page.locator("#pane-main .picture").bounding_box()["width"] > 1.5 * picture["width"]
     page.keyboard.press("0")

@@ -9,7 +9,7 @@ export class FirstSteps {
   constructor(desk) {
     desk.addEventListener("list", () => {
       const photo = desk.current;
-      const isFolded = !byId("hint-none").checkVisibility();
+      const isFolded = !byId("panel").checkVisibility();
       if (!photo?.coloured || photo.history.past.length || !isFolded || !isFirstTime("first steps")) return;
       const verb = matchMedia("(pointer: coarse)").matches ? "Tap" : "Click";
       notify(`${verb} a place to change its colour. “Adjust” has everything else.`);

@@ -99,7 +99,8 @@ async function start() {
   };
   const drawAll = () => {
     const photo = desk.current;
-    document.body.classList.toggle("is-empty", !photo || (photo.status !== "ready" && desk.photos.length < 2));
+    const isLost = ["failed", "gone"].includes(photo?.status);
+    document.body.classList.toggle("is-empty", !photo || (isLost && desk.photos.length < 2));
     byId("welcome").hidden = Boolean(photo);
     byId("stored").hidden = !api.capabilities.clearStorage || !memory.hasAny();
     const asks = photo?.status === "ready" && !photo.agreed;
