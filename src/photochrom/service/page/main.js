@@ -101,6 +101,8 @@ async function start() {
     const photo = desk.current;
     const isLost = ["failed", "gone"].includes(photo?.status);
     document.body.classList.toggle("is-empty", !photo || (isLost && desk.photos.length < 2));
+    stage.main.tabIndex = photo ? 0 : -1;
+    if (photo && byId("welcome").contains(document.activeElement)) stage.main.focus({ preventScroll: true }); // what had it goes away
     byId("welcome").hidden = Boolean(photo);
     byId("stored").hidden = !api.capabilities.clearStorage || !memory.hasAny();
     const asks = photo?.status === "ready" && !photo.agreed;

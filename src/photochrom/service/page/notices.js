@@ -26,10 +26,8 @@ export function notify(text, offer = null) {
   byId("toast-text").textContent = text;
   button.hidden = !offer;
   button.textContent = offer?.name ?? "";
-  button.onclick = () => {
-    toast.hidden = true;
-    offer?.act();
-  };
+  button.onclick = () => offer?.act();
+  toast.onclick = () => { toast.hidden = true; };
   toast.hidden = false;
   const hide = () => {
     if (toast.matches(":hover, :focus-within")) timer = setTimeout(hide, 1000);
