@@ -459,7 +459,7 @@ def test_a_photo_is_opened_and_shown_while_the_network_is_loaded(browser, host, 
     page.goto(host(page_folder)[0])
     ready(page)
     page.set_input_files("#file-input", [as_file(drawn(120, 160))])
-    expect(page.locator("#waiting")).to_contain_text("Loading the colouring network, only once: ")
+    expect(page.locator("#waiting")).to_contain_text("Getting ready, the first time only: ")
     expect(page.locator("#about")).to_have_text("PNG · 160 × 120 · 8 bit")  # it is open
     expect(page.locator("#pane-main .picture")).to_be_visible()
     held.pop().continue_()

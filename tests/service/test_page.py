@@ -283,7 +283,7 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
     expect(page.locator("#strip-count")).to_have_text("2 coloured, 1 failed:")
     page.click("#strip-show")
     expect(page.locator("#gone-title")).to_have_text("notes.jpg could not be opened")
-    assert "notes.jpg" in page.inner_text("#gone-text")
+    assert page.inner_text("#gone-text")[0].isupper()  # a sentence; the title has the name
     page.keyboard.press("PageUp")
     expect(page.locator("#file-name")).to_have_text("two.jpg")
     page.set_viewport_size({"width": 844, "height": 390})  # a phone on its side

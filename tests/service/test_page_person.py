@@ -113,6 +113,8 @@ def drop(page: Page, path: Path, target: str = "#stage") -> None:
         box = page.locator(target if page.locator(target).is_visible() else "#stage").bounding_box()
         assert box
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        if kind == "drop":
+            expect(page.locator("[data-drop=open]")).to_be_visible()
         session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": files})
 
 
@@ -158,7 +160,7 @@ def test_one_photograph_can_be_closed_and_everything_be_started_over(open_page):
     repainted(page, lambda: page.click("#start-over"))
     assert kept_hints(page) == []
     expect(page.locator("#saturation-value")).to_have_text("100 %")
-    repainted(page, lambda: page.click("#undo"))
+    repainted(page, lambda: page.click("#toast-act"))
     assert len(kept_hints(page)) == 1
 
     page.click("#close-photo")

@@ -144,7 +144,8 @@ export class Files {
       if (!carriesFiles(event)) return;
       event.preventDefault();
       depth += 1;
-      drops.hidden = !this.takes.canLend();
+      drops.hidden = false;
+      for (const part of drops.querySelectorAll(".beside")) part.hidden = !this.takes.canLend();
       over(event);
     });
     addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());

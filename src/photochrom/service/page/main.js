@@ -231,8 +231,15 @@ function drawGone(photo) {
   byId("gone-title").textContent = photo.status === "gone" ? `Open ${photo.name} again` : `${photo.name} could not be opened`;
   byId("gone-text").textContent = photo.status === "gone"
     ? `The photograph was removed to save space. Open the file again.${kept}`
-    : photo.problem.message;
+    : withoutName(photo.problem.message, photo.name);
   byId("reopen").textContent = photo.status === "gone" ? "Open the file again" : "Choose another file";
+}
+
+/** A message whose file is named above it. */
+function withoutName(message, name) {
+  if (!message.startsWith(`${name}: `)) return message;
+  const rest = message.slice(name.length + 2);
+  return rest[0].toUpperCase() + rest.slice(1);
 }
 
 start().catch((problem) => {

@@ -64,7 +64,7 @@ export class Panel {
   startOver() {
     this.editor.close();
     this.desk.act({ type: "replace", wishes: {}, label: "started over" });
-    notify("All your changes were reset. Undo restores them.");
+    notify("All your changes were reset.", { name: "Undo", act: () => byId("undo").click() });
   }
 
   compareWith(name) {

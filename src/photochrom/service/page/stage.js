@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 import { View } from "./view.js";
 
 const NARROW_PX = 600;
+const LABEL_PX = 84; // what "Before" and "After" need beside the line
 
 /** Draw a bitmap into a canvas, which is resized to it. */
 function put(canvas, bitmap) {
@@ -165,6 +166,8 @@ export class Stage extends EventTarget {
     this.split.style.top = `${Math.max(box.top, 0)}px`;
     this.split.style.bottom = `${Math.max(this.view.pane.height - box.top - box.height, 0)}px`;
     this.split.classList.toggle("is-home", this.share <= 0 || this.share >= 1);
+    this.split.classList.toggle("is-far-left", inside < LABEL_PX);
+    this.split.classList.toggle("is-far-right", inside > this.view.pane.width - LABEL_PX);
     const percent = Math.round(this.share * 100);
     this.split.setAttribute("aria-valuenow", percent);
     this.split.setAttribute("aria-valuetext", `${percent} % original`);

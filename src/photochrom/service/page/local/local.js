@@ -33,7 +33,7 @@ async function whenLoading(hear) {
   const all = Math.round((await facts).bytes / 1e6);
   const tell = () => {
     const bytes = [...come.values()].reduce((sum, one) => sum + one, 0);
-    hear(`Loading the colouring network, only once: ${bytes < LARGE_BYTES ? "" : `${Math.round(bytes / 1e6)} of `}${all} MB`);
+    hear(`Getting ready, the first time only: ${bytes < LARGE_BYTES ? "" : `${Math.round(bytes / 1e6)} of `}${all} MB`);
   };
   const follow = ({ data }) => {
     if (!data?.path) return;
