@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import ExifTags, Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from skimage import data
 from tests.service.browsing import (
     DESKTOP,
@@ -495,12 +495,15 @@ def test_a_download_that_fails_is_said_on_a_phone_too(open_page):
     page = open_page(gray_photo(), **PHONE)
     problem = {"title": "Unprocessable", "status": 422, "detail": "The file is damaged."}
     kind = "application/problem+json"
-    page.route(
-        "**/result",
-        lambda route: route.fulfill(status=422, content_type=kind, body=json.dumps(problem)),
-    )
+    held: list[Route] = []
+    page.route("**/result", lambda route: held.append(route))
     page.tap("#save-short")
+    expect(page.locator("#toast")).to_have_text("Colouring at full size…")
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].fulfill(status=422, content_type=kind, body=json.dumps(problem))
     expect(page.locator("#error-save")).to_be_in_viewport()
+    expect(page.locator("#toast")).to_be_hidden()
     expect(page.locator("#error-save")).to_have_text("The file is damaged.")
 
 

@@ -444,7 +444,8 @@ def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page
         "node => getComputedStyle(node).clipPath"
     )
     assert "Nothing leaves this computer." in page.inner_text("#welcome")
-    page.click("#try-sample")
+    page.press("#try-sample", "Enter")
+    expect(page.locator("#pane-main")).to_be_focused()
     page.wait_for_selector("#split", state="visible")
     expect(page.locator("#file-name")).to_have_text("portrait.jpg")
 

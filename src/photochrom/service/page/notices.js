@@ -17,8 +17,9 @@ let timer = 0;
  * Announce a text, and show it for a while at the bottom of the picture.
  * @param {string} text
  * @param {{name: string, act: () => void}|null} offer  A button beside it.
+ * @param {boolean} isLasting  Show it until the next text, or `endNotice`.
  */
-export function notify(text, offer = null) {
+export function notify(text, offer = null, isLasting = false) {
   say(text);
   const toast = byId("toast");
   const button = byId("toast-act");
@@ -33,7 +34,12 @@ export function notify(text, offer = null) {
     if (toast.matches(":hover, :focus-within")) timer = setTimeout(hide, 1000);
     else toast.hidden = true;
   };
-  timer = setTimeout(hide, SHOWN_MS);
+  if (!isLasting) timer = setTimeout(hide, SHOWN_MS);
+}
+
+/** Hide what was shown last. */
+export function endNotice() {
+  byId("toast").hidden = true;
 }
 
 /**
