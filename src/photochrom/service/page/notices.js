@@ -27,12 +27,12 @@ export function notify(text, offer = null, isLasting = false) {
   byId("toast-text").textContent = text;
   button.hidden = !offer;
   button.textContent = offer?.name ?? "";
-  button.onclick = () => offer?.act();
-  toast.onclick = () => { toast.hidden = true; };
+  button.onclick = offer && offer.act;
+  toast.onclick = endNotice;
   toast.hidden = false;
   const hide = () => {
     if (toast.matches(":hover, :focus-within")) timer = setTimeout(hide, 1000);
-    else toast.hidden = true;
+    else endNotice();
   };
   if (!isLasting) timer = setTimeout(hide, SHOWN_MS);
 }
@@ -40,6 +40,7 @@ export function notify(text, offer = null, isLasting = false) {
 /** Hide what was shown last. */
 export function endNotice() {
   byId("toast").hidden = true;
+  byId("toast-act").onclick = null; // what it offered need not be kept
 }
 
 /**
