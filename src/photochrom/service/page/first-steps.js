@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 import { isFirstTime } from "./memory.js";
-import { notify } from "./notices.js";
+import { endNotice, notify } from "./notices.js";
 
 export class FirstSteps {
   /** @param {import("./desk.js").Desk} desk */
@@ -13,6 +13,7 @@ export class FirstSteps {
       if (!photo?.coloured || photo.history.past.length || !isFolded || !isFirstTime("first steps")) return;
       const verb = matchMedia("(pointer: coarse)").matches ? "Tap" : "Click";
       notify(`${verb} a place to change its colour. “Adjust” has everything else.`);
+      byId("pane-main").addEventListener("pointerdown", endNotice, { once: true }); // understood, and it would cover the picture
     });
   }
 }
