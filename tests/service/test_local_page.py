@@ -483,7 +483,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
     huge = io.BytesIO()
     Image.new("1", (40_000, 30_000)).save(huge, "PNG")
     told = {
-        "notes.txt": (b"no picture", "not a picture"),
+        "notes.jpg": (b"no picture", "not a picture"),
         "scan.tif": (b"II*\0" + bytes(range(200)), "damaged or incomplete"),
         "fax.tif": (tiff(drawn(60, 80) > 99, compression="ccittfax4", bitdepth=1), "cannot read"),
         "cut.jpg": (photo_bytes(drawn(240, 320))[:3000], "damaged or incomplete"),
