@@ -53,6 +53,14 @@ def test_the_small_copy_has_exactly_the_size_asked(save, rgb, suffix, size):
     assert photo.small_rgb(*size).dtype == np.uint8
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "png"])
+def test_a_reduced_photo_has_the_small_copy_of_the_whole_one(save, suffix):
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640), dtype=np.uint8)
+    photo = Photo.open(save(noise, f"a.{suffix}"))
+    small = photo.small_lightness(64, 48)  # from a decoder that shrinks by 4
+    np.testing.assert_array_equal(photo.reduced(200).small_lightness(64, 48), small)
+
+
 def test_a_small_copy_shrunk_on_load_is_the_mean_of_what_it_covers(save):
     big = np.repeat(np.repeat(np.linspace(20, 230, 64).astype(np.uint8)[None], 16, 1), 512, 0)
     photo = Photo.open(save(big, "a.jpg", quality=95))

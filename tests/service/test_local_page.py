@@ -11,8 +11,10 @@ import pyvips
 from axe_playwright_python.sync_playwright import Axe
 from PIL import ExifTags, Image, ImageDraw, ImageOps, TiffImagePlugin
 from PIL.IptcImagePlugin import getiptcinfo
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from tests.service.browsing import (
+    DESKTOP,
+    PATIENCE,
     colour_at,
     give,
     gray_photo,
@@ -47,6 +49,7 @@ from photochrom.service.page_folder import PROBE_WITHIN, WEIGHTS_PATH
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MOST_DIFFERENCE = 0.05  # mean CIEDE2000; one level of the input changed costs 0.3
+MOST_JPEG_DIFFERENCE = 0.2  # the browser rounds pixels that libjpeg takes means of
 MOST_LEVELS = 0.1  # mean difference of a channel at full size
 MOST_DEEP_LEVELS = 10  # of 65535
 DEFAULT = {"format": None, "quality": None, "long_side_px": None}
@@ -363,7 +366,15 @@ def test_a_lost_graphics_processor_loses_nothing(visit, host, page_folder):
 def test_a_large_photo_is_coloured_at_full_size_in_its_own_lightness(visit, host, page_folder):
     picture = np.asarray(Image.fromarray(drawn(480, 640)).resize((1700, 1275)))
     page = visit(host(page_folder)[0])
+    content = photo_bytes(picture, quality=92)
+    give(page, {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": content})
+    page.wait_for_function("document.title.includes('large.jpg')")
+    smaller = pixels(ask(page, "result", PLAIN, {**PNG, "long_side_px": 800}))
+    expected = Colorizer().colorize_file(content, format="png", long_side_px=800).content
+    assert difference(smaller, decoded(expected)) < MOST_JPEG_DIFFERENCE
+
     give(page, as_file(picture))
+    page.wait_for_function("document.title.includes('drawn.png')")
     hints = [hint.scaled(5) for hint in HINTS]
     result = pixels(ask(page, "result", {**PLAIN, "hints": tables(*hints)}, PNG))
     expected = Colorizer().colorize(picture, hints=hints)
@@ -429,6 +440,7 @@ def test_a_photo_is_hinted_and_downloaded_with_what_its_file_carries(
 def test_it_works_offline_after_the_first_visit_and_finds_its_photo_again(visit, host, page_folder):
     address, stop = host(page_folder)
     page = visit(address)
+    expect(page.locator("#clear-storage")).to_be_hidden()  # nothing is stored yet
     give(page, gray_photo())
     expect(page.locator("#pane-main .picture")).to_be_visible()
     stop()
@@ -436,6 +448,24 @@ def test_it_works_offline_after_the_first_visit_and_finds_its_photo_again(visit,
     ready(page)
     page.wait_for_selector("#split", state="visible")
     assert page.evaluate("crossOriginIsolated")  # the service worker adds the headers
+
+
+def test_a_photo_is_opened_and_shown_while_the_network_is_loaded(browser, host, page_folder):
+    context = browser.new_context(**DESKTOP, service_workers="block")
+    context.set_default_timeout(PATIENCE)
+    held: list[Route] = []
+    context.route(f"**/{WEIGHTS_PATH}", lambda route: held.append(route))
+    page = context.new_page()
+    page.goto(host(page_folder)[0])
+    ready(page)
+    page.set_input_files("#file-input", [as_file(drawn(120, 160))])
+    expect(page.locator("#waiting")).to_contain_text("Getting ready, the first time only: ")
+    expect(page.locator("#about")).to_have_text("PNG · 160 × 120 · 8 bit")  # it is open
+    expect(page.locator("#pane-main .picture")).to_be_visible()
+    held.pop().continue_()
+    page.wait_for_selector("#split", state="visible")
+    expect(page.locator("#waiting")).to_be_hidden()
+    context.close()
 
 
 @pytest.mark.long
@@ -453,7 +483,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
     huge = io.BytesIO()
     Image.new("1", (40_000, 30_000)).save(huge, "PNG")
     told = {
-        "notes.txt": (b"no picture", "not a picture"),
+        "notes.jpg": (b"no picture", "not a picture"),
         "scan.tif": (b"II*\0" + bytes(range(200)), "damaged or incomplete"),
         "fax.tif": (tiff(drawn(60, 80) > 99, compression="ccittfax4", bitdepth=1), "cannot read"),
         "cut.jpg": (photo_bytes(drawn(240, 320))[:3000], "damaged or incomplete"),

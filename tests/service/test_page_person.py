@@ -86,6 +86,12 @@ def test_the_original_is_the_true_file_and_colours_are_not_replaced_unasked(open
     page.set_input_files("#file-input", [colour_photo()])
     expect(page.locator("#asks-title")).to_have_text("This photograph is already in colour.")
     page.wait_for_function("() => document.querySelector('#pane-main .before').width > 1")
+    expect(page.locator("#asks")).to_be_visible()
+    note = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"Dear Ada"}
+    page.set_input_files("#file-input", [note])
+    expect(page.locator("#toast")).to_have_text("note.txt is not a photograph.")
+    toast, asks = (page.locator(part).bounding_box() for part in ("#toast", "#asks"))
+    assert toast["y"] + toast["height"] <= asks["y"]  # it does not cover the question
     truth = data.coffee()[200, 150].astype(float)
     assert np.abs(layer_at(page, "before", 0.25, 0.5) - truth).max() < 40
     assert painted(page) == ""  # nothing was coloured
@@ -107,6 +113,8 @@ def drop(page: Page, path: Path, target: str = "#stage") -> None:
         box = page.locator(target if page.locator(target).is_visible() else "#stage").bounding_box()
         assert box
         at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        if kind == "drop":
+            expect(page.locator("[data-drop=open]")).to_be_visible()
         session.send("Input.dispatchDragEvent", {"type": kind, **at, "data": files})
 
 
@@ -136,21 +144,55 @@ def test_a_folder_is_walked_when_it_is_dropped_or_chosen(open_page, tmp_path):
 def test_one_photograph_can_be_closed_and_everything_be_started_over(open_page):
     page = open_page(gray_photo())
     expect(page.locator("#start-over")).to_be_disabled()
-    hint_at(page, *SUIT)
+    page.mouse.click(*place(page, *SUIT))
+    page.fill("#hex", "stripes")
+    page.press("#hex", "Enter")
+    expect(page.locator("#error-picker")).to_contain_text("“stripes” is not a colour")
+    page.fill("#hex", "dark green")
+    repainted(page, lambda: page.press("#hex", "Enter"))
+    assert [hint["colour"] for hint in kept_hints(page)] == ["#006400"]
     page.keyboard.press("Escape")
+    expect(page.locator(".marker")).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.locator(".marker")).to_be_hidden()  # nothing lies on the original
+    page.keyboard.press("b")
     repainted(page, lambda: page.locator("#saturation").fill("60"))
     repainted(page, lambda: page.click("#start-over"))
     assert kept_hints(page) == []
     expect(page.locator("#saturation-value")).to_have_text("100 %")
-    repainted(page, lambda: page.click("#undo"))
+    repainted(page, lambda: page.click("#toast-act"))
     assert len(kept_hints(page)) == 1
 
     page.click("#close-photo")
     expect(page.locator("#welcome")).to_be_visible()
+    page.click("#toast-act")
+    page.wait_for_selector("#split", state="visible")
+    assert len(kept_hints(page)) == 1
+    expect(page.locator("#undo")).to_be_enabled()
+    page.click("#close-photo")
     page.reload()
     ready(page)
     expect(page.locator("#welcome")).to_be_visible()
     expect(page.locator("#earlier")).to_be_hidden()
+
+
+def test_a_photograph_is_seen_while_it_is_opened_and_coloured(open_page):
+    page = open_page()
+    held: list[Route] = []
+    for pattern in ("**/v1/photos", "**/preview"):
+        page.route(pattern, lambda route: held.append(route))
+    expect(page.locator("#zoom-value")).to_have_text("")
+    page.set_input_files("#file-input", [gray_photo()])
+    page.wait_for_selector("#pane-main .picture", state="visible")
+    assert layer_at(page, "before", *SUIT).max() > 0
+    expect(page.locator("#waiting")).to_have_text("Opening…")
+    box = page.locator("#pane-main .picture").bounding_box()
+    held.pop().continue_()
+    expect(page.locator("#waiting")).to_have_text("Colouring…")
+    assert page.locator("#pane-main .picture").bounding_box() == box  # it has not moved
+    held.pop().continue_()
+    page.wait_for_selector("#split", state="visible")
+    expect(page.locator("#waiting")).to_be_hidden()
 
 
 def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_seen(open_page):
@@ -165,7 +207,7 @@ def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_
         """() => document.getElementById('save-size').append(new Option('256 px', '256'))"""
     )
     page.select_option("#save-size", "256")
-    expect(page.locator("#save-kind")).to_have_text("JPEG, quality 70, 256 px")
+    expect(page.locator("#save-kind")).to_have_text("JPEG, quality 70, up to 256 px")
     with page.expect_download() as download:
         page.click("#save")
     assert download.value.suggested_filename == "deep-color.jpg"
@@ -402,7 +444,8 @@ def test_the_empty_page_shows_what_happens_and_its_sample_can_be_tried(open_page
         "node => getComputedStyle(node).clipPath"
     )
     assert "Nothing leaves this computer." in page.inner_text("#welcome")
-    page.click("#try-sample")
+    page.press("#try-sample", "Enter")
+    expect(page.locator("#pane-main")).to_be_focused()
     page.wait_for_selector("#split", state="visible")
     expect(page.locator("#file-name")).to_have_text("portrait.jpg")
 

@@ -75,6 +75,7 @@ class Photo(PhotoFacts):
         self.format = source.kind
         budget = Budget(max_megapixels, max_megabytes, max_pages, source.reading.salvage)
         self.headers, repaired = read_headers(source, budget)
+        self._whole = self.headers  # as stored, also of a reduced photo
         if isinstance(source, FileSource):
             source.settle()
         self.metadata = read_metadata(source, self.headers[0])
@@ -352,7 +353,9 @@ class Photo(PhotoFacts):
             )
         header = self.headers[page]
         wide, high = upright_size(width, height, header.orientation)
-        shrink = min(header.width / wide, header.height / high)
+        # By the stored size: a network must see a reduced photo as it sees the whole one.
+        whole = self._whole[page]
+        shrink = min(whole.width / wide, whole.height / high)
         try:
             image = codes
             if image is None:

@@ -13,12 +13,12 @@
  * @property {string[]} formats      That it writes.
  * @property {boolean} staysHere     Whether photographs stay on this computer.
  * @property {(() => Promise<void>)|null} clearStorage  Deletes all that is stored in the browser.
- * @property {((hear: (text: string) => void) => Promise<void>)|null} whenLoading  Says what it waits for.
+ * @property {((hear: (text: string|null) => void) => Promise<void>)|null} whenLoading  Says what it waits for, then null.
  */
 
 export { Problem } from "./problem.js";
 export {
-  addVideoReference, cancelVideo, capabilities, colourVideo, confidence, crop, forget, forgetVideo, gray, hasKey, hintFields, limits, methods, moods,
+  addVideoReference, cancelVideo, capabilities, colourVideo, confidence, crop, fileOf, forget, forgetVideo, gray, hasKey, hintFields, limits, methods, moods,
   onKeyNeeded, original, outline, photo, preview, putReference, result, shots, sidecar, suggestions, upload, uploadVideo, video,
   videoFrame, videoResult, zip,
 } from "./engine.js";

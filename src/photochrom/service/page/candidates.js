@@ -79,7 +79,8 @@ export class Candidates {
   async find(photo, request, signal) {
     const shown = [];
     const made = [];
-    for (let candidate = 0; candidate < MOST && shown.length < SHOWN; candidate += 1) {
+    const similar = []; // that differ, but in the same words as one that is shown
+    for (let candidate = 0; candidate < MOST && made.length < SHOWN; candidate += 1) {
       const wishes = { ...request, candidate };
       const blob = await this.desk.ask(photo, (id) => api.preview(id, wishes, signal, THUMB_PX));
       const sample = await sampleOf(blob);
@@ -88,11 +89,15 @@ export class Candidates {
       if (signal.aborted || photo !== this.desk.current) return;
       if (!isNew && candidate !== request.candidate) continue;
       shown.push(sample);
-      const isSaid = made.some(({ title }) => title === change);
-      made.push(await this.make(blob, candidate, isSaid ? `${change}`.replace(": ", ": another ") : change));
+      if (made.some(({ title }) => title === change?.words)) {
+        similar.push(await this.make(blob, candidate, { ...change, words: change.words.replace(": ", ": another ") }));
+        continue;
+      }
+      made.push(await this.make(blob, candidate, change));
       if (signal.aborted) return;
       this.show(made);
     }
+    made.push(...similar.slice(0, SHOWN - made.length));
     this.group.replaceChildren(...made);
     this.draw();
     byId("candidates-note").hidden = made.length > 1;
@@ -110,7 +115,7 @@ export class Candidates {
   }
 
   async make(blob, candidate, change) {
-    const words = change ?? "most likely";
+    const words = change?.words ?? "most likely";
     const made = button("", () => this.choose(candidate), { kind: "candidate" });
     made.setAttribute("role", "radio");
     made.setAttribute("aria-label", `Colouring ${candidate + 1}: ${words}`);
@@ -119,6 +124,8 @@ export class Candidates {
     const canvas = element("canvas", { "aria-hidden": "true" });
     const bitmap = await createImageBitmap(blob);
     Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+    // A thumbnail is square: it shows the part that differs.
+    if (change) canvas.style.objectPosition = `${Math.round(100 * change.across)}% ${Math.round(100 * change.down)}%`;
     canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
     made.append(canvas, element("span", { class: "says" }, words));
@@ -141,7 +148,10 @@ async function sampleOf(blob) {
   return { width, height, rgb, lab: rgb.map(rgbToLab) };
 }
 
-/** Describe where a colouring visibly differs from another, and its colour there; null if nowhere. */
+/**
+ * Describe where a colouring visibly differs from another, and its colour there.
+ * @returns {{words: string, across: number, down: number}|null}  With the middle, as shares of the sides; null if nowhere.
+ */
 export function changeOf(usual, other) {
   const places = other.lab.flatMap(([, a, b], i) =>
     Math.hypot(a - usual.lab[i][1], b - usual.lab[i][2]) > APART_AB ? [i] : []);
@@ -150,7 +160,7 @@ export function changeOf(usual, other) {
   const across = mean((i) => (i % other.width) / other.width);
   const down = mean((i) => Math.floor(i / other.width) / other.height);
   const colour = toHex([0, 1, 2].map((band) => Math.round(mean((i) => other.rgb[i][band]))));
-  return `${whereOf(across, down, places.length / other.lab.length)}: ${nameOf(colour)}`;
+  return { words: `${whereOf(across, down, places.length / other.lab.length)}: ${nameOf(colour)}`, across, down };
 }
 
 function whereOf(across, down, share) {

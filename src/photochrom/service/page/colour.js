@@ -112,3 +112,18 @@ export function nameOf(hex) {
   const strength = chroma < 20 ? "muted " : chroma > 60 ? "strong " : "";
   return depth + strength + (warmDark ? "brown" : hueName);
 }
+
+const NO_COLOUR = "#010203"; // stays where a text is not a colour
+
+/**
+ * Read a colour by its name in CSS, with or without spaces, or by its code.
+ * @param {string} text
+ * @returns {string|null}  As #rrggbb; null if it is none.
+ */
+export function colourIn(text) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  context.fillStyle = NO_COLOUR;
+  context.fillStyle = /^([0-9a-f]{3}|[0-9a-f]{6})$/i.test(text) ? `#${text}` : text.replace(/[\s-]/g, "");
+  const colour = String(context.fillStyle);
+  return colour !== NO_COLOUR && /^#[0-9a-f]{6}$/.test(colour) ? colour : null;
+}

@@ -17,7 +17,8 @@ const fresh = (file, name) => ({
 
 /**
   * Events: "list" (a photograph was added, removed or changed its status), "current" (another one is
-  * current), "wishes" (detail.gesture: whether a drag is in progress), "session" (it has a new id).
+  * current), "wishes" (detail.gesture: whether a drag is in progress), "session" (it has a new id),
+  * "closed" (detail: a photograph with changes, which can be reopened).
  */
 export class Desk extends EventTarget {
   constructor(methods) {
@@ -68,6 +69,18 @@ export class Desk extends EventTarget {
     this.keepList();
     if (this.current === photo) this.look(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
     this.tell("list");
+    const canReopen = photo.file && photo.info && photo.at === null && !isPlain(photo.history.present.wishes);
+    if (canReopen) this.dispatchEvent(new CustomEvent("closed", { detail: photo }));
+  }
+
+  /** Open a photograph again that was just closed, with its changes and their history. */
+  reopen(photo) {
+    if (this.photos.includes(photo)) return;
+    Object.assign(photo, { status: "waiting", coloured: null, stuck: null });
+    this.photos.push(photo);
+    this.look(photo);
+    this.tell("list");
+    this.uploading = this.uploading.then(() => this.open(photo)).then(() => this.afterOpening());
   }
 
   /** Tell other tabs, by a shared lock, that this tab has the photograph open. */
@@ -138,6 +151,7 @@ export class Desk extends EventTarget {
       };
       try {
         photo.info = await api.photo(id);
+        photo.file = await api.fileOf(id);
         this.claim(id);
         photo.agreed ||= photo.info.tint !== "colour";
       } catch (problem) {

@@ -8,6 +8,8 @@ import { isSettings } from "./settings.js";
 const PHOTOGRAPH = /\.(jpe?g|jpe|jfif|png|tiff?|webp|avif|heic|heif|gif)$/i;
 
 const isPhotograph = (file) => PHOTOGRAPH.test(file.name) || file.type.startsWith("image/");
+// A file without a type may be one: its bytes decide.
+const isOther = (file) => Boolean(file.type) && !isPhotograph(file);
 const isHidden = (file) => (file.webkitRelativePath || file.name).split("/").some((part) => part.startsWith("."));
 
 /** The dropped files and folders; must be read before the event ends. */
@@ -81,7 +83,10 @@ export class Files {
   open(files) {
     const settings = files.filter(isSettings);
     const films = files.filter(isFilm);
-    const photographs = files.filter((file) => !isSettings(file) && !isFilm(file));
+    const rest = files.filter((file) => !isSettings(file) && !isFilm(file));
+    const photographs = rest.filter((file) => !isOther(file));
+    const others = rest.filter(isOther);
+    if (others.length) notify(`${others.length === 1 ? `${others[0].name} is not a photograph.` : `${others.length} files are not photographs.`}`);
     if (films.length > 1) notify("One film can be open at a time. The first one was opened.");
     if (films.length) this.takes.film(films[0]);
     if (photographs.length) this.takes.open(photographs);
@@ -139,7 +144,8 @@ export class Files {
       if (!carriesFiles(event)) return;
       event.preventDefault();
       depth += 1;
-      drops.hidden = !this.takes.canLend();
+      drops.hidden = false;
+      for (const part of drops.querySelectorAll(".beside")) part.hidden = !this.takes.canLend();
       over(event);
     });
     addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());

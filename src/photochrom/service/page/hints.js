@@ -153,8 +153,9 @@ export class HintLayer {
       const made = this.svg(shape, { points, class: "width", "stroke-width": 2 * hint.radius * view.scale });
       if (tried) made.style.stroke = tried;
     }
-    this.svg(shape, { points, class: "casing" });
-    this.svg(shape, { points, class: "line" });
+    const rest = selected ? "" : " is-idle"; // the colours at its edge are what one looks at
+    this.svg(shape, { points, class: `casing${rest}` });
+    this.svg(shape, { points, class: `line${rest}` });
   }
 
   drawSpot(hint) {

@@ -7,8 +7,10 @@ import { Desk } from "./desk.js";
 import { byId } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Files } from "./files.js";
+import { FirstSteps } from "./first-steps.js";
 import { HintLayer } from "./hints.js";
 import { fillKeyList, listenToHand, listenToHold, listenToKeys } from "./keys.js";
+import * as memory from "./memory.js";
 import { notify, say, showProblem } from "./notices.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
@@ -19,6 +21,7 @@ import { Sources } from "./sources.js";
 import { Stage } from "./stage.js";
 import { hintsTake, takes } from "./state.js";
 import { Tools } from "./tools.js";
+import { Waiting } from "./waiting.js";
 import { Welcome } from "./welcome.js";
 
 /** Ask for the API key in a dialog; null if the dialog is cancelled. */
@@ -51,16 +54,16 @@ function offer({ restores, formats, staysHere, clearStorage, whenLoading }) {
   for (const option of byId("save-format").querySelectorAll("option")) {
     if (option.value && !formats.includes(option.value)) option.remove();
   }
-  byId("clear-storage").hidden = !clearStorage;
+  byId("stored").hidden = !clearStorage || !memory.hasAny();
   byId("clear-storage").addEventListener("click", () => clearStorage?.());
-  whenLoading?.(notify);
+  return whenLoading;
 }
 
 async function start() {
   api.onKeyNeeded(askForKey);
   tameDialogs();
   fillKeyList();
-  offer(api.capabilities);
+  const whenLoading = offer(api.capabilities);
   const [methods, moods, limits] = await Promise.all([api.methods(), api.moods(), api.limits()]);
   const desk = new Desk(methods);
   const stage = new Stage();
@@ -84,6 +87,9 @@ async function start() {
   const reel = new Reel(desk, limits.film_suffixes ?? []);
   const saving = new Saving(desk, (then) => files.pick(then));
   new Welcome(desk);
+  const waiting = new Waiting(desk);
+  new FirstSteps(desk);
+  whenLoading?.((text) => waiting.load(text));
   painter.onSettled((photo) => candidates.refresh(photo));
 
   const drawHistory = () => {
@@ -93,8 +99,12 @@ async function start() {
   };
   const drawAll = () => {
     const photo = desk.current;
-    document.body.classList.toggle("is-empty", !photo || (photo.status !== "ready" && desk.photos.length < 2));
+    const isLost = ["failed", "gone"].includes(photo?.status);
+    document.body.classList.toggle("is-empty", !photo || (isLost && desk.photos.length < 2));
+    stage.main.tabIndex = photo ? 0 : -1;
+    if (photo && byId("welcome").contains(document.activeElement)) stage.main.focus({ preventScroll: true }); // what had it goes away
     byId("welcome").hidden = Boolean(photo);
+    byId("stored").hidden = !api.capabilities.clearStorage || !memory.hasAny();
     const asks = photo?.status === "ready" && !photo.agreed;
     byId("asks").hidden = !asks;
     for (const id of ["panel", "rail", "show"]) byId(id).inert = photo?.status !== "ready" || asks;
@@ -123,6 +133,8 @@ async function start() {
   desk.addEventListener("current", look);
   desk.addEventListener("session", look);
   desk.addEventListener("list", () => queue.draw());
+  desk.addEventListener("closed", (/** @type {CustomEvent} */ { detail: photo }) =>
+    notify(`${photo.name} was closed.`, { name: "Open it again", act: () => desk.reopen(photo) }));
   desk.addEventListener("wishes", (/** @type {CustomEvent} */ { detail }) => {
     candidates.stale(false);
     drawHistory();
@@ -151,8 +163,12 @@ async function start() {
   const original = () => stage.toggleOriginal();
   const guesses = toggle("show-guesses", (on) => { painter.guesses = on; painter.afterwards(); });
   const showHints = toggle("show-hints", (on) => hints.show(on));
-  stage.addEventListener("share", () => byId("show-before").setAttribute("aria-pressed", String(stage.share >= 1)));
-  stage.addEventListener("view", () => { byId("zoom-value").textContent = `${Math.round(100 * stage.view.scale)} %`; });
+  stage.addEventListener("share", () => {
+    const isOriginal = stage.share >= 1;
+    byId("show-before").setAttribute("aria-pressed", String(isOriginal));
+    document.body.classList.toggle("shows-original", isOriginal);
+  });
+  stage.addEventListener("view", () => { byId("zoom-value").textContent = stage.info ? `${Math.round(100 * stage.view.scale)} %` : ""; });
   const zoom = (act) => () => { act(stage.view); stage.draw(); };
   const zoomIn = zoom((view) => view.zoom(1.4));
   const zoomOut = zoom((view) => view.zoom(1 / 1.4));
@@ -215,8 +231,15 @@ function drawGone(photo) {
   byId("gone-title").textContent = photo.status === "gone" ? `Open ${photo.name} again` : `${photo.name} could not be opened`;
   byId("gone-text").textContent = photo.status === "gone"
     ? `The photograph was removed to save space. Open the file again.${kept}`
-    : photo.problem.message;
+    : withoutName(photo.problem.message, photo.name);
   byId("reopen").textContent = photo.status === "gone" ? "Open the file again" : "Choose another file";
+}
+
+/** A message whose file is named above it. */
+function withoutName(message, name) {
+  if (!message.startsWith(`${name}: `)) return message;
+  const rest = message.slice(name.length + 2);
+  return rest[0].toUpperCase() + rest.slice(1);
 }
 
 start().catch((problem) => {

@@ -68,6 +68,23 @@ export function keepList(photos) {
   write(session, TAB, photos);
 }
 
+/** Whether anything was ever stored here, and not deleted since. */
+export function hasAny() {
+  try {
+    return Object.keys(localStorage).some((key) => key.startsWith(PREFIX));
+  } catch {
+    return false; // forbidden
+  }
+}
+
+/** Whether this is the first time that something is told; it is not told again. */
+export function isFirstTime(what) {
+  const key = `${PREFIX}told ${what}`;
+  if (read(local, key)) return false;
+  write(local, key, true);
+  return true;
+}
+
 /** Forget a photograph. */
 export function drop(id) {
   const without = (list) => (list ?? []).filter((photo) => photo.id !== id);

@@ -16,18 +16,31 @@ let timer = 0;
 /**
  * Announce a text, and show it for a while at the bottom of the picture.
  * @param {string} text
+ * @param {{name: string, act: () => void}|null} offer  A button beside it.
+ * @param {boolean} isLasting  Show it until the next text, or `endNotice`.
  */
-export function notify(text) {
+export function notify(text, offer = null, isLasting = false) {
   say(text);
   const toast = byId("toast");
+  const button = byId("toast-act");
   clearTimeout(timer);
-  toast.textContent = text;
+  byId("toast-text").textContent = text;
+  button.hidden = !offer;
+  button.textContent = offer?.name ?? "";
+  button.onclick = offer && offer.act;
+  toast.onclick = endNotice;
   toast.hidden = false;
   const hide = () => {
-    if (toast.matches(":hover")) timer = setTimeout(hide, 1000);
-    else toast.hidden = true;
+    if (toast.matches(":hover, :focus-within")) timer = setTimeout(hide, 1000);
+    else endNotice();
   };
-  timer = setTimeout(hide, SHOWN_MS);
+  if (!isLasting) timer = setTimeout(hide, SHOWN_MS);
+}
+
+/** Hide what was shown last. */
+export function endNotice() {
+  byId("toast").hidden = true;
+  byId("toast-act").onclick = null; // what it offered need not be kept
 }
 
 /**

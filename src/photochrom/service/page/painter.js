@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, debounce } from "./dom.js";
+import { glimpseOf } from "./glimpse.js";
 import { say, showProblem, superseded } from "./notices.js";
 import { hasCandidates, missing } from "./state.js";
 import { drawGuesses } from "./guesses.js";
@@ -19,6 +20,7 @@ export class Painter {
     this.work = null; // AbortController of the current request
     this.side = null; // the same for the comparison and the confidence map
     this.trying = null; // the same for a hovered colour
+    this.glimpsed = null; // the photograph whose file is shown before it is open
     this.waiting = false; // during a drag: paint once more when this is done
     this.settled = debounce(() => this.afterwards(), 80);
     this.calm = debounce(() => this.rest(), CALM_MS);
@@ -37,10 +39,13 @@ export class Painter {
     this.stop = new AbortController();
     const photo = this.desk.current;
     const ready = photo?.status === "ready";
-    this.stage.begin(ready ? photo.info : null);
+    const isOpening = ["uploading", "waiting"].includes(photo?.status);
+    this.stage.begin(ready ? photo.info : null, this.glimpsed === photo);
     showProblem("picture", null);
     showProblem("other", null);
-    byId("busy").hidden = !photo || !["uploading", "waiting"].includes(photo.status);
+    byId("busy").hidden = !isOpening;
+    if (isOpening) this.glimpse(photo);
+    this.glimpsed = null;
     if (!ready) return;
     const fresh = !photo.coloured;
     this.stage.setShare(fresh ? 1 : 0);
@@ -55,6 +60,15 @@ export class Painter {
     }
     await original;
     if (fresh && photo === this.desk.current && photo.coloured) this.stage.unveil();
+  }
+
+  /** Show a photograph's file while the engine opens it, where the browser itself can. */
+  async glimpse(photo) {
+    const found = photo.file && await glimpseOf(photo.file);
+    if (!found || photo !== this.desk.current || photo.status === "ready" || photo.status === "failed") return;
+    this.stage.begin({ name: photo.name, width: found.width, height: found.height, preview: found.canvas });
+    this.stage.put("before", found.canvas);
+    this.glimpsed = photo;
   }
 
   /** Whether the stored picture of a photograph matches its current wishes. */
@@ -107,6 +121,7 @@ export class Painter {
       if (this.work === work) {
         this.work = null;
         byId("busy").hidden = true;
+        if (!photo.coloured) this.desk.tell("list"); // it failed
         if (this.waiting) this.paint(gesture && !overtaken);
         else this.settled();
       }
@@ -123,7 +138,9 @@ export class Painter {
     const first = !photo.coloured;
     Object.assign(photo, { coloured: blob, colouredFor: wishes, isDraft, stuck: null });
     if (photo === this.desk.current) await this.stage.paint("after", blob, signal);
-    if (first) say(`${photo.name} is coloured.`);
+    if (!first) return;
+    say(`${photo.name} is coloured.`);
+    this.desk.tell("list");
   }
 
   /**

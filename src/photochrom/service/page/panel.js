@@ -64,7 +64,7 @@ export class Panel {
   startOver() {
     this.editor.close();
     this.desk.act({ type: "replace", wishes: {}, label: "started over" });
-    notify("All your changes were reset. Undo restores them.");
+    notify("All your changes were reset.", { name: "Undo", act: () => byId("undo").click() });
   }
 
   compareWith(name) {
@@ -113,7 +113,7 @@ export class Panel {
       const open = button("", () => this.editor.openHint(hint.id), { kind: "hint" });
       const name = element("span", { class: "name" }, `${words.shape}, ${words.colour}`);
       open.append(paintSwatch(element("span", { class: "swatch" }), hint.colour), name);
-      open.append(element("span", { class: "where number" }, words.where));
+      open.title = `${words.shape}, ${words.colour}, at ${words.where}`;
       const bin = button("", () => this.editor.delete(hint.id), { iconName: "close", kind: "quiet", label: `Delete ${words.shape.toLowerCase()}, ${words.colour}` });
       return element("li", {}, open, bin);
     });

@@ -1,6 +1,6 @@
 /** The palette beside a spot: likely colours, the colour field, recent colours, size. */
 
-import { atLightness, nameOf } from "./colour.js";
+import { atLightness, colourIn, nameOf } from "./colour.js";
 import { button, byId, element, onHover, paintSwatch } from "./dom.js";
 import { showProblem } from "./notices.js";
 import { Plane } from "./plane.js";
@@ -31,7 +31,7 @@ export class Picker {
     byId("picker-close").addEventListener("click", () => act.close());
     byId("pick-gray").addEventListener("click", () => act.choose(null));
     byId("pick-delete").addEventListener("click", () => act.remove());
-    byId("hex").addEventListener("change", (event) => this.fromDigits(event.target.value.trim()));
+    byId("hex").addEventListener("change", (event) => this.fromText(event.target.value.trim()));
     const size = byId("hint-size");
     size.addEventListener("input", () => act.resize(Number(size.value), `size-${this.openedAs}`));
     const reach = byId("hint-reach");
@@ -190,13 +190,13 @@ export class Picker {
     if (!dragging) this.gesture = null;
   }
 
-  fromDigits(text) {
-    const digits = text.startsWith("#") ? text : `#${text}`;
-    if (/^#[0-9a-f]{6}$/i.test(digits)) {
+  fromText(text) {
+    const colour = colourIn(text);
+    if (colour) {
       showProblem("picker", null);
-      this.act.choose(digits.toLowerCase());
+      this.act.choose(colour);
     } else if (text) {
-      showProblem("picker", `Write a colour as # and six digits or letters a to f, such as #b5651d. This is “${text}”.`);
+      showProblem("picker", `“${text}” is not a colour that is known here. Write one like red, dark green or #b5651d.`);
     }
   }
 

@@ -60,6 +60,7 @@ export class Queue {
     state.hidden = !word;
     share.hidden = photo.status !== "uploading";
     share.style.setProperty("--share", photo.share);
+    if (isCurrent && open.getAttribute("aria-current") !== "true") frame.scrollIntoView({ block: "nearest", inline: "nearest" });
     open.title = photo.problem ? `${photo.name}: ${photo.problem.message}` : photo.name;
     open.setAttribute("aria-label", `${photo.name}, ${word ?? "coloured"}`);
     open.setAttribute("aria-current", String(isCurrent));
@@ -158,21 +159,24 @@ export class Queue {
         const which = count > 1 ? `, zip ${number + 1} of ${count}` : "";
         byId("zip-text").textContent = `Colouring ${photos.length} at full size${which}…`;
         say(`Colouring ${photos.length} photographs at full size${which}.`);
-        whole = (await this.zipOf(photos.slice(number * batch, (number + 1) * batch))) && whole;
+        const from = number * batch;
+        const tell = (done) => { byId("zip-text").textContent = `Colouring ${Math.min(from + done + 1, photos.length)} of ${photos.length}…`; };
+        whole = (await this.zipOf(photos.slice(from, from + batch), tell)) && whole;
       }
       if (!whole) throw new Error(`Some photographs could not be coloured; ${LIST_OF_FAILURES} in the zip names them.`);
       notify(count > 1 ? "The zip files were saved." : "The zip file was saved.");
     }).finally(() => { byId("zip-text").textContent = "Download all"; });
   }
 
-  async zipOf(photos) {
+  /** @param {(done: number) => void} tell  Called with the number of photographs that are done, where the engine knows. */
+  async zipOf(photos, tell) {
     const wanted = [];
     for (const photo of photos) {
       await this.desk.ask(photo, (id) => api.photo(id)); // uploads again what the service has removed
       const wishes = await this.desk.request(photo);
       wanted.push({ id: photo.info.id, wishes });
     }
-    const file = await api.zip(wanted, wantedKind());
+    const file = await api.zip(wanted, wantedKind(), undefined, tell);
     handOver(file);
     // The central directory at the end of the zip lists its entries.
     return !(await file.blob.slice(-200 * (photos.length + 2)).text()).includes(LIST_OF_FAILURES);

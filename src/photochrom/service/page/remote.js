@@ -97,6 +97,8 @@ export const methods = () => get("/v1/methods");
 export const limits = () => get("/v1/limits");
 export const moods = () => get("/v1/moods");
 export const photo = (id) => get(`/v1/photos/${id}`);
+/** The file of a photograph: the service keeps it to itself. */
+export const fileOf = async (_id) => null;
 export const forget = (id) => request(`/v1/photos/${id}`, { method: "DELETE" });
 const image = async (path, options) => (await request(path, options)).blob();
 /** The lightness only. */
@@ -136,7 +138,7 @@ export const result = async (id, wishes, kind, signal) =>
   kept(await post(`/v1/photos/${id}/result`, { wishes, ...kind }, signal), "photo-color");
 export const sidecar = async (id, wishes) =>
   kept(await post(`/v1/photos/${id}/sidecar`, wishes), "photo-color.json");
-export const zip = async (photos, kind, signal) =>
+export const zip = async (photos, kind, signal, _tell) =>
   kept(await post("/v1/zip", { photos, ...kind }, signal), "photochrom.zip");
 
 /** The fields of a hint that this service accepts. */

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, element } from "./dom.js";
-import { notify, say, showProblem } from "./notices.js";
+import { endNotice, notify, say, showProblem } from "./notices.js";
 import { readSettings } from "./settings.js";
 
 const LOSSLESS = ["png"];
@@ -71,7 +71,7 @@ export class Saving {
     const { format, quality, long_side_px: side } = wantedKind();
     byId("save-quality-row").hidden = LOSSLESS.includes(format);
     byId("save-quality-value").textContent = quality ?? "automatic";
-    const text = [format ? byId("save-format").selectedOptions[0].text : null, quality ? `quality ${quality}` : null, side ? `${side} px` : null];
+    const text = [format ? byId("save-format").selectedOptions[0].text : null, quality ? `quality ${quality}` : null, side ? `up to ${side} px` : null];
     byId("save-kind").textContent = text.filter(Boolean).join(", ") || "as the original, full size";
   }
 
@@ -86,13 +86,18 @@ export class Saving {
     this.tell(null);
     busyWhile(this.buttons, "save", async () => {
       text.textContent = "Colouring at full size…";
-      say("Colouring at full size.");
+      const isSeen = text.checkVisibility(); // on a phone the button is folded away
+      if (isSeen) say("Colouring at full size.");
+      else notify("Colouring at full size…", null, true);
       try {
         await photo.bringing; // the service had removed it, and it is uploaded again
         const request = await this.desk.request(photo);
         const file = await this.desk.ask(photo, (id) => api.result(id, request, wantedKind()));
         handOver(file);
         this.tell(`${file.name} was saved.`, file.notes);
+      } catch (problem) {
+        if (!isSeen) endNotice();
+        throw problem;
       } finally {
         this.drawButton();
       }
@@ -129,6 +134,7 @@ export class Saving {
       return;
     }
     showProblem("save", null);
+    this.tell(null);
     try {
       const { wishes, missing } = await readSettings(file, photo.info, new Set(this.desk.methods.keys()));
       this.desk.act({ type: "replace", wishes, label: "settings from a file" });

@@ -149,7 +149,7 @@ export class Sources {
       node.append(shown);
     }
     const drop = button("", () => this.pickFile((file) => this.lend(file)), { kind: "reference-drop" });
-    drop.append(icon("open"), element("strong", {}, source ? "Use another photograph" : "Drop a colour photograph"), element("span", {}, "or choose one"));
+    drop.append(icon("open"), element("strong", {}, source ? "Drop another photograph" : "Drop a colour photograph"), element("span", {}, "or choose one"));
     for (const name of ["dragenter", "dragover"]) {
       drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("is-over"); });
     }

@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 import { View } from "./view.js";
 
 const NARROW_PX = 600;
+const LABEL_PX = 84; // what "Before" and "After" need beside the line
 
 /** Draw a bitmap into a canvas, which is resized to it. */
 function put(canvas, bitmap) {
@@ -51,17 +52,26 @@ export class Stage extends EventTarget {
     this.draw();
   }
 
-  /** Show another photograph: its size now, its pixels when they arrive. */
-  begin(info) {
+  /**
+   * Show another photograph: its size now, its pixels when they arrive.
+   * @param {Object|null} info
+   * @param {boolean} keeps  The original, which is this photograph's already.
+   */
+  begin(info, keeps = false) {
+    const kept = keeps && info && info.width === this.info?.width && info.height === this.info?.height;
     for (const pane of [this.main, this.other]) {
-      pane.querySelector(".picture").hidden = true;
-      for (const canvas of pane.querySelectorAll("canvas")) empty(canvas);
+      if (!kept) pane.querySelector(".picture").hidden = true;
+      for (const canvas of pane.querySelectorAll("canvas")) if (!kept || !canvas.matches(".before")) empty(canvas);
     }
     this.painted.clear();
+    if (kept) this.painted.add("before");
     this.hideClose();
     this.split.hidden = true;
     this.info = info;
-    if (!info) return;
+    if (!info) {
+      this.dispatchEvent(new CustomEvent("view"));
+      return;
+    }
     this.main.setAttribute("aria-label", `Picture ${info.name}`);
     this.view.setPicture(info.width, info.height);
     this.draw();
@@ -74,20 +84,23 @@ export class Stage extends EventTarget {
    * @param {Blob} blob
    */
   async paint(name, blob, signal) {
-    const [pane, canvas] = this.canvasOf(name);
     const bitmap = await createImageBitmap(blob);
-    if (!signal?.aborted) {
-      put(canvas, bitmap);
-      canvas.style.filter = "";
-      canvas.dataset.version = Number(canvas.dataset.version ?? 0) + 1;
-      this.painted.add(name);
-      pane.querySelector(".picture").hidden = false;
-      if (name === "after") this.split.hidden = false;
-      if (name !== "before") this.hideClose(name);
-      this.drawSplit();
-      this.dispatchEvent(new CustomEvent("painted", { detail: name }));
-    }
+    if (!signal?.aborted) this.put(name, bitmap);
     bitmap.close();
+  }
+
+  /** Draw a bitmap or a canvas into a layer. */
+  put(name, picture) {
+    const [pane, canvas] = this.canvasOf(name);
+    put(canvas, picture);
+    canvas.style.filter = "";
+    canvas.dataset.version = Number(canvas.dataset.version ?? 0) + 1;
+    this.painted.add(name);
+    pane.querySelector(".picture").hidden = false;
+    if (name === "after") this.split.hidden = false;
+    if (name !== "before") this.hideClose(name);
+    this.drawSplit();
+    this.dispatchEvent(new CustomEvent("painted", { detail: name }));
   }
 
   /** Show a part at full size over a layer. */
@@ -153,6 +166,8 @@ export class Stage extends EventTarget {
     this.split.style.top = `${Math.max(box.top, 0)}px`;
     this.split.style.bottom = `${Math.max(this.view.pane.height - box.top - box.height, 0)}px`;
     this.split.classList.toggle("is-home", this.share <= 0 || this.share >= 1);
+    this.split.classList.toggle("is-far-left", inside < LABEL_PX);
+    this.split.classList.toggle("is-far-right", inside > this.view.pane.width - LABEL_PX);
     const percent = Math.round(this.share * 100);
     this.split.setAttribute("aria-valuenow", percent);
     this.split.setAttribute("aria-valuetext", `${percent} % original`);

@@ -164,10 +164,10 @@ export function hasCandidates(method) {
 /** A message that says what a method still needs, or null. */
 export function missing(wishes, method) {
   if (method.requires.includes("hints") && !wishes.hints.length) {
-    return `${method.name} only spreads the colours of your hints. Click a place in the picture and choose a colour.`;
+    return "This method only spreads the colours of your hints. Click a place in the picture and choose a colour.";
   }
   if (method.requires.includes("reference") && !(wishes.source.kind === "reference" && wishes.source.token)) {
-    return `${method.name} takes colours from another photograph. Choose one under “Colours from”.`;
+    return "This method takes its colours from another photograph. Choose one under “Colours from”.";
   }
   return null;
 }

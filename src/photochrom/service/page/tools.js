@@ -76,6 +76,7 @@ export class Tools {
     this.editor.stopSelecting();
     for (const tool of this.buttons) tool.setAttribute("aria-pressed", String(tool.dataset.tool === name));
     this.stage.main.classList.toggle("is-brush", this.hasWidth);
+    byId("rail").classList.toggle("has-width", this.hasWidth);
     this.drawRing();
     say(NAMES[name]);
   }

@@ -55,6 +55,12 @@ export class Engine {
     });
   }
 
+  /** Load the network before anything asks for it. */
+  async load() {
+    await this.ready();
+    return true;
+  }
+
   photo(id) {
     const found = this.photos.get(id);
     if (!found) throw new Problem(410, "Not open", "This photograph is not open any more.");

@@ -8,7 +8,8 @@ import * as store from "./store.js";
 const HINT_FIELDS = ["shape", "points", "colour", "radius", "reach", "keep"];
 const FAILURES = "not-coloured.txt";
 const NO_FILMS = "Films need the photochrom command or its service. This page colours photographs.";
-const SLOW_MS = 2500; // of loading, after which the page says what it waits for
+const FILES = 2; // of the large ones that a browser loads: the weights and one build of their runtime
+const LARGE_BYTES = 1e6; // of what is still to be loaded, so that it is worth saying
 
 const facts = fetch(new URL("facts.json", import.meta.url)).then((answer) => answer.json());
 const worker = client(facts);
@@ -24,14 +25,28 @@ export const capabilities = Object.freeze({
   whenLoading,
 });
 
-/** Call with a text if the first load takes long; resolve when loading has ended. */
+/** Load the network; tell what has come of it, and null at the end. */
 async function whenLoading(hear) {
+  const come = new Map(); // path -> bytes
+  const whole = new Set(); // paths
   const isFirst = !navigator.serviceWorker?.controller;
-  const loaded = worker.ask("ready", {});
-  const size = Math.round((await facts).bytes / 1e6);
-  const timer = setTimeout(() => isFirst && hear(`Loading the colouring network: ${size} MB, only once.`), SLOW_MS);
-  await loaded.catch(() => {}); // told when a photograph is opened
-  clearTimeout(timer);
+  const all = Math.round((await facts).bytes / 1e6);
+  const tell = () => {
+    const bytes = [...come.values()].reduce((sum, one) => sum + one, 0);
+    hear(`Getting ready, the first time only: ${bytes < LARGE_BYTES ? "" : `${Math.round(bytes / 1e6)} of `}${all} MB`);
+  };
+  const follow = ({ data }) => {
+    if (!data?.path) return;
+    come.set(data.path, data.bytes);
+    if (data.isAll) whole.add(data.path);
+    if (whole.size < FILES) tell();
+    else hear(null); // what is left takes as long as any start
+  };
+  navigator.serviceWorker?.addEventListener("message", follow);
+  if (isFirst) tell();
+  await worker.ask("load", {}).catch(() => {}); // told when a photograph is coloured
+  navigator.serviceWorker?.removeEventListener("message", follow);
+  hear(null);
 }
 
 const freshId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (v) => v.toString(16).padStart(2, "0")).join("");
@@ -91,6 +106,9 @@ export async function upload(file, onProgress = (_share) => {}) {
   return info;
 }
 
+/** The file of an open photograph. */
+export const fileOf = async (id) => open.get(id)?.file ?? null;
+
 export const photo = async (id) => open.get(id)?.info ?? reopen(id);
 
 export async function forget(id) {
@@ -146,10 +164,11 @@ export async function sidecar(id, wishes) {
 }
 
 /** Colour several photographs, one after another, into a zip. */
-export async function zip(photos, kind, signal) {
+export async function zip(photos, kind, signal, tell = (_done) => {}) {
   const files = [];
   const failures = [];
   for (const { id, wishes } of photos) {
+    tell(files.length + failures.length);
     try {
       files.push(await result(id, wishes, kind, signal));
     } catch (problem) {

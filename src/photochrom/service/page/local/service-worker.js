@@ -7,6 +7,7 @@ const FILES = /* FILES */ {};
 const LARGE = /* LARGE */ [];
 const ROOT = new URL("./", self.location.href).href;
 const CACHE = `photochrom ${ROOT}`; // a host may have several copies of the page
+const TOLD_BYTES = 500_000; // of a large file, after which the pages hear how much has come
 const scope = /** @type {any} */ (self);
 
 const keyOf = (path) => `${ROOT}${path}?sha256=${FILES[path]}`;
@@ -20,13 +21,33 @@ async function hashOf(content) {
 async function load(path) {
   const answer = await fetch(ROOT + path, { cache: "no-cache" });
   if (!answer.ok) return answer;
-  const content = await answer.arrayBuffer();
+  const content = LARGE.includes(path) && answer.body ? await told(path, answer.body) : await answer.arrayBuffer();
   const made = new Response(content, { headers: headersOf(answer) });
   if ((await hashOf(content)) === FILES[path]) {
     // Storage may be full: then the page works, but not offline.
     await caches.open(CACHE).then((cache) => cache.put(keyOf(path), made.clone())).catch(() => {});
   }
   return made;
+}
+
+/** Read a large file, and tell the open pages how many bytes of it have come. */
+async function told(path, body) {
+  const tell = async (bytes, isAll) => {
+    for (const page of await scope.clients.matchAll({ includeUncontrolled: true })) page.postMessage({ path, bytes, isAll });
+  };
+  const parts = [];
+  let [bytes, last] = [0, 0];
+  for (const reader = body.getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    bytes += value.length;
+    if (bytes - last < TOLD_BYTES) continue;
+    last = bytes;
+    tell(bytes, false);
+  }
+  tell(bytes, true);
+  return new Blob(parts).arrayBuffer();
 }
 
 /** The type, and the isolation that threads need: everything is of this host. */

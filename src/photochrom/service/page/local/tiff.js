@@ -106,11 +106,25 @@ async function samplesOf(image, tags, profile, turn) {
   const extra = tags.extra.findIndex((kind) => ALPHA.includes(Number(kind)));
   const read = (samples) => image.readRasters({ samples, interleave: true });
   const isPlain = bands === 1 || tags.kind === RGB;
-  const values = isPlain ? await read(bands === 1 ? [0] : [0, 1, 2]) : await image.readRGB({ interleave: true });
+  const own = bands === 1 ? [0] : [0, 1, 2];
+  const hasAlpha = isPlain && extra >= 0;
+  const all = isPlain ? await read(hasAlpha ? [...own, bands + extra] : own) : await image.readRGB({ interleave: true });
+  const [values, clear] = hasAlpha ? parted(all, bands) : [all, null];
   const data = rangeOf(values, isPlain ? bits : 16, tags.kind === WHITE_IS_ZERO); // GeoTIFF's colours fill their range
-  const alpha = isPlain && extra >= 0 ? rangeOf(await read([bands + extra]), bits, false) : null;
+  const alpha = clear && rangeOf(clear, bits, false);
   const [width, height] = turn > 4 ? [down, across] : [across, down];
   return { width, height, bands, profile, data: turned(data, across, down, turn, bands), alpha: alpha && turned(alpha, across, down, turn) };
+}
+
+/** The colours of interleaved values, and the last of each pixel: its transparency. */
+function parted(all, bands) {
+  const count = all.length / (bands + 1);
+  const [values, clear] = [bands * count, count].map((length) => new all.constructor(length));
+  for (let i = 0, from = 0, to = 0; i < count; i += 1) {
+    for (let band = 0; band < bands; band += 1) values[to++] = all[from++];
+    clear[i] = all[from++];
+  }
+  return [values, clear];
 }
 
 /** Values over the whole range of 8 or 16 bits. */

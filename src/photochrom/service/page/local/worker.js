@@ -1,4 +1,7 @@
-/** The worker: runs one request after another, and drops those that nobody waits for any more. */
+/**
+ * The worker: runs one request after another, and drops those that nobody waits for any more. Loading
+ * the network holds up only what needs it: a photograph is opened and shown meanwhile.
+ */
 
 import { Engine } from "./engine.js";
 
@@ -22,7 +25,7 @@ async function run({ id, call, given }) {
   };
   try {
     await pause();
-    const value = call === "ready" ? (await engine.ready(), true) : await engine[call](given, pause);
+    const value = await engine[call](given, pause);
     postMessage({ id, value });
   } catch (error) {
     if (error instanceof Cancelled) return;
@@ -44,5 +47,6 @@ function inWords(error) {
 addEventListener("message", ({ data }) => {
   if (data.start) engine = new Engine(data.start.facts, data.start.root);
   else if (data.cancel) cancelled.add(data.cancel);
+  else if (data.call === "load") run(data);
   else last = last.then(() => run(data));
 });
