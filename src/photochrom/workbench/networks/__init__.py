@@ -31,6 +31,7 @@ NETWORKS = {
     "dcgan-critic": ("critics", "DcganCriticConfig", "DcganCritic"),
     "nogan": ("nogan", "Config", "Nogan"),
     "nogan-critic": ("critics", "NoganCriticConfig", "NoganCritic"),
+    "feature-critic": ("critics", "FeatureCriticConfig", "FeatureCritic"),
 }
 
 
