@@ -6,8 +6,6 @@ from photochrom.errors import ShapeError
 from photochrom.workbench.networks.critics import (
     DcganCritic,
     DcganCriticConfig,
-    FeatureCritic,
-    FeatureCriticConfig,
     NoganCritic,
     NoganCriticConfig,
     PatchCritic,
@@ -122,44 +120,3 @@ def test_a_size_that_the_dense_layer_does_not_fit_is_refused():
 def test_a_picture_too_small_for_nogans_critic_is_refused():
     with pytest.raises(ShapeError, match=r"needs 16 px a side; .* 32 x 8\. .* fewer channels"):
         made("nogan")(torch.zeros(1, 1, 8, 32), torch.zeros(1, 2, 8, 32))
-
-
-@pytest.fixture(scope="module")
-def feature_critic():
-    torch.manual_seed(0)
-    return FeatureCritic(FeatureCriticConfig(channels=16), pretrained=True)
-
-
-def test_the_feature_critic_judges_at_three_strides(feature_critic):
-    logits = feature_critic(torch.rand(2, 1, 64, 64) * 100, torch.zeros(2, 2, 16, 16))
-    assert [tuple(head.shape) for head in logits] == [(2, 1, 4, 4), (2, 1, 4, 4), (2, 1, 2, 2)]
-
-
-def test_only_the_heads_of_the_feature_critic_learn(feature_critic):
-    lightness, painted = torch.rand(2, 1, 64, 64) * 100, torch.rand(2, 2, 16, 16) - 0.5
-    painted.requires_grad_(True)
-    sum(
-        (head * torch.randn_like(head)).mean() for head in feature_critic(lightness, painted)
-    ).backward()
-    learning = {
-        n for n, p in feature_critic.named_parameters() if p.grad is not None and p.grad.any()
-    }
-    assert learning == {n for n, _ in feature_critic.named_parameters() if n.startswith("heads.")}
-    assert painted.grad.any()
-    feature_critic.zero_grad(set_to_none=True)
-
-
-def test_the_feature_critic_cannot_see_fringes_but_sees_a_tint(feature_critic):
-    critic = feature_critic.eval()
-    lightness, painted = torch.rand(1, 1, 64, 64) * 100, torch.zeros(1, 2, 16, 16)
-    fringes = torch.tensor([[0.3, -0.3], [-0.3, 0.3]]).repeat(8, 8).expand(1, 2, 16, 16)
-    with torch.no_grad():
-        plain, fringed, tinted = (critic(lightness, ab) for ab in (painted, fringes, painted + 0.3))
-    for one, other, third in zip(plain, fringed, tinted, strict=True):
-        torch.testing.assert_close(one, other)
-        assert (one - third).abs().max() > 1e-4
-
-
-def test_the_feature_critic_refuses_what_it_cannot_average(feature_critic):
-    with pytest.raises(ShapeError, match="averages squares of 4 painted places"):
-        feature_critic(torch.zeros(1, 1, 32, 32), torch.zeros(1, 2, 2, 2))

@@ -125,15 +125,6 @@ def test_colours_are_read_from_the_distribution(stirred, look):
     torch.testing.assert_close(ab, expected)
 
 
-def test_a_critic_is_shown_the_bold_colours_of_an_unguided_picture(stirred):
-    given = plain(64, 64)
-    expected = colours(stirred, given, 0.5, 0.0, 0.5).ab * 1.6
-    with torch.no_grad():
-        painted = stirred.paint(given[0])
-    torch.testing.assert_close(painted * 110, expected)
-    torch.testing.assert_close(stirred.scaled(given[0], expected), painted)
-
-
 def test_other_views_join_the_distribution(stirred):
     given, share = inputs(), torch.tensor([0.25])
     others = torch.randn(2, BINS, 8, 8)

@@ -85,29 +85,3 @@ def test_a_critic_continues_from_its_state():
     ours, theirs = weights_of(first), weights_of(second)
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     assert learnt(adversary(), 3) != learnt(second, 3)
-
-
-def test_the_hinge_loss_asks_for_a_margin_and_then_no_more():
-    critic = adversary(loss="hinge")
-    losses = learnt(critic, 30)
-    assert losses[0] == pytest.approx(1.0, abs=0.3)
-    assert losses[-1] < 0.1
-    painted, real = (float(critic.judge(LIGHTNESS, ab).detach()) for ab in (PAINTED, REAL))
-    assert real < -0.9
-    assert painted > 0.9
-
-
-def test_what_is_frozen_in_a_critic_stays_so_after_a_judgement():
-    settings = Critic("feature-critic", config={"channels": 8}, loss="hinge")
-    recipe = Recipe("small", "photochrom2", (Phase(1),), critic=settings)
-    critic = Adversary(recipe, Fabric(accelerator="cpu", devices=1, precision="32-true"))
-    before = weights_of(critic)
-    small = torch.zeros(4, 2, 8, 8, requires_grad=True)
-    critic.judge(LIGHTNESS, small).backward()
-    assert small.grad.any()
-    assert not any(p.requires_grad for p in critic.network.stages.parameters())
-    assert all(p.requires_grad for p in critic.network.heads.parameters())
-    critic.learn(LIGHTNESS, small.detach(), small.detach() + 0.3, 1.0)
-    changed = {n for n, w in critic.network.state_dict().items() if not torch.equal(w, before[n])}
-    assert changed
-    assert all(name.startswith("heads.") for name in changed)

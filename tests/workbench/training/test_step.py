@@ -55,7 +55,7 @@ def always(network, bias):
 
 
 def terms(network, ab, **weights):
-    given, _ = distribution_loss(network, tensors_of(ab), Loss(**weights), torch.Generator())
+    given = distribution_loss(network, tensors_of(ab), Loss(**weights), torch.Generator())
     return {name: float(term.detach()) for name, term in given.items()}
 
 
@@ -115,7 +115,7 @@ def test_rows_left_out_change_the_loss_little_and_reach_every_row(network):
     ab = np.broadcast_to(rows, (1, 32, 32, 2)).copy()
     generator = torch.Generator().manual_seed(0)
     drawn = {
-        float(distribution_loss(network, tensors_of(ab), Loss(), generator)[0]["loss"].detach())
+        float(distribution_loss(network, tensors_of(ab), Loss(), generator)["loss"].detach())
         for _ in range(12)
     }
     whole = terms(network, ab, row_step=1)["loss"]

@@ -31,7 +31,6 @@ NETWORKS = {
     "dcgan-critic": ("critics", "DcganCriticConfig", "DcganCritic"),
     "nogan": ("nogan", "Config", "Nogan"),
     "nogan-critic": ("critics", "NoganCriticConfig", "NoganCritic"),
-    "feature-critic": ("critics", "FeatureCriticConfig", "FeatureCritic"),
 }
 
 

@@ -3,8 +3,7 @@
 A critic sees the lightness and colours in its generator's scaled space and gives logits, high where
 they look real; it is never exported. Sources: seed-system tables 5.3 (`DcganCritic`), 4.3
 (`PatchCritic`: Isola et al. 2017) and 6.4 (`NoganCritic`: DeOldify). Where colours are painted at a
-smaller size than the lightness has, the lightness is brought to theirs. `FeatureCritic` is after
-Sauer et al., "Projected GANs Converge Faster", NeurIPS 2021.
+smaller size than the lightness has, the lightness is brought to theirs.
 """
 
 from dataclasses import dataclass
@@ -15,17 +14,9 @@ from torch import Tensor, nn
 
 from photochrom.errors import ShapeError
 from photochrom.workbench.networks.dcgan import lightness_to_gray
-from photochrom.workbench.networks.feature_loss import (
-    activations,
-    image_stages,
-    lab_to_bounded_rgb,
-)
-from photochrom.workbench.networks.guided import AB_RANGE
 from photochrom.workbench.networks.mirrored_levels import SLOPE
 from photochrom.workbench.networks.nogan import SelfAttention, SpectralConv2d, spectral
 from photochrom.workbench.networks.pix2pix import initialise
-
-HEAD_STRIDES = (2, 1, 1)  # of the heads on features at strides 8, 16 and 32
 
 
 @dataclass(frozen=True)
@@ -170,61 +161,6 @@ class NoganCritic(Critic):
         return self.judge_ab(lightness, painted)
 
 
-@dataclass(frozen=True)
-class FeatureCriticConfig:
-    """The critic's shape.
-
-    encoder : a timm model with `blocks`, whose ImageNet weights come from a package
-    channels : of each head's layers
-    averaged : side of the squares of painted places that share one colour before they are judged
-    """
-
-    encoder: str = "tf_efficientnet_lite0"
-    channels: int = 64
-    averaged: int = 4
-
-
-class FeatureCritic(nn.Module):
-    """Heads on what an ImageNet network sees of the coloured picture, at strides 8, 16 and 32.
-
-    The network knows faces, cloth and grass already, and does not learn; so a few thousand pictures
-    teach the heads, with spectral norm, which colours things have. It judges averaged colours: of
-    fine ones it would learn that real pictures have more detail, and teach colour fringes.
-    """
-
-    def __init__(self, config: FeatureCriticConfig, pretrained: bool = False) -> None:
-        super().__init__()
-        self.config = config
-        self.stages = image_stages(config.encoder, 1 + len(HEAD_STRIDES), pretrained)
-        self.stages.requires_grad_(False)
-        with torch.no_grad():
-            _, *seen = activations(self.stages, torch.zeros(1, 3, 64, 64))
-        middle = config.channels
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                *_spectral(features.shape[1], middle, 1, padding=0),
-                *_spectral(middle, middle, 2 + stride, stride),
-                spectral(SpectralConv2d(middle, 1, 3, padding=1)),
-            )
-            for features, stride in zip(seen, HEAD_STRIDES, strict=True)
-        )
-
-    def forward(self, lightness: Tensor, painted: Tensor) -> tuple[Tensor, ...]:
-        """Lightness (N, 1, H, W) and ab / 110 (N, 2, h, w) -> logits (N, 1, ...) of each head.
-
-        Raise ShapeError if h or w is less than `averaged`.
-        """
-        if min(painted.shape[2:]) < self.config.averaged:
-            height, width = painted.shape[2:]
-            raise ShapeError(
-                f"This critic averages squares of {self.config.averaged} painted places; the "
-                f"painted pictures have {width} x {height}. Train on larger ones."
-            )
-        ab = F.avg_pool2d(painted.float() * AB_RANGE, self.config.averaged)
-        _, *seen = activations(self.stages, lab_to_bounded_rgb(lightness, ab))
-        return tuple(head(f) for head, f in zip(self.heads, seen, strict=True))
-
-
 def _at_size_of(painted: Tensor, lightness: Tensor) -> Tensor:
     if lightness.shape[2:] == painted.shape[2:]:
         return lightness
@@ -235,8 +171,6 @@ def _normalised(layer: nn.Conv2d) -> list[nn.Module]:
     return [layer, nn.BatchNorm2d(layer.out_channels), nn.LeakyReLU(SLOPE)]
 
 
-def _spectral(
-    inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 1
-) -> list[nn.Module]:
-    layer = SpectralConv2d(inputs, outputs, size, stride, padding=padding)
+def _spectral(inputs: int, outputs: int, size: int, stride: int = 1) -> list[nn.Module]:
+    layer = SpectralConv2d(inputs, outputs, size, stride, padding=1)
     return [spectral(layer), nn.LeakyReLU(SLOPE)]

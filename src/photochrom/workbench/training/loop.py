@@ -329,12 +329,11 @@ def _step(run: Run, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
     terms = answer.terms
     loss = terms["loss"]
     _refuse_infinite(run, loss, batch)
-    if phase.learns == "both" and run.critic is not None and answer.paint is not None:
-        painted = answer.paint()
-        terms["critic"] = _critic_step(run, painted.detach(), tensors, phase, batch)
+    if phase.learns == "both" and run.critic is not None and answer.painted is not None:
+        terms["critic"] = _critic_step(run, answer.painted.detach(), tensors, phase, batch)
         if not run.critic.ready:
             return {"critic": terms["critic"]}
-        terms["adversarial"] = run.critic.judge(tensors.lightness, painted)
+        terms["adversarial"] = run.critic.judge(tensors.lightness, answer.painted)
         loss = loss + terms["adversarial"]
         _refuse_infinite(run, loss, batch)
     run.optimizer.zero_grad()

@@ -1,7 +1,7 @@
 """The objectives of training, by their names in recipes.
 
-An objective returns its terms, of which 'loss' is minimised and the others are logged, and a
-function that gives the colours for a critic, if there are any.
+An objective returns its terms, of which 'loss' is minimised and the others are logged, and the
+generated colours, if any, for a critic.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     """The value of an objective for a network on a batch."""
 
     terms: dict[str, Tensor]
-    paint: Callable[[], Tensor] | None = None  # the colours for a critic, in the network's scale
+    painted: Tensor | None = None  # in the network's own scale
 
 
 Objective = Callable[[Any, Tensors, Loss, torch.Generator], Answer]
@@ -46,7 +46,7 @@ def check_fit(recipe: Recipe, network: ColourNetwork) -> None:
     serves = {
         "distribution": hasattr(network, "distribution") and not is_classifier,
         "classification": is_classifier,
-        "regression": isinstance(network, Painter),
+        "regression": hasattr(network, "paint"),
         "fusion": hasattr(network, "paint_and_classify"),
         "features": hasattr(network, "ab_of"),
     }
@@ -64,8 +64,7 @@ def objective(loss: Loss) -> Objective:
 
 
 def _distribution(network: Guided, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
-    terms, logits = distribution_loss(network, tensors, loss, random)
-    return Answer(terms, lambda: network.shown(logits))
+    return Answer(distribution_loss(network, tensors, loss, random))
 
 
 def _classification(
@@ -76,9 +75,7 @@ def _classification(
 
 def _regression(network: Painter, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
     painted = network.paint(tensors.lightness)
-    return Answer(
-        {"loss": loss.weight * colour_distance(network, painted, tensors, loss)}, lambda: painted
-    )
+    return Answer({"loss": loss.weight * colour_distance(network, painted, tensors, loss)}, painted)
 
 
 def _fusion(network: Fusion, tensors: Tensors, loss: Loss, random: torch.Generator) -> Answer:
@@ -89,9 +86,7 @@ def _fusion(network: Fusion, tensors: Tensors, loss: Loss, random: torch.Generat
     label = F.cross_entropy(logits[known].float(), tensors.label[known], reduction="sum")
     label = label / known.sum().clamp(min=1)
     total = colour + loss.class_weight * label
-    return Answer(
-        {"loss": total, "colour": colour.detach(), "class": label.detach()}, lambda: painted
-    )
+    return Answer({"loss": total, "colour": colour.detach(), "class": label.detach()}, painted)
 
 
 class _Features:
@@ -113,7 +108,7 @@ class _Features:
         painted = network.paint(tensors.lightness)
         ab = network.ab_of(painted)
         distance = self.measure(tensors.lightness, ab, tensors.ab)
-        return Answer({"loss": loss.weight * distance}, lambda: painted)
+        return Answer({"loss": loss.weight * distance}, painted)
 
 
 # kind -> made anew for each run

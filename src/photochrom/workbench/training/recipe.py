@@ -106,16 +106,14 @@ class Critic:
     """The critic, and how it is trained.
 
     config : its own configuration
-    loss : 'cross-entropy' or 'hinge', of its logits
     weight : of its judgement in the painter's loss
     rate : its learning rate
-    real : its target for real pictures; below 1 is one-sided label smoothing; not of the hinge loss
+    real : its target for real pictures; below 1 is one-sided label smoothing
     stay_below : while its loss is above this, it learns alone; infinity lets both take every step
     """
 
     network: str
     config: dict[str, Any] = field(default_factory=dict)
-    loss: Literal["cross-entropy", "hinge"] = "cross-entropy"
     weight: float = 1.0
     rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)

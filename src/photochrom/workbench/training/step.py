@@ -68,10 +68,10 @@ def _shares(bins: np.ndarray, batches: Batches, sample: int) -> np.ndarray:
 
 def distribution_loss(
     network: Guided, tensors: Tensors, loss: Loss, random: torch.Generator
-) -> tuple[dict[str, Tensor], Tensor]:
-    """Return the losses of a network that takes hints and guidance, and its logits.
+) -> dict[str, Tensor]:
+    """Return the losses of a network that takes hints and guidance; see `colour_terms`.
 
-    See `colour_terms`. The guidance is the picture's own histogram or chroma.
+    The guidance is the picture's own histogram or chroma.
     """
     rows = _rows(loss, random)
     truth = _truth(tensors.ab, 4, rows)
@@ -87,7 +87,7 @@ def distribution_loss(
         torch.cat((histogram, chroma), 1),
         tensors.global_mask,
     )
-    return colour_terms(logits[:, :, rows], flat, indices, weights, network, loss), logits
+    return colour_terms(logits[:, :, rows], flat, indices, weights, network, loss)
 
 
 def classification_loss(
