@@ -16,6 +16,8 @@ from typing import Any
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError, UnwritablePhotoError
 from photochrom.photo.addresses import (
+    AZURE,
+    GOOGLE,
     MOST_NAME_BYTES,
     SCHEMES_OF_ARCHIVES,
     WEB,
@@ -298,15 +300,23 @@ def store(path: Path, address: str) -> None:
     with said_plainly(address, UnwritablePhotoError):
         place = connect(address)
         if scheme_of(address) in WHOLE:
-            options = {"chunksize": PART_BYTES, "max_concurrency": 2} if _is_s3(address) else {}
-            place.files.put_file(str(path), place.path, **options)
+            place.files.put_file(str(path), place.path, **_upload(path, scheme_of(address)))
         else:
             with place.lock:
                 _put_and_rename(path, place)
 
 
-def _is_s3(address: str) -> bool:
-    return scheme_of(address) in ("s3", "s3a")
+def _upload(path: Path, scheme: str) -> dict[str, Any]:
+    """Return options that bound an upload's memory, and tell the kind of file if nobody does."""
+    if scheme in ("s3", "s3a"):
+        return {"chunksize": PART_BYTES, "max_concurrency": 2}
+    if scheme in GOOGLE:
+        return {"chunksize": PART_BYTES}
+    if scheme in AZURE:
+        from photochrom.photo.azure import content_settings
+
+        return {"max_concurrency": 2, "content_settings": content_settings(path.name)}
+    return {}
 
 
 def _put_and_rename(path: Path, place: Place) -> None:
