@@ -4,6 +4,7 @@ The tests run after `pip install '.[azure,gcs]' gcp-storage-emulator` and `npm i
 PATH leads to its `azurite-blob`. Otherwise they are skipped.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -78,7 +79,8 @@ class _Passing(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         refused = [s for part, s in self.server.refused.items() if part in self.path]
         if refused:
-            self._answer(refused[0], [], b'{"error": {"message": "refused"}}')
+            said = {"error": {"code": refused[0], "message": "refused"}}
+            self._answer(refused[0], [], json.dumps(said).encode())
             return
         headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
         asked = Request(self.server.server + self.path, body or None, headers, method=self.command)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -424,7 +425,9 @@ def _http_status(error: BaseException | None) -> int | None:
     """Return the status of HTTP in an error of a storage's library; each calls it otherwise."""
     response = getattr(error, "response", None)  # botocore's
     told = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-    statuses = [told.get("HTTPStatusCode"), *(getattr(error, name, None) for name in STATUSES)]
     if isinstance(error, OSError) and str(error).startswith("Forbidden: "):  # gcsfs's
         return 403
+    # One after the other: some warn that another is preferred.
+    others = (getattr(error, name, None) for name in STATUSES)
+    statuses = chain([told.get("HTTPStatusCode")], others)
     return next((status for status in statuses if isinstance(status, int)), None)
