@@ -125,11 +125,23 @@ def test_a_result_is_replaced_as_a_whole(bucket, tmp_path, size):
     assert bucket.names() == []
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b"--"])
+def test_an_upload_arrives_with_all_its_bytes_or_fails(bucket, tmp_path, end):
+    (tmp_path / "a").write_bytes(b"content" + end)
+    try:
+        store(tmp_path / "a", f"{bucket.address}/a.tif")
+    except UnwritablePhotoError as error:
+        assert "another size" in str(error)
+        assert bucket.names() == []
+    else:
+        assert bucket.get("a.tif") == b"content" + end
+
+
 def test_several_threads_read_and_write_at_once(bucket, tmp_path):
     wrong = []
 
     def copy(number):
-        content = os.urandom(300_000)
+        content = os.urandom(300_000) + b"."
         (tmp_path / f"{number}").write_bytes(content)
         store(tmp_path / f"{number}", f"{bucket.address}/{number}.jpg")
         fetch(f"{bucket.address}/{number}.jpg", tmp_path / f"{number}-back")
