@@ -7,6 +7,7 @@ PATH leads to its `azurite-blob`. Otherwise they are skipped.
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -49,7 +50,10 @@ def running(scheme: str) -> Iterator[str]:
             command = [str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent"]
             command += ["--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck"]
         log = subprocess.DEVNULL
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        # A group of its own: node may be started by a process that does not end its child.
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, start_new_session=True
+        )
         try:
             for _ in range(600):
                 with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -57,7 +61,8 @@ def running(scheme: str) -> Iterator[str]:
                 time.sleep(0.1)
             yield f"http://127.0.0.1:{port}"
         finally:
-            server.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
             server.wait()
 
 
