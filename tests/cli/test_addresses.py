@@ -110,7 +110,8 @@ def test_a_reference_at_an_address_may_be_a_folder(scans, command, tmp_path):
         (["s3://archive/scans/", "--watch"], "--watch takes exactly one folder of this machine"),
         (["s3://archive/film.mp4"], "Copy s3://archive/film.mp4 here first"),
         (["https://a:secret-of-tests@h/film.mp4?sig=x"], "Copy https://h/film.mp4 here first"),
-        (["gs://archive/a.jpg"], "pip install gcsfs"),
+        (["gs://archive/a.jpg"], "pip install '.[gcs]'"),
+        (["az://archive/a.jpg"], "pip install '.[azure]'"),
         (["foo://a:secret-of-tests@archive/a.jpg"], "of an unknown kind"),
         (["m.csv", "-o", "out"], "row 1: 's3://h/x.png' is no name below a folder"),
         (["head.csv", "-o", "out"], "its columns are s3://h/x.png"),
@@ -121,6 +122,8 @@ def test_a_reference_at_an_address_may_be_a_folder(scans, command, tmp_path):
 )
 def test_what_is_wrong_is_one_line(s3, tmp_path, monkeypatch, command, words, said):
     monkeypatch.chdir(tmp_path)
+    for package in ("gcsfs", "gcsfs.core", "adlfs", "photochrom.photo.azure"):
+        monkeypatch.setitem(sys.modules, package, None)  # not installed
     (tmp_path / "m.csv").write_text("path,result\na.png,s3://a:secret-of-tests@h/x.png\n")
     (tmp_path / "head.csv").write_text("s3://a:secret-of-tests@h/x.png\na.png\n")
     (tmp_path / "a.png").write_bytes(b"")

@@ -48,6 +48,8 @@ def test_a_file_address_is_a_path():
         ("s3://archive/a@b/c?d#e.jpg", "s3://archive/a@b/c?d#e.jpg"),
         ("sftp://anna:hunter2@host:22/a.jpg", "sftp://host:22/a.jpg"),
         ("sftp://anna:hunter2@home@host/a.jpg", "sftp://host/a.jpg"),
+        ("abfss://box@acct.dfs.core.windows.net/a", "abfss://box@acct.dfs.core.windows.net/a"),
+        ("abfs://me:hunter2@acct.dfs.core.windows.net/a", "abfs://acct.dfs.core.windows.net/a"),
         ("https://h/a.jpg?X-Amz-Signature=hunter2&X-Amz-Expires=9&id=7", "https://h/a.jpg?id=7"),
         ("https://h/a.jpg?sv=2021&sig=hunter2", "https://h/a.jpg"),
         ("https://h/a.jpg?access%5Ftoken=hunter2", "https://h/a.jpg"),
@@ -121,6 +123,8 @@ def test_a_folder_is_not_inside_one_with_a_longer_name():
     assert is_below("s3://b/scans/out", "s3://b/scans/")
     assert is_below("sftp://u:p@h/a/b", "sftp://h/a")
     assert not is_below("s3://b/scans-out", "s3://b/scans")
+    assert is_below("gcs://b/scans/out", "gs://b/scans") and is_below("AZ://b/a", "abfss://b")
+    assert not is_below("gs://b/scans/out", "s3://b/scans") and is_below("/b/scans", "/b")
 
 
 def test_braces_stand_for_numbers_and_words(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from photochrom.errors import PhotoError
 from photochrom.photo import storage
-from photochrom.photo.connections import may_pass
+from photochrom.photo.connections import is_denied, may_pass
 
 pytest.importorskip("aiohttp")
 
@@ -52,6 +52,19 @@ def test_a_server_that_does_not_answer_may_come_back(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert may_pass(failure(f"http://127.0.0.1:{port}/a.jpg", tmp_path))
+
+
+@pytest.mark.parametrize("name", ["status", "status_code", "code"])
+@pytest.mark.parametrize(("status", "passes", "denied"), [(503, True, False), (401, False, True)])
+def test_each_library_tells_the_status_by_another_name(name, status, passes, denied):
+    error = RuntimeError("no")
+    setattr(error, name, status)
+    assert (may_pass(error), is_denied(error)) == (passes, denied)
+
+
+def test_denied_is_denied_in_words_too():
+    assert is_denied(OSError("Forbidden: https://storage.example/b/o\nno"))  # gcsfs's
+    assert is_denied(PermissionError()) and not is_denied(OSError("gone")) and not is_denied(None)
 
 
 def test_a_bad_photograph_stays_bad(tmp_path):

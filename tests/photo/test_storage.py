@@ -272,7 +272,7 @@ def test_where_objects_appear_at_once_a_temporary_name_is_renamed(tmp_path, monk
 
 def test_a_missing_library_and_an_unknown_scheme_are_sentences(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "gcsfs", None)
-    with pytest.raises(MissingExtraError, match=r"gs:// need gcsfs.*pip install gcsfs"):
+    with pytest.raises(MissingExtraError, match=r"gs:// need gcsfs.*pip install '\.\[gcs\]'"):
         stat("gs://bucket/a.jpg")
     with pytest.raises(UnreadablePhotoError, match="of an unknown kind"):
         stat("foo://bucket/a.jpg")

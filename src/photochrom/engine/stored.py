@@ -29,7 +29,7 @@ from photochrom.engine.workers import Executor, InProcess
 from photochrom.errors import InvalidValueError, UnreadablePhotoError
 from photochrom.photo import storage
 from photochrom.photo.atomic import is_lost, remove_orphans
-from photochrom.photo.connections import may_pass
+from photochrom.photo.connections import is_denied, may_pass
 from photochrom.photo.storage import Stored
 
 MOST_REFERENCES = 16  # kept open
@@ -331,7 +331,17 @@ def _companions_beside(source: str) -> tuple[str, ...]:
     if storage.scheme_of(source) in storage.WEB:
         return ()
     names = storage.companions_of(storage.name_of(source))
-    return tuple(name for name in names if storage.look(storage.beside(source, name)))
+    return tuple(name for name in names if _is_there(storage.beside(source, name)))
+
+
+def _is_there(address: str) -> bool:
+    """Return whether there is a file to read; who may not list a folder is denied what is not."""
+    try:
+        return storage.look(address) is not None
+    except UnreadablePhotoError as error:
+        if is_denied(error.__cause__):
+            return False
+        raise
 
 
 def _fetch_results(task: StoredTask, copies: _Copies, sidecar: bool) -> dict[Path, str]:

@@ -18,12 +18,17 @@ ARCHIVE_BEGINS = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]+://)")
 ARCHIVES = {".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".zip": "zip"}
 SCHEMES_OF_ARCHIVES = frozenset(ARCHIVES.values())
 WEB = frozenset(("http", "https"))
+GOOGLE = frozenset(("gs", "gcs"))
+AZURE = frozenset(("abfs", "abfss", "az"))
+ALIASES = {"gcs": "gs", "abfss": "abfs", "az": "abfs", "s3a": "s3", "ssh": "sftp"}
 SECRET = re.compile(
     r"signature|token|credential|passw|secret|access_?key|api_?key|auth|^x-(amz|goog|ms)-"
     r"|^(key|sig|expires|policy|key-pair-id|googleaccessid)$"
     r"|^(se|sp|sv|sr|st|ss|srt|spr|sip|skoid|sktid|skt|ske|sks|skv|sdd)$",
     re.IGNORECASE,
 )
+USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^/]*)@")
+CONTAINER = re.compile(r"[a-z0-9$-]+")  # as in abfs://container@account.dfs.core.windows.net
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 MOST_NAMES = 1_000_000  # that braces stand for
 MOST_NAME_BYTES = 255  # of file systems
@@ -62,7 +67,7 @@ def cleaned(address: str) -> str:
         return f"{head}::{cleaned(rest)}"
     if not is_address(address):
         return address
-    address = re.sub(r"://[^/]*@", "://", address, count=1)
+    address = USER.sub(_without_password, address, count=1)
     if scheme_of(address) not in WEB or "?" not in address:
         return address
     place, _, query = address.partition("?")
@@ -73,6 +78,13 @@ def cleaned(address: str) -> str:
 def all_cleaned(addresses: list[str]) -> list[str]:
     """Return `cleaned` of each address; of millions, nearly all are so already."""
     return [a if "@" not in a and "?" not in a else cleaned(a) for a in addresses]
+
+
+def _without_password(found: re.Match[str]) -> str:
+    """Return the begin of an address without user and password; Azure names a container there."""
+    scheme, user = found["scheme"], found["user"]
+    is_container = scheme.lower() in AZURE and CONTAINER.fullmatch(user)
+    return f"{scheme}://{user}@" if is_container else f"{scheme}://"
 
 
 def _is_secret(part: str) -> bool:
@@ -203,7 +215,14 @@ def companions_of(name: str) -> tuple[str, ...]:
 
 def is_below(address: str, folder: str) -> bool:
     """Return whether an address lies inside a folder, or is that folder."""
-    return f"{cleaned(address).rstrip('/')}/".startswith(f"{cleaned(folder).rstrip('/')}/")
+    return _in_one_spelling(address).startswith(_in_one_spelling(folder))
+
+
+def _in_one_spelling(folder: str) -> str:
+    """Return the address of a folder with the usual one of several schemes of its storage."""
+    folder = cleaned(folder).rstrip("/") + "/"
+    scheme, separator, rest = folder.partition("://")
+    return f"{ALIASES.get(scheme.lower(), scheme.lower())}://{rest}" if separator else folder
 
 
 def is_archive(text: str) -> bool:

@@ -4,6 +4,8 @@ The libraries find credentials by themselves. Their errors become sentences that
 without password and signature.
 """
 
+import logging
+import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -12,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -26,6 +29,8 @@ from photochrom.errors import (
 )
 from photochrom.extras import how_to_install, require
 from photochrom.photo.addresses import (
+    AZURE,
+    GOOGLE,
     SCHEMES_OF_ARCHIVES,
     WEB,
     cleaned,
@@ -41,21 +46,30 @@ if TYPE_CHECKING:
 Lock = AbstractContextManager[object]
 Info = dict[str, Any]  # what a storage's library tells about a file; each in its own words
 
+# What each kind of address needs: the package, and the extra that installs it.
 PACKAGES = {
-    **dict.fromkeys(("s3", "s3a"), "s3fs"),
-    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
-    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
-    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
-    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("s3", "s3a"), ("s3fs", "storage")),
+    **dict.fromkeys(GOOGLE, ("gcsfs", "gcs")),
+    **dict.fromkeys(AZURE, ("adlfs", "azure")),
+    **dict.fromkeys(("sftp", "ssh"), ("paramiko", "sftp")),
+    **dict.fromkeys(("http", "https"), ("aiohttp", "storage")),
 }
-# Characters of a name that fsspec takes for parts of an address.
-HIDDEN = {"?": "\ue03f", "#": "\ue023", "::": "\ue03a"}
+# Loggers of these packages, which write errors that are raised too, with a traceback.
+LOGGERS = ("adlfs", "azure", "gcsfs", "google", "paramiko", "s3fs")
+# Characters of a name that fsspec takes for parts of an address, or leaves out.
+HIDDEN = {
+    **{"?": "\ue03f", "#": "\ue023", "::": "\ue03a"},
+    **{"\t": "\ue009", "\n": "\ue00a", "\r": "\ue00d"},
+}
 VERSIONS = ("ETag", "etag", "generation", "CRC", "md5Hash", "content_md5", "checksum")
 TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified")
+# Whether gcsfs may ask Google for the kind of each bucket, by another protocol and with other
+# credentials, before each request if there is no answer. Only zonal buckets need it.
+ASKS_KIND = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"
 SSH = frozenset(("sftp", "ssh"))
 # Stores where an object appears only when it is complete.
 WHOLE = frozenset(
-    "s3 s3a gs gcs abfs abfss az adl oss r2 b2 oci memory".split()  # noqa: SIM905
+    "s3 s3a gs gcs abfs abfss az oss r2 b2 oci memory".split()  # noqa: SIM905
 )
 MOST_ARCHIVES = 8
 BLOCK_OF_TAR = 512
@@ -76,6 +90,7 @@ class _Archive:
             tar.fileobj.seek(tar.offset)
             if any(tar.fileobj.read(BLOCK_OF_TAR)):  # tarfile does not check that zeros follow
                 raise OSError("its end is missing, or it is damaged")
+        self.files.of = None  # else it would close the file again, perhaps while Python ends
         # Whoever reads a member reads the archive, which its storage may have a lock for.
         self.version = version
         self.lock = threading.RLock() if lock is None or isinstance(lock, nullcontext) else lock
@@ -126,6 +141,14 @@ def fsspec() -> ModuleType:
     return import_module("fsspec")
 
 
+def _keep_quiet() -> None:
+    """Let no library write to the terminal; whoever configures logging still gets all."""
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+
+
 def connect(address: str) -> Place:
     """Connect to the storage of an address."""
     head, chained, rest = link(address)
@@ -138,20 +161,44 @@ def connect(address: str) -> Place:
             )
         member = head.partition("://")[2]
         return Place(archive.files, member, archive.lock, archive)
+    _keep_quiet()
     scheme = scheme_of(address)
-    hidden = address
+    hidden = f"{scheme}://{address.partition('://')[2]}"
     if scheme not in WEB:
         for character, instead in HIDDEN.items():
             hidden = hidden.replace(character, instead)
     if scheme in SSH:
         files, path = _connected(hidden)
     else:
-        files, path = fsspec().core.url_to_fs(hidden, **_options(scheme))
+        files, path = _files_and_path(hidden, scheme)
     with suppress(AttributeError):  # what was listed may have changed since
         files.dircache.use_listings_cache = False
     for character, instead in HIDDEN.items():
         path = path.replace(instead, character)
     return Place(files, path, _lock_of(scheme, files))
+
+
+def _files_and_path(address: str, scheme: str) -> tuple["AbstractFileSystem", str]:
+    """Return the files of a storage and the path in it; fsspec's configuration applies."""
+    core, kind = fsspec().core, _own_kind(scheme)
+    if kind is not None:
+        return kind(**kind._get_kwargs_from_urls(address)), kind._strip_protocol(address)
+    files, path = core.url_to_fs(address, **_options(scheme))
+    return files, path
+
+
+def _own_kind(scheme: str) -> "type[AbstractFileSystem] | None":
+    """Return the class for a storage's files if it is not the one that fsspec would choose."""
+    if scheme in AZURE:
+        from photochrom.photo.azure import Containers
+
+        return Containers
+    if scheme in GOOGLE and os.environ.get(ASKS_KIND, "").lower() not in ("1", "true"):
+        from gcsfs.core import GCSFileSystem
+
+        plain: type[AbstractFileSystem] = GCSFileSystem
+        return plain
+    return None
 
 
 def _connected(address: str) -> tuple["AbstractFileSystem", str]:
@@ -298,16 +345,15 @@ def cause_of(error: Exception) -> Exception:
     cause = error.__cause__
     if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
         return error
-    return error if getattr(cause, "status", None) in (404, 410) else cause
+    return error if _http_status(cause) in (404, 410) else cause
 
 
 def _missing(address: str) -> str:
     scheme = scheme_of(link(address)[2] or address)
-    package = PACKAGES.get(scheme, "a package of fsspec's list")
-    ours = how_to_install("storage") if package in ("s3fs", "aiohttp") else None
+    package, extra = PACKAGES.get(scheme, ("a package of fsspec's list", None))
     return (
         f"{cleaned(address)}: addresses with {scheme}:// need {package}, which is not installed. "
-        f"{ours or f'Run: pip install {package}'}"
+        f"{how_to_install(extra) if extra else 'Install it.'}"
     )
 
 
@@ -317,9 +363,9 @@ def _reason(error: BaseException, kind: type[PhotoError]) -> str:
         return "does not exist" if kind is UnreadablePhotoError else f"{cannot} (no such place)"
     if isinstance(error, KeyError):
         return f"{cannot} (its archive has no such name)"
-    if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
+    if is_denied(error):
         return f"{cannot} (access denied). Check the rights of your credentials"
-    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+    if _has_no_credentials(error):
         return f"{cannot} (no credentials were found for this storage)"
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         return "is of an unknown kind; s3://, gs://, abfs://, sftp://, https:// are known"
@@ -328,13 +374,29 @@ def _reason(error: BaseException, kind: type[PhotoError]) -> str:
     return f"{cannot} ({what or type(error).__name__})"
 
 
+def is_denied(error: BaseException | None) -> bool:
+    """Return whether an error is that the credentials have no right to something."""
+    return isinstance(error, PermissionError) or _http_status(error) in (401, 403)
+
+
+def _has_no_credentials(error: BaseException) -> bool:
+    """Return whether a storage's library found no credentials; adlfs says so in sentences."""
+    if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
+        return True
+    said = ("unable to connect to account for Must provide", "DefaultAzureCredential failed")
+    return str(error).startswith(said)
+
+
 # Ends of the names of errors that a storage's library raises if there is no answer.
 PASSING = (
     *("ConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"),
     *("ClientConnectorError", "ServerDisconnectedError", "ServerTimeoutError"),
     *("IncompleteRead", "ClientPayloadError", "ResponseStreamingError"),
+    *("ServiceRequestError", "ServiceResponseError", "ServiceRequestTimeoutError"),  # Azure's
+    *("ServiceResponseTimeoutError", "IncompleteReadError", "TransportError", "ProxyError"),
 )
 TOO_MANY, FULL = 429, 507  # of HTTP
+STATUSES = ("status", "status_code", "code")  # aiohttp's, Azure's, gcsfs's
 
 
 def may_pass(error: BaseException) -> bool:
@@ -352,8 +414,13 @@ def may_pass(error: BaseException) -> bool:
     return False
 
 
-def _http_status(error: BaseException) -> int | None:
+def _http_status(error: BaseException | None) -> int | None:
+    """Return the status of HTTP in an error of a storage's library; each calls it otherwise."""
     response = getattr(error, "response", None)  # botocore's
     told = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-    status = told.get("HTTPStatusCode") or getattr(error, "status", None)
-    return status if isinstance(status, int) else None
+    if isinstance(error, OSError) and str(error).startswith("Forbidden: "):  # gcsfs's
+        return 403
+    # One after the other: some warn that another is preferred.
+    others = (getattr(error, name, None) for name in STATUSES)
+    statuses = chain([told.get("HTTPStatusCode")], others)
+    return next((status for status in statuses if isinstance(status, int)), None)

@@ -3,11 +3,14 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from photochrom.errors import PhotoError, UnreadablePhotoError
 from photochrom.photo.addresses import (
+    AZURE,
+    GOOGLE,
     SCHEMES_OF_ARCHIVES,
     WEB,
     around,
@@ -33,7 +36,7 @@ from photochrom.photo.connections import (
 from photochrom.photo.find import Found, kind_of
 
 # What lies in a folder without a name, as in `a//b.jpg`, is told as such by these.
-TELL_EMPTY = frozenset(("s3", "s3a", "memory")) | SCHEMES_OF_ARCHIVES
+TELL_EMPTY = frozenset(("s3", "s3a", "memory")) | AZURE | GOOGLE | SCHEMES_OF_ARCHIVES
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,8 @@ def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Info], set
         path = told.rstrip("/")
         name = path.rpartition("/")[2]
         if not name or (name == own_name and path.strip("/") == own):
-            if row.get("type") == "directory" and tells_empty and told[-1:] in ("", "/"):
+            is_folder_row = tells_empty and row.get("type") == "directory"
+            if is_folder_row and (told[-1:] in ("", "/") or _has_nameless(place, address)):
                 folders.add("")
             continue  # else the marker of an empty folder
         if row.get("type") == "directory":
@@ -171,6 +175,20 @@ def _listed(address: str, missing_ok: bool) -> tuple[Place, dict[str, Info], set
         else:
             files[name] = row
     return place, files, folders
+
+
+def _has_nameless(place: Place, address: str) -> bool:
+    """Return whether a folder of Google's has one without a name in it.
+
+    gcsfs tells such a folder and the marker of an empty folder in the same words.
+    """
+    if scheme_of(address) not in GOOGLE:
+        return False
+    own = place.path.strip("/")
+    with said_plainly(address), suppress(FileNotFoundError):
+        rows = place.files.ls(own, detail=True, prefix="/")
+        return any(str(row["name"]).startswith(f"{own}//") for row in rows)
+    return False
 
 
 def names_in(folder: str) -> list[str] | None:

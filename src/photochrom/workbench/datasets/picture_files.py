@@ -146,7 +146,7 @@ def resized(
     from PIL import Image
 
     image = Image.fromarray(values).resize(size, Image.Resampling[by], box, reducing_gap)
-    return np.asarray(image)  # type: ignore[return-value]
+    return np.asarray(image)
 
 
 def _upright(picture: "Image.Image") -> "Image.Image":
