@@ -134,10 +134,11 @@ def speed(page: Page, address: str) -> None:
     ramp = np.tile(np.linspace(20, 235, SIDES[0]), (SIDES[1], 1))
     noise = np.random.default_rng(0).normal(0, 6, ramp.shape)
     content = encoded((ramp + noise).clip(0, 255).astype(np.uint8), "JPEG", quality=92)
-    hint = Hint.point(1500, 1200, "#2c5fa8", 60)
+    hint, moved = (Hint.point(left, 1200, "#2c5fa8", 60) for left in (1500, 1600))
     tasks: dict[str, tuple[str, dict[str, Any]]] = {
         "first colours": ("preview", {"wishes": PLAIN}),
         "a hint": ("preview", {"wishes": {**PLAIN, "hints": [hint.to_table()]}}),
+        "the hint, moved": ("preview", {"wishes": {**PLAIN, "hints": [moved.to_table()]}}),
         "vividness": ("preview", {"wishes": {**PLAIN, "vividness": 0.8}}),
         "a JPEG": ("result", {"wishes": PLAIN, "kind": {"format": "jpeg"}}),
         "a PNG": ("result", {"wishes": PLAIN, "kind": {"format": "png"}}),

@@ -251,6 +251,7 @@ def test_a_key_that_is_no_name_is_refused(gray, memory, photo):
     assert done.status == "failed" and "memory://in/.." in done.notes[0]
 
 
+@pytest.mark.slow
 def test_a_photograph_of_many_blocks_is_copied_whole(gray, s3, tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "BLOCK", 1 << 16)
     noise = np.random.default_rng(0).integers(0, 256, (600, 700), np.uint8)

@@ -27,6 +27,7 @@ def flags():
     return [first, second]
 
 
+@pytest.mark.slow
 def test_a_palette_holds_the_colours_with_their_shares_the_most_used_first():
     centres, shares = fit_palette(flags(), 3)
     truth = rgb_to_lab(np.array([RED, GREEN, BLUE]) / 255)[:, 1:]

@@ -81,6 +81,7 @@ def test_one_without_a_sign_of_life_is_lost_in_bounded_time(pair):
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.slow
 def test_one_that_works_for_long_is_waited_for(pair):
     def act(one):
         if one.rank:
@@ -150,6 +151,7 @@ def test_a_wrong_address_is_named_in_bounded_time(address):
     assert time.monotonic() - begun < 15
 
 
+@pytest.mark.slow
 def test_what_listens_but_is_no_training_is_named_in_bounded_time():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun, port = time.monotonic(), silent.getsockname()[1]
@@ -160,6 +162,7 @@ def test_what_listens_but_is_no_training_is_named_in_bounded_time():
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.slow
 def test_a_first_machine_that_comes_later_is_waited_for():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
