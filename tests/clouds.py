@@ -8,18 +8,18 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import Any
 from urllib.request import Request, urlopen
+
+from tests.servers import await_listener, free_port
 
 AZURITE = shutil.which("azurite-blob")
 MISSING = {
@@ -29,13 +29,6 @@ MISSING = {
 # What every installation of Azurite has; it is in Microsoft's documentation.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens at."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @contextmanager
@@ -55,10 +48,7 @@ def running(scheme: str) -> Iterator[str]:
             command, stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
         try:
-            for _ in range(600):
-                with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.1)
+            await_listener(port)
             yield f"http://127.0.0.1:{port}"
         finally:
             with suppress(ProcessLookupError):

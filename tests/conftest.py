@@ -3,10 +3,8 @@
 import os
 import pickle
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image
+from tests.servers import await_listener, free_port
 
 hypothesis.settings.register_profile("fast", max_examples=25)  # of `scripts/test --fast`
 
@@ -100,16 +99,11 @@ def drawn_picture(seed: int, height: int = 72, width: int = 96) -> np.ndarray:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """Run an S3 server on this machine; return its address."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(600):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
+        await_listener(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.kill()

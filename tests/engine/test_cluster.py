@@ -17,6 +17,7 @@ import pyvips
 from PIL import Image
 from tests.clusters import ROOT, Nodes
 from tests.engine.deadly import Deadly, Slow
+from tests.servers import free_port
 
 from photochrom._version import __version__
 from photochrom.engine.cluster import Cluster, checked_address
@@ -47,11 +48,6 @@ def nodes():
 def without_token(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def draw(folder, *names):

@@ -29,7 +29,7 @@ export async function glimpseOf(file) {
     context.drawImage(image, 0, 0, canvas.width, canvas.height);
     return { width, height, canvas };
   } catch {
-    return null; // it is only a foretaste
+    return null; // the engine shows it anyway
   } finally {
     URL.revokeObjectURL(url);
   }
