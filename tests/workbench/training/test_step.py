@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from photochrom.workbench.datasets.batches import Batch, Batches, DataRecipe, va
 from photochrom.workbench.datasets.decoded_cache import open_cache
 from photochrom.workbench.networks.photochrom2 import Config, Photochrom2
 from photochrom.workbench.training.recipe import Loss
-from photochrom.workbench.training.step import Tensors, choose_bins, distribution_loss
+from photochrom.workbench.training.step import Tensors, _encode, choose_bins, distribution_loss
 
 BINS = SMALL_FLAGSHIP["bins"]
 CENTRES = zhang_bins()[::16][:BINS]
@@ -151,3 +152,27 @@ def test_a_picture_drawn_twice_counts_twice(batches):
     _, prior = choose_bins(batches, 313, sample=30)
     expected = np.clip(total / total.sum(), 1e-5, None)
     np.testing.assert_allclose(prior, expected / expected.sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_codes_are_those_of_the_nearest_quarter_of_a_unit_whatever_the_precision(half):
+    network = SimpleNamespace(centres=torch.from_numpy(zhang_bins()[40:]))
+    ab = 40 * torch.randn(500, 2, generator=torch.Generator().manual_seed(3))
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        indices, weights = _encode(ab, network, Loss())
+    near = (4 * ab).round() / 4
+    expected, shares = soft_encode(near.double(), network.centres.double(), 5, 5.0)
+    codes = [
+        torch.zeros(500, 273).scatter_(1, i, w.float())
+        for i, w in ((indices, weights), (expected, shares))
+    ]
+    apart = (codes[0] - codes[1]).abs().amax(dim=1)
+    assert (apart < 1e-4).float().mean() > 0.85  # elsewhere the fifth bin is as near as a sixth
+    torch.testing.assert_close(weights, shares.float(), atol=1e-4, rtol=1e-4)
+
+
+def test_a_colour_outside_the_grid_has_the_code_of_its_rim():
+    network = SimpleNamespace(centres=torch.from_numpy(zhang_bins()))
+    far, rim = torch.tensor([[400.0, -300.0]]), torch.tensor([[128.0, -128.0]])
+    for one, other in zip(*(_encode(ab, network, Loss()) for ab in (far, rim)), strict=True):
+        assert torch.equal(one, other)

@@ -172,10 +172,17 @@ def fold_batch_norm(module: nn.Module) -> None:
             previous = child
         elif isinstance(child, nn.BatchNorm2d) and previous is not None:
             _fold(previous, child)
-            setattr(module, name, getattr(child, "act", nn.Identity()))
+            setattr(module, name, _in_place(getattr(child, "act", nn.Identity())))
             previous = None
         else:
             fold_batch_norm(child)
+
+
+def _in_place(activation: nn.Module) -> nn.Module:
+    """Let an activation overwrite its input, which a convolution's gradient does not need."""
+    if isinstance(activation, nn.ReLU | nn.ReLU6):
+        activation.inplace = True
+    return activation
 
 
 @torch.no_grad()

@@ -95,8 +95,9 @@ class Local(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, h, w)."""
-        wide = F.relu(self.widen(self.norm(planes)))
-        wide = F.relu(depthwise(wide, self.near.weight, self.near.bias, 1, self.margin))
+        wide = F.relu(self.widen(self.norm(planes)), inplace=True)
+        wide = depthwise(wide, self.near.weight, self.near.bias, 1, self.margin)
+        wide = F.relu(wide, inplace=True)
         stepped: Tensor = planes + self.narrow(wide)
         return stepped
 
