@@ -100,9 +100,11 @@ def _whole_steps(gradient: Tensor, x: Tensor, side: int) -> Tensor:
             middle = x.new_empty(x.shape[1], 1, side, FAST_COLUMNS)
             columns.append(_gradient(gradient, x, middle, 1, (margin, moved), 1))
         elif abs(step) > moved:
-            single = x.new_empty(x.shape[1], 1, side, 1)
-            beside = F.pad(x, (-step, step))
-            columns.append(_gradient(gradient, beside, single, 1, (margin, 0), 1))
+            single = x.new_zeros(x.shape[1], 1, side, 1)  # of a column outside the picture
+            if abs(step) < x.shape[-1]:
+                beside = F.pad(x, (-step, step))
+                single = _gradient(gradient, beside, single, 1, (margin, 0), 1)
+            columns.append(single)
     return torch.cat(columns, dim=3)
 
 
