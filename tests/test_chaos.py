@@ -13,7 +13,7 @@ pytest.importorskip("ray")
 pytest.importorskip("moto")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_source_has_one_whole_result_or_one_named_failure_whatever_breaks():
     words = ("--photographs", "200", "--nodes", "2", "--pace", "0.1")
     source = str(CHAOS.parent.parent / "src")
