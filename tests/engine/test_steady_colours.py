@@ -11,6 +11,7 @@ from photochrom.engine.shots import SmallFrame, linked
 from photochrom.engine.steady_colours import (
     KEY_EVERY,
     MOST_PASSING,
+    agreed,
     between,
     blended,
     keys,
@@ -113,3 +114,19 @@ def test_a_flash_takes_the_colours_of_its_place():
     first, last = (np.full((*found[0].step.sight.small.shape, 2), v, np.float32) for v in (5, 5))
     for frame_ in between(found[0], found[1]):
         assert np.allclose(blended(frame_, first, last), 5, atol=1e-3)
+
+
+def test_where_keys_disagree_colours_become_paler_but_pale_ones_stay():
+    green, red, pale = (np.full((4, 6, 2), v, np.float32) for v in ((-20, 0), (20, 0), (0, 3)))
+
+    def together(*colours):
+        chroma = [np.linalg.norm(ab, axis=-1, keepdims=True) for ab in colours]
+        return agreed(np.mean(colours, axis=0), np.mean(chroma, axis=0))
+
+    assert np.allclose(together(green, green), green)
+    assert np.allclose(together(pale, pale), pale)
+    assert np.allclose(together(green, red), 0)
+    mixed = np.linalg.norm(together(green, green, green, red), axis=-1)
+    assert (mixed < 10).all()  # their mean has 10
+    assert (mixed > 1).all()
+    assert np.allclose(together(np.zeros_like(pale)), 0)

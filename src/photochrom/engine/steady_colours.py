@@ -1,11 +1,10 @@
 """Colours that stay steady within a shot.
 
-The network looks at key frames. What it gives there is not a colour but a distribution, of which
-its reading needs three moments: the mean a and b, and the mean chroma. Moments are linear in the
-distribution, so blending them blends distributions. They are carried along the flow from key to
-key, in both directions, and averaged with weights that fall with distance and with distrust; so a
-place keeps its colours as long as it is seen, and what the network doubts in one frame it takes
-from others. A frame between two keys takes from both, as far as each is trusted.
+The network colours key frames. Their colours, and beside them their chroma, are carried along the
+flow from key to key, in both directions, and averaged with weights that fall with distance and with
+distrust; so a place keeps its colours as long as it is seen. A frame between two keys takes from
+both, as far as each is trusted. Where keys disagree, the mean colour has less chroma than the keys,
+which tells it from one that all of them gave; see `agreed`.
 """
 
 from collections import deque
@@ -23,6 +22,7 @@ MOST_PASSING = 2  # times as many frames follow a key where they show nothing, a
 LOST, LOST_SHARE = 0.3, 0.25  # trust below which a place is lost; share of lost places for a key
 REMEMBERS = 0.9  # of a key's weight is left at the next key, where flow is sure
 TRACE = 1e-3  # weight of places that no key shows
+AGREEMENT = 2.0  # power of the agreement of keys by which their mean colour is reduced
 
 
 class Key(NamedTuple):
@@ -274,3 +274,22 @@ def blended(frame: Between, planes: np.ndarray, after: np.ndarray | None) -> np.
     here = ((1 - frame.share) * (frame.back.trust + TRACE))[..., None]
     there = (frame.share * (frame.ahead.trust + TRACE))[..., None]
     return np.asarray((first * here + second * there) / (here + there))
+
+
+def agreed(mean: np.ndarray, chroma: np.ndarray) -> np.ndarray:
+    """Return mean colours, paler where those that they are means of disagree.
+
+    Parameters
+    ----------
+    mean : float32 array, (gh, gw, 2)
+        ab units.
+    chroma : float32 array, (gh, gw, 1)
+        Mean chroma of the same colours, ab units.
+
+    Returns
+    -------
+    float32 array, (gh, gw, 2)
+    """
+    length = np.linalg.norm(mean, axis=-1, keepdims=True)
+    agreement = np.minimum(length / np.maximum(chroma, np.float32(1e-3)), 1)
+    return np.asarray(mean * agreement ** np.float32(AGREEMENT))

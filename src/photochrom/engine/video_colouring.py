@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from photochrom.colorization.moments import moments, shown
 from photochrom.engine.conditioning import condition
 from photochrom.engine.guidance import Guidance
 from photochrom.engine.guided import fit_field
@@ -21,6 +20,7 @@ from photochrom.engine.steady_colours import (
     Between,
     Key,
     Memory,
+    agreed,
     between,
     blended,
     keys,
@@ -29,7 +29,6 @@ from photochrom.engine.steady_colours import (
 )
 from photochrom.engine.video_guidance import ShotPlan
 from photochrom.options.hint import Hint
-from photochrom.options.look import Look
 from photochrom.photo.resize import resize
 from photochrom.photo.video import VideoFacts
 from photochrom.photo.video_codecs import Encoding
@@ -116,46 +115,34 @@ class FilmColouring:
         return smoothed(known.memory, [k.planes for k in later], [k.key for k in later])
 
     def _planes(self, key: Key) -> np.ndarray:
-        """Return what is carried of a key frame, on the grid: (gh, gw, n)."""
+        """Return what is carried of a key frame, on the grid: (gh, gw, n).
+
+        Its colours a and b, their chroma, and, in a film with hints, what hints change of a and b.
+        """
         pts = key.step.frame.pts
         plan = self._plan_at(pts)
         guidance = plan.guidance if plan else self.guidance
         look = plan.look if plan else self.colorizer.look
         hints = plan.hints.get(pts, ()) if plan else ()
-        method, size = self.colorizer.method, self.size
         lightness = key.step.lightness
-        upright = self.facts.upright_size
 
         def coloured(guidance: Guidance, hints: tuple[Hint, ...]) -> np.ndarray:
             told = replace(guidance, hints=hints)
-            asked = condition(method, lightness, upright, told, look.vividness)
+            method, size = self.colorizer.method, self.size
+            asked = condition(method, lightness, self.facts.upright_size, told, look.vividness)
             found = predict_colours(method, asked.request, size, look.saturation, spots=asked.spots)
-            return found.ab
+            return resize(found.ab, *self.grid)
 
-        if not self._has_moments():
-            return self._on_grid(coloured(guidance, hints))
-        asked = condition(method, lightness, upright, guidance, look.vividness)
-        setting = method.info.look(look.vividness)
-        answer = method.predict(replace(asked.request, distribution=True))
-        assert answer.distribution is not None  # a method with bins gives it
-        found = moments(answer.distribution, np.array(method.info.centres, np.float32), setting)
-        planes = self._on_grid(found)
-        if not self.plans and not self.guidance.candidate:
-            return planes
-        change = np.zeros((*self.grid, 2), np.float32)
-        if hints or guidance.candidate:
-            plain = replace(guidance, candidate=0)
-            change = self._on_grid(coloured(guidance, hints) - coloured(plain, ()))
-        return np.concatenate((planes, change), axis=-1)
-
-    def _has_moments(self) -> bool:
-        info = self.colorizer.info
-        # A shot may have a vividness of its own: moments need all of them without rebalancing.
-        is_plain = not any(row[2] for row in info.vividness_path) and "hints" not in info.requires
-        return bool(info.centres) and is_plain and len(self.size.tiles) == 1
-
-    def _on_grid(self, planes: np.ndarray) -> np.ndarray:
-        return resize(np.ascontiguousarray(planes, np.float32), *self.grid)
+        if "hints" in self.colorizer.info.requires:
+            plain = wanted = coloured(guidance, hints)
+        else:
+            plain = wanted = coloured(replace(guidance, candidate=0), ())
+            if hints or guidance.candidate:
+                wanted = coloured(guidance, hints)
+        carried = [plain, np.linalg.norm(plain, axis=-1, keepdims=True)]
+        if self.plans or self.guidance.candidate:
+            carried.append(wanted - plain)
+        return np.concatenate(carried, axis=-1)
 
     def _plan_at(self, pts: int) -> ShotPlan | None:
         return next((plan for plan in self.plans if plan.first <= pts <= plan.last), None)
@@ -168,27 +155,24 @@ class FilmColouring:
         after = None if group.after is None else group.after.key
         same = after is not None and not after.is_first
         next_planes = group.after.planes if group.after is not None and same else None
-        plan = self._plan_at(group.known.key.step.frame.pts)  # all frames of a group are of a shot
-        look = plan.look if plan else self.colorizer.look
         for frame in between(group.known.key, after if same else None):
             if len(pending) > 2 * RENDERERS:
                 done, future = pending.popleft()
                 yield done, future.result()
-            work = pool.submit(self._chroma, frame, group.known.planes, next_planes, look)
+            work = pool.submit(self._chroma, frame, group.known.planes, next_planes)
             pending.append((frame.step.frame, work))
         while pending:
             done, future = pending.popleft()
             yield done, future.result()
 
     def _chroma(
-        self, frame: Between, planes: np.ndarray, after: np.ndarray | None, look: Look
+        self, frame: Between, planes: np.ndarray, after: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return one frame's chroma planes."""
-        ab = found = blended(frame, planes, after)
-        if self._has_moments():
-            ab = shown(found[..., :3], self.colorizer.info.look(look.vividness)) * look.saturation
-            if found.shape[-1] > 3:
-                ab = ab + found[..., 3:]
+        found = blended(frame, planes, after)
+        ab = agreed(found[..., :2], found[..., 2:3])
+        if found.shape[-1] > 3:
+            ab = ab + found[..., 3:]
         lightness = frame.step.lightness
         field = stored_field(
             fit_field(lightness, resize(ab, *lightness.shape)), self.facts.rotation
