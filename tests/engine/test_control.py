@@ -82,6 +82,16 @@ def test_a_region_can_be_kept_gray(colorizer, gray):
     assert np.ptp(result[310:490, 110:390].astype(int), axis=-1).max() <= 2
 
 
+def test_what_is_kept_shows_through_an_earlier_hint(colorizer, gray, plain):
+    corners = [(100, 300), (400, 300), (400, 500), (100, 500)]
+    kept = Hint.region([(200, 360), (300, 360), (300, 440), (200, 440)], keep=True)
+    result = colorizer.colorize(gray, hints=[Hint.region(corners, RED), kept])
+    inside, around = (slice(370, 430), slice(210, 290)), (slice(310, 340), slice(110, 390))
+    change = ciede2000(rgb_to_lab(plain / 255), rgb_to_lab(result / 255))
+    assert change[inside].mean() < 2
+    assert change[around].mean() > 10
+
+
 @pytest.mark.slow
 def test_a_reference_and_a_palette_lead_the_colours(colorizer, gray):
     cool, warm = (colorizer.colorize(gray, palette=mood) for mood in ("seaside", "autumn"))

@@ -106,6 +106,13 @@ def test_a_tensor_comes_back_with_its_axes_and_type(colorizer, gray, dtype):
     )
 
 
+def test_the_method_gray_gives_three_bands_as_the_others_do(gray):
+    colorizer = photochrom.Colorizer("gray")
+    plain = torch.from_numpy(gray)
+    assert torch.equal(colorizer.colorize(plain), plain.expand(3, *gray.shape))
+    assert np.array_equal(colorizer.colorize(gray), np.repeat(gray[..., None], 3, axis=-1))
+
+
 def test_tensors_of_other_shapes_are_refused(colorizer):
     with pytest.raises(ShapeError, match="a batch"):
         colorizer.colorize(torch.zeros(5))
@@ -139,7 +146,7 @@ def test_run_gives_picture_notes_and_confidence(colorizer, gray, path):
 def test_a_method_that_does_not_know_gives_no_confidence(gray):
     result = Colorizer("gray").run(gray)
     assert (result.confidence, result.notes) == (None, ())
-    assert (result.image == gray).all()
+    assert (result.image == gray[..., None]).all()
 
 
 @pytest.mark.parametrize("kind", ["pil", "bytesio", "file", "tensor", "path"])

@@ -103,6 +103,15 @@ def test_what_photochrom_did_not_create_is_never_replaced(gray, memory, photo, t
     assert memory.cat_file("/out/a.jpg") == photo.read_bytes()
 
 
+def test_another_programs_json_is_never_replaced_by_a_sidecar(gray, memory, photo):
+    store(photo, "memory://in/old.jpg")
+    memory.pipe_file("/out/a.json", b'{"mine": 1}')
+    task = StoredTask("memory://in/old.jpg", "memory://out/a.jpg", exists=False)
+    done = colorize_stored(gray, task, sidecar=True)
+    assert done.status == "failed" and "not a sidecar" in done.notes[0]
+    assert memory.cat_file("/out/a.json") == b'{"mine": 1}'
+
+
 def test_results_of_photochrom_in_a_source_folder_are_left_alone(gray, memory, photo):
     store(photo, "memory://in/old.jpg")
     colorize_stored(gray, StoredTask("memory://in/old.jpg", "memory://in/old-color.jpg"))

@@ -281,6 +281,7 @@ def test_a_reference_of_a_row_is_part_of_its_recipe(memory, small, tmp_path):
         path = manifest(tmp_path / "m.csv", f"memory://in/a.png,,{reference}.png")
         (done,) = run(transfer, [path], "memory://out", resume=True)
         assert done.status == status, done.notes
+        assert done.known == (status == "skipped")  # nothing was asked for
 
 
 def test_candidates_each_have_a_row(gray, memory, small):

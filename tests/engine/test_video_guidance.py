@@ -27,7 +27,15 @@ from photochrom.options.palette import Palette
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("83.4", 83.4), ("1:23.4", 83.4), ("1:02:03", 3723), ("0:60.00", 60), (5, 5), (0, 0)],
+    [
+        ("83.4", 83.4),
+        ("1:23.4", 83.4),
+        ("1:02:03", 3723),
+        ("0:60.00", 60),
+        ("105:23.40", 6323.4),
+        (5, 5),
+        (0, 0),
+    ],
 )
 def test_times_are_read_as_people_write_them(text, seconds):
     assert parse_time(text) == pytest.approx(seconds)
@@ -62,6 +70,13 @@ def test_a_wrong_entry_is_named(tmp_path, table, said):
     with pytest.raises(InvalidValueError, match="hints.json") as caught:
         read_cues(path)
     assert said in str(caught.value)
+
+
+def test_null_leaves_the_look_of_a_shot_as_it_is(tmp_path):
+    path = tmp_path / "hints.json"
+    path.write_text(json.dumps({"shots": [{"at": 0, "saturation": None, "vividness": None}]}))
+    (plan,), _ = plans_of(scene(8), *read_cues(path))
+    assert plan.look == Look()
 
 
 def test_a_file_that_is_missing_is_said_once(tmp_path):

@@ -87,3 +87,22 @@ def test_a_touch_outside_the_picture_changes_nothing():
     before = rgb.copy()
     paint([Overlay(np.array([[-50.0, 500.0]]), 5.0, AB)], rgb, luminance, 0)
     assert np.array_equal(rgb, before)
+
+
+def test_a_place_without_a_colour_shows_the_picture_below_the_places_before_it():
+    random = np.random.default_rng(5)
+    rgb = random.integers(60, 200, (40, 50, 3)).astype(np.uint8)
+    luminance = srgb_to_linear(rgb / 255.0) @ (0.2126, 0.7152, 0.0722)
+    square = np.array([[5, 5], [45, 5], [45, 35], [5, 35]], float)
+    red = Overlay(square, 0, np.array([60, 30], np.float32), closed=True)
+    kept = Overlay(np.array([[25.0, 20.0]]), 6, None)
+    alone, whole = rgb.copy(), rgb.copy()
+    paint([red], alone, luminance, 0)
+    paint([red, kept], whole, luminance, 0)
+    rows, columns = np.mgrid[:40, :50] + 0.5
+    distance = np.hypot(rows - 20, columns - 25)
+    assert np.array_equal(whole[distance < 5], rgb[distance < 5])
+    assert np.array_equal(whole[distance > 9], alone[distance > 9])
+    below = rgb.copy()
+    paint([kept, red], below, luminance, 0)  # the later one is on top
+    assert np.array_equal(below, alone)

@@ -92,6 +92,19 @@ def test_a_float_tiff_stays_float_in_its_own_range(save, gray, neutral, lightnes
     assert np.abs(lightness(photo) - lightness(back)).mean() * 2.55 <= 0.05
 
 
+@pytest.mark.parametrize(("dtype", "top"), [("uint32", 2**32 - 1), ("int16", 2**15 - 1)])
+def test_alpha_of_other_integers_keeps_its_share(tmp_path, neutral, dtype, top):
+    low = np.iinfo(dtype).min
+    picture = np.full((20, 30, 4), low + (top - low) // 2, dtype)
+    picture[..., 3] = top
+    picture[:, :10, 3] = low
+    image = pyvips.Image.new_from_array(picture).copy(interpretation="srgb")
+    image.tiffsave(str(tmp_path / "a.tif"))
+    back = Photo.open(write_neutral(Photo.open(tmp_path / "a.tif"), neutral, format="tiff").data)
+    alpha = back.alpha().numpy()
+    assert (alpha[:, :10] == 0).all() and (alpha[:, 10:] == 65535).all()
+
+
 def test_alpha_comes_back_untouched(save, gray, neutral):
     alpha = np.tile(np.arange(144, dtype=np.uint8), (96, 1))
     photo = Photo.open(save(np.stack((gray, alpha), axis=-1), "a.png"))

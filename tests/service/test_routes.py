@@ -183,6 +183,15 @@ def test_suggestions_come_likeliest_first_at_the_spots_lightness(client, opened)
     assert abs(found["lightness"] - (116 * linear ** (1 / 3) - 16)) < 3
 
 
+def test_a_place_in_the_last_row_is_inside_though_the_proof_is_rounded(client):
+    large = np.full((1001, 3000), 90, np.uint8)  # its proof has 1280 x 427 pixels, less 0.1
+    answer = client.post("/v1/photos", files={"file": ("large.png", encoded(large))})
+    for route in ("suggestions", "outline"):
+        spot = {"x": 1500, "y": 1000.9}
+        found = client.post(f"/v1/photos/{answer.json()['id']}/{route}", json=spot)
+        assert found.status_code == 200, found.text
+
+
 def test_a_spot_outside_is_refused(client, opened):
     answer = client.post(f"/v1/photos/{opened['id']}/suggestions", json={"x": 513, "y": 1})
     assert answer.status_code == 422

@@ -15,6 +15,7 @@ from photochrom.errors import MissingExtraError
 from photochrom.service.application import create_app
 from photochrom.service.film_jobs import film_frame, find_shots, found_shots
 from photochrom.service.limits import Limits
+from photochrom.service.problem_details import Problem
 from photochrom.service.sessions import PREFIX
 
 pytestmark = pytest.mark.slow  # films and studies take seconds each
@@ -150,7 +151,10 @@ def test_a_shot_takes_the_colours_of_an_uploaded_reference(client):
     id = opened(client, start=False)
     strong = np.empty((96, 96, 3), np.uint8)
     strong[:] = np.linspace((90, 0, 0), (255, 120, 120), 96)[:, None]
-    files = {"file": ("red.png", encoded(strong))}
+    padding = b"\0\0\0\0IEND\xaeB`\x82" + bytes(
+        5_000_000
+    )  # more than a body without files may have
+    files = {"file": ("red.png", encoded(strong) + padding)}
     answer = client.post(f"/v1/videos/{id}/references", files=files)
     assert answer.status_code == 201, answer.text
     second = {"at": 2, "reference": answer.json()["reference"]}
@@ -266,3 +270,23 @@ def test_films_have_a_limit_of_their_own_and_running_ones_stay():
     while any(map(is_alive, pids)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_search_for_shots_that_failed_is_tried_again(client, monkeypatch):
+    id = opened(client, start=False)
+    films = client.app.state.service.films
+    whole = films._searcher.run_later
+
+    async def full(*given):
+        raise Problem(503, "The file cannot be stored (No space left on device).")
+
+    path, deadline = f"/v1/videos/{id}/shots", time.monotonic() + PATIENCE
+    monkeypatch.setattr(films._searcher, "run_later", full)
+    while (answer := client.get(path)).status_code == 200:
+        assert time.monotonic() < deadline
+    assert "No space left" in detail(answer, 503)
+    monkeypatch.setattr(films._searcher, "run_later", whole)
+    while not (answer := client.get(path)).json()["is_complete"]:
+        assert time.monotonic() < deadline
+    assert answer.json()["shots"]
+    client.delete(f"/v1/videos/{id}")

@@ -99,7 +99,7 @@ def _proposed(
 
 def _spot(hint: Hint, size: tuple[int, int], working: tuple[int, ...]) -> Spot:
     """Draw one hint at the working size."""
-    planes = hint_planes(overlays_of([replace(hint, keep=False)]), size, (working[0], working[1]))
+    planes = hint_planes(overlays_of([hint]), size, (working[0], working[1]))
     assert planes is not None  # there is one hint
     reach = "region" if hint.shape == "region" else hint.reach
     return Spot(planes.mask > 0, None if hint.keep else hint.ab, reach)

@@ -109,18 +109,16 @@ def overlays_of(hints: Sequence[Hint]) -> tuple[Overlay, ...]:
         Overlay(
             np.asarray(hint.points, float),
             0.0 if hint.shape == "region" else hint.radius,
-            hint.ab,
+            None if hint.keep else hint.ab,
             closed=hint.shape == "region",
         )
         for hint in hints
-        if not hint.keep
     )
 
 
 def outside(hints: Sequence[Hint], size: tuple[int, int]) -> list[str]:
     """Return a note on hints outside a picture of (width, height) pixels."""
-    decided = [replace(hint, keep=False) for hint in hints]
-    windows = [overlay.window(*size) for overlay in overlays_of(decided)]
+    windows = [overlay.window(*size) for overlay in overlays_of(hints)]
     missed = sum(right <= left or bottom <= top for left, top, right, bottom in windows)
     if not missed:
         return []
@@ -157,6 +155,6 @@ def hint_planes(
         if left >= right or top >= bottom:
             continue
         inside = small.coverage(left, top, right - left, bottom - top) >= 1
-        ab[top:bottom, left:right][inside] = overlay.ab
+        ab[top:bottom, left:right][inside] = 0 if overlay.ab is None else overlay.ab
         mask[top:bottom, left:right][inside] = 1
     return Hints(ab, mask)

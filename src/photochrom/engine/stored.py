@@ -257,7 +257,7 @@ def _colour(
         guidance = replace(guidance, reference=open_reference(task.reference), palette=None)
     local = batch.Task(copies.source, copies.target, guidance)
     done, recipe = caller.call(
-        _colorize_copy, local, resume, sidecar, options, task.named, task.fit
+        _colorize_copy, local, task.guidance, resume, sidecar, options, task.named, task.fit
     )
     said = replace(
         said,
@@ -348,10 +348,9 @@ def _fetch_results(task: StoredTask, copies: _Copies, sidecar: bool) -> dict[Pat
     """Copy what is at the target already, since it may be another's; return hashes by path."""
     if not storage.is_address(task.target):
         return {}
-    wanted = []
-    if task.exists is not False:
-        wanted.append(copies.target)
-        wanted += [copies.target.with_suffix(".json")] * sidecar
+    wanted = [copies.target] if task.exists is not False else []
+    if sidecar:  # another program's may be there where no picture is
+        wanted.append(copies.target.with_suffix(".json"))
     if copies.source.with_suffix(".xmp").exists():
         wanted.append(copies.target.with_suffix(".xmp"))
     if copies.source.with_name(f"{copies.source.name}.xmp").exists():
@@ -379,14 +378,15 @@ def _store_results(task: StoredTask, copies: _Copies, earlier: dict[Path, str]) 
 def _colorize_copy(
     colorizer: Colorizer,
     task: batch.Task,
+    asked: Guidance,
     resume: bool,
     sidecar: bool,
     options: WriteOptions,
     named: bool,
     fit: Sidecar | None,
 ) -> tuple[Outcome, Recipe]:
-    """Colour local files; a job of an executor."""
-    recipe = recipe_of(colorizer, task.guidance, options, sidecar)
+    """Colour local files; a job of an executor. `asked` is without the task's own reference."""
+    recipe = recipe_of(colorizer, asked, options, sidecar)
     if fit is not None:
         opening = {k: v for k, v in options.items() if k not in ("format", "quality")}
         try:

@@ -210,6 +210,12 @@ class _Counts:
         self.keys += 1
 
 
+def _timeless(marker: dict[str, str]) -> dict[str, str]:
+    """Return a marker that does not change with the time of the source's file, as in a copy."""
+    size, _, digest = marker.get("source", "").partition("-")
+    return marker | {"source": f"{size}-{digest.rpartition('-')[2]}"}
+
+
 class _Film:
     """One film, one method, one run."""
 
@@ -230,7 +236,8 @@ class _Film:
     ) -> ColouredVideo:
         """Colour what is missing, then join."""
         folder = segment_folder(target)
-        if self.options.resume and not folder.exists() and marker_of(target) == self.marker:
+        done = marker_of(target) if self.options.resume and not folder.exists() else None
+        if done is not None and _timeless(done) == _timeless(self.marker):
             return ColouredVideo(target, 0, 0, 0, ("already coloured with these settings",))
         remove_orphans(target.parent)
         if is_held(folder):
@@ -318,7 +325,7 @@ class _Film:
         cues = [
             (cue.at, cue.hint and cue.hint.to_table(), _decided(cue.shot)) for cue in options.cues
         ]
-        table = (self.marker, encoding.name, encoding.plane, encoding.crf)
+        table = (_timeless(self.marker), encoding.name, encoding.plane, encoding.crf)
         decided = json.dumps([*table, self.window, options.steady, cues], sort_keys=True)
         return hashlib.sha256(decided.encode()).hexdigest()
 

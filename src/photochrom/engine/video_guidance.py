@@ -27,7 +27,7 @@ from photochrom.photo.given_files import read_given_text
 
 FOLLOWED = 0.3  # mean trust at a hint's place, below which its thing is out of sight
 ROUNDING = 0.006  # seconds: times are written to the hundredth
-_TIME = re.compile(r"(?:(?:([0-9]+):)?([0-9]{1,2}):)?([0-9]+(?:\.[0-9]+)?)")
+_TIME = re.compile(r"(?:(?:([0-9]+):)?([0-9]+):)?([0-9]+(?:\.[0-9]+)?)")
 # Each field of a shot, as JSON gives it: its types, and what a message calls them.
 SHOT_FIELDS: dict[str, tuple[tuple[type, ...], str]] = {
     "reference": ((str, Reference), "a text"),
@@ -203,6 +203,8 @@ def _guidance_of(shot: Shot, otherwise: Guidance) -> Guidance:
 
 def _look_of(shot: Shot, otherwise: Look) -> Look:
     given = {name: shot[name] for name in ("vividness", "saturation") if name in shot}
+    if given.get("saturation", 1) is None:
+        del given["saturation"]
     return replace(otherwise, **given)  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
+from photochrom.errors import InvalidValueError
 from photochrom.options.ranges import SATURATION, VIVIDNESS, WHITE_LIGHTNESS, WORKING_PX
 
 
@@ -33,6 +34,8 @@ class Look:
     def __post_init__(self) -> None:
         VIVIDNESS.check("vividness", self.vividness)
         SATURATION.check("saturation", self.saturation)
+        if self.saturation is None:  # as JSON may give it
+            raise InvalidValueError(f"saturation must be {SATURATION}; got None.")
         WORKING_PX.check("The short side of the working size", self.short_side_px)
         WHITE_LIGHTNESS.check("white_lightness", self.white_lightness)
 

@@ -34,15 +34,15 @@ class Overlay:
         x and y in pixels of the picture; pixel centres lie at halves.
     radius : float
         Around the points and the lines between them, pixels; 0 for a polygon.
-    ab : float32 array, (2,)
-        The colour, ab units.
+    ab : float32 array, (2,), or None
+        The colour, ab units; None restores the picture below earlier overlays.
     closed : bool
         Whether the points bound a polygon.
     """
 
     points: np.ndarray
     radius: float
-    ab: np.ndarray
+    ab: np.ndarray | None
     closed: bool = False
 
     def scaled(self, across: float, down: float) -> Self:
@@ -134,6 +134,7 @@ def paint(overlays: Sequence[Overlay], rgb: np.ndarray, luminance: np.ndarray, t
     """
     rows, width = luminance.shape
     most = np.iinfo(rgb.dtype).max
+    below = rgb.copy() if any(overlay.ab is None for overlay in overlays) else rgb
     for overlay in overlays:
         left, first, right, last = overlay.window(width, top + rows)
         first = max(first, top)
@@ -141,8 +142,11 @@ def paint(overlays: Sequence[Overlay], rgb: np.ndarray, luminance: np.ndarray, t
             continue
         share = overlay.coverage(left, first, right - left, last - first)[..., None]
         part = np.s_[first - top : last - top, left:right]
-        wanted = overlay_linear(overlay.ab, luminance[part])
         present = srgb_to_linear(rgb[part].astype(np.float32) / most)
+        if overlay.ab is None:
+            wanted = srgb_to_linear(below[part].astype(np.float32) / most)
+        else:
+            wanted = overlay_linear(overlay.ab, luminance[part])
         mixed = linear_to_srgb(present + (wanted - present) * share) * most
         rgb[part] = np.where(share > 0, np.round(mixed), rgb[part]).astype(rgb.dtype)
 

@@ -6,6 +6,15 @@ from photochrom.photo.formats import FORMATS
 from photochrom.photo.photo import Photo
 from photochrom.photo.profiles import srgb_profile, srgb_to_profile
 
+ALPHA_RANGES = {  # of integer samples; those of floats go from 0 to 1
+    "uchar": (0, 255),
+    "ushort": (0, 65535),
+    "uint": (0, 2**32 - 1),
+    "char": (-(2**7), 2**7 - 1),
+    "short": (-(2**15), 2**15 - 1),
+    "int": (-(2**31), 2**31 - 1),
+}
+
 
 def restored_profile(photo: Photo, page: int) -> bytes | None:
     """Return the RGB profile that colours must be converted to, if sRGB will not do."""
@@ -70,13 +79,11 @@ def with_alpha(
     if not FORMATS[target_format].holds_alpha:
         notes.append(f"{target_format.upper()} holds no transparency: everything is opaque.")
         return image
-    if alpha.format == "uchar" and image.format == "ushort":
-        alpha = (alpha * 257).cast("ushort")
-    elif alpha.format == "ushort" and image.format == "uchar":
-        alpha = alpha.linear(255 / 65535, 0.5).cast("uchar")
-    elif alpha.format in ("float", "double") and image.format in ("uchar", "ushort"):
-        top = 255 if image.format == "uchar" else 65535
-        alpha = alpha.linear(top, 0.5).cast(image.format)
+    if image.format != alpha.format and image.format in ALPHA_RANGES:
+        _, top = ALPHA_RANGES[image.format]
+        low, high = ALPHA_RANGES.get(alpha.format, (0, 1))
+        factor = top / (high - low)
+        alpha = alpha.linear(factor, 0.5 - low * factor).cast(image.format)
     return image.bandjoin(alpha.cast(image.format)).copy(interpretation=image.interpretation)
 
 

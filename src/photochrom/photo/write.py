@@ -272,14 +272,14 @@ def photo_to_array(colour_page: ColourPage, like: Photo) -> np.ndarray:
     Parameters
     ----------
     colour_page : pyvips.Image or None
-        sRGB of three bands, uchar or ushort. None returns the input array.
+        sRGB of three bands, uchar or ushort. None returns the input in three bands.
     like : Photo
         A photo from `Photo.from_array`.
 
     Returns
     -------
     array, (H, W, 3), or (H, W, 4) with alpha
-        Of the input's dtype; uint8 for bool. Without a colour page, a copy of the input.
+        Of the input's dtype; uint8 for bool.
 
     Raises
     ------
@@ -289,17 +289,16 @@ def photo_to_array(colour_page: ColourPage, like: Photo) -> np.ndarray:
     source = like.array
     if source is None:
         raise InvalidValueError(f"{like.name}: not created from an array.")
+    if source.dtype == bool:
+        source = source * np.uint8(255)
     if colour_page is None:
-        return source.copy()
-    pixels = colour_page.numpy().reshape(colour_page.height, colour_page.width, 3)
-    dtype = np.dtype(np.uint8) if source.dtype == bool else source.dtype
-    rgb = _as_dtype(pixels, dtype)
-    if like.has_alpha:
-        alpha = source[..., -1:]
-        rgb = np.concatenate(
-            (rgb, alpha * np.uint8(255) if alpha.dtype == bool else alpha), axis=-1
-        )
-    return rgb
+        bands = source if source.ndim == 3 else source[..., None]
+        is_gray = bands.shape[-1] < 3
+        rgb = bands[..., :1].repeat(3, axis=-1) if is_gray else bands[..., :3].copy()
+    else:
+        pixels = colour_page.numpy().reshape(colour_page.height, colour_page.width, 3)
+        rgb = _as_dtype(pixels, source.dtype)
+    return np.concatenate((rgb, source[..., -1:]), axis=-1) if like.has_alpha else rgb
 
 
 def _as_dtype(rgb: np.ndarray, dtype: np.dtype) -> np.ndarray:

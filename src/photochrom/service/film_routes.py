@@ -176,7 +176,7 @@ def _answer(film: Film) -> VideoAnswer:
     left = max(0, progress.expected - progress.frames) / fps if is_running and fps else None
     table = film.facts._asdict() | {
         "state": colouring.state if colouring else "uploaded",
-        "problem": colouring.problem if colouring else None,
+        "problem": colouring.problem.detail if colouring and colouring.problem else None,
         "is_part": colouring.is_part if colouring else False,
         "frames": done.frames if done else progress.frames,
         "expected": progress.expected,

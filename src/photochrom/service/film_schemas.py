@@ -38,7 +38,7 @@ Time = (
     Annotated[
         str,
         Field(
-            pattern=r"^(([0-9]{1,3}:)?[0-9]{1,2}:)?[0-9]{1,7}(\.[0-9]{1,9})?$",
+            pattern=r"^(([0-9]{1,3}:)?[0-9]{1,5}:)?[0-9]{1,7}(\.[0-9]{1,9})?$",
             examples=["1:23.4"],
             description="From the film's beginning.",
         ),

@@ -49,13 +49,13 @@ class Task:
     folder : Path
         For what it writes; removed with it.
     work : Task
-    problem : str, optional
-        The sentence that says why it failed.
+    problem : Problem, optional
+        Why it failed.
     """
 
     folder: Path
     work: "asyncio.Task[None]" = field(init=False)
-    problem: str | None = None
+    problem: Problem | None = None
 
     @property
     def is_done(self) -> bool:
@@ -229,7 +229,7 @@ class Films(Shelf[Film]):
         Raises
         ------
         Problem
-            422 if the film cannot be read.
+            If the film cannot be read; 503 if that may pass.
         """
         if film.search is None:
             search = film.search = Task(self.new_folder())
@@ -238,8 +238,10 @@ class Films(Shelf[Film]):
                 search,
                 lambda: self._searcher.run_later(find_shots, film.source, search.folder),
             )
-        if film.search.problem is not None:
-            raise Problem(422, film.search.problem)
+        if (problem := film.search.problem) is not None:
+            film.search.end()
+            film.search = None  # the next call tries again: the disk may have been full
+            raise problem
         is_done = film.search.is_done  # before the list is read
         return found_shots(film.search.folder), is_done
 
@@ -261,9 +263,9 @@ class Films(Shelf[Film]):
                     with named(film.name, film.source, task.folder):
                         await work()
                 except PhotochromError as error:
-                    task.problem = str(error)
+                    task.problem = Problem(422, str(error))
                 except Problem as problem:
-                    task.problem = problem.detail
+                    task.problem = problem
 
         task.work = asyncio.create_task(run())
 

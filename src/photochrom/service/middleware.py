@@ -266,8 +266,10 @@ def _early_problem(headers: Headers, most: int) -> Problem | None:
 
 def _takes_files(path: str) -> bool:
     """Return whether a route reads a form with files; all others read their body at once."""
-    return path in ("/v1/colorize", "/v1/photos", FILMS) or (
-        path.startswith("/v1/photos/") and path.endswith("/reference")
+    return (
+        path in ("/v1/colorize", "/v1/photos", FILMS)
+        or (path.startswith("/v1/photos/") and path.endswith("/reference"))
+        or (path.startswith(f"{FILMS}/") and path.endswith("/references"))
     )
 
 

@@ -160,7 +160,8 @@ def suggestions(
     """
     colorizer = colorizer_of(request.method, request.look)
     photo = Photo.from_array(request.preview)
-    at_x, at_y, reach = (value * request.scale for value in (x, y, radius))
+    at_x, at_y = _on_proof(request, x, y)
+    reach = radius * request.scale
     hints = request.guidance.scaled(request.scale).hints
     found = colorizer.suggest(photo, at_x, at_y, reach, hints=hints)
     rows, columns = (slice(max(0, int(at - reach)), int(at + reach) + 1) for at in (at_y, at_x))
@@ -183,8 +184,16 @@ def outline(request: PreviewRequest, x: float, y: float) -> list[tuple[float, fl
         If the place lies outside.
     """
     colorizer = colorizer_of(request.method, request.look)
-    found = colorizer.outline(request.preview, x * request.scale, y * request.scale)
+    found = colorizer.outline(request.preview, *_on_proof(request, x, y))
     return [(right / request.scale, low / request.scale) for right, low in found]
+
+
+def _on_proof(request: PreviewRequest, x: float, y: float) -> tuple[float, float]:
+    """Return a place on the proof, whose sides are rounded: one in the last pixels stays inside."""
+    height, width = request.preview.shape[:2]
+    places = ((x * request.scale, width), (y * request.scale, height))
+    right, low = (side - 1e-3 if side <= at < side + 1 else at for at, side in places)
+    return right, low
 
 
 def _coloured(request: PreviewRequest) -> np.ndarray:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from photochrom.colorization.catalogue import CATALOGUE
 from photochrom.engine.sidecar import SCHEMA, Sidecar
 from photochrom.options.palette import MOODS
+from photochrom.photo.find import READ_SUFFIXES
 from photochrom.photo.formats import FORMATS
 from photochrom.photo.temporary_folders import remove
 from photochrom.service import previews
@@ -104,7 +105,12 @@ def methods() -> list[MethodAnswer]:
 def limits(service: Reached) -> LimitsAnswer:
     """Return the limits of the service."""
     table = asdict(service.limits)
-    return LimitsAnswer(**table, photos=table["sessions"], film_suffixes=taken_suffixes())
+    return LimitsAnswer(
+        **table,
+        photos=table["sessions"],
+        photo_suffixes=sorted(READ_SUFFIXES),
+        film_suffixes=taken_suffixes(),
+    )
 
 
 @router.get("/moods")

@@ -326,6 +326,7 @@ class LimitsAnswer(BaseModel):
     megapixels: float = Field(description="Maximum for all pages of a photograph together.")
     hints: int
     points: int = Field(description="Maximum for all hints together.")
+    photo_suffixes: list[str] = Field(description="Of the photographs that are taken.")
     films: int = Field(description="Films kept at once.")
     film_bytes: int
     film_suffixes: list[str] = Field(

@@ -273,6 +273,13 @@ def test_the_comments_of_a_jpeg_stay_in_jpeg_and_are_said_elsewhere(save, gray, 
     assert lost.notes == ("Only JPEG and PNG can hold a comment: left out.",)
 
 
+def test_a_comment_that_no_segment_holds_becomes_several(save, gray, neutral, tmp_path):
+    comment = b"0123456789" * 7_000
+    photo = Photo.open(save(Image.fromarray(gray), "a.gif", comment=comment))
+    kept = write_photo(photo, [neutral(photo)], tmp_path / "b.jpg", marker=None)
+    assert b"".join(Photo.open(kept.path).metadata.comments) == comment
+
+
 def test_a_jpeg_that_breaks_off_gives_the_comments_until_there(save, gray):
     path = save(gray, "a.jpg", comment=b"Danzig 1923")
     data = path.read_bytes()

@@ -298,7 +298,9 @@ def embed_jpeg(
     body = (resources or b"").removeprefix(PHOTOSHOP_HEAD)
     for start in range(0, len(body), step):
         parts.append(_segment(APP13, PHOTOSHOP_HEAD + body[start : start + step]))
-    parts += [_segment(COMMENT, comment) for comment in comments]
+    for comment in comments:  # one that a segment cannot hold, such as a GIF's, becomes several
+        for start in range(0, max(1, len(comment)), MOST_SEGMENT):
+            parts.append(_segment(COMMENT, comment[start : start + MOST_SEGMENT]))
     with path.open("r+b") as file:
         insert(file, len(START), b"".join(parts))
 

@@ -62,9 +62,11 @@ export class Desk extends EventTarget {
   remove(photo) {
     const index = this.photos.indexOf(photo);
     this.photos.splice(index, 1);
-    if (photo.info) {
+    if (photo.info && photo.status === "ready") {
+      memory.leave(photo.info.id);
+      this.forgetUnlessOpenElsewhere(photo.info.id);
+    } else if (photo.info) {
       memory.drop(photo.info.id);
-      if (photo.status === "ready") this.forgetUnlessOpenElsewhere(photo.info.id);
     }
     this.keepList();
     if (this.current === photo) this.look(this.photos[Math.min(index, this.photos.length - 1)] ?? null);
@@ -94,7 +96,9 @@ export class Desk extends EventTarget {
     this.claims.delete(id);
     await new Promise((resolve) => setTimeout(resolve)); // the lock is released first
     const { held } = (await navigator.locks?.query()) ?? { held: [] };
-    if (!held.some(({ name }) => name === LOCK + id)) await api.forget(id).catch(() => {}); // it expires by itself
+    if (held.some(({ name }) => name === LOCK + id)) return;
+    memory.drop(id);
+    await api.forget(id).catch(() => {}); // it expires by itself
   }
 
   /** Upload a photograph's file; its wishes are kept. */

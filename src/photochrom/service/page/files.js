@@ -7,9 +7,6 @@ import { isSettings } from "./settings.js";
 
 const PHOTOGRAPH = /\.(jpe?g|jpe|jfif|png|tiff?|webp|avif|heic|heif|gif)$/i;
 
-const isPhotograph = (file) => PHOTOGRAPH.test(file.name) || file.type.startsWith("image/");
-// A file without a type may be one: its bytes decide.
-const isOther = (file) => Boolean(file.type) && !isPhotograph(file);
 const isHidden = (file) => (file.webkitRelativePath || file.name).split("/").some((part) => part.startsWith("."));
 
 /** The dropped files and folders; must be read before the event ends. */
@@ -40,10 +37,12 @@ async function filesOf(entry) {
  * @param {(file: File) => void} takes.settings
  * @param {(file: File) => void} takes.film
  * @param {() => boolean} takes.canLend       Whether a photograph is open that can use it.
+ * @param {string[]} suffixes  Of photographs, beside those of common formats.
  */
 export class Files {
-  constructor(takes) {
+  constructor(takes, suffixes) {
     this.takes = takes;
+    this.suffixes = new Set(suffixes); // of photographs that only the service reads, such as raw files
     this.input = byId("file-input");
     this.then = null; // what the next picked file is for, if not for opening
     this.input.addEventListener("change", () => this.picked(this.input));
@@ -51,7 +50,10 @@ export class Files {
     byId("folder-input").addEventListener("change", (event) => this.pickedFolder(event.target));
     for (const id of ["choose-folder", "open-folder"]) byId(id).addEventListener("click", () => byId("folder-input").click());
     for (const id of ["choose", "open"]) byId(id).addEventListener("click", () => this.pick());
-    byId("take").addEventListener("click", () => byId("camera-input").click());
+    byId("take").addEventListener("click", () => {
+      this.then = null; // of a dialog that was cancelled
+      byId("camera-input").click();
+    });
     this.listenToPaste();
     this.listenToDrop();
   }
@@ -79,13 +81,23 @@ export class Files {
     this.openFolder(files);
   }
 
+  isPhotograph(file) {
+    const suffix = /\.\w+$/.exec(file.name.toLowerCase())?.[0];
+    return PHOTOGRAPH.test(file.name) || this.suffixes.has(suffix) || file.type.startsWith("image/");
+  }
+
+  /** Whether it is none for certain; a file without a type may be one: its bytes decide. */
+  isOther(file) {
+    return Boolean(file.type) && !this.isPhotograph(file);
+  }
+
   /** Open photographs and a film; a settings file is applied to the current photograph. */
   open(files) {
     const settings = files.filter(isSettings);
     const films = files.filter(isFilm);
     const rest = files.filter((file) => !isSettings(file) && !isFilm(file));
-    const photographs = rest.filter((file) => !isOther(file));
-    const others = rest.filter(isOther);
+    const photographs = rest.filter((file) => !this.isOther(file));
+    const others = rest.filter((file) => this.isOther(file));
     if (others.length) notify(`${others.length === 1 ? `${others[0].name} is not a photograph.` : `${others.length} files are not photographs.`}`);
     if (films.length > 1) notify("One film can be open at a time. The first one was opened.");
     if (films.length) this.takes.film(films[0]);
@@ -96,7 +108,7 @@ export class Files {
   /** Open the photographs in a folder, and report the number of other files. */
   openFolder(files) {
     const seen = files.filter((file) => !isHidden(file));
-    const photographs = seen.filter(isPhotograph);
+    const photographs = seen.filter((file) => this.isPhotograph(file));
     const others = seen.length - photographs.length;
     if (!photographs.length) {
       notify("There are no photographs in this folder.");

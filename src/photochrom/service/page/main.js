@@ -80,7 +80,7 @@ async function start() {
     settings: (file) => saving.openSettings(file),
     film: (file) => reel.open(file),
     canLend: () => desk.current?.status === "ready",
-  });
+  }, limits.photo_suffixes ?? []);
   const sources = new Sources(desk, moods, (then) => files.pick(then));
   const candidates = new Candidates(desk, painter);
   const queue = new Queue(desk, painter);

@@ -85,11 +85,15 @@ export function isFirstTime(what) {
   return true;
 }
 
+const without = (list, id) => (list ?? []).filter((photo) => photo.id !== id);
+
+/** Forget that this tab has a photograph open; other tabs may have it too. */
+export const leave = (id) => write(session, TAB, without(read(session, TAB), id));
+
 /** Forget a photograph. */
 export function drop(id) {
-  const without = (list) => (list ?? []).filter((photo) => photo.id !== id);
-  write(local, LIST, without(read(local, LIST)));
-  write(session, TAB, without(read(session, TAB)));
+  write(local, LIST, without(read(local, LIST), id));
+  leave(id);
   try {
     localStorage.removeItem(PREFIX + id);
   } catch {

@@ -136,12 +136,13 @@ export class Saving {
     showProblem("save", null);
     this.tell(null);
     try {
-      const { wishes, missing } = await readSettings(file, photo.info, new Set(this.desk.methods.keys()));
+      const { wishes, missing, unused } = await readSettings(file, photo.info, new Set(this.desk.methods.keys()));
       this.desk.act({ type: "replace", wishes, label: "settings from a file" });
       if (!photo.agreed) this.desk.agree(photo);
-      notify(missing
+      const left = unused ? ` They also set a working size or a range of numbers, which only the command follows.` : "";
+      notify((missing
         ? `The settings of ${file.name} were applied, except the colour reference ${missing}. Choose that photograph under “Colours from”.`
-        : `The settings of ${file.name} were applied.`);
+        : `The settings of ${file.name} were applied.`) + left);
     } catch (problem) {
       showProblem("save", problem);
     }

@@ -14,8 +14,8 @@ export function isSettings(file) {
  * @param {File} file
  * @param {{width: number, height: number}} info  Size of the photograph that they are for.
  * @param {Set<string>} methods  Names of the available methods.
- * @returns {Promise<{wishes: Object, missing: string|null}>}  `missing` names a reference that has
- *   to be given again.
+ * @returns {Promise<{wishes: Object, missing: string|null, unused: boolean}>}  `missing` names a
+ *   reference that has to be given again; `unused`: whether they need the command to be followed.
  * @throws {Error}  With a message that says what is wrong.
  */
 export async function readSettings(file, info, methods) {
@@ -43,6 +43,7 @@ export async function readSettings(file, info, methods) {
       seed: wishes.seed ?? 0,
     },
     missing: wishes.reference?.file?.split(/[\\/]/).at(-1) ?? null,
+    unused: (look.short_side_px ?? null) !== null || (table.float_range ?? null) !== null,
   };
 }
 

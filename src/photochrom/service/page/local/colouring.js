@@ -127,10 +127,10 @@ function nearest({ width, height, data }, size) {
 
 /** One hint at the working size. */
 function spotOf(hint, { full, size }) {
-  const [overlay] = overlaysOf([hint], true);
+  const [overlay] = overlaysOf([hint]);
   const { mask } = hintPlanes([overlay], full, size);
   return {
-    mask: Uint8Array.from(mask.data), ab: hint.keep ? null : overlay.ab,
+    mask: Uint8Array.from(mask.data), ab: overlay.ab,
     reach: hint.shape === "region" ? "region" : hint.reach ?? "near",
   };
 }

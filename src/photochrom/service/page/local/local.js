@@ -89,7 +89,7 @@ export const methods = async () => {
   const { name, paper, licence, accepts, requires } = (await facts).method;
   return [{ name, paper, licence, accepts, requires }];
 };
-export const limits = async () => ({ photos: 1000, film_suffixes: [] });
+export const limits = async () => ({ photos: 1000, photo_suffixes: [], film_suffixes: [] });
 export const moods = async () => (await facts).moods;
 export const hintFields = async () => new Set(HINT_FIELDS);
 

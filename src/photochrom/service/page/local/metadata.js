@@ -19,6 +19,7 @@ const ICC = "ICC_PROFILE\0";
 const XMP_WORD = "XML:com.adobe.xmp";
 const PER_INCH = 1 / 0.0254; // of dots per metre
 const MOST_SEGMENT = 65533 - 2;
+const MOST_HEAD = 1 << 16; // bytes in which an AVIF says what it carries
 
 /**
  * @typedef {Uint8Array<ArrayBuffer>} Bytes
@@ -62,10 +63,38 @@ async function asStored(file, name, format) {
     if (format === "jpeg") return ofJpeg(bytes);
     if (format === "png") return await ofPng(bytes);
     if (format === "webp") return ofWebp(bytes);
+    return { ...nothing(), notes: leftOut(bytes, format) };
   } catch {
     // A damaged structure: what was found in it cannot be trusted.
   }
   return nothing();
+}
+
+/** What a file of a format that is not read here carries, as a note. */
+function leftOut(bytes, format) {
+  const signs = { EXIF: "Exif\0", XMP: "application/rdf+xml", "the colour profile": "colrprof" }; // in AVIF and HEIC
+  const head = new TextDecoder("latin1").decode(bytes.subarray(0, MOST_HEAD));
+  const found = format === "gif" ? inGif(bytes) : Object.keys(signs).filter((name) => head.includes(signs[name]));
+  return found.length ? [`The browser cannot copy what this ${format.toUpperCase()} carries (${found.join(", ")}): left out.`] : [];
+}
+
+/** What the extensions of a GIF carry. */
+function inGif(bytes) {
+  const found = new Set();
+  const table = (flags) => (flags & 0x80 ? 3 << ((flags & 7) + 1) : 0);
+  let at = 13 + table(bytes[10]);
+  while (at < bytes.length && bytes[at] !== 0x3b) {
+    if (bytes[at] === 0x21 && bytes[at + 1] === 0xfe) found.add("comments");
+    if (bytes[at] === 0x21 && bytes[at + 1] === 0xff) {
+      const name = new TextDecoder("latin1").decode(bytes.subarray(at + 3, at + 14));
+      if (name === "XMP DataXMP") found.add("XMP");
+      if (name === "ICCRGBG1012") found.add("the colour profile");
+    }
+    at += bytes[at] === 0x2c ? 11 + table(bytes[at + 9]) : 2;
+    while (bytes[at]) at += bytes[at] + 1; // blocks with their lengths, up to an empty one
+    at += 1;
+  }
+  return [...found];
 }
 
 function ofJpeg(bytes) {

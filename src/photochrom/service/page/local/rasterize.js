@@ -9,19 +9,19 @@ const REGION_FEATHER_PX = 2;
 const SMALLEST_RADIUS_PX = 0.71; // at the working size
 
 /**
- * A place and its colour, in pixels of a picture.
- * @typedef {{points: number[][], radius: number, ab: [number, number], closed: boolean}} Overlay
+ * A place and its colour, in pixels of a picture; without one it restores the picture below earlier places.
+ * @typedef {{points: number[][], radius: number, ab: [number, number]|null, closed: boolean}} Overlay
  */
 
 /**
- * Each hint as a place; those that keep what is there are none, unless `all`.
+ * Each hint as a place.
  * @returns {Overlay[]}
  */
-export function overlaysOf(hints, all = false) {
-  return hints.filter((hint) => all || !hint.keep).map((hint) => ({
+export function overlaysOf(hints) {
+  return hints.map((hint) => ({
     points: hint.points,
     radius: hint.shape === "region" ? 0 : hint.radius ?? RADIUS,
-    ab: /** @type {[number, number]} */ (hint.colour ? abOf(hint.colour) : [0, 0]),
+    ab: hint.keep ? null : /** @type {[number, number]} */ (hint.colour ? abOf(hint.colour) : [0, 0]),
     closed: hint.shape === "region",
   }));
 }
@@ -111,6 +111,7 @@ function fillInside(points, near, left, top, width, height) {
  */
 export function paint(overlays, out, bands, luminance, codes, width, top, rows) {
   const [most, linear] = out instanceof Uint16Array ? [65535, deepLinearTable()] : [255, LINEAR];
+  const below = overlays.some((overlay) => !overlay.ab) ? out.slice() : out;
   for (const overlay of overlays) {
     const [left, first, right, last] = windowOf(overlay, width, top + rows);
     const from = Math.max(first, top);
@@ -120,10 +121,10 @@ export function paint(overlays, out, bands, luminance, codes, width, top, rows) 
     for (let y = from, i = 0; y < last; y += 1) {
       for (let x = left; x < right; x += 1, i += 1) {
         if (!shares[i]) continue;
-        const code = codes[y * width + x];
-        let wanted = known.get(code);
-        if (!wanted) known.set(code, wanted = labToLinear(luminanceToLightness(luminance[code]), ...overlay.ab, luminance[code]));
         const at = ((y - top) * width + x) * bands;
+        const code = codes[y * width + x];
+        let wanted = overlay.ab ? known.get(code) : [linear[below[at]], linear[below[at + 1]], linear[below[at + 2]]];
+        if (!wanted) known.set(code, wanted = labToLinear(luminanceToLightness(luminance[code]), ...overlay.ab, luminance[code]));
         for (let band = 0; band < 3; band += 1) {
           const present = linear[out[at + band]];
           out[at + band] = Math.round(most * linearToSrgb(present + (wanted[band] - present) * shares[i]));
@@ -151,7 +152,7 @@ export function hintPlanes(overlays, full, working) {
       for (let x = left; x < right; x += 1, i += 1) {
         if (shares[i] < 1) continue;
         const at = y * width + x;
-        [a.data[at], b.data[at]] = overlay.ab;
+        [a.data[at], b.data[at]] = overlay.ab ?? [0, 0];
         mask.data[at] = 1;
       }
     }

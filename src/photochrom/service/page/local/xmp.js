@@ -22,11 +22,26 @@ function blockOf(marker) {
     `Iptc4xmpExt:DigitalSourceType="${SOURCE_TYPE}"/>`;
 }
 
-/** Whether a packet has a property, under whatever prefix. */
-function hasProperty(text, name) {
+/** The names under which a packet may have a property: one for each prefix of its namespace. */
+function ownNames(text, name) {
   const [prefix, local] = name.split(":");
-  const bound = [...text.matchAll(/xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']/g)].filter(([, , space]) => space === NAMESPACES[prefix]);
-  return bound.some(([, own]) => new RegExp(`[<\\s]${own}:${local}[\\s=>/]`).test(text));
+  const wanted = { Iptc4xmpExt: IPTC, ...NAMESPACES }[prefix];
+  const bound = [...text.matchAll(/xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']/g)].filter(([, , space]) => space === wanted);
+  return new Set(bound.map(([, own]) => `${own}:${local}`));
+}
+
+/** Whether a packet has a property, under whatever prefix. */
+const hasProperty = (text, name) => [...ownNames(text, name)].some((own) => new RegExp(`[<\\s]${own}[\\s=>/]`).test(text));
+
+/** A packet without a property, be it an attribute or an element. */
+function withoutProperty(text, name) {
+  let without = text;
+  for (const own of ownNames(text, name)) {
+    without = without
+      .replace(new RegExp(`\\s${own}\\s*=\\s*("[^"]*"|'[^']*')`, "g"), "")
+      .replace(new RegExp(`<${own}(\\s[^<>]*)?/>|<${own}(\\s[^<>]*)?>[\\s\\S]*?</${own}\\s*>`, "g"), "");
+  }
+  return without;
 }
 
 /** An element with the properties that a packet does not have. */
@@ -66,6 +81,7 @@ export function withMarker(packet, marker, properties = []) {
   }
   // An earlier marker, as photochrom writes it: one element of its own.
   text = text.replace(new RegExp(`<rdf:Description[^<>]*xmlns:photochrom="${MARKER}"[^<>]*/>`, "g"), "");
+  text = withoutProperty(text, "Iptc4xmpExt:DigitalSourceType");
   const at = text.search(/<\/[\w.-]+:RDF\s*>(?![\s\S]*<\/[\w.-]+:RDF\s*>)/);
   text = text.slice(0, at) + blockOf(marker) + propertiesOf(text, properties) + text.slice(at);
   return { packet: new TextEncoder().encode(text), notes };
