@@ -192,7 +192,8 @@ def _on_proof(request: PreviewRequest, x: float, y: float) -> tuple[float, float
     """Return a place on the proof, whose sides are rounded: one in the last pixels stays inside."""
     height, width = request.preview.shape[:2]
     places = ((x * request.scale, width), (y * request.scale, height))
-    right, low = (side - 1e-3 if side <= at < side + 1 else at for at, side in places)
+    most = 0.5 if request.scale < 1 else 0.0
+    right, low = (side - 1e-3 if side <= at < side + most else at for at, side in places)
     return right, low
 
 
