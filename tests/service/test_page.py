@@ -640,9 +640,15 @@ def test_two_tabs_with_one_photograph_go_along_with_each_others_hints(open_page)
     repainted(other, lambda: other.click("#undo"))
     repainted(other, lambda: other.click("#undo"))
     expect(page.locator(".marker")).to_have_count(0)
+    hint_at(other, 0.3, 0.3)
+    expect(page.locator(".marker")).to_have_count(1)
     page.click("#close-photo")
     expect(page.locator("#welcome")).to_be_visible()
-    hint_at(other, 0.3, 0.3)  # closed in one tab, it is open in the other still
+    other.wait_for_load_state("networkidle")
+    other.reload()  # closed in one tab, it is open in the other still
+    other.wait_for_selector("#split", state="visible")
+    expect(other.locator(".marker")).to_have_count(1)
+    hint_at(other, 0.3, 0.7)
     expect(other.locator("#gone")).to_be_hidden()
 
 
