@@ -127,16 +127,6 @@ def test_every_codec_keeps_the_times_of_a_film_of_variable_rate(tmp_path, codec)
         assert len(list(container.decode(video=0))) == 10
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux schedules like this")
-@pytest.mark.parametrize("codec", sorted(CODECS))
-def test_no_codec_takes_the_cores_from_other_programs(tmp_path, codec):
-    film = write_film(tmp_path / "film.mkv", PICTURES, Look())
-    coloured(film, tmp_path / "out.mkv", codec=codec)
-    tasks = Path("/proc/self/task").iterdir()
-    policies = {os.sched_getscheduler(int(task.name)) for task in tasks}
-    assert policies == {os.SCHED_OTHER}  # SVT-AV1 makes a process of root's real-time
-
-
 def test_frames_closer_than_a_segment_can_tell_keep_their_times(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "SEGMENT_FRAMES", 1)
     look = Look(codec="libx264", time_base=Fraction(1, 90000))
@@ -156,7 +146,7 @@ def test_rotation_and_aspect_are_kept(tmp_path, degrees):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_the_shape_of_pixels_is_kept_in_every_container_or_said(tmp_path, codec):
+def test_every_container_of_a_codec_keeps_the_shape_of_pixels_or_says_so(tmp_path, codec):
     for aspect in (Fraction(16, 11), Fraction(4, 3)):
         film = write_film(tmp_path / "film.mp4", PICTURES[:2], Look("libx264", aspect=aspect))
         for suffix in CODECS[codec].suffixes:
@@ -164,17 +154,13 @@ def test_the_shape_of_pixels_is_kept_in_every_container_or_said(tmp_path, codec)
             said = any(
                 "shape of pixels" in note for note in coloured(film, target, codec=codec).notes
             )
+            assert len(read_planes(target)) == 2
             assert film_facts(target)[6] == aspect or said
             if suffix in (".mkv", ".webm", ".mp4", ".mov", ".m4v"):
                 assert film_facts(target)[6] == aspect, suffix
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_every_codec_lies_in_every_container_that_it_names(tmp_path, codec):
-    film = write_film(tmp_path / "film.mkv", PICTURES[:2])
-    for suffix in CODECS[codec].suffixes:
-        target = coloured(film, tmp_path / f"out{suffix}", codec=codec).target
-        assert len(read_planes(target)) == 2
+    if hasattr(os, "sched_getscheduler"):  # SVT-AV1 makes a process of root's real-time
+        tasks = Path("/proc/self/task").iterdir()
+        assert {os.sched_getscheduler(int(task.name)) for task in tasks} == {os.SCHED_OTHER}
 
 
 def test_a_film_that_begins_late_keeps_its_times(tmp_path):
@@ -357,11 +343,9 @@ def stopping(monkeypatch):
 def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeypatch, stopping):
     monkeypatch.setattr(video, "SEGMENT_FRAMES", 10)
     film = write_film(tmp_path / "film.mkv", scene(40))
-    plain = coloured(film, tmp_path / "plain.mkv")
-    with monkeypatch.context():
-        stopping(30)
-        with pytest.raises(KeyboardInterrupt):
-            coloured(film, tmp_path / "out.mkv")
+    stopping(30)
+    with pytest.raises(KeyboardInterrupt):
+        coloured(film, tmp_path / "out.mkv")
     monkeypatch.undo()
     monkeypatch.setattr(video, "SEGMENT_FRAMES", 10)
     folder = segment_folder(tmp_path / "out.mkv")
@@ -369,7 +353,6 @@ def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeyp
     assert left == ["000000.mkv", "000000.npz", "000001.mkv", "000001.npz", "recipe"]
     other = coloured(film, tmp_path / "out.mkv", resume=True, stop=1.0)
     assert "started over: the earlier run was for another film or other settings" in other.notes
-    assert plain.frames == 40
     assert other.frames == 24
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 from skimage import data
@@ -163,6 +164,23 @@ def kept_hints(page: Page) -> list[dict[str, Any]]:
     )
     hints: list[dict[str, Any]] = json.loads(kept)["wishes"]["hints"]
     return hints
+
+
+def forget(page: Page) -> None:
+    """Let the service forget the open photograph."""
+    page.evaluate(
+        """async () => {
+            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
+            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
+        }"""
+    )
+
+
+def check_with_axe(page: Page, state: str) -> None:
+    """Let axe look at the page; nothing that it finds may be serious."""
+    found = Axe().run(page).response["violations"]
+    serious = [f for f in found if f["impact"] in ("serious", "critical")]
+    assert [(state, f["id"], f["nodes"][0]["html"]) for f in serious] == []
 
 
 def open_tab(page: Page) -> Page:

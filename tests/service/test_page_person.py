@@ -819,23 +819,10 @@ def test_a_service_that_knows_neither_reach_nor_keep_is_offered_neither(open_pag
         expect(page.locator(part)).to_be_hidden()
 
 
-def test_a_file_that_is_cut_short_and_one_that_was_released_say_so_plainly(open_page):
+def test_a_file_that_is_cut_short_says_so_plainly(open_page):
     page = open_page()
     whole = gray_photo()["buffer"]
     page.set_input_files("#file-input", [{**gray_photo("cut.jpg"), "buffer": whole[:9000]}])
     expect(page.locator("#gone-text")).to_contain_text(re.compile("incomplete|damaged"))
     expect(page.locator("#gone-text")).to_contain_text("opy it again")
     page.click("#gone-remove")
-    give(page, gray_photo())
-    hint_at(page, *SUIT)
-    page.evaluate(
-        """async () => {
-            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
-            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
-        }"""
-    )
-    page.reload()
-    ready(page)
-    expect(page.locator("#gone-text")).to_contain_text(
-        "The photograph was removed to save space. Open the file again."
-    )

@@ -67,18 +67,6 @@ def test_a_request_by_another_name_is_refused(server):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_one_request(server):
-    url, service = server
-    files = {"file": ("a.jpg", encoded(GRAY))}
-    route = f"{url}v1/photos"
-    assert httpx2.post(route, files=files, timeout=300).status_code == 201
-    for pid in service.worker.pids:
-        os.kill(pid, signal.SIGKILL)
-    statuses = [httpx2.post(route, files=files, timeout=300).status_code for _ in range(2)]
-    assert statuses[1] == 201 and statuses[0] in (201, 422)
-
-
-@pytest.mark.slow
 def test_many_clients_at_once_get_pictures_or_are_told_to_come_again():
     async def storm(url):
         async with httpx2.AsyncClient(timeout=300) as client:

@@ -20,7 +20,7 @@ from photochrom.workbench.perception.study_preparation import prepare, rainbow
 from photochrom.workbench.perception.study_results import summarise, to_csv, wilson
 from photochrom.workbench.perception.study_state import Showing
 from photochrom.workbench.perception.trial_order import trials_of
-from photochrom.workbench.perception.votes import Vote, Votes, default_url
+from photochrom.workbench.perception.votes import Vote, Votes
 
 POSTGRESQL = os.environ.get("PHOTOCHROM_TEST_POSTGRESQL", "")
 ANSWER = {"real": 1, "shown_ms": [1000.1, 999.9], "answer_ms": 812.5}
@@ -498,9 +498,3 @@ def test_a_database_that_fails_is_told_as_a_problem(client, participant):
     with votes._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE photochrom_votes")
     refused(client.get(f"/v1/participants/{participant}"), 503)
-
-
-def test_the_default_votes_lie_in_the_studys_folder(tmp_path):
-    with Votes(default_url(tmp_path), "a") as votes:
-        votes.add(vote())
-    assert (tmp_path / "votes.db").is_file()
