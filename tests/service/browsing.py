@@ -1,6 +1,5 @@
 """Actions in the page, in a real Chromium, and what they show."""
 
-import io
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 from skimage import data
+from tests.conftest import encoded
 
 from photochrom.color.lab import rgb_to_lab
 
@@ -96,15 +96,9 @@ def ready(page: Page) -> None:
     page.wait_for_selector("html[data-ready]", state="attached")
 
 
-def photo_bytes(array: np.ndarray, file_format: str = "JPEG", **options: Any) -> bytes:
-    written = io.BytesIO()
-    Image.fromarray(array).save(written, file_format, **options)
-    return written.getvalue()
-
-
 def gray_photo(name: str = "old.jpg", picture: str = "astronaut") -> FilePayload:
     array = np.asarray(Image.fromarray(getattr(data, picture)()).convert("L"))
-    return {"name": name, "mimeType": "image/jpeg", "buffer": photo_bytes(array, quality=92)}
+    return {"name": name, "mimeType": "image/jpeg", "buffer": encoded(array, quality=92)}
 
 
 def give(page: Page, *files: FilePayload) -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import Page, Route, expect
 from skimage import data
+from tests.conftest import encoded
 from tests.service.browsing import (
     DESKTOP,
     PHONE,
@@ -24,7 +25,6 @@ from tests.service.browsing import (
     hint_at,
     kept_hints,
     open_tab,
-    photo_bytes,
     place,
     ready,
     repainted,
@@ -45,9 +45,9 @@ def camera_files() -> list[Any]:
     plain = Image.Exif()
     plain[ExifTags.Base.Artist] = "A. Nonymous"
     return [
-        pytest.param("turned.jpg", photo_bytes(gray, exif=exif, quality=92), 8, id="jpeg-turned"),
+        pytest.param("turned.jpg", encoded(gray, exif=exif, quality=92), 8, id="jpeg-turned"),
         pytest.param(
-            *("deep.png", photo_bytes(deep, "PNG", exif=plain), 16),
+            *("deep.png", encoded(deep, "PNG", exif=plain), 16),
             id="png-16-bit",
             marks=pytest.mark.long,
         ),
@@ -176,7 +176,7 @@ def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
     page = open_page(gray_photo())
     page.wait_for_selector("button.candidate:nth-child(2)")
     tab = page.locator("#source-tabs").get_by_text
-    reference = {**gray_photo("rose.jpg"), "buffer": photo_bytes(data.coffee())}
+    reference = {**gray_photo("rose.jpg"), "buffer": encoded(data.coffee())}
 
     def set_reference() -> None:
         with page.expect_file_chooser() as chooser:
@@ -302,7 +302,7 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
 def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(open_page):
     page = open_page()
     gray, colour = data.coffee()[::2, ::2, 1], data.coffee()[::2, ::2]
-    gray, colour = list(photo_bytes(gray)), list(photo_bytes(colour))
+    gray, colour = list(encoded(gray)), list(encoded(colour))
     send = """([content, kind, target]) => {
         const files = new DataTransfer();
         files.items.add(new File([new Uint8Array(content)], kind + '.jpg', {type: 'image/jpeg'}));
@@ -426,7 +426,7 @@ def test_axe_finds_nothing_serious(open_page, scheme, device):
     page.locator("#advanced summary").click()
     page.locator(".kind summary").click()
     check("file and method")
-    page.set_input_files("#file-input", [{**gray_photo(), "buffer": photo_bytes(data.coffee())}])
+    page.set_input_files("#file-input", [{**gray_photo(), "buffer": encoded(data.coffee())}])
     expect(page.locator("#asks")).to_be_visible()
     check("already in colour")
 
@@ -648,7 +648,7 @@ def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_for
     colour_source = {
         "name": "lender.png",
         "mimeType": "image/png",
-        "buffer": photo_bytes(data.coffee(), "PNG"),
+        "buffer": encoded(data.coffee(), "PNG"),
     }
     page.get_by_role("radio", name="A photo").click()
     with page.expect_file_chooser() as chosen:

@@ -17,6 +17,7 @@ from PIL import Image
 from skimage import data
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
+from tests.photo.made import chunk
 from tests.service.conftest import GRAY, decoded, encoded
 
 from photochrom.colorization.catalogue import CATALOGUE
@@ -417,11 +418,6 @@ def test_nothing_is_left_in_the_folder_but_photographs(client, opened):
 
 def png(width, height, rows):
     """Build a PNG that claims a size and brings these compressed rows."""
-
-    def chunk(kind, content):
-        head = struct.pack(">I", len(content)) + kind + content
-        return head + struct.pack(">I", zlib.crc32(kind + content))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -647,9 +643,9 @@ def test_a_forms_numbers_are_in_the_digits_0_to_9(client, fields, status):
     assert answer.status_code == status, answer.text
 
 
-def form(content, client, charset="", path="/v1/colorize"):
+def form(content, client, charset=""):
     headers = {"Content-Type": f"multipart/form-data; boundary=x{charset}"}
-    return client.post(path, content=content, headers=headers)
+    return client.post("/v1/colorize", content=content, headers=headers)
 
 
 def part(name, content, filename=None):

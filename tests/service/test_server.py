@@ -40,9 +40,9 @@ def raw(url, *pieces, pause=0.0):
     return answer
 
 
-def head(url, length, host=None):
+def head(url, length):
     return (
-        f"POST /v1/photos HTTP/1.1\r\nHost: {host or urlsplit(url).netloc}\r\n"
+        f"POST /v1/photos HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 
@@ -111,12 +111,12 @@ def connect(url, source=HOSTILE, data=b""):
     return connection
 
 
-def seconds_alive(connection, drip=b"X"):
+def seconds_alive(connection):
     """Drip into a connection until the server gives it up."""
     begun = time.monotonic()
     with suppress(OSError):
         while time.monotonic() - begun < 20:
-            connection.sendall(drip)
+            connection.sendall(b"X")
             time.sleep(0.1)
     connection.close()
     return time.monotonic() - begun

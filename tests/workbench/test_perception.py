@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.conftest import drawn_picture
+from tests.servers import refused
 
 from photochrom.color.difference import chroma, hue
 from photochrom.color.lab import rgb_to_lab
@@ -66,12 +67,6 @@ def participant(client):
 
 def pixels(study, name):
     return np.asarray(Image.open(study.folder / name))
-
-
-def refused(answer, status):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.json()["detail"]
 
 
 # Newcombe 1998, table I, method 3.
