@@ -193,22 +193,25 @@ def try_words(kind: str, data: bytes) -> None:
         to_app13(data)
 
 
+def status() -> dict[str, str]:
+    """Return what Linux says of this process; {} elsewhere."""
+    path = Path("/proc/self/status")
+    if not path.exists():
+        return {}
+    return dict(line.split(":", 1) for line in path.read_text().splitlines())
+
+
 def peak() -> float:
     """Return the most that this process has held since it was last asked, MB; 0 elsewhere."""
-    status = Path("/proc/self/status")
-    if not status.exists():
+    lines = status()
+    if not lines:
         return 0.0
-    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
     Path("/proc/self/clear_refs").write_text("5")
     return int(lines["VmHWM"].split()[0]) / 1024
 
 
 def held() -> float:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0.0
-    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return int(lines["VmRSS"].split()[0]) / 1024
+    return int(status().get("VmRSS", "0").split()[0]) / 1024
 
 
 def fuzz(kind: str, seconds: float, seed: int, corpus: Path | None) -> dict[str, Any]:

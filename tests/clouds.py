@@ -160,9 +160,7 @@ class Bucket:
 
     def names(self, begin: str = "") -> list[str]:
         """Return the names of all objects."""
-        if self.scheme == "gs":
-            return sorted(blob.name for blob in self._made.list_blobs(prefix=begin))
-        return sorted(blob.name for blob in self._made.list_blobs(name_starts_with=begin))
+        return sorted(self.states(begin))
 
     def states(self, begin: str) -> dict[str, Any]:
         """Return the ETag of each object."""

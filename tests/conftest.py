@@ -1,5 +1,6 @@
 """Pictures and networks that the tests of several packages need."""
 
+import io
 import os
 import pickle
 import signal
@@ -94,6 +95,13 @@ def drawn_picture(seed: int, height: int = 72, width: int = 96) -> np.ndarray:
         inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
         picture[inside] = random.uniform(0, 255, 3) * (0.6 + 0.4 * x[inside][:, None])
     return np.asarray(picture.round(), np.uint8)
+
+
+def encoded(pixels: np.ndarray, kind: str = "JPEG", **options: Any) -> bytes:
+    """Encode a picture."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, kind, **options)
+    return content.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,9 @@ import av
 import av.filter
 import numpy as np
 
+from photochrom.engine.page_colouring import PageColorizer
+from photochrom.engine.video import ColouredVideo, VideoOptions, colorize_video
+
 HEIGHT, WIDTH = 72, 96
 BLACK, WHITE = 16, 235
 COVER = (
@@ -315,11 +318,19 @@ def bare(path: Path, target: Path, format: str) -> Path:
     return target
 
 
-def broken(path: Path, target: Path, seed: int = 0, places: int = 12) -> Path:
+def broken(path: Path, target: Path, seed: int = 0) -> Path:
     """Copy a file with bytes changed in its middle."""
     content = bytearray(path.read_bytes())
     random = np.random.default_rng(seed)
-    for at in random.integers(len(content) // 4, len(content) * 3 // 4, places):
+    for at in random.integers(len(content) // 4, len(content) * 3 // 4, 12):
         content[at : at + 16] = random.bytes(16)
     target.write_bytes(content)
     return target
+
+
+def coloured(film: Path, target: Path, **options: Any) -> ColouredVideo:
+    """Colour a film by the method gray."""
+    options.setdefault("codec", "ffv1")
+    return colorize_video(
+        film, target, colorizer=PageColorizer("gray"), options=VideoOptions(**options)
+    )

@@ -1,8 +1,9 @@
-"""Ports of this machine for servers that tests start."""
+"""Ports of this machine for servers that tests start, and how servers refuse."""
 
 import socket
 import time
 from contextlib import suppress
+from typing import Any
 
 
 def free_port() -> int:
@@ -17,3 +18,10 @@ def await_listener(port: int) -> None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             break
         time.sleep(0.1)
+
+
+def refused(answer: Any, status: int) -> str:
+    """Return what a server says of a request that it refuses with a status."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return str(answer.json()["detail"])

@@ -230,7 +230,6 @@ def test_importing_photochrom_imports_no_film_library():
     assert done.stdout == "set()\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_kill_say_how_to_go_on(tmp_path, number):
     film = write_film(tmp_path / "film.mkv", scene(200, speed=0.1))

@@ -215,19 +215,14 @@ def test_a_run_in_which_everything_fails_stops_early(nodes, tmp_path):
 
 
 @pytest.mark.long
-def test_what_is_known_is_passed_on_and_nothing_to_do_needs_no_worker(nodes):
+def test_known_outcomes_need_no_worker_and_nobody_is_told_of_the_use_of_ray(nodes, monkeypatch):
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
     known = [StoredOutcome(f"{n}.jpg", "", "skipped", ("",), 0.0, known=True) for n in range(2500)]
     with Cluster(nodes.address) as cluster:
         work = Work(partial(Colorizer, "gray"), "", {})
         assert [*cluster.colorize(iter(known), work)] == known
         assert [*cluster.colorize([], work)] == []
-
-
-@pytest.mark.long
-def test_nobody_is_told_of_the_use_of_ray(nodes, monkeypatch):
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
-    with Cluster(nodes.address) as cluster:
-        assert cluster._worker.call(_is_reported) is False
+        assert cluster._worker.call(_is_reported) is False  # Ray reports its use by default
 
 
 def _is_reported(connection):

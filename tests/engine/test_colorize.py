@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 from skimage import data
-from tests.conftest import drawn_picture
+from tests.conftest import drawn_picture, encoded
 
 import photochrom
 from photochrom.color.gamut import lab_to_rgb
@@ -41,12 +41,6 @@ def lightness_of(rgb):
 
 def lightness_of_gray(gray):
     return lightness_of(np.repeat(gray[..., None], 3, -1))
-
-
-def encoded(gray, kind, **options):
-    content = io.BytesIO()
-    Image.fromarray(gray).save(content, kind, **options)
-    return content.getvalue()
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from tests.conftest import encoded
 
 from photochrom.color.gray_conversions import lightness
 from photochrom.color.lab import rgb_to_lab
@@ -171,12 +172,6 @@ def test_a_large_print_is_mended_across_its_tiles():
     assert restore(codes_of(clean)).notes == ()
 
 
-def as_file(picture, kind, **options):
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, kind, **options)
-    return content.getvalue()
-
-
 def test_every_page_of_a_photo_is_mended_and_said():
     pages = [Image.fromarray(page) for page in (faded(gray_of("coffee")), gray_of("coffee"))]
     content = io.BytesIO()
@@ -197,7 +192,7 @@ def test_a_restored_photo_is_coloured_with_its_metadata_and_depth(method):
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Ernemann"
     deep = faded(gray_of("chelsea")).astype(np.uint16) * 257
-    source = as_file(np.rot90(deep), "PNG", exif=exif)
+    source = encoded(np.rot90(deep), "PNG", exif=exif)
     done = Colorizer(method, restore=True, threads=1).colorize_file(source)
     assert any(note.startswith("restored: tones levelled") for note in done.notes)
     photo = Photo.open(done.content)
@@ -220,7 +215,7 @@ def test_an_array_is_restored_too_and_the_marker_knows_it():
 @pytest.mark.parametrize("tone", [(1.0, 0.8, 0.55), (1.0, 0.55, 0.8)])
 def test_a_tone_is_not_taken_for_colour_and_that_is_said(tone):
     toned = (gray_of("coffee")[..., None] * np.array(tone)).astype(np.uint8)
-    notes = Colorizer("photochrom", threads=1).colorize_file(as_file(toned, "PNG")).notes
+    notes = Colorizer("photochrom", threads=1).colorize_file(encoded(toned, "PNG")).notes
     assert any(note.startswith("a toned original (") for note in notes)
 
 

@@ -17,6 +17,7 @@ from tests.films import (
     Look,
     bare,
     broken,
+    coloured,
     ground,
     packets,
     read_planes,
@@ -46,13 +47,6 @@ pytestmark = pytest.mark.slow  # films and studies take seconds each
 PICTURES = scene(10)
 ROOT = Path(__file__).parent.parent.parent
 SET = {"title": "At sea", "comment": "Filmed in 1931"}
-
-
-def coloured(film, target, **options):
-    options.setdefault("codec", "ffv1")
-    return colorize_video(
-        film, target, colorizer=PageColorizer("gray"), options=VideoOptions(**options)
-    )
 
 
 def film_facts(path):
@@ -127,16 +121,6 @@ def test_every_codec_keeps_the_times_of_a_film_of_variable_rate(tmp_path, codec)
         assert len(list(container.decode(video=0))) == 10
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux schedules like this")
-@pytest.mark.parametrize("codec", sorted(CODECS))
-def test_no_codec_takes_the_cores_from_other_programs(tmp_path, codec):
-    film = write_film(tmp_path / "film.mkv", PICTURES, Look())
-    coloured(film, tmp_path / "out.mkv", codec=codec)
-    tasks = Path("/proc/self/task").iterdir()
-    policies = {os.sched_getscheduler(int(task.name)) for task in tasks}
-    assert policies == {os.SCHED_OTHER}  # SVT-AV1 makes a process of root's real-time
-
-
 def test_frames_closer_than_a_segment_can_tell_keep_their_times(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "SEGMENT_FRAMES", 1)
     look = Look(codec="libx264", time_base=Fraction(1, 90000))
@@ -156,7 +140,7 @@ def test_rotation_and_aspect_are_kept(tmp_path, degrees):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_the_shape_of_pixels_is_kept_in_every_container_or_said(tmp_path, codec):
+def test_every_container_of_a_codec_keeps_the_shape_of_pixels_or_says_so(tmp_path, codec):
     for aspect in (Fraction(16, 11), Fraction(4, 3)):
         film = write_film(tmp_path / "film.mp4", PICTURES[:2], Look("libx264", aspect=aspect))
         for suffix in CODECS[codec].suffixes:
@@ -164,17 +148,13 @@ def test_the_shape_of_pixels_is_kept_in_every_container_or_said(tmp_path, codec)
             said = any(
                 "shape of pixels" in note for note in coloured(film, target, codec=codec).notes
             )
+            assert len(read_planes(target)) == 2
             assert film_facts(target)[6] == aspect or said
             if suffix in (".mkv", ".webm", ".mp4", ".mov", ".m4v"):
                 assert film_facts(target)[6] == aspect, suffix
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_every_codec_lies_in_every_container_that_it_names(tmp_path, codec):
-    film = write_film(tmp_path / "film.mkv", PICTURES[:2])
-    for suffix in CODECS[codec].suffixes:
-        target = coloured(film, tmp_path / f"out{suffix}", codec=codec).target
-        assert len(read_planes(target)) == 2
+    if hasattr(os, "sched_getscheduler"):  # SVT-AV1 makes a process of root's real-time
+        tasks = Path("/proc/self/task").iterdir()
+        assert {os.sched_getscheduler(int(task.name)) for task in tasks} == {os.SCHED_OTHER}
 
 
 def test_a_film_that_begins_late_keeps_its_times(tmp_path):
@@ -357,11 +337,9 @@ def stopping(monkeypatch):
 def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeypatch, stopping):
     monkeypatch.setattr(video, "SEGMENT_FRAMES", 10)
     film = write_film(tmp_path / "film.mkv", scene(40))
-    plain = coloured(film, tmp_path / "plain.mkv")
-    with monkeypatch.context():
-        stopping(30)
-        with pytest.raises(KeyboardInterrupt):
-            coloured(film, tmp_path / "out.mkv")
+    stopping(30)
+    with pytest.raises(KeyboardInterrupt):
+        coloured(film, tmp_path / "out.mkv")
     monkeypatch.undo()
     monkeypatch.setattr(video, "SEGMENT_FRAMES", 10)
     folder = segment_folder(tmp_path / "out.mkv")
@@ -369,7 +347,6 @@ def test_ctrl_c_leaves_whole_segments_alone_and_resume_goes_on(tmp_path, monkeyp
     assert left == ["000000.mkv", "000000.npz", "000001.mkv", "000001.npz", "recipe"]
     other = coloured(film, tmp_path / "out.mkv", resume=True, stop=1.0)
     assert "started over: the earlier run was for another film or other settings" in other.notes
-    assert plain.frames == 40
     assert other.frames == 24
 
 
@@ -466,7 +443,6 @@ video.colorize_video(
 """
 
 
-@pytest.mark.slow
 def test_twenty_kills_and_as_many_resumes_give_the_film_of_an_undisturbed_run(tmp_path):
     pictures = [*scene(60), *scene(50, 1, speed=2.0), *scene(50, 2, pan=1.0)]
     film = write_film(tmp_path / "film.mp4", pictures, Look(codec="libx264"), extras=True)
@@ -524,13 +500,13 @@ def test_colours_are_never_blended_across_a_cut(tmp_path):
         assert np.abs(one - other).max() < 0.01
 
 
-def measure(path, truth, pictures, speed):
-    """Return the change of colour along the known motion, and the error to the true colours."""
+def measure(path, truth):
+    """Return the change of colour along a motion of a pixel a frame, and the error to the truth."""
     colours, warping, error = colours_of(path), [], []
     for number, (now, ideal) in enumerate(zip(colours, truth, strict=True)):
         error.append(np.abs(now - ideal).mean())
         if number:
-            moved = np.roll(colours[number - 1], speed, axis=1)
+            moved = np.roll(colours[number - 1], 1, axis=1)
             warping.append(np.linalg.norm(now - moved, axis=-1)[8:-8, 12:-12].mean())
     return float(np.mean(warping)), float(np.mean(error))
 
@@ -545,12 +521,11 @@ def test_colours_change_a_third_as_much_along_the_motion_at_no_larger_error(tmp_
     for steady in (True, False):
         target = tmp_path / f"{steady}.mkv"
         with_method(film, target, Noisy(), steady=steady)
-        found[steady] = measure(target, truth, pictures, 1)
+        found[steady] = measure(target, truth)
     assert found[True][0] <= found[False][0] / 3, found
     assert found[True][1] <= found[False][1], found
 
 
-@pytest.mark.slow
 def test_the_network_s_colours_are_steadier_than_frame_by_frame(tmp_path):
     random = np.random.default_rng(1)
     wide = ground(4, 72, 160) * 0.6 + 0.2
@@ -562,7 +537,7 @@ def test_the_network_s_colours_are_steadier_than_frame_by_frame(tmp_path):
         target = tmp_path / f"{steady}.mkv"
         options = VideoOptions("ffv1", steady=steady)
         colorize_video(film, target, colorizer=colorizer, options=options)
-        found[steady] = measure(target, colours_of(target), pictures, 1)[0]
+        found[steady] = measure(target, colours_of(target))[0]
     assert found[True] < found[False] / 1.5, found
 
 
@@ -632,7 +607,6 @@ def test_looks_hold_for_their_shot(tmp_path):
     assert max(chroma[14:]) < 0.5
 
 
-@pytest.mark.slow
 def test_palettes_hold_for_their_shot(tmp_path):
     pictures = [*scene(6), *scene(6, 1)]
     film = write_film(tmp_path / "film.mkv", pictures, Look(format="yuv444p"))

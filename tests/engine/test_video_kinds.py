@@ -5,22 +5,14 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from tests.films import Look, lumas, new_stream, scene, times, video_frame, write_film
+from tests.films import Look, coloured, lumas, new_stream, scene, times, video_frame, write_film
 
 from photochrom.engine import video
-from photochrom.engine.page_colouring import PageColorizer
-from photochrom.engine.video import VideoOptions, colorize_video, segment_folder
+from photochrom.engine.video import segment_folder
 from photochrom.photo import video_segments
 
 pytestmark = pytest.mark.slow
 PICTURES = scene(6)
-
-
-def coloured(film, target, **options):
-    options.setdefault("codec", "ffv1")
-    return colorize_video(
-        film, target, colorizer=PageColorizer("gray"), options=VideoOptions(**options)
-    )
 
 
 def timecodes(path):

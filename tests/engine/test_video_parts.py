@@ -5,22 +5,12 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from tests.films import Look, new_stream, packets, scene, times, video_frame, write_film
+from tests.films import Look, coloured, new_stream, packets, scene, times, video_frame, write_film
 
-from photochrom.engine.page_colouring import PageColorizer
-from photochrom.engine.video import VideoOptions, colorize_video
 from photochrom.photo.video import describe
 from photochrom.photo.video_decoding import Decoder
 
 pytestmark = pytest.mark.slow
-SECOND = Fraction(1, 1000)
-
-
-def coloured(film, target, **options):
-    options.setdefault("codec", "ffv1")
-    return colorize_video(
-        film, target, colorizer=PageColorizer("gray"), options=VideoOptions(**options)
-    )
 
 
 def streams(path, kind):
@@ -64,10 +54,10 @@ def test_a_part_has_what_is_heard_and_shown_from_its_start_to_its_end(tmp_path, 
     assert spans == [(0, Fraction(1, 4)), (Fraction(1, 4), Fraction(35, 100))]
 
 
-def recording(path, seed, *, first=0, seconds=1.0, sound_late=0.0):
+def recording(path, seed, *, first=0, sound_late=0.0):
     """Write a transport stream whose clock begins at a time: pictures and a click at its middle."""
     look = Look(codec="mpeg2video", rate=Fraction(25), options={"bf": "2", "g": "12"})
-    pictures = scene(round(25 * seconds), seed)
+    pictures = scene(25, seed)
     options = {"output_ts_offset": str(first), "mpegts_copyts": "1"}
     with av.open(str(path), "w", format="mpegts", options=options) as container:
         stream = new_stream(container, look, *pictures[0].shape)

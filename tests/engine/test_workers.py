@@ -175,14 +175,14 @@ def test_what_hinders_a_worker_from_getting_ready_is_raised_each_time():
 
 ORPHAN = """
 import os, time
-from tests.engine.test_workers import make, count, spool
+from tests.engine.test_workers import hang, make, spool
 from photochrom.engine.workers import WorkerProcesses
 workers = WorkerProcesses(make, 2)
 workers.start()
 folder = workers.call(spool)
 print(*workers.pids, folder, flush=True)
-workers.call(time.sleep)
-""".replace("time.sleep)", "hang)").replace("import make,", "import hang, make,")
+workers.call(hang)
+"""
 
 
 def hang(made):

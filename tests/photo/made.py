@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 
 TIFF_CODES = {1: "B", 3: "H", 4: "I", 5: "I", 10: "i"}  # a rational is two numbers
+GRID = 17  # places on each axis of a table of a profile
 
 
 def star(luminance):
@@ -18,18 +19,17 @@ def seen(photo):
     return photo.lightness_codes() / 655.35
 
 
+def chunk(kind, data):
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png(pixels, chunks=()):
     """Return a PNG of 8 or 16 bits, gray or RGB, with chunks before the pixels."""
     height, width = pixels.shape[:2]
     wide = pixels.dtype == np.uint16
     rows = pixels.astype(">u2" if wide else "u1").reshape(height, -1)
     raw = b"".join(b"\0" + row.tobytes() for row in rows)
-
-    def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
     head = struct.pack(
         ">IIBBBBB", width, height, 16 if wide else 8, 2 * (pixels.ndim == 3), 0, 0, 0
     )
@@ -88,28 +88,28 @@ def baseline(width, height, *, bits=(8,), photometric=1, compression=1, **more):
     return tags | {int(name[1:]): value for name, value in more.items()}
 
 
-def icc(space, tags, pcs=b"Lab "):
+def icc(space, tags):
     """Return an input profile with these tags."""
     table, body = struct.pack(">I", len(tags)), b""
     start = 132 + 12 * len(tags)
     for name, data in tags.items():
         table += name + struct.pack(">II", start + len(body), len(data))
         body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I4sI", start + len(body), bytes(4), 0x02400000) + b"scnr" + space + pcs
+    head = struct.pack(">I4sI", start + len(body), bytes(4), 0x02400000) + b"scnr" + space + b"Lab "
     head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
     head += struct.pack(">3i", 63190, 65536, 54061)
     return head.ljust(128, b"\0") + table + body
 
 
-def table_profile(to_lab, *, back=None, grid=17):
+def table_profile(to_lab, *, back=None):
     """Return an RGB profile of tables alone: to_lab of (n, 3) in [0, 1], and what `back` says."""
-    steps = np.linspace(0, 1, grid)
+    steps = np.linspace(0, 1, GRID)
     cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
     lab = to_lab(cube)
     codes = np.stack([lab[:, 0] * 652.8, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], axis=-1)
-    tags = {b"A2B0": _table(codes, grid)}
+    tags = {b"A2B0": _table(codes)}
     if back is not None:
-        tags[b"B2A0"] = _table(back(cube) * 65535, grid)
+        tags[b"B2A0"] = _table(back(cube) * 65535)
     text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78)
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
     return icc(
@@ -117,12 +117,12 @@ def table_profile(to_lab, *, back=None, grid=17):
     )
 
 
-def _table(codes, grid):
+def _table(codes):
     ramp = np.linspace(0, 65535, 256).round().astype(">u2").tobytes()
     identity = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
     return b"".join(
         (
-            b"mft2" + bytes(4) + bytes([3, 3, grid, 0]) + identity + struct.pack(">HH", 256, 2),
+            b"mft2" + bytes(4) + bytes([3, 3, GRID, 0]) + identity + struct.pack(">HH", 256, 2),
             ramp * 3,
             np.clip(codes, 0, 65535).round().astype(">u2").tobytes(),
             struct.pack(">2H", 0, 65535) * 3,

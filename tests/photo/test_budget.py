@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.photo.made import chunk
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError
 from photochrom.photo.metadata.exif import edited
@@ -30,10 +31,6 @@ RDF = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">%s</rdf:RDF></x:xmpmeta>'
 )
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def zeros(size):
@@ -65,8 +62,8 @@ def tiff(entries, data=b"", pages=1):
     return bytes(whole)
 
 
-def gray_page(side=8, rows=None):
-    tags = {256: side, 257: side, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: rows or side}
+def gray_page(side=8):
+    tags = {256: side, 257: side, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: side}
     tags[279] = side * side
     return [(tag, 4, 1, value) for tag, value in tags.items()]
 

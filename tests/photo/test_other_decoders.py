@@ -8,6 +8,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 from skimage.color import rgb2lab
+from tests.conftest import encoded
 from tests.photo import made
 
 from photochrom.errors import PhotoTooLargeError, UnreadablePhotoError, UnsupportedFormatError
@@ -138,12 +139,6 @@ def test_whatever_a_decoder_raises_is_one_line_about_the_file(rgb, kind, monkeyp
     with pytest.raises(UnreadablePhotoError, match="a bomb") as caught:
         Photo.open(data)
     assert "\n" not in str(caught.value)
-
-
-def encoded(array, kind, **options):
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def test_jpeg_2000_is_read_and_becomes_a_tiff(rgb, gray, neutral):

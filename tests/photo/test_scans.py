@@ -41,7 +41,7 @@ def film(exposure, base, gamma=0.6):
     return np.array(base) * (through[..., None] if np.ndim(base) else through)
 
 
-def scan(light, bits, name="b-w"):
+def scan(light, bits):
     kind, top = (np.uint8, 255) if bits == 8 else (np.uint16, 65535)
     codes = np.round(np.clip(light, 0, 1) * top).astype(kind)
     spaces = {2: ("b-w", "grey16"), 3: ("srgb", "rgb16")}[codes.ndim]

@@ -164,6 +164,14 @@ def test_it_is_known_whether_a_film_shows_colours(tmp_path):
         assert decoder.has_shown_colours == shows
 
 
+def add_silence(container):
+    stream = container.add_stream("aac", rate=16000, layout="mono")
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+    frame.sample_rate, frame.pts = 16000, 0
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
 def test_what_is_no_film_is_said_in_a_sentence(tmp_path):
     whole = write_film(tmp_path / "whole.mp4", PICTURES, Look(codec="libx264"))
     (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
@@ -171,11 +179,7 @@ def test_what_is_no_film_is_said_in_a_sentence(tmp_path):
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "text.mp4").write_text("no film at all " * 99)
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
-        stream = container.add_stream("aac", rate=16000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        frame.sample_rate, frame.pts = 16000, 0
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        add_silence(container)
     for name, said in (
         ("missing.mp4", "there is no such file"),
         ("folder.mp4", "is a folder; a film is needed"),
@@ -192,10 +196,6 @@ def test_what_is_no_film_is_said_in_a_sentence(tmp_path):
 def test_a_cover_is_no_film(tmp_path):
     with av.open(str(tmp_path / "song.mkv"), "w") as container:
         container.add_attachment("cover.png", "image/png", COVER)
-        stream = container.add_stream("aac", rate=16000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        frame.sample_rate, frame.pts = 16000, 0
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        add_silence(container)
     with pytest.raises(UnreadablePhotoError, match="only sound"):
         describe(tmp_path / "song.mkv")

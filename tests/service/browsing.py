@@ -1,6 +1,5 @@
 """Actions in the page, in a real Chromium, and what they show."""
 
-import io
 import json
 import os
 import re
@@ -12,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 from skimage import data
+from tests.conftest import encoded
 
 from photochrom.color.lab import rgb_to_lab
 
@@ -95,15 +96,9 @@ def ready(page: Page) -> None:
     page.wait_for_selector("html[data-ready]", state="attached")
 
 
-def photo_bytes(array: np.ndarray, file_format: str = "JPEG", **options: Any) -> bytes:
-    written = io.BytesIO()
-    Image.fromarray(array).save(written, file_format, **options)
-    return written.getvalue()
-
-
 def gray_photo(name: str = "old.jpg", picture: str = "astronaut") -> FilePayload:
     array = np.asarray(Image.fromarray(getattr(data, picture)()).convert("L"))
-    return {"name": name, "mimeType": "image/jpeg", "buffer": photo_bytes(array, quality=92)}
+    return {"name": name, "mimeType": "image/jpeg", "buffer": encoded(array, quality=92)}
 
 
 def give(page: Page, *files: FilePayload) -> None:
@@ -163,6 +158,23 @@ def kept_hints(page: Page) -> list[dict[str, Any]]:
     )
     hints: list[dict[str, Any]] = json.loads(kept)["wishes"]["hints"]
     return hints
+
+
+def forget(page: Page) -> None:
+    """Let the service forget the open photograph."""
+    page.evaluate(
+        """async () => {
+            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
+            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
+        }"""
+    )
+
+
+def check_with_axe(page: Page, state: str) -> None:
+    """Let axe look at the page; nothing that it finds may be serious."""
+    found = Axe().run(page).response["violations"]
+    serious = [f for f in found if f["impact"] in ("serious", "critical")]
+    assert [(state, f["id"], f["nodes"][0]["html"]) for f in serious] == []
 
 
 def open_tab(page: Page) -> Page:

@@ -13,6 +13,7 @@ import uvicorn
 from PIL import Image
 from skimage import data
 from starlette.testclient import TestClient
+from tests.conftest import encoded
 from tests.service.browsing import browser, open_page, service  # noqa: F401
 from tests.service.local_pages import host, page_folder, visit  # noqa: F401
 
@@ -23,13 +24,6 @@ from photochrom.service.limits import Limits
 from photochrom.service.server import listen, url_of
 
 GRAY = data.astronaut().mean(axis=-1).astype(np.uint8)  # 512 x 512
-
-
-def encoded(pixels: np.ndarray, format: str = "JPEG", **options: Any) -> bytes:
-    """Encode a picture."""
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, format, **options)
-    return content.getvalue()
 
 
 def decoded(content: bytes) -> np.ndarray:

@@ -28,3 +28,9 @@ def drawn_film(frames: int = 30, cut: int = 15) -> bytes:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
     return content.getvalue()
+
+
+def frames_of(content: bytes) -> list[np.ndarray]:
+    """Decode a film's frames, RGB."""
+    with av.open(io.BytesIO(content)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

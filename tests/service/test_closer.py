@@ -11,7 +11,7 @@ from tests.service.conftest import decoded, encoded
 from photochrom.colorization.method import Hints, MethodInfo, Prediction, Request
 from photochrom.photo.photo import Photo
 from photochrom.service.loaded_colorizers import CachingMethod
-from photochrom.service.preview_cache import PreviewCache
+from photochrom.service.preview_cache import ByteCache
 
 TURNED = 6  # EXIF: the camera was held upright
 BLUE = {"shape": "point", "points": [[700, 500]], "colour": "#2040c0", "radius": 60}
@@ -173,7 +173,7 @@ def test_what_is_remembered_has_a_bound():
 
 
 def test_kept_pictures_have_a_bound_and_the_least_recently_used_goes_first():
-    drawn = PreviewCache(most_bytes=10)
+    drawn = ByteCache(10, len)
     drawn.keep("one", b"1234")
     drawn.keep("two", b"1234")
     assert drawn.get("one") == b"1234"

@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import ExifTags, Image, ImageDraw, ImageOps, TiffImagePlugin
 from PIL.IptcImagePlugin import getiptcinfo
 from playwright.sync_api import Route, expect
+from tests.conftest import encoded
 from tests.service.browsing import (
     DESKTOP,
     PATIENCE,
@@ -19,7 +20,6 @@ from tests.service.browsing import (
     give,
     gray_photo,
     hint_at,
-    photo_bytes,
     ready,
 )
 from tests.service.local_pages import ask, lend, pixels
@@ -77,7 +77,7 @@ def drawn(height: int, width: int) -> np.ndarray:
 
 
 def as_file(array: np.ndarray, name: str = "drawn.png") -> Any:
-    return {"name": name, "mimeType": "image/png", "buffer": photo_bytes(array, "PNG")}
+    return {"name": name, "mimeType": "image/png", "buffer": encoded(array, "PNG")}
 
 
 def inside(outline: Any) -> np.ndarray:
@@ -152,7 +152,7 @@ def test_the_network_sees_a_large_jpeg_as_the_engine_shows_it(visit, host, page_
     for turn in (1, 3, 6, 8):
         exif = Image.Exif()
         exif[ExifTags.Base.Orientation] = turn
-        content = photo_bytes(gray, quality=92, exif=exif)
+        content = encoded(gray, quality=92, exif=exif)
         width, height = (128, 160) if turn > 4 else (160, 128)  # libjpeg reduces by 2
         seen = np.reshape(page.evaluate(SEEN, [list(content), width, height]), (height, width))
         expected = Photo.open(content).small_lightness(width, height)
@@ -366,7 +366,7 @@ def test_a_lost_graphics_processor_loses_nothing(visit, host, page_folder):
 def test_a_large_photo_is_coloured_at_full_size_in_its_own_lightness(visit, host, page_folder):
     picture = np.asarray(Image.fromarray(drawn(480, 640)).resize((1700, 1275)))
     page = visit(host(page_folder)[0])
-    content = photo_bytes(picture, quality=92)
+    content = encoded(picture, quality=92)
     give(page, {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": content})
     page.wait_for_function("document.title.includes('large.jpg')")
     smaller = pixels(ask(page, "result", PLAIN, {**PNG, "long_side_px": 800}))
@@ -392,7 +392,7 @@ def test_a_photo_is_hinted_and_downloaded_with_what_its_file_carries(
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "A. Nonymous"
     exif[ExifTags.Base.Orientation] = 6
-    content = photo_bytes(gray, exif=exif, quality=95, dpi=(300, 300), comment=b"Kept.")
+    content = encoded(gray, exif=exif, quality=95, dpi=(300, 300), comment=b"Kept.")
     page = visit(host(page_folder)[0])
     expect(page.locator("#restore")).to_be_hidden()
     expect(page.locator("#stays")).to_be_visible()
@@ -486,7 +486,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(visit, host, page_folder, tmp
         "notes.jpg": (b"no picture", "not a picture"),
         "scan.tif": (b"II*\0" + bytes(range(200)), "damaged or incomplete"),
         "fax.tif": (tiff(drawn(60, 80) > 99, compression="ccittfax4", bitdepth=1), "cannot read"),
-        "cut.jpg": (photo_bytes(drawn(240, 320))[:3000], "damaged or incomplete"),
+        "cut.jpg": (encoded(drawn(240, 320))[:3000], "damaged or incomplete"),
         "huge.png": (huge.getvalue(), "1200 megapixels; this device"),
     }
     for name, (content, said) in told.items():

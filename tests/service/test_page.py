@@ -4,25 +4,27 @@ import io
 import json
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import ExifTags, Image
 from playwright.sync_api import Page, Route, expect
 from skimage import data
+from tests.conftest import encoded
 from tests.service.browsing import (
     DESKTOP,
     PHONE,
+    check_with_axe,
     colour_at,
+    forget,
     give,
     gray_photo,
     hint_at,
     kept_hints,
     open_tab,
-    photo_bytes,
     place,
     ready,
     repainted,
@@ -43,9 +45,9 @@ def camera_files() -> list[Any]:
     plain = Image.Exif()
     plain[ExifTags.Base.Artist] = "A. Nonymous"
     return [
-        pytest.param("turned.jpg", photo_bytes(gray, exif=exif, quality=92), 8, id="jpeg-turned"),
+        pytest.param("turned.jpg", encoded(gray, exif=exif, quality=92), 8, id="jpeg-turned"),
         pytest.param(
-            *("deep.png", photo_bytes(deep, "PNG", exif=plain), 16),
+            *("deep.png", encoded(deep, "PNG", exif=plain), 16),
             id="png-16-bit",
             marks=pytest.mark.long,
         ),
@@ -174,7 +176,7 @@ def test_every_setting_repaints_the_picture_and_undo_takes_all_back(open_page):
     page = open_page(gray_photo())
     page.wait_for_selector("button.candidate:nth-child(2)")
     tab = page.locator("#source-tabs").get_by_text
-    reference = {**gray_photo("rose.jpg"), "buffer": photo_bytes(data.coffee())}
+    reference = {**gray_photo("rose.jpg"), "buffer": encoded(data.coffee())}
 
     def set_reference() -> None:
         with page.expect_file_chooser() as chooser:
@@ -256,21 +258,20 @@ def test_hints_survive_a_reload_and_a_service_that_has_forgotten_the_photo(open_
     expect(page.locator(".marker")).to_have_count(1)
     assert np.abs(colour_at(page, 0.3, 0.3) - blue).max() < 1
 
-    forget = """() => {
-        const [{ id }] = JSON.parse(localStorage['photochrom/open']);
-        return fetch(`/v1/photos/${id}`, {method: 'DELETE'}).then(() => null);
-    }"""
-    page.evaluate(forget)
+    forget(page)
     page.reload()
     ready(page)
     expect(page.locator("#gone-title")).to_contain_text("Open old.jpg again")
+    expect(page.locator("#gone-text")).to_contain_text(
+        "The photograph was removed to save space. Open the file again."
+    )
     with page.expect_file_chooser() as chooser:
         page.click("#reopen")
     chooser.value.set_files([gray_photo()])
     page.wait_for_selector("#split", state="visible")
     assert np.abs(colour_at(page, 0.3, 0.3) - blue).max() < 1
 
-    page.evaluate(forget)  # while the page is open it brings the file again by itself
+    forget(page)  # while the page is open it brings the file again by itself
     repainted(page, lambda: page.locator("#saturation").fill("130"))
     expect(page.locator("#error-picture")).to_be_hidden()
 
@@ -301,7 +302,7 @@ def test_many_files_are_a_queue_with_one_zip_and_a_bad_one_says_why(open_page):
 def test_files_are_dropped_and_pasted_and_a_dropped_one_can_lend_its_colours(open_page):
     page = open_page()
     gray, colour = data.coffee()[::2, ::2, 1], data.coffee()[::2, ::2]
-    gray, colour = list(photo_bytes(gray)), list(photo_bytes(colour))
+    gray, colour = list(encoded(gray)), list(encoded(colour))
     send = """([content, kind, target]) => {
         const files = new DataTransfer();
         files.items.add(new File([new Uint8Array(content)], kind + '.jpg', {type: 'image/jpeg'}));
@@ -411,12 +412,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_page):
 )
 def test_axe_finds_nothing_serious(open_page, scheme, device):
     page = open_page(color_scheme=scheme, **device)
-
-    def check(state: str) -> None:
-        found = Axe().run(page).response["violations"]
-        serious = [f for f in found if f["impact"] in ("serious", "critical")]
-        assert [(state, f["id"], f["nodes"][0]["html"]) for f in serious] == []
-
+    check = partial(check_with_axe, page)
     check("empty")
     give(page, gray_photo("one.jpg"), gray_photo("two.jpg", "chelsea"))
     hint_at(page, 0.35, 0.65)
@@ -430,7 +426,7 @@ def test_axe_finds_nothing_serious(open_page, scheme, device):
     page.locator("#advanced summary").click()
     page.locator(".kind summary").click()
     check("file and method")
-    page.set_input_files("#file-input", [{**gray_photo(), "buffer": photo_bytes(data.coffee())}])
+    page.set_input_files("#file-input", [{**gray_photo(), "buffer": encoded(data.coffee())}])
     expect(page.locator("#asks")).to_be_visible()
     check("already in colour")
 
@@ -658,18 +654,13 @@ def test_a_reference_is_brought_again_with_a_photograph_that_the_service_has_for
     colour_source = {
         "name": "lender.png",
         "mimeType": "image/png",
-        "buffer": photo_bytes(data.coffee(), "PNG"),
+        "buffer": encoded(data.coffee(), "PNG"),
     }
     page.get_by_role("radio", name="A photo").click()
     with page.expect_file_chooser() as chosen:
         page.click(".reference-drop")
     repainted(page, lambda: chosen.value.set_files(colour_source))
-    page.evaluate(
-        """async () => {
-            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
-            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
-        }"""
-    )
+    forget(page)
     with page.expect_download() as download:
         page.click("#save")
     assert download.value.path().stat().st_size > 10_000
@@ -684,12 +675,7 @@ def test_a_download_waits_for_a_photograph_that_is_uploaded_again(open_page):
         route.continue_()
 
     page.route("**/v1/photos", slowly)
-    page.evaluate(
-        """async () => {
-            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
-            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
-        }"""
-    )
+    forget(page)
     with page.expect_request("**/v1/photos"):
         page.locator("#vividness").press("ArrowRight")
     with page.expect_download() as download:

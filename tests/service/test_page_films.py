@@ -1,24 +1,23 @@
 """Films in the page, in a real Chromium."""
 
-import io
 from collections.abc import Callable
 
-import av
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, expect
+from tests.conftest import encoded
 from tests.service.browsing import (
     DESKTOP,
     PHONE,
+    check_with_axe,
     gray_photo,
     hint_at,
-    photo_bytes,
     ready,
     repainted,
 )
-from tests.service.films import drawn_film
+from tests.service.films import drawn_film, frames_of
 
+pytestmark = pytest.mark.slow
 FILM: FilePayload = {"name": "old.mp4", "mimeType": "video/mp4", "buffer": drawn_film()}
 SHOTS = "#reel-list button"
 
@@ -28,17 +27,6 @@ def open_film(page: Page) -> None:
     page.set_input_files("#file-input", [FILM])
     expect(page.locator(SHOTS)).to_have_count(2)
     page.wait_for_selector("#split", state="visible")
-
-
-def check_with_axe(page: Page, state: str) -> None:
-    found = Axe().run(page).response["violations"]
-    serious = [f for f in found if f["impact"] in ("serious", "critical")]
-    assert [(state, f["id"], f["nodes"][0]["html"]) for f in serious] == []
-
-
-def frames_of(content: bytes) -> list[np.ndarray]:
-    with av.open(io.BytesIO(content)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def play_preview(page: Page) -> float:
@@ -59,7 +47,7 @@ def lend_red(page: Page) -> None:
     page.locator("#source-tabs").get_by_text("A photo").click()
     with page.expect_file_chooser() as chooser:
         page.click(".reference-drop")
-    chooser.value.set_files([{**gray_photo("red.jpg"), "buffer": photo_bytes(red)}])
+    chooser.value.set_files([{**gray_photo("red.jpg"), "buffer": encoded(red)}])
     expect(page.locator("#source-reference")).to_contain_text("red.jpg")
 
 
@@ -74,7 +62,6 @@ def coloured(page: Page) -> list[np.ndarray]:
     return frames_of(download.value.path().read_bytes())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "device",
     [pytest.param(DESKTOP, id="desktop"), pytest.param(PHONE, id="phone", marks=pytest.mark.long)],
@@ -108,7 +95,6 @@ def test_a_film_is_opened_hinted_previewed_coloured_and_saved(
     expect(page.locator("#welcome")).to_be_visible()
 
 
-@pytest.mark.slow
 def test_any_frame_of_a_shot_can_be_shown_and_a_reload_keeps_the_film(
     open_page: Callable[..., Page],
 ) -> None:
@@ -132,7 +118,6 @@ def test_any_frame_of_a_shot_can_be_shown_and_a_reload_keeps_the_film(
     expect(page.locator("#strip-list > li")).to_have_count(2)
 
 
-@pytest.mark.slow
 def test_a_running_film_is_cancelled_and_what_is_no_film_is_refused(
     open_page: Callable[..., Page],
 ) -> None:

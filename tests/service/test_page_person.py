@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Response, Route, expect
 from skimage import data
+from tests.conftest import encoded
 from tests.service.browsing import (
     PHONE,
     colour_at,
@@ -20,7 +21,6 @@ from tests.service.browsing import (
     hint_at,
     kept_hints,
     painted,
-    photo_bytes,
     place,
     ready,
     repainted,
@@ -35,7 +35,7 @@ SUIT, COLLAR = (0.35, 0.65), (0.44, 0.46)  # of the astronaut: orange, black
 
 
 def colour_photo(name: str = "colour.jpg") -> dict[str, Any]:
-    content = photo_bytes(data.coffee(), quality=92)
+    content = encoded(data.coffee(), quality=92)
     return {"name": name, "mimeType": "image/jpeg", "buffer": content}
 
 
@@ -45,7 +45,7 @@ def large_photo() -> dict[str, Any]:
     checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
     fine = gray.copy()
     fine[992:1056, 992:1056] = checks
-    return {"name": "large.png", "mimeType": "image/png", "buffer": photo_bytes(fine, "PNG")}
+    return {"name": "large.png", "mimeType": "image/png", "buffer": encoded(fine, "PNG")}
 
 
 def layer_at(page: Page, layer: str, across: float, down: float) -> np.ndarray:
@@ -198,7 +198,7 @@ def test_a_photograph_is_seen_while_it_is_opened_and_coloured(open_page):
 def test_the_file_has_the_format_quality_and_size_that_are_chosen_and_notes_are_seen(open_page):
     page = open_page()
     deep = (np.asarray(Image.fromarray(data.astronaut()).convert("L")).astype(np.uint16)) * 257
-    content = photo_bytes(deep, "PNG")
+    content = encoded(deep, "PNG")
     give(page, {"name": "deep.png", "mimeType": "image/png", "buffer": content})
     page.click(".kind summary")
     page.select_option("#save-format", "jpeg")
@@ -233,7 +233,7 @@ def test_settings_that_were_saved_are_opened_again_and_fit_a_copy_of_another_siz
 
     other = open_page()
     half = np.asarray(Image.fromarray(data.astronaut()).convert("L").resize((256, 256)))
-    give(other, {**gray_photo("half.jpg"), "buffer": photo_bytes(half, quality=95)})
+    give(other, {**gray_photo("half.jpg"), "buffer": encoded(half, quality=95)})
     saved = {"name": "old-color.json", "mimeType": "application/json", "buffer": settings}
     other.click(".kind summary")
     with other.expect_file_chooser() as chooser:
@@ -504,7 +504,7 @@ def test_a_place_that_is_pure_black_or_white_is_told_at_once_and_offers_nothing(
     gray = np.asarray(Image.fromarray(data.astronaut()).convert("L")).copy()
     gray[:100, 412:] = 255
     gray[:100, :100] = 0
-    give(page, {**gray_photo(), "buffer": photo_bytes(gray, quality=95)})
+    give(page, {**gray_photo(), "buffer": encoded(gray, quality=95)})
     for across, word in ((0.9, "white"), (0.08, "black")):
         page.mouse.click(*place(page, across, 0.08))
         expect(page.locator("#picker-says")).to_have_text(
@@ -524,7 +524,7 @@ def test_white_is_toned_down_where_that_is_chosen_and_shows_a_colour_then(open_p
     page = open_page()
     gray = np.asarray(Image.fromarray(data.astronaut()).convert("L")).copy()
     gray[:100, 412:] = 255
-    give(page, {**gray_photo(), "buffer": photo_bytes(gray, quality=95)})
+    give(page, {**gray_photo(), "buffer": encoded(gray, quality=95)})
     white = (0.9, 0.08)
     page.mouse.click(*place(page, *white))
     repainted(page, lambda: page.click("#tone-white"))
@@ -819,23 +819,10 @@ def test_a_service_that_knows_neither_reach_nor_keep_is_offered_neither(open_pag
         expect(page.locator(part)).to_be_hidden()
 
 
-def test_a_file_that_is_cut_short_and_one_that_was_released_say_so_plainly(open_page):
+def test_a_file_that_is_cut_short_says_so_plainly(open_page):
     page = open_page()
     whole = gray_photo()["buffer"]
     page.set_input_files("#file-input", [{**gray_photo("cut.jpg"), "buffer": whole[:9000]}])
     expect(page.locator("#gone-text")).to_contain_text(re.compile("incomplete|damaged"))
     expect(page.locator("#gone-text")).to_contain_text("opy it again")
     page.click("#gone-remove")
-    give(page, gray_photo())
-    hint_at(page, *SUIT)
-    page.evaluate(
-        """async () => {
-            const [{ id }] = JSON.parse(localStorage['photochrom/open']);
-            await fetch(`/v1/photos/${id}`, { method: 'DELETE' });
-        }"""
-    )
-    page.reload()
-    ready(page)
-    expect(page.locator("#gone-text")).to_contain_text(
-        "The photograph was removed to save space. Open the file again."
-    )

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.conftest import drawn_picture
+from tests.servers import refused
 from tests.service.conftest import decoded
 
 from photochrom.color.lab import rgb_to_lab
@@ -57,11 +58,6 @@ def client(study, tmp_path):
     app = create_app(study, f"sqlite:///{tmp_path / 'votes.db'}")
     with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client
-
-
-def refused(answer, status):
-    assert answer.status_code == status, answer.text
-    return answer.json()["detail"]
 
 
 # Agresti, Categorical Data Analysis, 2nd ed., 2002, table 10.10: baseball, the American League's
@@ -121,7 +117,6 @@ def test_all_colourings_of_a_photograph_have_its_shape_and_one_size(study):
         assert np.abs(rgb_to_lab(gray)[..., 0] - rgb_to_lab(coloured)[..., 0]).mean() < 0.7
 
 
-@pytest.mark.slow
 def test_gray_photographs_are_taken_whose_colours_nobody_knows(tmp_path):
     for seed in range(3):
         gray = Image.fromarray(drawn_picture(seed, 70, 90)).convert("L")

@@ -17,6 +17,7 @@ from PIL import Image
 from skimage import data
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
+from tests.photo.made import chunk
 from tests.service.conftest import GRAY, decoded, encoded
 
 from photochrom.colorization.catalogue import CATALOGUE
@@ -426,11 +427,6 @@ def test_nothing_is_left_in_the_folder_but_photographs(client, opened):
 
 def png(width, height, rows):
     """Build a PNG that claims a size and brings these compressed rows."""
-
-    def chunk(kind, content):
-        head = struct.pack(">I", len(content)) + kind + content
-        return head + struct.pack(">I", zlib.crc32(kind + content))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -525,7 +521,7 @@ def test_wishes_that_cannot_be_are_refused_with_a_sentence(client, opened, guida
 
 @pytest.mark.parametrize(
     "content",
-    [b"{", b'{"vividness": NaN}', b'{"vividness": 1e999}', b"[" * 100_000, b'"\\ud800"', b"\xff"],
+    [b"{", b'{"vividness": NaN}', b'{"vividness": 1e999}', b'"\\ud800"', b"\xff"],
 )
 def test_json_that_is_none_is_refused(client, opened, content):
     headers = {"Content-Type": "application/json"}
@@ -656,9 +652,9 @@ def test_a_forms_numbers_are_in_the_digits_0_to_9(client, fields, status):
     assert answer.status_code == status, answer.text
 
 
-def form(content, client, charset="", path="/v1/colorize"):
+def form(content, client, charset=""):
     headers = {"Content-Type": f"multipart/form-data; boundary=x{charset}"}
-    return client.post(path, content=content, headers=headers)
+    return client.post("/v1/colorize", content=content, headers=headers)
 
 
 def part(name, content, filename=None):

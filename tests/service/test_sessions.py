@@ -11,7 +11,7 @@ from photochrom.service.clients import CLIENT
 from photochrom.service.jobs import Facts
 from photochrom.service.limits import Limits
 from photochrom.service.problem_details import Problem
-from photochrom.service.sessions import PREFIX, Sessions, make_root
+from photochrom.service.sessions import PREFIX, Session, Sessions, make_root
 
 FACTS = Facts("jpeg", 4, 3, 1, 8, (), "neutral")
 
@@ -44,7 +44,7 @@ def add(sessions, name="a.jpg"):
     folder = sessions.new_folder()
     source = folder / "photo"
     source.write_bytes(b"pixels")
-    return sessions.add(folder, source, name, FACTS, np.zeros((3, 4), np.uint8))
+    return sessions.put(Session(folder, source, name, FACTS, np.zeros((3, 4), np.uint8)))
 
 
 def is_there(sessions, session):

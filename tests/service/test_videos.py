@@ -1,17 +1,17 @@
-import io
 import json
 import os
 import time
 
-import av
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 from tests.films import scene, write_film
+from tests.servers import refused
 from tests.service.conftest import GRAY, decoded, encoded
-from tests.service.films import RATE, SIZE, drawn_film
+from tests.service.films import RATE, SIZE, drawn_film, frames_of
 
 from photochrom.errors import MissingExtraError
+from photochrom.photo.part_locks import is_alive
 from photochrom.service.application import create_app
 from photochrom.service.film_jobs import film_frame, find_shots, found_shots
 from photochrom.service.limits import Limits
@@ -43,17 +43,6 @@ def until(client, id, *states):
             return said
         time.sleep(0.1)
     raise AssertionError(f"still {said['state']}")
-
-
-def frames_of(content):
-    with av.open(io.BytesIO(content)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def detail(answer, status):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.json()["detail"]
 
 
 @pytest.fixture(scope="module")
@@ -124,13 +113,13 @@ def test_a_frame_is_sent_in_gray_and_a_time_beyond_the_end_is_refused(client, co
     levels = decoded(frame.content)
     assert levels.shape == (SIZE[1], SIZE[0])
     assert np.abs(levels.astype(int) - frames_of(FILM)[7][..., 0]).mean() < 4
-    assert "no frame at 99 s" in detail(client.get(path, params={"at": 99}), 422)
+    assert "no frame at 99 s" in refused(client.get(path, params={"at": 99}), 422)
 
 
 def test_a_job_can_be_asked_for_later_and_for_a_part(client):
     id = opened(client, start=False)
     assert client.get(f"/v1/videos/{id}").json()["state"] == "uploaded"
-    assert "not finished" in detail(client.get(f"/v1/videos/{id}/result"), 409)
+    assert "not finished" in refused(client.get(f"/v1/videos/{id}/result"), 409)
     before = {"at": 0.7, **RED, "shape": "region", "points": [[0, 0], [160, 0], [160, 120]]}
     body = {"from": 1.5, "to": "0:02.0", "container": "mkv", "cues": {"hints": [before]}}
     answer = client.post(f"/v1/videos/{id}/job", json=body)
@@ -144,7 +133,7 @@ def test_a_job_can_be_asked_for_later_and_for_a_part(client):
     assert client.delete(f"/v1/videos/{id}/job").status_code == 204
     assert client.get(f"/v1/videos/{id}").json()["state"] == "uploaded"
     assert client.delete(f"/v1/videos/{id}").status_code == 204
-    assert "no such film" in detail(client.get(f"/v1/videos/{id}"), 404)
+    assert "no such film" in refused(client.get(f"/v1/videos/{id}"), 404)
 
 
 def test_a_shot_takes_the_colours_of_an_uploaded_reference(client):
@@ -166,10 +155,10 @@ def test_a_shot_takes_the_colours_of_an_uploaded_reference(client):
     lent, own = frames[22].mean(axis=(0, 1)), frames[5].mean(axis=(0, 1))
     assert lent[0] - lent[2] > own[0] - own[2] + 15
     strange = {"cues": {"shots": [{**second, "reference": "0" * 32}]}}
-    told = detail(client.post(f"/v1/videos/{id}/job", json=strange), 422)
+    told = refused(client.post(f"/v1/videos/{id}/job", json=strange), 422)
     assert "was not uploaded for this film" in told
     gray = {"file": ("gray.png", encoded(strong.mean(-1).astype(np.uint8)))}
-    told = detail(client.post(f"/v1/videos/{id}/references", files=gray), 422)
+    told = refused(client.post(f"/v1/videos/{id}/references", files=gray), 422)
     assert "gray.png" in told
     client.delete(f"/v1/videos/{id}")
 
@@ -214,7 +203,7 @@ def test_one_film_is_coloured_at_a_time_and_a_deleted_one_leaves_nothing(client)
     ],
 )
 def test_wrong_options_are_refused_with_a_sentence(client, options, says):
-    assert says in detail(send(client, options=options), 422)
+    assert says in refused(send(client, options=options), 422)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +218,7 @@ def test_wrong_options_are_refused_with_a_sentence(client, options, says):
     ids=["empty", "text", "photograph", "playlist", "list"],
 )
 def test_what_is_no_film_is_refused_by_its_own_name(client, content, says):
-    said = detail(send(client, content=content), 422)
+    said = refused(send(client, content=content), 422)
     assert said.startswith("old film.mp4: ") and says in said
 
 
@@ -239,30 +228,22 @@ def test_without_the_extra_the_answer_says_what_to_install(client, monkeypatch):
 
     assert ".mp4" in client.get("/v1/limits").json()["film_suffixes"]
     monkeypatch.setattr("photochrom.service.films.require_video", missing)
-    assert "photochrom[video]" in detail(send(client), 422)
+    assert "photochrom[video]" in refused(send(client), 422)
     assert client.get("/v1/limits").json()["film_suffixes"] == []
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_films_have_a_limit_of_their_own_and_running_ones_stay():
     limits = Limits(jobs=1, upload_bytes=1000, film_bytes=400_000, films=1)
     with TestClient(create_app(limits), base_url="http://127.0.0.1") as client:
-        assert "0.4 MB" in detail(send(client, content=b"0" * 500_000), 413)
+        assert "0.4 MB" in refused(send(client, content=b"0" * 500_000), 413)
         id = opened(client, content=drawn_film(frames=200))
-        assert "no space for another film" in detail(send(client), 503)
+        assert "no space for another film" in refused(send(client), 503)
         client.delete(f"/v1/videos/{id}/job")
         deadline = time.monotonic() + PATIENCE
         while (answer := send(client, start=False)).status_code == 503:
             assert time.monotonic() < deadline
         assert answer.status_code == 202
-        detail(client.get(f"/v1/videos/{id}"), 404)  # the older one went
+        refused(client.get(f"/v1/videos/{id}"), 404)  # the older one went
         films = client.app.state.service.films
         root, pids = films.new_folder().parent, films.pids
     assert not root.exists()

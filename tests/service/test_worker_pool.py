@@ -10,6 +10,7 @@ import time
 import pytest
 
 from photochrom.errors import PhotoTooLargeError
+from photochrom.photo.part_locks import is_alive
 from photochrom.service.clients import CLIENT
 from photochrom.service.limits import Limits
 from photochrom.service.problem_details import Problem
@@ -39,16 +40,8 @@ def restarts(all_restarts):
     return all_restarts
 
 
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(condition, seconds=120):
-    end = time.monotonic() + seconds
+def wait_until(condition):
+    end = time.monotonic() + 120
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
     return condition()

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.conftest import drawn_picture
+from tests.servers import refused
 
 from photochrom.color.difference import chroma, hue
 from photochrom.color.lab import rgb_to_lab
@@ -20,7 +21,7 @@ from photochrom.workbench.perception.study_preparation import prepare, rainbow
 from photochrom.workbench.perception.study_results import summarise, to_csv, wilson
 from photochrom.workbench.perception.study_state import Showing
 from photochrom.workbench.perception.trial_order import trials_of
-from photochrom.workbench.perception.votes import Vote, Votes, default_url
+from photochrom.workbench.perception.votes import Vote, Votes
 
 POSTGRESQL = os.environ.get("PHOTOCHROM_TEST_POSTGRESQL", "")
 ANSWER = {"real": 1, "shown_ms": [1000.1, 999.9], "answer_ms": 812.5}
@@ -66,12 +67,6 @@ def participant(client):
 
 def pixels(study, name):
     return np.asarray(Image.open(study.folder / name))
-
-
-def refused(answer, status):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.json()["detail"]
 
 
 # Newcombe 1998, table I, method 3.
@@ -498,9 +493,3 @@ def test_a_database_that_fails_is_told_as_a_problem(client, participant):
     with votes._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE photochrom_votes")
     refused(client.get(f"/v1/participants/{participant}"), 503)
-
-
-def test_the_default_votes_lie_in_the_studys_folder(tmp_path):
-    with Votes(default_url(tmp_path), "a") as votes:
-        votes.add(vote())
-    assert (tmp_path / "votes.db").is_file()

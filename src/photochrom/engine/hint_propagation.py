@@ -60,6 +60,7 @@ SPREAD, MOST_SPREADING = 0.32, 2.0  # root mean square of a picture's features; 
 # Cost of a place's difference from the spot: of 10 L* beyond the free part, of a feature of 1.
 FREE_TONE, UNLIKE_TONE, UNLIKE = 12.0, 0.15, 1.6
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # to half of the eight neighbours
+BELONGS = 0.5  # share of a hint's colour from which a place belongs to the object
 MOST_SWEEPS = 400
 
 

@@ -8,18 +8,16 @@ to represent a digitized line or its caricature", 1973).
 
 import numpy as np
 
-from photochrom.engine.hint_propagation import Spot, belonging
+from photochrom.engine.hint_propagation import BELONGS, Spot, belonging
 
-BELONGS = 0.5  # share of a hint's colour from which a place belongs to the object
+SURE_PX = 1  # pixels around the place that certainly belong to the object
 TOLERANCE_PX = 0.9  # of the simplified outline, at the working size
 MOST_CORNERS = 400  # of an outline; a ragged one is simplified further
 # The four directions along pixel borders, in the order of right turns: right, down, left, up.
 TURNS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
-def thing_at(
-    lightness: np.ndarray, features: np.ndarray, row: int, column: int, radius: int = 1
-) -> np.ndarray:
+def thing_at(lightness: np.ndarray, features: np.ndarray, row: int, column: int) -> np.ndarray:
     """Return the mask of the object at a place.
 
     Parameters
@@ -30,8 +28,6 @@ def thing_at(
         See `hint_propagation.features_of`.
     row, column : int
         The place.
-    radius : int
-        Pixels around the place that certainly belong to the object.
 
     Returns
     -------
@@ -39,7 +35,8 @@ def thing_at(
         One connected piece.
     """
     seed = np.zeros(lightness.shape, bool)
-    seed[max(0, row - radius) : row + radius + 1, max(0, column - radius) : column + radius + 1] = 1
+    rows, columns = (slice(max(0, at - SURE_PX), at + SURE_PX + 1) for at in (row, column))
+    seed[rows, columns] = True
     _, share = belonging(lightness, features, [Spot(seed, None, "thing")])
     return connected((share > BELONGS) | seed, row, column)
 

@@ -13,7 +13,7 @@ import numpy as np
 from photochrom.color.gamut import lab_to_rgb
 from photochrom.color.lab import rgb_to_lab
 from photochrom.engine.guided import box_mean
-from photochrom.engine.hint_propagation import Spot, belonging
+from photochrom.engine.hint_propagation import BELONGS, Spot, belonging
 from photochrom.photo.resize import repeated, resize
 
 # Chosen on 1,855 points of validation pictures, so that the truth is near one of the first five.
@@ -32,7 +32,6 @@ LIKELY = 0.2
 THING_SHARES = 0.02, 0.3  # of the picture that an object may cover; a larger one would be a tint
 SHOWS_COLOUR = 15.0, 90.0  # L* between which an object can show other colours
 NEARLY = 14.0  # ab units: a colour this close to gray or to the usual one is not another colour
-BELONGS = 0.5  # share of a hint's colour from which a place belongs to the object
 GRID_PX = 64  # short side at which objects are searched
 MOST_TRIES, MOST_THINGS = 16, 5
 SEED_PX = 1  # radius of the place from which an object is searched

@@ -9,9 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from photochrom.errors import PhotoError, UnwritablePhotoError
-from photochrom.photo.part_locks import HOST, hold, is_alive, is_used
-
-__all__ = ["HOST", "atomic_target", "discard_open", "is_alive", "is_lost", "remove_orphans"]
+from photochrom.photo.part_locks import HOST, hold, is_used
 
 _COUNTER = itertools.count()
 # Files being written by this process; an earlier process may have had the same id.

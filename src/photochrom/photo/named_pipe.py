@@ -35,8 +35,6 @@ class Pipe:
     Parameters
     ----------
     path : Path
-    silent_seconds : float
-        Timeout without data.
 
     Raises
     ------
@@ -44,9 +42,9 @@ class Pipe:
         If it cannot be opened; from `read`, on timeout.
     """
 
-    def __init__(self, path: Path, silent_seconds: float | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.name = str(path)
-        self._seconds = SILENT_SECONDS if silent_seconds is None else silent_seconds
+        self._seconds = SILENT_SECONDS
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:

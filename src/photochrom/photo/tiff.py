@@ -279,7 +279,7 @@ def exif_block(
         return None
     mark = b"II" if reader.order == "<" else b"MM"
     head = mark + struct.pack(f"{reader.order}HI", 42, 0)
-    return _with_subs(head, kept, subs, reader.order, first_at=4)
+    return _with_subs(head, kept, subs, reader.order)
 
 
 def read_exif(path: Path) -> bytes | None:
@@ -337,13 +337,7 @@ def read_value(
     return None
 
 
-def _with_subs(
-    head: bytes,
-    main: Directory,
-    subs: Mapping[int, Directory],
-    order: str,
-    first_at: int,
-) -> bytes:
+def _with_subs(head: bytes, main: Directory, subs: Mapping[int, Directory], order: str) -> bytes:
     """Append directories to a TIFF header, and set the offset of the first one."""
     body = bytearray(head)
     for tag, sub in subs.items():
@@ -352,7 +346,7 @@ def _with_subs(
             main = main | {tag: Entry(LONG, struct.pack(f"{order}I", len(body)))}
             body += pack_directory(sub, order, len(body))
     body += b"\0" * (len(body) % 2)
-    body[first_at : first_at + 4] = struct.pack(f"{order}I", len(body))
+    body[4:8] = struct.pack(f"{order}I", len(body))
     return bytes(body + pack_directory(main, order, len(body)))
 
 

@@ -38,10 +38,3 @@ class ByteCache(Generic[V]):
         while self._bytes > self._most:
             self._bytes -= self._size_of(self._kept.popitem(last=False)[1])
         return value
-
-
-class PreviewCache(ByteCache[bytes]):
-    """A cache of encoded pictures."""
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        super().__init__(most_bytes, len)

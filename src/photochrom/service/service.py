@@ -106,7 +106,7 @@ class Service:
             await save(file, source)
             with named(name, source):
                 facts, preview = await self.worker.run(examine, source, self.limits.megapixels)
-            return self.sessions.add(folder, source, name, facts, preview)
+            return self.sessions.put(Session(folder, source, name, facts, preview))
         except BaseException:
             remove(folder)
             raise

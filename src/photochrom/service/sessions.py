@@ -18,7 +18,7 @@ from photochrom.photo.temporary_folders import private_folder, remove
 from photochrom.service.clients import CLIENT
 from photochrom.service.jobs import Facts
 from photochrom.service.limits import Limits
-from photochrom.service.preview_cache import PreviewCache
+from photochrom.service.preview_cache import MOST_BYTES, ByteCache
 from photochrom.service.problem_details import Problem, no_room
 
 ID_BYTES = 16  # 128 bits
@@ -79,7 +79,7 @@ class Session(Kept):
         Held while the restored proof is computed.
     turns : dict
         Number of the newest request, by kind.
-    drawn : PreviewCache
+    drawn : ByteCache
         Its latest pictures.
     """
 
@@ -89,7 +89,7 @@ class Session(Kept):
     reference: Reference | None = None
     restoring: asyncio.Lock = field(default_factory=asyncio.Lock)
     turns: dict[str, int] = field(default_factory=dict)
-    drawn: PreviewCache = field(default_factory=PreviewCache)
+    drawn: ByteCache[bytes] = field(default_factory=lambda: ByteCache(MOST_BYTES, len))
 
     def take_turn(self, kind: str) -> Callable[[], bool]:
         """Become the newest request of a kind; return a function that tells whether it still is."""
@@ -251,12 +251,6 @@ class Sessions(Shelf[Session]):
         self, root: Path, limits: Limits, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(root, limits.sessions, limits.session_seconds, clock)
-
-    def add(
-        self, folder: Path, source: Path, name: str, facts: Facts, preview: np.ndarray
-    ) -> Session:
-        """Store a photograph of the current client, and remove old ones; see `put`."""
-        return self.put(Session(folder, source, name, facts, preview))
 
 
 def make_root(parent: Path | None = None) -> Path:

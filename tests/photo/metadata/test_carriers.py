@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import pyvips
 from PIL import Image
+from tests.photo.made import chunk
 
 from photochrom.photo.metadata.xmp import Marker
 from photochrom.photo.photo import Photo
@@ -107,10 +108,6 @@ def jpeg(*segments, after=b"", exif_block=None):
         bytes((0xFF, marker)) + struct.pack(">H", len(data) + 2) + data for marker, data in segments
     )
     return whole[:20] + packed + whole[20:] + after
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(*chunks, late=(), after=b""):

@@ -65,7 +65,7 @@ def test_another_profile_gives_another_run(trained, picture_folder, options, tmp
 @pytest.mark.slow
 def test_some_epochs_more(trained, picture_folder, options, tmp_path):
     run = tmp_path / "run"
-    train(trained, run=run, **options)
+    shutil.copytree(trained, run)
     recipe = trained.parent / "recipe.toml"
     train(recipe, data=str(picture_folder), run=run, resume=True, epochs=2, **options)
     assert read_checkpoint(run / "last.pt")["step"] == 4 + 8
@@ -74,7 +74,7 @@ def test_some_epochs_more(trained, picture_folder, options, tmp_path):
 @pytest.mark.slow
 def test_a_run_is_resumed_by_its_folder_and_has_one_profile(trained, options, tmp_path):
     run = tmp_path / "run"
-    train(trained, run=run, **options)
+    shutil.copytree(trained, run)
     train(run, resume=True, epochs=1, **options)
     assert read_checkpoint(run / "last.pt")["step"] == 8
     with pytest.raises(RecipeError, match="a run keeps its profile"):

@@ -6,8 +6,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
-from tests.conftest import drawn_picture
+from tests.conftest import drawn_picture, encoded
 
 from photochrom.errors import DataError
 from photochrom.workbench.datasets.shards import read_errors
@@ -21,9 +20,7 @@ KEYS = [f"k{number}" for number in range(24)]
 
 
 def png(seed):
-    file = io.BytesIO()
-    Image.fromarray(drawn_picture(seed, 40, 48)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(drawn_picture(seed, 40, 48), "PNG")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 from skimage import data
+from tests.service.browsing import browser  # noqa: F401
 
 from photochrom.colorization.method import MethodInfo
 
@@ -37,6 +38,13 @@ def photographs():
     """Name -> uint8 array (h, w, 3), from scikit-image's own samples."""
     whole = {"astronaut": data.astronaut(), "chelsea": data.chelsea(), "coffee": data.coffee()}
     return {name: np.ascontiguousarray(rgb[40:232:6, 80:320:6]) for name, rgb in whole.items()}
+
+
+@pytest.fixture(scope="session")
+def samples(photographs):
+    from photochrom.workbench.evaluation.evaluation_pictures import make_sample
+
+    return [make_sample(rgb, key=key) for key, rgb in photographs.items()]
 
 
 @pytest.fixture(scope="session")

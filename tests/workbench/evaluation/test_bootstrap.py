@@ -8,7 +8,6 @@ from photochrom.errors import InvalidValueError, ShapeError
 from photochrom.workbench.evaluation.bootstrap import (
     Quantity,
     estimate,
-    estimate_difference,
     interval,
     resample_weights,
 )
@@ -56,14 +55,6 @@ def test_a_quantile_is_numpys_of_the_resampled_pictures(share):
 
 def test_a_quantile_of_no_picture_is_no_number():
     assert np.isnan(estimate(Quantity(VALUES, 0 * VALUES, quantile=0.5), WEIGHTS).value)
-
-
-def test_pairing_makes_a_difference_surer_than_its_parts():
-    difference = estimate_difference(Quantity(OTHERS), Quantity(VALUES), WEIGHTS)
-    assert difference.value == pytest.approx((OTHERS - VALUES).mean())
-    assert difference.low > 0
-    alone = estimate(Quantity(VALUES), WEIGHTS)
-    assert difference.high - difference.low < 0.2 * (alone.high - alone.low)
 
 
 @given(st.integers(1, 40), st.integers(0, 5))

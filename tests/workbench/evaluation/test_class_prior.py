@@ -10,11 +10,6 @@ from photochrom.workbench.evaluation.results import Evaluation
 from photochrom.workbench.evaluation.scoring import score, score_samples
 
 
-@pytest.fixture(scope="module")
-def samples(photographs):
-    return [make_sample(rgb, key=key) for key, rgb in photographs.items()]
-
-
 def test_rounding_finds_the_bin_that_a_search_finds(samples):
     ab = np.concatenate([sample.lab[..., 1:].reshape(-1, 2) for sample in samples])
     expected = nearest_bins(ab, zhang_bins(), 1)[0][:, 0]

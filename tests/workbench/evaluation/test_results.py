@@ -79,13 +79,6 @@ def test_a_point_of_a_curve_has_them_beside_its_error(evaluation):
     assert shown.value == pytest.approx(bold.beside["left_gray"].value)
 
 
-def test_a_difference_is_that_of_the_rows(evaluation):
-    one, two = (row.estimates["psnr"].value for row in evaluation.rows[2:])
-    difference = evaluation.difference("oracle-mean", "tint", "psnr")
-    assert difference.value == pytest.approx(one - two)
-    assert evaluation.difference("tint", "tint") == (0, 0, 0)
-
-
 def test_a_curve_runs_by_its_setting(evaluation):
     points = evaluation.curve("vividness", "tint")
     assert [point.setting for point in points] == [0, 0.5, 1]
@@ -163,7 +156,6 @@ def test_the_same_seed_gives_the_same_numbers(evaluation):
         lambda e: e.column("deoldify", "psnr"),
         lambda e: e.curve("vividness", "mean-colour"),
         lambda e: e.ratio_at(0.6, "hue", "tint"),
-        lambda e: e.difference("tint", "gray", "beauty"),
     ],
 )
 def test_what_was_not_measured_is_said(evaluation, ask):

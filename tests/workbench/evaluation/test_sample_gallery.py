@@ -1,15 +1,12 @@
 import base64
 import io
-import os
 import re
-import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from photochrom.color.difference import hue
 from photochrom.errors import InvalidValueError, UnwritableFileError
@@ -107,30 +104,23 @@ def test_the_page_shows_gray_method_truth_and_can_be_sorted_by_error(seen, photo
 
 
 @pytest.mark.slow
-def test_a_reader_sorts_the_pictures_in_a_browser_on_a_telephone(seen, tmp_path):
+def test_a_reader_sorts_the_pictures_in_a_browser_on_a_telephone(seen, tmp_path, browser):
     found, gallery = seen
     (tmp_path / "report.html").write_text(to_html(found, gallery))
-    named = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
-    path = next((where for name in named if name and (where := shutil.which(name))), None)
-    assert path, (
-        "The page is tested in Chromium. Run: apt-get install -y chromium (or set CHROMIUM)"
-    )
     errors = list(found.column("tint", "ciede2000"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 360, "height": 640})
-        page.goto((tmp_path / "report.html").as_uri())
-        shown = "[...document.querySelectorAll('article')].map(a => Number(a.dataset.errors))"
-        for choice, expected in (
-            ("0 -1", sorted(errors, reverse=True)),
-            ("0 1", sorted(errors)),
-            ("data", errors),
-        ):
-            page.select_option("#order", choice)
-            assert page.evaluate(shown) == pytest.approx(expected, abs=1e-3)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
-        browser.close()
+    page = browser.new_page(viewport={"width": 360, "height": 640})
+    page.goto((tmp_path / "report.html").as_uri())
+    shown = "[...document.querySelectorAll('article')].map(a => Number(a.dataset.errors))"
+    for choice, expected in (
+        ("0 -1", sorted(errors, reverse=True)),
+        ("0 1", sorted(errors)),
+        ("data", errors),
+    ):
+        page.select_option("#order", choice)
+        assert page.evaluate(shown) == pytest.approx(expected, abs=1e-3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
+    page.close()
 
 
 def test_a_page_of_stored_numbers_has_tables_alone(seen):

@@ -13,11 +13,6 @@ from photochrom.workbench.evaluation.metrics import psnr
 from photochrom.workbench.evaluation.scoring import finish, score, score_samples
 
 
-@pytest.fixture(scope="module")
-def samples(photographs):
-    return [make_sample(rgb, key=key) for key, rgb in photographs.items()]
-
-
 def test_the_truths_own_colours_give_the_truth_back(samples):
     for sample in samples:
         truth = sample.lab[..., 1:]

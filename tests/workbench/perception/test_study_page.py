@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from tests.conftest import drawn_picture
@@ -118,10 +117,10 @@ def answer(page: Page, key: str) -> None:
     page.wait_for_selector("#question:not(.is-hushed)", state="hidden")
 
 
-def practise(page: Page, key: str = "1") -> str:
+def practise(page: Page) -> str:
     """Begin and do the practice, by the keyboard alone; give what the page says of the answer."""
     page.keyboard.press("Enter")
-    answer(page, key)
+    answer(page, "1")
     expect(page.locator("#next")).to_be_focused()
     verdict = page.locator("#verdict").inner_text()
     page.keyboard.press("Enter")
@@ -219,9 +218,7 @@ def test_every_screen_is_gray_fits_and_satisfies_axe(open_study, device):
 
     def check(state: str) -> None:
         if state in ("intro", "question"):  # the others are made of the same parts
-            found = Axe().run(page).response["violations"]
-            serious = [f for f in found if f["impact"] in ("serious", "critical")]
-            assert [(state, f["id"], f["nodes"][0]["html"]) for f in serious] == []
+            browsing.check_with_axe(page, state)
         width, height = device["viewport"].values()
         fits = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
         assert page.evaluate(fits) == [width, height]
@@ -275,9 +272,7 @@ def test_a_participant_with_an_invitation_chooses_between_two_colourings(browser
             assert boxes[0]["width"] == boxes[1]["width"] and boxes[0]["width"] > 100
             assert boxes[0]["height"] == boxes[1]["height"]
             if number == 0:
-                found = Axe().run(page).response["violations"]
-                serious = [f for f in found if f["impact"] in ("serious", "critical")]
-                assert [(f["id"], f["nodes"][0]["html"]) for f in serious] == []
+                browsing.check_with_axe(page, "prefer")
                 width, height = device["viewport"].values()
                 root = "document.documentElement"
                 sizes = page.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]")

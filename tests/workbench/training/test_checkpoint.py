@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from tests.conftest import SMALL_FLAGSHIP
 
-from photochrom.errors import CheckpointError
+from photochrom.errors import CheckpointError, WeightsError
 from photochrom.workbench.networks.photochrom2 import Config, Photochrom2
 from photochrom.workbench.networks.pretrained_bodies import timm_body
 from photochrom.workbench.networks.resnet18 import Config as Resnet18Config
@@ -118,13 +118,13 @@ def test_missing_and_unknown_tensors_are_counted_and_named(fresh, checkpoint):
         load_strictly(fresh, weights, checkpoint)
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors", ".onnx"])
 @pytest.mark.parametrize("content", [None, b"", b"not weights", b"\x80\x02" + bytes(50)])
 def test_a_file_that_is_none_is_refused(fresh, tmp_path, suffix, content):
     path = tmp_path / f"w{suffix}"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=path.name):
+    with pytest.raises((WeightsError, CheckpointError), match=path.name):
         initial_weights(fresh, path)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tests.conftest import SMALL_FLAGSHIP, drawn_picture
+from tests.conftest import drawn_picture
 
 import photochrom.workbench.networks.photochrom2
 from photochrom.color.lab import rgb_to_lab
@@ -22,7 +22,7 @@ from photochrom.colorization.network import NetworkMethod
 from photochrom.errors import CheckpointError, UnwritableFileError, WeightsError
 from photochrom.workbench.networks.fusion import Config as FusionConfig
 from photochrom.workbench.networks.fusion import Fusion
-from photochrom.workbench.networks.photochrom2 import Config, Photochrom2
+from photochrom.workbench.networks.photochrom2 import Photochrom2
 from photochrom.workbench.training.checkpoint import (
     initial_weights,
     read_checkpoint,
@@ -237,15 +237,6 @@ def test_the_file_names_no_folder_of_the_machine_it_was_made_on(exported_network
 
 def test_nothing_is_left_beside_the_file(exported_network):
     assert [f.name for f in exported_network.path.parent.iterdir()] == ["small.onnx"]
-
-
-@pytest.mark.parametrize("content", [None, b"", b"not a network"])
-def test_weights_of_something_else_are_refused(tmp_path, content):
-    path = tmp_path / "other.onnx"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises((WeightsError, CheckpointError), match=r"other\.onnx"):
-        initial_weights(Photochrom2(Config(**SMALL_FLAGSHIP)), path)
 
 
 def test_a_description_with_an_unknown_field_is_refused(tmp_path, exported_network):

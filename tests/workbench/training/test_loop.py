@@ -282,14 +282,6 @@ def test_a_critics_loss_that_is_not_finite_ends_the_run_too(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_short_run_has_a_log_and_a_plot_of_all_that_it_saw(run, tmp_path):
-    run(RECIPE, tmp_path / "run")
-    logged = rows(tmp_path / "run" / "log.csv")
-    assert [int(row["pictures"]) for row in logged] == [2, 4, 6, 9, 12, 15]  # a curve, not a dot
-    assert (tmp_path / "run" / "loss.png").exists()
-
-
-@pytest.mark.slow
 def test_tensorboard_shows_what_the_log_holds(run, one_key, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -321,13 +313,16 @@ def test_a_gradient_that_is_not_finite_ends_the_run_too(run, tmp_path, monkeypat
 
 
 @pytest.mark.slow
-def test_a_run_that_had_no_checkpoint_begins_a_new_log(run, tmp_path):
+def test_a_run_that_had_no_checkpoint_begins_a_new_log_and_plots_all_that_it_saw(run, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     for name in ("log.csv", "validation.csv"):
         (folder / name).write_text("step,pictures,loss\n6,15,1.0\n")
     run(RECIPE, folder)
-    assert [row["step"] for row in rows(folder / "log.csv")] == list("123456")
+    logged = rows(folder / "log.csv")
+    assert [row["step"] for row in logged] == list("123456")
+    assert [int(row["pictures"]) for row in logged] == [2, 4, 6, 9, 12, 15]  # a curve, not a dot
+    assert (folder / "loss.png").exists()
     assert rows(folder / "validation.csv") == []
 
 

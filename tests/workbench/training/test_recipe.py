@@ -96,14 +96,6 @@ def read(tmp_path, text, profile=""):
     return read_recipe(path, profile)
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
-def test_every_recipe_of_the_repository_loads_and_fits_its_network(path):
-    recipe = read_recipe(path)
-    assert recipe.pictures > 0
-    checked(network(recipe.network).config, recipe.config, path.name)
-    assert not recipe.data.validation_keys or (path.parent / recipe.data.validation_keys).exists()
-
-
 def test_what_is_not_said_has_its_default(tmp_path):
     recipe = read(tmp_path, LEAST)
     assert dataclasses.replace(recipe, phases=()) == Recipe("small", "photochrom2", ())

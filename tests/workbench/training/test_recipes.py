@@ -126,12 +126,14 @@ def colours_a_file(last, tmp_path):
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
 def test_every_profile_of_a_recipe_builds(file):
     text = file.read_text()
-    profiles = ["here", "paper"] if "[profiles." in text else [""]
+    profiles = ["", "here", "paper"] if "[profiles." in text else [""]
     for profile in profiles:
         recipe = read_recipe(file, profile)
         kind = network(recipe.network)
         assert checked(kind.config, recipe.config, file.name) is not None
         assert recipe.pictures > 0
+        keys = recipe.data.validation_keys
+        assert not keys or (file.parent / keys).exists()
 
 
 def test_each_recipe_of_the_workbench_has_both_profiles():

@@ -1,4 +1,3 @@
-import io
 from dataclasses import replace
 from itertools import islice
 
@@ -6,8 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
-from tests.conftest import drawn_picture
+from tests.conftest import drawn_picture, encoded
 
 from photochrom.errors import DataError
 from photochrom.workbench.datasets.batches import Batches, DataRecipe
@@ -29,9 +27,7 @@ RECIPE = Recipe(
 
 
 def png(seed):
-    file = io.BytesIO()
-    Image.fromarray(drawn_picture(seed, 40, 48)).save(file, "PNG")
-    return file.getvalue()
+    return encoded(drawn_picture(seed, 40, 48), "PNG")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pyvips
 from photochrom.photo.metadata.carried import SIDES, Resolution
 from photochrom.photo.metadata.conversion import BLOB, EXIF_FIELD, Prepared
 from photochrom.photo.metadata.exif import rational
-from photochrom.photo.metadata.heif import item_place
+from photochrom.photo.metadata.heif import exif_place
 from photochrom.photo.metadata.jpeg import embed_jpeg
 from photochrom.photo.metadata.png import embed_png, replace_resolution
 from photochrom.photo.metadata.webp import embed_webp
@@ -102,7 +102,7 @@ def _shape(resolution: Resolution | None) -> tuple[int, int] | None:
 def _embed_avif(path: Path, exif: bytes) -> None:
     """Overwrite the EXIF placeholder that libvips wrote, which is larger."""
     content = len(EXIF_HEAD).to_bytes(4) + EXIF_HEAD + exif
-    place = item_place(path, b"Exif")
+    place = exif_place(path)
     if place is None or place[1] < len(content):
         raise ValueError("libvips wrote no EXIF item of the size that was asked for")
     with path.open("r+b") as file:

@@ -62,11 +62,11 @@ def read_boxes(path: Path) -> Carried:
         )
 
 
-def item_place(path: Path, kind: bytes) -> tuple[int, int] | None:
-    """Return the offset and size of the only item of a kind; None if there is none."""
+def exif_place(path: Path) -> tuple[int, int] | None:
+    """Return the offset and size of the only item with EXIF; None if there is none."""
     with path.open("rb") as file:
         for item in _Meta(file).items.values():
-            if item.kind == kind and len(item.places) == 1:
+            if item.kind == b"Exif" and len(item.places) == 1:
                 return item.places[0]
     return None
 

@@ -60,11 +60,11 @@ def contents_in(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     return ((box.kind, data[box.start : box.end]) for box in boxes_in(data))
 
 
-def read_box(path: Path, kind: bytes) -> bytes | None:
-    """Return the content of the first outermost box of a kind; None if missing or too large."""
+def _read_meta(path: Path) -> bytes | None:
+    """Return the content of the first outermost 'meta' box; None if missing or too large."""
     with path.open("rb") as file:
         for box in outer_boxes(file):
-            if box.kind == kind and box.end - box.start <= MOST_BOX_BYTES:
+            if box.kind == b"meta" and box.end - box.start <= MOST_BOX_BYTES:
                 file.seek(box.start)
                 return file.read(box.end - box.start)
     return None
@@ -79,7 +79,7 @@ def primary_properties(path: Path) -> list[tuple[bytes, bytes]]:
         Empty if the file is damaged or has none.
     """
     try:
-        meta = dict(contents_in((read_box(path, b"meta") or b"")[4:]))
+        meta = dict(contents_in((_read_meta(path) or b"")[4:]))
         (primary,) = struct.unpack_from(">I" if meta[b"pitm"][0] else ">H", meta[b"pitm"], 4)
         inside = dict(contents_in(meta[b"iprp"]))
         all_of_them = list(contents_in(inside[b"ipco"]))

@@ -22,12 +22,11 @@ from photochrom.workbench.datasets.crawl_ledger import (
 from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.http_fetch import FetchClient, FetchPolicy, NotFetchedError
 from photochrom.workbench.datasets.openverse import LIST, Candidate, Search
-from photochrom.workbench.datasets.picture_files import decode
+from photochrom.workbench.datasets.picture_files import SMALLEST_SIDE_PX, decode
 from photochrom.workbench.datasets.shards import import_parquet
 
 KINDS = ("image/", "application/octet-stream", "binary/octet-stream")
 SHARD_PICTURES, SHARD_BYTES = 256, 64_000_000
-SMALLEST_SIDE_PX = 32
 SAY_EVERY = 10  # pictures
 
 
@@ -123,7 +122,7 @@ def take(client: FetchClient, ledger: Ledger, candidate: Candidate) -> str:
     """Download one candidate, record the outcome, and return it."""
     try:
         is_named = candidate.source == LIST
-        picture = _check(client.get(candidate.url, kinds=KINDS, trusted=is_named).content)
+        picture = _check(client.get(candidate.url, kinds=KINDS, trusted=is_named))
     except NotFetchedError as failure:
         ledger.settle(candidate, failure.outcome, failure.detail, lasting=failure.lasting)
         return failure.outcome

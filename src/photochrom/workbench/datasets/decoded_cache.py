@@ -32,13 +32,12 @@ from photochrom.workbench.datasets.cache_folders import (
     write_about,
 )
 from photochrom.workbench.datasets.file_states import FileStates, Report
-from photochrom.workbench.datasets.picture_files import Encoded, decode
+from photochrom.workbench.datasets.picture_files import SMALLEST_SIDE_PX, Encoded, decode
 from photochrom.workbench.datasets.reader_processes import follow_parent, map_ahead
 from photochrom.workbench.datasets.sources import Source, open_source, rows_of
 
 CHUNK = 256  # pictures handed to a worker at a time
 MOST_UNREADABLE = 0.01  # share of pictures beyond which a data set is refused
-SMALLEST_SIDE_PX = 32
 PIXELS, FILES = "pixels.bin", "files.npz"  # of a cache
 
 

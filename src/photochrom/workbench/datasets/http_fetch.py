@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -84,13 +84,6 @@ class FetchPolicy:
         """Return the user agent: the tool, its home page, and the user's contact."""
         version = metadata.version(AGENT)  # photochrom itself imports packages above this one
         return f"{AGENT}/{version} (+{HOME}{'; ' if self.contact else ''}{self.contact})"
-
-
-class Fetched(NamedTuple):
-    """A response: its bytes, and its final address."""
-
-    content: bytes
-    url: str
 
 
 class NotFetchedError(Exception):
@@ -223,8 +216,8 @@ class FetchClient:
         kinds: tuple[str, ...] = (),
         obey_robots: bool = True,
         trusted: bool = True,
-    ) -> Fetched:
-        """Fetch an address.
+    ) -> bytes:
+        """Fetch an address, and return what it holds.
 
         Parameters
         ----------
@@ -252,7 +245,7 @@ class FetchClient:
             if obey_robots:
                 self._check_robots(url)
             answer = self._persist(url, kinds)
-            if isinstance(answer, Fetched):
+            if isinstance(answer, bytes):
                 return answer
             url = answer
 
@@ -303,8 +296,7 @@ class FetchClient:
     def _read_robots(self, origin: str, host: str) -> "Protego | NotFetchedError":
         """Return a host's rules, or why it may not be asked at all."""
         try:
-            found = self.get(f"{origin}/robots.txt", obey_robots=False, trusted=False)
-            content = found.content
+            content = self.get(f"{origin}/robots.txt", obey_robots=False, trusted=False)
         except NotFetchedError as failure:
             if not failure.lasting:
                 detail = f"{origin}/robots.txt: {failure}"
@@ -316,7 +308,7 @@ class FetchClient:
             self._pace.slow_down(host, delay)
         return rules
 
-    def _persist(self, url: str, kinds: tuple[str, ...]) -> Fetched | str:
+    def _persist(self, url: str, kinds: tuple[str, ...]) -> bytes | str:
         """Repeat a request until it succeeds, fails for good, or all attempts are used."""
         host = host_of(url)
         for attempt in range(1, self.policy.tries + 1):
@@ -333,7 +325,7 @@ class FetchClient:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _ask(self, url: str, kinds: tuple[str, ...]) -> Fetched | str:
+    def _ask(self, url: str, kinds: tuple[str, ...]) -> bytes | str:
         """Send one request; return the bytes, or the address to which it redirects."""
         httpx = self._httpx
         is_checked = not (self._is_free(url) or self._has_proxy)
@@ -361,7 +353,7 @@ class FetchClient:
 
     def _read(
         self, response: "httpx2.Response", kinds: tuple[str, ...], deadline: _Deadline
-    ) -> Fetched | str:
+    ) -> bytes | str:
         status, headers = response.status_code, response.headers
         if status in REDIRECTS and "location" in headers:
             return str(response.url.join(headers["location"]))
@@ -377,7 +369,7 @@ class FetchClient:
         kind = headers.get("content-type", "")
         if kinds and not kind.lower().startswith(kinds):
             raise NotFetchedError("wrong type", f"{response.url} is {kind or 'of no stated type'}")
-        return Fetched(self._body(response, deadline), str(response.url))
+        return self._body(response, deadline)
 
     def _body(self, response: "httpx2.Response", deadline: _Deadline) -> bytes:
         largest = self.policy.largest_bytes

@@ -72,7 +72,7 @@ class Search(NamedTuple):
         ask, read = _SOURCES[self.source].ask, _SOURCES[self.source].read
         url = f"{self.address}{ask(self, cursor)}"
         try:
-            answer = json.loads(client.get(url, kinds=("application/json",), obey_robots=False)[0])
+            answer = json.loads(client.get(url, kinds=("application/json",), obey_robots=False))
             return read(self, cursor, answer)
         except NotFetchedError as failure:
             if cursor and failure.outcome in PAST_THE_END:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LINEAR = srgb_to_linear(np.arange(256, dtype=np.float32) / 255)  # of the 256 levels of sRGB
 # Of Pillow's, by name: among the others is EPS, which starts Ghostscript on what a stranger wrote.
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")
+SMALLEST_SIDE_PX = 32  # what is prepared, crawled or trained on
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp"})
 
 Filter = Literal["NEAREST", "BOX", "BILINEAR", "LANCZOS"]  # Pillow's, by name

@@ -19,10 +19,10 @@ from photochrom.photo.atomic import atomic_target, remove_orphans
 from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.near_duplicates import NearIndex
 from photochrom.workbench.datasets.picture_files import Credit
-from photochrom.workbench.datasets.shards import MOST_CORRUPT
+from photochrom.workbench.datasets.shards import MOST_CORRUPT, UNREADABLE
 from photochrom.workbench.datasets.sources import NOT_LISTED, OTHER_LABEL, Source, open_source
 from photochrom.workbench.datasets.standardised_pictures import open_pool, read_units, standardised
-from photochrom.workbench.datasets.standardize import UNREADABLE, Row, Standard
+from photochrom.workbench.datasets.standardize import Row, Standard
 
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near-duplicate"
 REASONS = (OTHER_LABEL, NOT_LISTED, UNREADABLE, "too small", "gray", DUPLICATE, NEAR_DUPLICATE)

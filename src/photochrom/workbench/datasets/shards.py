@@ -189,9 +189,7 @@ def image_column(schema: "pa.Schema", address: str) -> str:
     raise DataError(f"{address}: needs a column 'image'; it has {', '.join(schema.names)}.")
 
 
-def group_units(
-    addresses: Sequence[str], report: Report, source: str = ""
-) -> tuple[list[Unit], int]:
+def group_units(addresses: Sequence[str], report: Report) -> tuple[list[Unit], int]:
     """Open Parquet files and return their row groups.
 
     Raise DataError if more than one file in a hundred is damaged.
@@ -200,8 +198,6 @@ def group_units(
     ----------
     report : callable
         Is told the name of each damaged file.
-    source : str
-        For rows that name none; the file's folder by default.
 
     Returns
     -------
@@ -220,25 +216,20 @@ def group_units(
         except read_errors() as error:
             corrupt += 1
             report(f"{address}: skipped, a damaged or unreachable Parquet file ({error}).")
-            refuse_corrupt(corrupt, len(addresses), "Parquet files", address)
+            if corrupt > MOST_CORRUPT * len(addresses):
+                raise DataError(
+                    f"{corrupt} of {len(addresses)} Parquet files cannot be read; at most 1 in 100 "
+                    f"may. The last one: {address}. Fetch it again, or leave it out."
+                ) from error
             continue
         for group, rows in enumerate(counts):
-            read = partial(read_group, address, group, rows, sum(counts[:group]), report, source)
+            read = partial(read_group, address, group, rows, sum(counts[:group]), report)
             units.append(Unit(f"{address}, row group {group}", rows, read))
     return units, corrupt
 
 
-def refuse_corrupt(corrupt: int, total: int, what: str, last: str) -> None:
-    """Raise DataError if more than one in a hundred is corrupt."""
-    if corrupt > MOST_CORRUPT * total:
-        raise DataError(
-            f"{corrupt} of {total} {what} cannot be read; at most 1 in 100 may. The last one: "
-            f"{last}. Fetch it again, or leave it out."
-        )
-
-
 def read_group(
-    address: str, group: int, rows: int, first: int, report: Report, source: str = ""
+    address: str, group: int, rows: int, first: int, report: Report
 ) -> Iterator[Encoded | str]:
     """Read the pictures of one row group.
 
@@ -254,7 +245,7 @@ def read_group(
     given = 0
     for attempt in range(ATTEMPTS):
         try:
-            for row in islice(_rows(address, group, first, source), given, None):
+            for row in islice(_rows(address, group, first), given, None):
                 given += 1
                 yield row
             return
@@ -268,7 +259,7 @@ def read_group(
         yield UNREADABLE
 
 
-def _rows(address: str, group: int, first: int, source: str) -> Iterator[Encoded | str]:
+def _rows(address: str, group: int, first: int) -> Iterator[Encoded | str]:
     with open_parquet(address) as parquet:
         schema = parquet.schema_arrow
         image = image_column(schema, address)
@@ -276,7 +267,7 @@ def _rows(address: str, group: int, first: int, source: str) -> Iterator[Encoded
         wanted = [image, *(name for name in known if name in schema.names)]
         names = _label_names(schema)
         name = address.rpartition("/")[2]
-        default = source or Path(address).parent.name
+        default = Path(address).parent.name
         batches = parquet.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=wanted)
         number = first
         for batch in batches:

@@ -103,7 +103,7 @@ def open_source(
     return replace(source, units=units)
 
 
-def read_pictures(data: str | Path, report: Report = lambda line: None) -> Iterator[Encoded]:
+def read_pictures(data: str | Path) -> Iterator[Encoded]:
     """Read the pictures of a data set in order, in constant memory.
 
     Raise DataError if there is nothing to read, or too much is damaged.
@@ -112,8 +112,6 @@ def read_pictures(data: str | Path, report: Report = lambda line: None) -> Itera
     ----------
     data : str or Path
         As for `open_source`.
-    report : callable
-        Is told about files that are damaged or missing.
 
     Returns
     -------
@@ -121,7 +119,7 @@ def read_pictures(data: str | Path, report: Report = lambda line: None) -> Itera
         The picture's bytes, empty where they cannot be read, and what is known of it: its key is
         its place in the folder, or its row.
     """
-    return rows_of(open_source(str(data), report=report))
+    return rows_of(open_source(str(data)))
 
 
 def rows_of(source: Source) -> Iterator[Encoded]:

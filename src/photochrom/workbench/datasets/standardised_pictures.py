@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 
@@ -57,27 +58,18 @@ def _standardise_chunk(chunk: list[Encoded | str], standard: Standard) -> list[R
     return [p if isinstance(p, str) else standardise(p, standard) for p in chunk]
 
 
-class _Pool:
-    """A pool of processes, or this process only; it is killed if the block raises."""
-
-    def __init__(self, jobs: int) -> None:
-        self.executor = (
-            ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) if jobs > 1 else None
-        )
-
-    def __enter__(self) -> Executor | None:
-        return self.executor
-
-    def __exit__(self, *error: object) -> None:
-        if self.executor is not None:
-            self.executor.shutdown(cancel_futures=True)
-
-
-def open_pool(jobs: int | None) -> _Pool:
-    """Return a pool of this many processes, or one per core."""
+@contextmanager
+def open_pool(jobs: int | None) -> Iterator[Executor | None]:
+    """Open a pool of this many processes, or one per core; None is this process alone."""
     if jobs is not None and jobs < 1:
         raise InvalidValueError(f"The number of processes must be 1 or more; got {jobs}.")
-    return _Pool(jobs or cores())
+    count = jobs or cores()
+    pool = ProcessPoolExecutor(count, get_context("spawn"), follow_parent) if count > 1 else None
+    try:
+        yield pool
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
 
 def standardised(

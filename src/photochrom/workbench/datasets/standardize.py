@@ -17,19 +17,20 @@ from photochrom.workbench.datasets.pca import reduce_rgb
 from photochrom.workbench.datasets.picture_files import (
     LINEAR,
     READ_FORMATS,
+    SMALLEST_SIDE_PX,
     Credit,
     Encoded,
     decode,
     resized,
 )
+from photochrom.workbench.datasets.shards import UNREADABLE
 
-UNREADABLE, TOO_SMALL, GRAY = "unreadable", "too small", "gray"
+TOO_SMALL, GRAY = "too small", "gray"
 FITS = ("keep", "crop", "stretch")
 QUALITIES = {"avif": 75, "webp": 90, "jpeg": 92}
 FORMATS = ("auto", "png", *QUALITIES)
 LOSSLESS_SIDE_PX = 64  # to this side a PNG is small enough
 STATISTICS_PX = 256  # hue, chroma and the gray rule are taken at this short side at most
-SMALLEST_SIDE_PX = 32  # what the training cache accepts
 KEPT_FORMATS = frozenset({"PNG", "JPEG", "WEBP", "AVIF"})
 
 

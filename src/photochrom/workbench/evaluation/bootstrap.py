@@ -104,15 +104,6 @@ def estimate(quantity: Quantity, weights: Floats) -> Estimate:
     return interval(_over(quantity, weights))
 
 
-def estimate_difference(one: Quantity, two: Quantity, weights: Floats) -> Estimate:
-    """Estimate how much larger one quantity is than another on the same pictures.
-
-    The difference is significant if its interval excludes 0. Raise ShapeError if quantities and
-    weights have different numbers of pictures.
-    """
-    return interval(_over(one, weights) - _over(two, weights))
-
-
 def _over(quantity: Quantity, weights: Floats) -> Floats:
     if quantity.numerator.shape != weights.shape[1:]:
         raise ShapeError(

@@ -18,7 +18,6 @@ from photochrom.workbench.evaluation.bootstrap import (
     Estimate,
     Quantity,
     estimate,
-    estimate_difference,
     interval,
     resample_weights,
 )
@@ -260,15 +259,6 @@ class Evaluation:
             value = self.whole.get(name, {}).get(metric.key, float("nan"))
             return Estimate(value, float("nan"), float("nan"))
         return estimate(self.quantity(name, metric), self._weights)
-
-    def difference(self, one: str, two: str, metric: str = "ratio") -> Estimate:
-        """Return how much larger a metric is for one row than for another, pictures paired.
-
-        The difference is significant if its interval excludes 0. Raise InvalidValueError if a row
-        or the metric is unknown.
-        """
-        first, second = (self.quantity(name, self._metric(metric)) for name in (one, two))
-        return estimate_difference(first, second, self._weights)
 
     def _curve(
         self, knob: str, name: str, metric: str = "ratio"

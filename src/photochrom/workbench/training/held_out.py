@@ -1,10 +1,9 @@
 """Choose the validation pictures of a run, and those that it leaves out."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from photochrom.workbench.datasets.decoded_cache import PixelCache
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.datasets.splits import (
     Described,
     colourless,
@@ -14,7 +13,6 @@ from photochrom.workbench.datasets.splits import (
 )
 from photochrom.workbench.training.recipe import Recipe
 
-Report = Callable[[str], None]
 OTHERWISE_HELD_OUT = 0.1  # of data that has none of the recipe's validation pictures
 
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from photochrom.errors import CheckpointError, InvalidValueError, TrainingDivergedError
 from photochrom.workbench.datasets.batches import Batch, Batches
+from photochrom.workbench.datasets.file_states import Report
 from photochrom.workbench.training.agreement import Asked, facts_of_pictures, facts_of_run
 from photochrom.workbench.training.beginning import (
     LAST,
@@ -33,7 +34,6 @@ from photochrom.workbench.training.checkpoint import (
     recipe_of,
     with_encoder,
 )
-from photochrom.workbench.training.held_out import Report
 from photochrom.workbench.training.interruption import StopRequest, ending_at_once, shared
 from photochrom.workbench.training.loader_processes import (
     PREFETCH,
@@ -58,7 +58,7 @@ from photochrom.workbench.training.run_state import Run
 from photochrom.workbench.training.schedule import (
     check_shares,
     continued,
-    in_epochs,
+    for_epochs,
     phase_at,
     pictures_before,
     rate_at,
@@ -216,7 +216,9 @@ def _train(
         if asked.epochs is not None:
             step = 0 if state is None else state["step"]
             recipe = replace(recipe, phases=begun.phases)  # whatever came before, it was these
-            recipe = in_epochs(recipe, step, asked.epochs, len(batches.indices))
+            count = len(batches.indices)  # of an epoch; each is judged
+            recipe = for_epochs(recipe, step, asked.epochs * count)
+            recipe = replace(recipe, validate_every=count)
         run = begin_run(recipe, folder, fabric, state, asked.init, batches)
         run.asked = phases
         if state is not None:

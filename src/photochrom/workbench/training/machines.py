@@ -25,6 +25,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from photochrom.errors import InvalidValueError, LostProcessError, PhotochromError
+from photochrom.workbench.datasets.file_states import Report
 
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
@@ -40,7 +41,6 @@ distributed: Any = torch.distributed  # which names not all that it exports
 _TRAININGS = count()  # of this process; all processes count alike
 
 T = TypeVar("T")
-Report = Callable[[str], None]
 
 
 def is_first() -> bool:

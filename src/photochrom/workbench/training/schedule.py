@@ -62,11 +62,6 @@ def rate_at(recipe: Recipe, seen: int) -> float:
     return rising * (0.5 - 0.5 * math.cos(math.pi * min(1.0, max(0.0, left))))
 
 
-def in_epochs(recipe: Recipe, step: int, epochs: int, pictures: int) -> Recipe:
-    """Return a recipe that ends after this many more epochs, with a validation after each."""
-    return replace(for_epochs(recipe, step, epochs * pictures), validate_every=pictures)
-
-
 def for_epochs(recipe: Recipe, step: int, pictures: int) -> Recipe:
     """Return a recipe of this many more pictures: the scaled rest, or its last phase."""
     seen = pictures_before(recipe, step)

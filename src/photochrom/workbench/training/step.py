@@ -14,6 +14,7 @@ from photochrom.workbench.networks.annealed_mean import AnnealedMeanNetwork, Cla
 from photochrom.workbench.networks.guided import Guided
 from photochrom.workbench.training.recipe import Loss
 
+SAMPLE = 4000  # training pictures whose colours are counted
 MOST_AB, CODES_PER_UNIT = 128, 4  # of the grid on which colours are encoded
 CODES = 2 * MOST_AB * CODES_PER_UNIT + 1
 
@@ -40,7 +41,7 @@ class Tensors:
         return cls(lightness, ab, hint_ab, hint_mask, guidance, label)
 
 
-def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tensor, Tensor]:
+def choose_bins(batches: Batches, count: int, sample: int = SAMPLE) -> tuple[Tensor, Tensor]:
     """Choose the `count` bins of Zhang et al. that the training pictures use most, and their prior.
 
     Centres (count, 2), and softly encoded shares (count,), at least 1e-5 each, of sum 1.
@@ -48,13 +49,15 @@ def choose_bins(batches: Batches, count: int, sample: int = 4000) -> tuple[Tenso
     bins = zhang_bins()
     total = _shares(bins, batches, sample)
     kept = np.sort(np.argsort(-total, kind="stable")[:count])
-    prior = np.clip(total[kept] / total[kept].sum(), 1e-5, None)
-    return torch.from_numpy(bins[kept]), torch.from_numpy(prior / prior.sum()).float()
+    return torch.from_numpy(bins[kept]), _prior(total[kept])
 
 
-def prior_of(centres: Tensor, batches: Batches, sample: int = 4000) -> Tensor:
+def prior_of(centres: Tensor, batches: Batches) -> Tensor:
     """Return the share of each colour of a palette in the training pictures; see `choose_bins`."""
-    total = _shares(centres.numpy(), batches, sample)
+    return _prior(_shares(centres.numpy(), batches, SAMPLE))
+
+
+def _prior(total: np.ndarray) -> Tensor:
     prior = np.clip(total / total.sum(), 1e-5, None)
     return torch.from_numpy(prior / prior.sum()).float()
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from photochrom.color.gamut import lab_to_rgb
+from photochrom.color.gamut import lab_to_bytes
 from photochrom.workbench.training.network_inputs import neutral_inputs
 from photochrom.workbench.training.validation import Validation, averaged
 
@@ -46,9 +46,8 @@ def draw_gallery(run: "Run", validation: Validation, seen: int) -> None:
 
 
 def _column(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
-    rgb: np.ndarray = lab_to_rgb(np.concatenate([lightness[..., None], ab], axis=-1)).rgb
-    bytes_: np.ndarray = np.rint(np.concatenate(list(rgb)) * 255).astype(np.uint8)
-    return bytes_
+    lab = np.concatenate([lightness[..., None], ab], axis=-1)
+    return np.concatenate(list(lab_to_bytes(lab)))
 
 
 def _moments(folder: Path, shape: tuple[int, ...]) -> list[np.ndarray]:
