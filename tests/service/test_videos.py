@@ -265,7 +265,7 @@ def test_a_search_for_shots_that_failed_is_tried_again(client, monkeypatch):
     monkeypatch.setattr(films._searcher, "run_later", full)
     while (answer := client.get(path)).status_code == 200:
         assert time.monotonic() < deadline
-    assert "No space left" in detail(answer, 503)
+    assert "No space left" in refused(answer, 503)
     monkeypatch.setattr(films._searcher, "run_later", whole)
     while not (answer := client.get(path)).json()["is_complete"]:
         assert time.monotonic() < deadline
