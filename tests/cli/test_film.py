@@ -230,7 +230,9 @@ def test_importing_photochrom_imports_no_film_library():
     assert done.stdout == "set()\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM]
+)
 def test_ctrl_c_and_kill_say_how_to_go_on(tmp_path, number):
     film = write_film(tmp_path / "film.mkv", scene(200, speed=0.1))
     code = "import sys; from photochrom.engine import video; video.SEGMENT_FRAMES = 12; " \

@@ -48,7 +48,8 @@ VARIANTS += [("fusion", "colour-only")]
 LARGE = {
     (name, "here") for name in ("resnet50-palette", "fusion", "mobilenet-fusion", "nogan", "unet")
 }
-LARGE |= {("resnet18-regression", profile) for profile in ("deeper", "balanced")}
+LARGE |= {("resnet18-regression", p) for p in ("deeper", "balanced", "cross-entropy")}
+LARGE |= {("fusion", "colour-only")}
 CASES = [pytest.param(*v, marks=pytest.mark.long if v in LARGE else ()) for v in VARIANTS]
 # One that paints and one that classifies; that each network's export gives what torch gives is
 # tested in tests/workbench/networks.
